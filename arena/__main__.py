@@ -1,0 +1,92 @@
+"""The composition root: `arena COMMAND`. It names the rooms as strings and loads the one asked for.
+
+So `arena --help` answers at once, and a router never loads a chat client or a plotting library.
+"""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from arena import __version__
+from arena.errors import EXIT_INTERRUPTED, ArenaError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("arena.commands.demo:demo", "Run a whole arena here for about 90 seconds."),
+    "up": ("arena.commands.up:up", "Run the processes of an ARENA.toml here."),
+    "status": ("arena.commands.status:status", "Show every process and how it fares."),
+    "tail": ("arena.commands.tail:tail", "Print a topic's messages, decoded."),
+    "bench": ("arena.commands.bench:bench", "Measure turns per second, latency and memory."),
+    "broker": ("arena.commands.broker:app", "Start, stop or look at the local Kafka."),
+    "topics": ("arena.commands.topics:app", "Create or describe the topics."),
+    "connector": ("connectors.cli:connector_app", "Publish a venue's market data."),
+    "exchange": ("connectors.cli:exchange", "Run the simulated exchange."),
+    "chat-node": ("chat_nodes.cli:chat_node", "Serve one model to the agents."),
+    "router": ("routers.cli:router", "Run one agent."),
+    "routers": ("routers.cli:routers", "Run several agents in one process."),
+    "tools": ("trading_tools.cli:app", "Serve the trading tools and execute orders."),
+    "dashboard": ("dashboard.cli:dashboard", "Show the arena in the terminal."),
+}
+
+
+def main() -> None:
+    """Run the command of `sys.argv`; an `ArenaError` is one line on stderr and an exit code."""
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    app = _new_app()
+    for name in [asked] if asked in COMMANDS else COMMANDS:
+        _add(app, name, load=asked in COMMANDS)
+    try:
+        app(prog_name="arena")
+    except ArenaError as error:
+        print(f"arena: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _new_app() -> typer.Typer:
+    app = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="The first minute: arena demo",
+    )
+
+    @app.callback(invoke_without_command=True)
+    def root(
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version.", is_eager=True)
+        ] = False,
+    ) -> None:
+        """A contest between LLM trading agents on live crypto markets, over Apache Kafka."""
+        if version:
+            print(f"arena {__version__}")
+            raise typer.Exit
+
+    return app
+
+
+def _add(app: typer.Typer, name: str, *, load: bool) -> None:
+    path, text = COMMANDS[name]
+    found = _find(path) if load else _placeholder
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name, help=text)
+    else:
+        app.command(name, help=None if load else text)(found)
+
+
+def _find(path: str) -> Callable[..., object] | typer.Typer:
+    module, attribute = path.split(":")
+    found: Callable[..., object] | typer.Typer = getattr(import_module(module), attribute)
+    return found
+
+
+def _placeholder() -> None:
+    """Stand in the list of commands without loading the room behind it."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,402 @@
+"""The bus over Kafka: the only module that knows aiokafka.
+
+What aiokafka does that this module guards against (aiokafka 0.14, Kafka 4.3):
+
+* Its defaults lose records (acks=1, auto-commit, start at the end): every one is set here.
+* A refused record leaves an idempotent producer unusable for its partition: sizes are checked
+  before a send (`Bus.send`), and any append that fails ends the process (`Bus.failed`).
+* A send that failed or timed out may still be written later: nothing is ever sent again.
+* Its partitioner depends on the order of a set: partitions are always given.
+* A parked fetch delays every other request on its connection: ends of logs are asked for on a
+  connection of their own.
+* A seek can lose to a reset under way: log readers never have a reset policy.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, KafkaError
+
+from arena.bus.base import (
+    EARLIEST,
+    Acked,
+    Assignment,
+    Bus,
+    GroupReader,
+    LogReader,
+    Record,
+    Start,
+)
+from arena.errors import AppendFailed, BrokenLog, BrokerUnavailable
+from arena.settings import Settings
+from arena.topics import RECORD_BYTES_MAX, Compression, TopicSpec, spec_of
+from arena.wire import Headers
+
+CONNECT_TIMEOUT_S = 10.0
+REQUEST_TIMEOUT_MS = 15_000
+SESSION_TIMEOUT_MS = 10_000
+REPLICAS_WANTED = 3
+TOPIC_EXISTS = 36
+FETCH_BYTES_MAX = 8 << 20
+
+
+class KafkaBus(Bus):
+    """Topics of one arena on a Kafka cluster.
+
+    Args:
+        settings: Addresses of the brokers and the arena's prefix.
+        client_id: Shown in the broker's logs.
+    """
+
+    def __init__(self, settings: Settings, *, client_id: str = "arena") -> None:
+        """Remember where to connect."""
+        super().__init__()
+        self._servers = settings.bootstrap_servers
+        self._prefix = settings.prefix
+        self._client_id = client_id
+        self._producers: dict[Compression, AIOKafkaProducer] = {}
+        self._producers_lock = asyncio.Lock()
+        self._partitions: dict[str, int] = {}
+        self._compression: dict[str, Compression] = {}
+        self._lookup: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """Connect, and keep one consumer that never fetches for questions about the log."""
+        self.failed = asyncio.get_running_loop().create_future()
+        self._lookup = self._consumer(group=None, reset="none")
+        try:
+            await asyncio.wait_for(self._lookup.start(), CONNECT_TIMEOUT_S)
+        except (KafkaConnectionError, TimeoutError, OSError):
+            await self._lookup.stop()
+            self._lookup = None
+            raise BrokerUnavailable(
+                f"broker {self._servers} did not answer in {CONNECT_TIMEOUT_S:.0f} s",
+                remedy="is KAFKA_BOOTSTRAP_SERVERS right? `arena broker start` runs a local one",
+            ) from None
+
+    async def close(self) -> None:
+        """Flush and stop the producers, then the lookup connection."""
+        for producer in self._producers.values():
+            await producer.stop()
+        self._producers.clear()
+        if self._lookup is not None:
+            await self._lookup.stop()
+            self._lookup = None
+
+    async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
+        """Create missing topics; on three brokers or more with three replicas, two of which ack."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, client_id=self._client_id)
+        await admin.start()
+        try:
+            existing = set(await admin.list_topics())
+            missing = [s for s in specs if self._prefix + s.name not in existing]
+            if not missing:
+                return
+            brokers = len((await admin.describe_cluster())["brokers"])
+            replicas = REPLICAS_WANTED if brokers >= REPLICAS_WANTED else 1
+            response = await admin.create_topics([self._new_topic(s, replicas) for s in missing])
+            for name, code, text in response.topic_errors:
+                if code not in (0, TOPIC_EXISTS):
+                    raise BrokerUnavailable(f"the broker did not create topic {name}: {text}")
+        finally:
+            await admin.close()
+
+    def _new_topic(self, spec: TopicSpec, replicas: int) -> NewTopic:
+        config = spec.broker_config()
+        if replicas > 1:
+            config["min.insync.replicas"] = str(replicas - 1)
+            config.pop("flush.messages", None)
+        return NewTopic(self._prefix + spec.name, spec.partitions, replicas, topic_configs=config)
+
+    async def partitions(self, topic: str) -> int:
+        """Number of partitions, looked up once per topic."""
+        known = self._partitions.get(topic)
+        if known is None:
+            producer = await self._producer(spec_of(topic).compression)
+            known = len(await producer.partitions_for(self._prefix + topic))
+            self._partitions[topic] = known
+        return known
+
+    async def send_bytes(
+        self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
+    ) -> asyncio.Future[Acked]:
+        """Hand one record to the producer of the topic's compression."""
+        assert self.failed is not None, "the bus is not started"
+        if self.failed.done():
+            raise AppendFailed(f"an earlier append failed: {self.failed.result()!r}")
+        compression = self._compression.get(topic, ...)
+        if compression is ...:
+            compression = self._compression[topic] = spec_of(topic).compression
+        producer = self._producers.get(compression) or await self._producer(compression)
+        try:
+            future = await producer.send(
+                self._prefix + topic, value, key=key, partition=partition, headers=headers
+            )
+        except KafkaError as error:
+            self._fail(error)
+            raise AppendFailed(f"could not append to {topic}: {error!r}") from error
+        future.add_done_callback(self._check)
+        return future  # type: ignore[no-any-return]  # aiokafka is not typed
+
+    def _check(self, future: "asyncio.Future[Any]") -> None:  # Any: aiokafka's RecordMetadata
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self.failed is not None and not self.failed.done():
+            self.failed.set_result(error)
+
+    async def _producer(self, compression: Compression) -> AIOKafkaProducer:
+        async with self._producers_lock:
+            if compression not in self._producers:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._servers,
+                    client_id=self._client_id,
+                    acks="all",
+                    enable_idempotence=True,
+                    linger_ms=0,
+                    compression_type=compression,
+                    max_request_size=RECORD_BYTES_MAX + 5_000,
+                    request_timeout_ms=REQUEST_TIMEOUT_MS,
+                    retry_backoff_ms=50,
+                )
+                await producer.start()
+                self._producers[compression] = producer
+            return self._producers[compression]
+
+    def _consumer(self, *, group: str | None, reset: str) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._servers,
+            client_id=self._client_id,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset=reset,
+            max_partition_fetch_bytes=FETCH_BYTES_MAX,
+            fetch_max_wait_ms=500,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 5,
+            rebalance_timeout_ms=30_000,
+            max_poll_interval_ms=300_000,
+            partition_assignment_strategy=[RangePartitionAssignor],
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            retry_backoff_ms=50,
+        )
+
+    async def log_reader(self, *topics: str, start: Start = EARLIEST) -> LogReader:
+        """A reader of every partition of the topics."""
+        pairs = [(t, p) for t in topics for p in range(await self.partitions(t))]
+        return await self._log_reader(pairs, start)
+
+    async def partition_reader(self, topic: str, partition: int, start: Start) -> LogReader:
+        """A reader of one partition."""
+        return await self._log_reader([(topic, partition)], start)
+
+    async def _log_reader(self, pairs: list[tuple[str, int]], start: Start) -> LogReader:
+        assert self._lookup is not None, "the bus is not started"
+        offsets = await self._first_offsets(pairs, start)
+        consumer = self._consumer(group=None, reset="none")
+        await consumer.start()
+        reader = KafkaLogReader(consumer, self._lookup, self._prefix, offsets)
+        reader.assign()
+        return reader
+
+    async def _first_offsets(
+        self, pairs: list[tuple[str, int]], start: Start
+    ) -> dict[tuple[str, int], int]:
+        assert self._lookup is not None
+        given = {pair: start.offsets[pair] for pair in pairs if pair in start.offsets}
+        rest = {
+            TopicPartition(self._prefix + t, p): (t, p) for t, p in pairs if (t, p) not in given
+        }
+        if not rest:
+            return given
+        if start.at == "earliest":
+            found = await self._lookup.beginning_offsets(list(rest))
+        else:
+            found = await self._lookup.end_offsets(list(rest))
+            if start.at == "time":
+                times = await self._lookup.offsets_for_times(dict.fromkeys(rest, start.time_ms))
+                found |= {tp: hit.offset for tp, hit in times.items() if hit is not None}
+        return given | {rest[tp]: offset for tp, offset in found.items()}
+
+    async def group_reader(
+        self,
+        group: str,
+        *topics: str,
+        start: Start = EARLIEST,
+        on_change: Callable[[Assignment], None] | None = None,
+    ) -> GroupReader:
+        """A member of a classic consumer group with the range assignor."""
+        consumer = self._consumer(group=self._prefix + group, reset=start.at)
+        reader = KafkaGroupReader(consumer, self._prefix, on_change)
+        consumer.subscribe([self._prefix + t for t in topics], listener=reader)
+        await consumer.start()
+        return reader
+
+
+# Any: aiokafka's ConsumerRecord is untyped.
+def _record(prefix_length: int, raw: Any) -> Record:
+    return Record(
+        topic=raw.topic[prefix_length:],
+        partition=raw.partition,
+        offset=raw.offset,
+        timestamp_ms=raw.timestamp,
+        key=raw.key,
+        value=raw.value,
+        headers=dict(raw.headers),
+    )
+
+
+class KafkaLogReader(LogReader):
+    """Assigned partitions with a place of our own; every offset must be the expected one."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        lookup: AIOKafkaConsumer,
+        prefix: str,
+        offsets: dict[tuple[str, int], int],
+    ) -> None:
+        """Take over a started consumer."""
+        self._consumer = consumer
+        self._lookup = lookup
+        self._prefix = prefix
+        self._next = offsets
+        self._compacted = {topic for topic, _ in offsets if spec_of(topic).compacted}
+
+    def _tp(self, topic: str, partition: int) -> TopicPartition:
+        return TopicPartition(self._prefix + topic, partition)
+
+    def assign(self) -> None:
+        """Give the consumer its partitions and places."""
+        self._consumer.assign([self._tp(*pair) for pair in self._next])
+        for pair, offset in self._next.items():
+            self._consumer.seek(self._tp(*pair), offset)
+
+    async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
+        """The next records; checks that none is missing."""
+        fetched = await self._consumer.getmany(
+            timeout_ms=int(timeout_s * 1000), max_records=max_records
+        )
+        records: list[Record] = []
+        skip = len(self._prefix)
+        for raws in fetched.values():
+            for raw in raws:
+                record = _record(skip, raw)
+                pair = (record.topic, record.partition)
+                expected = self._next[pair]
+                if record.offset != expected and record.topic not in self._compacted:
+                    raise BrokenLog(
+                        f"{record.topic}[{record.partition}]: expected offset {expected}, "
+                        f"read {record.offset}",
+                        remedy="the log lost records; compare it with an export",
+                    )
+                self._next[pair] = record.offset + 1
+                records.append(record)
+        return records
+
+    def position(self, topic: str, partition: int) -> int:
+        """The next offset of a partition."""
+        return self._next[(topic, partition)]
+
+    async def end_offsets(self) -> dict[tuple[str, int], int]:
+        """The ends of the partitions, asked on a connection without fetches."""
+        ends = await self._lookup.end_offsets([self._tp(*pair) for pair in self._next])
+        skip = len(self._prefix)
+        return {(tp.topic[skip:], tp.partition): end for tp, end in ends.items()}
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Go on at an offset."""
+        self._next[(topic, partition)] = offset
+        self._consumer.seek(self._tp(topic, partition), offset)
+
+    async def close(self) -> None:
+        """Stop the consumer."""
+        await self._consumer.stop()
+
+
+class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[misc]
+    """A group member; the rebalance callbacks only set flags (aiokafka swallows their errors)."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        prefix: str,
+        on_change: Callable[[Assignment], None] | None,
+    ) -> None:
+        """Take over a consumer that is not started yet."""
+        self._consumer = consumer
+        self._prefix = prefix
+        self._on_change = on_change
+        self._assignment: Assignment = frozenset()
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Aiokafka calls this before a rebalance: nothing is ours until it ends."""
+        self._set(frozenset())
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Aiokafka calls this after a rebalance."""
+        skip = len(self._prefix)
+        self._set(frozenset((tp.topic[skip:], tp.partition) for tp in assigned))
+
+    def _set(self, assignment: Assignment) -> None:
+        self._assignment = assignment
+        if self._on_change is not None:
+            self._on_change(assignment)
+
+    async def read(self, *, timeout_s: float = 0.5, max_records: int = 500) -> list[Record]:
+        """The next records of what is assigned now."""
+        fetched = await self._consumer.getmany(
+            timeout_ms=int(timeout_s * 1000), max_records=max_records
+        )
+        skip = len(self._prefix)
+        return [_record(skip, raw) for raws in fetched.values() for raw in raws]
+
+    def assignment(self) -> Assignment:
+        """What this member owns now."""
+        return self._assignment
+
+    async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Commit explicit offsets; what was lost in a rebalance is the new owner's to do."""
+        owned = {
+            TopicPartition(self._prefix + topic, partition): offset
+            for (topic, partition), offset in offsets.items()
+            if (topic, partition) in self._assignment
+        }
+        if not owned:
+            return
+        try:
+            await self._consumer.commit(owned)
+        except (CommitFailedError, IllegalStateError):
+            return
+
+    def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Pause the partitions that are still assigned."""
+        self._consumer.pause(*self._owned(partitions))
+
+    def resume(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Resume the partitions that are still assigned."""
+        self._consumer.resume(*self._owned(partitions))
+
+    def _owned(self, partitions: Iterable[tuple[str, int]]) -> list[TopicPartition]:
+        assigned = self._consumer.assignment()
+        wanted = [TopicPartition(self._prefix + t, p) for t, p in partitions]
+        return [tp for tp in wanted if tp in assigned]
+
+    async def lag(self) -> int:
+        """Sum over the partitions of the last known end less the position."""
+        total = 0
+        for tp in self._consumer.assignment():
+            end = self._consumer.highwater(tp)
+            if end is not None:
+                total += max(0, end - await self._consumer.position(tp))
+        return total
+
+    async def close(self) -> None:
+        """Leave the group."""
+        await self._consumer.stop()

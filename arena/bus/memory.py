@@ -1,0 +1,278 @@
+"""The bus in one process's memory: the same rooms without a broker, for tests and simulators.
+
+It keeps every record (its users are short-lived) and behaves like Kafka where rooms can tell:
+contiguous offsets, one owner per partition in a group, commits that survive a closed reader.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Record, Start
+from arena.errors import BrokerUnavailable
+from arena.topics import TopicSpec
+from arena.wire import Headers
+
+
+class MemoryAck(NamedTuple):
+    """Where a record went."""
+
+    partition: int
+    offset: int
+
+
+@dataclass
+class _Group:
+    members: list["MemoryGroupReader"] = field(default_factory=list)
+    committed: dict[tuple[str, int], int] = field(default_factory=dict)
+
+
+class MemoryCluster:
+    """The records that several `MemoryBus` share, as processes share a broker.
+
+    Args:
+        clock_ms: Gives the timestamp of a record, Unix milliseconds.
+    """
+
+    def __init__(self, clock_ms: Callable[[], int] = lambda: int(time.time() * 1000)) -> None:
+        """No topic yet."""
+        self.clock_ms = clock_ms
+        self.logs: dict[tuple[str, int], list[Record]] = {}
+        self.partitions: dict[str, int] = {}
+        self.groups: dict[str, _Group] = defaultdict(_Group)
+        self.grown = asyncio.Condition()
+
+    def append(
+        self, topic: str, partition: int, key: bytes | None, value: bytes, headers: Headers
+    ) -> MemoryAck:
+        """Append one record and tell where."""
+        log = self.logs.get((topic, partition))
+        if log is None:
+            raise BrokerUnavailable(f"topic {topic} has no partition {partition}")
+        record = Record(topic, partition, len(log), self.clock_ms(), key, value, dict(headers))
+        log.append(record)
+        return MemoryAck(partition, record.offset)
+
+    async def notify(self) -> None:
+        """Wake every reader that waits."""
+        async with self.grown:
+            self.grown.notify_all()
+
+    def rebalance(self, name: str) -> None:
+        """Give each partition of the group's topics to one member, by range."""
+        group = self.groups[name]
+        shares: dict[MemoryGroupReader, set[tuple[str, int]]] = {m: set() for m in group.members}
+        for topic in {t for m in group.members for t in m.topics}:
+            members = [m for m in group.members if topic in m.topics]
+            count = self.partitions[topic]
+            for p in range(count):
+                shares[members[p * len(members) // count]].add((topic, p))
+        for member, share in shares.items():
+            member.assign(frozenset(share))
+
+
+class MemoryBus(Bus):
+    """A connection to a `MemoryCluster`."""
+
+    def __init__(self, cluster: MemoryCluster | None = None) -> None:
+        """Share the cluster's records, or start with a new one."""
+        super().__init__()
+        self.cluster = cluster or MemoryCluster()
+
+    async def start(self) -> None:
+        """Nothing to connect."""
+        self.failed = asyncio.get_running_loop().create_future()
+
+    async def close(self) -> None:
+        """Nothing to disconnect."""
+
+    async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
+        """Create the missing ones."""
+        for spec in specs:
+            if spec.name not in self.cluster.partitions:
+                self.cluster.partitions[spec.name] = spec.partitions
+                for p in range(spec.partitions):
+                    self.cluster.logs[(spec.name, p)] = []
+
+    async def partitions(self, topic: str) -> int:
+        """Number of partitions of an existing topic."""
+        if topic not in self.cluster.partitions:
+            raise BrokerUnavailable(f"there is no topic {topic}")
+        return self.cluster.partitions[topic]
+
+    async def send_bytes(
+        self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
+    ) -> "asyncio.Future[Acked]":
+        """Append at once."""
+        future: asyncio.Future[Acked] = asyncio.get_running_loop().create_future()
+        future.set_result(self.cluster.append(topic, partition, key, value, headers))
+        await self.cluster.notify()
+        return future
+
+    async def log_reader(self, *topics: str, start: Start = EARLIEST) -> LogReader:
+        """A reader of all partitions of the topics."""
+        pairs = [(t, p) for t in topics for p in range(await self.partitions(t))]
+        return MemoryLogReader(self.cluster, pairs, start)
+
+    async def partition_reader(self, topic: str, partition: int, start: Start) -> LogReader:
+        """A reader of one partition."""
+        return MemoryLogReader(self.cluster, [(topic, partition)], start)
+
+    async def group_reader(
+        self,
+        group: str,
+        *topics: str,
+        start: Start = EARLIEST,
+        on_change: Callable[[Assignment], None] | None = None,
+    ) -> GroupReader:
+        """A member of a group."""
+        reader = MemoryGroupReader(self.cluster, group, topics, start, on_change)
+        self.cluster.groups[group].members.append(reader)
+        self.cluster.rebalance(group)
+        return reader
+
+
+def _first_offset(cluster: MemoryCluster, pair: tuple[str, int], start: Start) -> int:
+    if pair in start.offsets:
+        return start.offsets[pair]
+    log = cluster.logs[pair]
+    if start.at == "earliest":
+        return 0
+    if start.at == "latest":
+        return len(log)
+    return next((r.offset for r in log if r.timestamp_ms >= start.time_ms), len(log))
+
+
+class _Cursor:
+    """Places in the logs, and waiting for more."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self.cluster = cluster
+        self.next: dict[tuple[str, int], int] = {}
+
+    def take(self, pairs: Iterable[tuple[str, int]], max_records: int) -> list[Record]:
+        records: list[Record] = []
+        for pair in pairs:
+            at = self.next[pair]
+            found = self.cluster.logs[pair][at : at + max_records - len(records)]
+            self.next[pair] = at + len(found)
+            records += found
+        return records
+
+    async def wait(self, ready: Callable[[], bool], timeout_s: float) -> None:
+        async with self.cluster.grown:
+            try:
+                await asyncio.wait_for(self.cluster.grown.wait_for(ready), timeout_s)
+            except TimeoutError:
+                return
+
+
+class MemoryLogReader(LogReader):
+    """Reads the cluster's lists."""
+
+    def __init__(self, cluster: MemoryCluster, pairs: list[tuple[str, int]], start: Start) -> None:
+        """Begin where `start` says."""
+        self._cursor = _Cursor(cluster)
+        self._cursor.next = {pair: _first_offset(cluster, pair, start) for pair in pairs}
+
+    async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
+        """The next records."""
+        cursor = self._cursor
+        await cursor.wait(
+            lambda: any(len(cursor.cluster.logs[p]) > at for p, at in cursor.next.items()),
+            timeout_s,
+        )
+        return cursor.take(list(cursor.next), max_records)
+
+    def position(self, topic: str, partition: int) -> int:
+        """The next offset of a partition."""
+        return self._cursor.next[(topic, partition)]
+
+    async def end_offsets(self) -> dict[tuple[str, int], int]:
+        """Lengths of the logs."""
+        return {pair: len(self._cursor.cluster.logs[pair]) for pair in self._cursor.next}
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Go on at an offset."""
+        self._cursor.next[(topic, partition)] = offset
+
+    async def close(self) -> None:
+        """Nothing to stop."""
+
+
+class MemoryGroupReader(GroupReader):
+    """A member of a group in memory."""
+
+    def __init__(
+        self,
+        cluster: MemoryCluster,
+        group: str,
+        topics: tuple[str, ...],
+        start: Start,
+        on_change: Callable[[Assignment], None] | None,
+    ) -> None:
+        """Own nothing until the cluster assigns it."""
+        self.topics = topics
+        self._cursor = _Cursor(cluster)
+        self._group = group
+        self._start = start
+        self._on_change = on_change
+        self._assignment: Assignment = frozenset()
+        self._paused: set[tuple[str, int]] = set()
+
+    def assign(self, assignment: Assignment) -> None:
+        """Take over partitions at what the group committed."""
+        committed = self._cursor.cluster.groups[self._group].committed
+        for pair in assignment - self._assignment:
+            first = committed.get(pair)
+            if first is None:
+                first = _first_offset(self._cursor.cluster, pair, self._start)
+            self._cursor.next[pair] = first
+        changed = assignment != self._assignment
+        self._assignment = assignment
+        if changed and self._on_change is not None:
+            self._on_change(assignment)
+
+    def _readable(self) -> list[tuple[str, int]]:
+        return sorted(self._assignment - self._paused)
+
+    async def read(self, *, timeout_s: float = 0.5, max_records: int = 500) -> list[Record]:
+        """The next records of what is assigned and not paused."""
+        cursor = self._cursor
+        await cursor.wait(
+            lambda: any(len(cursor.cluster.logs[p]) > cursor.next[p] for p in self._readable()),
+            timeout_s,
+        )
+        return cursor.take(self._readable(), max_records)
+
+    def assignment(self) -> Assignment:
+        """What this member owns now."""
+        return self._assignment
+
+    async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Remember the offsets for the group."""
+        committed = self._cursor.cluster.groups[self._group].committed
+        committed |= {p: offset for p, offset in offsets.items() if p in self._assignment}
+
+    def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Deliver nothing from these."""
+        self._paused |= set(partitions)
+
+    def resume(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Deliver from these again."""
+        self._paused -= set(partitions)
+
+    async def lag(self) -> int:
+        """Records behind the position."""
+        logs = self._cursor.cluster.logs
+        return sum(len(logs[p]) - self._cursor.next[p] for p in self._assignment)
+
+    async def close(self) -> None:
+        """Leave the group; its other members take over."""
+        group = self._cursor.cluster.groups[self._group]
+        group.members.remove(self)
+        self._assignment = frozenset()
+        self._cursor.cluster.rebalance(self._group)

@@ -1,0 +1,82 @@
+"""Every exception the arena raises, drawn as a tree.
+
+    ArenaError                      says what was wrong and what to do; carries an exit code
+    ├── UsageError                  a flag, file or environment variable is wrong        exit 2
+    ├── DependencyMissing           broker, Java, network: something outside is missing  exit 3
+    │   └── BrokerUnavailable       the broker does not answer
+    ├── MessageError
+    │   ├── Malformed               bytes that are no message of the arena (dead letter)
+    │   └── MessageTooLarge         refused before it is sent
+    ├── BrokenLog                   account.events is damaged or is not the log that was read
+    ├── Fenced                      another owner took over; this process must end
+    └── AppendFailed                an append may or may not be in the log; this process must end
+
+Expected refusals are not here: a rejected order or a failed tool is a value (`Rejected`,
+`ToolResult(ok=False)`), because an agent must be able to read it.
+"""
+
+EXIT_NO = 1
+EXIT_USAGE = 2
+EXIT_DEPENDENCY = 3
+EXIT_INTERRUPTED = 130
+
+
+class ArenaError(Exception):
+    """Base of all: the message names the value, the remedy says what to do.
+
+    Attributes:
+        remedy: One sentence that tells the reader what to do, or "".
+        exit_code: What a command that ends with this error returns to the shell.
+    """
+
+    exit_code = EXIT_NO
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        """Keep the message and the remedy."""
+        super().__init__(message)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """The message, and the remedy behind it where there is one."""
+        message = super().__str__()
+        return f"{message}; {self.remedy}" if self.remedy else message
+
+
+class UsageError(ArenaError):
+    """A flag, a file or an environment variable holds a value that cannot be used."""
+
+    exit_code = EXIT_USAGE
+
+
+class DependencyMissing(ArenaError):
+    """Something outside the arena is not there: a broker, Java, the network."""
+
+    exit_code = EXIT_DEPENDENCY
+
+
+class BrokerUnavailable(DependencyMissing):
+    """The broker did not answer within the deadline."""
+
+
+class MessageError(ArenaError):
+    """A message cannot be read or sent."""
+
+
+class Malformed(MessageError):
+    """The bytes of a record are no message of the arena; they belong in `dead_letters`."""
+
+
+class MessageTooLarge(MessageError):
+    """A message is larger than its topic allows; it was not sent."""
+
+
+class BrokenLog(ArenaError):
+    """The account log is damaged, or it is not the log this state was folded from."""
+
+
+class Fenced(ArenaError):
+    """Another executor owns this shard now; whatever this one still holds must not be written."""
+
+
+class AppendFailed(ArenaError):
+    """An append did not succeed and may still be in the log: exit, and recover from the log."""

@@ -1,0 +1,63 @@
+"""Identifiers: a UUIDv5 of what caused a thing, so a re-run of the same cause yields the same id.
+
+Agent, node and strategy names become parts of topic names, hence the pattern.
+"""
+
+import re
+import uuid
+from datetime import datetime
+from typing import NewType
+
+from arena.errors import UsageError
+
+AgentName = NewType("AgentName", str)
+SnapshotId = NewType("SnapshotId", str)
+TurnId = NewType("TurnId", str)
+CallId = NewType("CallId", str)
+OrderId = NewType("OrderId", str)
+
+NAMESPACE = uuid.UUID("8f1d3b7c-52f4-5c0b-9a53-6a1f0e6f2c11")
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def derive(*parts: object) -> str:
+    """UUIDv5 of the parts, joined by a character that no part may contain.
+
+    Args:
+        parts: What caused the thing, outermost first, e.g. ("turn", agent, snapshot_id).
+    """
+    return str(uuid.uuid5(NAMESPACE, "\x1f".join(map(str, parts))))
+
+
+def snapshot_id(venue: str, as_of: datetime, product_ids: list[str]) -> SnapshotId:
+    """The id of the snapshot of these products of a venue as of a venue time."""
+    return SnapshotId(derive("snapshot", venue, as_of.isoformat(), *sorted(product_ids)))
+
+
+def turn_id(agent: str, snapshot: str) -> TurnId:
+    """The id of the one turn in which an agent answers a snapshot."""
+    return TurnId(derive("turn", agent, snapshot))
+
+
+def model_call_id(turn: str, round_: int) -> CallId:
+    """The id of the model call of a turn's round."""
+    return CallId(derive("model-call", turn, round_))
+
+
+def tool_call_id(turn: str, round_: int, index: int) -> CallId:
+    """The id of the tool call at an index of a round; for `execute_trade` it is the order id."""
+    return CallId(derive("tool-call", turn, round_, index))
+
+
+def check_name(kind: str, name: str) -> str:
+    """Return the name where it can be part of a topic name.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if not NAME_PATTERN.fullmatch(name):
+        raise UsageError(
+            f"{kind} name {name!r} cannot be part of a topic name",
+            remedy="use 1-64 letters, digits, '-' or '_', starting with a letter or digit",
+        )
+    return name

@@ -1,0 +1,71 @@
+"""Structured logs: pretty lines on a terminal, JSON lines elsewhere, always to stderr.
+
+One line per handled message, with its ids, outcome and `duration_ms`. Values under names that
+sound like a secret are masked, whoever logs them.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from arena.settings import Settings
+
+SECRET_NAME = re.compile(r"(api_?key|secret|password|authorization|token$)", re.IGNORECASE)
+VALUE_CHARS_MAX = 2_000
+
+Log = structlog.typing.FilteringBoundLogger
+
+
+def configure(settings: Settings, *, node: str = "") -> None:
+    """Set up logging for this process.
+
+    Args:
+        settings: Level and format.
+        node: Bound to every line, such as "router/momentum".
+    """
+    pretty = settings.log_format == "pretty" or (
+        settings.log_format == "auto" and sys.stderr.isatty()
+    )
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    )
+    level = logging.getLevelName(settings.log_level)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _bound_and_mask,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.clear_contextvars()
+    if node:
+        structlog.contextvars.bind_contextvars(node=node)
+    logging.basicConfig(
+        level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s"
+    )
+
+
+def get(name: str) -> Log:
+    """A logger whose lines carry the component's name."""
+    logger: Log = structlog.get_logger(component=name)
+    return logger
+
+
+# Any: a log line may carry values of any type.
+def _bound_and_mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in line.items():
+        if SECRET_NAME.search(name):
+            line[name] = "***"
+        elif isinstance(value, str) and len(value) > VALUE_CHARS_MAX:
+            line[name] = f"{value[:VALUE_CHARS_MAX]}... ({len(value):,} characters)"
+    return line

@@ -1,0 +1,86 @@
+"""Every message that travels through the arena's topics.
+
+market      Product, Ticker, MarketSnapshot
+chat        ChatRequest, ChatReply, LlmCall
+tools       ToolCall, ToolResult, OpenAccount
+account     Epoch, AccountOpened, OrderDecided
+turns       TurnStarted, Turn, AgentSpec, Rules
+ops         Heartbeat, DeadLetter
+"""
+
+from arena.messages.account import (
+    AccountEvent,
+    AccountOpened,
+    Epoch,
+    OrderDecided,
+    Posting,
+    QuoteUsed,
+    RejectReason,
+    Source,
+)
+from arena.messages.base import Message, Part, Utc
+from arena.messages.chat import (
+    CallOutcome,
+    ChatMessage,
+    ChatReply,
+    ChatRequest,
+    LlmCall,
+    RequestedCall,
+    Sampling,
+    ToolSchema,
+    Usage,
+)
+from arena.messages.market import (
+    Candle,
+    CandleWindow,
+    MarketSnapshot,
+    Product,
+    ProductView,
+    Side,
+    Ticker,
+)
+from arena.messages.ops import DeadLetter, Heartbeat
+from arena.messages.tools import OpenAccount, QuoteSeen, ToolCall, ToolResult
+from arena.messages.turns import AgentSpec, Round, Rules, Turn, TurnOutcome, TurnStarted
+
+__all__ = [
+    "AccountEvent",
+    "AccountOpened",
+    "AgentSpec",
+    "CallOutcome",
+    "Candle",
+    "CandleWindow",
+    "ChatMessage",
+    "ChatReply",
+    "ChatRequest",
+    "DeadLetter",
+    "Epoch",
+    "Heartbeat",
+    "LlmCall",
+    "MarketSnapshot",
+    "Message",
+    "OpenAccount",
+    "OrderDecided",
+    "Part",
+    "Posting",
+    "Product",
+    "ProductView",
+    "QuoteSeen",
+    "QuoteUsed",
+    "RejectReason",
+    "RequestedCall",
+    "Round",
+    "Rules",
+    "Sampling",
+    "Side",
+    "Source",
+    "Ticker",
+    "ToolCall",
+    "ToolResult",
+    "ToolSchema",
+    "Turn",
+    "TurnOutcome",
+    "TurnStarted",
+    "Usage",
+    "Utc",
+]

@@ -1,0 +1,144 @@
+"""The account log: one record per decision, the only truth about money.
+
+`account.events` is written by the executor alone and folded by `arena.accounts`. A record is one
+of three kinds. Amounts in postings are whole units of 10^-8, as strings.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from arena.messages.base import Message, Part, Utc
+from arena.messages.market import Side
+from arena.messages.tools import QuoteSeen
+from arena.money import WireDecimal
+
+
+class RejectReason(StrEnum):
+    """Why an order was refused, in order of precedence: the first that applies is given."""
+
+    MALFORMED_ARGUMENTS = "malformed_arguments"
+    EXPIRED = "expired"
+    UNKNOWN_PRODUCT = "unknown_product"
+    INVALID_QUANTITY = "invalid_quantity"
+    BAD_INCREMENT = "bad_increment"
+    NO_PRICE = "no_price"
+    STALE_PRICE = "stale_price"
+    BEYOND_COLLAR = "beyond_collar"
+    BELOW_MINIMUM = "below_minimum"
+    INSUFFICIENT_CASH = "insufficient_cash"
+    INSUFFICIENT_POSITION = "insufficient_position"
+
+
+class Source(Part):
+    """Where in `account.commands` the command stood that this event decides."""
+
+    partition: int
+    offset: int
+
+
+class QuoteUsed(Part):
+    """The ticker an order was priced with.
+
+    Attributes:
+        partition: Of `market.tickers`. offset: likewise.
+        age_ms: Our wall time at the decision less the ticker's last confirmation.
+        event_time: Venue time of that ticker.
+    """
+
+    partition: int
+    offset: int
+    bid: WireDecimal
+    ask: WireDecimal
+    age_ms: int
+    event_time: Utc
+
+
+class Posting(Part):
+    """One leg of an entry; the legs of an event sum to zero per unit.
+
+    Attributes:
+        account: "agent/<name>/cash", "agent/<name>/position", "house/market", "house/fees",
+            "house/rounding" or "house/capital".
+        unit: "USD", or the product's base currency.
+        amount: Whole units of 10^-8, signed, as a string.
+    """
+
+    account: str
+    unit: str
+    amount: str
+
+
+class Epoch(Message):
+    """An executor takes over a shard. It counts if it is the next epoch and `prev` is the head."""
+
+    epoch: int
+    owner: str
+    seq: int
+    prev: str
+    at: Utc
+
+
+class AccountOpened(Message):
+    """An agent's account with its starting cash."""
+
+    epoch: int
+    owner: str
+    seq: int
+    prev: str
+    source: Source
+    order_id: str
+    agent: str
+    cash_usd: WireDecimal
+    postings: tuple[Posting, ...]
+    at: Utc
+
+
+class OrderDecided(Message):
+    """The one terminal event of an order: filled whole, or rejected with a reason.
+
+    Attributes:
+        seq: Last effective event's + 1. prev: the log's head digest before this event.
+        order_id: The `call_id` of the `execute_trade` call.
+        product_id: As asked; "" where the arguments could not be read. Likewise action, quantity.
+        detail: For a rejection: the rule, what was asked, what was possible.
+        seen: Prices in the agent's snapshot. used: prices the decision was made with.
+        price: Fill price with slippage. notional: price times quantity, to a micro-dollar.
+        fee: Charged in USD. slippage: USD lost against the best price. latency_cost: USD lost
+            against the price seen (negative: gained).
+        cash_after: USD, position_after: base units, both after this event.
+    """
+
+    epoch: int
+    owner: str
+    seq: int
+    prev: str
+    source: Source
+    order_id: str
+    agent: str
+    turn_id: str
+    round: int
+    index: int
+    snapshot_id: str
+    outcome: Literal["filled", "rejected"]
+    reason: RejectReason | None = None
+    detail: str = ""
+    product_id: str = ""
+    action: Side | None = None
+    quantity: WireDecimal | None = None
+    seen: QuoteSeen | None = None
+    used: QuoteUsed | None = None
+    price: WireDecimal | None = None
+    notional: WireDecimal | None = None
+    fee: WireDecimal | None = None
+    fee_bps: WireDecimal | None = None
+    slippage: WireDecimal | None = None
+    latency_cost: WireDecimal | None = None
+    realised: WireDecimal | None = None
+    postings: tuple[Posting, ...] = ()
+    cash_after: WireDecimal | None = None
+    position_after: WireDecimal | None = None
+    issued_at: Utc
+    at: Utc
+
+
+AccountEvent = Epoch | AccountOpened | OrderDecided

@@ -1,0 +1,139 @@
+"""What the venues say: products, tickers, candles, and the snapshot every agent decides on."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from arena.messages.base import Message, Part, Utc
+from arena.money import WireDecimal
+
+Side = Literal["buy", "sell"]
+
+
+class Product(Message):
+    """The trading rules of one product, published beside its tickers.
+
+    Attributes:
+        base_increment: Smallest step of a quantity, in base units.
+        quote_increment: Smallest step of a price, in quote units.
+        min_market_funds: Smallest notional of a market order, in quote units.
+        status: The venue's word: "online", "offline", "delisted".
+    """
+
+    venue: str
+    product_id: str
+    base_currency: str
+    quote_currency: str
+    base_increment: WireDecimal
+    quote_increment: WireDecimal
+    min_market_funds: WireDecimal
+    status: str = "online"
+
+
+class Ticker(Message):
+    """One update of the best prices of a product.
+
+    Attributes:
+        price: Last trade, in quote units; it may lie outside the spread.
+        best_bid: What a seller gets now. best_ask: what a buyer pays now.
+        taker_side: Side of the taker of the last trade.
+        volume_24h: Base units traded in 24 hours.
+        event_time: The venue's own time of the update.
+        received_at: Our wall time when the frame came in.
+        confirmed_at: Our wall time when the venue last showed, by a heartbeat, that this
+            product's feed is alive; a quiet product is re-published with a newer one.
+        sequence: The venue's per-product sequence number; only its order means anything.
+        connection_epoch: Counts the connector's connections; grows with each reconnect.
+    """
+
+    venue: str
+    product_id: str
+    price: WireDecimal
+    best_bid: WireDecimal
+    best_ask: WireDecimal
+    best_bid_size: WireDecimal | None = None
+    best_ask_size: WireDecimal | None = None
+    last_size: WireDecimal | None = None
+    taker_side: Side | None = None
+    volume_24h: WireDecimal | None = None
+    open_24h: WireDecimal | None = None
+    event_time: Utc
+    received_at: Utc
+    confirmed_at: Utc | None = None
+    sequence: int = 0
+    connection_epoch: int = 0
+    trade_id: int | None = None
+
+
+class Candle(Part):
+    """One closed bar; `start` is the venue time its bucket begins at, volume is in base units."""
+
+    start: Utc
+    open: WireDecimal
+    high: WireDecimal
+    low: WireDecimal
+    close: WireDecimal
+    volume: WireDecimal
+
+
+class CandleWindow(Part):
+    """Closed candles of one granularity, oldest first, and the buckets that are missing.
+
+    Attributes:
+        granularity_s: Length of a bucket in seconds.
+        gaps: Starts of the buckets inside the window for which the venue has no candle.
+        stale: True where the newest bucket is older than two buckets: the source lags.
+    """
+
+    granularity_s: int
+    candles: tuple[Candle, ...] = ()
+    gaps: tuple[Utc, ...] = ()
+    stale: bool = False
+
+
+class ProductView(Part):
+    """One product in a snapshot.
+
+    Attributes:
+        ticker: The last ticker, or None where none has come yet.
+        age_ms: Milliseconds since the feed of this product was last known alive; None if never.
+        stale: True where the price must not be traded on.
+        windows: "15m", "5m", "1m" -> closed candles, not overlapping, in venue time.
+    """
+
+    product_id: str
+    ticker: Ticker | None = None
+    age_ms: int | None = None
+    stale: bool = True
+    windows: dict[str, CandleWindow] = Field(default_factory=dict)
+
+
+class MarketSnapshot(Message):
+    """What every agent sees at the same instant: the whole market of a venue.
+
+    Attributes:
+        snapshot_id: `arena.ids.snapshot_id(venue, as_of, products)`.
+        as_of: Venue time.
+        interval_s: Venue seconds from one snapshot to the next.
+        simulated: True where the venue is the simulated exchange or a recording.
+        speed: Venue seconds per wall second.
+        connection_epoch: The connector's connection it was made on.
+        ticker_offsets: Partition of `market.tickers` -> offset behind the last ticker it was made
+            from; an executor reads up to there before it prices an order that answers it.
+        published_at: Our wall time.
+    """
+
+    snapshot_id: str
+    venue: str
+    as_of: Utc
+    interval_s: float
+    simulated: bool = False
+    speed: float = 1.0
+    connection_epoch: int = 0
+    ticker_offsets: dict[int, int] = Field(default_factory=dict)
+    products: tuple[ProductView, ...] = ()
+    published_at: Utc
+
+    def view(self, product_id: str) -> ProductView | None:
+        """The view of a product, or None where the snapshot has none."""
+        return next((v for v in self.products if v.product_id == product_id), None)

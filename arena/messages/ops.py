@@ -1,0 +1,50 @@
+"""Running the arena: heartbeats of processes, and messages nobody could read."""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from arena.messages.base import Message, Utc
+
+
+class Heartbeat(Message):
+    """A process is alive, and how it fares.
+
+    Attributes:
+        node: "<kind>/<name>/<host>/<pid>", the key. kind: the command, such as "router".
+        status: "starting", "running", "standby" or "stopping".
+        counters: Whole numbers that only grow, such as "turns" or "llm_errors".
+        gauges: Values of now: "lag", "feed_age_ms", ...
+        details: A few words for people, such as the model's name.
+    """
+
+    node: str
+    kind: str
+    name: str
+    host: str
+    pid: int
+    status: Literal["starting", "running", "standby", "stopping"] = "running"
+    started_at: Utc
+    at: Utc
+    counters: dict[str, int] = Field(default_factory=dict)
+    gauges: dict[str, float] = Field(default_factory=dict)
+    details: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class DeadLetter(Message):
+    """Bytes that were no message of the arena, and where they stood.
+
+    Attributes:
+        value_base64: The untouched value; key_base64: the key; both base64 of the bytes.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key_base64: str | None = None
+    value_base64: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    error: str
+    reader: str
+    at: Utc

@@ -1,0 +1,74 @@
+"""Tool calls of agents, commands to their accounts, and the results."""
+
+from pydantic import Field, JsonValue
+
+from arena.messages.base import Message, Part, Utc
+from arena.money import WireDecimal
+
+
+class QuoteSeen(Part):
+    """The best prices of a product in the snapshot the agent decided on."""
+
+    bid: WireDecimal
+    ask: WireDecimal
+
+
+class ToolCall(Message):
+    """One tool call of a turn: to `tools.calls`, or to `account.commands` for account tools.
+
+    Attributes:
+        call_id: `arena.ids.tool_call_id(turn_id, round, index)`; the order id of a trade.
+        index: Position of the call in the model's answer.
+        arguments: The JSON text exactly as the model wrote it.
+        snapshot_id: The snapshot the agent decided on.
+        ticker_offsets: Of that snapshot: the executor reads `market.tickers` up to here first.
+        quotes_seen: Product -> prices in that snapshot, for the products the arguments name.
+        deadline_at: Past this wall time the call must not be carried out.
+        reply_to: The topic of the result: `agent.inbox.<agent>`.
+    """
+
+    call_id: str
+    agent: str
+    turn_id: str
+    round: int
+    index: int
+    tool: str
+    arguments: str
+    snapshot_id: str
+    ticker_offsets: dict[int, int] = Field(default_factory=dict)
+    quotes_seen: dict[str, QuoteSeen] = Field(default_factory=dict)
+    issued_at: Utc
+    deadline_at: Utc
+    reply_to: str
+
+
+class OpenAccount(Message):
+    """Ask the executor to open the account of an agent; harmless where it is open already."""
+
+    call_id: str
+    agent: str
+    issued_at: Utc
+
+
+class ToolResult(Message):
+    """The answer to a `ToolCall`.
+
+    Attributes:
+        ok: False where the tool refused or failed; `text` then says why and what to do.
+        text: What the model reads.
+        value: The same, structured, for programs.
+        error: A listed reason such as "insufficient_cash", or "".
+        account_seq: Sequence number of the account event behind it, or None.
+    """
+
+    call_id: str
+    agent: str
+    turn_id: str
+    round: int
+    index: int
+    tool: str
+    ok: bool
+    text: str
+    value: JsonValue = None
+    error: str = ""
+    account_seq: int | None = None

@@ -1,0 +1,121 @@
+"""An agent's turns: the whole transcript of one decision, and what it cost."""
+
+from typing import Literal
+
+from arena.messages.base import Message, Part, Utc
+from arena.messages.chat import CallOutcome, ChatMessage, Usage
+from arena.money import WireDecimal
+
+TurnOutcome = Literal["completed", "max_rounds", "failed", "expired", "aborted"]
+
+
+class Round(Part):
+    """One model call of a turn and the tool calls it asked for.
+
+    Attributes:
+        model_ms: From sending the request to its reply in the inbox.
+        tools_ms: From sending the tool calls to the last result in the inbox.
+        tool_call_ids: Ids of the calls in order, as in `account.events` and `ToolResult`.
+    """
+
+    call_id: str
+    outcome: CallOutcome
+    finish_reason: str = ""
+    error: str = ""
+    usage: Usage = Usage()
+    model_ms: float = 0.0
+    tools_ms: float = 0.0
+    tool_call_ids: tuple[str, ...] = ()
+    tools_ok: tuple[bool, ...] = ()
+
+
+class TurnStarted(Message):
+    """Evidence that a turn was begun; a `Turn` with the same id must follow it.
+
+    Written beside the first `ChatRequest` and acked before the first tool call, so a crash can
+    be told from a turn that never was.
+    """
+
+    turn_id: str
+    agent: str
+    snapshot_id: str
+    snapshot_offset: int
+    as_of: Utc
+    started_at: Utc
+
+
+class Turn(Message):
+    """One whole decision of an agent on one snapshot.
+
+    Attributes:
+        prompt_sha256: Hash of the rendered system and user text; the text itself is in `messages`.
+        messages: The whole conversation: system, user, assistant and tool messages.
+        skipped_snapshots: Older snapshots that were passed over since the last turn.
+        outcome: "completed"; "max_rounds" where the model never stopped asking for tools;
+            "failed" or "expired" where the model gave no usable answer; "aborted" where the
+            process died during the turn.
+        final_text: The model's closing words, cut at a bound.
+        memory: What the next turns' prompts may say of this one, one line.
+        usage: Sum over the rounds; cost None where a price is unknown.
+    """
+
+    turn_id: str
+    agent: str
+    strategy: str
+    node: str
+    model: str = ""
+    scripted: bool = False
+    snapshot_id: str
+    snapshot_offset: int
+    as_of: Utc
+    prompt_sha256: str = ""
+    prompt_version: int = 1
+    messages: tuple[ChatMessage, ...] = ()
+    rounds: tuple[Round, ...] = ()
+    skipped_snapshots: int = 0
+    outcome: TurnOutcome
+    error: str = ""
+    final_text: str = ""
+    memory: str = ""
+    usage: Usage = Usage()
+    started_at: Utc
+    ended_at: Utc
+    snapshot_age_ms: float = 0.0
+    total_ms: float = 0.0
+
+
+class AgentSpec(Message):
+    """An agent on the roster.
+
+    Attributes:
+        kind: "agent" competes; "baseline" is there to compare with.
+        prompt_sha256: Hash of the strategy's system prompt.
+    """
+
+    agent: str
+    strategy: str
+    node: str
+    kind: Literal["agent", "baseline"] = "agent"
+    prompt_sha256: str = ""
+    prompt_version: int = 1
+    tools: tuple[str, ...] = ()
+    cadence: int = 1
+    joined_at: Utc
+
+
+class Rules(Message):
+    """The money rules the executor applies, published on the roster under the key "rules".
+
+    Attributes:
+        fee_bps: Taker fee. slippage_bps: added against the taker at the fill.
+        price_age_s_max: An older price is refused. collar_bps: the most that the price may have
+            moved from the one the agent saw.
+    """
+
+    starting_cash_usd: WireDecimal
+    fee_schedule: str
+    fee_bps: WireDecimal
+    slippage_bps: WireDecimal
+    price_age_s_max: float
+    collar_bps: WireDecimal
+    at: Utc

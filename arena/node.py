@@ -1,0 +1,208 @@
+"""What every process has in common: connect, beat, serve, stop cleanly.
+
+A process is crash-only: its first error ends it, and its start is its recovery. Reads nothing,
+writes `arena.heartbeats`.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Literal, NoReturn
+
+from pydantic import JsonValue
+
+from arena import logs, topics
+from arena.bus.base import Bus, Record
+from arena.bus.dead_letters import bury
+from arena.clock import Clock, SystemClock
+from arena.errors import EXIT_INTERRUPTED, AppendFailed, ArenaError, Malformed
+from arena.messages import Heartbeat, Message
+from arena.settings import Settings
+
+CLOSE_TIMEOUT_S = 5.0
+
+Status = Literal["starting", "running", "standby", "stopping"]
+
+
+class Node:
+    """A running process of the arena.
+
+    Attributes:
+        bus: Connected before `serve` is called.
+        counters: Only grow; published with each heartbeat. gauges: values of now.
+        details: A few words for people.
+        status: What the process says of itself.
+    """
+
+    def __init__(self, kind: str, name: str, settings: Settings, bus: Bus, clock: Clock) -> None:
+        """Name the process; nothing is sent yet."""
+        self.kind = kind
+        self.name = name
+        self.settings = settings
+        self.bus = bus
+        self.clock = clock
+        self.log = logs.get(kind)
+        self.counters: Counter[str] = Counter()
+        self.gauges: dict[str, float] = {}
+        self.details: dict[str, JsonValue] = {}
+        self.status: Status = "starting"
+        self.started_at = clock.now()
+        self.host = socket.gethostname()
+
+    @property
+    def id(self) -> str:
+        """Unique among living processes: kind, name, host and process id."""
+        return f"{self.kind}/{self.name}/{self.host}/{os.getpid()}"
+
+    def heartbeat(self, now: datetime) -> Heartbeat:
+        """How the process fares."""
+        return Heartbeat(
+            node=self.id,
+            kind=self.kind,
+            name=self.name,
+            host=self.host,
+            pid=os.getpid(),
+            status=self.status,
+            started_at=self.started_at,
+            at=now,
+            counters=dict(self.counters),
+            gauges=dict(self.gauges),
+            details=dict(self.details),
+        )
+
+    async def beat(self) -> None:
+        """Publish a heartbeat now."""
+        beat = self.heartbeat(self.clock.now())
+        await self.bus.send(topics.HEARTBEATS.name, beat, key=self.id)
+
+    async def beat_for_ever(self) -> None:
+        """Publish heartbeats until cancelled."""
+        while True:
+            await self.beat()
+            await self.clock.sleep(self.settings.heartbeat_interval_s)
+
+    async def read_message(self, record: Record) -> Message | None:
+        """The message in a record; where there is none, its bytes go to `dead_letters`."""
+        try:
+            return record.message()
+        except Malformed as error:
+            await self.dead_letter(record, str(error))
+            return None
+
+    async def dead_letter(self, record: Record, error: str) -> None:
+        """Bury a record and count it."""
+        self.counters["dead_letters"] += 1
+        where = f"{record.topic}[{record.partition}]@{record.offset}"
+        self.log.warning("dead letter", record=where, error=error)
+        await bury(self.bus, record, error, self.id, self.clock.now())
+
+
+Serve = Callable[[Node], Awaitable[None]]
+
+
+async def serve_node(node: Node, serve: Serve) -> None:
+    """Connect, beat and serve until `serve` returns, an append fails, or this is cancelled."""
+    bus = node.bus
+    await bus.start()
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        await bus.ensure_topics([topics.HEARTBEATS, topics.DEAD_LETTERS])
+        tasks = [
+            asyncio.create_task(_work(node, serve)),
+            asyncio.create_task(node.beat_for_ever()),
+            asyncio.create_task(_end_when_failed(bus)),
+        ]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await _stop(node, tasks)
+
+
+async def _work(node: Node, serve: Serve) -> None:
+    await serve(node)
+
+
+async def _end_when_failed(bus: Bus) -> None:
+    assert bus.failed is not None, "the bus is not started"
+    raise AppendFailed(f"an append failed: {await bus.failed!r}")
+
+
+async def _stop(node: Node, tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    failed = node.bus.failed is not None and node.bus.failed.done()
+    node.status = "stopping"
+    with contextlib.suppress(TimeoutError, ArenaError):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            if not failed:
+                await node.beat()
+            await node.bus.close()
+
+
+async def run_until_signal(main: Awaitable[None]) -> int:
+    """Await `main`; SIGINT and SIGTERM cancel it.
+
+    Returns:
+        The exit code: 0, or 130 after SIGINT.
+    """
+    task = asyncio.ensure_future(main)
+    code = 0
+
+    def stop(number: signal.Signals) -> None:
+        nonlocal code
+        code = EXIT_INTERRUPTED if number == signal.SIGINT else 0
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not task.cancelled():
+            raise
+    return code
+
+
+def run_async(main: Callable[[], Awaitable[None]]) -> NoReturn:
+    """Run a coroutine as this process's work and exit with its code.
+
+    An `ArenaError` is told in one line on stderr and gives its exit code.
+    """
+    import uvloop
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code = runner.run(run_until_signal(main()))
+    except ArenaError as error:
+        print(f"arena: {error}", file=sys.stderr)
+        code = error.exit_code
+    sys.exit(code)
+
+
+def run_node(kind: str, name: str, settings: Settings, serve: Serve) -> NoReturn:
+    """Run a process of the arena over Kafka and exit.
+
+    Args:
+        kind: The command, such as "router".
+        name: Of this node, such as the agent's.
+        settings: Broker, prefix, logging.
+        serve: The work; gets the connected node.
+    """
+    from arena.bus.kafka import KafkaBus
+
+    logs.configure(settings, node=f"{kind}/{name}")
+
+    async def main() -> None:
+        bus = KafkaBus(settings, client_id=f"arena-{kind}-{name}")
+        await serve_node(Node(kind, name, settings, bus, SystemClock()), serve)
+
+    run_async(main)

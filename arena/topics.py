@@ -1,0 +1,254 @@
+"""The topics: the table that is the system.
+
+Everything else is made from it: what `arena topics create` provisions, what the table in
+`docs/architecture.md` says, who may write what. A name that ends in `.` is a family: one topic
+per chat node or agent.
+
+Partitions: a keyed record goes to `partition_of(key, partitions)`, computed here and never left to
+a client's own partitioner, so a key stays where it is. Never add partitions to a topic in use.
+"""
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from arena.errors import UsageError
+
+DAY_MS = 24 * 60 * 60 * 1000
+FOREVER_MS = -1
+RECORD_BYTES_MAX = 1_000_000
+"""Most bytes of one record, headers included; the brokers are told the same."""
+
+Compression = Literal["lz4", "zstd"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One topic, or a family of topics where `name` ends in a dot.
+
+    Attributes:
+        key: What its records are keyed by; decides the partition.
+        messages: Names of the message types it holds.
+        retention_ms: How long records are kept; `FOREVER_MS` for ever.
+        compacted: Only the newest record per key is kept.
+        compression: What the producers compress it with.
+        partitions: When it is created; account topics have one per shard.
+        flush_every_append: On a single broker an ack then means "on disk".
+        writers: Kinds of processes that write it. readers: that read it.
+    """
+
+    name: str
+    key: str
+    messages: tuple[str, ...]
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    retention_ms: int = 7 * DAY_MS
+    compacted: bool = False
+    compression: Compression = None
+    partitions: int = 1
+    flush_every_append: bool = False
+    note: str = ""
+    config: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_family(self) -> bool:
+        """True where one topic exists per node or agent."""
+        return self.name.endswith(".")
+
+    def member(self, name: str) -> "TopicSpec":
+        """The topic of one node or agent of this family."""
+        return _replace_name(self, self.name + name)
+
+    def broker_config(self) -> dict[str, str]:
+        """Topic-level settings for the broker."""
+        config = {
+            "max.message.bytes": str(RECORD_BYTES_MAX + 10_000),
+            "cleanup.policy": "compact" if self.compacted else "delete",
+        }
+        if not self.compacted:
+            config["retention.ms"] = str(self.retention_ms)
+        if self.flush_every_append:
+            config["flush.messages"] = "1"
+        return {**config, **self.config}
+
+
+def _replace_name(spec: TopicSpec, name: str) -> TopicSpec:
+    return TopicSpec(
+        **{s: getattr(spec, s) for s in TopicSpec.__slots__ if s != "name"},
+        name=name,
+    )
+
+
+TICKERS = TopicSpec(
+    name="market.tickers",
+    key="product",
+    messages=("Ticker", "Product"),
+    writers=("connector",),
+    readers=("executor", "dashboard", "judge"),
+    compression="lz4",
+)
+SNAPSHOTS = TopicSpec(
+    name="market.snapshots",
+    key="venue",
+    messages=("MarketSnapshot",),
+    writers=("connector",),
+    readers=("router", "dashboard", "judge"),
+    retention_ms=30 * DAY_MS,
+    compression="lz4",
+    note="every agent reads it through a consumer group of its own",
+)
+PROMPTED = TopicSpec(
+    name="ai_prompted.",
+    key="agent",
+    messages=("ChatRequest",),
+    writers=("router", "judge"),
+    readers=("chat-node",),
+    compression="lz4",
+    partitions=4,
+    note="one per chat node; the nodes of a name share it as one group",
+)
+INBOX = TopicSpec(
+    name="agent.inbox.",
+    key="-",
+    messages=("ChatReply", "ToolResult"),
+    writers=("chat-node", "tools", "executor"),
+    readers=("router",),
+    note="one per agent",
+)
+TOOL_CALLS = TopicSpec(
+    name="tools.calls",
+    key="agent",
+    messages=("ToolCall",),
+    writers=("router",),
+    readers=("tools",),
+    partitions=4,
+)
+COMMANDS = TopicSpec(
+    name="account.commands",
+    key="shard of agent",
+    messages=("ToolCall", "OpenAccount"),
+    writers=("router", "cli"),
+    readers=("executor",),
+    retention_ms=30 * DAY_MS,
+)
+EVENTS = TopicSpec(
+    name="account.events",
+    key="shard of agent",
+    messages=("Epoch", "AccountOpened", "OrderDecided"),
+    writers=("executor",),
+    readers=("executor", "dashboard", "judge", "ledger"),
+    retention_ms=FOREVER_MS,
+    flush_every_append=True,
+    note="never transactional, never compacted: its offsets have no holes",
+)
+TURNS = TopicSpec(
+    name="agent.turns",
+    key="agent",
+    messages=("TurnStarted", "Turn"),
+    writers=("router",),
+    readers=("router", "dashboard", "judge"),
+    retention_ms=FOREVER_MS,
+    compression="lz4",
+    partitions=4,
+)
+LLM_CALLS = TopicSpec(
+    name="llm.calls",
+    key="node",
+    messages=("LlmCall",),
+    writers=("chat-node",),
+    readers=("dashboard", "judge"),
+    retention_ms=90 * DAY_MS,
+    compression="lz4",
+)
+ROSTER = TopicSpec(
+    name="arena.roster",
+    key="agent, or 'rules'",
+    messages=("AgentSpec", "Rules"),
+    writers=("router", "executor"),
+    readers=("dashboard", "judge"),
+    compacted=True,
+)
+HEARTBEATS = TopicSpec(
+    name="arena.heartbeats",
+    key="node id",
+    messages=("Heartbeat",),
+    writers=("every process",),
+    readers=("dashboard", "cli"),
+    compacted=True,
+)
+DEAD_LETTERS = TopicSpec(
+    name="dead_letters",
+    key="origin topic",
+    messages=("DeadLetter",),
+    writers=("any process",),
+    readers=("operator",),
+    retention_ms=90 * DAY_MS,
+    compression="lz4",
+)
+
+TOPICS: tuple[TopicSpec, ...] = (
+    TICKERS,
+    SNAPSHOTS,
+    PROMPTED,
+    INBOX,
+    TOOL_CALLS,
+    COMMANDS,
+    EVENTS,
+    TURNS,
+    LLM_CALLS,
+    ROSTER,
+    HEARTBEATS,
+    DEAD_LETTERS,
+)
+
+
+def prompted(node: str) -> str:
+    """The topic of the requests to a chat node."""
+    return PROMPTED.name + node
+
+
+def inbox(agent: str) -> str:
+    """The topic of the replies to an agent."""
+    return INBOX.name + agent
+
+
+def spec_of(topic: str) -> TopicSpec:
+    """The specification of a topic by its name without prefix.
+
+    Raises:
+        UsageError: No topic of the arena has this name.
+    """
+    for spec in TOPICS:
+        if topic == spec.name:
+            return spec
+        if spec.is_family and topic.startswith(spec.name) and topic != spec.name:
+            return spec.member(topic[len(spec.name) :])
+    known = ", ".join(s.name + ("<name>" if s.is_family else "") for s in TOPICS)
+    raise UsageError(f"there is no topic {topic!r}", remedy=f"the topics are {known}")
+
+
+def fixed_topics() -> tuple[TopicSpec, ...]:
+    """Every topic that is no family."""
+    return tuple(s for s in TOPICS if not s.is_family)
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The partition of a key: CRC-32 of its UTF-8 bytes, modulo the partitions."""
+    return zlib.crc32(key.encode()) % partitions
+
+
+def markdown_table(specs: Iterable[TopicSpec] = TOPICS) -> str:
+    """The table of topics as it stands in `docs/architecture.md`."""
+    rows = ["| Topic | Key | Messages | Kept | Written by | Read by |", "|---|---|---|---|---|---|"]
+    for spec in specs:
+        kept = "newest per key" if spec.compacted else _days(spec.retention_ms)
+        name = f"`{spec.name}<name>`" if spec.is_family else f"`{spec.name}`"
+        messages = ", ".join(f"`{m}`" for m in spec.messages)
+        row = (name, spec.key, messages, kept, ", ".join(spec.writers), ", ".join(spec.readers))
+        rows.append("| " + " | ".join(row) + " |")
+    return "\n".join(rows)
+
+
+def _days(retention_ms: int) -> str:
+    return "for ever" if retention_ms == FOREVER_MS else f"{retention_ms // DAY_MS} d"

@@ -1,0 +1,94 @@
+"""Messages to bytes and back: JSON bodies, and headers that tell what a body is.
+
+Headers: `type` and `schema` always; `correlation_id` (the turn), `causation_id` (the call),
+`deadline_ms` (Unix milliseconds) and `traceparent` (W3C Trace Context) where the message has them.
+A body is decoded only by the type its header names.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from pydantic import ValidationError
+
+import arena.messages as messages
+from arena.errors import Malformed
+from arena.messages import Message
+
+ERROR_TEXT_MAX = 400
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A message as bytes: the JSON body and the headers."""
+
+    value: bytes
+    headers: Headers
+
+
+def encode(message: Message) -> Encoded:
+    """A message as JSON bytes and headers."""
+    headers: list[tuple[str, bytes]] = list(_fixed_headers(type(message)))
+    if turn := message.correlation_id():
+        headers.append(("correlation_id", turn.encode()))
+        call = message.causation_id()
+        if call:
+            headers.append(("causation_id", call.encode()))
+        headers.append(("traceparent", _traceparent(turn, call or turn)))
+    if deadline := message.deadline():
+        headers.append(("deadline_ms", b"%d" % int(deadline.timestamp() * 1000)))
+    return Encoded(message.__pydantic_serializer__.to_json(message), tuple(headers))
+
+
+def decode(
+    value: bytes | None, headers: Mapping[str, bytes] | Iterable[tuple[str, bytes]]
+) -> Message:
+    """The message in a record.
+
+    Args:
+        value: The record's value.
+        headers: The record's headers.
+
+    Raises:
+        Malformed: No value, no or unknown `type`, or a body that is no such message.
+    """
+    found = dict(headers)
+    name = found.get("type", b"").decode("utf-8", "replace")
+    model = _registry().get(name)
+    if model is None:
+        raise Malformed(f"header type is {name!r}, which is no message of the arena")
+    if value is None:
+        raise Malformed(f"a {name} without a body")
+    try:
+        return model.model_validate_json(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "body"
+        text = f"{name}: {where}: {first['msg']}"[:ERROR_TEXT_MAX]
+        raise Malformed(text) from None
+
+
+def message_type(name: str) -> type[Message] | None:
+    """The message class of a type name, or None."""
+    return _registry().get(name)
+
+
+@cache
+def _registry() -> dict[str, type[Message]]:
+    found = (getattr(messages, name) for name in messages.__all__)
+    return {
+        m.type_name(): m
+        for m in found
+        if isinstance(m, type) and issubclass(m, Message) and m is not Message
+    }
+
+
+@cache
+def _fixed_headers(kind: type[Message]) -> Headers:
+    return (("type", kind.type_name().encode()), ("schema", b"%d" % kind.SCHEMA))
+
+
+def _traceparent(turn: str, call: str) -> bytes:
+    return f"00-{turn.replace('-', '')}-{call.replace('-', '')[:16]}-01".encode()

@@ -1,0 +1,63 @@
+"""What every test can ask for: settings with a topic prefix of its own, and a bus to a real Kafka."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from arena import topics
+from arena.bus.kafka import KafkaBus
+from arena.bus.memory import MemoryBus
+from arena.settings import Settings
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def broker_address() -> Iterator[str]:
+    """Bootstrap servers of one real Kafka for the whole session."""
+    from tests.broker_fixture import start_session_broker
+
+    with start_session_broker() as address:
+        os.environ["KAFKA_BOOTSTRAP_SERVERS"] = address
+        yield address
+
+
+@pytest.fixture
+def settings(broker_address: str, tmp_path: Path) -> Settings:
+    """Settings under a topic prefix that no other test has."""
+    return Settings(
+        bootstrap_servers=broker_address,
+        prefix=f"t{uuid.uuid4().hex[:10]}.",
+        home=tmp_path,
+        heartbeat_interval_s=0.5,
+    )
+
+
+@pytest.fixture
+async def bus(settings: Settings) -> AsyncIterator[KafkaBus]:
+    """A connected bus with every fixed topic."""
+    connected = KafkaBus(settings, client_id="test")
+    await connected.start()
+    await connected.ensure_topics(topics.fixed_topics())
+    yield connected
+    await connected.close()
+
+
+@pytest.fixture
+async def memory_bus() -> AsyncIterator[MemoryBus]:
+    """A bus in memory with every fixed topic."""
+    memory = MemoryBus()
+    await memory.start()
+    await memory.ensure_topics(topics.fixed_topics())
+    yield memory
+
+
+@pytest.fixture
+def shared_recordings() -> Path:
+    """The folder of real recordings beside the project; skips where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no recordings at {SHARED}")
+    return SHARED
