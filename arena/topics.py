@@ -163,10 +163,10 @@ LLM_CALLS = TopicSpec(
 )
 ROSTER = TopicSpec(
     name="arena.roster",
-    key="agent, or 'rules'",
-    messages=("AgentSpec", "Rules"),
-    writers=("router", "executor"),
-    readers=("dashboard", "judge"),
+    key="agent/<name>, tool/<name> or rules",
+    messages=("AgentSpec", "ToolOffered", "Rules"),
+    writers=("router", "tools", "executor"),
+    readers=("router", "dashboard", "judge"),
     compacted=True,
 )
 HEARTBEATS = TopicSpec(

@@ -1,4 +1,4 @@
-"""What every test can ask for: settings with a topic prefix of its own, and a bus to a real Kafka."""
+"""What every test can ask for: settings with their own topic prefix, a bus to a real Kafka."""
 
 import os
 import uuid
@@ -47,12 +47,12 @@ async def bus(settings: Settings) -> AsyncIterator[KafkaBus]:
 
 
 @pytest.fixture
-async def memory_bus() -> AsyncIterator[MemoryBus]:
+async def memory_bus() -> MemoryBus:
     """A bus in memory with every fixed topic."""
     memory = MemoryBus()
     await memory.start()
     await memory.ensure_topics(topics.fixed_topics())
-    yield memory
+    return memory
 
 
 @pytest.fixture

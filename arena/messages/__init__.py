@@ -2,7 +2,7 @@
 
 market      Product, Ticker, MarketSnapshot
 chat        ChatRequest, ChatReply, LlmCall
-tools       ToolCall, ToolResult, OpenAccount
+tools       ToolCall, ToolResult, ToolOffered, OpenAccount
 account     Epoch, AccountOpened, OrderDecided
 turns       TurnStarted, Turn, AgentSpec, Rules
 ops         Heartbeat, DeadLetter
@@ -40,7 +40,7 @@ from arena.messages.market import (
     Ticker,
 )
 from arena.messages.ops import DeadLetter, Heartbeat
-from arena.messages.tools import OpenAccount, QuoteSeen, ToolCall, ToolResult
+from arena.messages.tools import OpenAccount, QuoteSeen, ToolCall, ToolOffered, ToolResult
 from arena.messages.turns import AgentSpec, Round, Rules, Turn, TurnOutcome, TurnStarted
 
 __all__ = [
@@ -76,6 +76,7 @@ __all__ = [
     "Source",
     "Ticker",
     "ToolCall",
+    "ToolOffered",
     "ToolResult",
     "ToolSchema",
     "Turn",

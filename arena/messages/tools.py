@@ -50,6 +50,22 @@ class OpenAccount(Message):
     issued_at: Utc
 
 
+class ToolOffered(Message):
+    """A tool that the tools process offers, on the roster under the key "tool/<name>".
+
+    Attributes:
+        parameters: JSON schema of the arguments object.
+        touches_account: True where calls go to `account.commands` and run in the account's
+            single writer; False where they go to `tools.calls`.
+    """
+
+    name: str
+    description: str
+    parameters: dict[str, JsonValue]
+    touches_account: bool
+    at: Utc
+
+
 class ToolResult(Message):
     """The answer to a `ToolCall`.
 

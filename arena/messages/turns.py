@@ -85,7 +85,7 @@ class Turn(Message):
 
 
 class AgentSpec(Message):
-    """An agent on the roster.
+    """An agent on the roster, under the key "agent/<name>".
 
     Attributes:
         kind: "agent" competes; "baseline" is there to compare with.
