@@ -1,0 +1,344 @@
+"""The account fold: state is a pure function of `account.events`, the same in every process.
+
+Reads: the values of `account.events` records, in order. Writes nothing. Executor, dashboard,
+ledger, judge and replay all fold with this module.
+
+What counts (everything else is counted as ignored and has no effect):
+
+* An `Epoch` counts where it is the current epoch + 1, its `seq` is the current one and its `prev`
+  is the head. The first such record in the log wins; the loser reads on and tries the next.
+* Any other event counts where its epoch and owner are current, its `seq` is the last + 1, its
+  `prev` is the head and its order is not decided yet.
+* The head is a chain: sha256(head || value) over the values of all events that counted. A changed
+  byte, or a log that lost its tail and grew again, no longer follows.
+
+What cannot happen in a sound log stops the process with `BrokenLog`: postings that do not sum to
+zero, a state that differs from what the event says it is, an epoch from the future.
+
+Amounts are whole units of 10^-8 (`arena.money`). Times are venue times, so the state and its digest
+are the same whoever folds it and whenever.
+"""
+
+import hashlib
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import orjson
+
+from arena.errors import BrokenLog
+from arena.money import SCALE_DIGITS, divide_half_even, notional_units, units_text
+
+GENESIS = "0" * 64
+ORDERS_REMEMBERED = 65_536
+"""Decided order ids that are kept; a duplicate command arrives within the turn that sent it."""
+EVENTS_REMEMBERED = 512
+"""Newest order events kept whole, to answer again after a restart."""
+
+# Any: an event is decoded JSON; its shape is `arena.messages.account`.
+Event = dict[str, Any]
+Kind = Literal["Epoch", "AccountOpened", "OrderDecided"]
+
+
+@dataclass(slots=True)
+class Position:
+    """What an agent holds of one product.
+
+    Attributes:
+        quantity: Base units. cost: USD paid for it, fees included.
+        entry_ms: Venue time of entry, weighted by quantity, Unix milliseconds.
+    """
+
+    quantity: int = 0
+    cost: int = 0
+    entry_ms: int = 0
+
+
+@dataclass(slots=True)
+class Account:
+    """One agent's account.
+
+    Attributes:
+        cash: USD. opening: the USD it was opened with.
+        positions: By product; only those that are not zero.
+        realised: Profit of all sells, after fees, against average cost.
+        fees, slippage, latency_cost, volume: Sums over all fills, USD.
+        fills, rejections: Counts of decided orders.
+        chain: Digest over what the agent did, order by order.
+    """
+
+    opening: int = 0
+    cash: int = 0
+    positions: dict[str, Position] = field(default_factory=dict)
+    realised: int = 0
+    fees: int = 0
+    slippage: int = 0
+    latency_cost: int = 0
+    volume: int = 0
+    fills: int = 0
+    rejections: int = 0
+    chain: str = GENESIS
+
+    def equity(self, bids: dict[str, int]) -> int:
+        """Cash and positions marked at the bid; a product without a bid is marked at its cost."""
+        value = self.cash
+        for product_id, position in self.positions.items():
+            bid = bids.get(product_id)
+            value += position.cost if bid is None else notional_units(position.quantity, bid)
+        return value
+
+
+@dataclass(slots=True)
+class Decided:
+    """How an order ended: enough to answer a duplicate command."""
+
+    seq: int
+    outcome: str
+    reason: str | None
+
+
+@dataclass(slots=True)
+class Shard:
+    """The fold of one partition of `account.events`.
+
+    Attributes:
+        epoch, owner: Who may write.
+        seq: Of the last event that counted. head: the chain's digest.
+        source_offset: Offset in `account.commands` of the last decided command; -1 at first.
+        next_offset: Offset in `account.events` behind the last record that was folded.
+        accounts: By agent. house: (account, unit) -> balance of the other side.
+        orders: Decided orders by id, the newest `ORDERS_REMEMBERED`.
+        recent: The newest order events as they stand in the log.
+        counted, ignored: Records that had an effect, and that had none.
+    """
+
+    epoch: int = 0
+    owner: str = ""
+    seq: int = 0
+    head: str = GENESIS
+    source_offset: int = -1
+    next_offset: int = 0
+    accounts: dict[str, Account] = field(default_factory=dict)
+    house: dict[tuple[str, str], int] = field(default_factory=dict)
+    orders: OrderedDict[str, Decided] = field(default_factory=OrderedDict)
+    recent: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_REMEMBERED))
+    counted: int = 0
+    ignored: int = 0
+
+    def apply(self, kind: str, value: bytes, offset: int) -> Event | None:
+        """Fold one record.
+
+        Args:
+            kind: The record's `type` header.
+            value: Its bytes; they enter the chain as they are.
+            offset: Where it stands in its partition.
+
+        Returns:
+            The event where it counted, None where it was ignored.
+
+        Raises:
+            BrokenLog: The record cannot stand in a sound log at this place.
+        """
+        if offset != self.next_offset:
+            raise BrokenLog(f"account.events: expected offset {self.next_offset}, read {offset}")
+        event = _decode(value, offset)
+        counts = self._claims(event) if kind == "Epoch" else self._follows(event, offset)
+        self.next_offset = offset + 1
+        if not counts:
+            self.ignored += 1
+            return None
+        if kind == "OrderDecided":
+            self._decide(event)
+        elif kind == "AccountOpened":
+            self._open(event)
+        elif kind == "Epoch":
+            self.epoch, self.owner = event["epoch"], event["owner"]
+        else:
+            raise BrokenLog(f"account.events@{offset} holds a {kind}")
+        self.head = chain(self.head, value)
+        self.counted += 1
+        return event
+
+    def _claims(self, event: Event) -> bool:
+        if event["epoch"] > self.epoch + 1:
+            raise BrokenLog(
+                f"account.events: epoch {event['epoch']} follows epoch {self.epoch}",
+                remedy="this state was not folded from this log; rebuild it from offset 0",
+            )
+        claim = (event["epoch"], event["seq"], event["prev"])
+        return claim == (self.epoch + 1, self.seq, self.head)
+
+    def _follows(self, event: Event, offset: int) -> bool:
+        if event["epoch"] > self.epoch:
+            raise BrokenLog(
+                f"account.events@{offset} is of epoch {event['epoch']}, the state of {self.epoch}",
+                remedy="this state was not folded from this log; rebuild it from offset 0",
+            )
+        if event["epoch"] != self.epoch or event["owner"] != self.owner:
+            return False
+        if event["seq"] != self.seq + 1 or event["order_id"] in self.orders:
+            return False
+        if event["prev"] != self.head:
+            raise BrokenLog(
+                f"account.events@{offset}: its digest of the events before it does not follow",
+                remedy="an event before it was changed; compare the log with an export",
+            )
+        return True
+
+    def _open(self, event: Event) -> None:
+        account = self.accounts.setdefault(event["agent"], Account())
+        self._post(event, account)
+        account.opening = account.cash
+        self._advance(event, Decided(event["seq"], "opened", None))
+
+    def _decide(self, event: Event) -> None:
+        account = self.accounts.get(event["agent"])
+        if account is None:
+            raise BrokenLog(f"order {event['order_id']} of {event['agent']}, which has no account")
+        if event["outcome"] == "filled":
+            self._fill(event, account)
+        else:
+            account.rejections += 1
+        account.chain = chain(account.chain, _deed(event))
+        self.recent.append(event)
+        self._advance(event, Decided(event["seq"], event["outcome"], event["reason"]))
+
+    def _fill(self, event: Event, account: Account) -> None:
+        self._post(event, account)
+        product_id = event["product_id"]
+        quantity, notional = _units(event["quantity"]), _units(event["notional"])
+        fee = _units(event["fee"])
+        time_ms = _unix_ms(event["used"]["event_time"])
+        position = account.positions.setdefault(product_id, Position())
+        if event["action"] == "buy":
+            bought(position, quantity, notional + fee, time_ms)
+        else:
+            realised = sold(position, quantity, notional - fee)
+            account.realised += realised
+            _must_be(event, "realised", realised)
+        _must_be(event, "position_after", position.quantity)
+        _must_be(event, "cash_after", account.cash)
+        if position.quantity == 0:
+            del account.positions[product_id]
+        account.fees += fee
+        account.slippage += _units(event["slippage"])
+        account.latency_cost += _units(event["latency_cost"])
+        account.volume += notional
+        account.fills += 1
+
+    def _post(self, event: Event, account: Account) -> None:
+        sums: dict[str, int] = {}
+        cash_account = f"agent/{event['agent']}/cash"
+        position_account = f"agent/{event['agent']}/position"
+        for posting in event["postings"]:
+            name, unit, amount = posting["account"], posting["unit"], int(posting["amount"])
+            sums[unit] = sums.get(unit, 0) + amount
+            if name == cash_account:
+                account.cash += amount
+            elif name != position_account:
+                self.house[name, unit] = self.house.get((name, unit), 0) + amount
+        if any(sums.values()):
+            raise BrokenLog(f"postings of {event['order_id']} do not sum to zero: {sums}")
+        if account.cash < 0:
+            raise BrokenLog(f"{event['order_id']} leaves {event['agent']} with negative cash")
+
+    def _advance(self, event: Event, decided: Decided) -> None:
+        self.seq = event["seq"]
+        self.source_offset = event["source"]["offset"]
+        self.orders[event["order_id"]] = decided
+        if len(self.orders) > ORDERS_REMEMBERED:
+            self.orders.popitem(last=False)
+
+    def digest(self) -> str:
+        """Hash of what every agent owns and did; no wall time, offset, epoch or owner enters it."""
+        return accounts_digest(self.accounts)
+
+
+def chain(head: str, value: bytes) -> str:
+    """The next head of a chain of records: sha256 over the head's text and the record's bytes."""
+    return hashlib.sha256(head.encode() + value).hexdigest()
+
+
+def bought(position: Position, quantity: int, cost: int, time_ms: int) -> None:
+    """Add a buy: its cost includes the fee; the entry time moves by its share of the quantity."""
+    held = position.quantity
+    position.entry_ms = (position.entry_ms * held + time_ms * quantity) // (held + quantity)
+    position.quantity = held + quantity
+    position.cost += cost
+
+
+def sold(position: Position, quantity: int, proceeds: int) -> int:
+    """Take a sell out of a position at average cost.
+
+    Args:
+        position: Holds at least the quantity.
+        quantity: Base units.
+        proceeds: USD received, after the fee.
+
+    Returns:
+        The realised profit in USD.
+
+    Raises:
+        BrokenLog: More is sold than is held.
+    """
+    if quantity > position.quantity:
+        raise BrokenLog(f"sold {units_text(quantity)} of {units_text(position.quantity)} held")
+    cost = divide_half_even(position.cost * quantity, position.quantity)
+    position.quantity -= quantity
+    position.cost -= cost
+    return proceeds - cost
+
+
+def accounts_digest(accounts: dict[str, Account]) -> str:
+    """Hash over accounts, for comparing two folds of the same decisions."""
+    rows = [
+        [
+            agent,
+            str(account.opening),
+            str(account.cash),
+            [
+                [p, str(held.quantity), str(held.cost), held.entry_ms]
+                for p, held in sorted(account.positions.items())
+            ],
+            [str(account.realised), str(account.fees), str(account.slippage)],
+            [account.fills, account.rejections],
+            account.chain,
+        ]
+        for agent, account in sorted(accounts.items())
+    ]
+    return hashlib.sha256(orjson.dumps(rows)).hexdigest()
+
+
+def _decode(value: bytes, offset: int) -> Event:
+    try:
+        event = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise BrokenLog(f"account.events@{offset} is no JSON: {error}") from None
+    if not isinstance(event, dict):
+        raise BrokenLog(f"account.events@{offset} is no JSON object")
+    return event
+
+
+def _deed(event: Event) -> bytes:
+    names = ("order_id", "outcome", "reason", "product_id", "action", "quantity", "price", "fee")
+    return orjson.dumps([event[name] for name in names])
+
+
+def _units(text: str) -> int:
+    sign = -1 if text.startswith("-") else 1
+    whole, _, part = text.lstrip("-").partition(".")
+    if len(part) > SCALE_DIGITS:
+        raise BrokenLog(f"the amount {text} has more than {SCALE_DIGITS} decimals")
+    return sign * int(whole + part.ljust(SCALE_DIGITS, "0"))
+
+
+def _unix_ms(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def _must_be(event: Event, name: str, units: int) -> None:
+    if event[name] is None or _units(event[name]) != units:
+        raise BrokenLog(
+            f"{event['order_id']}: {name} is {event[name]}, the fold has {units_text(units)}"
+        )
