@@ -24,6 +24,7 @@ from arena.localbroker.launch import BrokerHandle, Launch
 from arena.localbroker.ports import LOOPBACK, Ports, can_bind, choose_ports
 from arena.localbroker.probe import probe
 from arena.localbroker.progress import Progress, Step, no_progress
+from arena.localbroker.signals import terminate_as_interrupt
 from arena.localbroker.state import BrokerState, read_state, remove_state, write_state
 
 READY_DEADLINE_S = 60.0
@@ -91,15 +92,16 @@ class LocalBroker:
             DependencyMissing: Anything else that was missing, with its remedy.
         """
         self._refuse_second()
-        for attempt in range(1, PORT_ATTEMPTS + 1):
-            ports = self._choose_ports()
-            launch = self._prepare(ports, progress)
-            try:
-                return self._run(launch, ports, progress)
-            except PortTaken:
-                if self._port or attempt == PORT_ATTEMPTS:
-                    raise
-                self._ports = None
+        with terminate_as_interrupt():
+            for attempt in range(1, PORT_ATTEMPTS + 1):
+                ports = self._choose_ports()
+                launch = self._prepare(ports, progress)
+                try:
+                    return self._run(launch, ports, progress)
+                except PortTaken:
+                    if self._port or attempt == PORT_ATTEMPTS:
+                        raise
+                    self._ports = None
         raise AssertionError("the last attempt returns or raises")
 
     def stop(self) -> None:
@@ -205,6 +207,7 @@ class LocalBroker:
             start_time_s=started_at(child.pid) or 0.0,
             data_dir=str(self._files.log_dirs) if launch.durable else "",
             log_file=str(launch.log_file),
+            note=launch.note,
         )
         write_state(self._files.state, state)
 

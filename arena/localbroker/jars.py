@@ -7,6 +7,7 @@ start cheap (47 `stat` calls); `verify_jars` reads every byte again.
 
 import json
 import queue
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ READ_TIMEOUT_S = 20
 STALL_DEADLINE_S = 90.0
 POLL_S = 0.1
 STAMP_NAME = "stamp.json"
+MAVEN_DIR = "maven"
 
 OnBytes = Callable[[int], None]
 Fetcher = Callable[[Jar, Path, OnBytes], Path]
@@ -141,6 +143,7 @@ def fetch_with_jgo(jar: Jar, directory: Path, on_bytes: OnBytes) -> Path:
 def _build(lock: KafkaLock, staging: Path, fetcher: Fetcher, progress: Progress) -> None:
     (staging / "jars").mkdir()
     _Fetch(lock, staging, fetcher, progress).run()
+    shutil.rmtree(staging / MAVEN_DIR)
     (staging / STAMP_NAME).write_text(json.dumps(_stamp(lock, staging / "jars")))
 
 
@@ -245,12 +248,12 @@ class _Fetch:
         for attempt in range(1, ATTEMPTS_PER_JAR + 1):
             before = self._fetched_bytes
             try:
-                path = self._fetcher(jar, self._staging / "m2", self._on_bytes)
+                path = self._fetcher(jar, self._staging / MAVEN_DIR, self._on_bytes)
             except (OSError, RuntimeError) as error:
                 if attempt == ATTEMPTS_PER_JAR:
                     raise FetchFailed(
-                        f"{jar.file_name} could not be fetched in {attempt} attempts: "
-                        f"{_first_line(error)}",
+                        f"{jar.file_name} could not be fetched in {attempt} attempts "
+                        f"({type(error).__name__})",
                         remedy="check the network and any proxy; or set KAFKA_BOOTSTRAP_SERVERS",
                     ) from error
                 self._uncount(before)
@@ -270,8 +273,3 @@ class _Fetch:
     def _uncount(self, before: int) -> None:
         with self._count:
             self._fetched_bytes = min(self._fetched_bytes, before)
-
-
-def _first_line(error: Exception) -> str:
-    """The kind and the first line of an error, short, without addresses that help nobody."""
-    return f"{type(error).__name__}"

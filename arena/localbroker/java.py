@@ -53,7 +53,7 @@ def parse_java_version(text: str) -> tuple[int, str] | None:
 
 def find_system_java(environ: Mapping[str, str] | None = None) -> tuple[Java | None, list[Java]]:
     """The first Java that is new enough, and those that were found too old on the way."""
-    too_old = []
+    too_old: list[Java] = []
     for path in _candidates(os.environ if environ is None else environ):
         java = ask_version(path)
         if java is not None and java.major >= JAVA_MAJOR_MIN:

@@ -27,6 +27,7 @@ class BrokerState:
         start_time_s: When that process was started; tells it from a later one with its pid.
         data_dir: Where its topics lie.
         log_file: Its log.
+        note: What the user must be told about it; "" where nothing.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class BrokerState:
     start_time_s: float
     data_dir: str
     log_file: str
+    note: str = ""
 
     def is_running(self) -> bool:
         """True while the process that was started lives."""

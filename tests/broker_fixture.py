@@ -1,0 +1,81 @@
+"""The one broker of a test session: given, in Docker, or our own."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from arena.localbroker.broker import LocalBroker
+from arena.localbroker.ports import LOOPBACK, choose_ports
+from arena.localbroker.progress import print_progress
+from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, connect_external
+
+KAFKA_IMAGE = "apache/kafka:4.3.1"
+DOCKER_TIMEOUT_S = 2
+CONTAINER_DEADLINE_S = 60.0
+
+
+@contextmanager
+def start_session_broker() -> Iterator[str]:
+    """Yield the bootstrap servers of a real Kafka; what was started for it is stopped.
+
+    In this order: `KAFKA_BOOTSTRAP_SERVERS`, a container where a Docker engine answers, and a
+    local Apache Kafka on free ports whose topics lie in a temporary directory.
+    """
+    if addresses := os.environ.get(BOOTSTRAP_VARIABLE, "").strip():
+        yield connect_external(addresses).bootstrap
+    elif docker_answers():
+        with kafka_container() as address:
+            yield address
+    else:
+        with (
+            tempfile.TemporaryDirectory(prefix="arena-tests-") as home,
+            LocalBroker(Path(home), port=0, allow_fallback=False) as broker,
+        ):
+            yield broker.start(print_progress(sys.stderr)).bootstrap
+
+
+def docker_answers() -> bool:
+    """True when a Docker engine, not only its command line, can be reached."""
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.from_env(timeout=DOCKER_TIMEOUT_S)
+    except DockerException:
+        return False
+    try:
+        return bool(client.ping())
+    except (DockerException, OSError):
+        return False
+    finally:
+        client.close()
+
+
+@contextmanager
+def kafka_container() -> Iterator[str]:
+    """Yield the address of the official image's broker, on the same port inside and outside."""
+    from testcontainers.core.container import DockerContainer
+
+    port = choose_ports(0).client
+    environment = {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_LISTENERS": f"PLAINTEXT://0.0.0.0:{port},CONTROLLER://localhost:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_INTER_BROKER_LISTENER_NAME": "PLAINTEXT",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+    }
+    container = DockerContainer(KAFKA_IMAGE).with_envs(**environment).with_bind_ports(port, port)
+    with container:
+        address = f"{LOOPBACK}:{port}"
+        yield connect_external(address, deadline_s=CONTAINER_DEADLINE_S).bootstrap
