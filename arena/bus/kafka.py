@@ -135,7 +135,7 @@ class KafkaBus(Bus):
         producer = self._producers.get(compression) or await self._producer(compression)
         try:
             future = await producer.send(
-                self._prefix + topic, value, key=key, partition=partition, headers=headers
+                self._prefix + topic, value, key=key, partition=partition, headers=list(headers)
             )
         except KafkaError as error:
             self._fail(error)

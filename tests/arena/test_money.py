@@ -1,0 +1,95 @@
+"""Money: exact text in, integers inside, rounding as documented."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from arena import money
+
+UNITS = st.integers(min_value=-(10**17), max_value=10**17)
+POSITIVE = st.integers(min_value=1, max_value=10**16)
+
+
+class Priced(BaseModel):
+    """A body with one amount."""
+
+    price: money.WireDecimal
+
+
+def test_a_string_keeps_every_digit() -> None:
+    """A decimal survives the wire digit by digit."""
+    text = "64123.4500000000001"
+
+    assert Decimal(text) == Priced.model_validate_json(f'{{"price":"{text}"}}').price
+    assert f'{{"price":"{text}"}}' == Priced(price=Decimal(text)).model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["1.5", "1", "true", "null", '"NaN"', '"Infinity"', '"1e999999"', '"x"', '""', f'"{"1" * 70}"'],
+)
+def test_what_is_no_money_is_refused(body: str) -> None:
+    """JSON numbers, NaN, infinities and absurd exponents are refused."""
+    with pytest.raises(ValidationError):
+        Priced.model_validate_json(f'{{"price":{body}}}')
+
+
+@given(UNITS)
+def test_units_round_trip(units: int) -> None:
+    """Units to text, to Decimal and back are the same units."""
+    assert units == money.to_units(money.from_units(units))
+    assert units == money.to_units(Decimal(money.units_text(units)))
+
+
+def test_more_than_eight_decimals_are_refused() -> None:
+    """A finer amount than the scale is an error, not a rounding."""
+    with pytest.raises(ValueError, match="more than 8 decimals"):
+        money.to_units(Decimal("0.123456789"))
+
+
+@given(POSITIVE, POSITIVE)
+def test_cash_notional_is_the_nearest_micro_dollar(quantity: int, price: int) -> None:
+    """The rounded notional is a whole micro-dollar within half of one of the exact product."""
+    rounded = money.cash_notional_units(quantity, price)
+    exact = Fraction(quantity * price, money.SCALE)
+
+    assert 0 == rounded % money.CASH_STEP
+    assert abs(exact - rounded) <= Fraction(money.CASH_STEP, 2)
+
+
+@given(POSITIVE, st.decimals(min_value=0, max_value=200, places=2))
+def test_a_fee_is_rounded_up(notional: int, fee_bps: Decimal) -> None:
+    """The fee is the least whole micro-dollar that covers the rate."""
+    fee = money.fee_units(notional, fee_bps)
+    exact = Fraction(notional) * Fraction(fee_bps) / money.BPS
+
+    assert 0 == fee % money.CASH_STEP
+    assert exact <= fee < exact + money.CASH_STEP
+
+
+@given(
+    POSITIVE,
+    st.decimals(min_value=0, max_value=100, places=2),
+    st.sampled_from([1, 100, 10**4, 10**6]),
+)
+def test_slippage_goes_against_the_taker(price: int, bps: Decimal, increment: int) -> None:
+    """A buy never fills below the ask plus slippage, a sell never above the bid less it."""
+    up = money.slip_price(price, bps, increment, up=True)
+    down = money.slip_price(price, bps, increment, up=False)
+    moved_up = Fraction(price) * (1 + Fraction(bps) / money.BPS)
+    moved_down = Fraction(price) * (1 - Fraction(bps) / money.BPS)
+
+    assert 0 == up % increment == down % increment
+    assert moved_up <= up < moved_up + increment
+    assert moved_down - increment < down <= moved_down
+
+
+def test_half_goes_to_even() -> None:
+    """Ties round to the even neighbour."""
+    halves = [money.divide_half_even(n, 2) for n in (1, 3, 5, -1, -3)]
+
+    assert [0, 2, 2, 0, -2] == halves
