@@ -1,4 +1,4 @@
-"""The bus over Kafka: the only module that knows aiokafka.
+"""The bus over Kafka. Only this module and its `kafka_*` neighbours know aiokafka.
 
 What aiokafka does that this module guards against (aiokafka 0.14, Kafka 4.3):
 
@@ -13,26 +13,17 @@ What aiokafka does that this module guards against (aiokafka 0.14, Kafka 4.3):
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from arena.bus.base import (
-    EARLIEST,
-    Acked,
-    Assignment,
-    Bus,
-    GroupReader,
-    LogReader,
-    Record,
-    Start,
-)
-from arena.errors import AppendFailed, BrokenLog, BrokerUnavailable
+from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Start
+from arena.bus.kafka_readers import KafkaGroupReader, KafkaLogReader
+from arena.errors import AppendFailed, BrokerUnavailable
 from arena.settings import Settings
 from arena.topics import RECORD_BYTES_MAX, Compression, TopicSpec, spec_of
 from arena.wire import Headers
@@ -237,166 +228,3 @@ class KafkaBus(Bus):
         consumer.subscribe([self._prefix + t for t in topics], listener=reader)
         await consumer.start()
         return reader
-
-
-# Any: aiokafka's ConsumerRecord is untyped.
-def _record(prefix_length: int, raw: Any) -> Record:
-    return Record(
-        topic=raw.topic[prefix_length:],
-        partition=raw.partition,
-        offset=raw.offset,
-        timestamp_ms=raw.timestamp,
-        key=raw.key,
-        value=raw.value,
-        headers=dict(raw.headers),
-    )
-
-
-class KafkaLogReader(LogReader):
-    """Assigned partitions with a place of our own; every offset must be the expected one."""
-
-    def __init__(
-        self,
-        consumer: AIOKafkaConsumer,
-        lookup: AIOKafkaConsumer,
-        prefix: str,
-        offsets: dict[tuple[str, int], int],
-    ) -> None:
-        """Take over a started consumer."""
-        self._consumer = consumer
-        self._lookup = lookup
-        self._prefix = prefix
-        self._next = offsets
-        self._compacted = {topic for topic, _ in offsets if spec_of(topic).compacted}
-
-    def _tp(self, topic: str, partition: int) -> TopicPartition:
-        return TopicPartition(self._prefix + topic, partition)
-
-    def assign(self) -> None:
-        """Give the consumer its partitions and places."""
-        self._consumer.assign([self._tp(*pair) for pair in self._next])
-        for pair, offset in self._next.items():
-            self._consumer.seek(self._tp(*pair), offset)
-
-    async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
-        """The next records; checks that none is missing."""
-        fetched = await self._consumer.getmany(
-            timeout_ms=int(timeout_s * 1000), max_records=max_records
-        )
-        records: list[Record] = []
-        skip = len(self._prefix)
-        for raws in fetched.values():
-            for raw in raws:
-                record = _record(skip, raw)
-                pair = (record.topic, record.partition)
-                expected = self._next[pair]
-                if record.offset != expected and record.topic not in self._compacted:
-                    raise BrokenLog(
-                        f"{record.topic}[{record.partition}]: expected offset {expected}, "
-                        f"read {record.offset}",
-                        remedy="the log lost records; compare it with an export",
-                    )
-                self._next[pair] = record.offset + 1
-                records.append(record)
-        return records
-
-    def position(self, topic: str, partition: int) -> int:
-        """The next offset of a partition."""
-        return self._next[(topic, partition)]
-
-    async def end_offsets(self) -> dict[tuple[str, int], int]:
-        """The ends of the partitions, asked on a connection without fetches."""
-        ends = await self._lookup.end_offsets([self._tp(*pair) for pair in self._next])
-        skip = len(self._prefix)
-        return {(tp.topic[skip:], tp.partition): end for tp, end in ends.items()}
-
-    def seek(self, topic: str, partition: int, offset: int) -> None:
-        """Go on at an offset."""
-        self._next[(topic, partition)] = offset
-        self._consumer.seek(self._tp(topic, partition), offset)
-
-    async def close(self) -> None:
-        """Stop the consumer."""
-        await self._consumer.stop()
-
-
-class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[misc]
-    """A group member; the rebalance callbacks only set flags (aiokafka swallows their errors)."""
-
-    def __init__(
-        self,
-        consumer: AIOKafkaConsumer,
-        prefix: str,
-        on_change: Callable[[Assignment], None] | None,
-    ) -> None:
-        """Take over a consumer that is not started yet."""
-        self._consumer = consumer
-        self._prefix = prefix
-        self._on_change = on_change
-        self._assignment: Assignment = frozenset()
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Aiokafka calls this before a rebalance: nothing is ours until it ends."""
-        self._set(frozenset())
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Aiokafka calls this after a rebalance."""
-        skip = len(self._prefix)
-        self._set(frozenset((tp.topic[skip:], tp.partition) for tp in assigned))
-
-    def _set(self, assignment: Assignment) -> None:
-        self._assignment = assignment
-        if self._on_change is not None:
-            self._on_change(assignment)
-
-    async def read(self, *, timeout_s: float = 0.5, max_records: int = 500) -> list[Record]:
-        """The next records of what is assigned now."""
-        fetched = await self._consumer.getmany(
-            timeout_ms=int(timeout_s * 1000), max_records=max_records
-        )
-        skip = len(self._prefix)
-        return [_record(skip, raw) for raws in fetched.values() for raw in raws]
-
-    def assignment(self) -> Assignment:
-        """What this member owns now."""
-        return self._assignment
-
-    async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Commit explicit offsets; what was lost in a rebalance is the new owner's to do."""
-        owned = {
-            TopicPartition(self._prefix + topic, partition): offset
-            for (topic, partition), offset in offsets.items()
-            if (topic, partition) in self._assignment
-        }
-        if not owned:
-            return
-        try:
-            await self._consumer.commit(owned)
-        except (CommitFailedError, IllegalStateError):
-            return
-
-    def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """Pause the partitions that are still assigned."""
-        self._consumer.pause(*self._owned(partitions))
-
-    def resume(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """Resume the partitions that are still assigned."""
-        self._consumer.resume(*self._owned(partitions))
-
-    def _owned(self, partitions: Iterable[tuple[str, int]]) -> list[TopicPartition]:
-        assigned = self._consumer.assignment()
-        wanted = [TopicPartition(self._prefix + t, p) for t, p in partitions]
-        return [tp for tp in wanted if tp in assigned]
-
-    async def lag(self) -> int:
-        """Sum over the partitions of the last known end less the position."""
-        total = 0
-        for tp in self._consumer.assignment():
-            end = self._consumer.highwater(tp)
-            if end is not None:
-                total += max(0, end - await self._consumer.position(tp))
-        return total
-
-    async def close(self) -> None:
-        """Leave the group."""
-        await self._consumer.stop()

@@ -156,9 +156,9 @@ def test_ticker_needs_decimal_strings() -> None:
     body = Ticker(
         venue="v",
         product_id="A-B",
-        price="1",  # type: ignore[arg-type]  # pydantic reads decimals from text
-        best_bid="1",  # type: ignore[arg-type]
-        best_ask="1",  # type: ignore[arg-type]
+        price="1",
+        best_bid="1",
+        best_ask="1",
         event_time=NOW,
         received_at=NOW,
     )

@@ -1,0 +1,250 @@
+"""The house rules, so that a reviewer never has to check them by hand.
+
+Who imports whom, how large files and functions may be, what a pure module may call, that every
+public thing is documented, and that no word of one machine or package index stands in a file.
+"""
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from arena import topics
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = (
+    "connectors",
+    "chat_nodes",
+    "routers",
+    "trading_tools",
+    "judge",
+    "ledger",
+    "dashboard",
+)
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 70
+LINE_CHARS_MAX = 100
+
+OWNERS = {
+    "aiokafka": ("arena/bus/kafka",),
+    "openai": ("chat_nodes/",),
+    "websockets": ("connectors/",),
+    "rich": ("dashboard/", "arena/commands/"),
+    "plotext": ("dashboard/",),
+    "jgo": ("arena/localbroker/",),
+}
+"""Library -> the only places that may import it, besides tests."""
+
+PURE = (
+    "arena/accounts.py",
+    "arena/ids.py",
+    "arena/money.py",
+    "arena/topics.py",
+    "arena/wire.py",
+    "arena/messages/*.py",
+    "arena/supervisor/restart.py",
+    "chat_nodes/budget.py",
+    "chat_nodes/decode.py",
+    "chat_nodes/prices.py",
+    "chat_nodes/models/prompt_reader.py",
+    "connectors/coinbase/protocol*.py",
+    "connectors/coinbase/candles*.py",
+    "dashboard/view*.py",
+    "routers/memory.py",
+    "routers/prompt.py",
+    "routers/turn.py",
+    "trading_tools/decide.py",
+)
+"""Modules that take everything as arguments: no await, clock, randomness or environment."""
+
+BANNED_CALLS = (
+    "datetime.now",
+    "datetime.utcnow",
+    "time.time",
+    "time.monotonic",
+    "time.perf_counter",
+    "uuid.uuid4",
+    "uuid.uuid1",
+    "os.getenv",
+    "os.environ",
+    "random.",
+)
+
+SOURCES = sorted(
+    path
+    for folder in ("arena", *ROOMS, "tests")
+    for path in (ROOT / folder).rglob("*.py")
+    if "__pycache__" not in path.parts
+)
+SHIPPED = [path for path in SOURCES if path.relative_to(ROOT).parts[0] != "tests"]
+
+
+def name_of(path: Path) -> str:
+    """The path as the rules write it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree_of(path: Path) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"), name_of(path))
+
+
+def imports_of(tree: ast.Module) -> Iterator[str]:
+    """Every dotted name a module imports, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
+def test_a_room_imports_the_ground_and_itself(path: Path) -> None:
+    """A room imports arena and itself; arena imports no room; no import is relative."""
+    room = path.relative_to(ROOT).parts[0]
+    foreign = {
+        name
+        for name in imports_of(tree_of(path))
+        if name.split(".")[0] in ROOMS and name.split(".")[0] != room
+    }
+
+    assert set() == foreign
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
+def test_a_library_is_used_where_it_belongs(path: Path) -> None:
+    """The libraries of the outside world are each imported in one place only."""
+    wrong = {
+        name
+        for name in imports_of(tree_of(path))
+        if (owners := OWNERS.get(name.split(".")[0])) and not name_of(path).startswith(owners)
+    }
+
+    assert set() == wrong
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_files_functions_and_lines_are_short(path: Path) -> None:
+    """No file over 400 lines, no function over 70, no line over 100 characters."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    long_lines = [n for n, line in enumerate(lines, 1) if len(line) > LINE_CHARS_MAX]
+    long_functions = [
+        f"{node.name}: {length}"
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
+    ]
+
+    assert len(lines) <= FILE_LINES_MAX
+    assert [] == long_lines
+    assert [] == long_functions
+
+
+@pytest.mark.parametrize("pattern", PURE)
+def test_a_pure_module_asks_nobody(pattern: str) -> None:
+    """A pure module has no await and calls no clock, random generator or environment."""
+    paths = sorted(ROOT.glob(pattern))
+    assert paths, f"no file matches {pattern}"
+    for path in paths:
+        tree = tree_of(path)
+        awaits = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Await | ast.AsyncFor)]
+        uses = [
+            text
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute)
+            and (text := ast.unparse(node)).startswith(BANNED_CALLS)
+        ]
+        assert ([], []) == (awaits, uses), name_of(path)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
+def test_every_public_thing_is_documented(path: Path) -> None:
+    """Modules, public classes and public functions say what they are."""
+    tree = tree_of(path)
+    missing = [] if ast.get_docstring(tree) else ["module"]
+    for parent in [tree, *(n for n in ast.walk(tree) if isinstance(n, ast.ClassDef))]:
+        if isinstance(parent, ast.ClassDef) and parent.name.startswith("_"):
+            continue
+        missing += [
+            node.name
+            for node in parent.body
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and not node.name.startswith("_")
+            and not ast.get_docstring(node)
+        ]
+
+    assert [] == missing
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
+def test_no_handler_swallows_everything(path: Path) -> None:
+    """A bare or catch-all handler re-raises, or a comment on its line says why it may not."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    wrong = []
+    for node in ast.walk(tree_of(path)):
+        if not isinstance(node, ast.ExceptHandler):
+            continue
+        caught = ast.unparse(node.type) if node.type else "everything"
+        if caught not in ("everything", "Exception", "BaseException"):
+            continue
+        raises = any(isinstance(n, ast.Raise) for n in ast.walk(node))
+        if not raises and "#" not in lines[node.lineno - 1]:
+            wrong.append(f"{node.lineno}: except {caught}")
+
+    assert [] == wrong
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
+def test_money_is_never_a_float(path: Path) -> None:
+    """No float() is taken of anything that is called a price, cash, fee or amount."""
+    words = ("price", "cash", "fee", "notional", "amount", "equity", "quantity")
+    wrong = [
+        ast.unparse(node)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "float"
+        and any(word in ast.unparse(node).lower() for word in words)
+        and not name_of(path).startswith(("dashboard/plot", "arena/bench/"))
+    ]
+
+    assert [] == wrong
+
+
+def tracked_files() -> list[Path]:
+    """Every file git tracks, or would."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [p for name in listed.stdout.splitlines() if (p := ROOT / name).is_file()]
+
+
+def test_no_file_names_a_machine_or_an_index() -> None:
+    """No path of somebody's machine and no package index stands in any file."""
+    words = [
+        "/" + "work/",
+        "/" + "root/",
+        "pypi" + ".org",
+        "repo1." + "maven",
+        "files.python" + "hosted",
+    ]
+    found = []
+    for path in tracked_files():
+        text = path.read_text(encoding="utf-8", errors="ignore")
+        found += [f"{name_of(path)}: {word}" for word in words if word in text]
+
+    assert [] == found
+
+
+def test_the_table_of_topics_in_the_document_is_the_one_in_the_code() -> None:
+    """`docs/architecture.md` carries the generated table, word for word."""
+    document = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+    assert topics.markdown_table() in document
