@@ -10,9 +10,13 @@
     probe     the few bytes of Kafka protocol needed to know that a broker is ready, and which one
     child     a child process that ends with its parent, and knows its own pid from a reused one
     diagnose  turns the log of a broker that failed into a message with a remedy (pure)
+    signals   SIGTERM as an exception
+    progress  how a long wait tells what it is doing
     state     the file that says which broker runs
     kafka     prepares Apache Kafka; fallback prepares the memory-only broker
+    launch    what it takes to run one broker process, and what a user of it gets
     broker    `LocalBroker`: start, stop, kill
+    status    one look at it, and stop from another process
     resolve   `KAFKA_BOOTSTRAP_SERVERS`, a broker that runs already, or one of our own
 
 Nothing is imported here: import the module you need.

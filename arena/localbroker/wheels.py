@@ -31,15 +31,25 @@ class Wheel:
 
     Attributes:
         name: What it is, for people.
-        entry: The cache entry's name; holds the version.
-        lock: File in `deploy/` with the pinned version and its hashes.
+        project: Its name in the package index; `deploy/<project>.txt` pins it with hashes.
+        version: The pinned version.
         size_mb: Installed size in megabytes.
     """
 
     name: str
-    entry: str
-    lock: str
+    project: str
+    version: str
     size_mb: int
+
+    @property
+    def entry(self) -> str:
+        """The cache entry's name: another version is another entry."""
+        return f"{self.project}-{self.version}"
+
+    @property
+    def lock(self) -> Path:
+        """The file with the pinned version and its hashes."""
+        return DEPLOY_DIR / f"{self.project}.txt"
 
 
 def ensure_wheel(
@@ -55,26 +65,23 @@ def ensure_wheel(
         FetchFailed: It cannot be fetched: no network, no wheel for this machine, no pip.
         FileRefused: What was fetched is not what the lock names.
     """
-    lock = DEPLOY_DIR / wheel.lock
     return ensure_entry(
         cache or cache_root(),
         wheel.entry,
         is_whole=lambda entry: (entry / STAMP_NAME).is_file(),
-        build=lambda staging: _install(wheel, lock, staging, progress, deadline_s),
+        build=lambda staging: _install(wheel, staging, progress, deadline_s),
         needed_bytes=2 * wheel.size_mb * 1_000_000,
         progress=progress,
     )
 
 
-def _install(
-    wheel: Wheel, lock: Path, staging: Path, progress: Progress, deadline_s: float
-) -> None:
+def _install(wheel: Wheel, staging: Path, progress: Progress, deadline_s: float) -> None:
     scratch = staging / ".scratch"
     scratch.mkdir()
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--no-cache-dir", "--no-deps", "--no-compile"]
     command += ["--only-binary", ":all:", "--require-hashes"]
-    command += ["--target", str(staging), "--requirement", str(lock)]
+    command += ["--target", str(staging), "--requirement", str(wheel.lock)]
     log = scratch / "pip.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -121,7 +128,7 @@ def _explain(
 ) -> FetchFailed | FileRefused:
     if HASH_MISMATCH_SIGN in output:
         return FileRefused(
-            f"{wheel.entry} is not the file that deploy/{wheel.lock} names; it was not installed",
+            f"{wheel.entry} is not the file that deploy/{wheel.lock.name} names; it was not installed",
             remedy="something between here and the package index alters files; try another network",
         )
     if exit_code is None:

@@ -1,0 +1,1 @@
+"""The commands of `arena` that belong to no room: this and `dashboard` are where text is drawn."""
