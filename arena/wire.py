@@ -7,6 +7,7 @@ A body is decoded only by the type its header names.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 from pydantic import ValidationError
@@ -30,16 +31,32 @@ class Encoded:
 
 def encode(message: Message) -> Encoded:
     """A message as JSON bytes and headers."""
-    headers: list[tuple[str, bytes]] = list(_fixed_headers(type(message)))
-    if turn := message.correlation_id():
-        headers.append(("correlation_id", turn.encode()))
-        call = message.causation_id()
+    headers = headers_of(
+        type(message),
+        turn=message.correlation_id(),
+        call=message.causation_id(),
+        deadline=message.deadline(),
+    )
+    return Encoded(message.__pydantic_serializer__.to_json(message), headers)
+
+
+def headers_of(
+    kind: type[Message],
+    *,
+    turn: str | None = None,
+    call: str | None = None,
+    deadline: datetime | None = None,
+) -> Headers:
+    """The headers of a message of this kind; for those who write a body's JSON themselves."""
+    headers = _fixed_headers(kind)
+    if turn:
+        headers += (("correlation_id", turn.encode()),)
         if call:
-            headers.append(("causation_id", call.encode()))
-        headers.append(("traceparent", _traceparent(turn, call or turn)))
-    if deadline := message.deadline():
-        headers.append(("deadline_ms", b"%d" % int(deadline.timestamp() * 1000)))
-    return Encoded(message.__pydantic_serializer__.to_json(message), tuple(headers))
+            headers += (("causation_id", call.encode()),)
+        headers += (("traceparent", _traceparent(turn, call or turn)),)
+    if deadline:
+        headers += (("deadline_ms", b"%d" % int(deadline.timestamp() * 1000)),)
+    return headers
 
 
 def decode(

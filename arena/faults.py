@@ -1,0 +1,53 @@
+"""Fault points: places where a test can make this process die as if the power had gone.
+
+`ARENA_FAULT="after_decide:0.01"` kills the process with SIGKILL at one in a hundred passes of that
+point; `any` stands for every point. Unset, as always outside tests, a point costs one comparison.
+"""
+
+import os
+import random
+import signal
+
+from arena.errors import UsageError
+
+VARIABLE = "ARENA_FAULT"
+ANY = "any"
+POINTS = (
+    "after_read",
+    "after_decide",
+    "sent_not_acked",
+    "acked_not_replied",
+    "during_recovery",
+    "after_epoch",
+)
+
+
+def parse(text: str) -> tuple[str, float] | None:
+    """The point and the probability in `ARENA_FAULT`, or None where it is empty.
+
+    Raises:
+        UsageError: It names no point, or the probability is none.
+    """
+    if not text:
+        return None
+    name, _, chance = text.partition(":")
+    if name not in (*POINTS, ANY):
+        known = ", ".join((*POINTS, ANY))
+        raise UsageError(f"{VARIABLE}={text!r} names no fault point", remedy=f"one of {known}")
+    try:
+        probability = float(chance)
+    except ValueError:
+        probability = -1.0
+    if not 0 <= probability <= 1:
+        raise UsageError(f"{VARIABLE}={text!r} has no probability", remedy="such as after_read:0.1")
+    return name, probability
+
+
+_armed = parse(os.environ.get(VARIABLE, ""))
+_random = random.Random()
+
+
+def point(name: str) -> None:
+    """Die here, if a test asked for it."""
+    if _armed is not None and _armed[0] in (name, ANY) and _random.random() < _armed[1]:
+        os.kill(os.getpid(), signal.SIGKILL)
