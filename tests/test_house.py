@@ -164,7 +164,9 @@ def test_every_public_thing_is_documented(path: Path) -> None:
     """Modules, public classes and public functions say what they are."""
     tree = tree_of(path)
     missing = [] if ast.get_docstring(tree) else ["module"]
-    for parent in [tree, *(n for n in ast.walk(tree) if isinstance(n, ast.ClassDef))]:
+    classes = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
+    parents: list[ast.Module | ast.ClassDef] = [tree, *classes]
+    for parent in parents:
         if isinstance(parent, ast.ClassDef) and parent.name.startswith("_"):
             continue
         missing += [

@@ -1,0 +1,1 @@
+"""What `arena bench` measures with: a stub model, a raw relay, a driver and a process meter."""
