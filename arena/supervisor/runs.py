@@ -1,0 +1,133 @@
+"""`<home>/runs/<time>/`: what was run, where its records lie, and the logs.
+
+run.json is written whole by one rename, each time something changes. `arena status` and
+`arena tail` find the newest run through it.
+"""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from arena.errors import UsageError
+from arena.localbroker.child import is_same_process
+
+RUN_FILE = "run.json"
+SPEC_FILE = "ARENA.toml"
+LOGS = "logs"
+SAME_SECOND_MAX = 100
+
+ProcessState = Literal["waiting", "running", "restarting", "finished", "given_up", "stopped"]
+
+
+class ProcessRecord(BaseModel):
+    """One process of a run.
+
+    Attributes:
+        command: As one would type it.
+        pid: Of its newest start; None before the first.
+        restarts: How often it was started again.
+        exit_code: Of its newest end.
+        note: Why it was given up, or "".
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    command: tuple[str, ...]
+    log: str
+    pid: int | None = None
+    state: ProcessState = "waiting"
+    restarts: int = 0
+    exit_code: int | None = None
+    note: str = ""
+
+
+class RunRecord(BaseModel):
+    """What run.json holds.
+
+    Attributes:
+        command: "up" or "demo".
+        bootstrap: Kafka addresses of the run.
+        broker_home: The home of the broker that was started for this run; None where it was
+            there before. Its records can be read again by starting it there.
+        durable: False where the broker kept everything in memory.
+        pid: The supervisor's. pid_started_at: when that process was started, Unix seconds.
+        ended_at: None while it runs, or where it was killed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    command: str
+    name: str
+    prefix: str
+    bootstrap: str
+    broker_kind: str = ""
+    broker_version: str | None = None
+    broker_home: str | None = None
+    durable: bool = True
+    simulated: bool = False
+    speed: float = 1.0
+    pid: int
+    pid_started_at: float
+    started_at: datetime
+    ended_at: datetime | None = None
+    processes: tuple[ProcessRecord, ...] = ()
+
+    def is_running(self) -> bool:
+        """True while its supervisor lives."""
+        return self.ended_at is None and is_same_process(self.pid, self.pid_started_at)
+
+
+def new_run_directory(home: Path, now: datetime) -> Path:
+    """Make `<home>/runs/<time>/logs` and return the run's directory.
+
+    Args:
+        home: The arena's local state.
+        now: Local time, for the name.
+    """
+    stamp = now.strftime("%Y-%m-%dT%H-%M-%S")
+    for number in range(1, SAME_SECOND_MAX):
+        directory = home / "runs" / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        (directory / LOGS).mkdir()
+        return directory
+    raise UsageError(f"{SAME_SECOND_MAX} runs began at {stamp}", remedy="wait a second")
+
+
+def write_run(directory: Path, run: RunRecord) -> None:
+    """Replace the run's run.json, atomically."""
+    draft = directory / f".{RUN_FILE}.{os.getpid()}"
+    draft.write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    draft.replace(directory / RUN_FILE)
+
+
+def read_run(directory: Path) -> RunRecord | None:
+    """The run in a directory; None where there is none, or it cannot be understood."""
+    try:
+        return RunRecord.model_validate_json((directory / RUN_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def newest_run(home: Path) -> tuple[Path, RunRecord] | None:
+    """The directory and record of the run that began last; None where there was none."""
+    found = [(d, run) for d in (home / "runs").glob("*/") if (run := read_run(d)) is not None]
+    return max(found, key=lambda pair: pair[1].started_at, default=None)
+
+
+def find_run(home: Path, name: str) -> tuple[Path, RunRecord]:
+    """The run of a name such as "2026-11-21T09-12-03", or a path to its directory.
+
+    Raises:
+        UsageError: There is no such run.
+    """
+    for directory in (home / "runs" / name, Path(name)):
+        if (run := read_run(directory)) is not None:
+            return directory, run
+    raise UsageError(f"no run {name!r} in {home / 'runs'}", remedy="look there for its name")

@@ -1,0 +1,43 @@
+"""Signals as a note, not as an exception: nothing is cut in two by Ctrl-C.
+
+An exception raised by a signal between "started" and "remembered" would leave a process nobody
+knows. So the handlers only note the first signal, and the loops look.
+"""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+WATCHED = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class StopSignals:
+    """Within the block, `received` is the first signal that asked to stop, or None.
+
+    For the main thread only.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is installed before the block."""
+        self.received: signal.Signals | None = None
+        self._before: dict[int, Any] = {}  # Any: a handler, a constant or None
+
+    def __enter__(self) -> Self:
+        """Take the signals over."""
+        for name in WATCHED:
+            if number := getattr(signal, name, None):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give them back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.received = self.received or signal.Signals(number)

@@ -1,0 +1,70 @@
+"""Restart decisions: backoff, the bound, and what is never restarted."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arena.supervisor.policy import Finished, GiveUp, Restart, RestartPolicy, decide
+
+POLICY = RestartPolicy(first_delay_s=1.0, delay_s_max=4.0, crashes_max=3, window_s=100.0)
+
+
+def test_waits_double_up_to_their_bound() -> None:
+    """Each crash in the window doubles the longest wait."""
+    policy = RestartPolicy(first_delay_s=1.0, delay_s_max=4.0, crashes_max=9, window_s=100.0)
+    crashes: tuple[float, ...] = ()
+    waits = []
+    for now_s in range(4):
+        crashes, decision = decide(crashes, 1, now_s, 0.999999, policy)
+        assert isinstance(decision, Restart)
+        waits.append(round(decision.delay_s))
+
+    assert waits == [1, 2, 4, 4]
+
+
+def test_gives_up_after_too_many_crashes() -> None:
+    """The crash behind the allowed ones is the last."""
+    crashes: tuple[float, ...] = ()
+    decisions = []
+    for now_s in range(4):
+        crashes, decision = decide(crashes, -9, now_s, 0.5, POLICY)
+        decisions.append(type(decision))
+
+    assert decisions == [Restart, Restart, Restart, GiveUp]
+
+
+def test_old_crashes_are_forgotten() -> None:
+    """A process that crashes seldom is restarted for ever."""
+    crashes: tuple[float, ...] = ()
+    for now_s in range(0, 1000, 50):
+        crashes, decision = decide(crashes, 1, now_s, 0.5, POLICY)
+        assert isinstance(decision, Restart)
+
+    assert len(crashes) <= 2
+
+
+def test_an_end_without_error_is_no_crash() -> None:
+    """Exit code 0 means the work is done."""
+    assert decide((), 0, 5.0, 0.5, POLICY) == ((), Finished())
+
+
+def test_a_refused_configuration_is_not_tried_again() -> None:
+    """Exit code 2 will be the same the next time."""
+    _, decision = decide((), 2, 5.0, 0.5, POLICY)
+
+    assert isinstance(decision, GiveUp)
+
+
+@given(
+    times=st.lists(st.floats(0, 1e6), min_size=1, max_size=30).map(sorted),
+    jitter=st.floats(0, 1, exclude_max=True),
+)
+def test_memory_and_waits_are_bounded(times: list[float], jitter: float) -> None:
+    """Whatever the crashes, no wait and no history grows beyond the policy."""
+    crashes: tuple[float, ...] = ()
+    for now_s in times:
+        crashes, decision = decide(crashes, 1, now_s, jitter, POLICY)
+        if isinstance(decision, GiveUp):
+            break
+        assert isinstance(decision, Restart)
+        assert 0 < decision.delay_s <= POLICY.delay_s_max
+        assert len(crashes) <= POLICY.crashes_max
