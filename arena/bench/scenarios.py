@@ -39,6 +39,7 @@ async def turns(
     together: bool = False,
     seconds: float = 10.0,
     paced: bool = True,
+    data_dir: Path | None = None,
 ) -> Figures:
     """Turns per second, CPU per turn, latency, memory and bytes of one arena.
 
@@ -51,6 +52,7 @@ async def turns(
         together: All agents in one process.
         seconds: Length of the flood.
         paced: Also measure latency with nothing queued.
+        data_dir: Of the broker where it is local: bytes per turn are read there.
     """
     with Rig.new(settings, logs) as rig:
         bus = KafkaBus(rig.settings, client_id="arena-bench")
@@ -65,7 +67,11 @@ async def turns(
             figures["together"] = together
             if paced:
                 figures |= await _paced(driver)
+            stored = stored_bytes(data_dir, rig.settings.prefix) if data_dir else 0
             figures |= await _flooded(driver, rig, seconds)
+            if data_dir:
+                grown = stored_bytes(data_dir, rig.settings.prefix) - stored
+                figures["stored_bytes_per_turn"] = grown / max(1, figures["all_turns"])
             figures["memory"] = _memory(rig)
             return figures
         finally:
@@ -87,6 +93,7 @@ async def _paced(driver: Driver) -> Figures:
 
 async def _flooded(driver: Driver, rig: Rig, seconds: float) -> Figures:
     await driver.flood(WARM_UP_S)
+    warm_turns = driver.turns
     pids = rig.measured()
     before = {name: meter.cpu_seconds([pid]) for name, pid in pids.items()}
     elapsed = await driver.flood(seconds)
@@ -99,6 +106,7 @@ async def _flooded(driver: Driver, rig: Rig, seconds: float) -> Figures:
     rig.check()
     return {
         "turns": driver.turns,
+        "all_turns": driver.turns + warm_turns,
         "completed": driver.completed,
         "fills": driver.fills,
         "turns_per_s": driver.turns / elapsed,

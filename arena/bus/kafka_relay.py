@@ -37,7 +37,8 @@ async def time_records(
 
     Args:
         servers: Bootstrap servers.
-        first: Topic the first hop reads. last: topic the last hop writes.
+        first: Topic the first hop reads.
+        last: Topic the last hop writes.
         size: Bytes of a record.
         count: How many records.
         interval_s: From one record to the next.
