@@ -68,9 +68,10 @@ class Driver:
         now = datetime.now(UTC)
         if time.monotonic() - self._tickers_at >= TICKER_INTERVAL_S:
             self._tickers_at = time.monotonic()
-            for message in [*market.products(), *market.tickers(now, now)]:
-                ack = await self.bus.append(topics.TICKERS.name, message, key=message.product_id)
-                self._offsets[ack.partition] = ack.offset + 1
+            for product in market.products():
+                await self._publish_to_tickers(product)
+            for ticker in market.tickers(now, now):
+                await self._publish_to_tickers(ticker)
         self.published += 1
         snapshot = market.snapshot(self.published, now, dict(self._offsets))
         self.number_of[snapshot.snapshot_id] = self.published
