@@ -1,6 +1,6 @@
 """Runs the processes of an arena on this machine and puts them away again.
 
-    policy    what follows from a process's end: restart, give up, leave it (pure)
+    restart   what follows from a process's end: restart, give up, leave it (pure)
     child     one started process: its group, its log file, how it is ended
     keeper    ends the processes when the supervisor itself is killed
     signals   a wish to stop, noted instead of raised

@@ -14,7 +14,7 @@ from pathlib import Path
 from arena.errors import ArenaError
 from arena.supervisor.child import Child, ProcessSpec
 from arena.supervisor.keeper import Keeper
-from arena.supervisor.policy import Crashes, Finished, GiveUp, Restart, RestartPolicy, decide
+from arena.supervisor.restart import Crashes, Finished, GiveUp, Restart, RestartPolicy, decide
 from arena.supervisor.runs import LOGS, ProcessRecord, ProcessState
 
 TICK_S = 0.1

@@ -14,7 +14,7 @@ import pytest
 
 from arena.errors import ArenaError
 from arena.supervisor.child import ProcessSpec
-from arena.supervisor.policy import RestartPolicy
+from arena.supervisor.restart import RestartPolicy
 from arena.supervisor.runs import ProcessState
 from arena.supervisor.supervisor import Change, Supervisor
 

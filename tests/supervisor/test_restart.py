@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena.supervisor.policy import Finished, GiveUp, Restart, RestartPolicy, decide
+from arena.supervisor.restart import Finished, GiveUp, Restart, RestartPolicy, decide
 
 POLICY = RestartPolicy(first_delay_s=1.0, delay_s_max=4.0, crashes_max=3, window_s=100.0)
 

@@ -1,0 +1,193 @@
+"""What the brokers know of an arena's topics: partitions, replication, retention, ends, sizes."""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
+
+from arena.errors import BrokerUnavailable, UsageError
+from arena.settings import Settings
+from arena.topics import spec_of
+
+CONNECT_TIMEOUT_S = 10.0
+ADMIN_CLIENT_ID = "arena-admin"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """One topic as the brokers have it.
+
+    Attributes:
+        topic: Name without the prefix.
+        replicas: Copies of each partition.
+        retention_ms: -1 for ever; None where the topic is compacted.
+        start_offsets: Per partition, the first record that is still there.
+        end_offsets: Per partition, the offset behind the last record.
+        size_bytes: On disk, over all partitions and copies.
+    """
+
+    topic: str
+    partitions: int
+    replicas: int
+    retention_ms: int | None
+    start_offsets: tuple[int, ...]
+    end_offsets: tuple[int, ...]
+    size_bytes: int
+
+    @property
+    def records(self) -> int:
+        """Offsets between start and end; a compacted topic may hold fewer records."""
+        return sum(self.end_offsets) - sum(self.start_offsets)
+
+
+class _LogDirsAnswer(Response):  # type: ignore[misc]  # aiokafka is not typed
+    """DescribeLogDirs v1 (https://kafka.apache.org/protocol): aiokafka 0.14 has none."""
+
+    API_KEY = 35
+    API_VERSION = 1
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "results",
+            Array(
+                ("error_code", Int16),
+                ("log_dir", String("utf-8")),
+                (
+                    "topics",
+                    Array(
+                        ("name", String("utf-8")),
+                        (
+                            "partitions",
+                            Array(
+                                ("partition_index", Int32),
+                                ("partition_size", Int64),
+                                ("offset_lag", Int64),
+                                ("is_future_key", Boolean),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+class _LogDirsQuestion(RequestStruct):  # type: ignore[misc]
+    API_KEY = 35
+    API_VERSION = 1
+    RESPONSE_TYPE = _LogDirsAnswer
+    SCHEMA = Schema(
+        ("topics", Array(("topic", String("utf-8")), ("partitions", Array(Int32)))),
+    )
+
+
+class _LogDirsRequest(Request[_LogDirsQuestion]):  # type: ignore[misc]
+    API_KEY = 35
+
+    def __init__(self, topics: list[tuple[str, list[int]]]) -> None:
+        self._topics = topics
+
+    def build(self, request_struct_class: type[_LogDirsQuestion]) -> _LogDirsQuestion:
+        return request_struct_class(self._topics)
+
+
+async def describe_topics(settings: Settings) -> list[TopicState]:
+    """Every topic of the arena that exists, by name.
+
+    Raises:
+        BrokerUnavailable: Nobody answers at the configured address.
+    """
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=settings.bootstrap_servers, client_id=ADMIN_CLIENT_ID
+    )
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers, client_id=ADMIN_CLIENT_ID
+    )
+    try:
+        await asyncio.wait_for(admin.start(), CONNECT_TIMEOUT_S)
+        await asyncio.wait_for(consumer.start(), CONNECT_TIMEOUT_S)
+        return await _describe(admin, consumer, settings.prefix)
+    except (KafkaConnectionError, TimeoutError, OSError):
+        raise BrokerUnavailable(
+            f"broker {settings.bootstrap_servers} did not answer in {CONNECT_TIMEOUT_S:.0f} s",
+            remedy="is KAFKA_BOOTSTRAP_SERVERS right? `arena broker start` runs a local one",
+        ) from None
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+async def _describe(
+    admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, prefix: str
+) -> list[TopicState]:
+    names = [n for n in await admin.list_topics() if n.startswith(prefix)]
+    ours = [n for n in names if _is_ours(n[len(prefix) :])]
+    if not ours:
+        return []
+    described = await admin.describe_topics(ours)
+    policies = await _retention(admin, ours)
+    sizes = await _sizes(admin, described)
+    pairs = [TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]]
+    starts = await consumer.beginning_offsets(pairs)
+    ends = await consumer.end_offsets(pairs)
+    states = []
+    for found in described:
+        name = found["topic"]
+        own = sorted(tp for tp in pairs if tp.topic == name)
+        states.append(
+            TopicState(
+                topic=name[len(prefix) :],
+                partitions=len(own),
+                replicas=max(len(p["replicas"]) for p in found["partitions"]),
+                retention_ms=policies[name],
+                start_offsets=tuple(starts[tp] for tp in own),
+                end_offsets=tuple(ends[tp] for tp in own),
+                size_bytes=sizes[name],
+            )
+        )
+    return sorted(states, key=lambda s: s.topic)
+
+
+def _is_ours(topic: str) -> bool:
+    try:
+        spec_of(topic)
+    except UsageError:
+        return False
+    return True
+
+
+async def _retention(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int | None]:
+    resources = [
+        ConfigResource(
+            ConfigResourceType.TOPIC, n, configs={"retention.ms": None, "cleanup.policy": None}
+        )
+        for n in names
+    ]
+    found: dict[str, int | None] = {}
+    for response in await admin.describe_configs(resources):
+        for resource in response.to_object()["resources"]:
+            entries = {e["config_names"]: e["config_value"] for e in resource["config_entries"]}
+            compacted = "compact" in (entries.get("cleanup.policy") or "")
+            found[resource["resource_name"]] = None if compacted else int(entries["retention.ms"])
+    return found
+
+
+# Any: aiokafka returns plain objects.
+async def _sizes(admin: AIOKafkaAdminClient, described: list[Any]) -> dict[str, int]:
+    question = [(t["topic"], [p["partition"] for p in t["partitions"]]) for t in described]
+    brokers = {node for t in described for p in t["partitions"] for node in p["replicas"]}
+    sizes: dict[str, int] = defaultdict(int)
+    for node in sorted(brokers):
+        # aiokafka's public methods know no request of ours.
+        answer = await admin._send_request_to_node(node, _LogDirsRequest(question))
+        for directory in answer.to_object()["results"]:
+            for topic in directory["topics"]:
+                sizes[topic["name"]] += sum(p["partition_size"] for p in topic["partitions"])
+    return sizes
