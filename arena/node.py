@@ -131,7 +131,8 @@ async def _work(node: Node, serve: Serve) -> None:
 
 async def _end_when_failed(bus: Bus) -> None:
     assert bus.failed is not None, "the bus is not started"
-    raise AppendFailed(f"an append failed: {await bus.failed!r}")
+    error = await asyncio.shield(bus.failed)
+    raise AppendFailed(f"an append failed: {error!r}")
 
 
 async def _stop(node: Node, tasks: list[asyncio.Task[None]]) -> None:
