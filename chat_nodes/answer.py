@@ -1,0 +1,213 @@
+"""One request to one reply: deadline, budget, attempts, decoding, cost, and the log of the call.
+
+Reads nothing, writes `llm.calls` and the agent's inbox. Both records are handed over together; a
+request is done when the brokers have both. Every outcome is answered: the agent never waits for
+a reply that does not come.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from arena import topics
+from arena.messages import CallOutcome, ChatRequest, Usage
+from arena.node import Node
+from chat_nodes.answered import AnsweredCalls
+from chat_nodes.budget import DailyBudget
+from chat_nodes.decode import Decoded, decode_reply
+from chat_nodes.models.base import CallFailed, Model, RawReply
+from chat_nodes.prices import PriceList
+from chat_nodes.records import CallInProgress, logged_call, reply_from_log, reply_of
+from chat_nodes.retries import GiveUp, after_failure
+
+MICRO = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What one call may take.
+
+    Attributes:
+        timeout_s: Of one attempt, in seconds.
+        max_retries: Attempts beyond the first.
+    """
+
+    timeout_s: float = 60.0
+    max_retries: int = 3
+
+
+class Answerer:
+    """Answers requests with one model.
+
+    Args:
+        node: The process; its counters are kept here.
+        model: Who is asked.
+        limits: Of one call.
+        prices: Of the known models.
+        budget: Of the day.
+        answered: What is in the log already.
+        draw: Random numbers in [0, 1), for jitter.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        model: Model,
+        limits: CallLimits,
+        prices: PriceList,
+        budget: DailyBudget,
+        answered: AnsweredCalls,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """Ready to answer."""
+        self._node = node
+        self._model = model
+        self._limits = limits
+        self._price = prices.of(model.model_id)
+        self._budget = budget
+        self._answered = answered
+        self._draw = draw
+        self._log_partition: int | None = None
+
+    async def answer(self, request: ChatRequest) -> None:
+        """Reply to a request, from the log where it was answered before.
+
+        Raises:
+            AppendFailed: The log or the inbox could not be written.
+        """
+        logged = await self._answered.find(request.call_id)
+        reply = None if logged is None else reply_from_log(logged)
+        if reply is not None:
+            self._node.counters["from_log"] += 1
+            await self._node.bus.append(request.reply_to, reply, partition=0)
+            return
+        clock = self._node.clock
+        call = CallInProgress(request, clock.now(), clock.monotonic())
+        try:
+            decoded = await self._decide(call)
+        except asyncio.CancelledError:
+            self._node.counters["cancelled"] += 1
+            raise
+        await self._publish(call, decoded)
+
+    async def _decide(self, call: CallInProgress) -> Decoded:
+        now = call.started_at
+        late_s = (now - call.request.deadline_at).total_seconds()
+        if late_s >= 0:
+            return Decoded("expired", error=f"the request came {late_s:.1f} s after its deadline")
+        if refusal := self._budget.refusal(now):
+            return Decoded("refused", error=refusal)
+        return await self._attempt(call)
+
+    async def _attempt(self, call: CallInProgress) -> Decoded:
+        """Ask until there is an answer, the retries are spent or the deadline is there."""
+        clock, limits = self._node.clock, self._limits
+        while True:
+            call.attempts += 1
+            timeout_s = min(limits.timeout_s, self._remaining_s(call))
+            result = await self._complete(call.request, timeout_s)
+            call.request_sha256, call.body = result.request_sha256, result.body
+            if isinstance(result, RawReply):
+                return decode_reply(result.body)
+            call.errors = (*call.errors, result.reason)
+            verdict = after_failure(
+                result,
+                attempts=call.attempts,
+                max_retries=limits.max_retries,
+                remaining_s=self._remaining_s(call),
+                jitter=self._draw(),
+            )
+            if isinstance(verdict, GiveUp):
+                return Decoded(verdict.outcome, error=verdict.error)
+            self._node.counters["retries"] += 1
+            self._node.log.info(
+                "model call retried",
+                call_id=call.request.call_id,
+                agent=call.request.agent,
+                attempt=call.attempts,
+                delay_s=round(verdict.delay_s, 3),
+                reason=result.reason,
+            )
+            await clock.sleep(verdict.delay_s)
+
+    async def _complete(self, request: ChatRequest, timeout_s: float) -> RawReply | CallFailed:
+        try:
+            return await self._model.complete(request, timeout_s=timeout_s)
+        # The boundary to providers' libraries: what they raise unforeseen must cost one call, not
+        # the process, or the same request would end it again after every restart.
+        except Exception as error:
+            self._node.log.exception("model raised", call_id=request.call_id)
+            reason = f"the chat node could not make the call ({type(error).__name__}); see its log"
+            return CallFailed(reason, retryable=False)
+
+    def _remaining_s(self, call: CallInProgress) -> float:
+        """Seconds to the deadline, by the monotonic clock from when the call began."""
+        total_s = (call.request.deadline_at - call.started_at).total_seconds()
+        return total_s - (self._node.clock.monotonic() - call.started_s)
+
+    async def _publish(self, call: CallInProgress, decoded: Decoded) -> None:
+        """Log the call and reply; both are acked when this returns."""
+        node, request = self._node, call.request
+        ended_at = node.clock.now()
+        latency_ms = round((node.clock.monotonic() - call.started_s) * 1000, 3)
+        usage = self._usage(call, decoded)
+        self._count(decoded.outcome, usage)
+        self._budget.add(decoded.tokens.total, ended_at)
+        logged = logged_call(
+            call,
+            decoded,
+            node=node.name,
+            model=self._model.model_id,
+            scripted=self._model.scripted,
+            usage=usage,
+            ended_at=ended_at,
+            latency_ms=latency_ms,
+        )
+        reply = reply_of(logged, decoded)
+        if self._log_partition is None:
+            self._log_partition = await self._answered.partition()
+        log_acked = await node.bus.send(
+            topics.LLM_CALLS.name, logged, key=node.name, partition=self._log_partition
+        )
+        reply_acked = await node.bus.send(request.reply_to, reply, partition=0)
+        self._answered.note(request.call_id, (await log_acked).offset)
+        await reply_acked
+        node.log.info(
+            "model call",
+            call_id=request.call_id,
+            turn_id=request.turn_id,
+            agent=request.agent,
+            round=request.round,
+            outcome=decoded.outcome,
+            error=decoded.error,
+            attempts=call.attempts,
+            duration_ms=latency_ms,
+        )
+
+    def _usage(self, call: CallInProgress, decoded: Decoded) -> Usage:
+        tokens = decoded.tokens
+        cost = None
+        if self._model.scripted or not call.attempts:
+            cost = Decimal(0)
+        elif self._price is not None and tokens.reported:
+            cost = self._price.cost_usd(tokens)
+        return Usage(
+            prompt_tokens=tokens.prompt,
+            completion_tokens=tokens.completion,
+            reasoning_tokens=tokens.reasoning,
+            cached_tokens=tokens.cached,
+            cost_usd=cost,
+        )
+
+    def _count(self, outcome: CallOutcome, usage: Usage) -> None:
+        counters = self._node.counters
+        counters["calls"] += 1
+        counters[outcome] += 1
+        counters["prompt_tokens"] += usage.prompt_tokens
+        counters["completion_tokens"] += usage.completion_tokens
+        if usage.cost_usd is None:
+            counters["unknown_price"] += 1
+        else:
+            counters["cost_microusd"] += int((usage.cost_usd * MICRO).to_integral_value())

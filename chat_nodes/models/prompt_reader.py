@@ -1,0 +1,192 @@
+"""Reads the prompt text an agent is shown, as a model would: market, account, costs.
+
+The scripted rules know nothing but this text. Whatever is missing or unreadable is None or left
+out; nothing raises. Pure: reads and writes nothing.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from arena.messages import ChatMessage
+from arena.money import parse_decimal
+
+FEE_BPS_ASSUMED = Decimal(100)
+"""Taken for the cost of a trade where the rules are not told."""
+PROMPT_CHARS_MAX = 200_000
+SECTIONS_MAX = 200
+
+_HEADING = re.compile(r"\A# Market as of (\S+)")
+_CANDLES = re.compile(r"\ACandles (\S+) (\S+)")
+_CASH_LINE = re.compile(r"^cash_usd: (\S+)", re.MULTILINE)
+_EQUITY_LINE = re.compile(r"^equity_usd: (\S+)", re.MULTILINE)
+_POSITION_LINE = re.compile(r"^position: (\S+) (quantity=.*)$", re.MULTILINE)
+_CASH_SENTENCE = re.compile(r"^Cash (\S+) USD, equity (\S+) USD", re.MULTILINE)
+_TABLE_LINE = re.compile(r"^(\S+) \| (.*)$", re.MULTILINE)
+_FEE = re.compile(r"taker fee of ([\d.]+) bps")
+_SLIPPAGE = re.compile(r"([\d.]+) bps slippage")
+_HELD_PART = re.compile(r"(\d+)([dhms])")
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_TICKER_FIELDS = 7
+_CANDLE_FIELDS = 6
+_CLOSE_FIELD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """One line of the tickers: prices in USD per base unit."""
+
+    product_id: str
+    price: Decimal
+    bid: Decimal
+    ask: Decimal
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One position: quantity in base units, costs in USD per base unit, fees included."""
+
+    product_id: str
+    quantity: Decimal
+    average_cost: Decimal
+    held_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSeen:
+    """The account as the agent was told last, in USD."""
+
+    cash_usd: Decimal
+    equity_usd: Decimal
+    positions: dict[str, Held] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSeen:
+    """The market in a prompt.
+
+    Attributes:
+        as_of: Venue time, as written.
+        quotes: By product, without those that show no price.
+        candles: (product, window) -> the section's lines.
+    """
+
+    as_of: str
+    quotes: dict[str, Quote]
+    candles: dict[tuple[str, str], list[str]]
+
+    def closes(self, product_id: str, window: str, count: int) -> list[Decimal]:
+        """The last closing prices of a window, oldest first; fewer where there are fewer."""
+        found: list[Decimal] = []
+        for line in reversed(self.candles.get((product_id, window), [])):
+            cells = line.split(",")
+            if len(cells) == _CANDLE_FIELDS and (close := number(cells[_CLOSE_FIELD])):
+                found.append(close)
+                if len(found) == count:
+                    break
+        return found[::-1]
+
+    def live(self) -> list[Quote]:
+        """The quotes that can be traded now, in the order of the prompt."""
+        return [q for q in self.quotes.values() if not q.stale]
+
+
+def read_market(text: str) -> MarketSeen | None:
+    """The market in a user message; None where it has no such heading or no price."""
+    text = text[:PROMPT_CHARS_MAX]
+    heading = _HEADING.match(text)
+    if heading is None:
+        return None
+    quotes: dict[str, Quote] = {}
+    candles: dict[tuple[str, str], list[str]] = {}
+    for section in text.split("\n## ", SECTIONS_MAX)[1:]:
+        lines = section.split("\n")
+        if lines[0].startswith("Tickers"):
+            quotes = {q.product_id: q for q in map(_quote, lines[2:]) if q is not None}
+        elif named := _CANDLES.match(lines[0]):
+            candles[(named[1], named[2])] = lines[2:]
+    return MarketSeen(heading[1], quotes, candles) if quotes else None
+
+
+def read_account(texts: Iterable[str]) -> AccountSeen | None:
+    """The account in the newest of the texts that shows one: a prompt or `get_portfolio`'s words.
+
+    Args:
+        texts: Oldest first.
+    """
+    for text in reversed([t[:PROMPT_CHARS_MAX] for t in texts]):
+        account = _account_lines(text) or _account_table(text)
+        if account is not None:
+            return account
+    return None
+
+
+def read_cost_bps(messages: Iterable[ChatMessage]) -> Decimal:
+    """What a trade costs by the rules in the system message, fee and slippage, in basis points."""
+    for message in messages:
+        if message.role == "system" and (fee := _FEE.search(message.content)):
+            slippage = _SLIPPAGE.search(message.content)
+            cost = number(fee[1]) or Decimal(0)
+            return cost + (number(slippage[1]) or Decimal(0) if slippage else Decimal(0))
+    return FEE_BPS_ASSUMED
+
+
+def number(text: str) -> Decimal | None:
+    """A decimal as people write it ("+18.30", "$72,410.55"); None where it is none."""
+    try:
+        return parse_decimal(text.strip().lstrip("+$").replace(",", ""))
+    except ValueError:
+        return None
+
+
+def _quote(line: str) -> Quote | None:
+    cells = line.split(",")
+    if len(cells) != _TICKER_FIELDS:
+        return None
+    price, bid, ask = map(number, cells[1:4])
+    if not (price and bid and ask):
+        return None
+    return Quote(cells[0], price, bid, ask, stale=cells[6].strip() != "no")
+
+
+def _account_lines(text: str) -> AccountSeen | None:
+    cash, equity = _CASH_LINE.search(text), _EQUITY_LINE.search(text)
+    positions = []
+    for product_id, rest in _POSITION_LINE.findall(text):
+        words = dict(w.split("=", 1) for w in rest.split() if "=" in w)
+        cells = (words.get("quantity", ""), words.get("average_cost", ""), words.get("held", ""))
+        positions.append(_held(product_id, *cells))
+    return _account(cash and cash[1], equity and equity[1], positions)
+
+
+def _account_table(text: str) -> AccountSeen | None:
+    sentence = _CASH_SENTENCE.search(text)
+    if sentence is None:
+        return None
+    positions = []
+    for product_id, rest in _TABLE_LINE.findall(text):
+        cells = [c.strip() for c in rest.split("|")]
+        if len(cells) == 5:
+            positions.append(_held(product_id, cells[0], cells[1], cells[4]))
+    return _account(sentence[1], sentence[2], positions)
+
+
+def _account(
+    cash_text: str | None, equity_text: str | None, positions: Iterable[Held | None]
+) -> AccountSeen | None:
+    cash = number(cash_text or "")
+    if cash is None:
+        return None
+    equity = number(equity_text or "")
+    kept = {p.product_id: p for p in positions if p is not None}
+    return AccountSeen(cash, cash if equity is None else equity, kept)
+
+
+def _held(product_id: str, quantity: str, average_cost: str, held: str) -> Held | None:
+    amount, cost = number(quantity), number(average_cost)
+    if not amount or cost is None:
+        return None
+    held_s = sum(int(n) * _SECONDS[unit] for n, unit in _HELD_PART.findall(held[:20]))
+    return Held(product_id, amount, cost, held_s)

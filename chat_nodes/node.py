@@ -1,0 +1,201 @@
+"""A chat node: the requests of `ai_prompted.<node>` to one model, with the polling never stopped.
+
+Reads `ai_prompted.<node>` as the group `<node>`, so that several processes of a name share its
+partitions; writes through `chat_nodes.answer`. Up to `max_workers` calls run at once, one per
+agent. When the lanes are full the partitions are paused, and polled on. What is committed is the
+low-water mark of answered requests; those above it come again after a crash and are answered from
+the log. Partitions that another process took over are dropped with the calls that run for them.
+"""
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from arena import topics
+from arena.bus.base import Assignment, GroupReader, Record
+from arena.errors import MessageTooLarge, UsageError
+from arena.ids import check_name
+from arena.messages import ChatRequest
+from arena.node import Node
+from chat_nodes.answer import Answerer, CallLimits
+from chat_nodes.answered import AnsweredCalls
+from chat_nodes.budget import DailyBudget
+from chat_nodes.lanes import Job, Lanes
+from chat_nodes.models.base import Model
+from chat_nodes.offsets import LowWater
+from chat_nodes.prices import PriceList, load_prices
+
+READ_TIMEOUT_S = 0.5
+PAUSED_WAIT_S = 0.2
+COMMIT_INTERVAL_S = 1.0
+REBALANCE_GRACE_S = 5.0
+"""A rebalance takes every partition away and mostly gives it back: calls may run on meanwhile."""
+READ_RECORDS_MAX = 64
+CLOSE_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChatNodeSettings:
+    """How a chat node works.
+
+    Attributes:
+        max_workers: Calls at once.
+        limits: Of one call.
+        daily_token_budget: Tokens per UTC day; 0 is no limit.
+    """
+
+    max_workers: int = 10
+    limits: CallLimits = field(default_factory=CallLimits)
+    daily_token_budget: int = 0
+
+
+class ChatNode:
+    """The poll loop of one process.
+
+    Args:
+        node: Connected.
+        model: Who answers.
+        settings: Workers, limits, budget.
+        prices: Of the known models; None reads the file that comes with the node.
+    """
+
+    def __init__(
+        self, node: Node, model: Model, settings: ChatNodeSettings, prices: PriceList | None = None
+    ) -> None:
+        """Nothing is read before `run`."""
+        self._node = node
+        self._settings = settings
+        budget = DailyBudget(settings.daily_token_budget)
+        self._answered = AnsweredCalls(node.bus, node.name, budget)
+        prices = prices or load_prices()
+        self._answerer = Answerer(node, model, settings.limits, prices, budget, self._answered)
+        self._lanes = Lanes(settings.max_workers, self._work)
+        self._marks: dict[tuple[str, int], LowWater] = defaultdict(LowWater)
+        self._owned: Assignment = frozenset()
+        self._lost_at_s: float | None = None
+        self._paused = False
+        self._inboxes: set[str] = set()
+        self._committed_at_s = 0.0
+        node.details |= {
+            "model": model.model_id,
+            "scripted": model.scripted,
+            "base_url": model.host,
+        }
+
+    async def run(self) -> None:
+        """Serve until cancelled or an append fails."""
+        node = self._node
+        topic = topics.PROMPTED.member(node.name)
+        await node.bus.ensure_topics([topic, topics.LLM_CALLS])
+        reader = await node.bus.group_reader(node.name, topic.name)
+        try:
+            while True:
+                await self._settle(reader)
+                for record in await self._read(reader):
+                    await self._take(record)
+                self._lanes.check()
+                if node.clock.monotonic() - self._committed_at_s >= COMMIT_INTERVAL_S:
+                    await self._commit(reader)
+        finally:
+            await self._lanes.close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await self._commit(reader)
+            await reader.close()
+
+    async def _read(self, reader: GroupReader) -> list[Record]:
+        """The next records; while the lanes are full, none, but the group is still polled."""
+        if not self._lanes.full:
+            if self._paused:
+                reader.resume(self._owned)
+                self._paused = False
+            return await reader.read(timeout_s=READ_TIMEOUT_S, max_records=READ_RECORDS_MAX)
+        # Again each time: a rebalance gives the partitions back unpaused.
+        reader.pause(self._owned)
+        self._paused = True
+        await self._lanes.room(PAUSED_WAIT_S)
+        return await reader.read(timeout_s=0, max_records=READ_RECORDS_MAX)
+
+    async def _settle(self, reader: GroupReader) -> None:
+        """Follow the group: forget what is lost, and read the log before serving what is gained."""
+        now_owned, node = reader.assignment(), self._node
+        if now_owned == self._owned:
+            self._lost_at_s = None
+            return
+        if not now_owned:
+            self._lost_at_s = self._lost_at_s or node.clock.monotonic()
+            if node.clock.monotonic() - self._lost_at_s < REBALANCE_GRACE_S:
+                return
+        self._lost_at_s = None
+        self._lanes.keep(now_owned)
+        for partition in self._owned - now_owned:
+            self._marks.pop(partition, None)
+        gained = now_owned - self._owned
+        self._owned = now_owned
+        if gained:
+            calls = await self._answered.restore(node.clock.now())
+            node.log.info("partitions gained", partitions=len(gained), calls_in_log=calls)
+        node.status = "running" if now_owned else "standby"
+        await node.beat()
+
+    async def _take(self, record: Record) -> None:
+        """Put a record into its lane; one that was taken before, or is not ours, is passed over."""
+        partition = (record.topic, record.partition)
+        if partition not in self._owned or not self._marks[partition].take(record.offset):
+            return
+        message = await self._node.read_message(record)
+        if message is None:
+            self._marks[partition].done(record.offset)
+            return
+        error = ""
+        if not isinstance(message, ChatRequest):
+            error = f"a {message.type_name()} is no ChatRequest"
+        else:
+            error = await self._reply_error(message)
+        if error or not isinstance(message, ChatRequest):
+            await self._node.dead_letter(record, error)
+            self._marks[partition].done(record.offset)
+            return
+        self._lanes.add(Job(record, message))
+
+    async def _reply_error(self, request: ChatRequest) -> str:
+        """Why no reply could reach the asker; "" where one can. An unknown inbox is created."""
+        if request.reply_to in self._inboxes:
+            return ""
+        prefix = topics.INBOX.name
+        name = request.reply_to.removeprefix(prefix)
+        try:
+            check_name("agent", name)
+        except UsageError as error:
+            return str(error)
+        if request.reply_to != prefix + name:
+            return f"reply_to is {request.reply_to!r}, which is no {prefix}<agent>"
+        await self._node.bus.ensure_topics([topics.INBOX.member(name)])
+        self._inboxes.add(request.reply_to)
+        return ""
+
+    async def _work(self, job: Job) -> None:
+        try:
+            await self._answerer.answer(job.request)
+        except MessageTooLarge as error:
+            await self._node.dead_letter(job.record, str(error))
+        self._marks[job.partition].done(job.record.offset)
+
+    async def _commit(self, reader: GroupReader) -> None:
+        """Commit what is done and show how the node fares."""
+        self._committed_at_s = self._node.clock.monotonic()
+        marks = {p: mark.mark() for p, mark in self._marks.items()}
+        offsets = {p: offset for p, offset in marks.items() if offset is not None}
+        if offsets:
+            await reader.commit(offsets)
+        self._node.gauges["in_flight"] = self._lanes.running
+        self._node.gauges["lag"] = await reader.lag()
+
+
+async def serve_model(node: Node, model: Model, settings: ChatNodeSettings) -> None:
+    """Serve a model on a connected node until cancelled."""
+    try:
+        await ChatNode(node, model, settings).run()
+    finally:
+        await model.close()

@@ -1,0 +1,109 @@
+"""The log record of a model call, and the reply that follows from it: pure.
+
+A reply is always made from its logged call, so one that is read back after a crash is the same.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from arena.messages import ChatReply, ChatRequest, LlmCall, Usage
+from chat_nodes.decode import Decoded, decode_reply
+
+RAW_BYTES_MAX = 32 * 1024
+"""Of a provider's answer, kept in `llm.calls`; a longer one is named by its hash."""
+ERRORS_KEPT_MAX = 10
+"""Failed attempts named in a logged call: the newest ones."""
+
+
+@dataclass(slots=True)
+class CallInProgress:
+    """What is known of a call while it runs.
+
+    Attributes:
+        started_s: Monotonic time at which it began.
+        body: What the provider sent last.
+        errors: One line per failed attempt.
+    """
+
+    request: ChatRequest
+    started_at: datetime
+    started_s: float
+    attempts: int = 0
+    request_sha256: str = ""
+    body: bytes = b""
+    errors: tuple[str, ...] = ()
+
+
+def logged_call(
+    call: CallInProgress,
+    decoded: Decoded,
+    *,
+    node: str,
+    model: str,
+    scripted: bool,
+    usage: Usage,
+    ended_at: datetime,
+    latency_ms: float,
+) -> LlmCall:
+    """The record of a call that has ended."""
+    request, body = call.request, call.body
+    return LlmCall(
+        call_id=request.call_id,
+        agent=request.agent,
+        turn_id=request.turn_id,
+        round=request.round,
+        node=node,
+        model=model,
+        scripted=scripted,
+        outcome=decoded.outcome,
+        error=decoded.error,
+        request_sha256=call.request_sha256,
+        raw_response=body[:RAW_BYTES_MAX].decode("utf-8", "replace"),
+        raw_response_sha256=hashlib.sha256(body).hexdigest() if body else "",
+        raw_truncated=len(body) > RAW_BYTES_MAX,
+        finish_reason=decoded.finish_reason,
+        usage=usage,
+        attempts=call.attempts,
+        latency_ms=latency_ms,
+        started_at=call.started_at,
+        ended_at=ended_at,
+        errors=call.errors[-ERRORS_KEPT_MAX:],
+    )
+
+
+def reply_of(call: LlmCall, decoded: Decoded, *, replayed: bool = False) -> ChatReply:
+    """The reply that a logged call gives."""
+    return ChatReply(
+        call_id=call.call_id,
+        agent=call.agent,
+        turn_id=call.turn_id,
+        round=call.round,
+        node=call.node,
+        model=call.model,
+        scripted=call.scripted,
+        replayed=replayed,
+        outcome=call.outcome,
+        text=decoded.text,
+        reasoning=decoded.reasoning,
+        tool_calls=decoded.tool_calls,
+        finish_reason=call.finish_reason,
+        truncated=decoded.truncated,
+        error=call.error,
+        usage=call.usage,
+        attempts=call.attempts,
+        latency_ms=call.latency_ms,
+    )
+
+
+def reply_from_log(call: LlmCall) -> ChatReply | None:
+    """The reply of a call that was read back; None where the log had to cut the answer's bytes.
+
+    Such an answer, longer than `RAW_BYTES_MAX`, is asked for anew.
+    """
+    if call.raw_truncated and call.outcome == "ok":
+        return None
+    decoded = Decoded(call.outcome)
+    if call.raw_response:
+        decoded = decode_reply(call.raw_response.encode())
+    return reply_of(call, decoded, replayed=True)
