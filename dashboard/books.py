@@ -1,0 +1,101 @@
+"""Accounts, trades and equity curves from `account.events`. Pure.
+
+Every partition is a shard with a log of its own; each is folded by `arena.accounts`.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from arena.accounts import Account, Shard, accounts_digest
+from arena.bus.base import Record
+from arena.errors import BrokenLog
+from dashboard.history import EquityCurve, Fill
+
+# Any: an event is decoded JSON; its shape is `arena.messages.account`.
+Event = dict[str, Any]
+
+
+class Books:
+    """The fold of all shards.
+
+    Attributes:
+        shards: By partition.
+        curves: By agent.
+        broken: What is wrong with the log, "" where it is sound; a broken shard is folded no more.
+    """
+
+    def __init__(self) -> None:
+        """Start at offset 0 of every partition."""
+        self.shards: dict[int, Shard] = {}
+        self.curves: dict[str, EquityCurve] = {}
+        self.broken = ""
+        self._broken_partitions: set[int] = set()
+
+    def apply(self, record: Record) -> None:
+        """Fold one record of `account.events`."""
+        if record.partition in self._broken_partitions:
+            return
+        shard = self.shards.setdefault(record.partition, Shard())
+        kind = record.headers.get("type", b"").decode("utf-8", "replace")
+        try:
+            event = shard.apply(kind, record.value or b"", record.offset)
+        except (BrokenLog, KeyError, TypeError, ValueError) as error:
+            self._broken_partitions.add(record.partition)
+            self.broken = self.broken or f"account.events[{record.partition}]: {error}"
+            return
+        if event is None:
+            return
+        if kind == "AccountOpened":
+            self._opened(shard, event)
+        elif kind == "OrderDecided" and event["outcome"] == "filled":
+            self._filled(shard, event)
+
+    def _opened(self, shard: Shard, event: Event) -> None:
+        agent = event["agent"]
+        self.curves[agent] = EquityCurve(shard.accounts[agent].opening, unix_ms(event["at"]))
+
+    def _filled(self, shard: Shard, event: Event) -> None:
+        agent, product_id = event["agent"], event["product_id"]
+        account = shard.accounts[agent]
+        position = account.positions.get(product_id)
+        self.curves[agent].add(
+            Fill(
+                snapshot_id=event["snapshot_id"],
+                priced_ms=unix_ms(event["used"]["event_time"]),
+                product_id=product_id,
+                quantity=position.quantity if position else 0,
+                cost=position.cost if position else 0,
+                cash=account.cash,
+            )
+        )
+
+    @property
+    def accounts(self) -> dict[str, Account]:
+        """All accounts by agent."""
+        return {name: account for s in self.shards.values() for name, account in s.accounts.items()}
+
+    def digest(self) -> str:
+        """Hash of what every agent owns and did."""
+        return accounts_digest(self.accounts)
+
+    def newest_orders(self, limit: int) -> list[Event]:
+        """The newest decided orders of all shards, newest first."""
+        newest: list[tuple[datetime, int, int, Event]] = []
+        for partition, shard in self.shards.items():
+            for event in islice(reversed(shard.recent), limit):
+                at = datetime.fromisoformat(event["at"])
+                newest.append((at, event["seq"], partition, event))
+        newest.sort(key=lambda row: row[:3], reverse=True)
+        return [event for *_, event in newest[:limit]]
+
+    def orders_decided(self) -> Iterator[tuple[int, int]]:
+        """Fills and rejections of each account."""
+        for account in self.accounts.values():
+            yield account.fills, account.rejections
+
+
+def unix_ms(text: str) -> int:
+    """The Unix milliseconds of an ISO 8601 time."""
+    return int(datetime.fromisoformat(text).timestamp() * 1000)

@@ -1,0 +1,67 @@
+"""`arena dashboard`: flags and words of the terminal dashboard."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena import logs
+from arena.errors import UsageError
+from arena.settings import Settings
+
+
+def dashboard(
+    bootstrap_servers: Annotated[
+        str | None,
+        typer.Option(
+            "--bootstrap-servers", help="Kafka addresses. [KAFKA_BOOTSTRAP_SERVERS]", metavar="HOST"
+        ),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Read to the end of the topics, print, and leave.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --once: print the standings as JSON.")
+    ] = False,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Leave after so many seconds.", min=0)
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option("--width", help="Columns of a printed screen.", min=20, max=1000)
+    ] = None,
+    height: Annotated[
+        int | None, typer.Option("--height", help="Lines of a printed screen.", min=5, max=500)
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", help="Write the last screen as a picture to FILE.")
+    ] = None,
+    title: Annotated[str, typer.Option("--title", help="Name at the top.")] = "arena",
+) -> None:
+    """Show the arena in the terminal: ranking, equity, positions, trades, thoughts, health.
+
+    It only reads, so any number may run and none slows the arena. On a terminal it fills the
+    screen (q quits, ? helps); into a pipe it prints a line per snapshot.
+
+    Example: arena dashboard --once --json
+    """
+    from arena.bus.kafka import KafkaBus
+    from arena.clock import SystemClock
+    from arena.node import run_async
+    from dashboard.app import Options, run
+
+    if as_json and not once:
+        raise UsageError("--json shows one moment", remedy="add --once")
+    settings = Settings().override(bootstrap_servers=bootstrap_servers)
+    logs.configure(settings, node="dashboard")
+    options = Options(
+        once=once,
+        as_json=as_json,
+        seconds=seconds,
+        width=width,
+        height=height,
+        svg=svg,
+        title=title,
+        broker=settings.bootstrap_servers,
+    )
+    bus = KafkaBus(settings, client_id="arena-dashboard")
+    run_async(lambda: run(bus, SystemClock(), options))

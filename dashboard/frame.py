@@ -1,0 +1,313 @@
+"""A frame: everything one screen may show, taken from the view at one moment. Pure.
+
+Frames share nothing with the view that changes, so another thread may draw one while the view
+folds on.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from arena.accounts import Account
+from arena.messages import Turn
+from arena.money import SCALE, divide_half_even, notional_units, to_units
+from dashboard.books import Event
+from dashboard.history import value_before
+from dashboard.processes import ProcessRow
+from dashboard.rows import AgentRow, PositionRow, Series, Standing, Thought, TradeRow
+from dashboard.text import one_line, price, quantity
+from dashboard.view import ArenaView
+
+RECENT_VENUE_S = 300
+"""The span of the "P&L 5m" column, in venue time."""
+TRADES_SHOWN = 200
+POINTS_SHOWN = 400
+"""Points of an equity curve in a frame; more are thinned evenly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What there is to see.
+
+    Attributes:
+        now: Wall time in the zone of the person who looks.
+        turns: The newest whole turns of the agent that is looked at, oldest first.
+    """
+
+    now: datetime
+    standing: Standing
+    ranking: tuple[AgentRow, ...]
+    positions: tuple[PositionRow, ...]
+    trades: tuple[TradeRow, ...]
+    series: tuple[Series, ...]
+    thoughts: tuple[Thought, ...]
+    processes: tuple[ProcessRow, ...]
+    turns: tuple[Turn, ...] = ()
+
+    def row(self, agent: str) -> AgentRow | None:
+        """The ranking row of an agent."""
+        return next((row for row in self.ranking if row.agent == agent), None)
+
+
+def build_frame(view: ArenaView, now: datetime, *, agent: str = "") -> Frame:
+    """What the view shows at a wall time.
+
+    Args:
+        view: Folded so far.
+        now: Wall time, in the zone the times shall be shown in.
+        agent: Whose turns are looked at; "" for nobody's.
+    """
+    accounts = view.books.accounts
+    names = sorted({*view.roster, *accounts})
+    colours = {name: place for place, name in enumerate(names)}
+    ranking = _ranking(view, accounts, colours)
+    turns = view.turns.agents.get(agent)
+    return Frame(
+        now=now,
+        standing=_standing(view, now),
+        ranking=ranking,
+        positions=_positions(view, accounts, ranking),
+        trades=tuple(
+            trade_row(e, colours.get(e["agent"], 0)) for e in view.books.newest_orders(TRADES_SHOWN)
+        ),
+        series=_series(view, ranking),
+        thoughts=_thoughts(view, colours, now),
+        processes=tuple(view.processes.rows(now)),
+        turns=tuple(turns.kept.values()) if turns else (),
+    )
+
+
+def _ranking(
+    view: ArenaView, accounts: dict[str, Account], colours: dict[str, int]
+) -> tuple[AgentRow, ...]:
+    bids = view.market.bids
+    rows = [_agent_row(view, name, accounts.get(name), bids, colours[name]) for name in colours]
+    rows.sort(key=lambda row: (row.equity is None, -(row.equity or 0), row.agent))
+    return tuple(_with_rank(row, place) for place, row in enumerate(rows, 1))
+
+
+def _with_rank(row: AgentRow, rank: int) -> AgentRow:
+    fields = {name: getattr(row, name) for name in AgentRow.__slots__}
+    return AgentRow(**{**fields, "rank": rank})
+
+
+def _agent_row(
+    view: ArenaView, name: str, account: Account | None, bids: dict[str, int], colour: int
+) -> AgentRow:
+    spec = view.roster.get(name)
+    turns = view.turns.agents.get(name)
+    spent = view.calls.agents.get(name)
+    newest = turns.newest if turns else None
+    equity = account.equity(bids) if account else None
+    model, scripted = (
+        (newest.model, newest.scripted)
+        if newest is not None and newest.model
+        else (spent.model, spent.scripted)
+        if spent
+        else ("", None)
+    )
+    return AgentRow(
+        rank=0,
+        agent=name,
+        colour=colour,
+        strategy=spec.strategy if spec else newest.strategy if newest else "",
+        kind=spec.kind if spec else "agent",
+        node=spec.node if spec else newest.node if newest else "",
+        model=model,
+        scripted=scripted,
+        opening=account.opening if account else None,
+        equity=equity,
+        recent_pnl=_recent_pnl(view, name, equity),
+        cash=account.cash if account else None,
+        fees=account.fees if account else 0,
+        slippage=account.slippage if account else 0,
+        latency_cost=account.latency_cost if account else 0,
+        realised=account.realised if account else 0,
+        fills=account.fills if account else 0,
+        rejections=account.rejections if account else 0,
+        turns=turns.count if turns else 0,
+        turns_aborted=turns.aborted if turns else 0,
+        skipped=turns.skipped if turns else 0,
+        tokens=spent.tokens if spent else 0,
+        cost_usd=spent.known_cost if spent else Decimal(0),
+        unpriced=spent.unpriced if spent else 0,
+    )
+
+
+def _recent_pnl(view: ArenaView, name: str, equity: int | None) -> int | None:
+    venue_now = view.market.venue_now
+    curve = view.books.curves.get(name)
+    if equity is None or venue_now is None or curve is None:
+        return None
+    since = venue_now - timedelta(seconds=RECENT_VENUE_S)
+    before = value_before(curve.values(view.snapshots), int(since.timestamp() * 1000))
+    return None if before is None else equity - before
+
+
+def _positions(
+    view: ArenaView, accounts: dict[str, Account], ranking: tuple[AgentRow, ...]
+) -> tuple[PositionRow, ...]:
+    bids, venue_now = view.market.bids, view.market.venue_now
+    rows: list[PositionRow] = []
+    for agent in ranking:
+        account = accounts.get(agent.agent)
+        for product_id, held in sorted(account.positions.items()) if account else ():
+            bid = bids.get(product_id)
+            value = None if bid is None else notional_units(held.quantity, bid)
+            rows.append(
+                PositionRow(
+                    agent=agent.agent,
+                    colour=agent.colour,
+                    product_id=product_id,
+                    quantity=held.quantity,
+                    average_cost=divide_half_even(held.cost * SCALE, held.quantity),
+                    bid=bid,
+                    unrealised=None if value is None else value - held.cost,
+                    held_s=venue_now.timestamp() - held.entry_ms / 1000 if venue_now else None,
+                )
+            )
+    return tuple(rows)
+
+
+def _series(view: ArenaView, ranking: tuple[AgentRow, ...]) -> tuple[Series, ...]:
+    found: list[Series] = []
+    for row in ranking:
+        curve = view.books.curves.get(row.agent)
+        if curve is None or row.opening is None:
+            continue
+        values = thin(curve.values(view.snapshots), POINTS_SHOWN)
+        found.append(Series(row.agent, row.colour, row.rank, row.opening, tuple(values)))
+    return tuple(found)
+
+
+def thin(values: list[tuple[int, int | None]], points_max: int) -> list[tuple[int, int | None]]:
+    """At most `points_max` of the values, evenly spread, always with the first and the last."""
+    last = len(values) - 1
+    if last < points_max:
+        return values
+    return [values[place * last // (points_max - 1)] for place in range(points_max)]
+
+
+def _thoughts(view: ArenaView, colours: dict[str, int], now: datetime) -> tuple[Thought, ...]:
+    rows: list[Thought] = []
+    for name, colour in colours.items():
+        turns = view.turns.agents.get(name)
+        if turns is None:
+            continue
+        since = turns.deciding_since()
+        deciding_s = None if since is None else max(0.0, (now - since).total_seconds())
+        newest = turns.newest
+        usage = newest.usage if newest else None
+        rows.append(
+            Thought(
+                agent=name,
+                colour=colour,
+                words=_words(newest) if newest else "",
+                outcome=newest.outcome if newest else "",
+                tokens=usage.prompt_tokens + usage.completion_tokens if usage else 0,
+                ended_at=newest.ended_at if newest else None,
+                deciding_s=deciding_s,
+            )
+        )
+    rows.sort(key=lambda row: (-row.ended_at.timestamp() if row.ended_at else 0, row.agent))
+    return tuple(rows)
+
+
+def _words(turn: Turn) -> str:
+    """The closing words of a turn; else the last the model wrote in it; else the error."""
+    spoken = (m.content for m in reversed(turn.messages) if m.role == "assistant")
+    words = one_line(turn.final_text) or next((w for s in spoken if (w := one_line(s))), "")
+    if turn.outcome == "completed":
+        return words
+    error = one_line(turn.error)
+    return f"{error} · {words}" if error and words else error or words
+
+
+def _standing(view: ArenaView, now: datetime) -> Standing:
+    newest, rules, total = view.market.newest, view.rules, view.calls.total
+    return Standing(
+        snapshots=view.market.newest_offset + 1,
+        as_of=newest.as_of if newest else None,
+        venue_now=view.market.venue_now,
+        simulated=newest.simulated if newest else False,
+        speed=newest.speed if newest else 1.0,
+        interval_s=newest.interval_s if newest else 0.0,
+        venue=newest.venue if newest else "",
+        feed_age_s=view.market.feed_age_s(now),
+        stale_products=tuple(v.product_id for v in newest.products if v.stale) if newest else (),
+        fee_bps=rules.fee_bps if rules else None,
+        slippage_bps=rules.slippage_bps if rules else None,
+        llm_calls=total.calls,
+        llm_errors=total.errors,
+        tokens=total.tokens,
+        cost_usd=total.known_cost,
+        unpriced=total.unpriced,
+        partial=not (view.turns.window.complete and view.calls.window.complete),
+        dead_letters=view.dead_letters,
+        malformed=view.malformed,
+        malformed_newest=view.malformed_newest,
+        broken_log=view.books.broken,
+    )
+
+
+def trade_row(event: Event, colour: int) -> TradeRow:
+    """A decided order as people read it."""
+    used, seen = event["used"], _seen(event)
+    filled = event["outcome"] == "filled"
+    at, issued_at = (datetime.fromisoformat(event[name]) for name in ("at", "issued_at"))
+    fill_price = _decimal(event["price"]) if filled else None
+    move = None
+    if seen and fill_price is not None:
+        move = (fill_price / seen - 1) * 10_000
+    return TradeRow(
+        order_id=event["order_id"],
+        at=at,
+        venue_time=datetime.fromisoformat(used["event_time"]) if used else None,
+        agent=event["agent"],
+        colour=colour,
+        action=event["action"] or "order",
+        quantity=_quantity_text(event["quantity"]),
+        product_id=one_line(event["product_id"], 24),
+        seen=seen,
+        price=fill_price,
+        move_bps=move,
+        against=move is not None and (move > 0) == (event["action"] == "buy"),
+        latency_ms=(at - issued_at).total_seconds() * 1000,
+        notional=_units(event["notional"]) if filled else None,
+        fee=_units(event["fee"]) if filled else None,
+        words="" if filled else _refusal(event),
+    )
+
+
+def _seen(event: Event) -> Decimal | None:
+    quote = event["seen"]
+    if not quote or not event["action"]:
+        return None
+    return _decimal(quote["ask" if event["action"] == "buy" else "bid"])
+
+
+def _refusal(event: Event) -> str:
+    reason = str(event["reason"] or "refused").replace("_", " ")
+    detail = one_line(event["detail"])
+    return f"rejected: {detail if detail.startswith(reason) else f'{reason}: {detail}'}".rstrip(
+        ": "
+    )
+
+
+# Any: a JSON value that the fold has checked to be a decimal's text, or null.
+def _decimal(text: Any) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _units(text: str | None) -> int | None:
+    return None if text is None else to_units(Decimal(text))
+
+
+def _quantity_text(text: str | None) -> str:
+    if text is None:
+        return ""
+    try:
+        return quantity(to_units(Decimal(text)))
+    except ValueError:
+        return price(Decimal(text))

@@ -1,0 +1,199 @@
+"""Equity over time: what every agent was worth at each snapshot, from the logs alone. Pure.
+
+A fill counts at a snapshot where it was priced no later than the snapshot's venue time and does
+not answer that very snapshot or a later one. Fills of an agent count in the order of the log.
+Positions are marked at the bids the snapshot shows. So the curve depends on what the topics hold
+and not on the order in which they were read.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from dataclasses import dataclass, field
+
+from arena.accounts import Position
+from arena.messages import MarketSnapshot
+from arena.money import notional_units, to_units
+
+SNAPSHOTS_WINDOW = 1_440
+"""Newest snapshots that are kept: a day of them at one a minute."""
+FILLS_KEPT = 4_096
+"""Newest fills kept per agent; snapshots before the oldest of them have no equity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What a snapshot says of prices; times are Unix milliseconds, bids units of 10^-8."""
+
+    offset: int
+    snapshot_id: str
+    as_of_ms: int
+    published_ms: int
+    bids: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """An agent's account after a fill: cash, and the quantity and cost of one product."""
+
+    snapshot_id: str
+    priced_ms: int
+    product_id: str
+    quantity: int
+    cost: int
+    cash: int
+
+
+class Snapshots:
+    """The newest `SNAPSHOTS_WINDOW` snapshots, in the order of the topic."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.points: deque[Point] = deque()
+        self._as_of_ms: dict[str, int] = {}
+
+    def add(self, offset: int, snapshot: MarketSnapshot) -> None:
+        """Keep a snapshot; bids of products it does not show are carried forward."""
+        bids = dict(self.points[-1].bids) if self.points else {}
+        for view in snapshot.products:
+            if view.ticker is not None:
+                bids[view.product_id] = to_units(view.ticker.best_bid)
+        as_of_ms = int(snapshot.as_of.timestamp() * 1000)
+        published_ms = int(snapshot.published_at.timestamp() * 1000)
+        self.points.append(Point(offset, snapshot.snapshot_id, as_of_ms, published_ms, bids))
+        self._as_of_ms[snapshot.snapshot_id] = as_of_ms
+        while self.points[0].offset <= offset - SNAPSHOTS_WINDOW:
+            self._as_of_ms.pop(self.points.popleft().snapshot_id, None)
+
+    def after(self, snapshot_id: str) -> int:
+        """The first millisecond of venue time behind a snapshot; 0 where it is not kept."""
+        as_of_ms = self._as_of_ms.get(snapshot_id)
+        return 0 if as_of_ms is None else as_of_ms + 1
+
+    def holds(self, snapshot_id: str) -> bool:
+        """True where the snapshot is among those kept."""
+        return snapshot_id in self._as_of_ms
+
+
+@dataclass(slots=True)
+class _Holdings:
+    cash: int
+    positions: dict[str, Position] = field(default_factory=dict)
+
+    def apply(self, fill: Fill) -> None:
+        self.cash = fill.cash
+        if fill.quantity:
+            self.positions[fill.product_id] = Position(fill.quantity, fill.cost)
+        else:
+            self.positions.pop(fill.product_id, None)
+
+    def equity(self, bids: dict[str, int]) -> int:
+        value = self.cash
+        for product_id, position in self.positions.items():
+            bid = bids.get(product_id)
+            value += position.cost if bid is None else notional_units(position.quantity, bid)
+        return value
+
+    def copy(self) -> "_Holdings":
+        return _Holdings(self.cash, dict(self.positions))
+
+
+class EquityCurve:
+    """One agent's equity at each of the newest snapshots.
+
+    Values are computed when asked for and kept; a fill that belongs before a snapshot already
+    valued starts the computation anew.
+    """
+
+    def __init__(self, opening: int, opened_ms: int) -> None:
+        """Begin with the cash an account was opened with, at a wall time."""
+        self._opened_ms = opened_ms
+        self._fills: deque[Fill] = deque()
+        self._base = _Holdings(opening)
+        self._base_ms = 0
+        self._base_snapshot = ""
+        self._restart()
+
+    def _restart(self) -> None:
+        self._values: deque[tuple[int, int, int | None]] = deque()
+        self._listed: list[tuple[int, int | None]] = []
+        self._now = self._base.copy()
+        self._applied = 0
+        self._newest_ms = 0
+        self._guessed: set[str] = set()
+
+    def add(self, fill: Fill) -> None:
+        """Take the agent's next fill, in the order of the log."""
+        self._fills.append(fill)
+        if len(self._fills) > FILLS_KEPT:
+            oldest = self._fills.popleft()
+            self._base.apply(oldest)
+            self._base_ms = max(self._base_ms, oldest.priced_ms)
+            self._base_snapshot = oldest.snapshot_id
+            if self._applied:
+                self._applied -= 1
+            else:
+                self._restart()
+
+    def values(self, snapshots: Snapshots) -> list[tuple[int, int | None]]:
+        """Venue time in Unix milliseconds and equity, one for each snapshot kept.
+
+        Equity is None before the account was opened and before the oldest fill that is kept.
+        """
+        if self._must_restart(snapshots):
+            self._restart()
+        new = self._new_points(snapshots)
+        first = snapshots.points[0].offset if snapshots.points else 0
+        gone = bool(self._values) and self._values[0][0] < first
+        while self._values and self._values[0][0] < first:
+            self._values.popleft()
+        for point in new:
+            self._values.append((point.offset, point.as_of_ms, self._value_at(point, snapshots)))
+        if new or gone:
+            known_from = max(self._base_ms, snapshots.after(self._base_snapshot))
+            self._listed = [(ms, v if ms >= known_from else None) for _, ms, v in self._values]
+        return self._listed
+
+    def _new_points(self, snapshots: Snapshots) -> list[Point]:
+        done = self._values[-1][0] if self._values else -1
+        new: list[Point] = []
+        for point in reversed(snapshots.points):
+            if point.offset <= done:
+                break
+            new.append(point)
+        return new[::-1]
+
+    def _must_restart(self, snapshots: Snapshots) -> bool:
+        """True where a fill was, or will be, counted at another snapshot than the logs say."""
+        if len(self._guessed) > FILLS_KEPT:
+            return True
+        if any(p.snapshot_id in self._guessed for p in self._new_points(snapshots)):
+            return True
+        if self._applied >= len(self._fills):
+            return False
+        return self._counts_from(self._fills[self._applied], snapshots) <= self._newest_ms
+
+    def _counts_from(self, fill: Fill, snapshots: Snapshots) -> int:
+        return max(fill.priced_ms, snapshots.after(fill.snapshot_id))
+
+    def _value_at(self, point: Point, snapshots: Snapshots) -> int | None:
+        self._newest_ms = max(self._newest_ms, point.as_of_ms)
+        while self._applied < len(self._fills):
+            fill = self._fills[self._applied]
+            if self._counts_from(fill, snapshots) > point.as_of_ms:
+                break
+            if not snapshots.holds(fill.snapshot_id):
+                self._guessed.add(fill.snapshot_id)
+            self._now.apply(fill)
+            self._applied += 1
+        if point.published_ms < self._opened_ms:
+            return None
+        return self._now.equity(point.bids)
+
+
+def value_before(values: list[tuple[int, int | None]], venue_ms: int) -> int | None:
+    """The newest known equity at or before a venue time; the oldest known where all are newer."""
+    place = bisect_right(values, venue_ms, key=lambda pair: pair[0])
+    for _, value in reversed(values[:place]):
+        if value is not None:
+            return value
+    return next((v for _, v in values if v is not None), None)

@@ -1,0 +1,76 @@
+"""The newest price of each product, and where the market stands. Pure.
+
+Marks come from tickers and from the tickers inside snapshots, whichever is newer by venue time, so
+they are the same for whoever reads the two topics in whatever order.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from arena.messages import MarketSnapshot, Ticker
+from arena.money import to_units
+
+PRODUCTS_MAX = 1_000
+"""Products that are kept; a venue lists fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The newest best bid of a product in units of 10^-8, and since when it holds."""
+
+    bid: int
+    event_time: datetime
+    alive_at: datetime
+    order: tuple[datetime, datetime, int]
+
+
+class Market:
+    """Marks and the newest snapshot.
+
+    Attributes:
+        marks: By product.
+        newest: The snapshot with the highest offset. newest_offset: that offset; -1 before any.
+    """
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.marks: dict[str, Mark] = {}
+        self.newest: MarketSnapshot | None = None
+        self.newest_offset = -1
+
+    def ticker(self, ticker: Ticker) -> None:
+        """Mark a product where this ticker is newer than the one that is known."""
+        alive_at = max(ticker.received_at, ticker.confirmed_at or ticker.received_at)
+        order = (ticker.event_time, alive_at, ticker.sequence)
+        known = self.marks.get(ticker.product_id)
+        if known is None and len(self.marks) >= PRODUCTS_MAX:
+            return
+        if known is None or known.order < order:
+            bid = to_units(ticker.best_bid)
+            self.marks[ticker.product_id] = Mark(bid, ticker.event_time, alive_at, order)
+
+    def snapshot(self, offset: int, snapshot: MarketSnapshot) -> None:
+        """Take a snapshot's tickers, and the snapshot itself where it is the newest."""
+        for view in snapshot.products:
+            if view.ticker is not None:
+                self.ticker(view.ticker)
+        if offset > self.newest_offset:
+            self.newest, self.newest_offset = snapshot, offset
+
+    @property
+    def bids(self) -> dict[str, int]:
+        """Product -> best bid in units of 10^-8."""
+        return {product_id: mark.bid for product_id, mark in self.marks.items()}
+
+    @property
+    def venue_now(self) -> datetime | None:
+        """The newest venue time that was seen."""
+        times = [mark.event_time for mark in self.marks.values()]
+        if self.newest is not None:
+            times.append(self.newest.as_of)
+        return max(times, default=None)
+
+    def feed_age_s(self, now: datetime) -> float | None:
+        """Seconds of wall time since the feed last showed life; None where it never did."""
+        alive = max((mark.alive_at for mark in self.marks.values()), default=None)
+        return None if alive is None else (now - alive).total_seconds()

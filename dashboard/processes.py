@@ -1,0 +1,82 @@
+"""Which processes are alive, from `arena.heartbeats`. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from arena.messages import Heartbeat
+
+STALE_AFTER_S = 15.0
+"""Three heartbeats at the default of one in five seconds."""
+GONE_AFTER_S = 600.0
+"""A process silent for longer is no longer shown."""
+PROCESSES_MAX = 512
+
+Life = Literal["starting", "running", "standby", "stopping", "stopped", "silent"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """A process: what it said last, and how long ago.
+
+    Attributes:
+        life: What it says of itself; "silent" where it said nothing for `STALE_AFTER_S`, "stopped"
+            where its last word was that it stops.
+    """
+
+    node: str
+    kind: str
+    name: str
+    life: Life
+    age_s: float
+    lag: int | None
+    dead_letters: int
+
+    @property
+    def alive(self) -> bool:
+        """True where it is at work or ready to take over."""
+        return self.life in ("starting", "running", "standby")
+
+
+class Processes:
+    """The newest heartbeat of each process."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.newest: dict[str, Heartbeat] = {}
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """Take a heartbeat; beyond `PROCESSES_MAX` the one silent longest is forgotten."""
+        known = self.newest.get(heartbeat.node)
+        if known is not None and known.at > heartbeat.at:
+            return
+        self.newest[heartbeat.node] = heartbeat
+        if len(self.newest) > PROCESSES_MAX:
+            del self.newest[min(self.newest, key=lambda node: (self.newest[node].at, node))]
+
+    def rows(self, now: datetime) -> list[ProcessRow]:
+        """The processes heard of within `GONE_AFTER_S`, by kind and name."""
+        rows = [_row(beat, now) for beat in self.newest.values()]
+        return sorted(
+            (row for row in rows if row.age_s <= GONE_AFTER_S),
+            key=lambda row: (row.kind, row.name, row.node),
+        )
+
+
+def _row(beat: Heartbeat, now: datetime) -> ProcessRow:
+    age_s = max(0.0, (now - beat.at).total_seconds())
+    life: Life = beat.status
+    if beat.status == "stopping":
+        life = "stopped"
+    elif age_s > STALE_AFTER_S:
+        life = "silent"
+    lag = beat.gauges.get("lag")
+    return ProcessRow(
+        node=beat.node,
+        kind=beat.kind,
+        name=beat.name,
+        life=life,
+        age_s=age_s,
+        lag=None if lag is None else int(lag),
+        dead_letters=beat.counters.get("dead_letters", 0),
+    )

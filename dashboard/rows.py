@@ -1,0 +1,164 @@
+"""The rows people read: immutable pieces of a frame. No logic beyond what a field is.
+
+Amounts are units of 10^-8 USD or base currency; None is "not known" and is shown as "-".
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """One agent in the ranking.
+
+    Attributes:
+        rank: From 1; agents without an account come last.
+        colour: Index of the agent among all names in order, for its colour in every pane.
+        scripted: True where built-in rules answer and no LLM; None before the first answer.
+        recent_pnl: Equity less that of five venue minutes ago.
+        latency_cost: USD lost between the price seen and the best price at the fill.
+        cost_usd: Of the model calls whose price is known; None where none is. unpriced: the others.
+    """
+
+    rank: int
+    agent: str
+    colour: int
+    strategy: str
+    kind: Literal["agent", "baseline"]
+    node: str
+    model: str
+    scripted: bool | None
+    opening: int | None
+    equity: int | None
+    recent_pnl: int | None
+    cash: int | None
+    fees: int
+    slippage: int
+    latency_cost: int
+    realised: int
+    fills: int
+    rejections: int
+    turns: int
+    turns_aborted: int
+    skipped: int
+    tokens: int
+    cost_usd: Decimal | None
+    unpriced: int
+
+    @property
+    def gain(self) -> int | None:
+        """Equity less the cash the account was opened with."""
+        if self.equity is None or self.opening is None:
+            return None
+        return self.equity - self.opening
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRow:
+    """What an agent holds of a product; `held_s` is venue time."""
+
+    agent: str
+    colour: int
+    product_id: str
+    quantity: int
+    average_cost: int
+    bid: int | None
+    unrealised: int | None
+    held_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRow:
+    """A decided order.
+
+    Attributes:
+        at: Wall time of the decision. venue_time: of the price it was made with.
+        seen: Price in the agent's snapshot, ask for a buy, bid for a sell. price: of the fill.
+        move_bps: From seen to price; positive is up. against: True where that cost the agent.
+        latency_ms: From issuing the order to the decision, wall time.
+        words: For a rejection: why.
+    """
+
+    order_id: str
+    at: datetime
+    venue_time: datetime | None
+    agent: str
+    colour: int
+    action: str
+    quantity: str
+    product_id: str
+    seen: Decimal | None
+    price: Decimal | None
+    move_bps: Decimal | None
+    against: bool
+    latency_ms: float
+    notional: int | None
+    fee: int | None
+    words: str
+
+    @property
+    def filled(self) -> bool:
+        """True where it was filled, False where it was rejected."""
+        return not self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """An agent's equity curve: pairs of venue time in milliseconds and equity, and its opening."""
+
+    agent: str
+    colour: int
+    rank: int
+    opening: int
+    values: tuple[tuple[int, int | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """The newest words of an agent, or what kept it from having any.
+
+    Attributes:
+        deciding_s: Wall seconds since the turn under way began; None where none is.
+    """
+
+    agent: str
+    colour: int
+    words: str
+    outcome: str
+    tokens: int
+    ended_at: datetime | None
+    deciding_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the arena stands: market, costs, health.
+
+    Attributes:
+        snapshots: Published so far.
+        partial: True where tokens, costs and turns are sums over the newest records only.
+    """
+
+    snapshots: int
+    as_of: datetime | None
+    venue_now: datetime | None
+    simulated: bool
+    speed: float
+    interval_s: float
+    venue: str
+    feed_age_s: float | None
+    stale_products: tuple[str, ...]
+    fee_bps: Decimal | None
+    slippage_bps: Decimal | None
+    llm_calls: int
+    llm_errors: int
+    tokens: int
+    cost_usd: Decimal | None
+    unpriced: int
+    partial: bool
+    dead_letters: int
+    malformed: int
+    malformed_newest: str
+    broken_log: str

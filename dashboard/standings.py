@@ -1,0 +1,189 @@
+"""The standings as a document for programs and as a table for people. Pure.
+
+The document is what `arena dashboard --once --json` prints; its keys only grow. Money is text in
+USD, as everywhere on the wire; percentages are text too.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import JsonValue
+
+from arena.money import decimal_text, from_units, units_text
+from dashboard import text
+from dashboard.frame import Frame, build_frame
+from dashboard.processes import ProcessRow
+from dashboard.rows import AgentRow, Standing
+from dashboard.view import ArenaView
+
+_PERCENT_STEP = Decimal("0.0001")
+
+
+def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, JsonValue]:
+    """The standings document.
+
+    Args:
+        view: Folded so far.
+        now: Wall time; processes are judged alive by it.
+        broker: Bootstrap servers, told back to the reader.
+
+    Returns:
+        broker, snapshots, as_of, simulated, speed, rules, agents (in rank order), digest (of all
+        accounts), processes, and what could not be read.
+    """
+    frame = build_frame(view, now)
+    standing = frame.standing
+    return {
+        "broker": broker,
+        "snapshots": standing.snapshots,
+        "as_of": standing.as_of.isoformat() if standing.as_of else None,
+        "simulated": standing.simulated,
+        "speed": standing.speed,
+        "rules": _rules(standing),
+        "agents": [_agent(row) for row in frame.ranking],
+        "digest": view.books.digest(),
+        "partial": standing.partial,
+        "llm_errors": standing.llm_errors,
+        "dead_letters": standing.dead_letters,
+        "malformed": standing.malformed,
+        "broken_log": standing.broken_log,
+        "processes": [_process(row) for row in frame.processes],
+    }
+
+
+def _rules(standing: Standing) -> JsonValue:
+    if standing.fee_bps is None or standing.slippage_bps is None:
+        return None
+    return {
+        "fee_bps": decimal_text(standing.fee_bps),
+        "slippage_bps": decimal_text(standing.slippage_bps),
+    }
+
+
+def _agent(row: AgentRow) -> JsonValue:
+    return {
+        "rank": row.rank,
+        "agent": row.agent,
+        "strategy": row.strategy,
+        "kind": row.kind,
+        "model": row.model,
+        "scripted": row.scripted,
+        "equity_usd": _usd(row.equity),
+        "return_pct": _return_pct(row),
+        "cash_usd": _usd(row.cash),
+        "fees_usd": _usd(row.fees),
+        "slippage_usd": _usd(row.slippage),
+        "latency_cost_usd": _usd(row.latency_cost),
+        "realised_usd": _usd(row.realised),
+        "trades": row.fills,
+        "rejections": row.rejections,
+        "turns": row.turns,
+        "turns_aborted": row.turns_aborted,
+        "skipped_snapshots": row.skipped,
+        "tokens": row.tokens,
+        "cost_usd": None if row.cost_usd is None else decimal_text(row.cost_usd),
+        "calls_of_unknown_price": row.unpriced,
+    }
+
+
+def _usd(units: int | None) -> str | None:
+    return None if units is None else units_text(units)
+
+
+def _return_pct(row: AgentRow) -> str | None:
+    if row.gain is None or not row.opening:
+        return None
+    ratio = from_units(row.gain) / from_units(row.opening) * 100
+    return decimal_text(ratio.quantize(_PERCENT_STEP))
+
+
+def _process(row: ProcessRow) -> JsonValue:
+    return {
+        "node": row.node,
+        "kind": row.kind,
+        "name": row.name,
+        "status": row.life,
+        "alive": row.alive,
+        "age_s": round(row.age_s, 1),
+        "lag": row.lag,
+    }
+
+
+def render_standings(frame: Frame) -> str:
+    """The standings as plain lines, figures aligned to the right."""
+    header = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
+    rows = [header, *(_cells(row) for row in frame.ranking)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(header))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if 1 <= place <= 3 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _cells(row: AgentRow) -> tuple[str, ...]:
+    return (
+        str(row.rank),
+        row.agent,
+        row.strategy,
+        model_words(row),
+        text.money(row.equity),
+        text.signed_percent(row.gain, row.opening or 0),
+        text.money(row.fees),
+        text.count(row.fills),
+        text.count(row.rejections),
+    )
+
+
+def model_words(row: AgentRow) -> str:
+    """The model's name; scripted rules are called so, never by a model's name alone."""
+    if row.scripted is None:
+        return f"({row.node})" if row.node else text.NO_VALUE
+    name = text.one_line(row.model, 40)
+    if row.scripted and "scripted" not in name:
+        return f"{name} (scripted)".strip()
+    return name or text.NO_VALUE
+
+
+def market_words(standing: Standing) -> str:
+    """Whether prices are real: "simulated, 60x", "live coinbase", "no market yet"."""
+    if not standing.snapshots:
+        return "no market yet"
+    if not standing.simulated:
+        return f"live {text.one_line(standing.venue, 20)}".strip()
+    speed = f"{standing.speed:g}x" if standing.speed != 1 else "real time"
+    return f"simulated, {speed}"
+
+
+def spending_words(standing: Standing) -> str:
+    """What the models cost, unknown prices said as unknown."""
+    if standing.cost_usd is None:
+        return f"{text.count(standing.unpriced)} calls of unknown price"
+    words = text.cost(standing.cost_usd)
+    if standing.unpriced:
+        words += f" + {text.count(standing.unpriced)} calls of unknown price"
+    return words
+
+
+def progress_line(frame: Frame) -> str:
+    """One line for a log: the clock, the market, who leads, trades and errors."""
+    standing, ranking = frame.standing, frame.ranking
+    parts = [
+        f"{frame.now:%H:%M:%S}",
+        f"snapshot {standing.snapshots} ({market_words(standing)})",
+        f"feed {text.age(standing.feed_age_s)}",
+    ]
+    if ranking and ranking[0].equity is not None:
+        leader = ranking[0]
+        change = text.signed_percent(leader.gain, leader.opening or 0)
+        parts.append(f"#1 {leader.agent} {text.money(leader.equity)} {change}")
+    fills = sum(row.fills for row in ranking)
+    refused = sum(row.rejections for row in ranking)
+    parts.append(f"{text.count(fills)} trades, {text.count(refused)} rejected")
+    parts.append(f"{text.count(standing.llm_errors)} LLM errors, {spending_words(standing)}")
+    if standing.broken_log:
+        parts.append(f"BROKEN LOG: {standing.broken_log}")
+    return "  ".join(parts)

@@ -1,0 +1,159 @@
+"""Words and figures for people: cleaned text, money, signs, ages. Pure.
+
+What models and venues wrote is untrusted: nothing of it may move the cursor, change a colour or
+turn the reading direction of a terminal.
+"""
+
+import re
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from arena.money import SCALE, divide_half_even, from_units, units_text
+
+CLEAN_CHARS_MAX = 20_000
+NO_VALUE = "-"
+
+_ESCAPES = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # operating system commands: titles, links
+    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # device control and other strings
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # control sequences: colours, cursor
+    r"|\x1b[ -/]*[0-~]?"  # two-character sequences
+)
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufe00-\ufe0f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+_CENT = Decimal("0.01")
+
+
+def clean(text: str) -> str:
+    """Text without escape sequences, control, invisible or direction-turning characters.
+
+    Args:
+        text: Untrusted, any length; only `CLEAN_CHARS_MAX` characters of it are kept.
+
+    Returns:
+        Printable text; line breaks stay, a tab becomes two spaces.
+    """
+    cut = text[:CLEAN_CHARS_MAX].replace("\r\n", "\n").replace("\t", "  ")
+    return _INVISIBLE.sub("", _ESCAPES.sub("", cut))
+
+
+def one_line(text: str, limit: int = 400) -> str:
+    """Cleaned text on one line: white space runs become one space."""
+    return " ".join(clean(text[: 8 * limit]).split())[:limit]
+
+
+def money(units: int | None) -> str:
+    """USD with separators and cents: "100,412.77"."""
+    return NO_VALUE if units is None else f"{_cents(units):,}"
+
+
+def signed_money(units: int | None) -> str:
+    """A change of USD, its sign always shown: "+38.20", "-42.10", "0.00"."""
+    if units is None:
+        return NO_VALUE
+    cents = _cents(units)
+    return f"{cents:+,}" if cents else "0.00"
+
+
+def signed_percent(part: int | None, whole: int) -> str:
+    """What a change is of a whole, in percent: "+0.41%"; "-" where either is unknown."""
+    if part is None or whole <= 0:
+        return NO_VALUE
+    hundredths = divide_half_even(part * 10_000, whole)
+    text = f"{Decimal(hundredths).scaleb(-2):+,}"
+    return f"{text if hundredths else '0.00'}%"
+
+
+def percent(part: int | None, whole: int | None) -> str:
+    """A share in whole percent: "72%"."""
+    if part is None or whole is None or whole <= 0:
+        return NO_VALUE
+    return f"{divide_half_even(part * 100, whole)}%"
+
+
+def quantity(units: int) -> str:
+    """A quantity with separators and without trailing zeros: "0.41", "1,204"."""
+    whole, _, part = units_text(units).partition(".")
+    grouped = f"{int(whole):,}" if whole.lstrip("-") != "0" else whole
+    return f"{grouped}.{part}" if part else grouped
+
+
+def price(value: Decimal | None) -> str:
+    """An exact price with separators, at least two decimals, no zeros behind those."""
+    if value is None:
+        return NO_VALUE
+    exponent = value.normalize().as_tuple().exponent
+    digits = -exponent if isinstance(exponent, int) else 0
+    return f"{value:,.{max(2, digits)}f}"
+
+
+def unit_price(units: int | None) -> str:
+    """A price in units of 10^-8: two decimals from 100 upwards, else up to six."""
+    if units is None:
+        return NO_VALUE
+    if units >= 100 * SCALE:
+        return money(units)
+    whole, _, part = units_text(units).partition(".")
+    return f"{whole}.{part[:6]:0<2}"
+
+
+def cost(value: Decimal | None) -> str:
+    """What model calls cost: "$0.0123"."""
+    return NO_VALUE if value is None else f"${value.quantize(Decimal('0.0001')):,}"
+
+
+def count(number: int) -> str:
+    """A whole number with separators."""
+    return f"{number:,}"
+
+
+def short_count(number: int) -> str:
+    """A whole number in four or five characters: "812", "2.1k", "31k", "4.2M"."""
+    for divisor, suffix in ((1_000_000, "M"), (1_000, "k")):
+        if number >= divisor:
+            scaled = number / divisor
+            return f"{scaled:.1f}{suffix}" if scaled < 10 else f"{scaled:.0f}{suffix}"
+    return str(number)
+
+
+def age(seconds: float | None) -> str:
+    """A length of time in at most five characters: "0.3 s", "42 s", "4m12", "3h05", "2d04"."""
+    if seconds is None:
+        return NO_VALUE
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}"
+    if whole < 86_400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}"
+    return f"{whole // 86_400}d{whole % 86_400 // 3600:02d}"
+
+
+def milliseconds(value: float | None) -> str:
+    """A latency: "7 ms", "1,204 ms", "12.3 s"."""
+    if value is None:
+        return NO_VALUE
+    return f"{value:,.0f} ms" if value < 10_000 else f"{value / 1000:,.1f} s"
+
+
+def bps(value: Decimal | None) -> str:
+    """Basis points with a sign: "+0.4 bps"."""
+    if value is None:
+        return NO_VALUE
+    tenth = value.quantize(Decimal("0.1"))
+    return f"{tenth:+,} bps" if tenth else "0.0 bps"
+
+
+def offset_text(moment: datetime) -> str:
+    """The zone of a local time: "+01:00"."""
+    zone = moment.strftime("%z")
+    return f"{zone[:3]}:{zone[3:5]}"
+
+
+def _cents(units: int) -> Decimal:
+    return from_units(units).quantize(_CENT, ROUND_HALF_EVEN)

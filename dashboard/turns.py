@@ -1,0 +1,98 @@
+"""What agents did and thought, from the newest records of `agent.turns`. Pure.
+
+A turn that was appended twice counts once: the later record replaces the earlier.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from arena.messages import Turn, TurnStarted
+from dashboard.window import Window
+
+TURNS_WINDOW = 4_000
+"""Newest records read of each partition; a turn is two records of together 10 to 50 KB."""
+TURNS_KEPT = 24
+"""Whole turns kept per agent, for the screen that shows them."""
+
+
+@dataclass(slots=True)
+class AgentTurns:
+    """One agent's turns within the window.
+
+    Attributes:
+        kept: The newest whole turns by turn id, oldest first.
+        outcomes: Turn id -> offset, outcome and skipped snapshots of every turn in the window.
+        started: The newest turn that was begun: its id, when, and the offset.
+    """
+
+    kept: OrderedDict[str, Turn] = field(default_factory=OrderedDict)
+    outcomes: dict[str, tuple[int, str, int]] = field(default_factory=dict)
+    started: tuple[str, datetime, int] | None = None
+
+    @property
+    def newest(self) -> Turn | None:
+        """The turn that ended last."""
+        return next(reversed(self.kept.values()), None)
+
+    @property
+    def count(self) -> int:
+        """Turns that ended."""
+        return len(self.outcomes)
+
+    @property
+    def aborted(self) -> int:
+        """Turns that a crash cut off."""
+        return sum(outcome == "aborted" for _, outcome, _ in self.outcomes.values())
+
+    @property
+    def skipped(self) -> int:
+        """Snapshots that were passed over for newer ones."""
+        return sum(skipped for *_, skipped in self.outcomes.values())
+
+    def deciding_since(self) -> datetime | None:
+        """When the turn under way began; None where the newest turn has ended."""
+        if self.started is None or self.started[0] in self.outcomes:
+            return None
+        return self.started[1]
+
+
+class Turns:
+    """The turns of every agent."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.window: Window[tuple[str, str, int]] = Window(TURNS_WINDOW)
+        self.agents: dict[str, AgentTurns] = {}
+
+    def advance(self, partition: int, offset: int) -> None:
+        """Note a record, and forget what falls out of the window."""
+        for agent, turn_id, at in self.window.advance(partition, offset):
+            self._forget(agent, turn_id, at)
+
+    def _forget(self, agent: str, turn_id: str, offset: int) -> None:
+        turns = self.agents[agent]
+        if turns.outcomes.get(turn_id, (None,))[0] == offset:
+            del turns.outcomes[turn_id]
+            turns.kept.pop(turn_id, None)
+        if turns.started is not None and turns.started[2] == offset:
+            turns.started = None
+        if not turns.outcomes and turns.started is None:
+            del self.agents[agent]
+
+    def ended(self, partition: int, offset: int, turn: Turn) -> None:
+        """Take a whole turn."""
+        turns = self.agents.setdefault(turn.agent, AgentTurns())
+        turns.outcomes.pop(turn.turn_id, None)
+        turns.outcomes[turn.turn_id] = (offset, turn.outcome, turn.skipped_snapshots)
+        turns.kept.pop(turn.turn_id, None)
+        turns.kept[turn.turn_id] = turn
+        if len(turns.kept) > TURNS_KEPT:
+            turns.kept.popitem(last=False)
+        self.window.add(partition, offset, (turn.agent, turn.turn_id, offset))
+
+    def started(self, partition: int, offset: int, turn: TurnStarted) -> None:
+        """Take the evidence that a turn was begun."""
+        turns = self.agents.setdefault(turn.agent, AgentTurns())
+        turns.started = (turn.turn_id, turn.started_at, offset)
+        self.window.add(partition, offset, (turn.agent, turn.turn_id, offset))

@@ -1,0 +1,126 @@
+"""The whole arena as one read model, folded from seven topics in any order. Pure.
+
+Reads records of market.tickers, market.snapshots, account.events, agent.turns, llm.calls,
+arena.roster, arena.heartbeats and dead_letters. Within a partition they come in order; between
+topics and partitions any interleaving gives the same view, also where the reader joined late
+(`WINDOWS` says from where it must read).
+"""
+
+from arena import topics
+from arena.bus.base import Record
+from arena.errors import Malformed
+from arena.messages import (
+    AgentSpec,
+    Heartbeat,
+    LlmCall,
+    MarketSnapshot,
+    Message,
+    Rules,
+    Ticker,
+    Turn,
+    TurnStarted,
+)
+from dashboard.books import Books
+from dashboard.calls import CALLS_WINDOW, Calls
+from dashboard.history import SNAPSHOTS_WINDOW, Snapshots
+from dashboard.market import Market
+from dashboard.processes import Processes
+from dashboard.turns import TURNS_WINDOW, Turns
+
+AGENTS_MAX = 1_000
+TICKERS_BACK_S = 600
+"""A late joiner reads the tickers of ten minutes; quieter products are in the snapshots."""
+
+WINDOWS: dict[str, int | None] = {
+    topics.EVENTS.name: None,
+    topics.ROSTER.name: None,
+    topics.HEARTBEATS.name: None,
+    topics.SNAPSHOTS.name: SNAPSHOTS_WINDOW,
+    topics.TURNS.name: TURNS_WINDOW,
+    topics.LLM_CALLS.name: CALLS_WINDOW,
+    topics.DEAD_LETTERS.name: 1,
+}
+"""Topic -> newest records of each partition to read; None is all of them."""
+
+
+class ArenaView:
+    """What the dashboard knows.
+
+    Attributes:
+        market, snapshots, books, turns, calls, processes: The parts, each folded from its topic.
+        roster: Agents by name. rules: The executor's money rules, None before they were read.
+        dead_letters: Records in that topic. malformed: Records this view could not read, and
+            `malformed_newest`: where the newest of them stood and why.
+        version: Grows with every record.
+    """
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.market = Market()
+        self.snapshots = Snapshots()
+        self.books = Books()
+        self.turns = Turns()
+        self.calls = Calls()
+        self.processes = Processes()
+        self.roster: dict[str, AgentSpec] = {}
+        self.rules: Rules | None = None
+        self._dead_letter_ends: dict[int, int] = {}
+        self.malformed = 0
+        self.malformed_newest = ""
+        self.version = 0
+
+    @property
+    def dead_letters(self) -> int:
+        """Records in `dead_letters`, over all partitions."""
+        return sum(self._dead_letter_ends.values())
+
+    def apply(self, record: Record) -> None:
+        """Fold one record; one that is no message of the arena is counted and named."""
+        self.version += 1
+        topic, partition, offset = record.topic, record.partition, record.offset
+        if topic == topics.EVENTS.name:
+            self.books.apply(record)
+            return
+        if topic == topics.DEAD_LETTERS.name:
+            self._dead_letter_ends[partition] = offset + 1
+            return
+        if topic == topics.TURNS.name:
+            self.turns.advance(partition, offset)
+        elif topic == topics.LLM_CALLS.name:
+            self.calls.advance(partition, offset)
+        if record.value is None and topic in (topics.ROSTER.name, topics.HEARTBEATS.name):
+            self._forget(topic, record.key_text)
+            return
+        try:
+            message = record.message()
+        except Malformed as error:
+            self.malformed += 1
+            self.malformed_newest = f"{topic}[{partition}]@{offset}: {error}"
+            return
+        self._take(message, partition, offset)
+
+    def _take(self, message: Message, partition: int, offset: int) -> None:
+        match message:
+            case Ticker():
+                self.market.ticker(message)
+            case MarketSnapshot():
+                self.market.snapshot(offset, message)
+                self.snapshots.add(offset, message)
+            case Turn():
+                self.turns.ended(partition, offset, message)
+            case TurnStarted():
+                self.turns.started(partition, offset, message)
+            case LlmCall():
+                self.calls.called(partition, offset, message)
+            case AgentSpec() if len(self.roster) < AGENTS_MAX or message.agent in self.roster:
+                self.roster[message.agent] = message
+            case Rules():
+                self.rules = message
+            case Heartbeat():
+                self.processes.beat(message)
+
+    def _forget(self, topic: str, key: str) -> None:
+        if topic == topics.HEARTBEATS.name:
+            self.processes.newest.pop(key, None)
+        elif key.startswith("agent/"):
+            self.roster.pop(key.removeprefix("agent/"), None)

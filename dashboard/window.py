@@ -1,0 +1,62 @@
+"""A bounded look at the end of a topic: the newest N offsets of each partition. Pure.
+
+A dashboard that was there from the start and one that joins late must say the same. So whatever is
+summed from a topic too large to read again is summed over such a window, which depends on offsets
+alone: the late one begins to read where the other one has let go.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Window(Generic[T]):
+    """The items of the newest `length` offsets of each partition of one topic.
+
+    Attributes:
+        length: Offsets kept per partition.
+        complete: True as long as nothing was left out: the window reaches back to the first offset.
+    """
+
+    def __init__(self, length: int) -> None:
+        """Start empty."""
+        self.length = length
+        self.complete = True
+        self._items: dict[int, deque[tuple[int, T]]] = {}
+        self._ends: dict[int, int] = {}
+
+    def __iter__(self) -> Iterator[T]:
+        """Every item, partition by partition, oldest first."""
+        for _, items in sorted(self._items.items()):
+            yield from (item for _, item in items)
+
+    @property
+    def records(self) -> int:
+        """Records the topic has held so far, in all partitions."""
+        return sum(self._ends.values())
+
+    def advance(self, partition: int, offset: int) -> list[T]:
+        """Note that a record was read, whatever it held.
+
+        Args:
+            partition: Of the record.
+            offset: Of the record.
+
+        Returns:
+            The items that fell out of the window.
+        """
+        self._ends[partition] = offset + 1
+        first = offset + 1 - self.length
+        if first > 0:
+            self.complete = False
+        gone: list[T] = []
+        items = self._items.get(partition)
+        while items and items[0][0] < first:
+            gone.append(items.popleft()[1])
+        return gone
+
+    def add(self, partition: int, offset: int, item: T) -> None:
+        """Keep what a record held, after `advance` to it."""
+        self._items.setdefault(partition, deque()).append((offset, item))
