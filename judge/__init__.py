@@ -1,0 +1,1 @@
+"""The judge's room: metrics, statistics and verdicts belong here. Nothing is built yet."""
