@@ -3,6 +3,7 @@
 So `arena --help` answers at once, and a router never loads a chat client or a plotting library.
 """
 
+import inspect
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -29,6 +30,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tools": ("trading_tools.cli:app", "Serve the trading tools and execute orders."),
     "dashboard": ("dashboard.cli:dashboard", "Show the arena in the terminal."),
 }
+
+EXAMPLE = "\n\nExample: "
+"""What begins the last paragraph of a command's docstring: its help ends with it."""
 
 
 def main() -> None:
@@ -75,7 +79,12 @@ def _add(app: typer.Typer, name: str, *, load: bool) -> None:
     if isinstance(found, typer.Typer):
         app.add_typer(found, name=name, help=text)
     else:
-        app.command(name, help=None if load else text)(found)
+        what, separator, example = inspect.cleandoc(found.__doc__ or "").rpartition(EXAMPLE)
+        app.command(
+            name,
+            help=(what if separator else example) if load else text,
+            epilog=f"Example: {example}" if separator else None,
+        )(found)
 
 
 def _find(path: str) -> Callable[..., object] | typer.Typer:

@@ -19,9 +19,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from arena import ids
+from arena import ids, topics
 from arena.errors import UsageError
 from arena.spec_errors import SpecFault, explain
+from arena.topics import TopicSpec
 
 SCRIPTED = "scripted"
 """The `model_id` of the built-in rules: no key, no network, no LLM."""
@@ -189,12 +190,10 @@ class ArenaSpec(Table):
                 raise SpecFault(("agents", index, "chat_node"), what + ", ".join(known))
         return self
 
-    def topic_members(self) -> dict[str, list[str]]:
-        """Names of nodes and agents, by topic family: what `arena topics create` provisions."""
-        return {
-            "ai_prompted.": [n.name for n in self.chat_nodes],
-            "agent.inbox.": [a.name for a in self.agents],
-        }
+    def topics(self) -> list[TopicSpec]:
+        """The topics of its chat nodes and agents, besides the fixed ones."""
+        prompted = [topics.PROMPTED.member(node.name) for node in self.chat_nodes]
+        return prompted + [topics.INBOX.member(agent.name) for agent in self.agents]
 
 
 def parse_spec(text: str, *, path: str) -> ArenaSpec:

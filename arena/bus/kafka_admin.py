@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,37 +100,60 @@ class _LogDirsRequest(Request[_LogDirsQuestion]):  # type: ignore[misc]
         return request_struct_class(self._topics)
 
 
+async def list_topics(settings: Settings) -> list[str]:
+    """Names, without prefix, of the topics of the arena that exist.
+
+    Raises:
+        BrokerUnavailable: Nobody answers at the configured address.
+    """
+    async with _admin(settings) as admin:
+        return sorted(await _names(admin, settings.prefix))
+
+
 async def describe_topics(settings: Settings) -> list[TopicState]:
     """Every topic of the arena that exists, by name.
 
     Raises:
         BrokerUnavailable: Nobody answers at the configured address.
     """
+    async with _admin(settings) as admin:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.bootstrap_servers, client_id=ADMIN_CLIENT_ID
+        )
+        try:
+            await consumer.start()
+            return await _describe(admin, consumer, settings.prefix)
+        finally:
+            await consumer.stop()
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(
-        bootstrap_servers=settings.bootstrap_servers, client_id=ADMIN_CLIENT_ID
-    )
-    consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap_servers, client_id=ADMIN_CLIENT_ID
     )
     try:
         await asyncio.wait_for(admin.start(), CONNECT_TIMEOUT_S)
-        await asyncio.wait_for(consumer.start(), CONNECT_TIMEOUT_S)
-        return await _describe(admin, consumer, settings.prefix)
+        yield admin
     except (KafkaConnectionError, TimeoutError, OSError):
         raise BrokerUnavailable(
-            f"broker {settings.bootstrap_servers} did not answer in {CONNECT_TIMEOUT_S:.0f} s",
+            f"no broker answers at {settings.bootstrap_servers}",
             remedy="is KAFKA_BOOTSTRAP_SERVERS right? `arena broker start` runs a local one",
         ) from None
     finally:
-        await consumer.stop()
         await admin.close()
+
+
+async def _names(admin: AIOKafkaAdminClient, prefix: str) -> list[str]:
+    """Topics of other arenas carry other prefixes, so what is left of their names is none."""
+    names = [n for n in await admin.list_topics() if n.startswith(prefix)]
+    return [n[len(prefix) :] for n in names if _is_ours(n[len(prefix) :])]
 
 
 async def _describe(
     admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, prefix: str
 ) -> list[TopicState]:
-    names = [n for n in await admin.list_topics() if n.startswith(prefix)]
-    ours = [n for n in names if _is_ours(n[len(prefix) :])]
+    ours = [prefix + name for name in await _names(admin, prefix)]
     if not ours:
         return []
     described = await admin.describe_topics(ours)

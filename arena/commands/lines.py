@@ -1,0 +1,228 @@
+"""Every message as one line for people. Pure: text out of values.
+
+`describe` has one function per message type; a type without one shows its first fields.
+"""
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from functools import singledispatch
+
+from arena.messages import (
+    AccountOpened,
+    AgentSpec,
+    ChatReply,
+    ChatRequest,
+    DeadLetter,
+    Epoch,
+    Heartbeat,
+    LlmCall,
+    MarketSnapshot,
+    Message,
+    OpenAccount,
+    OrderDecided,
+    Product,
+    Rules,
+    Ticker,
+    ToolCall,
+    ToolOffered,
+    ToolResult,
+    Turn,
+    TurnStarted,
+    Usage,
+)
+
+LINE_CHARS_MAX = 400
+FIELDS_SHOWN = 6
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def one_line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
+    """Text without line breaks and control characters, cut at a bound.
+
+    A model's words may hold escape sequences; a terminal must not obey them.
+    """
+    flat = CONTROL.sub(" ", text).strip()
+    return flat if len(flat) <= chars_max else flat[: chars_max - 1] + "…"
+
+
+def money(value: Decimal | None) -> str:
+    """USD with separators and at least cents; "-" for None."""
+    if value is None:
+        return "-"
+    return f"{value:,.2f}" if abs(value) >= 1 or value == 0 else f"{value:,f}"
+
+
+def number(value: Decimal | None) -> str:
+    """A quantity or price in full, with separators; "-" for None."""
+    return "-" if value is None else f"{value:,f}"
+
+
+def clock(value: datetime) -> str:
+    """Local time of day, to the millisecond."""
+    return value.astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+@singledispatch
+def describe(message: Message) -> str:
+    """What a message says, in one line without its type."""
+    shown = list(message.model_dump(mode="json").items())[:FIELDS_SHOWN]
+    return " ".join(f"{name}={value}" for name, value in shown)
+
+
+@describe.register
+def _(message: Ticker) -> str:
+    return (
+        f"{message.product_id} {number(message.price)}"
+        f"  bid {number(message.best_bid)}  ask {number(message.best_ask)}"
+        f"  venue time {clock(message.event_time)}"
+    )
+
+
+@describe.register
+def _(message: Product) -> str:
+    return (
+        f"{message.product_id} {message.status}  step {number(message.base_increment)}"
+        f"  price step {number(message.quote_increment)}"
+        f"  smallest order {money(message.min_market_funds)} {message.quote_currency}"
+    )
+
+
+@describe.register
+def _(message: MarketSnapshot) -> str:
+    views = []
+    for view in message.products:
+        price = number(view.ticker.price) if view.ticker else "no price"
+        views.append(f"{view.product_id} {price}{' stale' if view.stale else ''}")
+    simulated = f"  simulated, {message.speed:g}x" if message.simulated else ""
+    return f"as of {clock(message.as_of)}  {'  '.join(views)}{simulated}"
+
+
+@describe.register
+def _(message: ChatRequest) -> str:
+    characters = sum(len(m.content) for m in message.messages)
+    return (
+        f"{message.agent} round {message.round}: {len(message.messages)} messages, "
+        f"{characters:,} characters, {len(message.tools)} tools"
+    )
+
+
+@describe.register
+def _(message: ChatReply) -> str:
+    calls = "  ".join(f"{c.name}({c.arguments})" for c in message.tool_calls)
+    said = f'"{message.text}"' if message.text else ""
+    return (
+        f"{message.agent} round {message.round} {_model(message.model, message.scripted)} "
+        f"{message.outcome}: {message.error}{calls} {said}  "
+        f"{_usage(message.usage)}, {message.latency_ms:,.0f} ms"
+    )
+
+
+@describe.register
+def _(message: LlmCall) -> str:
+    tries = f", {message.attempts} attempts" if message.attempts > 1 else ""
+    return (
+        f"{message.agent} round {message.round} {_model(message.model, message.scripted)} "
+        f"{message.outcome} {message.error}  {_usage(message.usage)}, "
+        f"{message.latency_ms:,.0f} ms{tries}"
+    )
+
+
+@describe.register
+def _(message: ToolCall) -> str:
+    return f"{message.agent} {message.tool}({message.arguments})"
+
+
+@describe.register
+def _(message: ToolResult) -> str:
+    mark = "ok" if message.ok else f"refused {message.error}"
+    return f"{message.agent} {message.tool} {mark}: {message.text}"
+
+
+@describe.register
+def _(message: ToolOffered) -> str:
+    where = "in the account's writer" if message.touches_account else "anywhere"
+    return f"{message.name}, runs {where}: {message.description}"
+
+
+@describe.register
+def _(message: OpenAccount) -> str:
+    return f"{message.agent} wants an account"
+
+
+@describe.register
+def _(message: Epoch) -> str:
+    return f"epoch {message.epoch} begins, owner {message.owner}"
+
+
+@describe.register
+def _(message: AccountOpened) -> str:
+    return f"{message.agent} opened with {money(message.cash_usd)} USD"
+
+
+@describe.register
+def _(message: OrderDecided) -> str:
+    asked = (
+        f"{message.agent} {message.action or 'trade'} {number(message.quantity)} "
+        f"{message.product_id or '(unreadable)'}"
+    )
+    if message.outcome == "rejected":
+        return f"{asked} rejected {message.reason}: {message.detail}"
+    return (
+        f"{asked} filled at {number(message.price)}  fee {money(message.fee)}"
+        f"  cash {money(message.cash_after)}  position {number(message.position_after)}"
+    )
+
+
+@describe.register
+def _(message: TurnStarted) -> str:
+    return f"{message.agent} starts on the snapshot as of {clock(message.as_of)}"
+
+
+@describe.register
+def _(message: Turn) -> str:
+    calls = sum(len(r.tool_call_ids) for r in message.rounds)
+    said = message.error or message.final_text or message.memory
+    return (
+        f"{message.agent} {message.outcome} in {message.total_ms:,.0f} ms: "
+        f"{len(message.rounds)} rounds, {calls} tool calls, {_usage(message.usage)}  {said}"
+    )
+
+
+@describe.register
+def _(message: AgentSpec) -> str:
+    return (
+        f"{message.agent} ({message.kind}) plays {message.strategy} with {message.node}, "
+        f"every {message.cadence}. snapshot, prompt {message.prompt_sha256[:12]}"
+    )
+
+
+@describe.register
+def _(message: Rules) -> str:
+    return (
+        f"fee {number(message.fee_bps)} bps ({message.fee_schedule}), "
+        f"slippage {number(message.slippage_bps)} bps, "
+        f"start {money(message.starting_cash_usd)} USD, "
+        f"price age up to {message.price_age_s_max:g} s, collar {number(message.collar_bps)} bps"
+    )
+
+
+@describe.register
+def _(message: Heartbeat) -> str:
+    counted = " ".join(f"{k}={v}" for k, v in sorted(message.counters.items()))
+    return f"{message.node} {message.status} {counted}"
+
+
+@describe.register
+def _(message: DeadLetter) -> str:
+    where = f"{message.topic}[{message.partition}]@{message.offset}"
+    return f"{where} found by {message.reader}: {message.error}"
+
+
+def _model(model: str, scripted: bool) -> str:
+    return f"{model} (rules, not an LLM)" if scripted else model
+
+
+def _usage(usage: Usage) -> str:
+    tokens = f"{usage.prompt_tokens + usage.completion_tokens:,} tokens"
+    return tokens if usage.cost_usd is None else f"{tokens}, ${usage.cost_usd:.4f}"

@@ -1,0 +1,162 @@
+"""`arena tail TOPIC`: the messages of a topic, decoded. Reads one topic, writes nothing."""
+
+import os
+import re
+import sys
+import time
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from arena import topics
+from arena.bus.base import Bus, LogReader
+from arena.bus.kafka_admin import list_topics
+from arena.commands.reading import Filter, From, parse_from, render
+from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena, say
+from arena.errors import UsageError
+from arena.node import run_async
+from arena.settings import Settings
+
+READ_TIMEOUT_S = 0.5
+STALL_DEADLINE_S = 15.0
+TOPICS_NAMED_MAX = 30
+
+
+def tail(
+    topic: Annotated[str, typer.Argument(help="Such as account.events or agent.inbox.momentum.")],
+    agent: Annotated[str | None, typer.Option(help="Only messages about this agent.")] = None,
+    type_name: Annotated[
+        str | None, typer.Option("--type", help="Only this message type, such as Turn.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Only records with this key.")] = None,
+    grep: Annotated[
+        str | None, typer.Option(help="Only bodies in which this regular expression is found.")
+    ] = None,
+    from_: Annotated[
+        str,
+        typer.Option("--from", help="earliest, latest, an offset, '20 ago' or '10m ago'."),
+    ] = "earliest",
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")] = None,
+    follow: Annotated[
+        bool | None,
+        typer.Option(
+            "--follow/--no-follow",
+            "-f",
+            help="Wait for more at the end. [on with --from latest]",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    run: Run = None,
+    servers: Servers = None,
+    prefix: Prefix = None,
+) -> None:
+    """Print a topic's messages, decoded, one line each; malformed ones are shown as such.
+
+    Example: arena tail account.events --from '20 ago'
+    """
+    topics.spec_of(topic)
+    place = parse_from(from_)
+    shown = Filter(agent=agent, type_name=type_name, key=key, pattern=_compile(grep))
+    follows = place.at == "latest" if follow is None else follow
+    with find_arena(servers, prefix, run) as where:
+        _announce(where)
+        run_async(
+            lambda: _tail(
+                where.settings, topic, place, shown, limit=limit, follow=follows, as_json=as_json
+            )
+        )
+
+
+def _compile(pattern: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if pattern is None else re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"--grep {pattern!r} is no regular expression: {error}") from None
+
+
+def _announce(where: Where) -> None:
+    source = f"run {where.directory.name}, " if where.directory else ""
+    prefix = f", prefix {where.settings.prefix!r}" if where.settings.prefix else ""
+    offset = datetime.now().astimezone().strftime("%z")
+    say(f"reading {source}{where.settings.bootstrap_servers}{prefix}; times are UTC{offset}")
+
+
+async def _tail(
+    settings: Settings,
+    topic: str,
+    place: From,
+    shown: Filter,
+    *,
+    limit: int | None,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    from arena.bus.kafka import KafkaBus
+
+    await _require(settings, topic)
+    bus = KafkaBus(settings, client_id="arena-tail")
+    await bus.start()
+    try:
+        reader = await _open(bus, topic, place)
+        try:
+            await _print_all(reader, shown, limit=limit, follow=follow, as_json=as_json)
+        finally:
+            await reader.close()
+    except BrokenPipeError:
+        # The reader of our output (head, less) has seen enough. Python would complain again
+        # when it flushes at exit, so it gets another place to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        await bus.close()
+
+
+async def _require(settings: Settings, topic: str) -> None:
+    existing = await list_topics(settings)
+    if topic in existing:
+        return
+    where = f"on {settings.bootstrap_servers} under the prefix {settings.prefix!r}"
+    named = ", ".join(existing[:TOPICS_NAMED_MAX])
+    remedy = f"there are {named}" if existing else "`arena topics create` makes the topics"
+    raise UsageError(f"topic {topic} does not exist {where}", remedy=remedy)
+
+
+async def _open(bus: Bus, topic: str, place: From) -> LogReader:
+    ends: dict[tuple[str, int], int] = {}
+    if place.at in ("offset", "records"):
+        probe = await bus.log_reader(topic)
+        starts = {pair: probe.position(*pair) for pair in await probe.end_offsets()}
+        ends = await probe.end_offsets()
+        await probe.close()
+        start = place.start(ends, 0)
+        first = {pair: max(starts[pair], offset) for pair, offset in start.offsets.items()}
+        return await bus.log_reader(topic, start=type(start)(offsets=first))
+    return await bus.log_reader(topic, start=place.start({}, int(time.time() * 1000)))
+
+
+async def _print_all(
+    reader: LogReader, shown: Filter, *, limit: int | None, follow: bool, as_json: bool
+) -> None:
+    """Print until the end that the log had when reading began, or for ever where it follows."""
+    ends = await reader.end_offsets()
+    printed = 0
+    progress_at_s = time.monotonic()
+    while follow or any(reader.position(*pair) < end for pair, end in ends.items()):
+        records = await reader.read(timeout_s=READ_TIMEOUT_S)
+        if records:
+            progress_at_s = time.monotonic()
+        elif not follow and time.monotonic() - progress_at_s > STALL_DEADLINE_S:
+            say(f"nothing came for {STALL_DEADLINE_S:.0f} s, though the log goes on")
+            return
+        records.sort(key=lambda r: (r.timestamp_ms, r.partition, r.offset))
+        for record in records:
+            line = render(record, shown, as_json=as_json)
+            if line is None:
+                continue
+            sys.stdout.write(line + "\n")
+            printed += 1
+            if printed == limit:
+                sys.stdout.flush()
+                return
+        sys.stdout.flush()
