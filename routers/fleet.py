@@ -1,0 +1,96 @@
+"""The agents of one process: one inbox reader, one roster reader and one bus for all of them.
+
+Reads `agent.inbox.<agent>` from the end (taken before any request is sent, so no reply is missed)
+and `arena.roster`. Writes what its agents write, and `dead_letters`.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from arena import topics
+from arena.bus.base import LATEST, LogReader
+from arena.node import Node
+from routers.market import Market
+from routers.roster import Roster
+from routers.router import AgentRouter, Seat
+
+TOOLS_DEADLINE_S = 30.0
+INBOX_READ_S = 5.0
+COMMIT_INTERVAL_S = 0.5
+
+
+async def serve_agents(
+    node: Node, seats: Sequence[Seat], *, tools_deadline_s: float = TOOLS_DEADLINE_S
+) -> None:
+    """Play the agents until cancelled.
+
+    Raises:
+        DependencyMissing: A tool that a strategy names was not offered in time.
+    """
+    _describe(node, seats)
+    own = [topics.INBOX.member(seat.agent) for seat in seats]
+    prompted = {seat.chat_node: topics.PROMPTED.member(seat.chat_node) for seat in seats}
+    await node.bus.ensure_topics([*topics.fixed_topics(), *own, *prompted.values()])
+    roster = Roster(node)
+    market = Market(node)
+    agents = [AgentRouter(node, seat, market, roster) for seat in seats]
+    try:
+        await roster.open({t for s in seats for t in s.strategy.tools}, tools_deadline_s)
+        inbox = await node.bus.log_reader(*(spec.name for spec in own), start=LATEST)
+        try:
+            await _together(
+                _dispatch(node, inbox, agents),
+                roster.follow(),
+                _tend(node, agents),
+                *(agent.watch() for agent in agents),
+                *(agent.run() for agent in agents),
+            )
+        finally:
+            await inbox.close()
+    finally:
+        await roster.close()
+
+
+def _describe(node: Node, seats: Sequence[Seat]) -> None:
+    if len(seats) == 1:
+        node.details = {"strategy": seats[0].strategy.name, "node": seats[0].chat_node}
+    else:
+        node.details = {"agents": {s.agent: f"{s.strategy.name}@{s.chat_node}" for s in seats}}
+
+
+# Any: a coroutine's send and yield types are of no interest here.
+async def _together(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run all of them; the first error, or a cancellation, ends all and is raised."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _dispatch(node: Node, inbox: LogReader, agents: Sequence[AgentRouter]) -> None:
+    """Hand every message of the inboxes to its agent; a standby's are its owner's to read."""
+    by_topic = {topics.inbox(agent.seat.agent): agent for agent in agents}
+    while True:
+        for record in await inbox.read(timeout_s=INBOX_READ_S):
+            agent = by_topic[record.topic]
+            if agent.active and (message := await node.read_message(record)) is not None:
+                agent.deliver(message)
+
+
+async def _tend(node: Node, agents: Sequence[AgentRouter]) -> None:
+    """Commit what is recorded, and keep the process's status and gauges true."""
+    while True:
+        for agent in agents:
+            await agent.commit()
+        active = sum(agent.active for agent in agents)
+        node.status = "running" if active else "standby"
+        node.gauges["lag"] = max(agent.waiting for agent in agents)
+        if len(agents) > 1:
+            node.gauges["active_agents"] = active
+        await node.clock.sleep(COMMIT_INTERVAL_S)

@@ -1,0 +1,46 @@
+"""Snapshots as the process reads them: decoded and rendered once, however many agents ask.
+
+Writes `dead_letters` for a record that is no snapshot.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from arena.bus.base import Record
+from arena.messages import MarketSnapshot
+from arena.node import Node
+from routers.prompt import MarketText, render_market
+
+SNAPSHOTS_KEPT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SeenMarket:
+    """A snapshot and the text that is the same for every agent."""
+
+    snapshot: MarketSnapshot
+    text: MarketText
+
+
+class Market:
+    """The newest snapshots that agents of this process asked for."""
+
+    def __init__(self, node: Node) -> None:
+        """Nothing seen yet."""
+        self._node = node
+        self._seen: OrderedDict[tuple[int, int], SeenMarket | None] = OrderedDict()
+
+    async def read(self, record: Record) -> SeenMarket | None:
+        """The snapshot in a record, or None where it holds none."""
+        where = (record.partition, record.offset)
+        if where in self._seen:
+            return self._seen[where]
+        self._seen[where] = None
+        while len(self._seen) > SNAPSHOTS_KEPT:
+            self._seen.popitem(last=False)
+        message = await self._node.read_message(record)
+        if isinstance(message, MarketSnapshot):
+            self._seen[where] = SeenMarket(message, render_market(message))
+        elif message is not None:
+            await self._node.dead_letter(record, f"a {message.type_name()} is no MarketSnapshot")
+        return self._seen.get(where)

@@ -1,0 +1,130 @@
+"""What an agent remembers: one line per last decision, and where its history stood.
+
+A line is made when a turn ends and kept in `Turn.memory`, so folding an agent's records of
+`agent.turns` gives back exactly what it remembered before a restart. The first `Turn` of a turn
+counts; a second one, by a process that had lost the agent, is ignored. Pure.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from arena.messages import Message, RequestedCall, ToolResult, Turn, TurnStarted
+
+TURNS_REMEMBERED = 5
+WORDS_CHARS_MAX = 160
+TRADES_SHOWN_MAX = 4
+PHRASE_CHARS_MAX = 120
+TURN_IDS_KEPT = 64
+"""Ids of ended turns that are kept to recognise a second `Turn`."""
+
+PAST = {"buy": "bought", "sell": "sold"}
+
+
+@dataclass(slots=True)
+class History:
+    """An agent's records of `agent.turns`, folded.
+
+    Attributes:
+        lines: What it remembers, oldest first.
+        last_offset: Offset of the newest snapshot it began to answer; -1 before the first.
+        last_as_of: Venue time of that snapshot.
+        open_turn: The begun turn that has no end yet, or None.
+        turns: Turns that were counted.
+    """
+
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=TURNS_REMEMBERED))
+    last_offset: int = -1
+    last_as_of: datetime | None = None
+    open_turn: TurnStarted | None = None
+    turns: int = 0
+    _ended: deque[str] = field(default_factory=lambda: deque(maxlen=TURN_IDS_KEPT))
+
+    def begin(self, started: TurnStarted) -> None:
+        """Note that a turn was begun; one that ended already is not begun again."""
+        if started.turn_id in self._ended:
+            return
+        self.open_turn = started
+        self._move_to(started.snapshot_offset, started.as_of)
+
+    def end(self, turn: Turn) -> bool:
+        """Note that a turn ended; False where it had ended before."""
+        if turn.turn_id in self._ended:
+            return False
+        self._ended.append(turn.turn_id)
+        self.turns += 1
+        if self.open_turn is not None and self.open_turn.turn_id == turn.turn_id:
+            self.open_turn = None
+        self._move_to(turn.snapshot_offset, turn.as_of)
+        if turn.memory:
+            self.lines.append(turn.memory)
+        return True
+
+    def _move_to(self, offset: int, as_of: datetime) -> None:
+        if offset >= self.last_offset:
+            self.last_offset, self.last_as_of = offset, as_of
+
+
+def fold_history(agent: str, records: Iterable[Message]) -> History:
+    """The history of an agent from records of `agent.turns`, in log order."""
+    history = History()
+    for record in records:
+        if isinstance(record, TurnStarted) and record.agent == agent:
+            history.begin(record)
+        elif isinstance(record, Turn) and record.agent == agent:
+            history.end(record)
+    return history
+
+
+def memory_line(as_of: datetime, trades: list[str], words: str) -> str:
+    """One line about a turn: venue time, what was traded, the closing words.
+
+    Args:
+        as_of: Venue time of the snapshot.
+        trades: Phrases of `trade_phrase`, in order.
+        words: What the model said last.
+    """
+    done = ", ".join(trades[:TRADES_SHOWN_MAX]) or "no trade"
+    if (more := len(trades) - TRADES_SHOWN_MAX) > 0:
+        done += f" and {more} more"
+    said = " ".join(words.split()).replace('"', "'")
+    if len(said) > WORDS_CHARS_MAX:
+        said = said[: WORDS_CHARS_MAX - 3] + "..."
+    return f"{as_of:%H:%M} {done}" + (f': "{said}"' if said else "")
+
+
+def trade_phrase(call: RequestedCall, result: ToolResult | None) -> str:
+    """What became of an `execute_trade` call, in a few words.
+
+    Args:
+        call: As the model wrote it.
+        result: The answer, or None where none came in time.
+    """
+    value = result.value if result is not None and isinstance(result.value, Mapping) else {}
+    asked = _arguments(call.arguments)
+    action, quantity, product_id = (
+        str(value.get(name) or asked.get(name) or "?")
+        for name in ("action", "quantity", "product_id")
+    )
+    order = f"{quantity} {product_id}"
+    if result is None:
+        phrase = f"asked to {action} {order} (no answer in time)"
+    elif not result.ok:
+        phrase = f"refused to {action} {order} ({result.error or 'see the tool message'})"
+    else:
+        price = value.get("price")
+        at = f" at {price}" if price else ""
+        phrase = f"{PAST.get(action.lower(), action)} {order}{at}"
+    return " ".join(phrase.split())[:PHRASE_CHARS_MAX]
+
+
+def _arguments(text: str) -> Mapping[str, JsonValue]:
+    try:
+        value = from_json(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

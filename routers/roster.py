@@ -1,0 +1,88 @@
+"""What the process learns from `arena.roster`: the tools on offer and the rules about money.
+
+One reader per process, however many agents it runs. Reads `arena.roster`, writes nothing.
+"""
+
+from collections.abc import Iterable
+
+from arena import topics
+from arena.bus.base import LogReader, Record
+from arena.errors import DependencyMissing
+from arena.messages import Rules, ToolOffered
+from arena.node import Node
+
+TOOL_KEY = "tool/"
+WAIT_LOG_INTERVAL_S = 3.0
+READ_TIMEOUT_S = 1.0
+IDLE_READ_S = 10.0
+
+
+class Roster:
+    """The newest offers and rules.
+
+    Attributes:
+        offers: Tool name -> its newest offer.
+        rules: The newest rules, or None before the first.
+        version: Grows with every change.
+    """
+
+    def __init__(self, node: Node) -> None:
+        """Know nothing yet."""
+        self.offers: dict[str, ToolOffered] = {}
+        self.rules: Rules | None = None
+        self.version = 0
+        self._node = node
+        self._reader: LogReader | None = None
+
+    async def open(self, tools: Iterable[str], deadline_s: float) -> None:
+        """Read the roster up to now, and on until it offers every one of the tools.
+
+        Raises:
+            DependencyMissing: Nobody offered one of them by the deadline.
+        """
+        self._reader = await self._node.bus.log_reader(topics.ROSTER.name)
+        clock = self._node.clock
+        wanted = set(tools)
+        began_s = said_s = clock.monotonic()
+        while await self._reader.behind() or wanted - self.offers.keys():
+            await self._read(READ_TIMEOUT_S)
+            now_s = clock.monotonic()
+            missing = ", ".join(sorted(wanted - self.offers.keys()))
+            if now_s - began_s > deadline_s:
+                raise DependencyMissing(
+                    f"no tools process offered {missing or 'anything new'} in {deadline_s:g} s",
+                    remedy="start one with `arena tools`, or take the tool out of the strategy",
+                )
+            if missing and now_s - said_s >= WAIT_LOG_INTERVAL_S:
+                said_s = now_s
+                left_s = round(deadline_s - (now_s - began_s))
+                text = f"waiting for tool {missing}: is `arena tools` running?"
+                self._node.log.warning(text, seconds_left=left_s)
+
+    async def follow(self) -> None:
+        """Keep up with changes until cancelled."""
+        while True:
+            await self._read(IDLE_READ_S)
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reader is not None:
+            await self._reader.close()
+
+    async def _read(self, timeout_s: float) -> None:
+        assert self._reader is not None, "the roster is not open"
+        for record in await self._reader.read(timeout_s=timeout_s):
+            await self._take(record)
+
+    async def _take(self, record: Record) -> None:
+        if record.value is None:
+            if self.offers.pop(record.key_text.removeprefix(TOOL_KEY), None) is not None:
+                self.version += 1
+            return
+        message = await self._node.read_message(record)
+        if isinstance(message, ToolOffered):
+            self.offers[message.name] = message
+            self.version += 1
+        elif isinstance(message, Rules):
+            self.rules = message
+            self.version += 1

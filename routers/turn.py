@@ -1,0 +1,374 @@
+"""One decision as a state machine: events in, effects out, no Kafka and no clock.
+
+    start -> ask the model -> [reply with calls -> run them, all at once -> ask again] -> finish
+
+Events: `start`, `reply`, `result`, `time_passed`. Each returns what is to be done: send a request,
+send tool calls, record the turn. Replies and results that nobody waits for (duplicates, late or
+foreign ones) change nothing and are counted. Every way ends in exactly one `FinishTurn`.
+
+Bounds: `routers.plan.Limits` and those of `routers.transcript`. Pure: reads and writes nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from arena import ids, topics
+from arena.messages import (
+    ChatMessage,
+    ChatReply,
+    ChatRequest,
+    RequestedCall,
+    Round,
+    ToolCall,
+    ToolResult,
+    Turn,
+    TurnOutcome,
+    TurnStarted,
+    Usage,
+)
+from routers.memory import memory_line, trade_phrase
+from routers.plan import (
+    Effect,
+    FinishTurn,
+    Now,
+    Opening,
+    Player,
+    SendRequest,
+    SendToolCalls,
+    no_answer_text,
+    quotes_seen,
+)
+from routers.portfolio import KnownPortfolio, portfolio_in
+from routers.prompt import prompt_sha256
+from routers.transcript import (
+    CALLS_KEPT_MAX,
+    ERROR_BYTES_MAX,
+    FINAL_TEXT_BYTES_MAX,
+    REPLY_BYTES_MAX,
+    RESULT_BYTES_MAX,
+    clip,
+    kept_calls,
+    refusal_of,
+)
+
+TRADE_TOOL = "execute_trade"
+
+
+@dataclass(slots=True)
+class _ToolRound:
+    """The calls of one reply and the answers so far, by index."""
+
+    calls: tuple[RequestedCall, ...]
+    call_ids: tuple[str, ...]
+    answers: list[str]
+    ok: list[bool]
+    results: list[ToolResult | None]
+    waiting: dict[str, int]
+    sent: frozenset[int]
+    sent_s: float
+
+    def trades(self) -> list[str]:
+        """What became of the orders that were sent, in the model's order."""
+        return [
+            trade_phrase(call, self.results[index])
+            for index, call in enumerate(self.calls)
+            if index in self.sent and call.name == TRADE_TOOL
+        ]
+
+
+class TurnMachine:
+    """The turn of a player on an opening.
+
+    Attributes:
+        turn_id: From agent and snapshot: the same turn has the same id wherever it is played.
+        wake_at_s: Monotonic time at which `time_passed` will do something.
+        late: Replies and results nobody waited for.
+        known: The newest portfolio a result of this turn carried, or None.
+        tool_calls: Calls that were sent.
+        done: True once the turn is finished.
+    """
+
+    def __init__(self, player: Player, opening: Opening) -> None:
+        """Take the seat; nothing happens before `start`."""
+        self.turn_id = ids.turn_id(player.agent, opening.snapshot.snapshot_id)
+        self.wake_at_s = 0.0
+        self.late = 0
+        self.known: KnownPortfolio | None = None
+        self.tool_calls = 0
+        self.done = False
+        self._player = player
+        self._opening = opening
+        self._tool_names = tuple(schema.name for schema in player.schemas)
+        self._messages = [
+            ChatMessage(role="system", content=opening.system),
+            ChatMessage(role="user", content=opening.user),
+        ]
+        self._rounds: list[Round] = []
+        self._usage = Usage(cost_usd=None)
+        self._costs_known = True
+        self._asked: str | None = None
+        self._asked_s = 0.0
+        self._answered: ChatReply | None = None
+        self._model_ms = 0.0
+        self._open: _ToolRound | None = None
+        self._trades: list[str] = []
+        self._words = ""
+        self._account_seq = -1
+
+    def start(self, now: Now) -> tuple[Effect, ...]:
+        """Begin the turn."""
+        self._started = now
+        self._deadline = now.wall + timedelta(seconds=self._player.limits.decision_s)
+        self._deadline_s = now.monotonic_s + self._player.limits.decision_s
+        snapshot = self._opening.snapshot
+        started = TurnStarted(
+            turn_id=self.turn_id,
+            agent=self._player.agent,
+            snapshot_id=snapshot.snapshot_id,
+            snapshot_offset=self._opening.snapshot_offset,
+            as_of=snapshot.as_of,
+            started_at=now.wall,
+        )
+        return (self._ask(now, started),)
+
+    def reply(self, reply: ChatReply, now: Now) -> tuple[Effect, ...]:
+        """The model answered."""
+        if self.done or reply.call_id != self._asked:
+            self.late += 1
+            return ()
+        self._asked = None
+        self._answered = reply
+        self._model_ms = _ms(now.monotonic_s - self._asked_s)
+        self._add_usage(reply.usage)
+        if reply.outcome != "ok":
+            self._end_round()
+            outcome: TurnOutcome = "expired" if reply.outcome == "expired" else "failed"
+            return self._finish(now, outcome, reply.error or f"the model call {reply.outcome}")
+        text = clip(reply.text, REPLY_BYTES_MAX)
+        self._words = text or self._words
+        calls = kept_calls(reply.tool_calls, len(self._rounds))
+        self._messages.append(ChatMessage(role="assistant", content=text, tool_calls=calls))
+        if not calls:
+            self._end_round()
+            return self._finish(now, "completed", "" if text else "the model answered nothing")
+        return self._call_tools(reply, calls, now)
+
+    def result(self, result: ToolResult, now: Now) -> tuple[Effect, ...]:
+        """A tool answered."""
+        tools = self._open
+        index = None if tools is None else tools.waiting.pop(result.call_id, None)
+        if tools is None or index is None:
+            self.late += 1
+            return ()
+        tools.answers[index] = clip(result.text, RESULT_BYTES_MAX) or "(the tool said nothing)"
+        tools.ok[index] = result.ok
+        tools.results[index] = result
+        self._learn(result)
+        return () if tools.waiting else self._go_on(now)
+
+    def time_passed(self, now: Now) -> tuple[Effect, ...]:
+        """Give up what did not come in time."""
+        if self.done or now.monotonic_s < self.wake_at_s:
+            return ()
+        limits = self._player.limits
+        if (tools := self._open) is not None:
+            for index in tools.waiting.values():
+                account = tools.calls[index].name in self._player.account_tools
+                tools.answers[index] = no_answer_text(limits.tool_s, account=account)
+            tools.waiting.clear()
+            return self._go_on(now)
+        error = (
+            f"chat node {self._player.node!r} did not answer in "
+            f"{limits.decision_s + limits.grace_s:g} s; is it running?"
+        )
+        call_id, self._asked = self._asked or "", None
+        model_ms = _ms(now.monotonic_s - self._asked_s)
+        self._rounds.append(
+            Round(call_id=call_id, outcome="expired", error=error, model_ms=model_ms)
+        )
+        return self._finish(now, "expired", error)
+
+    def stop(self, now: Now, outcome: TurnOutcome, error: str) -> tuple[Effect, ...]:
+        """End the turn from outside: the process stops, or a message could not be sent."""
+        if self.done:
+            return ()
+        if (tools := self._open) is not None:
+            self._open = None
+            self._end_round(tools, _ms(now.monotonic_s - tools.sent_s))
+        return self._finish(now, outcome, error)
+
+    def _ask(self, now: Now, started: TurnStarted | None = None) -> SendRequest:
+        player, snapshot = self._player, self._opening.snapshot
+        self._asked = ids.model_call_id(self.turn_id, len(self._rounds))
+        self._asked_s = now.monotonic_s
+        self.wake_at_s = self._deadline_s + player.limits.grace_s
+        request = ChatRequest(
+            call_id=self._asked,
+            agent=player.agent,
+            turn_id=self.turn_id,
+            round=len(self._rounds),
+            strategy=player.strategy.name,
+            snapshot_id=snapshot.snapshot_id,
+            messages=tuple(self._messages),
+            tools=player.schemas,
+            sampling=player.strategy.sampling,
+            issued_at=now.wall,
+            deadline_at=self._deadline,
+            reply_to=topics.inbox(player.agent),
+        )
+        return SendRequest(request, started)
+
+    def _call_tools(
+        self, reply: ChatReply, calls: tuple[RequestedCall, ...], now: Now
+    ) -> tuple[Effect, ...]:
+        round_ = len(self._rounds)
+        call_ids = tuple(ids.tool_call_id(self.turn_id, round_, i) for i in range(len(calls)))
+        tools = self._open = _ToolRound(
+            calls=calls,
+            call_ids=call_ids,
+            answers=[""] * len(calls),
+            ok=[False] * len(calls),
+            results=[None] * len(calls),
+            waiting={},
+            sent=frozenset(),
+            sent_s=now.monotonic_s,
+        )
+        account: list[ToolCall] = []
+        stateless: list[ToolCall] = []
+        for index, call in enumerate(calls):
+            size = len(reply.tool_calls[index].arguments.encode("utf-8", "replace"))
+            refusal = refusal_of(index, call, self._tool_names, size)
+            if refusal is not None:
+                tools.answers[index] = refusal
+                continue
+            tools.waiting[call_ids[index]] = index
+            message = self._tool_call(index, call_ids[index], reply.tool_calls[index], now)
+            (account if call.name in self._player.account_tools else stateless).append(message)
+        if (dropped := len(reply.tool_calls) - CALLS_KEPT_MAX) > 0:
+            tools.answers[-1] += f" ({dropped:,} further calls of this answer were dropped.)"
+        tools.sent = frozenset(tools.waiting.values())
+        self.tool_calls += len(tools.sent)
+        if not tools.waiting:
+            return self._go_on(now)
+        self.wake_at_s = now.monotonic_s + self._player.limits.tool_s
+        return (SendToolCalls(tuple(account), tuple(stateless)),)
+
+    def _tool_call(self, index: int, call_id: str, call: RequestedCall, now: Now) -> ToolCall:
+        snapshot = self._opening.snapshot
+        return ToolCall(
+            call_id=call_id,
+            agent=self._player.agent,
+            turn_id=self.turn_id,
+            round=len(self._rounds),
+            index=index,
+            tool=call.name,
+            arguments=call.arguments,
+            snapshot_id=snapshot.snapshot_id,
+            ticker_offsets=snapshot.ticker_offsets,
+            quotes_seen=quotes_seen(snapshot, call.arguments),
+            issued_at=now.wall,
+            deadline_at=now.wall + timedelta(seconds=self._player.limits.tool_s),
+            reply_to=topics.inbox(self._player.agent),
+        )
+
+    def _learn(self, result: ToolResult) -> None:
+        """Keep the newest portfolio; results of one round may come in any order."""
+        portfolio = portfolio_in(result)
+        if portfolio is None:
+            return
+        if result.account_seq is not None:
+            if result.account_seq < self._account_seq:
+                return
+            self._account_seq = result.account_seq
+        self.known = KnownPortfolio(portfolio, self._opening.snapshot.as_of)
+
+    def _go_on(self, now: Now) -> tuple[Effect, ...]:
+        """All calls of the round are answered: ask again, or end."""
+        tools = self._open
+        assert tools is not None, "a round goes on only while it is open"
+        self._open = None
+        self._messages += [
+            ChatMessage(role="tool", content=answer, tool_call_id=call.model_call_id)
+            for call, answer in zip(tools.calls, tools.answers, strict=True)
+        ]
+        self._end_round(tools, _ms(now.monotonic_s - tools.sent_s))
+        limits = self._player.limits
+        if len(self._rounds) >= limits.rounds:
+            return self._finish(
+                now, "max_rounds", f"the model asked for tools {limits.rounds} times, the limit"
+            )
+        if now.monotonic_s >= self._deadline_s:
+            error = f"the decision took longer than its {limits.decision_s:g} s"
+            return self._finish(now, "expired", error)
+        return (self._ask(now),)
+
+    def _end_round(self, tools: _ToolRound | None = None, tools_ms: float = 0.0) -> None:
+        reply = self._answered
+        assert reply is not None, "a round ends after its reply"
+        if tools is not None:
+            self._trades += tools.trades()
+        self._rounds.append(
+            Round(
+                call_id=reply.call_id,
+                outcome=reply.outcome,
+                finish_reason=clip(reply.finish_reason, ERROR_BYTES_MAX),
+                error=clip(reply.error, ERROR_BYTES_MAX),
+                usage=reply.usage,
+                model_ms=self._model_ms,
+                tools_ms=tools_ms,
+                tool_call_ids=tools.call_ids if tools else (),
+                tools_ok=tuple(tools.ok) if tools else (),
+            )
+        )
+
+    def _add_usage(self, usage: Usage) -> None:
+        total = self._usage
+        self._costs_known = self._costs_known and usage.cost_usd is not None
+        cost = usage.cost_usd if total.cost_usd is None else total.cost_usd + (usage.cost_usd or 0)
+        self._usage = Usage(
+            prompt_tokens=total.prompt_tokens + usage.prompt_tokens,
+            completion_tokens=total.completion_tokens + usage.completion_tokens,
+            reasoning_tokens=total.reasoning_tokens + usage.reasoning_tokens,
+            cached_tokens=total.cached_tokens + usage.cached_tokens,
+            cost_usd=cost if self._costs_known else None,
+        )
+
+    def _finish(self, now: Now, outcome: TurnOutcome, error: str) -> tuple[Effect, ...]:
+        self.done = True
+        player, opening, snapshot = self._player, self._opening, self._opening.snapshot
+        age_s = (self._started.wall - snapshot.published_at).total_seconds()
+        turn = Turn(
+            turn_id=self.turn_id,
+            agent=player.agent,
+            strategy=player.strategy.name,
+            node=player.node,
+            model=self._answered.model if self._answered else "",
+            scripted=self._answered.scripted if self._answered else False,
+            snapshot_id=snapshot.snapshot_id,
+            snapshot_offset=opening.snapshot_offset,
+            as_of=snapshot.as_of,
+            prompt_sha256=prompt_sha256(opening.system, opening.user),
+            prompt_version=player.strategy.prompt_version,
+            messages=tuple(self._messages),
+            rounds=tuple(self._rounds),
+            skipped_snapshots=opening.skipped,
+            outcome=outcome,
+            error=clip(error, ERROR_BYTES_MAX),
+            final_text=clip(self._words, FINAL_TEXT_BYTES_MAX),
+            memory=self._memory(outcome),
+            usage=self._usage,
+            started_at=self._started.wall,
+            ended_at=now.wall,
+            snapshot_age_ms=_ms(max(0.0, age_s)),
+            total_ms=_ms(now.monotonic_s - self._started.monotonic_s),
+        )
+        return (FinishTurn(turn),)
+
+    def _memory(self, outcome: TurnOutcome) -> str:
+        if outcome in ("failed", "expired", "aborted") and not self._trades:
+            return ""
+        return memory_line(self._opening.snapshot.as_of, self._trades, self._words)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
