@@ -8,6 +8,7 @@ whose last message is a tool's result is answered with closing words; any other 
 import argparse
 import asyncio
 import json
+from typing import cast
 
 from arena.bench.market import PRODUCTS
 
@@ -68,8 +69,8 @@ class StubModel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclasses of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         """Answer every whole request that is in the buffer."""

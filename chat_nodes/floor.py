@@ -1,0 +1,130 @@
+"""What one model call costs by itself: no topics, no agents, one client, one server on loopback.
+
+`python -m chat_nodes.floor BASE_URL CALLS` prints JSON: CPU and latency per call through
+`openai`'s documented `chat.completions.create`, and through the way a chat node takes. Both send
+the same 9.4 KB prompt and read the same answer. `arena bench` runs it against its stub.
+"""
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import openai
+
+from arena.messages import ChatMessage, ChatRequest, ToolSchema
+from chat_nodes.models.base import ModelSettings, RawReply
+from chat_nodes.models.openai_compatible import PLACEHOLDER_KEY, OpenAICompatibleModel
+
+PROMPT_CHARS = 9_400
+WARM_UP_CALLS = 100
+TIMEOUT_S = 10.0
+MODEL_ID = "stub"
+
+Call = Callable[[], Awaitable[None]]
+
+
+def sample_request() -> ChatRequest:
+    """A request of the size that an agent's first call has."""
+    now = datetime.now(UTC)
+    rows = "05:30,67100.00,67120.50,67080.25,67110.75,12.5\n"
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in ("product_id", "quantity", "action")},
+        "required": ["product_id", "quantity", "action"],
+    }
+    return ChatRequest(
+        call_id="floor",
+        agent="floor",
+        turn_id="floor",
+        round=0,
+        strategy="floor",
+        snapshot_id="floor",
+        messages=(
+            ChatMessage(role="system", content="You trade."),
+            ChatMessage(
+                role="user", content=(rows * (PROMPT_CHARS // len(rows) + 1))[:PROMPT_CHARS]
+            ),
+        ),
+        tools=(
+            ToolSchema.model_validate(
+                {"name": "execute_trade", "description": "Trade.", "parameters": schema}
+            ),
+        ),
+        issued_at=now,
+        deadline_at=now + timedelta(minutes=1),
+        reply_to="",
+    )
+
+
+def documented_call(base_url: str, request: ChatRequest) -> Call:
+    """One call the way `openai`'s documentation shows it."""
+    client = openai.AsyncOpenAI(api_key=PLACEHOLDER_KEY, base_url=base_url, max_retries=0)
+    tools = [{"type": "function", "function": t.model_dump()} for t in request.tools]
+    messages = [{"role": m.role, "content": m.content} for m in request.messages]
+
+    async def call() -> None:
+        await client.chat.completions.create(
+            model=MODEL_ID,
+            messages=messages,  # type: ignore[arg-type]  # plain dictionaries, as documented
+            tools=tools,  # type: ignore[arg-type]
+            timeout=TIMEOUT_S,
+        )
+
+    return call
+
+
+def node_call(base_url: str, request: ChatRequest) -> Call:
+    """One call the way a chat node makes it."""
+    settings = ModelSettings(model_id=MODEL_ID, base_url=base_url)
+    model = OpenAICompatibleModel(settings)
+
+    async def call() -> None:
+        reply = await model.complete(request, timeout_s=TIMEOUT_S)
+        assert isinstance(reply, RawReply), reply
+
+    return call
+
+
+async def measure(call: Call, calls: int) -> dict[str, float]:
+    """CPU milliseconds per call of this process, and the median latency, one call at a time."""
+    for _ in range(WARM_UP_CALLS):
+        await call()
+    latencies = []
+    cpu = time.process_time()
+    for _ in range(calls):
+        started = time.perf_counter()
+        await call()
+        latencies.append(time.perf_counter() - started)
+    used = time.process_time() - cpu
+    return {
+        "cpu_ms": round(used * 1000 / calls, 3),
+        "p50_ms": round(sorted(latencies)[calls // 2] * 1000, 3),
+    }
+
+
+async def floor(base_url: str, calls: int) -> dict[str, dict[str, float]]:
+    """Both ways, one after the other."""
+    request = sample_request()
+    return {
+        "openai_documented": await measure(documented_call(base_url, request), calls),
+        "openai_chat_node": await measure(node_call(base_url, request), calls),
+    }
+
+
+def main() -> None:
+    """Print the figures as JSON."""
+    import uvloop
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("base_url")
+    parser.add_argument("calls", type=int)
+    asked = parser.parse_args()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        print(json.dumps(runner.run(floor(asked.base_url, asked.calls))))
+
+
+if __name__ == "__main__":
+    main()
