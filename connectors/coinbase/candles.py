@@ -1,0 +1,155 @@
+"""Closed candles of one product: a bounded book of minutes, and the windows agents see.
+
+The book holds one-minute candles of *venue time*; five- and fifteen-minute bars are made from them
+(first open, highest high, lowest low, last close, summed volume), which is what the venue's own
+longer candles are. One request then fills every window. A bucket is used only when it has closed;
+the newest three are fetched again with each poll, because the venue may still correct them.
+
+Windows do not overlap and leave no hole, each starting where a bucket of the longer one ends:
+
+    15m: from 4 h ago     5m: from 90 min ago     1m: the last 20 minutes     (rounded down)
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from arena.messages import Candle, CandleWindow
+
+MINUTE_S: Final = 60
+INTERVALS_MAX: Final = 299
+"""Of one request: the venue's ends are both inclusive and it gives at most 300."""
+REFETCHED: Final = 3
+BOOK_MINUTES_MAX: Final = 300
+TAIL_RETRY_S: Final = 20
+"""Venue seconds after a poll that lacked its newest bucket, until one more is made."""
+WINDOWS: Final = (("1m", 60, 20 * 60), ("5m", 300, 70 * 60), ("15m", 900, 150 * 60))
+"""Name, bucket and length in seconds, newest window first."""
+
+
+def floor_s(moment: datetime, granularity_s: int) -> int:
+    """Unix seconds of the start of the bucket a moment lies in."""
+    seconds = int(moment.timestamp())
+    return seconds - seconds % granularity_s
+
+
+class CandleBook:
+    """One-minute candles of one product.
+
+    Attributes:
+        known_until_s: Buckets that start before this have been asked for; Unix seconds.
+    """
+
+    def __init__(self) -> None:
+        """Empty: the first request asks for the whole history."""
+        self._minutes: dict[int, Candle] = {}
+        self.known_until_s: int | None = None
+        self._polled_at: datetime | None = None
+        self._tail_retried = False
+
+    def __len__(self) -> int:
+        return len(self._minutes)
+
+    def due(self, now: datetime) -> bool:
+        """True where a poll would tell something new.
+
+        Args:
+            now: Venue time.
+        """
+        if self.known_until_s is None or self._polled_at is None:
+            return True
+        if floor_s(now, MINUTE_S) > self.known_until_s:
+            return True
+        tail_missing = self.known_until_s - MINUTE_S not in self._minutes
+        waited_s = (now - self._polled_at).total_seconds()
+        return tail_missing and not self._tail_retried and waited_s >= TAIL_RETRY_S
+
+    def request(self, now: datetime) -> tuple[int, int]:
+        """The range to ask for, Unix seconds of the first and the last bucket, both included.
+
+        Args:
+            now: Venue time.
+        """
+        end = floor_s(now, MINUTE_S)
+        earliest = end - (INTERVALS_MAX - 1) * MINUTE_S
+        if self.known_until_s is None:
+            return earliest, end
+        start = min(self.known_until_s, end) - REFETCHED * MINUTE_S
+        return max(earliest, start), end
+
+    def merge(self, candles: Iterable[Candle], asked_until_s: int, now: datetime) -> int:
+        """Take over what the venue answered.
+
+        Args:
+            candles: In any order, perhaps with the bucket that is still open.
+            asked_until_s: End of the range that was asked for; Unix seconds.
+            now: Venue time; a bucket that has not ended by then is left out.
+
+        Returns:
+            How many candles were taken over.
+        """
+        closed = {int(c.start.timestamp()): c for c in candles}
+        now_s = now.timestamp()
+        closed = {start: c for start, c in closed.items() if start + MINUTE_S <= now_s}
+        self._minutes |= closed
+        retry = self.known_until_s == asked_until_s
+        self._tail_retried = retry
+        self.known_until_s = max(asked_until_s, self.known_until_s or 0)
+        self._polled_at = now
+        self._prune()
+        return len(closed)
+
+    def windows(self, now: datetime) -> dict[str, CandleWindow]:
+        """The windows that end with the last closed minute before `now` (venue time)."""
+        end = floor_s(now, MINUTE_S)
+        starts = window_starts(end)
+        ends = {"1m": end, "5m": starts["1m"], "15m": starts["5m"]}
+        minutes = sorted(self._minutes)
+        return {
+            name: self._window(minutes, granularity, starts[name], ends[name])
+            for name, granularity, _ in reversed(WINDOWS)
+        }
+
+    def _window(
+        self, minutes: Sequence[int], granularity: int, start: int, end: int
+    ) -> CandleWindow:
+        buckets: dict[int, list[Candle]] = {}
+        for minute in minutes:
+            if start <= minute < end:
+                buckets.setdefault(minute - minute % granularity, []).append(self._minutes[minute])
+        gaps = [s for s in range(start, end, granularity) if s not in buckets]
+        newest = max(buckets, default=None)
+        return CandleWindow(
+            granularity_s=granularity,
+            candles=tuple(combine(s, bars) for s, bars in buckets.items()),
+            gaps=tuple(datetime.fromtimestamp(s, UTC) for s in gaps),
+            stale=newest is None or end - (newest + granularity) > 2 * granularity,
+        )
+
+    def _prune(self) -> None:
+        for start in sorted(self._minutes)[:-BOOK_MINUTES_MAX]:
+            del self._minutes[start]
+
+
+def window_starts(end_s: int) -> dict[str, int]:
+    """Where each window starts, Unix seconds, for windows that end at a full minute `end_s`."""
+    starts: dict[str, int] = {}
+    coarser = {60: 300, 300: 900, 900: 900}
+    for name, granularity, length in WINDOWS:
+        start = end_s - length
+        end_s = starts[name] = start - start % coarser[granularity]
+    return starts
+
+
+def combine(start_s: int, bars: Sequence[Candle]) -> Candle:
+    """One bar of the bars inside it, oldest first; at least one."""
+    if len(bars) == 1 and int(bars[0].start.timestamp()) == start_s:
+        return bars[0]
+    return Candle(
+        start=datetime.fromtimestamp(start_s, UTC),
+        open=bars[0].open,
+        high=max(b.high for b in bars),
+        low=min(b.low for b in bars),
+        close=bars[-1].close,
+        volume=sum((b.volume for b in bars[1:]), bars[0].volume),
+    )

@@ -1,0 +1,203 @@
+"""Bodies of the Coinbase Exchange REST API, decoded: products, candles, ticker, time, errors. Pure.
+
+Candles are JSON arrays of numbers `[start, low, high, open, close, volume]`, newest first; numbers
+are read as `Decimal`, never as float. Errors come as JSON objects, as plain text or, from the
+network in front of the venue, as HTML; each becomes one line of text.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from arena.messages import Candle, Product
+from arena.money import parse_decimal
+from connectors.coinbase.events import TickerSeen
+from connectors.coinbase.protocol import PRODUCT_ID, YEARS, parse_number, parse_time
+
+ERROR_CHARS_MAX: Final = 200
+DIGITS_MAX: Final = 40
+CANDLE_FIELDS: Final = 6
+_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TAG: Final = re.compile(r"<[^>]*>")
+
+
+class RestMalformed(ValueError):
+    """A body that is not what the venue documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The products that were asked for, as the venue lists them.
+
+    Attributes:
+        online: Those that trade.
+        rejected: Product id -> why it does not: "delisted", "trading disabled", "unknown".
+    """
+
+    online: tuple[Product, ...]
+    rejected: Mapping[str, str]
+
+
+def load(body: bytes | str) -> Any:  # Any: JSON of a shape that each caller checks
+    """A JSON body with decimals for numbers.
+
+    Raises:
+        RestMalformed: It is none, or holds NaN or an infinity.
+    """
+    try:
+        return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise RestMalformed(f"no JSON: {str(error)[:ERROR_CHARS_MAX]}") from None
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no number")
+
+
+def list_products(body: bytes | str, wanted: Iterable[str], *, venue: str) -> Listing:
+    """Check the wanted products against `GET /products`.
+
+    Raises:
+        RestMalformed: The body is no list of products.
+    """
+    listed = load(body)
+    if not isinstance(listed, list):
+        raise RestMalformed("products: expected a list")
+    by_id = {p["id"]: p for p in listed if isinstance(p, dict) and isinstance(p.get("id"), str)}
+    online: list[Product] = []
+    rejected: dict[str, str] = {}
+    for product_id in dict.fromkeys(wanted):
+        entry = by_id.get(product_id)
+        if entry is None:
+            rejected[product_id] = "unknown"
+        elif entry.get("status") != "online":
+            rejected[product_id] = str(entry.get("status"))[:ERROR_CHARS_MAX]
+        elif entry.get("trading_disabled"):
+            rejected[product_id] = "trading disabled"
+        else:
+            try:
+                online.append(_product(entry, venue))
+            except ValueError as error:
+                rejected[product_id] = f"malformed: {error}"[:ERROR_CHARS_MAX]
+    return Listing(tuple(online), rejected)
+
+
+def _product(entry: Mapping[str, object], venue: str) -> Product:
+    return Product(
+        venue=venue,
+        product_id=str(entry["id"]),
+        base_currency=str(entry.get("base_currency")),
+        quote_currency=str(entry.get("quote_currency")),
+        base_increment=parse_number(entry, "base_increment"),
+        quote_increment=parse_number(entry, "quote_increment"),
+        min_market_funds=parse_number(entry, "min_market_funds"),
+        status=str(entry.get("status")),
+    )
+
+
+def read_candles(body: bytes | str) -> tuple[list[Candle], int]:
+    """The candles of `GET /products/{id}/candles`, oldest first, one per bucket.
+
+    Returns:
+        The candles, and how many rows were no candle (a high below its low, say).
+
+    Raises:
+        RestMalformed: The body is no list.
+    """
+    rows = load(body)
+    if not isinstance(rows, list):
+        raise RestMalformed("candles: expected a list")
+    found: dict[datetime, Candle] = {}
+    wrong = 0
+    for row in rows:
+        candle = _candle(row)
+        if candle is None:
+            wrong += 1
+        else:
+            found[candle.start] = candle
+    return [found[start] for start in sorted(found)], wrong
+
+
+def _candle(row: object) -> Candle | None:
+    if not isinstance(row, list) or len(row) < CANDLE_FIELDS or not isinstance(row[0], int):
+        return None
+    try:
+        start = datetime.fromtimestamp(row[0], UTC)
+        low, high, open_, close, volume = (_decimal(value) for value in row[1:CANDLE_FIELDS])
+    except (ValueError, OverflowError, OSError):
+        return None
+    if start.year not in YEARS or volume < 0:
+        return None
+    if not 0 < low <= min(open_, close) or high < max(open_, close):
+        return None
+    return Candle(start=start, open=open_, high=high, low=low, close=close, volume=volume)
+
+
+def _decimal(value: object) -> Decimal:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = Decimal(value)
+    if not isinstance(value, Decimal):
+        raise ValueError(f"{str(value)[:40]!r} is no number")
+    number = parse_decimal(value)
+    if len(number.as_tuple().digits) > DIGITS_MAX:
+        raise ValueError("too many digits")
+    return number
+
+
+def read_ticker(body: bytes | str, product_id: str) -> TickerSeen:
+    """The answer of `GET /products/{id}/ticker`; it has no sequence number (0 here).
+
+    Raises:
+        RestMalformed: A price is missing or no number.
+    """
+    entry = load(body)
+    if not isinstance(entry, dict) or not PRODUCT_ID.fullmatch(product_id):
+        raise RestMalformed("ticker: expected an object")
+    trade_id = entry.get("trade_id")
+    try:
+        return TickerSeen(
+            product_id=product_id,
+            price=parse_number(entry, "price"),
+            best_bid=parse_number(entry, "bid"),
+            best_ask=parse_number(entry, "ask"),
+            sequence=0,
+            time=parse_time(entry.get("time")),
+            trade_id=trade_id if isinstance(trade_id, int) else None,
+            last_size=parse_number(entry, "size") if "size" in entry else None,
+            volume_24h=parse_number(entry, "volume") if "volume" in entry else None,
+        )
+    except ValueError as error:
+        raise RestMalformed(f"ticker: {error}") from None
+
+
+def read_time(body: bytes | str) -> datetime:
+    """The answer of `GET /time`.
+
+    Raises:
+        RestMalformed: No time in it.
+    """
+    entry = load(body)
+    moment = parse_time(entry.get("iso")) if isinstance(entry, dict) else None
+    if moment is None:
+        raise RestMalformed("time: no iso time")
+    return moment
+
+
+def error_text(content_type: str, body: bytes) -> str:
+    """What an error body says, in one line, whatever its shape."""
+    text = body[: 20 * ERROR_CHARS_MAX].decode("utf-8", "replace").strip()
+    if "json" in content_type or text.startswith("{"):
+        try:
+            entry = load(text)
+        except RestMalformed:
+            entry = None
+        if isinstance(entry, dict) and isinstance(entry.get("message"), str):
+            return str(entry["message"])[:ERROR_CHARS_MAX]
+    if "html" in content_type or text.startswith("<"):
+        title = _TITLE.search(text)
+        text = "HTML: " + (title.group(1) if title else _TAG.sub(" ", text))
+    return " ".join(text.split())[:ERROR_CHARS_MAX] or "an empty body"

@@ -1,0 +1,70 @@
+"""Is this print credible? A band around the spread and around the last accepted mid price.
+
+Real feeds contain trades at a thousandth of the price (an ETH low of 0.10 USD stands in Coinbase's
+own candles). A print outside the band is refused, until `CONFIRMATIONS` in a row agree with each
+other: then the market really is there. Pure.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from connectors.coinbase.events import TickerSeen
+
+PRICE_BAND: Final = Decimal("0.10")
+"""How far the last trade may lie from the mid price, as a share; a wider spread widens it."""
+MOVE_BAND: Final = Decimal("0.20")
+"""How far the mid price may move from one accepted ticker to the next, as a share."""
+CONFIRMATIONS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A mid price outside the band, and how many tickers in a row were near it."""
+
+    mid: Decimal
+    seen: int
+
+
+def mid_price(ticker: TickerSeen) -> Decimal:
+    """Half way between best bid and best ask."""
+    return (ticker.best_bid + ticker.best_ask) / 2
+
+
+def incoherent(ticker: TickerSeen) -> str | None:
+    """What is wrong with a ticker by itself, or None."""
+    if min(ticker.price, ticker.best_bid, ticker.best_ask) <= 0:
+        return "a price that is not positive"
+    if ticker.best_bid > ticker.best_ask:
+        return "crossed"
+    mid = mid_price(ticker)
+    band = max(PRICE_BAND * mid, ticker.best_ask - ticker.best_bid)
+    return "last trade far from the spread" if abs(ticker.price - mid) > band else None
+
+
+def _near(one: Decimal, other: Decimal) -> bool:
+    return abs(one - other) <= MOVE_BAND * other
+
+
+def judge(
+    last_mid: Decimal | None, suspect: Suspect | None, ticker: TickerSeen
+) -> tuple[str | None, Suspect | None]:
+    """Accept or refuse a ticker.
+
+    Args:
+        last_mid: Mid price of the last accepted ticker, or None.
+        suspect: What the last call returned.
+        ticker: The new one.
+
+    Returns:
+        Why it is refused, or None; and the suspect to pass in next time.
+    """
+    if (wrong := incoherent(ticker)) is not None:
+        return wrong, suspect
+    mid = mid_price(ticker)
+    if last_mid is None or _near(mid, last_mid):
+        return None, None
+    seen = suspect.seen + 1 if suspect is not None and _near(mid, suspect.mid) else 1
+    if seen >= CONFIRMATIONS:
+        return None, None
+    return "far from the last price", Suspect(mid, seen)

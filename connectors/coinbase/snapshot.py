@@ -1,0 +1,125 @@
+"""Last values and candle books to the one message every agent decides on. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from arena.ids import snapshot_id
+from arena.messages import MarketSnapshot, ProductView, Ticker
+from connectors.coinbase.candles import CandleBook
+from connectors.coinbase.feed import Feed
+
+TICK: Final = timedelta(microseconds=1)
+STANDSTILL_S_MIN: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the prices come from.
+
+    Attributes:
+        simulated: True for the simulated exchange and for recordings.
+        speed: Venue seconds per wall second.
+    """
+
+    simulated: bool = False
+    speed: float = 1.0
+
+
+@dataclass(slots=True)
+class Cadence:
+    """When the next snapshot is due.
+
+    Attributes:
+        interval_s: Venue seconds between snapshots; wall seconds where the venue's clock stands.
+        as_of: Venue time of the last snapshot.
+        published_s: Monotonic seconds of the last snapshot.
+    """
+
+    interval_s: float
+    as_of: datetime | None = None
+    published_s: float = 0.0
+
+    def due(self, venue_now: datetime, now_s: float) -> bool:
+        """True where a snapshot is due at this venue time and monotonic time."""
+        if self.as_of is None or venue_now < self.as_of - timedelta(seconds=self.interval_s):
+            return True
+        if venue_now > self.as_of and (venue_now - self.as_of).total_seconds() >= self.interval_s:
+            return True
+        return now_s - self.published_s >= max(self.interval_s, STANDSTILL_S_MIN)
+
+    def take(self, venue_now: datetime, now_s: float) -> datetime:
+        """The `as_of` of the snapshot made now.
+
+        Where the venue's clock stands still, or went back a little with a new connection, it is
+        one microsecond later than the last: two snapshots never share an id.
+        """
+        back_s = 0.0 if self.as_of is None else (self.as_of - venue_now).total_seconds()
+        if self.as_of is not None and 0 <= back_s <= self.interval_s:
+            venue_now = self.as_of + TICK
+        self.as_of, self.published_s = venue_now, now_s
+        return venue_now
+
+
+def compose(
+    *,
+    feed: Feed,
+    books: Mapping[str, CandleBook],
+    published: Mapping[str, Ticker],
+    ticker_offsets: Mapping[int, int],
+    as_of: datetime,
+    now_s: float,
+    now: datetime,
+    interval_s: float,
+    origin: Origin,
+    epoch: int,
+) -> MarketSnapshot:
+    """The snapshot of the products in `books`.
+
+    Args:
+        feed: For ages and staleness.
+        books: Product id -> candles; decides which products are in it.
+        published: Product id -> the last ticker the brokers have acknowledged.
+        ticker_offsets: Partition -> offset behind the newest of those.
+        as_of: Venue time; windows end with the minute that closed before it.
+        now_s: Monotonic seconds, for ages.
+        now: Wall time.
+        interval_s: Venue seconds from snapshot to snapshot.
+        origin: Simulated or not.
+        epoch: Number of the connection.
+    """
+    views = tuple(
+        _view(feed, product_id, book, published.get(product_id), as_of, now_s)
+        for product_id, book in sorted(books.items())
+    )
+    return MarketSnapshot(
+        snapshot_id=snapshot_id(feed.venue, as_of, [v.product_id for v in views]),
+        venue=feed.venue,
+        as_of=as_of,
+        interval_s=interval_s,
+        simulated=origin.simulated,
+        speed=origin.speed,
+        connection_epoch=epoch,
+        ticker_offsets=dict(ticker_offsets),
+        products=views,
+        published_at=now,
+    )
+
+
+def _view(
+    feed: Feed,
+    product_id: str,
+    book: CandleBook,
+    ticker: Ticker | None,
+    as_of: datetime,
+    now_s: float,
+) -> ProductView:
+    age_s = feed.age_s(product_id, now_s)
+    return ProductView(
+        product_id=product_id,
+        ticker=ticker,
+        age_ms=None if age_s is None else round(age_s * 1000),
+        stale=ticker is None or feed.stale(product_id, now_s),
+        windows=book.windows(as_of),
+    )

@@ -1,0 +1,75 @@
+"""The products of the simulated exchange: increments, first price, temperament. Pure."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+SPREAD_BPS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One product.
+
+    Attributes:
+        price: First price of synthetic data, in quote units.
+        quote_increment: Price step. base_increment: quantity step.
+        min_market_funds: Smallest order, in quote units.
+        spread_bps: Usual distance from bid to ask.
+        heat_pct: Volatility, 100 for bitcoin's.
+        trades_per_mille: Chance of a trade in one step of five seconds, in thousandths.
+    """
+
+    product_id: str
+    price: Decimal
+    quote_increment: Decimal
+    base_increment: Decimal = Decimal("0.00000001")
+    min_market_funds: Decimal = Decimal("1")
+    spread_bps: int = SPREAD_BPS
+    heat_pct: int = 100
+    trades_per_mille: int = 970
+
+    @property
+    def base_currency(self) -> str:
+        """What is bought and sold."""
+        return self.product_id.rsplit("-", 1)[0]
+
+    @property
+    def quote_currency(self) -> str:
+        """What it is paid with."""
+        return self.product_id.rsplit("-", 1)[-1]
+
+
+def _listed(product_id: str, price: str, step: str, base_step: str, **more: int) -> Listed:
+    return Listed(product_id, Decimal(price), Decimal(step), Decimal(base_step), **more)  # type: ignore[arg-type]  # the rest are ints
+
+
+KNOWN: Final = {
+    product.product_id: product
+    for product in (
+        _listed("BTC-USD", "67200", "0.01", "0.00000001"),
+        _listed("ETH-USD", "3240", "0.01", "0.00000001", heat_pct=130),
+        _listed("SOL-USD", "141.2", "0.01", "0.00000001", heat_pct=180, spread_bps=3),
+        _listed("FARTCOIN-USD", "0.2134", "0.0001", "0.01", heat_pct=320, spread_bps=8),
+        _listed("DOGE-USD", "0.12345", "0.00001", "0.1", heat_pct=220, spread_bps=3),
+        _listed("LTC-USD", "84.1", "0.01", "0.00000001", heat_pct=120, spread_bps=4),
+        _listed(
+            "AERO-USD",
+            "0.9123",
+            "0.0001",
+            "0.0001",
+            heat_pct=200,
+            spread_bps=15,
+            trades_per_mille=25,
+        ),
+    )
+}
+"""AERO-USD is the quiet one: minutes pass between its trades."""
+DEFAULT_PRODUCTS: Final = ("BTC-USD", "ETH-USD", "SOL-USD", "FARTCOIN-USD", "AERO-USD")
+DELISTED: Final = ("LUNA-USD",)
+"""Stands in `/products` and cannot be subscribed to, as hundreds of real ones do."""
+
+
+def listed(product_id: str) -> Listed:
+    """A known product, or a plain one at 100 for an id nobody has heard of."""
+    return KNOWN.get(product_id) or Listed(product_id, Decimal(100), Decimal("0.01"))

@@ -1,0 +1,115 @@
+"""Prices out of a seed: regimes, jumps, a spread, a common market. Pure, integers throughout.
+
+A step moves the mid price by drift + pull + noise, in millionths: the regime gives drift and
+volatility (trend up, trend down, range, volatile), a weak pull keeps the price from wandering off
+in a long run, and half of the noise is shared by all products of a seed. Now and then it jumps.
+The tape depends on the seed, the product and the count of steps, not on the time of day.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Literal
+
+from arena.money import SCALE_DIGITS, from_units, to_units
+from connectors.exchange.listing import Listed
+from connectors.exchange.noise import GAUSS_UNIT, Noise
+from connectors.exchange.tape import Tick, Trade
+
+MILLION: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """How prices behave for a while; per step, in millionths of the price."""
+
+    name: str
+    drift_ppm: int
+    noise_ppm: int
+    pull_steps: int
+    """A range pulls back to where it began within about so many steps; 0 for none."""
+    jump_every: int
+
+
+REGIMES: Final = (
+    Regime("trend up", 30, 150, 0, 3_000),
+    Regime("trend down", -30, 150, 0, 3_000),
+    Regime("range", 0, 130, 40, 6_000),
+    Regime("volatile", 0, 420, 0, 600),
+)
+REGIME_STEPS: Final = (120, 600)
+HOME_STEPS: Final = 20_000
+"""The first price pulls with this slowness, so that a week of market stays in sight of it."""
+JUMP_PPM: Final = (4_000, 20_000)
+COMMON_PCT: Final = 50
+NOTIONAL_USD: Final = (5, 4_000)
+QUOTED_USD: Final = (2_000, 60_000)
+SIZE_DIGITS: Final = 8
+
+
+class SyntheticTape:
+    """An endless tape of one product."""
+
+    def __init__(self, product: Listed, seed: int) -> None:
+        """Start at the product's first price, in a regime of the seed's choice."""
+        self.product = product
+        self._own = Noise(seed, product.product_id)
+        self._market = Noise(seed, "the market")
+        self._home = self._mid = self._anchor = to_units(product.price)
+        self._increment = to_units(product.quote_increment)
+        self._left = 0
+        self.regime = REGIMES[0]
+
+    def step(self, at_s: int) -> Tick:
+        """The next tick; the time of day does not matter."""
+        self._choose_regime()
+        self._mid = max(self._increment * 2, self._mid + self._move())
+        spread = max(self._increment, self._mid * self.product.spread_bps // 10_000)
+        spread += spread * self._own.below(60) // 100
+        bid = (self._mid - spread // 2) // self._increment * self._increment
+        bid = max(self._increment, bid)
+        ask = max(bid + self._increment, -(-(bid + spread) // self._increment) * self._increment)
+        return Tick(
+            bid=from_units(bid),
+            ask=from_units(ask),
+            bid_size=self._size(*QUOTED_USD),
+            ask_size=self._size(*QUOTED_USD),
+            trade=self._trade(bid, ask),
+        )
+
+    def _choose_regime(self) -> None:
+        if self._left == 0:
+            self.regime = REGIMES[self._own.below(len(REGIMES))]
+            self._left = self._own.between(*REGIME_STEPS)
+            self._anchor = self._mid
+        self._left -= 1
+
+    def _move(self) -> int:
+        """The change of the mid price in units."""
+        regime = self.regime
+        shared = self._market.gauss() * COMMON_PCT + self._own.gauss() * (100 - COMMON_PCT)
+        noise = regime.noise_ppm * self.product.heat_pct * shared // (100 * 100 * GAUSS_UNIT)
+        drift = regime.drift_ppm * self.product.heat_pct // 100
+        moved = self._mid * (noise * 141 // 100 + drift) // MILLION
+        moved += (self._home - self._mid) // HOME_STEPS
+        if regime.pull_steps:
+            moved += (self._anchor - self._mid) // regime.pull_steps
+        if self._own.below(regime.jump_every) == 0:
+            sign = 1 if self._own.below(2) else -1
+            moved += sign * self._mid * self._own.between(*JUMP_PPM) // MILLION
+        return moved
+
+    def _trade(self, bid: int, ask: int) -> Trade | None:
+        if self._own.below(1000) >= self.product.trades_per_mille:
+            return None
+        side: Literal["buy", "sell"] = "buy" if self._own.below(2) else "sell"
+        price = from_units(ask if side == "buy" else bid)
+        return Trade(price, self._size(*NOTIONAL_USD), side)
+
+    def _size(self, low_usd: int, high_usd: int) -> Decimal:
+        """Base units worth something between the two, in whole base increments."""
+        span = high_usd - low_usd
+        share = self._own.below(1000) * self._own.below(1000)
+        usd = low_usd + span * share // MILLION
+        units = usd * 10 ** (2 * SCALE_DIGITS) // self._mid
+        step = to_units(self.product.base_increment)
+        return from_units(max(step, units // step * step))
