@@ -123,6 +123,8 @@ def _rows(found: BrokerStatus) -> list[tuple[str, str]]:
     broker = found.broker
     if found.condition == "stale" and broker is not None:
         rows[0] = ("broker", f"stopped (pid {broker.pid} is gone; the next start cleans up)")
+        if found.reason:
+            rows.append(("reason", found.reason))
     elif broker is not None:
         rows += [
             ("version", f"{KINDS.get(broker.kind, broker.kind)} {broker.version}"),

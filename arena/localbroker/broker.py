@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Self
 
 from arena.errors import DependencyMissing
+from arena.localbroker.cache import exclusive
 from arena.localbroker.child import Child, started_at
 from arena.localbroker.config import BrokerFiles
-from arena.localbroker.diagnose import explain_exit
+from arena.localbroker.diagnose import explain_exit, read_tail
 from arena.localbroker.errors import FetchFailed, PortTaken
 from arena.localbroker.fallback import prepare_fallback
 from arena.localbroker.kafka import prepare_kafka
@@ -30,7 +31,6 @@ from arena.localbroker.state import BrokerState, read_state, remove_state, write
 READY_DEADLINE_S = 60.0
 PROBE_INTERVAL_S = 0.02
 PORT_ATTEMPTS = 3
-LOG_TAIL_BYTES = 64_000
 
 
 class LocalBroker:
@@ -91,18 +91,17 @@ class LocalBroker:
             FileRefused: A fetched file is not the one in the lock.
             DependencyMissing: Anything else that was missing, with its remedy.
         """
-        self._refuse_second()
-        with terminate_as_interrupt():
-            for attempt in range(1, PORT_ATTEMPTS + 1):
-                ports = self._choose_ports()
-                launch = self._prepare(ports, progress)
-                try:
-                    return self._run(launch, ports, progress)
-                except PortTaken:
-                    if self._port or attempt == PORT_ATTEMPTS:
-                        raise
-                    self._ports = None
-        raise AssertionError("the last attempt returns or raises")
+        try:
+            self._files.root.mkdir(parents=True, exist_ok=True)
+            lock = self._files.root / "start.lock"
+            with terminate_as_interrupt(), exclusive(lock, "broker", progress):
+                self._refuse_second()
+                return self._start_on_some_ports(progress)
+        except OSError as error:
+            raise DependencyMissing(
+                f"cannot start a broker in {self._files.root}: {error.strerror or error}",
+                remedy="free some space, or point ARENA_HOME at a directory that can be written",
+            ) from error
 
     def stop(self) -> None:
         """SIGTERM and wait; SIGKILL where it does not end. Fine where it does not run."""
@@ -118,6 +117,19 @@ class LocalBroker:
             self._child.detach()
             self._child = None
 
+    def _start_on_some_ports(self, progress: Progress) -> BrokerHandle:
+        """Start; where ports were free to choose and one was lost meanwhile, choose again."""
+        for attempt in range(1, PORT_ATTEMPTS + 1):
+            ports = self._choose_ports()
+            launch = self._prepare(ports, progress)
+            try:
+                return self._run(launch, ports, progress)
+            except PortTaken:
+                if self._port or attempt == PORT_ATTEMPTS:
+                    raise
+                self._ports = None
+        raise AssertionError("the last attempt returns or raises")
+
     def _end(self, *, kill: bool) -> None:
         child = self._child
         if child is None:
@@ -127,7 +139,7 @@ class LocalBroker:
         else:
             child.stop()
         self._child = None
-        remove_state(self._files.state)
+        remove_state(self._files.state, child.pid)
 
     def _refuse_second(self) -> None:
         state = read_state(self._files.state)
@@ -161,7 +173,11 @@ class LocalBroker:
                     self._files, self._host, ports, cache=self._cache, progress=progress
                 )
             except FetchFailed as second:
-                raise FetchFailed(f"no broker can be had: {error}; {second}") from error
+                raise FetchFailed(
+                    f"no broker can be had: {error.args[0]}; {second.args[0]}",
+                    remedy="check the network and any proxy, or set KAFKA_BOOTSTRAP_SERVERS to a "
+                    "broker you have",
+                ) from error
 
     def _run(self, launch: Launch, ports: Ports, progress: Progress) -> BrokerHandle:
         started = time.monotonic()
@@ -177,7 +193,7 @@ class LocalBroker:
             self._wait_ready(child, launch, ports, log_start, progress)
         except BaseException:
             child.kill()
-            remove_state(self._files.state)
+            remove_state(self._files.state, child.pid)
             raise
         self._child = child
         ready_s = time.monotonic() - started
@@ -239,7 +255,7 @@ class LocalBroker:
     def _explain(
         self, child: Child, launch: Launch, bootstrap: str, log_start: int
     ) -> DependencyMissing:
-        text = _read_from(launch.log_file, log_start) + _read_from(self._files.console_log, 0)
+        text = read_tail(launch.log_file, log_start) + read_tail(self._files.console_log)
         error = explain_exit(
             text,
             exit_code=child.exit_code,
@@ -254,15 +270,3 @@ class LocalBroker:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _read_from(path: Path, start: int) -> str:
-    """What was written to `path` since it was `start` bytes long; its end where that is much."""
-    if not path.exists():
-        return ""
-    size = path.stat().st_size
-    # A file shorter than before was rolled over: all of it is new.
-    begin = max(start if start <= size else 0, size - LOG_TAIL_BYTES)
-    with path.open("rb") as file:
-        file.seek(begin)
-        return file.read(LOG_TAIL_BYTES).decode(errors="replace")

@@ -92,7 +92,7 @@ def require_space(directory: Path, needed_bytes: int) -> None:
 
 @contextmanager
 def exclusive(path: Path, name: str, progress: Progress) -> Iterator[None]:
-    """Hold the lock file `path`; wait for another holder, up to `LOCK_DEADLINE_S`.
+    """Hold the lock file `path` for `name`; wait for another holder, up to `LOCK_DEADLINE_S`.
 
     Raises:
         DependencyMissing: The holder did not release the lock in time.
@@ -103,10 +103,10 @@ def exclusive(path: Path, name: str, progress: Progress) -> Iterator[None]:
         while not _try_lock(handle):
             if time.monotonic() > deadline:
                 raise DependencyMissing(
-                    f"another process has been fetching {name} for {LOCK_DEADLINE_S:.0f} s",
+                    f"another process has been at work on {name} for {LOCK_DEADLINE_S:.0f} s",
                     remedy=f"end the process that holds {path}, then try again",
                 )
-            progress(Step(name, "another process is fetching it, waiting"))
+            progress(Step(name, "another process is at work on it, waiting"))
             time.sleep(LOCK_POLL_S)
         yield
     finally:

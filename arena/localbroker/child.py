@@ -17,7 +17,7 @@ import psutil
 
 TERM_DEADLINE_S = 15.0
 KILL_DEADLINE_S = 10.0
-SAME_START_S = 1.0
+SAME_START_S = 5.0
 
 # $1 is the process to end. `read` returns when every writer of the pipe is gone.
 LIFELINE_SCRIPT = (

@@ -1,10 +1,15 @@
-"""What a broker that ended at its start wanted to say, with the remedy. Pure."""
+"""What a broker that ended wanted to say, with the remedy: signs in its log.
+
+Pure, but for `read_tail`, which reads the end of a log file.
+"""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from arena.errors import DependencyMissing
 
 TAIL_LINES = 8
+TAIL_BYTES = 64_000
 LINE_CHARACTERS_MAX = 300
 
 
@@ -49,6 +54,17 @@ CAUSES = (
 )
 
 
+def find_cause(log_text: str) -> tuple[str, str] | None:
+    """What a log says went wrong and the remedy; None where it shows no known sign.
+
+    Both texts may hold the fields `{data_dir}` and `{bootstrap}`.
+    """
+    for cause in CAUSES:
+        if cause.sign in log_text:
+            return cause.message, cause.remedy
+    return None
+
+
 def explain_exit(
     log_text: str, *, exit_code: int | None, bootstrap: str, data_dir: str, log_file: str
 ) -> DependencyMissing:
@@ -61,16 +77,26 @@ def explain_exit(
         data_dir: Where its topics lie.
         log_file: Where the whole log is.
     """
-    for cause in CAUSES:
-        if cause.sign in log_text:
-            message = cause.message.format(bootstrap=bootstrap, data_dir=data_dir)
-            return DependencyMissing(
-                f"the local broker did not start: {message}",
-                remedy=f"{cause.remedy} (log: {log_file})",
-            )
+    if (cause := find_cause(log_text)) is not None:
+        message, remedy = (text.format(bootstrap=bootstrap, data_dir=data_dir) for text in cause)
+        return DependencyMissing(
+            f"the local broker did not start: {message}", remedy=f"{remedy} (log: {log_file})"
+        )
     tail = [line[:LINE_CHARACTERS_MAX] for line in log_text.splitlines() if line.strip()]
     shown = "\n  ".join(tail[-TAIL_LINES:]) or "nothing"
     return DependencyMissing(
         f"the local broker ended with code {exit_code} before it was ready; it wrote:\n  {shown}\n",
         remedy=f"read {log_file}",
     )
+
+
+def read_tail(path: Path, start: int = 0) -> str:
+    """What was written to `path` since it was `start` bytes long; its end where that is much."""
+    if not path.exists():
+        return ""
+    size = path.stat().st_size
+    # A file shorter than before was rolled over: all of it is new.
+    begin = max(start if start <= size else 0, size - TAIL_BYTES)
+    with path.open("rb") as file:
+        file.seek(begin)
+        return file.read(TAIL_BYTES).decode(errors="replace")

@@ -5,6 +5,7 @@ stamp with each file's size and modification time. The stamp makes the check of 
 start cheap (47 `stat` calls); `verify_jars` reads every byte again.
 """
 
+import errno
 import json
 import queue
 import shutil
@@ -26,6 +27,11 @@ STALL_DEADLINE_S = 90.0
 POLL_S = 0.1
 STAMP_NAME = "stamp.json"
 MAVEN_DIR = "maven"
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+REFUSED_FETCH_REMEDY = (
+    "it was thrown away; try again, and if it comes back the same, something between here and "
+    "the Maven repository alters files: try another network"
+)
 
 OnBytes = Callable[[int], None]
 Fetcher = Callable[[Jar, Path, OnBytes], Path]
@@ -50,7 +56,7 @@ def ensure_jars(
     """The directory with exactly the jars of `lock`, fetched first where it is missing.
 
     Raises:
-        FileRefused: A fetched jar is truncated or altered; it is named.
+        FileRefused: A jar, fetched now or cached, is truncated or altered; it is named.
         FetchFailed: A jar could not be fetched.
         DependencyMissing: The cache cannot be written.
     """
@@ -58,7 +64,7 @@ def ensure_jars(
     entry = ensure_entry(
         root,
         entry_name(lock),
-        is_whole=lambda path: _stamp_matches(lock, path),
+        is_whole=lambda path: _is_trusted(lock, path),
         build=lambda staging: _build(lock, staging, fetcher or fetch_with_jgo, progress),
         needed_bytes=3 * lock.size_bytes,
         progress=progress,
@@ -76,30 +82,28 @@ def jars_directory(lock: KafkaLock, cache: Path) -> Path:
     return cache / entry_name(lock) / "jars"
 
 
-def check_jar(jar: Jar, path: Path) -> None:
+def check_jar(jar: Jar, path: Path, *, shown: str, remedy: str) -> None:
     """Compare one file with the lock, byte for byte.
 
+    Args:
+        jar: What the lock says.
+        path: The file.
+        shown: What to call the file in the error.
+        remedy: What to do about it.
+
     Raises:
-        FileRefused: With the jar's name, what was expected, what was found, and the remedy.
+        FileRefused: With what was expected, what was found, and the remedy.
     """
-    remedy = (
-        "it was not used; delete the file and try again, and if it comes back the same, "
-        "something between here and the Maven repository alters files"
-    )
-    size = path.stat().st_size
-    if size < jar.size_bytes:
-        raise FileRefused(
-            f"{path} is truncated: {size} bytes, the lock says {jar.size_bytes} "
-            f"(SHA-256 {jar.sha256}, found {sha256_of(path)})",
-            remedy=remedy,
-        )
     found = sha256_of(path)
-    if found != jar.sha256:
-        raise FileRefused(
-            f"{path} is not the file in the lock: expected SHA-256 {jar.sha256} "
-            f"({jar.size_bytes} bytes), found {found} ({size} bytes)",
-            remedy=remedy,
-        )
+    if found == jar.sha256:
+        return
+    size_bytes = path.stat().st_size
+    what = "is truncated" if size_bytes < jar.size_bytes else "is not the file in the lock"
+    raise FileRefused(
+        f"{shown} {what}: expected {jar.size_bytes} bytes with SHA-256 {jar.sha256}, "
+        f"found {size_bytes} bytes with SHA-256 {found}",
+        remedy=remedy,
+    )
 
 
 def verify_jars(lock: KafkaLock, directory: Path) -> None:
@@ -110,17 +114,16 @@ def verify_jars(lock: KafkaLock, directory: Path) -> None:
     """
     if not directory.is_dir():
         raise FileRefused(f"{directory} is missing", remedy="arena broker start fetches it")
+    remedy = f"delete {directory.parent}; arena broker start fetches the jars again"
     known = {jar.file_name for jar in lock.jars}
     for path in sorted(directory.iterdir()):
         if path.name not in known:
-            raise FileRefused(
-                f"{path} is not in the lock", remedy="delete it: everything there would be run"
-            )
+            raise FileRefused(f"{path} is not in the lock and would be run", remedy=remedy)
     for jar in lock.jars:
         path = directory / jar.file_name
         if not path.is_file():
-            raise FileRefused(f"{path} is missing", remedy="arena broker start fetches it")
-        check_jar(jar, path)
+            raise FileRefused(f"{path} is missing", remedy=remedy)
+        check_jar(jar, path, shown=str(path), remedy=remedy)
 
 
 def fetch_with_jgo(jar: Jar, directory: Path, on_bytes: OnBytes) -> Path:
@@ -159,14 +162,27 @@ def _stamp(lock: KafkaLock, directory: Path) -> dict[str, list[int]]:
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
+def _is_trusted(lock: KafkaLock, entry: Path) -> bool:
+    """True for an entry that holds the lock's files; False where there is none yet.
+
+    A stamp that does not fit asks for every byte to be read: a cache that was copied is stamped
+    anew, one that was altered is refused. Nothing that was tampered with is quietly replaced.
+    """
+    if not entry.exists():
+        return False
+    if not _stamp_matches(lock, entry):
+        verify_jars(lock, entry / "jars")
+        (entry / STAMP_NAME).write_text(json.dumps(_stamp(lock, entry / "jars")))
+    return True
+
+
 def _stamp_matches(lock: KafkaLock, entry: Path) -> bool:
     """True when the entry holds exactly the lock's files, untouched since they were checked."""
     try:
         expected = json.loads((entry / STAMP_NAME).read_text())
         names = {path.name for path in (entry / "jars").iterdir()}
-        sizes_fit = all(expected[jar.file_name][0] == jar.size_bytes for jar in lock.jars)
-        return sizes_fit and names == set(expected) and expected == _stamp(lock, entry / "jars")
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return names == set(expected) and expected == _stamp(lock, entry / "jars")
+    except (OSError, ValueError, TypeError):
         return False
 
 
@@ -183,8 +199,8 @@ class _Fetch:
         self._waiting: queue.SimpleQueue[Jar] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[tuple[Jar, Path | Exception]] = queue.SimpleQueue()
         self._cancelled = threading.Event()
-        self._fetched_bytes = 0
-        self._count = threading.Lock()
+        # Each thread writes only the entry of the jar it is fetching.
+        self._arrived_bytes = {jar.coordinate: 0 for jar in lock.jars}
 
     def run(self) -> None:
         """Fetch all or raise; in either case no thread goes on working for long.
@@ -218,8 +234,9 @@ class _Fetch:
                     raise outcome
                 outcome.rename(self._staging / "jars" / jar.file_name)
                 arrived += 1
-            if self._fetched_bytes != seen_bytes:
-                seen_bytes, moved_at = self._fetched_bytes, time.monotonic()
+            now_bytes = sum(self._arrived_bytes.values())
+            if now_bytes != seen_bytes:
+                seen_bytes, moved_at = now_bytes, time.monotonic()
             elif time.monotonic() - moved_at > STALL_DEADLINE_S:
                 raise FetchFailed(
                     f"no byte of the broker's jars arrived for {STALL_DEADLINE_S:.0f} s",
@@ -229,7 +246,7 @@ class _Fetch:
 
     def _report(self, arrived: int) -> None:
         count, total = len(self._lock.jars), self._lock.size_bytes
-        done = min(self._fetched_bytes, total)
+        done = min(sum(self._arrived_bytes.values()), total)
         finished = arrived == count
         detail = f"{arrived} of {count} files, {done / 1e6:.0f} of {total / 1e6:.0f} MB"
         if finished:
@@ -247,36 +264,32 @@ class _Fetch:
                 self._results.put((jar, self._fetch_checked(jar)))
             except FetchCancelled:
                 return
-            except (FetchFailed, FileRefused) as error:
+            except Exception as error:  # the boundary of a thread: `_collect` raises it again
                 self._results.put((jar, error))
                 return
 
     def _fetch_checked(self, jar: Jar) -> Path:
+        def on_bytes(count: int) -> None:
+            if self._cancelled.is_set():
+                raise FetchCancelled
+            self._arrived_bytes[jar.coordinate] += count
+
         for attempt in range(1, ATTEMPTS_PER_JAR + 1):
-            before = self._fetched_bytes
+            self._arrived_bytes[jar.coordinate] = 0
             try:
-                path = self._fetcher(jar, self._staging / MAVEN_DIR, self._on_bytes)
+                path = self._fetcher(jar, self._staging / MAVEN_DIR, on_bytes)
             except (OSError, RuntimeError) as error:
+                if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+                    raise
                 if attempt == ATTEMPTS_PER_JAR:
                     raise FetchFailed(
                         f"{jar.file_name} could not be fetched in {attempt} attempts "
                         f"({type(error).__name__})",
                         remedy="check the network and any proxy; or set KAFKA_BOOTSTRAP_SERVERS",
                     ) from error
-                self._uncount(before)
                 if self._cancelled.wait(RETRY_PAUSE_S * attempt):
                     raise FetchCancelled from error
             else:
-                check_jar(jar, path)
+                check_jar(jar, path, shown=jar.file_name, remedy=REFUSED_FETCH_REMEDY)
                 return path
         raise AssertionError("the last attempt returns or raises")
-
-    def _on_bytes(self, count: int) -> None:
-        if self._cancelled.is_set():
-            raise FetchCancelled
-        with self._count:
-            self._fetched_bytes += count
-
-    def _uncount(self, before: int) -> None:
-        with self._count:
-            self._fetched_bytes = min(self._fetched_bytes, before)

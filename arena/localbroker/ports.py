@@ -7,6 +7,7 @@ happily answers from whoever holds it; so ports are tried before the start.
 import socket
 from dataclasses import dataclass
 
+from arena.errors import UsageError
 from arena.localbroker.errors import PortTaken
 
 DEFAULT_PORT = 9092
@@ -42,8 +43,13 @@ def choose_ports(port: int | None, host: str = LOOPBACK) -> Ports:
         host: The IPv4 address to listen on.
 
     Raises:
+        UsageError: `host` is no address of this machine.
         PortTaken: `port` was given and something else holds it.
     """
+    if not can_bind(0, host):
+        raise UsageError(
+            f"{host!r} is no IPv4 address of this machine", remedy=f"try --host {LOOPBACK}"
+        )
     if port and not can_bind(port, host):
         raise PortTaken(
             f"port {port} on {host} is taken by another process",

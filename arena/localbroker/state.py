@@ -62,6 +62,8 @@ def write_state(path: Path, state: BrokerState) -> None:
     draft.replace(path)
 
 
-def remove_state(path: Path) -> None:
-    """Forget the broker; fine where there is none."""
-    path.unlink(missing_ok=True)
+def remove_state(path: Path, pid: int) -> None:
+    """Forget the broker with this pid; one that was started since stays known."""
+    state = read_state(path)
+    if state is None or state.pid == pid:
+        path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import psutil
 from arena.localbroker.cache import cache_root
 from arena.localbroker.child import end_process
 from arena.localbroker.config import BrokerFiles
+from arena.localbroker.diagnose import find_cause, read_tail
 from arena.localbroker.jars import jars_directory, verify_jars
 from arena.localbroker.lock import load_lock
 from arena.localbroker.resolve import ask
@@ -29,6 +30,7 @@ class BrokerStatus:
         rss_bytes: Resident memory of its process; 0 where it does not run.
         uptime_s: Seconds since its start; 0 where it does not run.
         jars: Directory of the cached jars; None where they are not cached.
+        reason: Why it ended, where its log tells a known cause; else "".
         verified: True where every byte of the jars was read and compared just now.
     """
 
@@ -37,6 +39,7 @@ class BrokerStatus:
     rss_bytes: int
     uptime_s: float
     jars: Path | None
+    reason: str
     verified: bool
 
     def as_json(self) -> dict[str, object]:
@@ -47,6 +50,7 @@ class BrokerStatus:
             "rss_bytes": self.rss_bytes,
             "uptime_s": round(self.uptime_s, 1),
             "jars": str(self.jars) if self.jars else None,
+            "reason": self.reason,
             "verified": self.verified,
         }
 
@@ -70,6 +74,7 @@ def look(home: Path, *, cache: Path | None = None, verify: bool = False) -> Brok
         rss_bytes=rss_bytes,
         uptime_s=uptime_s,
         jars=directory if directory.is_dir() else None,
+        reason=_reason(state) if state is not None and not running else "",
         verified=verify,
     )
 
@@ -85,7 +90,7 @@ def stop_broker(home: Path) -> BrokerState | None:
     if state is None:
         return None
     ended = end_process(state.pid, state.start_time_s)
-    remove_state(path)
+    remove_state(path, state.pid)
     return state if ended else None
 
 
@@ -97,6 +102,16 @@ def _condition(state: BrokerState | None, *, running: bool) -> Condition:
     answer = ask(state.bootstrap)
     ours = answer is not None and answer.cluster_id == state.cluster_id
     return "running" if ours else "not answering"
+
+
+def _reason(state: BrokerState) -> str:
+    """What the log of a broker that is gone says of its end."""
+    cause = find_cause(read_tail(Path(state.log_file)))
+    if cause is None:
+        return ""
+    message, remedy = cause
+    fields = {"data_dir": state.data_dir, "bootstrap": state.bootstrap}
+    return f"{message.format(**fields)}; {remedy.format(**fields)}"
 
 
 def _usage(state: BrokerState) -> tuple[int, float]:

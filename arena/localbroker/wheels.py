@@ -79,6 +79,7 @@ def _install(wheel: Wheel, staging: Path, progress: Progress, deadline_s: float)
     scratch = staging / ".scratch"
     scratch.mkdir()
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input"]
+    command += ["--retries", "2", "--timeout", "30"]
     command += ["--disable-pip-version-check", "--no-cache-dir", "--no-deps", "--no-compile"]
     command += ["--only-binary", ":all:", "--require-hashes"]
     command += ["--target", str(staging), "--requirement", str(wheel.lock)]
