@@ -63,7 +63,7 @@ def router(
 
     A second process of the same name is a hot standby.
 
-    Example: arena router --name mo --chat-node-name scripted --strategy momentum
+    Example: arena router --name mo --chat-node-name rules --strategy momentum
     """
     limits = Limits(rounds=max_rounds, decision_s=decision_deadline, tool_s=tool_timeout)
     seats = [f"{name}={strategy}@{chat_node_name}"]
@@ -85,7 +85,7 @@ def routers(
 ) -> None:
     """Run several agents in one process.
 
-    Example: arena routers --agent momentum=momentum@scripted --agent idle=cash@scripted
+    Example: arena routers --agent mo=momentum@rules --agent idle=cash@rules
     """
     limits = Limits(rounds=max_rounds, decision_s=decision_deadline, tool_s=tool_timeout)
     _run("routers", name, agent, limits, cadence, bootstrap_servers, log_level)
@@ -116,7 +116,7 @@ def _run(
 
 
 def split_agent(text: str) -> tuple[str, str, str]:
-    """Name, strategy and chat node of "momentum=momentum@scripted"; a path may be the strategy.
+    """Name, strategy and chat node of "mo=momentum@rules"; a path may be the strategy.
 
     Raises:
         UsageError: The text has another form.
@@ -126,6 +126,6 @@ def split_agent(text: str) -> tuple[str, str, str]:
     if not (equals and at and strategy):
         raise UsageError(
             f"--agent {text!r} is not NAME=STRATEGY@CHAT_NODE",
-            remedy="write it as momentum=momentum@scripted",
+            remedy="write it as mo=momentum@rules",
         )
     return check_name("agent", agent), strategy, check_name("chat node", chat_node)

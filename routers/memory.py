@@ -22,6 +22,7 @@ PHRASE_CHARS_MAX = 120
 TURN_IDS_KEPT = 64
 """Ids of ended turns that are kept to recognise a second `Turn`."""
 
+CLOSING_WORD = "reasoning:"
 PAST = {"buy": "bought", "sell": "sold"}
 
 
@@ -91,10 +92,16 @@ def memory_line(as_of: datetime, trades: list[str], words: str) -> str:
     done = ", ".join(trades[:TRADES_SHOWN_MAX]) or "no trade"
     if (more := len(trades) - TRADES_SHOWN_MAX) > 0:
         done += f" and {more} more"
-    said = " ".join(words.split()).replace('"', "'")
+    said = " ".join(_closing(words).split()).replace('"', "'")
     if len(said) > WORDS_CHARS_MAX:
         said = said[: WORDS_CHARS_MAX - 3] + "..."
     return f"{as_of:%H:%M} {done}" + (f': "{said}"' if said else "")
+
+
+def _closing(words: str) -> str:
+    """What stands behind the last "Reasoning:", or everything where there is none."""
+    at = words.lower().rfind(CLOSING_WORD)
+    return words[at + len(CLOSING_WORD) :] if at >= 0 else words
 
 
 def trade_phrase(call: RequestedCall, result: ToolResult | None) -> str:

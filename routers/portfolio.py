@@ -24,14 +24,14 @@ class HeldPosition(Part):
     Attributes:
         quantity: Base units. average_cost: USD per base unit, fees included.
         bid: What a seller got when it was told; None where no price was known.
-        held_s: Venue seconds since entry, weighted by quantity.
+        held_s: Venue seconds since entry, weighted by quantity; None where unknown.
     """
 
     product_id: str = Field(max_length=64)
     quantity: WireDecimal
     average_cost: WireDecimal
     bid: WireDecimal | None = None
-    held_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    held_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class Portfolio(Part):
@@ -61,7 +61,7 @@ class MarkedPosition:
     Attributes:
         bid: From the snapshot, else as it was told; None where neither knows one.
         unrealised_usd: Value at the bid less cost; None without a bid.
-        held_s: Venue seconds up to the snapshot.
+        held_s: Venue seconds up to the snapshot; None where unknown.
     """
 
     product_id: str
@@ -69,7 +69,7 @@ class MarkedPosition:
     average_cost: Decimal
     bid: Decimal | None
     unrealised_usd: Decimal | None
-    held_s: float
+    held_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def mark(known: KnownPortfolio, snapshot: MarketSnapshot) -> MarkedPortfolio:
                 average_cost=position.average_cost,
                 bid=bid,
                 unrealised_usd=None if bid is None else value - cost,
-                held_s=position.held_s + elapsed_s,
+                held_s=None if position.held_s is None else position.held_s + elapsed_s,
             )
         )
     return MarkedPortfolio(known.portfolio.cash_usd, equity, tuple(marked))

@@ -177,7 +177,8 @@ def _position_line(position: MarkedPosition) -> str:
     if position.bid is not None and position.unrealised_usd is not None:
         words.append(f"bid={decimal_text(position.bid)}")
         words.append(f"unrealised_usd={position.unrealised_usd.quantize(CENT):+f}")
-    words.append(f"held={held_text(position.held_s)}")
+    if position.held_s is not None:
+        words.append(f"held={held_text(position.held_s)}")
     return " ".join(words)
 
 

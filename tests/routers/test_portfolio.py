@@ -1,0 +1,75 @@
+"""What is read from tool results, and nothing from anything else."""
+
+import pytest
+from pydantic import JsonValue
+
+from arena.messages import ToolResult
+from routers.portfolio import portfolio_in
+from tests.routers.builders import portfolio_value
+
+
+def carrying(value: JsonValue) -> ToolResult:
+    """A result with a structured value."""
+    return ToolResult(
+        call_id="c",
+        agent="alpha",
+        turn_id="t",
+        round=0,
+        index=0,
+        tool="get_portfolio",
+        ok=True,
+        text="",
+        value=value,
+    )
+
+
+def test_both_account_tools_tell_the_portfolio() -> None:
+    """`get_portfolio` is it; `execute_trade` has it under a key; money stays exact."""
+    asked = portfolio_in(carrying(portfolio_value("93279.64000001")))
+    traded = portfolio_in(carrying({"price": "1", "portfolio": portfolio_value("93279.64000001")}))
+
+    assert asked is not None
+    assert asked == traded
+    assert ("93279.64000001", "0.1") == (str(asked.cash_usd), str(asked.positions[0].quantity))
+
+
+def test_an_unknown_bid_and_time_are_allowed() -> None:
+    """The executor may know no price for a product."""
+    value: JsonValue = {
+        "cash_usd": "1",
+        "positions": [
+            {
+                "product_id": "X-USD",
+                "quantity": "1",
+                "average_cost": "2",
+                "bid": None,
+                "held_s": None,
+            }
+        ],
+    }
+    found = portfolio_in(carrying(value))
+
+    assert found is not None
+    assert (None, None) == (found.positions[0].bid, found.positions[0].held_s)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        3,
+        "cash_usd",
+        [],
+        {},
+        {"result": "4"},
+        {"cash_usd": 1.5},
+        {"cash_usd": "NaN"},
+        {"cash_usd": "1", "positions": [{"product_id": "X"}]},
+        {"cash_usd": "1", "positions": "none"},
+        {"portfolio": None},
+        {"portfolio": {"cash_usd": None}},
+    ],
+)
+def test_anything_else_is_no_portfolio(value: JsonValue) -> None:
+    """Other values and malformed ones are passed over, floats are no money."""
+    assert portfolio_in(carrying(value)) is None

@@ -1,0 +1,147 @@
+"""The contract of strategies, over whatever is found, and the files users bring."""
+
+from pathlib import Path
+
+import pytest
+
+from arena.errors import UsageError
+from arena.ids import NAME_PATTERN
+from arena.messages import Sampling
+from routers.prompt import HOUSE_RULES
+from routers.strategy import PROMPT_BYTES_MAX, load_strategy, shipped_names
+
+TOML = """
+name = "mine"
+prompt = "Buy on Mondays."
+tools = ["execute_trade"]
+cadence = 3
+[sampling]
+temperature = 0.5
+"""
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_shipped_strategy_can_be_played(name: str) -> None:
+    """Each has its file's name, a prompt of substance, distinct tools and a cadence."""
+    strategy = load_strategy(name)
+
+    assert name == strategy.name
+    assert NAME_PATTERN.fullmatch(strategy.name)
+    assert 100 < len(strategy.prompt.encode()) < PROMPT_BYTES_MAX
+    assert len(set(strategy.tools)) == len(strategy.tools)
+    assert strategy.cadence >= 1
+    assert strategy.kind in ("agent", "baseline")
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_an_agent_that_trades_can_see_its_portfolio(name: str) -> None:
+    """Who may trade may also ask what it owns."""
+    tools = load_strategy(name).tools
+
+    assert ("execute_trade" in tools) == ("get_portfolio" in tools)
+
+
+def test_the_agents_and_baselines_of_the_arena_are_there() -> None:
+    """Three strategies compete, three baselines are compared with."""
+    kinds = {name: load_strategy(name).kind for name in shipped_names()}
+
+    assert {
+        "momentum": "agent",
+        "brainrot": "agent",
+        "scalper": "agent",
+        "buy_and_hold": "baseline",
+        "random": "baseline",
+        "cash": "baseline",
+    } == kinds
+
+
+def test_what_every_agent_is_told_names_costs_quantities_and_the_end() -> None:
+    """Fees, stale prices, base units and the closing line are told to every strategy alike."""
+    for word in ("{costs}", "stale=yes", "base units", "Reasoning:", "best_ask", "gap"):
+        assert word in HOUSE_RULES
+
+
+def test_a_name_may_be_written_with_dashes() -> None:
+    """The seed's spelling finds the module."""
+    assert "buy_and_hold" == load_strategy("buy-and-hold").name
+
+
+def test_an_unknown_name_is_told_which_there_are() -> None:
+    """The error lists every shipped strategy."""
+    with pytest.raises(UsageError, match=r"no strategy 'hodl'.*momentum.*scalper"):
+        load_strategy("hodl")
+
+
+def test_a_toml_file_is_a_strategy(tmp_path: Path) -> None:
+    """Name, prompt, tools, cadence and sampling come from the file."""
+    path = tmp_path / "mine.toml"
+    path.write_text(TOML)
+    strategy = load_strategy(str(path))
+
+    assert ("mine", "Buy on Mondays.", ("execute_trade",), 3) == (
+        strategy.name,
+        strategy.prompt,
+        strategy.tools,
+        strategy.cadence,
+    )
+    assert Sampling(temperature=0.5) == strategy.sampling
+
+
+def test_a_python_file_is_a_strategy(tmp_path: Path) -> None:
+    """A module with a STRATEGY may lie anywhere."""
+    path = tmp_path / "own.py"
+    path.write_text(
+        "from routers.strategy import Strategy\n"
+        'STRATEGY = Strategy(name="own", prompt="Hold.", tools=())\n'
+    )
+
+    assert "own" == load_strategy(str(path)).name
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name = 'x'", "lacks prompt"),
+        ("prompt = 'x'", "lacks name"),
+        ("name = 'x'\nprompt = ' '", "prompt is empty"),
+        ("name = 'x'\nprompt = 'p'\ncolour = 1", "has colour"),
+        ("name = 'x'\nprompt = 'p'\ntools = 'execute_trade'", "write a list"),
+        ("name = 'x'\nprompt = 'p'\ntools = [1]", "names"),
+        ("name = 'x'\nprompt = 'p'\ncadence = 0", "cadence is 0"),
+        ("name = 'x'\nprompt = 'p'\ncadence = true", "cadence is True"),
+        ("name = 'x'\nprompt = 'p'\nkind = 'bot'", "kind is 'bot'"),
+        ("name = 'a b'\nprompt = 'p'", "strategy name 'a b'"),
+        ("name = 7\nprompt = 'p'", "name is 7"),
+        ("name = 'x'\nprompt = 'p'\n[sampling]\ntemperature = 'hot'", "sampling.temperature"),
+        ("name = ", "is no TOML"),
+    ],
+)
+def test_a_bad_toml_file_says_what_to_change(tmp_path: Path, text: str, said: str) -> None:
+    """Every mistake is a usage error that names the field."""
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        load_strategy(str(path))
+
+
+@pytest.mark.parametrize("text", ["STRATEGY = 3", "import no_such_module_here", "def"])
+def test_a_bad_python_file_says_so(tmp_path: Path, text: str) -> None:
+    """A file without a strategy, or one that cannot be loaded, is a usage error."""
+    path = tmp_path / "bad.py"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"bad\.py"):
+        load_strategy(str(path))
+
+
+def test_a_missing_file_says_so() -> None:
+    """The path is named."""
+    with pytest.raises(UsageError, match=r"cannot read nowhere\.toml"):
+        load_strategy("nowhere.toml")
+
+
+def test_a_prompt_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    """The bound is told."""
+    path = tmp_path / "long.toml"
+    path.write_text(f"name = 'x'\nprompt = '{'p' * (PROMPT_BYTES_MAX + 1)}'")
+    with pytest.raises(UsageError, match="at most 20,000"):
+        load_strategy(str(path))
