@@ -135,9 +135,8 @@ class Answerer:
     async def _complete(self, request: ChatRequest, timeout_s: float) -> RawReply | CallFailed:
         try:
             return await self._model.complete(request, timeout_s=timeout_s)
-        # The boundary to providers' libraries: what they raise unforeseen must cost one call, not
-        # the process, or the same request would end it again after every restart.
-        except Exception as error:
+        except Exception as error:  # a provider's bug costs one call, not the process
+            # The same request would end the process again after every restart.
             self._node.log.exception("model raised", call_id=request.call_id)
             reason = f"the chat node could not make the call ({type(error).__name__}); see its log"
             return CallFailed(reason, retryable=False)

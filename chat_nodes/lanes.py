@@ -117,7 +117,6 @@ class Lanes:
                 self._jobs -= 1
                 self._moved.set()
             del self._lanes[key]
-        # The boundary of a task nobody awaits: the owner raises it again in `check`.
-        except Exception as error:
+        except Exception as error:  # nobody awaits this task: `check` raises it to the owner
             self._error = error
             self._moved.set()

@@ -91,8 +91,10 @@ class ChatNode:
         reader = await node.bus.group_reader(node.name, topic.name)
         try:
             while True:
+                records = await self._read(reader)
+                # In this order: what was read may come from partitions just gained.
                 await self._settle(reader)
-                for record in await self._read(reader):
+                for record in records:
                     await self._take(record)
                 self._lanes.check()
                 if node.clock.monotonic() - self._committed_at_s >= COMMIT_INTERVAL_S:

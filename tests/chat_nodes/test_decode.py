@@ -1,0 +1,275 @@
+"""Provider bytes to reply fields: the habits of servers, the bounds, and arbitrary JSON."""
+
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arena.messages import LlmCall, RequestedCall, Usage
+from arena.topics import RECORD_BYTES_MAX
+from arena.wire import encode
+from chat_nodes.decode import (
+    ARGUMENTS_BYTES_MAX,
+    NAME_CHARS_MAX,
+    TEXT_BYTES_MAX,
+    TOOL_CALLS_MAX,
+    Decoded,
+    Tokens,
+    bounded_text,
+    cut_bytes,
+    decode_reply,
+    decode_value,
+)
+from chat_nodes.models.scripted import completion
+from chat_nodes.records import CallInProgress, logged_call, reply_from_log, reply_of
+from tests.chat_nodes.asking import START, request
+
+
+def body(message: object, finish: object = "stop", usage: object = None) -> bytes:
+    """A response body with one choice."""
+    choice = {"index": 0, "message": message, "finish_reason": finish}
+    return orjson.dumps({"choices": [choice], "usage": usage})
+
+
+def call(name: str = "execute_trade", arguments: object = "{}", id_: object = "c1") -> object:
+    """A tool call as a provider writes it."""
+    return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def test_text_calls_and_tokens_are_kept() -> None:
+    """An ordinary answer comes through whole, cached and reasoning tokens included."""
+    usage = {
+        "prompt_tokens": 2300,
+        "completion_tokens": 40,
+        "prompt_tokens_details": {"cached_tokens": 2000},
+        "completion_tokens_details": {"reasoning_tokens": 12},
+    }
+    message = {
+        "role": "assistant",
+        "content": "Buying.",
+        "reasoning_content": "It rises.",
+        "tool_calls": [call(arguments='{"quantity": "1"}')],
+    }
+
+    assert Decoded(
+        outcome="ok",
+        text="Buying.",
+        reasoning="It rises.",
+        tool_calls=(
+            RequestedCall(model_call_id="c1", name="execute_trade", arguments='{"quantity": "1"}'),
+        ),
+        finish_reason="tool_calls",
+        tokens=Tokens(prompt=2300, completion=40, reasoning=12, cached=2000, reported=True),
+    ) == decode_reply(body(message, "tool_calls", usage))
+
+
+@pytest.mark.parametrize(
+    ("raw", "error"),
+    [
+        (b"", "is no JSON"),
+        (b"<html><body>502 Bad Gateway</body></html>", "start '<html><body>502 Bad"),
+        (b'{"choices": [{"message": {"content": "hal', "is no JSON"),
+        (b"[" * 100_000, "is no JSON"),
+        (b"[1, 2]", "is a list, not an object"),
+        (b"{}", "has no choices"),
+        (b'{"choices": []}', "has no choices"),
+        (b'{"choices": [17]}', "has no choices"),
+        (b'{"choices": [{"finish_reason": "stop"}]}', "a choice without a message"),
+        (b'{"error": {"message": "model overloaded"}}', "an error: model overloaded"),
+        (b'{"error": "no such model"}', "an error: no such model"),
+        (body({"content": None, "refusal": "I cannot trade."}), "refused: I cannot trade."),
+        (body({"content": ""}, "content_filter"), "content filter withheld"),
+        (body({"content": ""}, "length"), "raise --max-completion-tokens"),
+        (body({"content": None}, "tool_calls"), "answer is empty (finish reason 'tool_calls')"),
+        (body({"content": None}, None), "answer is empty (finish reason 'missing')"),
+        (body({"tool_calls": [1, {"id": "x"}]}, "tool_calls"), "2 tool calls have no function"),
+        (body({"tool_calls": "buy!"}, "tool_calls"), "the tool calls are no list"),
+    ],
+)
+def test_an_unusable_answer_fails_with_its_reason(raw: bytes, error: str) -> None:
+    """Each bad answer says what was wrong with it."""
+    decoded = decode_reply(raw)
+
+    assert ("failed", ()) == (decoded.outcome, decoded.tool_calls)
+    assert error in decoded.error
+
+
+def test_an_empty_answer_that_stopped_ends_the_turn() -> None:
+    """A model may have nothing to say."""
+    assert Decoded(outcome="ok", finish_reason="stop") == decode_reply(body({"content": None}))
+
+
+def test_only_the_first_calls_are_kept_and_the_agent_is_told() -> None:
+    """Of ten thousand tool calls sixteen are carried out, and the error says so."""
+    calls = [call(id_=f"c{i}") for i in range(10_000)]
+    decoded = decode_reply(body({"content": None, "tool_calls": calls}, "tool_calls"))
+
+    assert ("ok", TOOL_CALLS_MAX, True) == (
+        decoded.outcome,
+        len(decoded.tool_calls),
+        decoded.truncated,
+    )
+    assert "10,000 tool calls were asked for, 16 are carried out" in decoded.error
+
+
+def test_long_text_is_cut_on_a_character_and_said_so() -> None:
+    """Ten megabytes of three-byte characters end within the bound, on a whole character."""
+    decoded = decode_reply(body({"content": "値" * 3_500_000}, "length"))
+
+    assert TEXT_BYTES_MAX - 2 <= len(decoded.text.encode()) <= TEXT_BYTES_MAX
+    assert decoded.truncated
+    assert "the model stopped at its token limit" in decoded.error
+
+
+def test_long_arguments_are_cut() -> None:
+    """The arguments that remain are no JSON, which the tool will tell the agent."""
+    decoded = decode_reply(body({"tool_calls": [call(arguments="x" * 9_000)]}, "tool_calls"))
+
+    assert ARGUMENTS_BYTES_MAX == len(decoded.tool_calls[0].arguments)
+    assert "the arguments of 1 calls were cut to 8,192 bytes" == decoded.error
+
+
+def test_call_ids_are_made_unique() -> None:
+    """Duplicate and missing ids are renamed: a conversation needs them unique."""
+    calls = [call(id_="a"), call(id_="a"), call(id_=None), call(id_=7), call(id_="a-2")]
+    decoded = decode_reply(body({"tool_calls": calls}, "tool_calls"))
+
+    assert ["a", "a-2", "call_2", "call_3", "a-2-2"] == [
+        c.model_call_id for c in decoded.tool_calls
+    ]
+
+
+def test_malformed_arguments_and_unknown_tools_go_on_as_received() -> None:
+    """Who answers for a tool tells the agent what is wrong with its call."""
+    calls = [call("fly_to_moon", "{not json"), call(arguments={"quantity": 1}), call("", None)]
+    decoded = decode_reply(body({"tool_calls": calls}, "tool_calls"))
+
+    assert [("fly_to_moon", "{not json"), ("execute_trade", '{"quantity":1}'), ("", "{}")] == [
+        (c.name, c.arguments) for c in decoded.tool_calls
+    ]
+
+
+def test_control_characters_leave_no_trace() -> None:
+    """Escape sequences, bells, overrides and carriage returns cannot reach a terminal."""
+    dirty = "\x1b[31mred\x1b[0m \x1b]0;title\x07bell\x07 \u202eevil\u2028 a\tb\r\nc\x9bd \x1bMx"
+
+    assert ("red bell evil a\tb\ncd x", False) == bounded_text(dirty)
+
+
+def test_content_parts_are_joined() -> None:
+    """Some servers send a list of parts instead of a text."""
+    parts = [{"type": "text", "text": "one"}, "two", {"type": "image"}, 3]
+
+    assert "one\ntwo" == decode_reply(body({"content": parts})).text
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -4, "completion_tokens": 1.5}, []])
+def test_tokens_that_are_not_told_are_not_invented(usage: object) -> None:
+    """Absent or impossible counts are none, and marked as not reported."""
+    assert Tokens() == decode_reply(body({"content": "hi"}, usage=usage)).tokens
+
+
+def test_cached_tokens_of_another_name_never_exceed_the_prompt() -> None:
+    """A provider's own name for cache hits is read, and bounded by the prompt."""
+    usage = {"prompt_tokens": 10, "completion_tokens": 1, "prompt_cache_hit_tokens": 99}
+
+    assert 10 == decode_reply(body({"content": "hi"}, usage=usage)).tokens.cached
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=40),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=20,
+)
+FUNCTION = st.fixed_dictionaries({}, optional={"name": JSON, "arguments": JSON})
+TOOL_CALL = JSON | st.fixed_dictionaries({"function": FUNCTION | JSON}, optional={"id": JSON})
+MESSAGE = st.fixed_dictionaries(
+    {},
+    optional={
+        "content": JSON,
+        "reasoning": JSON,
+        "refusal": JSON,
+        "tool_calls": st.lists(TOOL_CALL, max_size=20) | JSON,
+    },
+)
+CHOICE = st.fixed_dictionaries({"message": MESSAGE | JSON}, optional={"finish_reason": JSON})
+USAGE = JSON | st.dictionaries(
+    st.sampled_from(["prompt_tokens", "completion_tokens", "prompt_tokens_details"]), JSON
+)
+RESPONSE = JSON | st.fixed_dictionaries(
+    {"choices": st.lists(CHOICE, max_size=2) | JSON}, optional={"usage": USAGE, "error": JSON}
+)
+
+
+@given(RESPONSE)
+def test_arbitrary_json_gives_a_bounded_answer_that_can_be_sent(value: object) -> None:
+    """Whatever a provider sends decodes, within its bounds, into records the brokers take."""
+    decoded = decode_value(value)
+
+    assert len(decoded.text.encode()) <= TEXT_BYTES_MAX
+    assert len(decoded.tool_calls) <= TOOL_CALLS_MAX
+    assert len({c.model_call_id for c in decoded.tool_calls}) == len(decoded.tool_calls)
+    assert (decoded.outcome != "ok") <= bool(decoded.error)
+    assert len(encode(reply_of(logged(decoded, b""), decoded)).value) < RECORD_BYTES_MAX
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_never_raise(raw: bytes) -> None:
+    """Bytes that are no JSON fail with an error."""
+    assert decode_reply(raw).outcome in ("ok", "failed")
+
+
+@given(st.text(max_size=50), st.integers(0, 60))
+def test_a_cut_is_the_longest_start_that_fits(text: str, bytes_max: int) -> None:
+    """Nothing more would have fitted, and nothing but the end is lost."""
+    kept = cut_bytes(text, bytes_max)
+
+    assert text.startswith(kept)
+    assert len(kept.encode()) <= bytes_max
+    assert kept == text or len(text[: len(kept) + 1].encode()) > bytes_max
+
+
+def logged(decoded: Decoded, raw: bytes) -> LlmCall:
+    """The log record of an answer."""
+    progress = CallInProgress(request(), START, 0.0, attempts=1, body=raw)
+    return logged_call(
+        progress,
+        decoded,
+        node="n",
+        model="m",
+        scripted=False,
+        usage=Usage(),
+        ended_at=datetime(2026, 11, 21, 9, 31, tzinfo=UTC),
+        latency_ms=1.0,
+    )
+
+
+def test_the_largest_answer_fits_into_a_record() -> None:
+    """Text, reasoning and arguments of the worst characters at all bounds can still be sent."""
+    calls = [call("n" * 999, "\x01" * 9_000, id_="i" * 999 + str(i)) for i in range(TOOL_CALLS_MAX)]
+    raw = body({"content": "値" * 9_000, "reasoning": '"' * 20_000, "tool_calls": calls}, "length")
+    decoded = decode_reply(raw)
+    record = logged(decoded, raw)
+
+    assert all(len(c.name) == NAME_CHARS_MAX for c in decoded.tool_calls)
+    assert len(encode(reply_of(record, decoded)).value) < RECORD_BYTES_MAX
+    assert len(encode(record).value) < RECORD_BYTES_MAX
+
+
+def test_a_logged_reply_decodes_to_the_same_reply() -> None:
+    """What is read back from the log is what was sent, marked as replayed."""
+    raw = completion("scripted", "I buy.", [("execute_trade", {"quantity": "1"})])
+    decoded = decode_reply(raw)
+    record = logged(decoded, raw)
+    sent = reply_of(record, decoded)
+
+    assert sent.model_copy(update={"replayed": True}) == reply_from_log(record)
+
+
+def test_an_answer_the_log_had_to_cut_is_not_served_from_it() -> None:
+    """Half an answer is none: the call is made anew."""
+    raw = body({"content": "x" * 40_000})
+
+    assert reply_from_log(logged(decode_reply(raw), raw)) is None

@@ -1,0 +1,331 @@
+"""The chat node over the bus in memory: outcomes, order, bounds, restarts, takeovers."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.messages import ChatRequest, DeadLetter, OpenAccount
+from chat_nodes.answer import CallLimits
+from chat_nodes.lanes import WAITING_PER_WORKER
+from chat_nodes.models import open_model
+from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
+from chat_nodes.node import READ_RECORDS_MAX, ChatNodeSettings
+from tests.chat_nodes.asking import RISING, START, prompt, request
+from tests.chat_nodes.serving import (
+    NODE,
+    FakeModel,
+    calls,
+    now,
+    read_all,
+    replies,
+    send,
+    serving,
+    until,
+)
+from tests.chat_nodes.stub_server import completion
+
+GOOD = RawReply(completion("hello"), "sha")
+
+
+def asked(agent: str = "momentum", turn: str = "t", time_s: float = 60.0) -> ChatRequest:
+    """A request of now."""
+    return request(agent=agent, turn=turn, issued_at=now(), time_s=time_s)
+
+
+async def test_a_call_is_logged_and_answered(memory_bus: MemoryBus) -> None:
+    """Log and reply carry the same ids, tokens and cost; the reply goes to the agent's inbox."""
+    one = asked()
+    async with serving(memory_bus, FakeModel()) as node:
+        await send(memory_bus, one)
+        (reply,) = await replies(memory_bus)
+        (call,) = await calls(memory_bus)
+
+    assert (one.call_id, "ok", "hello momentum", "gpt", 1) == (
+        reply.call_id,
+        reply.outcome,
+        reply.text,
+        reply.node,
+        reply.attempts,
+    )
+    assert completion("hello momentum").decode() == call.raw_response
+    # 2,300 prompt and 40 completion tokens of gpt-5-nano
+    assert Decimal("0.000131000") == reply.usage.cost_usd == call.usage.cost_usd
+    assert {
+        "calls": 1,
+        "ok": 1,
+        "prompt_tokens": 2300,
+        "completion_tokens": 40,
+        "cost_microusd": 131,
+    } == dict(node.counters)
+    assert {"model": "gpt-5-nano", "scripted": False, "base_url": "fake.example"} == node.details
+
+
+async def test_the_scripted_model_is_labelled_and_free(memory_bus: MemoryBus) -> None:
+    """Everything it leaves says that no LLM was asked."""
+    one = request(prompt({"B": RISING}), issued_at=now())
+    async with serving(memory_bus, open_model(ModelSettings("scripted"))) as node:
+        await send(memory_bus, one)
+        (reply,) = await replies(memory_bus)
+        (call,) = await calls(memory_bus)
+
+    assert (True, True, Decimal(0)) == (reply.scripted, call.scripted, reply.usage.cost_usd)
+    assert ["execute_trade"] == [c.name for c in reply.tool_calls]
+    assert (True, 0) == (node.details["scripted"], node.counters["unknown_price"])
+
+
+async def test_an_unknown_price_is_unknown(memory_bus: MemoryBus) -> None:
+    """A model without a listed price costs None, which is counted, not zero."""
+    async with serving(memory_bus, FakeModel(model_id="llama3:8b")) as node:
+        await send(memory_bus, asked())
+        (reply,) = await replies(memory_bus)
+
+    assert reply.usage.cost_usd is None
+    assert (1, 0) == (node.counters["unknown_price"], node.counters["cost_microusd"])
+
+
+async def test_one_agent_is_served_in_order_and_several_at_once(memory_bus: MemoryBus) -> None:
+    """Never two calls of one agent at a time, never more than the workers allow."""
+
+    async def slow(_: ChatRequest) -> RawReply:
+        await asyncio.sleep(0.01)
+        return GOOD
+
+    model = FakeModel(slow)
+    requests = [asked(agent=f"a{i % 6}", turn=f"t{i // 6}") for i in range(30)]
+    async with serving(memory_bus, model, ChatNodeSettings(max_workers=3)):
+        await send(memory_bus, *requests)
+        for i in range(6):
+            got = await replies(memory_bus, f"a{i}", 5)
+            wanted = [r.call_id for r in requests if r.agent == f"a{i}"]
+
+            assert wanted == [r.call_id for r in got]
+
+    assert (3, False) == (model.most_at_once, model.overlapped)
+
+
+async def test_reading_pauses_when_the_lanes_are_full(memory_bus: MemoryBus) -> None:
+    """What waits in the node is bounded; nothing is lost when it goes on."""
+    gate = asyncio.Event()
+
+    async def gated(_: ChatRequest) -> RawReply:
+        await gate.wait()
+        return GOOD
+
+    model = FakeModel(gated)
+    count = 3 * READ_RECORDS_MAX
+    async with serving(memory_bus, model, ChatNodeSettings(max_workers=1)) as node:
+        await send(memory_bus, *(asked(turn=str(i)) for i in range(count)))
+        await until(lambda: node.gauges.get("lag", 0) > 0 and bool(model.asked))
+        waiting = count - node.gauges["lag"]
+        gate.set()
+        got = await replies(memory_bus, count=count)
+
+    assert waiting <= WAITING_PER_WORKER + READ_RECORDS_MAX
+    assert count == len({r.call_id for r in got}) == len(got)
+
+
+async def test_a_late_request_expires_without_a_call(memory_bus: MemoryBus) -> None:
+    """Nobody pays for an answer that nobody waits for."""
+    model = FakeModel()
+    late = request(issued_at=now() - timedelta(minutes=2), time_s=60)
+    async with serving(memory_bus, model) as node:
+        await send(memory_bus, late)
+        (reply,) = await replies(memory_bus)
+        (call,) = await calls(memory_bus)
+
+    assert ([], "expired", "expired", 0) == (
+        model.asked,
+        reply.outcome,
+        call.outcome,
+        reply.attempts,
+    )
+    assert "after its deadline" in reply.error
+    assert (1, 0) == (node.counters["expired"], node.counters["unknown_price"])
+
+
+async def test_a_call_that_outlasts_the_deadline_expires(memory_bus: MemoryBus) -> None:
+    """A model that never answers is given up when the deadline is there."""
+
+    async def never(_: ChatRequest) -> RawReply:
+        await asyncio.sleep(3600)
+        return GOOD
+
+    async with serving(memory_bus, FakeModel(never)):
+        await send(memory_bus, asked(time_s=0.3))
+        (reply,) = await replies(memory_bus)
+
+    assert "expired" == reply.outcome
+    assert "the deadline passed after 1 attempts" in reply.error
+
+
+async def test_a_failed_attempt_is_repeated(memory_bus: MemoryBus) -> None:
+    """The reply counts the attempts, the log names what failed."""
+    outcomes: list[RawReply | CallFailed] = [
+        CallFailed("answered 500", retryable=True),
+        CallFailed("answered 429", retryable=True, retry_after_s=0.01),
+        GOOD,
+    ]
+
+    async def flaky(_: ChatRequest) -> RawReply | CallFailed:
+        return outcomes.pop(0)
+
+    async with serving(memory_bus, FakeModel(flaky)) as node:
+        await send(memory_bus, asked())
+        (reply,) = await replies(memory_bus)
+        (call,) = await calls(memory_bus)
+
+    assert ("ok", 3, 2) == (reply.outcome, reply.attempts, node.counters["retries"])
+    assert ("answered 500", "answered 429") == call.errors
+
+
+async def test_a_call_that_keeps_failing_is_given_up(memory_bus: MemoryBus) -> None:
+    """The agent gets the reason, the log the provider's bytes."""
+
+    async def broken(_: ChatRequest) -> CallFailed:
+        return CallFailed("answered 500", retryable=True, retry_after_s=0.0, body=b"<html>")
+
+    settings = ChatNodeSettings(limits=CallLimits(max_retries=1))
+    async with serving(memory_bus, FakeModel(broken), settings):
+        await send(memory_bus, asked())
+        (reply,) = await replies(memory_bus)
+        (call,) = await calls(memory_bus)
+
+    assert ("failed", "gave up after 2 attempts: answered 500") == (reply.outcome, reply.error)
+    assert "<html>" == call.raw_response
+
+
+async def test_a_model_that_raises_costs_one_call(memory_bus: MemoryBus) -> None:
+    """A bug in a provider's library is answered and does not end the node."""
+
+    async def buggy(one: ChatRequest) -> RawReply:
+        if one.agent == "momentum":
+            raise KeyError("choices")
+        return GOOD
+
+    async with serving(memory_bus, FakeModel(buggy)):
+        await send(memory_bus, asked(), asked(agent="scalper"))
+        (failed,) = await replies(memory_bus)
+        (fine,) = await replies(memory_bus, "scalper")
+
+    assert ("failed", "ok") == (failed.outcome, fine.outcome)
+    assert "could not make the call (KeyError)" in failed.error
+
+
+async def test_a_spent_budget_refuses_also_after_a_restart(memory_bus: MemoryBus) -> None:
+    """The day's tokens are counted from the log when the node starts."""
+    settings = ChatNodeSettings(daily_token_budget=2_000)
+    model = FakeModel()
+    async with serving(memory_bus, model, settings):
+        await send(memory_bus, asked(turn="1"))
+        await replies(memory_bus)
+    async with serving(memory_bus, model, settings) as node:
+        await send(memory_bus, asked(turn="2"))
+        _, refused = await replies(memory_bus, count=2)
+
+    assert ("refused", 1, 1) == (refused.outcome, node.counters["refused"], len(model.asked))
+    assert (
+        "daily budget of 2,000 tokens is spent (used 2,340); resets at 00:00 UTC" == refused.error
+    )
+
+
+async def test_a_logged_call_is_not_paid_again_after_a_crash(memory_bus: MemoryBus) -> None:
+    """A request whose commit was lost is answered from the log, with the same words."""
+    model = FakeModel()
+    async with serving(memory_bus, model):
+        await send(memory_bus, asked())
+        await replies(memory_bus)
+    memory_bus.cluster.groups[NODE].committed.clear()
+    async with serving(memory_bus, model) as node:
+        first, second = await replies(memory_bus, count=2)
+
+    assert (1, 1, 0) == (len(model.asked), node.counters["from_log"], node.counters["calls"])
+    assert first.model_copy(update={"replayed": True}) == second
+    assert 1 == len(await calls(memory_bus))
+
+
+async def test_a_request_sent_twice_is_called_once(memory_bus: MemoryBus) -> None:
+    """A router that restarts sends the same call id again."""
+    model, one = FakeModel(), asked()
+    async with serving(memory_bus, model):
+        await send(memory_bus, one, one)
+        first, second = await replies(memory_bus, count=2)
+
+    assert ([one.call_id], "hello momentum") == (model.asked, second.text)
+    assert (False, True) == (first.replayed, second.replayed)
+
+
+async def test_what_is_no_request_is_buried_and_passed_over(memory_bus: MemoryBus) -> None:
+    """Malformed bytes, another message and a reply address outside the inboxes."""
+    thief = asked().model_copy(update={"reply_to": "account.events"})
+    async with serving(memory_bus, FakeModel()) as node:
+        await send(memory_bus, thief)
+        topic = topics.prompted(NODE)
+        await memory_bus.send_bytes(topic, b"{", key=None, partition=0, headers=())
+        stray = OpenAccount(call_id="c", agent="momentum", issued_at=START)
+        await memory_bus.append(topic, stray, key="momentum")
+        await send(memory_bus, asked(turn="good"))
+        (reply,) = await replies(memory_bus)
+        buried = await read_all(memory_bus, topics.DEAD_LETTERS.name, DeadLetter, 3)
+
+    assert ("ok", 3) == (reply.outcome, node.counters["dead_letters"])
+    reasons = sorted(letter.error for letter in buried)
+    assert "a OpenAccount is no ChatRequest" == reasons[0]
+    assert any("account.events" in reason for reason in reasons)
+
+
+async def test_the_commit_waits_for_the_oldest_call(memory_bus: MemoryBus) -> None:
+    """Answers behind a call that still runs are not committed past it."""
+    gate = asyncio.Event()
+
+    async def gated(one: ChatRequest) -> RawReply:
+        if one.agent == "a0":
+            await gate.wait()
+        return GOOD
+
+    # All in one partition, whatever their keys.
+    topic = topics.prompted(NODE)
+    await memory_bus.ensure_topics([replace(topics.PROMPTED.member(NODE), partitions=1)])
+    requests = [asked(agent=f"a{i}") for i in range(4)]
+    group = memory_bus.cluster.groups[NODE]
+    async with serving(memory_bus, FakeModel(gated)):
+        await send(memory_bus, *requests)
+        for i in (1, 2, 3):
+            await replies(memory_bus, f"a{i}")
+        await until(lambda: (topic, 0) in group.committed)
+        waiting = group.committed[(topic, 0)]
+        gate.set()
+        await until(lambda: group.committed[(topic, 0)] == len(requests))
+
+    assert 0 == waiting
+
+
+async def test_a_second_node_takes_half_and_then_all(memory_bus: MemoryBus) -> None:
+    """Partitions that move take their running calls along; every request gets an answer."""
+    gate = asyncio.Event()
+
+    async def gated(_: ChatRequest) -> RawReply:
+        await gate.wait()
+        return GOOD
+
+    agents = [f"a{i}" for i in range(8)]
+    first, second = FakeModel(gated), FakeModel(gated)
+    other_bus = MemoryBus(memory_bus.cluster)
+    await other_bus.start()
+    async with serving(other_bus, second) as survivor:
+        async with serving(memory_bus, first) as joined:
+            await send(memory_bus, *(asked(agent=a) for a in agents))
+            await until(lambda: len(first.running) + len(second.running) == len(agents))
+            shared = (len(first.running), len(second.running))
+        await until(lambda: len(second.running) == len(agents))
+        gate.set()
+        for agent in agents:
+            (reply,) = await replies(memory_bus, agent)
+
+            assert "ok" == reply.outcome
+
+    assert min(shared) > 0
+    assert (shared[0], "running") == (joined.counters["cancelled"], survivor.status)
+    assert len(agents) == len(await calls(memory_bus, len(agents)))

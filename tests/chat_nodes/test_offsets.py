@@ -1,0 +1,47 @@
+"""The low-water mark of answered requests."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_nodes.offsets import LowWater
+
+
+def test_the_mark_waits_for_the_oldest() -> None:
+    """Later offsets that are done do not move it past an earlier one that is not."""
+    water = LowWater()
+    for offset in (7, 8, 9):
+        water.take(offset)
+    water.done(8)
+    water.done(9)
+    waiting = water.mark()
+    water.done(7)
+
+    assert (7, 10) == (waiting, water.mark())
+
+
+def test_nothing_taken_commits_nothing() -> None:
+    """A fresh partition has no mark."""
+    assert LowWater().mark() is None
+
+
+def test_a_redelivered_offset_is_not_taken_twice() -> None:
+    """After a rebalance the group delivers from the commit on; what is under way is known."""
+    water = LowWater()
+    water.take(3)
+    water.take(4)
+    water.done(4)
+
+    assert [False, False, True] == [water.take(3), water.take(4), water.take(5)]
+
+
+@given(st.integers(1, 30).flatmap(lambda n: st.permutations(range(n))), st.integers(0, 30))
+def test_everything_below_the_mark_is_done(order: list[int], finished: int) -> None:
+    """In any order of completion the mark is the first offset that is not done."""
+    water = LowWater()
+    for offset in range(len(order)):
+        assert water.take(offset)
+    for offset in order[:finished]:
+        water.done(offset)
+    left = order[finished:]
+
+    assert min(left, default=len(order)) == water.mark()

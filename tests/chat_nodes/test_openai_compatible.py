@@ -1,0 +1,268 @@
+"""The OpenAI-compatible client against a real server on loopback that misbehaves in every way."""
+
+import asyncio
+import hashlib
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from arena.messages import ChatMessage, RequestedCall, Sampling
+from chat_nodes.decode import TOOL_CALLS_MAX, decode_reply
+from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
+from chat_nodes.models.openai_compatible import OpenAICompatibleModel, request_body
+from tests.chat_nodes.asking import request
+from tests.chat_nodes.stub_server import (
+    Behaviour,
+    StubServer,
+    completion,
+    cut,
+    endless,
+    garbage,
+    hang,
+    http,
+    reset,
+    stall,
+    stub_server,
+)
+
+KEY = "sk-planted-0123456789abcdef"
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+
+async def ask(
+    *plan: Behaviour, timeout_s: float = 5.0, key: str = KEY
+) -> tuple[RawReply | CallFailed, StubServer]:
+    """One attempt against a server with these behaviours."""
+    async with stub_server(*plan) as stub:
+        settings = ModelSettings("m-1", stub.base_url, key)
+        model = OpenAICompatibleModel(settings, now=lambda: NOW)
+        try:
+            return await model.complete(request(), timeout_s=timeout_s), stub
+        finally:
+            await model.close()
+
+
+async def refused(*plan: Behaviour, timeout_s: float = 5.0) -> CallFailed:
+    """An attempt that must fail."""
+    result, _ = await ask(*plan, timeout_s=timeout_s)
+    assert isinstance(result, CallFailed)
+    return result
+
+
+async def test_the_bytes_come_back_as_they_were_sent() -> None:
+    """The body is the server's, the hash is of what was asked, the key went only into a header."""
+    result, stub = await ask(http(completion("hi", calls=2)))
+    head, sent = stub.requests[0]
+
+    assert RawReply(completion("hi", calls=2), hashlib.sha256(sent).hexdigest()) == result
+    assert "post /v1/chat/completions http/1.1" in head.lower()
+    assert f"authorization: bearer {KEY}" in head.lower()
+    assert "accept-encoding: identity" in head.lower()
+    assert KEY.encode() not in sent
+
+
+async def test_a_connection_is_kept() -> None:
+    """Ten calls in a row need one connection."""
+    async with stub_server(http(completion())) as stub:
+        model = OpenAICompatibleModel(ModelSettings("m", stub.base_url, KEY))
+        for _ in range(10):
+            await model.complete(request(), timeout_s=5)
+        await model.close()
+
+    assert (10, 1) == (len(stub.requests), stub.connections)
+
+
+def test_a_request_has_the_protocols_shape() -> None:
+    """Messages, tools, results and settings are written as Chat Completions wants them."""
+    call = RequestedCall(model_call_id="c1", name="calculator", arguments="{}")
+    later = (
+        ChatMessage(role="assistant", tool_calls=(call,)),
+        ChatMessage(role="tool", content="4", tool_call_id="c1"),
+    )
+    sampling = Sampling(temperature=0.0, seed=7, max_completion_tokens=900)
+    asked = request(later=later, sampling=sampling)
+    settings = ModelSettings("o4", reasoning_effort="low", max_completion_tokens=500)
+    body = orjson.loads(request_body(asked, settings))
+
+    assert ["system", "user", "assistant", "tool"] == [m["role"] for m in body["messages"]]
+    function = {"name": "calculator", "arguments": "{}"}
+    assert {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c1", "type": "function", "function": function}],
+    } == body["messages"][2]
+    assert {"role": "tool", "tool_call_id": "c1", "content": "4"} == body["messages"][3]
+    assert ["execute_trade", "get_portfolio", "calculator"] == [
+        t["function"]["name"] for t in body["tools"]
+    ]
+    rest = {k: v for k, v in body.items() if k not in ("messages", "tools")}
+    assert {
+        "model": "o4",
+        "temperature": 0.0,
+        "seed": 7,
+        "max_completion_tokens": 500,
+        "reasoning_effort": "low",
+    } == rest
+
+
+def test_other_servers_get_the_older_name_of_the_cap() -> None:
+    """Servers that imitate OpenAI know `max_tokens`; without a cap neither is sent."""
+    local = ModelSettings("m", "http://127.0.0.1:1/v1", max_completion_tokens=50)
+    body = orjson.loads(request_body(request(tools=()), local))
+    uncapped = orjson.loads(request_body(request(tools=()), ModelSettings("m")))
+
+    assert (50, False, False) == (
+        body["max_tokens"],
+        "max_completion_tokens" in body,
+        "tools" in body,
+    )
+    assert {"model", "messages"} == set(uncapped)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "Sat, 21 Nov 2026 09:30:30 GMT"}, 30.0),
+    ],
+)
+async def test_too_many_requests_may_be_tried_again(
+    headers: dict[str, str], wait_s: float | None
+) -> None:
+    """429 is retryable, with the provider's own wait."""
+    body = b'{"error": {"message": "slow down", "code": "rate_limit_exceeded"}}'
+    failed = await refused(http(body, "429 Too Many Requests", headers))
+
+    assert (True, wait_s) == (failed.retryable, failed.retry_after_s)
+    assert "127.0.0.1 answered 429; slow down" == failed.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "retryable", "said"),
+    [
+        ("500 Oops", b"<html>oops</html>", True, "answered 500; <html>oops</html>"),
+        ("503 Busy", b'{"detail": "loading"}', True, "answered 503; loading"),
+        ("400 Bad", b'{"error": {"message": "no tools"}}', False, "answered 400; no tools"),
+        ("401 No", b"", False, "see --api-key-env"),
+        ("404 No", b'{"error": "no model m-1"}', False, "no model m-1; are --model-id and"),
+        ("429 No", b'{"error": {"code": "insufficient_quota"}}', False, "answered 429"),
+        ("302 Found", b"", False, "answered 302"),
+    ],
+)
+async def test_an_error_status_says_what_and_whether_to_retry(
+    status: str, body: bytes, retryable: bool, said: str
+) -> None:
+    """The reason holds the status, the provider's words and a remedy."""
+    failed = await refused(http(body, status))
+
+    assert retryable == failed.retryable
+    assert said in failed.reason
+    assert failed.body == body
+
+
+@pytest.mark.parametrize("behaviour", [hang, stall])
+async def test_silence_ends_with_the_time_out(behaviour: Behaviour) -> None:
+    """Neither a missing answer nor a body that stalls holds a worker longer than allowed."""
+    began = time.monotonic()
+    failed = await refused(behaviour, timeout_s=0.3)
+
+    assert (True, "127.0.0.1 gave no whole answer within 0.3 s") == (
+        failed.retryable,
+        failed.reason,
+    )
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("behaviour", [cut, reset, garbage])
+async def test_a_broken_connection_may_be_tried_again(behaviour: Behaviour) -> None:
+    """A body that ends early, a reset and bytes that are no HTTP."""
+    failed = await refused(behaviour)
+
+    assert failed.retryable
+    assert "the connection to 127.0.0.1 failed (" in failed.reason
+
+
+async def test_nobody_listens() -> None:
+    """A refused connection says where it went and asks about the flag."""
+    model = OpenAICompatibleModel(ModelSettings("m", "http://127.0.0.1:1/v1"))
+    failed = await model.complete(request(), timeout_s=5)
+    await model.close()
+
+    assert isinstance(failed, CallFailed)
+    assert failed.retryable
+    assert failed.reason.endswith("is --base-url right?")
+
+
+@pytest.mark.parametrize("behaviour", [http(completion("x" * 10_000_000)), endless])
+async def test_a_body_beyond_the_bound_is_not_read(behaviour: Behaviour) -> None:
+    """Ten megabytes, or an error page without end, are cut off and not asked for again."""
+    failed = await refused(behaviour)
+
+    assert (False, "127.0.0.1: the answer is longer than 4,194,304 bytes") == (
+        failed.retryable,
+        failed.reason,
+    )
+
+
+async def test_an_encoding_nobody_asked_for_is_refused() -> None:
+    """A small compressed body could unpack to any size."""
+    failed = await refused(http(b"\x1f\x8b", headers={"content-encoding": "gzip"}))
+
+    assert (False, "127.0.0.1: the answer is gzip-encoded, unasked") == (
+        failed.retryable,
+        failed.reason,
+    )
+
+
+async def test_ten_thousand_tool_calls_are_bounded() -> None:
+    """They arrive, and sixteen are kept."""
+    result, _ = await ask(http(completion(calls=10_000)))
+
+    assert isinstance(result, RawReply)
+    assert TOOL_CALLS_MAX == len(decode_reply(result.body).tool_calls)
+
+
+@pytest.mark.parametrize("status", ["200 OK", "401 No"])
+async def test_an_echoed_key_is_taken_out(status: str) -> None:
+    """A server that repeats the key cannot bring it into a topic."""
+    body = orjson.dumps({"error": {"message": f"wrong key {KEY}"}})
+    result, _ = await ask(http(body, status))
+    text = result.body.decode() + (result.reason if isinstance(result, CallFailed) else "")
+
+    assert "wrong key ***" in text
+    assert KEY not in text
+
+
+async def test_a_cancelled_call_frees_its_connection() -> None:
+    """With one connection allowed, the next call still gets through."""
+    async with stub_server(hang, http(completion())) as stub:
+        settings = ModelSettings("m", stub.base_url, KEY, max_connections=1)
+        model = OpenAICompatibleModel(settings)
+        task = asyncio.create_task(model.complete(request(), timeout_s=60))
+        async with asyncio.timeout(5):
+            while not stub.requests:
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        result = await model.complete(request(), timeout_s=5)
+        await model.close()
+
+    assert isinstance(result, RawReply)
+
+
+def test_the_provider_stands_alone_and_openai_is_loaded_by_it_only() -> None:
+    """The module imports by itself; the node and the scripted model load no `openai`."""
+    alone = "import chat_nodes.models.openai_compatible as m; m.open_model"
+    without = (
+        "import sys, chat_nodes.cli, chat_nodes.node, chat_nodes.models.scripted;"
+        "assert not {'openai', 'httpx2', 'numpy', 'pandas'} & set(sys.modules)"
+    )
+    for code in (alone, without):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+        assert (0, "") == (done.returncode, done.stderr)

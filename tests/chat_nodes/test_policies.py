@@ -1,0 +1,177 @@
+"""Each scripted strategy trades as its name says, deterministically, within what it owns."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_nodes.models.prompt_reader import read_account, read_market
+from chat_nodes.policies import POLICIES, Plan, PlannedOrder, Situation, round_quantity
+from tests.chat_nodes.asking import FALLING, FLAT, RISING, prompt
+
+COST_BPS = Decimal(62)
+
+
+def plan(strategy: str, text: str, seed: str = "seed") -> Plan:
+    """What a strategy plans on a prompt."""
+    market, account = read_market(text), read_account([text])
+    assert market is not None
+    assert account is not None
+    return POLICIES[strategy](Situation(market, account, COST_BPS, seed))
+
+
+def holding(product: str, quantity: str, cost: str, cash: str = "1000", held: str = "10s") -> str:
+    """An account section with one position."""
+    line = f"position: {product} quantity={quantity} average_cost={cost} held={held}"
+    return f"cash_usd: {cash}\nequity_usd: 100000\n{line}"
+
+
+def test_momentum_buys_what_rises() -> None:
+    """A third of the equity goes into the strongest riser."""
+    found = plan("momentum", prompt({"A": FLAT, "B": RISING, "C": FALLING}))
+
+    # 30,000 USD at 111, three digits kept
+    assert (PlannedOrder("buy", "B", Decimal(270)),) == found.orders
+    assert found.reason.startswith("B is 5.21 % over its 5m mean")
+
+
+def test_momentum_cuts_what_falls() -> None:
+    """A position under its 5-minute mean is sold whole."""
+    found = plan("momentum", prompt({"C": FALLING}, account=holding("C", "12.345", "150")))
+
+    assert (PlannedOrder("sell", "C", Decimal("12.345")),) == found.orders
+
+
+def test_momentum_waits_in_a_sideways_market() -> None:
+    """Nothing rises, nothing is bought."""
+    assert () == plan("momentum", prompt({"A": FLAT})).orders
+
+
+def test_momentum_lets_a_full_position_run() -> None:
+    """What is held in full is not added to."""
+    account = holding("B", "600", "100", cash="40000")
+
+    assert () == plan("momentum", prompt({"B": RISING}, account=account)).orders
+
+
+def test_brainrot_goes_all_in_on_the_most_volatile_riser() -> None:
+    """The wildest riser gets all the cash, less the costs."""
+    wild = [100, 140, 90, 130, 120]
+    (order,) = plan("brainrot", prompt({"A": RISING, "B": wild, "C": FALLING})).orders
+
+    assert ("buy", "B") == (order.action, order.product_id)
+    assert 98_000 < order.quantity * 120 * (1 + COST_BPS / 10_000) < 100_000
+
+
+def test_brainrot_never_sells_at_a_loss() -> None:
+    """Under water it holds; with a profit elsewhere than the hottest it rotates."""
+    market = {"A": RISING, "B": [100, 160, 90, 150]}
+    lost = plan("brainrot", prompt(market, account=holding("A", "10", "120", cash="1")))
+    won = plan("brainrot", prompt(market, account=holding("A", "10", "100", cash="1")))
+
+    assert () == lost.orders
+    assert (PlannedOrder("sell", "A", Decimal(10)),) == won.orders
+
+
+def test_scalper_buys_a_small_dip() -> None:
+    """Eight per cent of the equity into a dip below the 1-minute mean."""
+    text = prompt({"A": FLAT, "B": FLAT}, prices={"B": "99.9"})
+
+    assert (PlannedOrder("buy", "B", Decimal("80.0")),) == plan("scalper", text).orders
+
+
+@pytest.mark.parametrize(
+    ("cost", "held", "reason"),
+    [("99.5", "10s", "taking it"), ("102", "10s", "stopped out"), ("100", "5m01s", "long enough")],
+)
+def test_scalper_is_soon_out_again(cost: str, held: str, reason: str) -> None:
+    """A small gain, a stop or the time ends a position."""
+    found = plan("scalper", prompt({"A": FLAT}, account=holding("A", "7", cost, held=held)))
+
+    assert (PlannedOrder("sell", "A", Decimal(7)),) == found.orders
+    assert reason in found.reason
+
+
+def test_scalper_trades_several_products_in_one_answer() -> None:
+    """A sale and a buy go out together."""
+    text = prompt(
+        {"A": FLAT, "B": FLAT}, prices={"B": "99.9"}, account=holding("A", "7", "90", cash="50000")
+    )
+
+    assert ["sell", "buy"] == [o.action for o in plan("scalper", text).orders]
+
+
+def test_buy_and_hold_splits_the_cash_once() -> None:
+    """Equal parts at first, nothing ever after."""
+    market = {"A": FLAT, "B": RISING}
+    first = plan("buy_and_hold", prompt(market)).orders
+    later = plan("buy_and_hold", prompt(market, account=holding("A", "490", "100")))
+
+    assert [("A", Decimal(494)), ("B", Decimal(445))] == [(o.product_id, o.quantity) for o in first]
+    assert () == later.orders
+
+
+def test_random_depends_on_its_seed_alone() -> None:
+    """The same seed gives the same choice; over many seeds it holds, buys and sells."""
+    text = prompt({"A": FLAT, "B": FLAT}, account=holding("A", "100", "100", cash="50000"))
+    once = [plan("random", text, str(seed)) for seed in range(60)]
+    again = [plan("random", text, str(seed)) for seed in range(60)]
+    kinds = {order.action for found in once for order in found.orders}
+
+    assert once == again
+    assert {"buy", "sell"} == kinds
+    assert any(not found.orders for found in once)
+
+
+def test_cash_never_trades() -> None:
+    """Whatever happens."""
+    assert () == plan("cash", prompt({"A": RISING})).orders
+
+
+@pytest.mark.parametrize("strategy", sorted(POLICIES))
+def test_a_stale_price_is_not_traded(strategy: str) -> None:
+    """A product marked stale cannot be bought or sold, so nobody tries."""
+    text = prompt({"A": RISING}, stale=["A"], account=holding("A", "5", "50", cash="90000"))
+
+    assert () == plan(strategy, text).orders
+
+
+CLOSES = st.lists(st.integers(1, 10_000), min_size=1, max_size=25)
+
+
+@given(
+    strategy=st.sampled_from(sorted(POLICIES)),
+    products=st.dictionaries(st.sampled_from(["A", "B", "C", "D"]), CLOSES, min_size=1),
+    cash=st.integers(0, 1_000_000),
+    held=st.decimals("0.00000001", "1000", places=8),
+    cost=st.integers(1, 10_000),
+    seed=st.text(max_size=5),
+)
+def test_no_policy_spends_more_than_it_has(
+    strategy: str, products: dict[str, list[int]], cash: int, held: Decimal, cost: int, seed: str
+) -> None:
+    """Sales stay within the position, one buy within the cash, and a plan always has a reason."""
+    line = f"position: A quantity={held:f} average_cost={cost} held=1m00s"
+    account = f"cash_usd: {cash}\nequity_usd: {cash + 100}\n{line}"
+    text = prompt(products, account=account)
+    found = plan(strategy, text, seed)
+
+    assert found.reason
+    assert len(found.orders) <= max(3, len(products))
+    for order in found.orders:
+        assert order.quantity > 0
+        if order.action == "sell":
+            assert order.quantity <= held
+        else:
+            spent = order.quantity * products[order.product_id][-1]
+            assert spent * (1 + COST_BPS / 10_000) <= cash
+
+
+@pytest.mark.parametrize(
+    ("exact", "rounded"),
+    [("0.041678", "0.0416"), ("279.44", "279"), ("46812.7", "46812"), ("0.00001239", "0.0000123")],
+)
+def test_quantities_are_coarse(exact: str, rounded: str) -> None:
+    """Three digits at least, never a fraction of a large number."""
+    assert Decimal(rounded) == round_quantity(Decimal(exact))

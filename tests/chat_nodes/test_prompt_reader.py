@@ -1,0 +1,110 @@
+"""What the scripted rules can read from a prompt."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arena.messages import ChatMessage
+from chat_nodes.models.prompt_reader import (
+    FEE_BPS_ASSUMED,
+    AccountSeen,
+    Held,
+    number,
+    read_account,
+    read_cost_bps,
+    read_market,
+)
+from tests.chat_nodes.asking import FLAT, RISING, prompt
+
+ACCOUNT = """cash_usd: 72410.55
+equity_usd: 100412.77
+position: BTC-USD quantity=0.41 average_cost=67180.20 bid=67203.55 unrealised_usd=+18.30 held=4m12s
+position: DOGE-USD quantity=900 average_cost=0.21 held=2h05m"""
+
+PORTFOLIO_REPLY = """Cash 72410.55 USD, equity 100412.77 USD.
+product | quantity | average cost | bid | unrealised USD | held
+BTC-USD | 0.41 | 67180.20 | 67203.55 | +18.30 | 4m12s
+DOGE-USD | 900 | 0.21 | unknown | unknown | 2h05m"""
+
+SEEN = AccountSeen(
+    cash_usd=Decimal("72410.55"),
+    equity_usd=Decimal("100412.77"),
+    positions={
+        "BTC-USD": Held("BTC-USD", Decimal("0.41"), Decimal("67180.20"), 252),
+        "DOGE-USD": Held("DOGE-USD", Decimal(900), Decimal("0.21"), 7500),
+    },
+)
+
+
+def test_the_market_is_read_with_all_its_digits() -> None:
+    """Prices of a small coin keep their digits, and candles come by product and window."""
+    text = prompt({"BTC-USD": RISING, "PEPE-USD": [0.00001234] * 2}, stale=["PEPE-USD"])
+    text = text.replace("1.234e-05", "0.00001234")
+    market = read_market(text)
+
+    assert market is not None
+    assert "2026-11-21T09:30:00Z" == market.as_of
+    assert Decimal("0.00001234") == market.quotes["PEPE-USD"].bid
+    assert ["BTC-USD"] == [q.product_id for q in market.live()]
+    assert [Decimal(110), Decimal(111)] == market.closes("BTC-USD", "5m", 2)
+    assert [] == market.closes("ETH-USD", "5m", 2)
+
+
+@pytest.mark.parametrize("text", ["", "# Weather", "# Market as of now (X)\n## Tickers\nheader"])
+def test_no_market_is_none(text: str) -> None:
+    """A text without prices is no market."""
+    assert read_market(text) is None
+
+
+@pytest.mark.parametrize("text", [prompt({"A": FLAT}, account=ACCOUNT), PORTFOLIO_REPLY])
+def test_the_account_is_read_from_a_prompt_and_from_the_tool(text: str) -> None:
+    """Both forms tell the same account."""
+    assert read_account([text]) == SEEN
+
+
+def test_the_newest_account_counts() -> None:
+    """What the tool said after the prompt replaces what the prompt said; other results do not."""
+    old = prompt({"A": FLAT}, account="cash_usd: 1\nequity_usd: 1\nposition: none")
+
+    assert read_account([old, PORTFOLIO_REPLY, "bought 1"]) == SEEN
+
+
+def test_an_empty_account_has_no_positions() -> None:
+    """`position: none` and "No positions." are no positions."""
+    none = AccountSeen(Decimal(5), Decimal(5))
+
+    assert none == read_account(["cash_usd: 5\nequity_usd: 5\nposition: none"])
+    assert none == read_account(["Cash 5 USD, equity 5 USD. No positions."])
+
+
+def test_costs_are_read_from_the_rules() -> None:
+    """Fee and slippage add up; where nothing is told a cautious cost is assumed."""
+    told = ChatMessage(role="system", content="a taker fee of 60 bps of it and 2.5 bps slippage")
+
+    assert Decimal("62.5") == read_cost_bps([told])
+    assert FEE_BPS_ASSUMED == read_cost_bps(
+        [ChatMessage(role="user", content="taker fee of 1 bps")]
+    )
+
+
+def test_numbers_as_people_write_them() -> None:
+    """Signs, dollars and separators are read; words are not."""
+    found = [number(t) for t in ("+18.30", "$72,410.55", " -3 ", "none", "", "1e999", "nan")]
+
+    assert [Decimal("18.30"), Decimal("72410.55"), Decimal(-3), None, None, None, None] == found
+
+
+WORDS = st.sampled_from(
+    ["# Market as of ", "\n## Tickers\n", "\n## Candles A 5m\n", "cash_usd: ", "position: ", "1"]
+)
+
+
+@given(st.lists(WORDS | st.text(max_size=10), max_size=40).map("".join))
+def test_arbitrary_text_never_raises(text: str) -> None:
+    """Text that is nearly a prompt is read as far as it goes."""
+    market = read_market(text)
+    read_account([text])
+
+    assert market is None or market.quotes

@@ -1,0 +1,128 @@
+"""When a call is tried again, and how long a provider may make us wait."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_nodes.models.base import CallFailed
+from chat_nodes.retries import (
+    BASE_DELAY_S,
+    DELAY_MAX_S,
+    RETRY_AFTER_MAX_S,
+    GiveUp,
+    TryAgain,
+    after_failure,
+    retry_after_s,
+)
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+BUSY = CallFailed("busy", retryable=True)
+
+
+def verdict(
+    failed: CallFailed = BUSY,
+    *,
+    attempts: int = 1,
+    max_retries: int = 3,
+    remaining_s: float = 60.0,
+    jitter: float = 0.5,
+) -> TryAgain | GiveUp:
+    """The policy's answer."""
+    return after_failure(
+        failed,
+        attempts=attempts,
+        max_retries=max_retries,
+        remaining_s=remaining_s,
+        jitter=jitter,
+    )
+
+
+def test_the_wait_doubles_up_to_a_bound() -> None:
+    """Each attempt may wait twice as long as the one before."""
+    waits = [verdict(attempts=n, max_retries=99, remaining_s=1e9) for n in (1, 2, 3, 4, 50)]
+
+    assert [TryAgain(s) for s in (0.25, 0.5, 1.0, 2.0, DELAY_MAX_S / 2)] == waits
+
+
+def test_what_cannot_succeed_is_not_tried_again() -> None:
+    """A wrong key stays wrong."""
+    failed = CallFailed("answered 401", retryable=False)
+
+    assert GiveUp("failed", "answered 401") == verdict(failed)
+
+
+def test_retries_are_bounded() -> None:
+    """After the last one the agent gets the reason."""
+    assert GiveUp("failed", "gave up after 4 attempts: busy") == verdict(attempts=4)
+    assert GiveUp("failed", "gave up after 1 attempts: busy") == verdict(max_retries=0)
+
+
+def test_a_past_deadline_expires_the_call() -> None:
+    """Nobody waits for the answer any more."""
+    gone = verdict(remaining_s=0.0)
+
+    assert GiveUp("expired", "the deadline passed after 1 attempts: busy") == gone
+
+
+def test_retry_after_is_honoured_and_jittered() -> None:
+    """The provider's wait comes first, so that not everybody returns in the same instant."""
+    failed = CallFailed("busy", retryable=True, retry_after_s=7.0)
+
+    assert TryAgain(7.0 + 0.5 * BASE_DELAY_S) == verdict(failed)
+
+
+def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
+    """The agent is told at once instead of after the deadline."""
+    failed = CallFailed("busy", retryable=True, retry_after_s=90.0)
+    gone = verdict(failed)
+
+    assert isinstance(gone, GiveUp)
+    assert "expired" == gone.outcome
+    assert gone.error.startswith("a retry in 90.2 s comes after the deadline in 60.0 s: busy")
+
+
+@given(
+    attempts=st.integers(1, 100),
+    remaining_s=st.floats(0, 1e6),
+    jitter=st.floats(0, 1, exclude_max=True),
+    asked_s=st.none() | st.floats(0, RETRY_AFTER_MAX_S),
+)
+def test_a_wait_always_ends_before_the_deadline(
+    attempts: int, remaining_s: float, jitter: float, asked_s: float | None
+) -> None:
+    """Whatever is asked for, no wait is negative or crosses the deadline."""
+    failed = CallFailed("busy", retryable=True, retry_after_s=asked_s)
+    found = verdict(
+        failed, attempts=attempts, max_retries=1000, remaining_s=remaining_s, jitter=jitter
+    )
+
+    if isinstance(found, TryAgain):
+        assert 0 <= found.delay_s < remaining_s
+        assert found.delay_s >= (asked_s or 0)
+        assert found.delay_s <= (asked_s or 0) + DELAY_MAX_S
+
+
+@pytest.mark.parametrize(
+    ("text", "wait_s"),
+    [
+        (None, None),
+        ("", None),
+        ("2", 2.0),
+        ("0.25", 0.25),
+        ("-5", 0.0),
+        ("nan", None),
+        ("inf", RETRY_AFTER_MAX_S),
+        ("1e99", RETRY_AFTER_MAX_S),
+        ("soon", None),
+        ("Sat, 21 Nov 2026 09:30:20 GMT", 20.0),
+        ("Sat, 21 Nov 2026 09:30:20 -0000", 20.0),
+        ("Sat, 21 Nov 2026 10:30:20 +0100", 20.0),
+        ("Sat, 21 Nov 2026 09:29:00 GMT", 0.0),
+        ("Sat, 99 Nov 2026 09:29:00 GMT", None),
+    ],
+)
+def test_retry_after_is_read_in_both_forms(text: str | None, wait_s: float | None) -> None:
+    """Seconds and HTTP dates are read and bounded; nonsense is none."""
+    assert wait_s == retry_after_s(text, NOW)

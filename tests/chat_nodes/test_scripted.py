@@ -1,0 +1,135 @@
+"""The built-in model answers as an LLM would: in rounds, with tools, in the same shape."""
+
+import orjson
+import pytest
+
+from arena.errors import UsageError
+from arena.messages import ChatMessage, ChatRequest, RequestedCall
+from chat_nodes.decode import Decoded, decode_reply
+from chat_nodes.models import open_model, provider_names, provider_of
+from chat_nodes.models.base import ModelSettings, RawReply
+from chat_nodes.policies import POLICIES
+from tests.chat_nodes.asking import RISING, TOOLS, prompt, request
+
+PORTFOLIO = "Cash 100000.00 USD, equity 100000.00 USD. No positions."
+
+
+async def answer(asked: ChatRequest, model_id: str = "scripted") -> Decoded:
+    """What the scripted model says, decoded like any provider's answer."""
+    raw = await open_model(ModelSettings(model_id)).complete(asked, timeout_s=1.0)
+    assert isinstance(raw, RawReply)
+    return decode_reply(raw.body)
+
+
+def asked_for(tool: str, result: str) -> tuple[ChatMessage, ChatMessage]:
+    """A round in which the model asked for a tool and got a result."""
+    call = RequestedCall(model_call_id="call_0", name=tool, arguments="{}")
+    return (
+        ChatMessage(role="assistant", content="let me see", tool_calls=(call,)),
+        ChatMessage(role="tool", content=result, tool_call_id="call_0"),
+    )
+
+
+async def test_without_an_account_it_asks_for_the_portfolio_first() -> None:
+    """As an LLM would on its first turn."""
+    decoded = await answer(request(prompt({"B": RISING}, account="")))
+
+    assert ["get_portfolio"] == [c.name for c in decoded.tool_calls]
+    assert "tool_calls" == decoded.finish_reason
+
+
+async def test_it_trades_on_the_portfolio_it_was_told() -> None:
+    """The tool's answer is read like the prompt, and the order goes out as JSON arguments."""
+    later = asked_for("get_portfolio", PORTFOLIO)
+    decoded = await answer(request(prompt({"B": RISING}, account=""), later=later, round_=1))
+    (call,) = decoded.tool_calls
+
+    assert "execute_trade" == call.name
+    assert {"product_id": "B", "quantity": "270", "action": "buy"} == orjson.loads(call.arguments)
+    assert decoded.text.startswith("Reasoning: B is 5.21 % over")
+
+
+async def test_after_a_trade_it_ends_the_turn() -> None:
+    """The last round is one line that repeats the result."""
+    later = asked_for("execute_trade", "Bought 270 B.\nCash 70 USD.")
+    decoded = await answer(request(prompt({"B": RISING}), later=later, round_=1))
+
+    assert ((), "stop") == (decoded.tool_calls, decoded.finish_reason)
+    assert "Reasoning: done for now. Last result: Bought 270 B. Cash 70 USD." == decoded.text
+
+
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ("what is the weather?", "shows no market that can be read"),
+        ("", "shows no market that can be read"),
+        (prompt({"B": RISING}, account="cash_usd: lots"), "First a look at the account"),
+    ],
+)
+async def test_an_unreadable_prompt_is_said_to_be_one(user: str, said: str) -> None:
+    """Nothing is guessed."""
+    assert said in (await answer(request(user))).text
+
+
+async def test_a_portfolio_that_stays_unreadable_ends_the_turn() -> None:
+    """It does not ask for the same thing for ever."""
+    later = asked_for("get_portfolio", "error: no account")
+    decoded = await answer(request(prompt({"B": RISING}, account=""), later=later, round_=1))
+
+    assert ((), "Reasoning: the account is unknown: holding.") == (
+        decoded.tool_calls,
+        decoded.text,
+    )
+
+
+async def test_only_offered_tools_are_asked_for() -> None:
+    """Without `execute_trade` there is nothing to trade with."""
+    decoded = await answer(request(prompt({"B": RISING}), tools=TOOLS[1:]))
+
+    assert "Reasoning: there is no tool to trade with: holding." == decoded.text
+
+
+async def test_a_strategy_without_rules_holds_and_says_so() -> None:
+    """A custom strategy with the scripted model gets no made-up behaviour."""
+    decoded = await answer(request(prompt({"B": RISING}), strategy="astrology"))
+
+    assert ((), True) == (decoded.tool_calls, "no scripted rules for 'astrology'" in decoded.text)
+
+
+@pytest.mark.parametrize("strategy", sorted(POLICIES))
+async def test_the_same_prompt_gives_the_same_answer(strategy: str) -> None:
+    """Every strategy is deterministic, whichever way its name is written."""
+    asked = request(prompt({"B": RISING, "C": RISING}), strategy=strategy.replace("_", "-"))
+
+    assert await answer(asked) == await answer(asked, f"scripted:{strategy}")
+
+
+async def test_no_tokens_are_claimed() -> None:
+    """Rules read no tokens, and the count is reported as none."""
+    tokens = (await answer(request(prompt({"B": RISING})))).tokens
+
+    assert (True, 0) == (tokens.reported, tokens.total)
+
+
+def test_an_unknown_scripted_strategy_is_refused_at_the_start() -> None:
+    """The error names those there are."""
+    with pytest.raises(UsageError, match="brainrot"):
+        open_model(ModelSettings("scripted:astrology"))
+
+
+@pytest.mark.parametrize(
+    ("model_id", "provider"),
+    [
+        ("scripted", "scripted"),
+        ("scripted:cash", "scripted"),
+        ("gpt-5-nano", "openai_compatible"),
+        ("llama3:8b", "openai_compatible"),
+        ("base:x", "openai_compatible"),
+        ("_template", "openai_compatible"),
+        ("meta/scripted", "openai_compatible"),
+    ],
+)
+def test_a_model_id_names_its_provider(model_id: str, provider: str) -> None:
+    """Only a provider's own file serves its name; everything else speaks OpenAI's protocol."""
+    assert provider == provider_of(model_id)
+    assert ("openai_compatible", "scripted") == provider_names()
