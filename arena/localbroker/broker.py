@@ -189,7 +189,7 @@ class LocalBroker:
             environ=launch.environ,
         )
         try:
-            self._write_state(child, launch, ports)
+            self._write_state(child, launch, ports, log_start)
             self._wait_ready(child, launch, ports, log_start, progress)
         except BaseException:
             child.kill()
@@ -211,7 +211,7 @@ class LocalBroker:
             ready_s=ready_s,
         )
 
-    def _write_state(self, child: Child, launch: Launch, ports: Ports) -> None:
+    def _write_state(self, child: Child, launch: Launch, ports: Ports, log_start: int) -> None:
         state = BrokerState(
             kind=launch.kind,
             version=launch.version,
@@ -223,6 +223,7 @@ class LocalBroker:
             start_time_s=started_at(child.pid) or 0.0,
             data_dir=str(self._files.log_dirs) if launch.durable else "",
             log_file=str(launch.log_file),
+            log_start_bytes=log_start,
             note=launch.note,
         )
         write_state(self._files.state, state)

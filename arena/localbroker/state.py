@@ -27,6 +27,7 @@ class BrokerState:
         start_time_s: When that process was started; tells it from a later one with its pid.
         data_dir: Where its topics lie.
         log_file: Its log.
+        log_start_bytes: How long the log was when it started.
         note: What the user must be told about it; "" where nothing.
     """
 
@@ -40,6 +41,7 @@ class BrokerState:
     start_time_s: float
     data_dir: str
     log_file: str
+    log_start_bytes: int = 0
     note: str = ""
 
     def is_running(self) -> bool:

@@ -106,7 +106,7 @@ def _condition(state: BrokerState | None, *, running: bool) -> Condition:
 
 def _reason(state: BrokerState) -> str:
     """What the log of a broker that is gone says of its end."""
-    cause = find_cause(read_tail(Path(state.log_file)))
+    cause = find_cause(read_tail(Path(state.log_file), state.log_start_bytes))
     if cause is None:
         return ""
     message, remedy = cause
