@@ -1,0 +1,1 @@
+"""One file per tool. Copy `_template.py`; nothing else has to change."""

@@ -1,0 +1,23 @@
+"""A tool to copy: rename the file and the function to the tool's name.
+
+The signature is the JSON schema, the docstring is what models read: say what the tool does, when
+to use it, and describe each argument on a line of its own. Annotate a decimal as `ExactDecimal`.
+"""
+
+from trading_tools.context import Answer, ToolContext
+from trading_tools.registry import tool
+
+
+@tool(touches_account=False)
+def _template(ctx: ToolContext, word: str, times: int = 1) -> Answer:
+    """Repeat a word.
+
+    Args:
+        ctx: Who calls; models never see it.
+        word: What to repeat.
+        times: How often, from 1 to 10.
+    """
+    if not 1 <= times <= 10:
+        return Answer(f"times was {times}; give 1 to 10.", error="bad_times")
+    repeated = " ".join([word] * times)
+    return Answer(repeated, {"repeated": repeated, "asked_by": ctx.agent})

@@ -1,0 +1,159 @@
+"""The command `arena tools`: serve the trading tools, list them, call one by hand."""
+
+import json
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from arena.errors import EXIT_NO
+from arena.ids import check_name
+from arena.node import Node, run_async, run_node
+from arena.settings import Settings
+from trading_tools.rules import DEFAULT_FEES, TradingRules
+
+CALLER = "operator"
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class LogLevel(StrEnum):
+    """The levels of `--log-level`."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class Only(StrEnum):
+    """The halves of the work."""
+
+    EXECUTOR = "executor"
+    STATELESS = "stateless"
+
+
+Servers = Annotated[
+    str | None,
+    typer.Option(help="Kafka addresses. [env: KAFKA_BOOTSTRAP_SERVERS]", show_default=False),
+]
+
+
+@app.callback(invoke_without_command=True)
+def serve(
+    ctx: typer.Context,
+    fees: Annotated[
+        str, typer.Option(help="A fee schedule of fees.json, 'none', or basis points.")
+    ] = DEFAULT_FEES,
+    slippage_bps: Annotated[str, typer.Option(help="Moves a fill against the taker.")] = "2",
+    starting_cash: Annotated[str, typer.Option(help="USD of a new account.")] = "100000",
+    price_age_s: Annotated[
+        float,
+        typer.Option("--price-age-s", "--price-age", help="Older prices are refused, seconds."),
+    ] = 30.0,
+    collar_bps: Annotated[
+        str, typer.Option(help="Farther from the price the agent saw is refused.")
+    ] = "200",
+    only: Annotated[
+        Only | None, typer.Option(help="One half of the work.", show_default=False)
+    ] = None,
+    name: Annotated[str, typer.Option(help="Of this process.")] = "tools",
+    bootstrap_servers: Servers = None,
+    log_level: Annotated[LogLevel | None, typer.Option(case_sensitive=False)] = None,
+) -> None:
+    """Serve the trading tools and execute orders.
+
+    Run it twice and one is a hot standby that takes over when the other dies.
+
+    Example: arena tools --fees coinbase-advanced-1 --slippage-bps 2
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    check_name("tools", name)
+    rules = TradingRules.from_flags(
+        fees=fees,
+        slippage_bps=slippage_bps,
+        starting_cash=starting_cash,
+        price_age_s=price_age_s,
+        collar_bps=collar_bps,
+    )
+    settings = Settings().override(
+        bootstrap_servers=bootstrap_servers, log_level=log_level and log_level.value
+    )
+
+    async def work(node: Node) -> None:
+        from trading_tools.serve import serve_tools
+
+        await serve_tools(
+            node,
+            rules,
+            executor=only is not Only.STATELESS,
+            stateless=only is not Only.EXECUTOR,
+        )
+
+    run_node("tools", name, settings, work)
+
+
+@app.command("list")
+def list_tools(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with the schemas.")] = False,
+) -> None:
+    """List the tools of the catalogue.
+
+    Example: arena tools list --json
+    """
+    from trading_tools.registry import load_catalogue
+
+    tools = load_catalogue()
+    if as_json:
+        shown = [
+            {
+                "name": tool.name,
+                "description": tool.signature.description,
+                "parameters": tool.signature.parameters,
+                "touches_account": tool.touches_account,
+            }
+            for tool in tools.values()
+        ]
+        print(json.dumps(shown, indent=2))
+        return
+    width = max(map(len, tools))
+    for tool in tools.values():
+        runs = "executor" if tool.touches_account else "tool server"
+        takes = ", ".join(tool.signature.model.model_fields)
+        print(f"{tool.name:<{width}}  {runs:<11}  ({takes})")
+        print(f"{'':<{width}}  {tool.signature.description}")
+
+
+@app.command("call")
+def call_tool(
+    name: Annotated[str, typer.Argument(help="The tool.")],
+    arguments: Annotated[str, typer.Argument(help="A JSON object.")] = "{}",
+    agent: Annotated[
+        str, typer.Option(help="Whose account it touches; the agent need not run.")
+    ] = CALLER,
+    timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds to wait.")] = 15.0,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole result as JSON.")] = False,
+    bootstrap_servers: Servers = None,
+) -> None:
+    """Call one tool: here where it touches no account, else through the topics.
+
+    Example: arena tools call calculator '{"expression": "0.25 * 97228.12 / 67203.55"}'
+    """
+    check_name("agent", agent)
+    settings = Settings().override(bootstrap_servers=bootstrap_servers)
+
+    async def work() -> None:
+        from trading_tools.by_hand import call_by_hand
+
+        result = await call_by_hand(settings, name, arguments, agent, timeout_s)
+        print(result.model_dump_json(indent=2) if as_json else result.text)
+        if not result.ok:
+            sys.exit(EXIT_NO)
+
+    run_async(work)

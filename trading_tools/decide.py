@@ -1,0 +1,286 @@
+"""How an order is decided: a pure function of account, market, rules and the time.
+
+An order fills whole or is refused, with the first reason of `RejectReason` that applies. Money is
+in whole units of 10^-8; the fill's notional is rounded half to even to a micro-dollar and its fee
+up, once, here. What rounding gives or takes is posted to `house/rounding`, so postings sum to zero.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_FLOOR, Decimal
+
+from arena.accounts import Account, Position
+from arena.messages import QuoteSeen, RejectReason, Side, ToolCall
+from arena.money import (
+    BPS,
+    SCALE,
+    cash_notional_units,
+    decimal_text,
+    divide_half_even,
+    fee_units,
+    notional_units,
+    round_to_units,
+    slip_price,
+    to_units,
+    units_text,
+)
+from trading_tools.arguments import shown
+from trading_tools.context import Order
+from trading_tools.portfolio import usd
+from trading_tools.quotes import SETTLEMENT, Listing, Market, Quote
+from trading_tools.rules import TradingRules
+from trading_tools.schema import Refused
+
+QUANTITY_MAX = 90_000_000_000 * SCALE
+"""Base units; more would not fit the books' 64-bit integers."""
+PRODUCTS_NAMED_MAX = 12
+
+Leg = tuple[str, str, int]
+"""Account, unit, amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A filled order: everything its event says about money, in units of 10^-8.
+
+    Attributes:
+        price: With slippage. notional: price times quantity, in whole micro-dollars.
+        slippage: USD lost against the best price. latency_cost: USD lost against the price seen.
+        realised: Profit of a sell, None for a buy.
+    """
+
+    quantity: int
+    price: int
+    notional: int
+    fee: int
+    slippage: int
+    latency_cost: int
+    realised: int | None
+    postings: tuple[Leg, ...]
+    cash_after: int
+    position_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refused order: the rule, what was asked, what was possible."""
+
+    reason: RejectReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How an order ends, and the prices that mattered.
+
+    Attributes:
+        order: As asked, or None where the arguments could not be read.
+        quote: The newest of the product, where there is one: what the decision was made with.
+        seen: The prices of the product in the agent's snapshot.
+    """
+
+    outcome: Fill | Refusal
+    order: Order | None = None
+    quote: Quote | None = None
+    seen: QuoteSeen | None = None
+
+
+def decide(
+    account: Account,
+    call: ToolCall,
+    order: Order | Refused,
+    market: Market,
+    rules: TradingRules,
+    now: datetime,
+    *,
+    prices_current: bool = True,
+) -> Decision:
+    """Decide an order.
+
+    Args:
+        account: Of the calling agent, after everything that was decided before.
+        call: The command.
+        order: What the tool made of its arguments, or why it could not.
+        market: Newest prices and listings.
+        rules: Of this arena.
+        now: Our wall time.
+        prices_current: False where prices as new as the agent's snapshot did not arrive in time.
+    """
+    if isinstance(order, Refused):
+        return Decision(Refusal(RejectReason.MALFORMED_ARGUMENTS, order.reason))
+    seen = call.quotes_seen.get(order.product_id)
+    quote = market.quotes.get(order.product_id)
+    listing = market.listings.get(order.product_id)
+    refusal = (
+        _refuse_late(call, now)
+        or _refuse_product(order, listing, market)
+        or _refuse_quantity(order, listing)
+        or _refuse_price(order, quote, seen, rules, now, prices_current)
+    )
+    if refusal is not None:
+        return Decision(refusal, order, quote, seen)
+    assert quote is not None
+    assert listing is not None
+    outcome = _fill(account, call.agent, order, quote, seen, listing, rules)
+    return Decision(outcome, order, quote, seen)
+
+
+def _refuse_late(call: ToolCall, now: datetime) -> Refusal | None:
+    if now <= call.deadline_at:
+        return None
+    late_s = (now - call.deadline_at).total_seconds()
+    return Refusal(RejectReason.EXPIRED, f"the order came {late_s:.1f} s after its deadline")
+
+
+def _refuse_product(order: Order, listing: Listing | None, market: Market) -> Refusal | None:
+    if listing is not None and listing.tradable:
+        return None
+    if listing is None:
+        what = f"{shown(order.product_id)} is not traded here"
+    elif listing.quote_currency != SETTLEMENT:
+        what = f"{order.product_id} is quoted in {listing.quote_currency}, accounts in {SETTLEMENT}"
+    else:
+        what = f"{order.product_id} is {listing.status} at the venue"
+    names = market.tradable()
+    named = ", ".join(names[:PRODUCTS_NAMED_MAX]) or "nothing yet"
+    more = f" and {len(names) - PRODUCTS_NAMED_MAX} more" if len(names) > PRODUCTS_NAMED_MAX else ""
+    return Refusal(RejectReason.UNKNOWN_PRODUCT, f"{what}; traded are {named}{more}")
+
+
+def _refuse_quantity(order: Order, listing: Listing | None) -> Refusal | None:
+    assert listing is not None
+    asked = decimal_text(order.quantity)
+    if order.quantity <= 0:
+        detail = f"quantity was {asked}; send a positive quantity of {listing.base_currency}"
+        return Refusal(RejectReason.INVALID_QUANTITY, detail)
+    floor = round_to_units(order.quantity, ROUND_FLOOR)
+    if floor > QUANTITY_MAX:
+        detail = f"quantity was {asked}; at most {units_text(QUANTITY_MAX)} can be ordered"
+        return Refusal(RejectReason.INVALID_QUANTITY, detail)
+    step = listing.base_increment
+    if floor % step or not _is_exact(order.quantity):
+        possible = units_text(max(floor // step, 1) * step)
+        increment = units_text(step)
+        detail = f"{asked} is no multiple of {increment} {listing.base_currency}; try {possible}"
+        return Refusal(RejectReason.BAD_INCREMENT, detail)
+    return None
+
+
+def _is_exact(quantity: Decimal) -> bool:
+    try:
+        to_units(quantity)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_price(
+    order: Order,
+    quote: Quote | None,
+    seen: QuoteSeen | None,
+    rules: TradingRules,
+    now: datetime,
+    prices_current: bool,
+) -> Refusal | None:
+    name = order.product_id
+    if not prices_current:
+        detail = f"prices of {name} as new as your snapshot did not arrive in time; try again"
+        return Refusal(RejectReason.NO_PRICE, detail)
+    if quote is None or not quote.usable:
+        return Refusal(RejectReason.NO_PRICE, f"{name} has no usable price now; try again later")
+    age_s = quote.age_ms(now) / 1000
+    if age_s > rules.price_age_s_max:
+        limit_s = f"{rules.price_age_s_max:g}"
+        detail = f"the price of {name} is {age_s:.1f} s old, at most {limit_s} s is traded on"
+        return Refusal(RejectReason.STALE_PRICE, detail)
+    seen_price = _seen_units(seen, order.action)
+    if seen_price is None:
+        return None
+    best = quote.ask if order.action == "buy" else quote.bid
+    if abs(best - seen_price) * BPS * BPS > int(rules.collar_bps * BPS) * seen_price:
+        moved_bps = divide_half_even((best - seen_price) * BPS, seen_price)
+        detail = (
+            f"{name} moved {moved_bps:+d} bps since your snapshot, {units_text(seen_price)} to"
+            f" {units_text(best)}; the collar is {decimal_text(rules.collar_bps)} bps"
+        )
+        return Refusal(RejectReason.BEYOND_COLLAR, detail)
+    return None
+
+
+def _seen_units(seen: QuoteSeen | None, action: Side) -> int | None:
+    if seen is None:
+        return None
+    price = seen.ask if action == "buy" else seen.bid
+    if price <= 0:
+        return None
+    try:
+        return to_units(price)
+    except ValueError:
+        return None
+
+
+def _fill(
+    account: Account,
+    agent: str,
+    order: Order,
+    quote: Quote,
+    seen: QuoteSeen | None,
+    listing: Listing,
+    rules: TradingRules,
+) -> Fill | Refusal:
+    buy = order.action == "buy"
+    quantity = to_units(order.quantity)
+    best = quote.ask if buy else quote.bid
+    price = slip_price(best, rules.slippage_bps, listing.quote_increment, up=buy)
+    notional = cash_notional_units(quantity, price)
+    fee = fee_units(notional, rules.fee_bps)
+    held = account.positions.get(order.product_id, Position())
+    asked = f"{units_text(quantity)} {order.product_id} at {units_text(price)}"
+    if notional < max(listing.min_funds, 1):
+        worth, least = usd(notional, grouped=True), usd(listing.min_funds, grouped=True)
+        detail = f"{asked} is worth {worth} USD, the smallest order is {least} USD"
+        return Refusal(RejectReason.BELOW_MINIMUM, detail)
+    if buy and notional + fee > account.cash:
+        needs, has = usd(notional + fee, grouped=True), usd(account.cash, grouped=True)
+        detail = f"{asked} needs {needs} with fees, has {has}"
+        return Refusal(RejectReason.INSUFFICIENT_CASH, detail)
+    if not buy and quantity > held.quantity:
+        detail = (
+            f"selling {units_text(quantity)} {order.product_id}, has {units_text(held.quantity)}"
+        )
+        return Refusal(RejectReason.INSUFFICIENT_POSITION, detail)
+    side = 1 if buy else -1
+    cash_move = -(notional + fee) if buy else notional - fee
+    seen_price = _seen_units(seen, order.action)
+    latency = 0 if seen_price is None else notional_units(quantity, side * (best - seen_price))
+    return Fill(
+        quantity=quantity,
+        price=price,
+        notional=notional,
+        fee=fee,
+        slippage=notional_units(quantity, side * (price - best)),
+        latency_cost=latency,
+        realised=None if buy else _realised(held, quantity, notional - fee),
+        postings=_postings(agent, listing.base_currency, quantity, price, notional, fee, side),
+        cash_after=account.cash + cash_move,
+        position_after=held.quantity + side * quantity,
+    )
+
+
+def _realised(held: Position, quantity: int, proceeds: int) -> int:
+    return proceeds - divide_half_even(held.cost * quantity, held.quantity)
+
+
+def _postings(
+    agent: str, base: str, quantity: int, price: int, notional: int, fee: int, side: int
+) -> tuple[Leg, ...]:
+    exact = notional_units(quantity, price)
+    legs: tuple[Leg, ...] = (
+        (f"agent/{agent}/cash", "USD", -side * notional - fee),
+        ("house/market", "USD", side * exact),
+        ("house/fees", "USD", fee),
+        ("house/rounding", "USD", side * (notional - exact)),
+        (f"agent/{agent}/position", base, side * quantity),
+        ("house/market", base, -side * quantity),
+    )
+    return tuple(leg for leg in legs if leg[2])

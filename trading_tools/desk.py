@@ -1,0 +1,193 @@
+"""The pure part of a shard's owner: commands in, events and answers out, in command order.
+
+The desk folds each event it makes into its shard at once, so the next command sees it. Its caller
+appends the events in order and hands out an answer only when every event before it is in the log.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from arena import ids
+from arena.accounts import Shard
+from arena.messages import Message, OpenAccount, Source, ToolCall, ToolResult
+from arena.topics import partition_of
+from trading_tools import envelope
+from trading_tools.arguments import shown
+from trading_tools.context import AccountContext, Answer, Order
+from trading_tools.decide import decide
+from trading_tools.events import Append, account_opened, order_decided
+from trading_tools.portfolio import portfolio_of
+from trading_tools.quotes import Market
+from trading_tools.registry import Tool
+from trading_tools.replies import answered, decided, decided_long_ago, failed
+from trading_tools.rules import TradingRules
+from trading_tools.schema import Refused
+
+Kind = Literal["opened", "filled", "rejected", "duplicate", "read", "refused"]
+
+
+@dataclass(slots=True)
+class Handled:
+    """What became of a command.
+
+    Attributes:
+        kind: In one word; a duplicate was decided before. reason: of a rejection or refusal.
+        appends: Events for the log, already folded here.
+        reply: To the agent's inbox, or None where nobody waits.
+    """
+
+    kind: Kind
+    reason: str = ""
+    appends: list[Append] = field(default_factory=list)
+    reply: ToolResult | None = None
+
+
+@dataclass(slots=True)
+class Desk:
+    """Decides the commands of one shard.
+
+    Attributes:
+        partition: The shard. shards: how many there are.
+        shard: Its fold, running ahead of the log by what was not acked yet.
+    """
+
+    partition: int
+    shards: int
+    shard: Shard
+    market: Market
+    rules: TradingRules
+    tools: Mapping[str, Tool]
+
+    def objection(self, message: Message) -> str | None:
+        """Why a message of `account.commands` names no order here, or None where it does."""
+        if not isinstance(message, ToolCall | OpenAccount):
+            return f"account.commands holds a {message.type_name()}"
+        if partition_of(message.agent, self.shards) != self.partition:
+            return f"its agent does not belong to shard {self.partition}"
+        return envelope.objection(message)
+
+    def prices_needed(self, message: Message, offset: int) -> Mapping[int, int]:
+        """The offsets of `market.tickers` to have read before this command may be decided."""
+        if not isinstance(message, ToolCall) or self._was_decided(message.call_id, offset):
+            return {}
+        tool = self.tools.get(message.tool)
+        return message.ticker_offsets if tool is not None and tool.places_order else {}
+
+    def handle(
+        self, message: Message, offset: int, now: datetime, *, prices_current: bool = True
+    ) -> Handled:
+        """Decide or answer one command.
+
+        Args:
+            message: Without objection.
+            offset: Where it stands in `account.commands`.
+            now: Wall time.
+            prices_current: See `decide`.
+        """
+        if isinstance(message, OpenAccount):
+            return self._open(message, offset, now)
+        assert isinstance(message, ToolCall)
+        tool = self.tools.get(message.tool)
+        if tool is None:
+            return self._unknown_tool(message)
+        if tool.places_order and self._was_decided(message.call_id, offset):
+            return self._answer_again(message, now)
+        if not tool.places_order and now > message.deadline_at:
+            return self._too_late(message)
+        opening = self._imply_account(message, offset, now)
+        handled = self._run(tool, message, offset, now, prices_current)
+        handled.appends[:0] = opening
+        return handled
+
+    def _was_decided(self, order_id: str, offset: int) -> bool:
+        return offset <= self.shard.source_offset or order_id in self.shard.orders
+
+    def _answer_again(self, call: ToolCall, now: datetime) -> Handled:
+        known = self.shard.orders.get(call.call_id)
+        if known is None or now > call.deadline_at:
+            return Handled("duplicate")
+        event = next(
+            (e for e in reversed(self.shard.recent) if e["order_id"] == call.call_id), None
+        )
+        if event is None or event["agent"] != call.agent:
+            return Handled("duplicate", reply=decided_long_ago(call, known))
+        portfolio = portfolio_of(self.shard.accounts[call.agent], self.market.quotes)
+        return Handled("duplicate", reply=decided(call, event, portfolio))
+
+    def _unknown_tool(self, call: ToolCall) -> Handled:
+        names = ", ".join(self.tools)
+        text = f"There is no account tool {shown(call.tool)}; there are {names}."
+        return Handled("refused", "unknown_tool", reply=failed(call, "unknown_tool", text))
+
+    def _too_late(self, call: ToolCall) -> Handled:
+        text = f"{call.tool} was not run: its deadline had passed."
+        return Handled("refused", "expired", reply=failed(call, "expired", text))
+
+    def _append(self, record: Append) -> Append:
+        event = self.shard.apply(record.kind, record.value, record.offset)
+        assert event is not None, f"our own {record.kind} at {record.offset} does not count"
+        return record
+
+    def _open(self, command: OpenAccount, offset: int, now: datetime) -> Handled:
+        known = command.agent in self.shard.accounts
+        if known or self._was_decided(command.call_id, offset):
+            return Handled("duplicate")
+        source = Source(partition=self.partition, offset=offset)
+        record = account_opened(self.shard, source, command.call_id, command.agent, self.rules, now)
+        return Handled("opened", appends=[self._append(record)])
+
+    def _imply_account(self, call: ToolCall, offset: int, now: datetime) -> list[Append]:
+        if call.agent in self.shard.accounts:
+            return []
+        # The opening says it decides the command before this one: a restart between the two
+        # events must come back to this command.
+        before = max(offset - 1, self.shard.source_offset)
+        source = Source(partition=self.partition, offset=before)
+        order_id = ids.derive("open-account", call.agent)
+        record = account_opened(self.shard, source, order_id, call.agent, self.rules, now)
+        return [self._append(record)]
+
+    def _run(
+        self, tool: Tool, call: ToolCall, offset: int, now: datetime, prices_current: bool
+    ) -> Handled:
+        account = self.shard.accounts[call.agent]
+        ctx = AccountContext(
+            agent=call.agent,
+            turn_id=call.turn_id,
+            call_id=call.call_id,
+            snapshot_id=call.snapshot_id,
+            now=now,
+            _account=account,
+            _quotes=self.market.quotes,
+        )
+        arguments = tool.signature.read(call.arguments)
+        outcome = arguments if isinstance(arguments, Refused) else tool.call(ctx, arguments)
+        if isinstance(outcome, Answer):
+            return Handled("read", outcome.error, reply=answered(call, outcome, self.shard.seq))
+        if not tool.places_order:
+            assert isinstance(outcome, Refused)
+            text = f"{call.tool} was not run: {outcome.reason}."
+            reply = failed(call, "malformed_arguments", text)
+            return Handled("refused", "malformed_arguments", reply=reply)
+        return self._decide(call, outcome, offset, now, prices_current)
+
+    def _decide(
+        self, call: ToolCall, order: Order | Refused, offset: int, now: datetime, current: bool
+    ) -> Handled:
+        account = self.shard.accounts[call.agent]
+        decision = decide(
+            account, call, order, self.market, self.rules, now, prices_current=current
+        )
+        source = Source.model_construct(partition=self.partition, offset=offset)
+        record = order_decided(self.shard, source, call, decision, account, self.rules, now)
+        self._append(record)
+        event = self.shard.recent[-1]
+        portfolio = portfolio_of(account, self.market.quotes)
+        return Handled(
+            event["outcome"],
+            event["reason"] or "",
+            [record],
+            decided(call, event, portfolio),
+        )

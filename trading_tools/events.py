@@ -1,0 +1,200 @@
+"""The records the executor appends to `account.events`, as bytes.
+
+An order event is written as JSON directly: building and dumping the pydantic model costs ten times
+as much. A contract test holds both forms equal, byte for byte.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from arena.accounts import Account, Position, Shard
+from arena.messages import (
+    AccountOpened,
+    Epoch,
+    OrderDecided,
+    Posting,
+    QuoteSeen,
+    Source,
+    ToolCall,
+)
+from arena.money import decimal_text, from_units, units_text
+from arena.wire import Headers, encode, headers_of
+from trading_tools.decide import Decision, Fill
+from trading_tools.quotes import Quote
+from trading_tools.rules import TradingRules
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """A record for `account.events`, and the offset it must get there.
+
+    Attributes:
+        key: The agent, or the owner of an epoch.
+    """
+
+    offset: int
+    kind: str
+    key: str
+    value: bytes
+    headers: Headers
+
+
+def utc_text(value: datetime) -> str:
+    """An aware UTC datetime as messages carry it: "2026-11-21T09:12:03.5Z" with microseconds."""
+    return value.isoformat().replace("+00:00", "Z")
+
+
+def epoch_of(shard: Shard, owner: str, now: datetime) -> Epoch:
+    """The claim of an owner on a shard, as it stands now."""
+    return Epoch(epoch=shard.epoch + 1, owner=owner, seq=shard.seq, prev=shard.head, at=now)
+
+
+def account_opened(
+    shard: Shard, source: Source, order_id: str, agent: str, rules: TradingRules, now: datetime
+) -> Append:
+    """The event that opens an account with the starting cash.
+
+    Args:
+        shard: As it stands before the event.
+        source: The command behind which a restart goes on.
+        order_id: Of the command, or of the opening that a first call implies.
+        agent: Whose account.
+        rules: Starting cash.
+        now: Wall time.
+    """
+    cash = rules.starting_cash
+    event = AccountOpened(
+        epoch=shard.epoch,
+        owner=shard.owner,
+        seq=shard.seq + 1,
+        prev=shard.head,
+        source=source,
+        order_id=order_id,
+        agent=agent,
+        cash_usd=from_units(cash),
+        postings=(
+            Posting(account=f"agent/{agent}/cash", unit="USD", amount=str(cash)),
+            Posting(account="house/capital", unit="USD", amount=str(-cash)),
+        ),
+        at=now,
+    )
+    encoded = encode(event)
+    return Append(shard.next_offset, "AccountOpened", agent, encoded.value, encoded.headers)
+
+
+def order_decided(
+    shard: Shard,
+    source: Source,
+    call: ToolCall,
+    decision: Decision,
+    account: Account,
+    rules: TradingRules,
+    now: datetime,
+) -> Append:
+    """The one event of an order.
+
+    Args:
+        shard: As it stands before the event.
+        source: Where the command stands.
+        call: The command.
+        decision: Its outcome.
+        account: Of the agent, before the event.
+        rules: Fee.
+        now: Wall time of the decision.
+    """
+    event = {
+        "epoch": shard.epoch,
+        "owner": shard.owner,
+        "seq": shard.seq + 1,
+        "prev": shard.head,
+        "source": {"partition": source.partition, "offset": source.offset},
+        "order_id": call.call_id,
+        "agent": call.agent,
+        "turn_id": call.turn_id,
+        "round": call.round,
+        "index": call.index,
+        "snapshot_id": call.snapshot_id,
+        **_outcome(decision, account, rules, now),
+        "issued_at": utc_text(call.issued_at),
+        "at": utc_text(now),
+    }
+    headers = headers_of(OrderDecided, turn=call.turn_id)
+    return Append(shard.next_offset, "OrderDecided", call.agent, orjson.dumps(event), headers)
+
+
+# Any: JSON values, in the order of the fields of `OrderDecided`.
+def _outcome(
+    decision: Decision, account: Account, rules: TradingRules, now: datetime
+) -> dict[str, Any]:
+    order, outcome = decision.order, decision.outcome
+    product_id = "" if order is None else order.product_id
+    filled = isinstance(outcome, Fill)
+    return {
+        "outcome": "filled" if filled else "rejected",
+        "reason": None if isinstance(outcome, Fill) else outcome.reason.value,
+        "detail": "" if isinstance(outcome, Fill) else outcome.detail,
+        "product_id": product_id,
+        "action": None if order is None else order.action,
+        "quantity": None if order is None else _quantity(decision),
+        "seen": _seen(decision.seen),
+        "used": _used(decision.quote, now),
+        **_money(outcome if isinstance(outcome, Fill) else None, account, product_id, rules),
+    }
+
+
+def _quantity(decision: Decision) -> str:
+    if isinstance(decision.outcome, Fill):
+        return units_text(decision.outcome.quantity)
+    assert decision.order is not None
+    return decimal_text(decision.order.quantity)
+
+
+def _seen(seen: QuoteSeen | None) -> dict[str, str] | None:
+    if seen is None:
+        return None
+    return {"bid": decimal_text(seen.bid), "ask": decimal_text(seen.ask)}
+
+
+def _used(quote: Quote | None, now: datetime) -> dict[str, Any] | None:  # Any: JSON values
+    if quote is None:
+        return None
+    return {
+        "partition": quote.partition,
+        "offset": quote.offset,
+        "bid": quote.bid_text,
+        "ask": quote.ask_text,
+        "age_ms": quote.age_ms(now),
+        "event_time": utc_text(quote.event_time),
+    }
+
+
+def _money(
+    fill: Fill | None, account: Account, product_id: str, rules: TradingRules
+) -> dict[str, Any]:  # Any: JSON values
+    if fill is None:
+        held = account.positions.get(product_id, Position()).quantity
+        nothing = ("price", "notional", "fee", "fee_bps", "slippage", "latency_cost", "realised")
+        return {
+            **dict.fromkeys(nothing),
+            "postings": [],
+            "cash_after": units_text(account.cash),
+            "position_after": units_text(held) if product_id else None,
+        }
+    return {
+        "price": units_text(fill.price),
+        "notional": units_text(fill.notional),
+        "fee": units_text(fill.fee),
+        "fee_bps": decimal_text(rules.fee_bps),
+        "slippage": units_text(fill.slippage),
+        "latency_cost": units_text(fill.latency_cost),
+        "realised": None if fill.realised is None else units_text(fill.realised),
+        "postings": [
+            {"account": name, "unit": unit, "amount": str(amount)}
+            for name, unit, amount in fill.postings
+        ],
+        "cash_after": units_text(fill.cash_after),
+        "position_after": units_text(fill.position_after),
+    }

@@ -1,0 +1,136 @@
+"""The executor: for every shard a hot standby that becomes its single writer when it should.
+
+Reads `account.events`, `account.commands` and `market.tickers`; appends to `account.events` and
+`agent.inbox.*`. The way of a shard in this process, over and over:
+
+    fold the log from its first record -> follow it (standby) -> claim it by an epoch -> own it
+
+Losing a shard in a rebalance leads back to the beginning. Being fenced while the group says the
+shard is ours ends the process; so does every failed append. There is no other way of recovery.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from random import Random
+
+from arena import topics
+from arena.errors import BrokerUnavailable, Fenced, UsageError
+from arena.node import Node
+from trading_tools.desk import Desk
+from trading_tools.owner import Owner
+from trading_tools.prices import PriceFeed
+from trading_tools.recovery import EventLog
+from trading_tools.registry import Tool
+from trading_tools.rules import TradingRules
+from trading_tools.seats import Seats
+from trading_tools.together import run_together
+
+STANDBY_READ_S = 0.2
+CLAIM_PAUSE_S_MAX = 0.2
+"""Two that claim at once must not meet again for ever."""
+
+
+class Executor:
+    """Serves the shards of `account.commands` that fall to this process.
+
+    Args:
+        node: Bus, clock, counters.
+        rules: What orders are decided by.
+        tools: The account tools by name.
+    """
+
+    def __init__(self, node: Node, rules: TradingRules, tools: Mapping[str, Tool]) -> None:
+        """Nothing is read before `run`."""
+        self._node = node
+        self._rules = rules
+        self._tools = tools
+        self._seats = Seats(node)
+        self._feed = PriceFeed(node)
+        self._owners: dict[int, Owner] = {}
+        self._ignored: dict[int, int] = {}
+        self._random = Random()
+
+    async def run(self) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            Fenced: Another process owns a shard that is assigned to this one.
+            AppendFailed: An append was not acked.
+            BrokenLog: The account log cannot be folded.
+        """
+        shards = await self._node.bus.partitions(topics.EVENTS.name)
+        commands = await self._node.bus.partitions(topics.COMMANDS.name)
+        if shards != commands:
+            raise UsageError(
+                f"account.events has {shards} partitions, account.commands {commands}",
+                remedy="create both with the same number: each is a shard",
+            )
+        self._show_status()
+        try:
+            await self._feed.open()
+            await run_together(
+                self._feed.run(),
+                self._seats.run(),
+                self._measure(),
+                *(self._serve_shard(p, shards) for p in range(shards)),
+            )
+        finally:
+            await self._feed.close()
+
+    async def _serve_shard(self, partition: int, shards: int) -> None:
+        while True:
+            log = EventLog(self._node, partition)
+            await log.open()
+            try:
+                await self._stand_by(log, partition)
+                if await self._claim(log, partition):
+                    await self._own(log, partition, shards)
+            finally:
+                self._owners.pop(partition, None)
+                self._show_status()
+                await log.close()
+
+    async def _stand_by(self, log: EventLog, partition: int) -> None:
+        began = self._node.clock.monotonic()
+        await log.fold_to(await log.end())
+        self._node.gauges["recovery_ms"] = (self._node.clock.monotonic() - began) * 1000
+        self._seats.note_owner(partition, log.shard.owner)
+        while not self._seats.should_serve(partition):
+            self._ignored[partition] = log.shard.ignored
+            await log.follow(STANDBY_READ_S)
+
+    async def _claim(self, log: EventLog, partition: int) -> bool:
+        while self._seats.should_serve(partition):
+            if await log.claim():
+                return True
+            await self._node.clock.sleep(self._random.uniform(0, CLAIM_PAUSE_S_MAX))
+        return False
+
+    async def _own(self, log: EventLog, partition: int, shards: int) -> None:
+        desk = Desk(partition, shards, log.shard, self._feed.market, self._rules, self._tools)
+        owner = self._owners[partition] = Owner(self._node, log, desk, self._feed)
+        self._ignored[partition] = log.shard.ignored
+        self._show_status()
+        self._node.log.info(
+            "owns shard", shard=partition, epoch=log.shard.epoch, events=log.shard.next_offset
+        )
+        try:
+            await owner.serve(lambda: self._seats.should_serve(partition))
+        except Fenced:
+            if self._seats.assigned(partition):
+                raise
+        self._seats.give_up(partition)
+        self._node.log.info("gave up shard", shard=partition, epoch=log.shard.epoch)
+
+    def _show_status(self) -> None:
+        self._node.status = "running" if self._owners else "standby"
+        self._node.details["shards"] = [*sorted(self._owners)]
+
+    async def _measure(self) -> None:
+        while True:
+            with contextlib.suppress(BrokerUnavailable):
+                lags = [await owner.lag() for owner in list(self._owners.values())]
+                self._node.gauges["lag"] = float(sum(lags))
+            self._node.counters["ignored"] = sum(self._ignored.values())
+            await asyncio.sleep(self._node.settings.heartbeat_interval_s)

@@ -1,0 +1,144 @@
+"""What an agent owns, marked at the bid: the value programs read and the text a model reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pydantic import JsonValue
+
+from arena.accounts import Account
+from arena.money import (
+    CASH_STEP,
+    SCALE,
+    divide_half_even,
+    notional_units,
+    to_units,
+    units_text,
+)
+from trading_tools.quotes import Quote
+
+CENT = SCALE // 100
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One position.
+
+    Attributes:
+        quantity: Base units of 10^-8. average_cost: USD per base unit, fees included.
+        bid: USD, or None where no price is known. unrealised: USD at the bid, before the
+            fee of a sale; None without a bid.
+        held_s: Venue seconds from the quantity-weighted entry to the newest price, or None.
+    """
+
+    product_id: str
+    quantity: int
+    average_cost: int
+    bid: int | None
+    unrealised: int | None
+    held_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """An account at the newest prices, USD in units of 10^-8."""
+
+    cash: int
+    equity: int
+    holdings: tuple[Holding, ...]
+
+    def value(self) -> JsonValue:
+        """For programs: money as strings."""
+        return {
+            "cash_usd": units_text(self.cash),
+            "equity_usd": units_text(self.equity),
+            "positions": [
+                {
+                    "product_id": h.product_id,
+                    "quantity": units_text(h.quantity),
+                    "average_cost": units_text(h.average_cost),
+                    "bid": None if h.bid is None else units_text(h.bid),
+                    "unrealised_usd": None if h.unrealised is None else units_text(h.unrealised),
+                    "held_s": h.held_s,
+                }
+                for h in self.holdings
+            ],
+        }
+
+    def text(self) -> str:
+        """For a model: one line of cash and equity, one line per position."""
+        lines = [f"Cash {usd(self.cash)} USD, equity {usd(self.equity)} USD."]
+        if not self.holdings:
+            return f"{lines[0]} No positions."
+        lines.append("product | quantity | average cost | bid | unrealised USD | held")
+        for h in self.holdings:
+            cells = (
+                h.product_id,
+                units_text(h.quantity),
+                units_text(h.average_cost),
+                "unknown" if h.bid is None else units_text(h.bid),
+                "unknown" if h.unrealised is None else usd(h.unrealised, signed=True),
+                "unknown" if h.held_s is None else duration(h.held_s),
+            )
+            lines.append(" | ".join(cells))
+        return "\n".join(lines)
+
+
+def portfolio_of(account: Account, quotes: Mapping[str, Quote]) -> Portfolio:
+    """The portfolio of an account; a product without a price counts at its cost.
+
+    Args:
+        account: As folded.
+        quotes: The newest by product.
+    """
+    holdings = []
+    equity = account.cash
+    for product_id, position in sorted(account.positions.items()):
+        quote = quotes.get(product_id)
+        bid = quote.bid if quote is not None and quote.usable else None
+        worth = position.cost if bid is None else notional_units(position.quantity, bid)
+        equity += worth
+        held_ms = None if quote is None else max(0, quote.event_ms - position.entry_ms)
+        holdings.append(
+            Holding(
+                product_id=product_id,
+                quantity=position.quantity,
+                average_cost=divide_half_even(position.cost * SCALE, position.quantity),
+                bid=bid,
+                unrealised=None if bid is None else worth - position.cost,
+                held_s=None if held_ms is None else held_ms // 1000,
+            )
+        )
+    return Portfolio(account.cash, equity, tuple(holdings))
+
+
+def usd(units: int, *, signed: bool = False, grouped: bool = False) -> str:
+    """An amount to the cent, as in "97228.12"; amounts below a cent keep their digits.
+
+    Args:
+        units: 10^-8 USD.
+        signed: Put a plus before a gain.
+        grouped: Separate thousands by commas.
+    """
+    if units and abs(units) < CENT:
+        text = units_text(divide_half_even(units, CASH_STEP) * CASH_STEP)
+    else:
+        cents = divide_half_even(units, CENT)
+        whole, part = divmod(abs(cents), 100)
+        digits = f"{whole:,}" if grouped else str(whole)
+        text = f"{'-' if cents < 0 else ''}{digits}.{part:02d}"
+    return f"+{text}" if signed and units > 0 else text
+
+
+def duration(seconds: int) -> str:
+    """Seconds as "45s", "4m12s" or "3h05m"."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes_left:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def usd_of_text(text: str, *, signed: bool = False) -> str:
+    """An amount given as exact text, to the cent."""
+    return usd(to_units(Decimal(text)), signed=signed)

@@ -1,0 +1,115 @@
+"""The executor's view of the market, always running: the newest of `market.tickers`.
+
+Reads `market.tickers` from `BACKLOG_S` before now. Only the newest record per product is decoded,
+the ones it replaces are dropped unread, as market data may be.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from arena import topics
+from arena.bus.base import LogReader, Record, Start
+from arena.errors import BrokerUnavailable, Malformed
+from arena.node import Node
+from trading_tools.quotes import Market
+
+BACKLOG_S = 600
+"""How long before the start the newest price and listing of a live product must have come."""
+BATCH_MAX = 2_000
+LOAD_TIMEOUT_S = 30.0
+TOPIC = topics.TICKERS.name
+
+
+class PriceFeed:
+    """Follows `market.tickers` into a `Market`.
+
+    Args:
+        node: Its bus is read, its counters count.
+    """
+
+    def __init__(self, node: Node) -> None:
+        """Nothing is read before `open`."""
+        self.market = Market()
+        self._node = node
+        self._reader: LogReader | None = None
+        self._next: dict[int, int] = {}
+        self._advanced = asyncio.Event()
+
+    async def open(self) -> None:
+        """Read the backlog up to now.
+
+        Raises:
+            BrokerUnavailable: It did not come in time.
+        """
+        bus = self._node.bus
+        since_ms = int((self._node.clock.now().timestamp() - BACKLOG_S) * 1000)
+        self._reader = await bus.log_reader(TOPIC, start=Start.since(since_ms))
+        partitions = range(await bus.partitions(TOPIC))
+        self._next = {p: self._reader.position(TOPIC, p) for p in partitions}
+        ends = await self._reader.end_offsets()
+        try:
+            async with asyncio.timeout(LOAD_TIMEOUT_S):
+                while not self.covers({p: ends[TOPIC, p] for p in partitions}):
+                    await self._read_once()
+        except TimeoutError:
+            raise BrokerUnavailable(
+                f"the prices of the last {BACKLOG_S} s did not come in {LOAD_TIMEOUT_S:.0f} s"
+            ) from None
+
+    async def run(self) -> None:
+        """Follow the topic until cancelled."""
+        while True:
+            await self._read_once()
+
+    def covers(self, offsets: Mapping[int, int]) -> bool:
+        """True where everything before these offsets, by partition, was read."""
+        return all(self._next.get(p, -1) >= offset for p, offset in offsets.items())
+
+    async def catch_up(self, offsets: Mapping[int, int], timeout_s: float) -> bool:
+        """Wait until everything before these offsets was read.
+
+        Returns:
+            False where it was not in time, or where the topic does not reach so far: a snapshot
+            is made of tickers that are in the topic, so such offsets are nobody's.
+        """
+        if self.covers(offsets):
+            return True
+        assert self._reader is not None, "the feed is not open"
+        ends = await self._reader.end_offsets()
+        if any(ends.get((TOPIC, p), -1) < offset for p, offset in offsets.items()):
+            return False
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.covers(offsets):
+                    await self._advanced.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reader is not None:
+            await self._reader.close()
+            self._reader = None
+
+    async def _read_once(self) -> None:
+        assert self._reader is not None, "the feed is not open"
+        records = await self._reader.read(timeout_s=0.5, max_records=BATCH_MAX)
+        for record in _newest(records):
+            await self._note(record)
+        if records:
+            for record in records:
+                self._next[record.partition] = record.offset + 1
+            self._advanced.set()
+            self._advanced = asyncio.Event()
+
+    async def _note(self, record: Record) -> None:
+        try:
+            self.market.note(record.message(), record.partition, record.offset)
+        except Malformed as error:
+            await self._node.dead_letter(record, str(error))
+
+
+def _newest(records: Iterable[Record]) -> list[Record]:
+    newest = {(r.key, r.headers.get("type"), r.partition): r for r in records}
+    return list(newest.values())

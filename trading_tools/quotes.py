@@ -1,0 +1,143 @@
+"""The newest price and trading rules of every product, in whole units of 10^-8.
+
+Reads `Ticker` and `Product` messages of `market.tickers`; holds one of each per product.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from arena.errors import Malformed
+from arena.messages import Message, Product, Ticker
+from arena.money import decimal_text, to_units
+
+TRADABLE = "online"
+SETTLEMENT = "USD"
+"""Accounts hold this currency; a product quoted in another one cannot be settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The best prices of a product and where they stand in `market.tickers`.
+
+    Attributes:
+        bid, ask: Units of 10^-8 USD. bid_text, ask_text: as the ticker has them.
+        event_time: Venue time. event_ms: the same, Unix milliseconds.
+        alive_at: Our wall time when the feed of this product was last known to be alive.
+    """
+
+    product_id: str
+    partition: int
+    offset: int
+    bid: int
+    ask: int
+    bid_text: str
+    ask_text: str
+    event_time: datetime
+    event_ms: int
+    alive_at: datetime
+
+    @property
+    def usable(self) -> bool:
+        """False for a bad print: no price, or a bid above the ask."""
+        return 0 < self.bid <= self.ask
+
+    def age_ms(self, now: datetime) -> int:
+        """Milliseconds since the feed was last known to be alive, never negative."""
+        return max(0, int((now - self.alive_at).total_seconds() * 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How a product trades, in units of 10^-8.
+
+    Attributes:
+        base_increment: Smallest step of a quantity. quote_increment: of a price.
+        min_funds: Smallest notional, USD.
+        status: The venue's word.
+    """
+
+    product_id: str
+    base_currency: str
+    quote_currency: str
+    base_increment: int
+    quote_increment: int
+    min_funds: int
+    status: str
+
+    @property
+    def tradable(self) -> bool:
+        """True where the venue trades it now and accounts can settle it."""
+        return self.status == TRADABLE and self.quote_currency == SETTLEMENT
+
+
+@dataclass(slots=True)
+class Market:
+    """The newest quote and listing per product."""
+
+    quotes: dict[str, Quote] = field(default_factory=dict)
+    listings: dict[str, Listing] = field(default_factory=dict)
+
+    def note(self, message: Message, partition: int, offset: int) -> None:
+        """Take in a message of `market.tickers`.
+
+        Raises:
+            Malformed: Its prices or increments cannot be expressed, or it is no market message.
+        """
+        try:
+            if isinstance(message, Ticker):
+                self.quotes[message.product_id] = quote_of(message, partition, offset)
+            elif isinstance(message, Product):
+                self.listings[message.product_id] = listing_of(message)
+            else:
+                raise Malformed(f"market.tickers holds a {message.type_name()}")
+        except ValueError as error:
+            raise Malformed(f"{message.type_name()}: {error}") from None
+
+    def tradable(self) -> list[str]:
+        """Names of the products that can be traded, sorted."""
+        return sorted(p for p, listing in self.listings.items() if listing.tradable)
+
+    def bids(self) -> dict[str, int]:
+        """The newest bid of every product that has a usable quote."""
+        return {p: quote.bid for p, quote in self.quotes.items() if quote.usable}
+
+
+def quote_of(ticker: Ticker, partition: int, offset: int) -> Quote:
+    """The quote in a ticker.
+
+    Raises:
+        ValueError: A price has more decimals than an amount may have.
+    """
+    alive_at = max(ticker.received_at, ticker.confirmed_at or ticker.received_at)
+    return Quote(
+        product_id=ticker.product_id,
+        partition=partition,
+        offset=offset,
+        bid=to_units(ticker.best_bid),
+        ask=to_units(ticker.best_ask),
+        bid_text=decimal_text(ticker.best_bid),
+        ask_text=decimal_text(ticker.best_ask),
+        event_time=ticker.event_time,
+        event_ms=int(ticker.event_time.timestamp() * 1000),
+        alive_at=alive_at,
+    )
+
+
+def listing_of(product: Product) -> Listing:
+    """The listing of a product.
+
+    Raises:
+        ValueError: An increment is not positive, or finer than an amount can be.
+    """
+    base, quote = to_units(product.base_increment), to_units(product.quote_increment)
+    if base <= 0 or quote <= 0:
+        raise ValueError(f"an increment of {product.product_id} is not positive")
+    return Listing(
+        product_id=product.product_id,
+        base_currency=product.base_currency,
+        quote_currency=product.quote_currency,
+        base_increment=base,
+        quote_increment=quote,
+        min_funds=to_units(product.min_market_funds),
+        status=product.status,
+    )

@@ -1,0 +1,108 @@
+"""Start-up is recovery: fold the account log of a shard to its end, then claim it by an epoch.
+
+Reads `account.events`, appends one `Epoch` to it per claim.
+"""
+
+from uuid import uuid4
+
+from arena import topics
+from arena.accounts import Shard
+from arena.bus.base import LogReader, Record, Start
+from arena.errors import BrokenLog
+from arena.faults import point
+from arena.node import Node
+from trading_tools.events import epoch_of
+from trading_tools.outbox import within_ack_timeout
+
+STALL_S = 20.0
+"""A reader that is behind and gets nothing for so long reads a damaged log."""
+BATCH_MAX = 5_000
+TOPIC = topics.EVENTS.name
+
+
+class EventLog:
+    """One partition of `account.events`, folded as far as it was read.
+
+    Attributes:
+        shard: The state.
+        owner: What this process calls itself in its epochs.
+    """
+
+    def __init__(self, node: Node, partition: int) -> None:
+        """Start from nothing: the state is what the log says."""
+        self.shard = Shard()
+        self.owner = f"{node.id}/{uuid4().hex[:8]}"
+        self._node = node
+        self._partition = partition
+        self._reader: LogReader | None = None
+
+    async def open(self) -> None:
+        """Begin at the first record: the topic is kept for ever, so its offset is 0."""
+        start = Start(offsets={(TOPIC, self._partition): 0})
+        self._reader = await self._node.bus.partition_reader(TOPIC, self._partition, start)
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reader is not None:
+            await self._reader.close()
+            self._reader = None
+
+    async def end(self) -> int:
+        """The offset behind the last record of the log."""
+        ends = await self._open_reader().end_offsets()
+        return ends[TOPIC, self._partition]
+
+    async def follow(self, timeout_s: float) -> int:
+        """Fold what comes within the timeout.
+
+        Returns:
+            How many records.
+        """
+        records = await self._open_reader().read(timeout_s=timeout_s, max_records=BATCH_MAX)
+        for record in records:
+            self._fold(record)
+        return len(records)
+
+    async def fold_to(self, offset: int) -> None:
+        """Fold until everything before an offset was read.
+
+        Raises:
+            BrokenLog: Nothing comes, or what comes cannot stand in a sound log.
+        """
+        idle_since = self._node.clock.monotonic()
+        while self.shard.next_offset < offset:
+            if await self.follow(0.5):
+                idle_since = self._node.clock.monotonic()
+                point("during_recovery")
+            elif self._node.clock.monotonic() - idle_since > STALL_S:
+                raise BrokenLog(
+                    f"{TOPIC}[{self._partition}] ends at {offset} but gives nothing behind"
+                    f" {self.shard.next_offset}",
+                    remedy="compare the log with an export",
+                )
+
+    async def claim(self) -> bool:
+        """Fold to the end and append the next epoch.
+
+        Returns:
+            True where the epoch counts: this process owns the shard until a later one counts.
+        """
+        await self.fold_to(await self.end())
+        epoch = epoch_of(self.shard, self.owner, self._node.clock.now())
+        append = await self._node.bus.send(
+            TOPIC, epoch, key=f"shard/{self._partition}", partition=self._partition
+        )
+        (acked,) = await within_ack_timeout([append], "an epoch")
+        point("after_epoch")
+        await self.fold_to(acked.offset + 1)
+        return (self.shard.epoch, self.shard.owner) == (epoch.epoch, self.owner)
+
+    def _fold(self, record: Record) -> None:
+        if record.value is None:
+            raise BrokenLog(f"{TOPIC}[{self._partition}]@{record.offset} has no value")
+        kind = record.headers.get("type", b"").decode("utf-8", "replace")
+        self.shard.apply(kind, record.value, record.offset)
+
+    def _open_reader(self) -> LogReader:
+        assert self._reader is not None, "the log is not open"
+        return self._reader

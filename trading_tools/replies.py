@@ -1,0 +1,95 @@
+"""What an agent reads after a call: made from the event in the log, never from an intention."""
+
+from pydantic import JsonValue
+
+from arena.accounts import Decided, Event
+from arena.messages import ToolCall, ToolResult
+from trading_tools.context import Answer
+from trading_tools.portfolio import Portfolio, usd_of_text
+
+
+def answered(call: ToolCall, answer: Answer, account_seq: int | None = None) -> ToolResult:
+    """The result of a tool that answered."""
+    return ToolResult.model_construct(
+        call_id=call.call_id,
+        agent=call.agent,
+        turn_id=call.turn_id,
+        round=call.round,
+        index=call.index,
+        tool=call.tool,
+        ok=not answer.error,
+        text=answer.text,
+        value=answer.value,
+        error=answer.error,
+        account_seq=account_seq,
+    )
+
+
+def failed(call: ToolCall, error: str, text: str) -> ToolResult:
+    """The result of a call that was not carried out.
+
+    Args:
+        call: The call.
+        error: A listed word, such as "expired".
+        text: What was wrong and what to do.
+    """
+    return answered(call, Answer(text, error=error))
+
+
+def decided(call: ToolCall, event: Event, portfolio: Portfolio) -> ToolResult:
+    """The result of an order, from its event.
+
+    Args:
+        call: The call.
+        event: The `OrderDecided` as it stands in the log.
+        portfolio: The agent's, after the event.
+    """
+    filled = event["outcome"] == "filled"
+    value: dict[str, JsonValue] = {
+        "order_id": event["order_id"],
+        "outcome": event["outcome"],
+        "reason": event["reason"],
+        "product_id": event["product_id"],
+        "action": event["action"],
+        "quantity": event["quantity"],
+        "price": event["price"],
+        "fee_usd": event["fee"],
+        "notional_usd": event["notional"],
+        "cash_usd": event["cash_after"],
+        "portfolio": portfolio.value(),
+    }
+    text = _filled_text(event) if filled else _rejected_text(event)
+    error = "" if filled else event["reason"]
+    return answered(call, Answer(text, value, error), event["seq"])
+
+
+def decided_long_ago(call: ToolCall, known: Decided) -> ToolResult:
+    """The result of an order whose event is no longer at hand."""
+    reason = f": {_words(known.reason)}" if known.reason else ""
+    text = f"This order was decided before: {known.outcome}{reason}. See get_portfolio."
+    value: JsonValue = {
+        "order_id": call.call_id,
+        "outcome": known.outcome,
+        "reason": known.reason,
+    }
+    return answered(call, Answer(text, value, known.reason or ""), known.seq)
+
+
+def _filled_text(event: Event) -> str:
+    buy = event["action"] == "buy"
+    realised = "" if buy else f" Realised {usd_of_text(event['realised'], signed=True)} USD."
+    return (
+        f"{'Bought' if buy else 'Sold'} {event['quantity']} {event['product_id']}"
+        f" at {event['price']} for {usd_of_text(event['notional'])} USD"
+        f" {'plus' if buy else 'less'} {usd_of_text(event['fee'])} fee.{realised}"
+        f" Cash {usd_of_text(event['cash_after'])} USD."
+    )
+
+
+def _rejected_text(event: Event) -> str:
+    cash = f" Cash {usd_of_text(event['cash_after'])} USD." if event["cash_after"] else ""
+    return f"Rejected: {_words(event['reason'])}: {event['detail']}.{cash}"
+
+
+def _words(reason: str | None) -> str:
+    return (reason or "").replace("_", " ")

@@ -1,0 +1,165 @@
+"""The money rules of an arena: what a trade costs and which orders are refused.
+
+Reads `fees.json` beside this file: fee schedules by name, each with the day it was read and where.
+The executor publishes its rules on the roster, so that every reader knows what was charged.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Self
+
+from arena.errors import UsageError
+from arena.messages import Rules
+from arena.money import CASH_STEP, parse_decimal, to_units, units_text
+
+DEFAULT_FEES = "coinbase-advanced-1"
+BPS_DECIMALS_MAX = 4
+BPS_MAX = Decimal(1000)
+"""Fees, slippage and collar above 10 % are a slip of the pen."""
+CUSTOM_SCHEDULE = "custom"
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSchedule:
+    """What a venue charges a taker.
+
+    Attributes:
+        taker_bps: Charged on every fill. maker_bps: for the record; no order here rests in a book.
+        as_of: ISO date the schedule was read or took effect. source: where it stands.
+    """
+
+    name: str
+    taker_bps: Decimal
+    maker_bps: Decimal
+    as_of: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class TradingRules:
+    """The rules every order is decided by.
+
+    Attributes:
+        starting_cash: Units of 10^-8 USD, whole micro-dollars.
+        fee_schedule: Its name. fee_bps: what is charged.
+        slippage_bps: Moves the fill price against the taker.
+        price_age_s_max: A price that was confirmed longer ago is refused.
+        collar_bps: The most that the price may differ from the one the agent saw.
+    """
+
+    starting_cash: int = to_units(Decimal(100_000))
+    fee_schedule: str = DEFAULT_FEES
+    fee_bps: Decimal = Decimal(60)
+    slippage_bps: Decimal = Decimal(2)
+    price_age_s_max: float = 30.0
+    collar_bps: Decimal = Decimal(200)
+
+    def __post_init__(self) -> None:
+        """Refuse what no arena can mean."""
+        for name in ("fee_bps", "slippage_bps", "collar_bps"):
+            _check_bps(name, getattr(self, name))
+        if self.starting_cash <= 0 or self.starting_cash % CASH_STEP:
+            raise UsageError(
+                f"starting cash of {units_text(self.starting_cash)} USD",
+                remedy="give a positive amount in whole micro-dollars",
+            )
+        if not 0 < self.price_age_s_max < float("inf"):
+            raise UsageError(
+                f"price age of {self.price_age_s_max} s", remedy="give seconds above 0"
+            )
+
+    @classmethod
+    def from_flags(
+        cls,
+        *,
+        fees: str = DEFAULT_FEES,
+        slippage_bps: str = "2",
+        starting_cash: str = "100000",
+        price_age_s: float = 30.0,
+        collar_bps: str = "200",
+    ) -> Self:
+        """The rules that the flags of `arena tools` ask for.
+
+        Args:
+            fees: A schedule's name, or basis points.
+            slippage_bps: Basis points as text.
+            starting_cash: USD as text.
+            price_age_s: Seconds.
+            collar_bps: Basis points as text.
+
+        Raises:
+            UsageError: A value cannot be used.
+        """
+        name, fee_bps = _fees(fees)
+        try:
+            cash = to_units(_decimal("--starting-cash", starting_cash))
+        except ValueError as error:
+            raise UsageError(f"--starting-cash: {error}", remedy="give an amount in USD") from None
+        return cls(
+            starting_cash=cash,
+            fee_schedule=name,
+            fee_bps=fee_bps,
+            slippage_bps=_decimal("--slippage-bps", slippage_bps),
+            price_age_s_max=price_age_s,
+            collar_bps=_decimal("--collar-bps", collar_bps),
+        )
+
+    def message(self, at: datetime) -> Rules:
+        """The rules as they are published on the roster."""
+        return Rules(
+            starting_cash_usd=Decimal(units_text(self.starting_cash)),
+            fee_schedule=self.fee_schedule,
+            fee_bps=self.fee_bps,
+            slippage_bps=self.slippage_bps,
+            price_age_s_max=self.price_age_s_max,
+            collar_bps=self.collar_bps,
+            at=at,
+        )
+
+
+@cache
+def schedules() -> dict[str, FeeSchedule]:
+    """Every fee schedule of `fees.json` by name."""
+    text = (files("trading_tools") / "fees.json").read_text(encoding="utf-8")
+    return {
+        name: FeeSchedule(
+            name=name,
+            taker_bps=Decimal(entry["taker_bps"]),
+            maker_bps=Decimal(entry["maker_bps"]),
+            as_of=entry["as_of"],
+            source=entry["source"],
+        )
+        for name, entry in json.loads(text)["schedules"].items()
+    }
+
+
+def _fees(text: str) -> tuple[str, Decimal]:
+    known = schedules()
+    if text in known:
+        return text, known[text].taker_bps
+    try:
+        return CUSTOM_SCHEDULE, parse_decimal(text)
+    except ValueError:
+        names = ", ".join(known)
+        raise UsageError(
+            f"--fees {text!r} is no fee schedule", remedy=f"one of {names}, or basis points"
+        ) from None
+
+
+def _decimal(flag: str, text: str) -> Decimal:
+    try:
+        return parse_decimal(text)
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}", remedy="give a decimal number") from None
+
+
+def _check_bps(name: str, bps: Decimal) -> None:
+    if not 0 <= bps <= BPS_MAX or bps != round(bps, BPS_DECIMALS_MAX):
+        raise UsageError(
+            f"{name} of {bps}",
+            remedy=f"give basis points from 0 to {BPS_MAX}, at most {BPS_DECIMALS_MAX} decimals",
+        )

@@ -1,0 +1,111 @@
+"""The tool server: runs the tools that touch no account.
+
+Reads `tools.calls` as a member of the group `tools`, replies to `agent.inbox.*`. A batch is run
+side by side; its offsets are committed when its results were acked, so a crash repeats at most one
+batch, and a repeated result has the same call id.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from arena import topics
+from arena.bus.base import Record
+from arena.errors import Malformed
+from arena.messages import ToolCall, ToolResult
+from arena.node import Node
+from trading_tools import envelope
+from trading_tools.arguments import shown
+from trading_tools.context import ToolContext
+from trading_tools.outbox import Outbox
+from trading_tools.registry import Tool
+from trading_tools.replies import answered, failed
+from trading_tools.schema import Refused
+
+GROUP = "tools"
+BATCH_MAX = 64
+CALL_TIMEOUT_S = 10.0
+"""The longest a tool may take; a batch takes no longer."""
+
+
+class ToolServer:
+    """Serves the stateless tools.
+
+    Args:
+        node: Bus, clock, counters.
+        tools: The tools that touch no account, by name.
+    """
+
+    def __init__(self, node: Node, tools: Mapping[str, Tool]) -> None:
+        """Nothing is read before `run`."""
+        self._node = node
+        self._tools = tools
+        self._outbox = Outbox(node.bus)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        reader = await self._node.bus.group_reader(GROUP, topics.TOOL_CALLS.name)
+        try:
+            while True:
+                records = await reader.read(max_records=BATCH_MAX)
+                if not records:
+                    continue
+                results = await asyncio.gather(*(self._answer(record) for record in records))
+                await self._outbox.send(result for result in results if result is not None)
+                await self._outbox.settle()
+                await reader.commit({(r.topic, r.partition): r.offset + 1 for r in records})
+        finally:
+            await reader.close()
+
+    async def _answer(self, record: Record) -> ToolResult | None:
+        began = self._node.clock.monotonic()
+        try:
+            call = record.message()
+            if not isinstance(call, ToolCall):
+                raise Malformed(f"tools.calls holds a {call.type_name()}")
+            if (objection := envelope.objection(call)) is not None:
+                raise Malformed(objection)
+        except Malformed as error:
+            await self._node.dead_letter(record, str(error))
+            return None
+        result = await self.result(call)
+        self._node.counters["calls"] += 1
+        if result.error:
+            self._node.counters[f"failed_{result.error}"] += 1
+        self._node.log.debug(
+            "call",
+            tool=shown(call.tool),
+            agent=call.agent,
+            call_id=call.call_id,
+            outcome=result.error or "ok",
+            duration_ms=round((self._node.clock.monotonic() - began) * 1000, 3),
+        )
+        return result
+
+    async def result(self, call: ToolCall) -> ToolResult:
+        """The result of a call; whatever goes wrong is a result too."""
+        now = self._node.clock.now()
+        tool = self._tools.get(call.tool)
+        if tool is None:
+            names = ", ".join(self._tools)
+            text = f"There is no tool {shown(call.tool)}; there are {names}."
+            return failed(call, "unknown_tool", text)
+        left_s = (call.deadline_at - now).total_seconds()
+        if left_s < 0:
+            return failed(call, "expired", f"{call.tool} was not run: its deadline had passed.")
+        arguments = tool.signature.read(call.arguments)
+        if isinstance(arguments, Refused):
+            text = f"{call.tool} was not run: {arguments.reason}."
+            return failed(call, "malformed_arguments", text)
+        ctx = ToolContext(
+            agent=call.agent,
+            turn_id=call.turn_id,
+            call_id=call.call_id,
+            snapshot_id=call.snapshot_id,
+            now=now,
+        )
+        timeout_s = min(left_s, CALL_TIMEOUT_S)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return answered(call, await tool.call_async(ctx, arguments))
+        except TimeoutError:
+            return failed(call, "expired", f"{call.tool} did not answer in {timeout_s:.1f} s.")
