@@ -21,6 +21,7 @@ from arena.localbroker.probe import probe
 from arena.localbroker.progress import Step
 from arena.localbroker.state import read_state
 from tests.localbroker.kafka_client import append, create_topic, read
+from tests.localbroker.processes import heed_ctrl_c
 
 DEADLINE_S = 20.0
 RETURN_S_MAX = 8.0
@@ -29,7 +30,6 @@ HOLDER_SCRIPT = """
 import sys, time
 from pathlib import Path
 from arena.localbroker.broker import LocalBroker
-from tests.localbroker.processes import heed_ctrl_c
 broker = LocalBroker(Path(sys.argv[1]), port=0, allow_fallback=False)
 if sys.argv[2] == "ready":
     print(broker.start().pid, flush=True)

@@ -16,6 +16,7 @@ from arena.localbroker import jars as jars_module
 from arena.localbroker.errors import FetchFailed, FileRefused
 from arena.localbroker.jars import ensure_jars
 from arena.localbroker.lock import Jar, KafkaLock
+from tests.localbroker.processes import heed_ctrl_c
 
 CONTENT = bytes(range(256)) * 400
 JAR = Jar("org.example:thing:1.0", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
@@ -29,7 +30,6 @@ import jgo.maven._core as core
 from arena.localbroker.broker import terminate_as_interrupt
 from arena.localbroker.jars import ensure_jars
 from arena.localbroker.lock import Jar, KafkaLock
-from tests.localbroker.processes import heed_ctrl_c
 core.DEFAULT_REMOTE_REPOS["central"] = sys.argv[1]
 lock = KafkaLock("9.9.9", (Jar("org.example:thing:1.0", "0" * 64, 102400),))
 with terminate_as_interrupt():
