@@ -12,7 +12,6 @@ remedy. A key that no table has is refused, with the nearest one that exists.
 """
 
 import tomllib
-from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -27,7 +26,9 @@ from arena.topics import TopicSpec
 SCRIPTED = "scripted"
 """The `model_id` of the built-in rules: no key, no network, no LLM."""
 
+DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 AGENTS_MAX = 200
+STRATEGY_PATTERN = r"^[^@=\s][^@=]*$"
 PREFIX_PATTERN = r"^[A-Za-z0-9._-]{0,64}$"
 PRODUCT_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,10}$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
@@ -113,7 +114,7 @@ class RulesTable(Table):
 
 
 class ChatNodeTable(Table):
-    """One model, served to the agents that name it.
+    """One model, served to the agents that name it; what is left out keeps the node's default.
 
     Attributes:
         model_id: As the provider calls it; "scripted" for the built-in rules.
@@ -121,18 +122,22 @@ class ChatNodeTable(Table):
         api_key_env: The environment variable that holds the key; never the key.
         max_workers: Calls at the same time.
         reasoning_effort: Passed on to models that reason.
-        timeout_s: Deadline of one call.
-        daily_tokens: Calls beyond this budget are refused.
+        timeout_s: Of one attempt.
+        max_retries: Attempts after the first.
+        max_completion_tokens: Cap of one call.
+        daily_token_budget: Calls beyond it are refused until the next UTC day.
     """
 
     name: Name
     model_id: str = Field(min_length=1)
     base_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
-    api_key_env: str | None = Field(default=None, pattern=VARIABLE_PATTERN)
-    max_workers: int = Field(default=10, ge=1, le=1_000)
+    api_key_env: str = Field(default=DEFAULT_KEY_VARIABLE, pattern=VARIABLE_PATTERN)
+    max_workers: int | None = Field(default=None, ge=1, le=1_000)
     reasoning_effort: str | None = None
-    timeout_s: float | None = Field(default=None, gt=0, le=3_600)
-    daily_tokens: int | None = Field(default=None, gt=0)
+    timeout_s: float | None = Field(default=None, ge=0.1, le=3_600)
+    max_retries: int | None = Field(default=None, ge=0, le=20)
+    max_completion_tokens: int | None = Field(default=None, gt=0)
+    daily_token_budget: int | None = Field(default=None, gt=0)
 
     @property
     def scripted(self) -> bool:
@@ -144,16 +149,25 @@ class AgentTable(Table):
     """One agent: a strategy that thinks with a chat node.
 
     Attributes:
-        strategy: A file in `routers/strategies/`, without `.py`.
+        strategy: A shipped strategy's name, or a .py or .toml file relative to the ARENA.toml.
         process: Agents with the same word share one process; each has its own by default.
         cadence: Take every n-th snapshot; the strategy's own cadence where none is given.
+        max_rounds: Tool rounds of a turn.
+        decision_deadline_s: What a whole turn may take.
     """
 
     name: Name
-    strategy: Name
+    strategy: Annotated[str, Field(pattern=STRATEGY_PATTERN)]
     chat_node: Name
     process: Name | None = None
     cadence: int | None = Field(default=None, ge=1, le=10_000)
+    max_rounds: int | None = Field(default=None, ge=1, le=100)
+    decision_deadline_s: float | None = Field(default=None, ge=0.1, le=3_600)
+
+    @property
+    def limits(self) -> tuple[int | None, int | None, float | None]:
+        """What agents that share a process must have in common."""
+        return self.cadence, self.max_rounds, self.decision_deadline_s
 
 
 class DashboardTable(Table):
@@ -173,27 +187,43 @@ class ArenaSpec(Table):
     dashboard: DashboardTable = DashboardTable()
 
     @model_validator(mode="after")
-    def _names_fit(self) -> Self:
-        for table, names in (
-            ("chat_nodes", [n.name for n in self.chat_nodes]),
-            ("agents", [a.name for a in self.agents]),
-        ):
-            counts = Counter(names)
-            for index, name in enumerate(names):
-                if counts[name] > 1 and name in names[:index]:
-                    what = f"{name!r} is taken; every one of [[{table}]] needs a name of its own"
-                    raise SpecFault((table, index, "name"), what)
+    def _agree(self) -> Self:
+        _require_own_names("chat_nodes", [n.name for n in self.chat_nodes])
+        _require_own_names("agents", [a.name for a in self.agents])
         known = [n.name for n in self.chat_nodes]
+        first: dict[str, AgentTable] = {}
         for index, agent in enumerate(self.agents):
             if agent.chat_node not in known:
                 what = f"no [[chat_nodes]] is called {agent.chat_node!r}; there is "
                 raise SpecFault(("agents", index, "chat_node"), what + ", ".join(known))
+            mate = first.setdefault(agent.process or f"agent {agent.name}", agent)
+            if agent.limits != mate.limits:
+                raise SpecFault(
+                    ("agents", index, "process"),
+                    f"{agent.name} shares {agent.process!r} with {mate.name}; give both the same "
+                    "cadence, max_rounds and decision_deadline_s, or a process each",
+                )
         return self
+
+    def processes(self) -> dict[str, tuple[AgentTable, ...]]:
+        """The agents by the process that runs them, in the file's order."""
+        groups: dict[str, tuple[AgentTable, ...]] = {}
+        for agent in self.agents:
+            key = f"routers-{agent.process}" if agent.process else f"router-{agent.name}"
+            groups[key] = (*groups.get(key, ()), agent)
+        return groups
 
     def topics(self) -> list[TopicSpec]:
         """The topics of its chat nodes and agents, besides the fixed ones."""
         prompted = [topics.PROMPTED.member(node.name) for node in self.chat_nodes]
         return prompted + [topics.INBOX.member(agent.name) for agent in self.agents]
+
+
+def _require_own_names(table: str, names: list[str]) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            what = f"{name!r} is taken; every one of [[{table}]] needs a name of its own"
+            raise SpecFault((table, index, "name"), what)
 
 
 def parse_spec(text: str, *, path: str) -> ArenaSpec:

@@ -1,0 +1,244 @@
+"""`arena demo`: a whole arena on this machine, from nothing to a standings table.
+
+Starts a broker with data of its own, the processes of `examples/demo.toml` on it, shows the
+dashboard on a terminal and progress lines elsewhere, stops everything, prints the standings.
+Writes `<home>/runs/<time>/`, the broker's data included: what it printed can be read again.
+
+Exit codes: 0, 1 where the arena did not work, 130 after Ctrl-C, 143 after SIGTERM.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from signal import SIGTERM
+from typing import Annotated
+
+import typer
+
+from arena import __version__
+from arena.commands import demo_spec, words
+from arena.commands.demo_report import report
+from arena.commands.session import (
+    LAUNCHER,
+    Beginning,
+    ensure_topics,
+    environment,
+    exit_code_of,
+    on_terminal,
+    open_run,
+    processes_of,
+    watch,
+)
+from arena.commands.steps import Steps
+from arena.errors import EXIT_NO, ArenaError
+from arena.localbroker.progress import Step
+from arena.localbroker.resolve import resolve_broker
+from arena.localbroker.signals import Terminated, terminate_as_interrupt
+from arena.settings import Settings
+from arena.spec import parse_spec
+from arena.supervisor.child import ProcessSpec
+from arena.supervisor.plan import DASHBOARD
+from arena.supervisor.running import ArenaRun
+from arena.supervisor.runs import new_run_directory
+from arena.supervisor.signals import StopSignals
+from arena.supervisor.supervisor import Change
+
+PROCESSES = "processes"
+LINE_INTERVAL_S = 8.0
+DASHBOARD_SPARE_S = 10.0
+STANDINGS_DEADLINE_S = 60.0
+EXIT_TERMINATED = 143
+STEP_VARIABLE = "ARENA_STEP"
+
+
+def demo(
+    seconds: Annotated[float, typer.Option("--seconds", help="How long it runs.", min=1)] = 90.0,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Also write the standings to FILE.", metavar="FILE"),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the simulated prices.", min=0)] = 7,
+    speed: Annotated[
+        float,
+        typer.Option("--speed", help="Seconds of market in a second of ours.", min=1, max=1000),
+    ] = demo_spec.SPEED,
+    agents: Annotated[
+        str | None,
+        typer.Option("--agents", help="Who plays, such as momentum,scalper,cash. [all six]"),
+    ] = None,
+) -> None:
+    """Run a whole arena here: simulated exchange, agents, executor, dashboard, standings.
+
+    Needs no key, no Docker and no account. Ctrl-C at any moment leaves no process behind.
+
+    Example: arena demo --seconds 45 --json demo.json
+    """
+    chosen = [a.strip().replace("-", "_") for a in agents.split(",")] if agents else None
+    text = demo_spec.demo_toml(seed=seed, speed=speed, strategies=chosen)
+    try:
+        with terminate_as_interrupt(), ExitStack() as stack:
+            code = _demo(text, seconds, json_file, stack)
+    except Terminated:
+        code = EXIT_TERMINATED
+    sys.exit(code)
+
+
+def _demo(text: str, seconds: float, json_file: Path | None, stack: ExitStack) -> int:
+    home = Settings().home
+    directory = new_run_directory(home, datetime.now().astimezone())
+    steps = _begin()
+    try:
+        broker = stack.enter_context(resolve_broker(directory, progress=steps.show))
+    except KeyboardInterrupt:
+        shutil.rmtree(directory, ignore_errors=True)  # nothing was run, nothing is to be read
+        raise
+    spec = parse_spec(text, path="the demo")
+    settings = Settings().override(
+        bootstrap_servers=broker.bootstrap, prefix=f"demo-{directory.name}."
+    )
+    ensure_topics(spec, settings)
+    begin = Beginning(
+        command="demo",
+        spec=spec,
+        text=text,
+        folder=directory,
+        settings=settings,
+        broker=broker,
+        broker_home=directory if broker.data_dir else None,
+        directory=directory,
+    )
+    show = _Show(begin, seconds, terminal=on_terminal())
+    with StopSignals() as signals:
+        document = show.play(steps, signals)
+    if document is None:
+        stack.close()
+        print(f"\n Stopped; no process is left. Records: {directory}")
+        return exit_code_of(signals) or EXIT_NO
+    show.print_end(document)
+    if json_file is not None:
+        content = json.dumps(report(document, begin, show.elapsed_s), indent=2)
+        json_file.write_text(content + "\n", encoding="utf-8")
+        print(f" Written: {json_file}")
+    return 0
+
+
+def _begin() -> Steps:
+    """The first line; steps are numbered behind those of `scripts/setup`, where it ran."""
+    print(f" arena {__version__}   a contest between trading agents, on real Kafka", flush=True)
+    first = 2 if STEP_VARIABLE in os.environ else 1
+    return Steps(sys.stdout, first=first, names=("Apache Kafka", "broker", PROCESSES))
+
+
+@dataclass
+class _Show:
+    """One demo from its first process to its last."""
+
+    begin: Beginning
+    seconds: float
+    terminal: bool
+    elapsed_s: float = 0.0
+    told: int = 0
+
+    def play(self, steps: Steps, signals: StopSignals) -> words.Document | None:
+        """Start, show, stop; returns the standings, or None where there are none."""
+        spec, settings = self.begin.spec, self.begin.settings
+        dashboard = ["--title", "arena demo"]
+        if self.terminal:
+            dashboard += ["--seconds", f"{self.seconds:g}"]
+        processes = processes_of(
+            spec,
+            settings,
+            self.begin.folder,
+            dashboard=tuple(dashboard),
+            terminal=self.terminal,
+        )
+        run = open_run(self.begin, processes, self._tell)
+        try:
+            self._introduce(steps, processes)
+            run.start(lambda: signals.received is not None)
+            started_s = time.monotonic()
+            # On a terminal the dashboard leaves by itself, and later by as much as it starts.
+            spare_s = DASHBOARD_SPARE_S if self.terminal else 0.0
+            watch(
+                run,
+                signals,
+                seconds=self.seconds + spare_s,
+                on_tick=lambda elapsed_s: self._progress(run, elapsed_s),
+            )
+            self.elapsed_s = time.monotonic() - started_s
+        finally:
+            run.stop()
+        self._tell_crash(run)
+        if signals.received is not None:
+            return None
+        return self._standings()
+
+    def _introduce(self, steps: Steps, processes: list[ProcessSpec]) -> None:
+        spec = self.begin.spec
+        what = words.process_words(processes, len(spec.agents))
+        steps.show(Step(PROCESSES, f"{len(processes)}: {what}", finished=True))
+        print(f"\n {words.prices_words(spec)} {words.models_words(spec)}")
+        print(" Nothing here trades real money. Ctrl-C stops everything.")
+        if self.begin.broker.note:
+            print(f" Note: {self.begin.broker.note}.")
+        print(flush=True)
+
+    def _tell(self, change: Change) -> None:
+        if not self.terminal:
+            print(f" {change.name} {change.text}", flush=True)
+
+    def _tell_crash(self, run: ArenaRun) -> None:
+        """A dashboard that died took the screen with it: say why."""
+        for process in run.record.processes:
+            if process.name == DASHBOARD and process.exit_code not in (0, None, -SIGTERM):
+                print(f" the dashboard ended with {process.exit_code}:")
+                print(run.supervisor.log_tail(DASHBOARD))
+
+    def _progress(self, run: ArenaRun, elapsed_s: float) -> None:
+        """Without a terminal: the newest line of the dashboard, now and then."""
+        if self.terminal or elapsed_s < (self.told + 1) * LINE_INTERVAL_S:
+            return
+        self.told += 1
+        lines = run.supervisor.log_tail(DASHBOARD).splitlines()
+        # Its log holds its own lines and, as JSON, what it has to say of itself.
+        newest = next((line for line in reversed(lines) if not line.startswith("{")), "")
+        left_s = max(0.0, self.seconds - elapsed_s)
+        print(f" {newest or 'starting'}   {left_s:.0f} s left", flush=True)
+
+    def _standings(self) -> words.Document | None:
+        """What the dashboard folds from the topics, once everything has ended."""
+        asked = subprocess.run(
+            [*LAUNCHER, "dashboard", "--once", "--json"],
+            env=os.environ | environment(self.begin.settings),
+            capture_output=True,
+            text=True,
+            timeout=STANDINGS_DEADLINE_S,
+            check=False,
+        )
+        with suppress(ValueError):
+            if isinstance(document := json.loads(asked.stdout), dict):
+                return document
+        raise ArenaError(
+            f"the standings could not be read: {asked.stderr.strip() or asked.stdout[:200]!r}",
+            remedy=f"read the logs in {self.begin.directory}/logs",
+        )
+
+    def print_end(self, document: words.Document) -> None:
+        """The standings, where the records are, and what to try next."""
+        spec = self.begin.spec
+        print(f"\n {words.standings_title(document, self.elapsed_s, spec.arena.interval_s)}")
+        for line in words.standings_table(document):
+            print(f" {line}")
+        print(f" {words.too_few_words(document, self.elapsed_s)}")
+        print(f" {words.prices_words(spec)} {words.models_words(spec)}")
+        print(f"\n Records: {self.begin.directory}   read them: arena tail account.events")
+        print(" Next:  the live market   arena up examples/live.toml")
+        print("        a real model      OPENAI_API_KEY=... arena up examples/single-model.toml")
+        print("        your own          arena up examples/demo.toml, then change it")

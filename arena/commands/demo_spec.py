@@ -1,0 +1,86 @@
+"""The ARENA.toml that the demo runs, as text. Pure. `examples/demo.toml` is the same.
+
+The two chat nodes are both scripted: one serves the strategies, one the baselines, as two models
+would.
+"""
+
+from collections.abc import Sequence
+
+from arena.errors import UsageError
+
+SEED = 7
+SPEED = 60.0
+STRATEGIES = ("momentum", "brainrot", "scalper")
+BASELINES = ("buy_and_hold", "random", "cash")
+
+HEAD = """\
+# A whole arena without a key: simulated prices, scripted rules instead of LLMs.
+#
+#   arena up examples/demo.toml          `arena demo` runs the same and ends with the standings
+
+[arena]
+name = "demo"
+products = ["BTC-USD", "ETH-USD", "SOL-USD"]
+interval_s = 60         # of market time: a second of ours at this speed
+
+[market]
+source = "exchange"     # the simulated exchange speaks Coinbase's own protocol
+seed = {seed}
+speed = {speed:g}              # a minute of market in a second of ours
+
+[rules]
+fees = "coinbase-advanced-1"
+slippage_bps = 2
+starting_cash = 100000
+
+[[chat_nodes]]
+name = "rules-a"
+model_id = "scripted"   # built-in rules that read the same prompt an LLM would
+
+[[chat_nodes]]
+name = "rules-b"
+model_id = "scripted"
+"""
+
+AGENT = """
+[[agents]]
+name = "{name}"
+strategy = "{strategy}"
+chat_node = "rules-a"
+"""
+
+BASELINE = """
+[[agents]]
+name = "{name}"
+strategy = "{strategy}"
+chat_node = "rules-b"
+process = "baselines"   # agents with the same word share one process
+"""
+
+
+def demo_toml(
+    *, seed: int = SEED, speed: float = SPEED, strategies: Sequence[str] | None = None
+) -> str:
+    """The demo's ARENA.toml.
+
+    Args:
+        seed: Of the prices.
+        speed: Seconds of market in a second of ours.
+        strategies: Who plays; all three strategies and three baselines where none are given.
+
+    Raises:
+        UsageError: A strategy is not one of the demo's.
+    """
+    known = (*STRATEGIES, *BASELINES)
+    chosen = list(dict.fromkeys(strategies or known))
+    for strategy in chosen:
+        if strategy not in known:
+            raise UsageError(
+                f"--agents: {strategy!r} is no strategy of the demo",
+                remedy=f"choose from {','.join(known)}; `arena up` runs your own",
+            )
+    text = HEAD.format(seed=seed, speed=speed)
+    for strategy in chosen:
+        table = AGENT if strategy in STRATEGIES else BASELINE
+        text += table.format(name=strategy.replace("_", "-"), strategy=strategy)
+    return text

@@ -1,0 +1,159 @@
+"""What `arena up` and `arena demo` share: a broker, topics, a supervised run, an orderly end."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import arena
+from arena import topics
+from arena.localbroker.child import started_at
+from arena.localbroker.launch import BrokerHandle
+from arena.localbroker.ports import choose_ports
+from arena.settings import Settings
+from arena.spec import ArenaSpec
+from arena.supervisor.child import ProcessSpec
+from arena.supervisor.plan import Surroundings, plan
+from arena.supervisor.running import ArenaRun
+from arena.supervisor.runs import RunRecord
+from arena.supervisor.signals import StopSignals
+from arena.supervisor.supervisor import TICK_S, Change
+
+# -P: a folder called "arena" where the user stands must not be taken for this package.
+LAUNCHER = (sys.executable, "-P", "-m", "arena")
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a run is made from.
+
+    Attributes:
+        command: "up" or "demo".
+        spec: The arena. text: the ARENA.toml it was read from. folder: its paths' base.
+        settings: Broker, prefix and home of the run.
+        broker: As it was found or started.
+        broker_home: Whose data it keeps, or None where that is not ours.
+        directory: Of the run.
+    """
+
+    command: str
+    spec: ArenaSpec
+    text: str
+    folder: Path
+    settings: Settings
+    broker: BrokerHandle
+    broker_home: Path | None
+    directory: Path
+
+
+def processes_of(
+    spec: ArenaSpec,
+    settings: Settings,
+    folder: Path,
+    *,
+    dashboard: tuple[str, ...] | None,
+    terminal: bool,
+    launcher: tuple[str, ...] = LAUNCHER,
+) -> list[ProcessSpec]:
+    """The processes of an arena here, with a free port for its exchange."""
+    around = Surroundings(
+        launcher=launcher,
+        environ=environment(settings),
+        directory=folder,
+        exchange_port=choose_ports(0).client,
+        dashboard=dashboard,
+        terminal=terminal,
+    )
+    return plan(spec, around)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What every process of a run is told through its environment."""
+    root = str(Path(arena.__file__).resolve().parents[1])
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "ARENA_PREFIX": settings.prefix,
+        "ARENA_HOME": str(settings.home.resolve()),
+        "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
+    }
+
+
+def ensure_topics(spec: ArenaSpec, settings: Settings) -> None:
+    """Create the topics of an arena that do not exist."""
+
+    async def create() -> None:
+        from arena.bus.kafka import KafkaBus
+
+        bus = KafkaBus(settings, client_id="arena-up")
+        await bus.start()
+        try:
+            await bus.ensure_topics([*topics.fixed_topics(), *spec.topics()])
+        finally:
+            await bus.close()
+
+    asyncio.run(create())
+
+
+def open_run(
+    begin: Beginning, processes: list[ProcessSpec], on_change: Callable[[Change], None]
+) -> ArenaRun:
+    """The run, recorded and not started."""
+    spec, broker = begin.spec, begin.broker
+    simulated = spec.market.source == "exchange"
+    record = RunRecord(
+        command=begin.command,
+        name=spec.arena.name,
+        prefix=begin.settings.prefix,
+        bootstrap=broker.bootstrap,
+        broker_kind=broker.kind,
+        broker_version=broker.version,
+        broker_home=str(begin.broker_home.resolve()) if begin.broker_home else None,
+        durable=broker.durable,
+        simulated=simulated,
+        speed=spec.market.speed if simulated else 1.0,
+        pid=os.getpid(),
+        pid_started_at=started_at(os.getpid()) or 0.0,
+        started_at=datetime.now(UTC),
+    )
+    return ArenaRun(record, begin.directory, processes, spec_text=begin.text, on_change=on_change)
+
+
+def watch(
+    run: ArenaRun,
+    signals: StopSignals,
+    *,
+    seconds: float | None,
+    on_tick: Callable[[float], None] = lambda elapsed_s: None,
+) -> None:
+    """Keep a started run up until a signal, the time, the user, or the end of every process.
+
+    Args:
+        run: Started.
+        signals: Looked at ten times a second.
+        seconds: Leave after so many; None stays.
+        on_tick: Given the seconds since the start.
+    """
+    started_s = time.monotonic()
+    while signals.received is None:
+        run.tick()
+        elapsed_s = time.monotonic() - started_s
+        on_tick(elapsed_s)
+        if run.supervisor.foreground_ended or run.supervisor.nothing_left:
+            return
+        if seconds is not None and elapsed_s >= seconds:
+            return
+        time.sleep(TICK_S)
+
+
+def exit_code_of(signals: StopSignals) -> int | None:
+    """128 + the signal's number, as shells say it (130 after Ctrl-C); None without one."""
+    return None if signals.received is None else 128 + signals.received
+
+
+def on_terminal() -> bool:
+    """True where a person sees what we print and can press keys."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

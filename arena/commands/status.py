@@ -1,0 +1,119 @@
+"""`arena status`: every process and how it fares. Reads `arena.heartbeats` and the run's record."""
+
+import json
+import socket
+import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from arena import topics
+from arena.bus.kafka_admin import list_topics
+from arena.commands import health
+from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena
+from arena.errors import EXIT_NO, DependencyMissing, Malformed
+from arena.messages import Heartbeat
+from arena.node import run_async
+from arena.settings import Settings
+
+READ_DEADLINE_S = 10.0
+
+
+def status(
+    here: Annotated[bool, typer.Option("--here", help="Only processes on this machine.")] = False,
+    run: Run = None,
+    servers: Servers = None,
+    prefix: Prefix = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every process: where, since when, how it fares. Exit 1 where one is stale or down.
+
+    Example: arena status
+    """
+    try:
+        with find_arena(servers, prefix, run, start_broker=False) as where:
+            run_async(lambda: _status(where, here=here, as_json=as_json))
+    except DependencyMissing as error:
+        if as_json:
+            print(json.dumps({"healthy": False, "processes": [], "why": str(error)}))
+        print(f"arena: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+async def _status(where: Where, *, here: bool, as_json: bool) -> None:
+    host = socket.gethostname()
+    beats = await _newest_beats(where.settings)
+    run = where.run if where.run is not None and where.run.is_running() else None
+    found = health.rows(
+        beats,
+        run,
+        host=host,
+        now=datetime.now(UTC),
+        interval_s=where.settings.heartbeat_interval_s,
+    )
+    if here:
+        found = [row for row in found if row.host == host]
+    alive = [row for row in found if row.health in ("ok", "standby", "starting", "unknown")]
+    bad = [row for row in found if row.health in health.BAD]
+    healthy = bool(alive) and not bad
+    if as_json:
+        document = {
+            "healthy": healthy,
+            "bootstrap_servers": where.settings.bootstrap_servers,
+            "prefix": where.settings.prefix,
+            "run": str(where.directory) if run else None,
+            "processes": [asdict(row) for row in found],
+        }
+        print(json.dumps(document, indent=2))
+    else:
+        _print(where, found, alive, bad)
+    sys.stdout.flush()
+    if not healthy:
+        raise SystemExit(EXIT_NO)
+
+
+def _print(
+    where: Where, found: list[health.Row], alive: list[health.Row], bad: list[health.Row]
+) -> None:
+    settings = where.settings
+    prefix = f", prefix {settings.prefix!r}" if settings.prefix else ""
+    if found:
+        print("\n".join(health.table(found)))
+    print(f"{len(alive)} running, {len(bad)} stale or down on {settings.bootstrap_servers}{prefix}")
+    if where.directory and where.run and not where.run.is_running():
+        ended = where.run.ended_at
+        when = f"ended at {ended.astimezone():%H:%M:%S}" if ended else "was killed"
+        print(f"the newest run here, {where.directory.name}, {when}")
+
+
+async def _newest_beats(settings: Settings) -> list[Heartbeat]:
+    """The newest heartbeat of every node."""
+    from arena.bus.kafka import KafkaBus
+
+    topic = topics.HEARTBEATS.name
+    if topic not in await list_topics(settings):
+        return []
+    bus = KafkaBus(settings, client_id="arena-status")
+    await bus.start()
+    try:
+        reader = await bus.log_reader(topic)
+        newest: dict[str, Heartbeat] = {}
+        ends = await reader.end_offsets()
+        deadline_s = time.monotonic() + READ_DEADLINE_S
+        while any(reader.position(*pair) < end for pair, end in ends.items()):
+            for record in await reader.read():
+                try:
+                    message = record.message()
+                except Malformed:
+                    continue  # `arena tail arena.heartbeats` shows it
+                if isinstance(message, Heartbeat):
+                    newest[message.node] = message
+            if time.monotonic() > deadline_s:
+                break
+        await reader.close()
+        return list(newest.values())
+    finally:
+        await bus.close()

@@ -1,0 +1,163 @@
+"""`arena up ARENA.toml`: the processes of an arena on this machine, supervised.
+
+Reads the file; starts a broker where none is given and none runs; writes `<home>/runs/<time>/`.
+Ends with 0 after `--seconds` or SIGTERM, with 130 after Ctrl-C, with 1 where a process had to be
+given up.
+"""
+
+import os
+import shlex
+import sys
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from signal import SIGINT
+from typing import Annotated
+
+import typer
+
+from arena.commands.session import (
+    Beginning,
+    ensure_topics,
+    on_terminal,
+    open_run,
+    processes_of,
+    watch,
+)
+from arena.commands.words import models_words, prices_words, process_words
+from arena.errors import EXIT_INTERRUPTED, EXIT_NO
+from arena.localbroker.launch import BrokerHandle
+from arena.localbroker.resolve import resolve_broker
+from arena.localbroker.signals import terminate_as_interrupt
+from arena.settings import Settings
+from arena.spec import ArenaSpec, load_spec
+from arena.supervisor.child import ProcessSpec
+from arena.supervisor.plan import require_keys
+from arena.supervisor.running import ArenaRun
+from arena.supervisor.runs import new_run_directory
+from arena.supervisor.signals import StopSignals
+from arena.supervisor.supervisor import Change
+
+
+def up(
+    path: Annotated[Path, typer.Argument(metavar="ARENA.toml", help="What to run.")],
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Stop after so many seconds.", min=0)
+    ] = None,
+    dashboard: Annotated[
+        bool | None,
+        typer.Option(
+            "--dashboard/--no-dashboard",
+            help="Show the dashboard here; q ends the run. [on where there is a terminal]",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the commands and start nothing.")
+    ] = False,
+    prefix: Annotated[
+        str | None, typer.Option(help="Topic prefix. [the file's, else ARENA_PREFIX]")
+    ] = None,
+) -> None:
+    """Run the processes of an ARENA.toml here: restarted on a crash, one log file each.
+
+    Example: arena up examples/demo.toml --seconds 60
+    """
+    spec = load_spec(path)
+    settings = Settings().override(prefix=_prefix(spec, prefix))
+    shown = dashboard if dashboard is not None else spec.dashboard.show and on_terminal()
+    words = ("--title", spec.arena.name) if shown else None
+    folder = path.resolve().parent
+    if dry_run:
+        _print_commands(spec, settings, folder, words)
+        return
+    require_keys(spec, os.environ)
+    with terminate_as_interrupt(), ExitStack() as stack:
+        broker = _open_broker(settings.home, stack)
+        settings = settings.override(bootstrap_servers=broker.bootstrap)
+        ensure_topics(spec, settings)
+        begin = Beginning(
+            command="up",
+            spec=spec,
+            text=path.read_text(encoding="utf-8"),
+            folder=folder,
+            settings=settings,
+            broker=broker,
+            broker_home=settings.home if broker.data_dir else None,
+            directory=new_run_directory(settings.home, datetime.now().astimezone()),
+        )
+        terminal = on_terminal()
+        processes = processes_of(spec, settings, folder, dashboard=words, terminal=terminal)
+        code = _run(begin, processes, seconds, quiet=terminal and shown)
+    sys.exit(code)
+
+
+def _prefix(spec: ArenaSpec, flag: str | None) -> str | None:
+    if flag is not None:
+        return flag
+    return spec.arena.prefix if "prefix" in spec.arena.model_fields_set else None
+
+
+def _open_broker(home: Path, stack: ExitStack) -> BrokerHandle:
+    from arena.commands.progress import draw_progress
+
+    with draw_progress() as progress:
+        return stack.enter_context(resolve_broker(home, progress=progress))
+
+
+def _print_commands(
+    spec: ArenaSpec, settings: Settings, folder: Path, dashboard: tuple[str, ...] | None
+) -> None:
+    processes = processes_of(
+        spec, settings, folder, dashboard=dashboard, terminal=False, launcher=("arena",)
+    )
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX"):
+        if value := processes[0].environ[name]:
+            print(f"export {name}={shlex.quote(value)}")
+    for process in processes:
+        print(shlex.join(process.argv))
+
+
+def _run(
+    begin: Beginning, processes: list[ProcessSpec], seconds: float | None, *, quiet: bool
+) -> int:
+    """Start, watch, stop; returns the exit code."""
+    later: list[str] = []
+
+    def tell(change: Change) -> None:
+        text = f"arena: {change.name} {change.text}"
+        if quiet:
+            later.append(text)  # the dashboard has the screen
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    with StopSignals() as signals:
+        run = open_run(begin, processes, tell)
+        try:
+            run.start(lambda: signals.received is not None)
+            _introduce(begin, processes)
+            watch(run, signals, seconds=seconds)
+        finally:
+            run.stop()
+    for text in later:
+        print(text, file=sys.stderr)
+    _say_end(run)
+    if signals.received == SIGINT:
+        return EXIT_INTERRUPTED
+    given_up = any(p.state == "given_up" for p in run.record.processes)
+    return EXIT_NO if given_up else 0
+
+
+def _introduce(begin: Beginning, processes: list[ProcessSpec]) -> None:
+    spec = begin.spec
+    words = process_words(processes, len(spec.agents))
+    print(f" arena {spec.arena.name}: {len(processes)} processes: {words}")
+    print(f" {prices_words(spec)} {models_words(spec)}")
+    print(" Nothing here trades real money. Ctrl-C stops everything.")
+    print(f" Logs: {begin.directory}/logs   how it fares: arena status", flush=True)
+    if begin.broker.note:
+        print(f" Note: {begin.broker.note}.", flush=True)
+
+
+def _say_end(run: ArenaRun) -> None:
+    print(f" Records: {run.directory}   read them: arena tail account.events", flush=True)

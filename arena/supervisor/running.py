@@ -1,0 +1,77 @@
+"""One run of an arena: its directory, its record, its processes.
+
+Writes `<home>/runs/<time>/`: ARENA.toml as it was, run.json as it is, `logs/supervisor.log`
+with what happened to the processes.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from arena.supervisor.child import ProcessSpec
+from arena.supervisor.runs import LOGS, SPEC_FILE, RunRecord, write_run
+from arena.supervisor.supervisor import Change, Supervisor
+
+
+class ArenaRun:
+    """A supervised arena whose record on disk follows it.
+
+    Args:
+        record: What is known before the start.
+        directory: Of the run; exists.
+        processes: In start order.
+        spec_text: The ARENA.toml, kept beside the record.
+        on_change: Told what a person may want to know.
+    """
+
+    def __init__(
+        self,
+        record: RunRecord,
+        directory: Path,
+        processes: Sequence[ProcessSpec],
+        *,
+        spec_text: str,
+        on_change: Callable[[Change], None] = lambda change: None,
+    ) -> None:
+        """Write the record; start nothing yet."""
+        self.directory = directory
+        self._record = record
+        self._on_change = on_change
+        self._log = directory / LOGS / "supervisor.log"
+        self.supervisor = Supervisor(processes, directory, on_change=self._note)
+        (directory / SPEC_FILE).write_text(spec_text, encoding="utf-8")
+        self._write()
+
+    @property
+    def record(self) -> RunRecord:
+        """How the run fares."""
+        return self._record
+
+    def start(self, stopped: Callable[[], bool]) -> None:
+        """Start every process in order; `stopped` is asked in between."""
+        self.supervisor.start(stopped)
+        self._write()
+
+    def tick(self) -> None:
+        """Do what is due; call it some ten times a second."""
+        self.supervisor.tick()
+        if self.supervisor.records() != self._record.processes:
+            self._write()
+
+    def stop(self) -> None:
+        """End every process, and close the record."""
+        self.supervisor.stop()
+        self._record = self._record.model_copy(update={"ended_at": datetime.now(UTC)})
+        self._write()
+
+    def _write(self) -> None:
+        records = self.supervisor.records()
+        self._record = self._record.model_copy(update={"processes": records})
+        write_run(self.directory, self._record)
+
+    def _note(self, change: Change) -> None:
+        line = f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {change.name} {change.text}"
+        with self._log.open("a", encoding="utf-8") as log:
+            log.write(line + os.linesep)
+        self._on_change(change)

@@ -1,0 +1,117 @@
+"""What `arena status` makes of heartbeats and the run's record."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from arena.commands.health import rows, table
+from arena.messages import Heartbeat
+from arena.supervisor.runs import ProcessRecord, ProcessState, RunRecord
+
+NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
+
+
+def beat(
+    kind: str,
+    pid: int,
+    age_s: float,
+    status: Literal["starting", "running", "standby", "stopping"] = "running",
+    name: str = "main",
+) -> Heartbeat:
+    """A heartbeat of this host, so many seconds old."""
+    return Heartbeat(
+        node=f"{kind}/{name}/host/{pid}",
+        kind=kind,
+        name=name,
+        host="host",
+        pid=pid,
+        status=status,
+        started_at=NOW - timedelta(hours=1),
+        at=NOW - timedelta(seconds=age_s),
+        counters={"turns": 3},
+    )
+
+
+def run_of(*processes: tuple[str, int | None, ProcessState]) -> RunRecord:
+    """A run with these processes."""
+    records = tuple(
+        ProcessRecord(name=name, command=("arena",), log="", pid=pid, state=state, restarts=1)
+        for name, pid, state in processes
+    )
+    return RunRecord(
+        command="up",
+        name="arena",
+        prefix="",
+        bootstrap="b:1",
+        pid=1,
+        pid_started_at=0.0,
+        started_at=NOW,
+        processes=records,
+    )
+
+
+def healths(*beats: Heartbeat, run: RunRecord | None = None) -> dict[int | None, str]:
+    """Process id -> health."""
+    found = rows(beats, run, host="host", now=NOW, interval_s=5.0)
+    return {row.pid: row.health for row in found}
+
+
+def test_a_heartbeat_older_than_three_intervals_is_stale() -> None:
+    """Fifteen seconds are fine, more are not."""
+    fresh, old = beat("tools", 1, 15.0), beat("router", 2, 15.1)
+
+    assert healths(fresh, old) == {1: "ok", 2: "stale"}
+
+
+def test_a_goodbye_is_no_failure() -> None:
+    """A process that said it stops is stopped, however long ago."""
+    assert healths(beat("tools", 1, 600.0, "stopping")) == {1: "stopped"}
+
+
+def test_a_crashed_process_is_forgotten_once_another_took_its_place() -> None:
+    """The dead one's last heartbeat stays in the topic, and out of the table."""
+    dead, alive = beat("router", 1, 60.0), beat("router", 2, 1.0)
+
+    assert healths(dead, alive) == {2: "ok"}
+
+
+def test_a_standby_is_shown_beside_the_one_it_waits_for() -> None:
+    """Two processes of one name are both alive."""
+    assert healths(beat("tools", 1, 1.0), beat("tools", 2, 1.0, "standby")) == {
+        1: "ok",
+        2: "standby",
+    }
+
+
+def test_yesterdays_processes_are_forgotten() -> None:
+    """A heartbeat older than a day is not shown."""
+    assert healths(beat("tools", 1, 90_000.0)) == {}
+
+
+def test_a_process_without_heartbeat_is_shown_as_the_supervisor_sees_it() -> None:
+    """The exchange beats no heart; a router that was given up is down."""
+    run = run_of(("exchange", 7, "running"), ("router-a", 8, "given_up"), ("tools", 9, "running"))
+
+    assert healths(beat("tools", 9, 1.0), run=run) == {7: "unknown", 8: "down", 9: "ok"}
+
+
+def test_the_supervisors_restarts_stand_beside_the_heartbeat() -> None:
+    """A row is joined by process id."""
+    found = rows(
+        [beat("tools", 9, 1.0)],
+        run_of(("tools", 9, "running")),
+        host="host",
+        now=NOW,
+        interval_s=5.0,
+    )
+
+    assert [(row.kind, row.restarts, row.counters) for row in found] == [("tools", 1, {"turns": 3})]
+
+
+def test_the_table_lines_up() -> None:
+    """One head and one line a process, figures to the right."""
+    found = rows([beat("tools", 12345, 2.0)], None, host="host", now=NOW, interval_s=5.0)
+
+    assert table(found) == [
+        "process  name  host    pid  health  beat  restarts  counters",
+        "tools    main  host  12345  ok       2 s         -  turns=3",
+    ]
