@@ -5,10 +5,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from arena.bus.base import Assignment, GroupReader, LogReader, Record
-from arena.errors import BrokenLog
+from arena.errors import BrokenLog, BrokerUnavailable
 from arena.topics import spec_of
 
 
@@ -78,8 +78,15 @@ class KafkaLogReader(LogReader):
         return self._next[(topic, partition)]
 
     async def end_offsets(self) -> dict[tuple[str, int], int]:
-        """The ends of the partitions, asked on a connection without fetches."""
-        ends = await self._lookup.end_offsets([self._tp(*pair) for pair in self._next])
+        """The ends of the partitions, asked on a connection without fetches.
+
+        Raises:
+            BrokerUnavailable: Nobody answers.
+        """
+        try:
+            ends = await self._lookup.end_offsets([self._tp(*pair) for pair in self._next])
+        except KafkaError as error:
+            raise BrokerUnavailable(f"no answer about the ends of the log: {error!r}") from error
         skip = len(self._prefix)
         return {(tp.topic[skip:], tp.partition): end for tp, end in ends.items()}
 

@@ -13,7 +13,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 def _to_utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError(f"{value.isoformat()} has no time zone; send UTC")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{value.isoformat()} is beyond the calendar in UTC") from None
 
 
 Utc = Annotated[datetime, AfterValidator(_to_utc)]
