@@ -1,11 +1,16 @@
 """The dashboard's process: topics in one task, drawing in another, keys in a third.
 
-Reads what `dashboard.feeds` reads, writes to the terminal or standard output only.
+Reads what `dashboard.feeds` reads; writes to the terminal, to standard output or to the picture
+that was asked for, and to no topic.
 """
 
 import asyncio
+import contextlib
 import json
+import logging
 import sys
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +20,23 @@ from arena.clock import Clock
 from arena.errors import BrokerUnavailable
 from dashboard.feeds import Feeds
 from dashboard.frame import build_frame
+from dashboard.picture import print_screen, save_picture
+from dashboard.screen import Screen, render
 from dashboard.standings import progress_line, render_standings, standings
+from dashboard.terminal import Painter, Terminal, can_show_screens
+from dashboard.ui import Reach, Ui, press
 from dashboard.view import ArenaView
 
 CATCH_UP_TIMEOUT_S = 60.0
 POLL_S = 0.05
 LINE_EVERY_S = 2.0
 LINE_AT_LEAST_EVERY_S = 10.0
+REDRAW_EVERY_S = 0.25
+IDLE_REDRAW_S = 1.0
+"""With nothing new the ages still grow: the clock and the feed's age are drawn once a second."""
+PRINTED_SIZE = (100, 36)
+LOG_LINES_KEPT = 20
+KEYS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +46,10 @@ class Options:
     Attributes:
         once: Read to the ends, show once and leave. as_json: show the standings document.
         seconds: Leave by itself after so many; None stays.
-        width, height: Of the screen that is printed once or exported; None asks the terminal.
+        width, height: Of a screen that is printed or exported; None is the terminal's.
         svg: Where to write the last screen as a picture.
         title: Shown at the top left.
-        broker: Bootstrap servers, shown and told back.
+        broker: Bootstrap servers, told back in the document.
     """
 
     once: bool = False
@@ -47,51 +62,12 @@ class Options:
     broker: str = ""
 
 
-async def catch_up(feeds: Feeds, clock: Clock) -> None:
-    """Wait until everything is read that was there at the start.
+async def run(bus: Bus, clock: Clock, options: Options) -> None:
+    """Show the arena until the person or the clock says stop.
 
     Raises:
-        BrokerUnavailable: It took longer than `CATCH_UP_TIMEOUT_S`.
+        ArenaError: The broker is not there, or a log is broken; the terminal is as before.
     """
-    deadline = clock.monotonic() + CATCH_UP_TIMEOUT_S
-    while not feeds.caught_up:
-        if clock.monotonic() > deadline:
-            raise BrokerUnavailable(
-                f"{feeds.behind:,} records were not read within {CATCH_UP_TIMEOUT_S:.0f} s",
-                remedy="does the broker answer? `arena topics describe` shows what it holds",
-            )
-        await clock.sleep(POLL_S)
-
-
-def local_now() -> datetime:
-    """Wall time in the zone of this machine."""
-    return datetime.now().astimezone()
-
-
-async def show_once(feeds: Feeds, clock: Clock, options: Options) -> None:
-    """Print the arena as it is now."""
-    await catch_up(feeds, clock)
-    if options.as_json:
-        document = standings(feeds.view, local_now(), broker=options.broker)
-        print(json.dumps(document, indent=2))
-        return
-    print(render_standings(build_frame(feeds.view, local_now())))
-
-
-async def print_lines(feeds: Feeds, clock: Clock) -> None:
-    """Print a line for each new snapshot, at most one every two seconds, until cancelled."""
-    shown, last = -1, clock.monotonic()
-    while True:
-        elapsed = clock.monotonic() - last
-        fresh = feeds.view.market.newest_offset != shown and elapsed >= LINE_EVERY_S
-        if fresh or elapsed >= LINE_AT_LEAST_EVERY_S:
-            shown, last = feeds.view.market.newest_offset, clock.monotonic()
-            print(progress_line(build_frame(feeds.view, local_now())), flush=True)
-        await clock.sleep(POLL_S)
-
-
-async def run(bus: Bus, clock: Clock, options: Options) -> None:
-    """Show the arena until the person or the clock says stop."""
     await bus.start()
     feeds = Feeds(bus, clock, ArenaView())
     try:
@@ -108,6 +84,8 @@ async def run(bus: Bus, clock: Clock, options: Options) -> None:
             for task in (showing, reading):
                 task.cancel()
             await asyncio.gather(showing, reading, return_exceptions=True)
+        if options.svg is not None:
+            save_picture(_printed(feeds, options), options.svg, options.title)
     finally:
         await feeds.close()
         await bus.close()
@@ -116,6 +94,161 @@ async def run(bus: Bus, clock: Clock, options: Options) -> None:
 async def _show(feeds: Feeds, clock: Clock, options: Options) -> None:
     if options.once:
         await show_once(feeds, clock, options)
+    elif can_show_screens():
+        await show_screens(feeds, clock, options)
     else:
         await print_lines(feeds, clock)
-    sys.stdout.flush()
+
+
+async def catch_up(feeds: Feeds, clock: Clock) -> None:
+    """Wait until everything is read that was there at the start.
+
+    Raises:
+        BrokerUnavailable: It took longer than `CATCH_UP_TIMEOUT_S`.
+    """
+    deadline = clock.monotonic() + CATCH_UP_TIMEOUT_S
+    while not feeds.caught_up:
+        if clock.monotonic() > deadline:
+            raise BrokerUnavailable(
+                f"{feeds.left:,} records were not read within {CATCH_UP_TIMEOUT_S:.0f} s",
+                remedy="does the broker answer? `arena topics describe` shows what it holds",
+            )
+        await clock.sleep(POLL_S)
+
+
+def local_now() -> datetime:
+    """Wall time in the zone of this machine."""
+    return datetime.now().astimezone()
+
+
+async def show_once(feeds: Feeds, clock: Clock, options: Options) -> None:
+    """Print the arena as it is now: the screen, or the standings document."""
+    await catch_up(feeds, clock)
+    if options.as_json:
+        document = standings(feeds.view, local_now(), broker=options.broker)
+        print(json.dumps(document, indent=2), flush=True)
+    else:
+        print_screen(_printed(feeds, options))
+
+
+def _printed(feeds: Feeds, options: Options) -> Screen:
+    width = options.width or PRINTED_SIZE[0]
+    height = options.height or PRINTED_SIZE[1]
+    frame = build_frame(feeds.view, local_now())
+    return render(frame, Ui(), width, height, title=options.title, link=feeds.link())
+
+
+async def print_lines(feeds: Feeds, clock: Clock) -> None:
+    """Print a line for each new snapshot, at most one every two seconds, until cancelled."""
+    shown, last = -1, clock.monotonic()
+    try:
+        while True:
+            elapsed = clock.monotonic() - last
+            fresh = feeds.view.market.newest_offset != shown and elapsed >= LINE_EVERY_S
+            if fresh or elapsed >= LINE_AT_LEAST_EVERY_S:
+                shown, last = feeds.view.market.newest_offset, clock.monotonic()
+                print(progress_line(build_frame(feeds.view, local_now())), flush=True)
+            await clock.sleep(POLL_S)
+    finally:
+        print(render_standings(build_frame(feeds.view, local_now())), flush=True)
+
+
+class Session:
+    """A person at the screen: where they are, and the keys they pressed.
+
+    Attributes:
+        ui: What is shown. left: True after the key that quits.
+    """
+
+    def __init__(self, feeds: Feeds, options: Options) -> None:
+        """Begin on the main screen."""
+        self.ui = Ui()
+        self.left = False
+        self._feeds = feeds
+        self._options = options
+        self._reach = Reach()
+        self._size = PRINTED_SIZE
+        self._keys: deque[str] = deque(maxlen=KEYS_MAX)
+        self._loop = asyncio.get_running_loop()
+        self.pressed = asyncio.Event()
+
+    def key(self, name: str) -> None:
+        """Take a key, from any thread."""
+        self._keys.append(name)
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self.pressed.set()
+        self._feeds.changed.set()
+
+    def follow_keys(self) -> None:
+        """Do what the keys since the last screen say."""
+        self.pressed.clear()
+        while self._keys:
+            after = press(self.ui, self._keys.popleft(), self._reach)
+            if after is None:
+                self.left = True
+                return
+            self.ui = after
+            if self._keys:
+                # The next key must know how far it can go on the screen this one leads to.
+                self.draw(*self._size)
+
+    def draw(self, width: int, height: int) -> Screen:
+        """The screen as it is now; remembers how far the keys can go on it."""
+        self._size = (width, height)
+        agent = "" if self.ui.screen == "main" else self.ui.agent
+        frame = build_frame(self._feeds.view, local_now(), agent=agent)
+        link = self._feeds.link()
+        screen = render(frame, self.ui, width, height, title=self._options.title, link=link)
+        self._reach = screen.reach
+        return screen
+
+
+async def show_screens(feeds: Feeds, clock: Clock, options: Options) -> None:
+    """Draw full screens until q is pressed or this is cancelled."""
+    session = Session(feeds, options)
+    with held_log(), Terminal(session.key) as terminal:
+        painter = Painter(terminal)
+        try:
+            while not session.left:
+                began = clock.monotonic()
+                painter.show(session.draw(*terminal.size()))
+                await _wait(feeds.changed, IDLE_REDRAW_S)
+                await _wait(session.pressed, began + REDRAW_EVERY_S - clock.monotonic())
+                feeds.changed.clear()
+                session.follow_keys()
+                if painter.error is not None:
+                    raise painter.error
+        finally:
+            painter.stop()
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, timeout_s)):
+            await event.wait()
+
+
+@contextlib.contextmanager
+def held_log() -> Iterator[None]:
+    """Keep log lines off the screen; the newest of them are told when it is left."""
+    kept: deque[str] = deque(maxlen=LOG_LINES_KEPT)
+    root = logging.getLogger()
+    before = root.handlers[:]
+    root.handlers[:] = [_Holding(kept)]
+    try:
+        yield
+    finally:
+        root.handlers[:] = before
+        for line in kept:
+            print(line, file=sys.stderr)
+
+
+class _Holding(logging.Handler):
+    def __init__(self, kept: deque[str]) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._kept.append(f"{record.levelname} {record.name} {record.getMessage()}")

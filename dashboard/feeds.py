@@ -10,6 +10,7 @@ import time
 from arena import topics
 from arena.bus.base import Bus, LogReader, Start
 from arena.clock import Clock
+from dashboard.rows import Link
 from dashboard.view import TICKERS_BACK_S, WINDOWS, ArenaView
 
 READ_TIMEOUT_S = 0.5
@@ -54,7 +55,7 @@ class Feeds:
             if window is not None and end - window > log.position(topic, partition):
                 log.seek(topic, partition, end - window)
         self._ends = [await reader.end_offsets() for reader in self._readers]
-        self.to_read = self.behind = self._left()
+        self.to_read = self.behind = self.left
 
     async def close(self) -> None:
         """Stop reading."""
@@ -62,7 +63,8 @@ class Feeds:
             await reader.close()
         self._readers.clear()
 
-    def _left(self) -> int:
+    @property
+    def left(self) -> int:
         """Records not yet read of those that were there when the reading began."""
         return sum(
             max(0, end - reader.position(topic, partition))
@@ -73,7 +75,16 @@ class Feeds:
     @property
     def caught_up(self) -> bool:
         """True when everything was read that was there when the reading began."""
-        return self._left() == 0
+        return self.left == 0
+
+    def link(self) -> Link:
+        """How the reading goes, for the header of the screen."""
+        left, since = self.left, self.silent_since
+        return Link(
+            read_share=1 - left / self.to_read if left else None,
+            behind=self.behind,
+            silent_s=None if since is None else self._clock.monotonic() - since,
+        )
 
     async def follow(self) -> None:
         """Read until cancelled."""

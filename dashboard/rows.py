@@ -162,3 +162,17 @@ class Standing:
     malformed: int
     malformed_newest: str
     broken_log: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How the reading of the topics goes.
+
+    Attributes:
+        read_share: Of what was there at the start, 0 to 1; None once it is all read.
+        behind: Records not yet read. silent_s: since when the broker gave no answer, or None.
+    """
+
+    read_share: float | None = None
+    behind: int = 0
+    silent_s: float | None = None

@@ -26,16 +26,17 @@ _INVISIBLE = re.compile(
 _CENT = Decimal("0.01")
 
 
-def clean(text: str) -> str:
+def clean(text: str, limit: int = CLEAN_CHARS_MAX) -> str:
     """Text without escape sequences, control, invisible or direction-turning characters.
 
     Args:
-        text: Untrusted, any length; only `CLEAN_CHARS_MAX` characters of it are kept.
+        text: Untrusted, any length.
+        limit: Characters of it that are looked at.
 
     Returns:
         Printable text; line breaks stay, a tab becomes two spaces.
     """
-    cut = text[:CLEAN_CHARS_MAX].replace("\r\n", "\n").replace("\t", "  ")
+    cut = text[:limit].replace("\r\n", "\n").replace("\t", "  ")
     return _INVISIBLE.sub("", _ESCAPES.sub("", cut))
 
 
@@ -142,17 +143,19 @@ def milliseconds(value: float | None) -> str:
 
 
 def bps(value: Decimal | None) -> str:
-    """Basis points with a sign: "+0.4 bps"."""
+    """Basis points with a sign and one decimal: "+0.4"."""
     if value is None:
         return NO_VALUE
     tenth = value.quantize(Decimal("0.1"))
-    return f"{tenth:+,} bps" if tenth else "0.0 bps"
+    return f"{tenth:+,}" if tenth else "0.0"
 
 
 def offset_text(moment: datetime) -> str:
-    """The zone of a local time: "+01:00"."""
+    """The zone of a local time: "UTC", "+01", "+05:30"."""
     zone = moment.strftime("%z")
-    return f"{zone[:3]}:{zone[3:5]}"
+    if zone in ("+0000", ""):
+        return "UTC"
+    return zone[:3] if zone[3:5] == "00" else f"{zone[:3]}:{zone[3:5]}"
 
 
 def _cents(units: int) -> Decimal:

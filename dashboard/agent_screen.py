@@ -1,0 +1,303 @@
+"""One agent's turns: the list, the transcript of one, and the exact prompt it saw. Pure."""
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from arena.messages import ChatMessage, Round, Turn
+from dashboard import text
+from dashboard.body import Body
+from dashboard.borders import Section, bottom, divider, side, top
+from dashboard.frame import Frame
+from dashboard.grid import Column, blank, fit, table, wrap
+from dashboard.palette import (
+    GAIN,
+    LOSS,
+    QUIET,
+    SELECTED_MARK,
+    TITLE,
+    WARNING,
+    agent_style,
+    change_style,
+)
+from dashboard.rows import AgentRow
+from dashboard.standings import model_words
+from dashboard.ui import Reach, Ui
+
+PROMPT_CHARS_MAX = 400_000
+RESULT_LINES_MAX = 40
+SAID_LINES_MAX = 200
+FIGURES_LINES = 2
+TURNS = (
+    Column(""),
+    Column("started"),
+    Column("outcome", floor=9),
+    Column("rounds", "right"),
+    Column("tools", "right"),
+    Column("tokens", "right"),
+    Column("cost", "right"),
+    Column("took", "right", floor=8),
+    Column("prompt", optional=1),
+    Column("skipped", "right", optional=2),
+    Column("words", optional=3, grow=True),
+)
+
+
+def agent_body(frame: Frame, ui: Ui, width: int, height: int) -> Body:
+    """The agent's figures, its newest turns, and the chosen turn's transcript."""
+    inner = width - 4
+    row = frame.row(ui.agent)
+    turns = tuple(reversed(frame.turns))
+    chosen = _chosen(turns, ui.turn_id)
+    list_height = min(1 + max(1, len(turns)), max(4, height // 4))
+    body_height = height - 4 - FIGURES_LINES - list_height
+    lines = transcript(chosen, inner) if chosen else _no_turn(ui.agent, inner)
+    scroll_max = max(0, len(lines) - body_height)
+    first = min(ui.scroll, scroll_max)
+    name = Section(ui.agent, notes=_labels(row) if row else ())
+    figures = _figures(row, inner) if row else [blank(inner)]
+    shown = [
+        top(width, name),
+        *side(figures, width, FIGURES_LINES),
+        divider(width, None, "", Section(f"turns ({len(turns)} newest)", focused=True), None),
+        *side(_turn_list(frame, turns, chosen, inner, list_height), width, list_height),
+        divider(width, None, "", _turn_title(chosen), None),
+        *side(lines[first : first + body_height], width, body_height),
+        bottom(width, _keys(), _place(first, body_height, len(lines))),
+    ]
+    reach = Reach(
+        agents=tuple(one.agent for one in frame.ranking),
+        turns=tuple(turn.turn_id for turn in turns),
+        scroll_max=scroll_max,
+        page=max(1, body_height - 1),
+    )
+    return Body(shown, reach)
+
+
+def prompt_body(frame: Frame, ui: Ui, width: int, height: int) -> Body:
+    """The text a turn began with, line by line as the model got it."""
+    inner, room = width - 4, height - 2
+    turns = tuple(reversed(frame.turns))
+    turn = _chosen(turns, ui.turn_id)
+    lines = prompt_lines(turn, inner) if turn else _no_turn(ui.agent, inner)
+    scroll_max = max(0, len(lines) - room)
+    first = min(ui.scroll, scroll_max)
+    digest = f"sha256 {turn.prompt_sha256[:16]}" if turn else ""
+    title = Section(f"{ui.agent}: exact prompt", True, [Text(digest, style=QUIET)])
+    shown = [
+        top(width, title),
+        *side(lines[first : first + room], width, room),
+        bottom(
+            width,
+            [("↑↓", "scroll"), ("space", "page"), ("esc", "back")],
+            _place(first, room, len(lines)),
+        ),
+    ]
+    reach = Reach(
+        agents=tuple(one.agent for one in frame.ranking),
+        turns=tuple(one.turn_id for one in turns),
+        scroll_max=scroll_max,
+        page=max(1, room - 1),
+    )
+    return Body(shown, reach)
+
+
+def _keys() -> list[tuple[str, str]]:
+    return [("↑↓", "turn"), ("space", "scroll"), ("p", "prompt"), ("←→", "agent"), ("esc", "back")]
+
+
+def _place(first: int, room: int, total: int) -> list[Text]:
+    return [Text(f"{min(first + 1, total)}-{min(total, first + room)} of {total}", style=QUIET)]
+
+
+def _chosen(turns: tuple[Turn, ...], turn_id: str) -> Turn | None:
+    newest = turns[0] if turns else None
+    return next((turn for turn in turns if turn.turn_id == turn_id), newest)
+
+
+def _no_turn(agent: str, width: int) -> list[Text]:
+    return wrap(f"no turn yet: {agent} has not ended one", width)
+
+
+def _labels(row: AgentRow) -> list[Text]:
+    """What the agent is made of, most important first."""
+    labels = [Text("scripted rules, not an LLM", style=WARNING)] if row.scripted else []
+    if row.kind == "baseline":
+        labels.append(Text("baseline", style=QUIET))
+    labels.append(Text(f"strategy {row.strategy}", style=QUIET))
+    if not row.scripted:
+        labels.append(Text(f"model {model_words(row)}", style=QUIET))
+    labels.append(Text(f"node {row.node}", style=QUIET))
+    return labels
+
+
+def _figures(row: AgentRow, width: int) -> list[Text]:
+    gain = row.gain
+    worth = Text(f"#{row.rank} ", style=agent_style(row.colour), no_wrap=True)
+    worth.append(text.money(row.equity), style="bold")
+    worth.append(f"  {text.signed_percent(gain, row.opening or 0)}", style=change_style(gain))
+    for words in (
+        f"cash {text.money(row.cash)}",
+        f"fees {text.money(row.fees)}",
+        f"realised {text.signed_money(row.realised)}",
+        f"latency {text.signed_money(-row.latency_cost)}",
+    ):
+        worth.append(f"   {words}")
+    work = Text(no_wrap=True)
+    work.append(f"{text.count(row.fills)} trades, {text.count(row.rejections)} rejected   ")
+    work.append(f"{text.count(row.turns)} turns, {text.count(row.turns_aborted)} aborted   ")
+    work.append(f"{text.count(row.skipped)} snapshots skipped   ")
+    work.append(f"{text.short_count(row.tokens)} tokens")
+    return [fit(worth, width), fit(work, width)]
+
+
+def _turn_list(
+    frame: Frame, turns: tuple[Turn, ...], chosen: Turn | None, width: int, height: int
+) -> list[Text]:
+    if chosen is None:
+        return [blank(width)]
+    place = turns.index(chosen)
+    room = height - 1
+    first = max(0, min(place - room // 2, len(turns) - room))
+    rows = [_turn_cells(frame, turn, turn is chosen) for turn in turns[first : first + room]]
+    return table(TURNS, rows, width)
+
+
+def _turn_cells(frame: Frame, turn: Turn, here: bool) -> list[Text]:
+    calls = sum(len(one.tool_call_ids) for one in turn.rounds)
+    tokens = turn.usage.prompt_tokens + turn.usage.completion_tokens
+    started = turn.started_at.astimezone(frame.now.tzinfo)
+    return [
+        Text(SELECTED_MARK if here else " "),
+        Text(f"{started:%H:%M:%S}", style="bold" if here else ""),
+        Text(turn.outcome.replace("_", " "), style="" if turn.outcome == "completed" else WARNING),
+        Text(str(len(turn.rounds))),
+        Text(str(calls)),
+        Text(text.count(tokens)),
+        Text(_cost(turn)),
+        Text(text.milliseconds(turn.total_ms)),
+        Text(turn.prompt_sha256[:8], style=QUIET),
+        Text(text.count(turn.skipped_snapshots)),
+        Text(text.one_line(turn.final_text, 200), style=QUIET),
+    ]
+
+
+def _cost(turn: Turn) -> str:
+    if turn.scripted:
+        return "none"
+    return "unknown" if turn.usage.cost_usd is None else text.cost(turn.usage.cost_usd)
+
+
+def _turn_title(turn: Turn | None) -> Section:
+    return Section(f"turn {turn.turn_id[:8]}" if turn else "turn")
+
+
+def transcript(turn: Turn, width: int) -> list[Text]:
+    """What happened in a turn, round by round."""
+    rest = _after_prompt(turn)
+    prompt = turn.messages[: len(turn.messages) - len(rest)]
+    size = sum(len(message.content) for message in prompt)
+    market = f"snapshot {turn.snapshot_id[:8]} as of {turn.as_of:%Y-%m-%d %H:%M:%S} UTC"
+    heard = f"{turn.snapshot_age_ms:,.0f} ms old, {turn.skipped_snapshots} skipped before it"
+    asked = f"prompt {turn.prompt_sha256[:16]} version {turn.prompt_version}"
+    lines = [
+        *wrap(f"{market}, {heard}", width),
+        *wrap(f"{asked}: {text.count(size)} characters in {len(prompt)} messages", width),
+    ]
+    said = list(_answers(rest))
+    for number, one in enumerate(turn.rounds, 1):
+        answer = said.pop(0) if said and one.outcome == "ok" else None
+        lines += _round_lines(number, one, answer, width)
+    for answer in said:
+        lines += _answer_lines(answer, (), width)
+    style = GAIN if turn.outcome == "completed" else WARNING
+    lines.append(
+        fit(
+            Text.assemble(
+                (turn.outcome.replace("_", " "), style),
+                f" after {text.milliseconds(turn.total_ms)}",
+            ),
+            width,
+        )
+    )
+    if turn.error:
+        lines += wrap(text.clean(turn.error), width, style=LOSS, indent="  ")
+    return lines
+
+
+_Answer = tuple[ChatMessage, list[ChatMessage]]
+
+
+def _after_prompt(turn: Turn) -> tuple[ChatMessage, ...]:
+    """The conversation behind the text the turn began with."""
+    messages = turn.messages
+    first = next((i for i, m in enumerate(messages) if m.role in ("assistant", "tool")), None)
+    return () if first is None else messages[first:]
+
+
+def _answers(messages: tuple[ChatMessage, ...]) -> Iterator[_Answer]:
+    """Each assistant message with the tool messages that follow it."""
+    answer: _Answer | None = None
+    for message in messages:
+        if message.role == "assistant":
+            if answer:
+                yield answer
+            answer = (message, [])
+        elif answer:
+            answer[1].append(message)
+    if answer:
+        yield answer
+
+
+def _round_lines(number: int, one: Round, answer: _Answer | None, width: int) -> list[Text]:
+    used = one.usage
+    head = Text.assemble(
+        (f"round {number}", TITLE),
+        ("" if one.outcome == "ok" else f"  {one.outcome}", WARNING),
+        f"  model {text.milliseconds(one.model_ms)}",
+        f"  tools {text.milliseconds(one.tools_ms)}" if one.tool_call_ids else "",
+        f"  {text.count(used.prompt_tokens)} + {text.count(used.completion_tokens)} tokens",
+        (f"  {one.finish_reason}" if one.finish_reason else "", QUIET),
+        no_wrap=True,
+    )
+    lines = [fit(head, width)]
+    if one.error:
+        lines += wrap(text.clean(one.error), width, style=LOSS, indent="  ")
+    if answer:
+        lines += _answer_lines(answer, one.tools_ok, width)
+    return lines
+
+
+def _answer_lines(answer: _Answer, tools_ok: tuple[bool, ...], width: int) -> list[Text]:
+    message, results = answer
+    lines: list[Text] = []
+    if message.content:
+        said = text.clean(message.content)
+        lines += wrap(f'"{said}"', width, indent="  ", limit=SAID_LINES_MAX)
+    by_call = {result.tool_call_id: result.content for result in results}
+    for place, call in enumerate(message.tool_calls):
+        asked = f"{text.one_line(call.name, 60)} {text.one_line(call.arguments, 2_000)}"
+        lines += wrap(asked, width, style="bold", indent="  ", limit=RESULT_LINES_MAX)
+        ok = tools_ok[place] if place < len(tools_ok) else None
+        mark = {True: "ok", False: "refused", None: "no answer"}[ok]
+        result = text.clean(by_call.get(call.model_call_id, ""))
+        style = QUIET if ok else WARNING
+        lines += wrap(
+            f"→ {mark}: {result}", width, style=style, indent="    ", limit=RESULT_LINES_MAX
+        )
+    return lines
+
+
+def prompt_lines(turn: Turn, width: int) -> list[Text]:
+    """The messages a turn began with, whole; only characters that could act are left out."""
+    rest = _after_prompt(turn)
+    lines: list[Text] = []
+    for message in turn.messages[: len(turn.messages) - len(rest)]:
+        lines.append(fit(Text(f"[{message.role}]", style=TITLE), width))
+        shown = text.clean(message.content, PROMPT_CHARS_MAX)
+        lines += wrap(shown, width)
+        if len(message.content) > PROMPT_CHARS_MAX:
+            cut = text.count(len(message.content) - PROMPT_CHARS_MAX)
+            lines.append(fit(Text(f"({cut} more characters)", style=WARNING), width))
+        lines.append(blank(width))
+    return lines or wrap("the turn holds no prompt: it was cut off before one was sent", width)

@@ -1,0 +1,131 @@
+"""The lines between panes: panes share their borders, so that 24 lines hold four of them. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from rich.text import Text
+
+from dashboard.grid import blank, fit
+from dashboard.palette import BORDER, FOCUS, KEY, TITLE
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A pane's title: its name, whether the keys go to it, and notes at the right end."""
+
+    name: str
+    focused: bool = False
+    notes: Sequence[Text] = field(default_factory=tuple)
+
+
+def top(width: int, section: Section) -> Text:
+    """The first border."""
+    return Text.assemble(("┌", BORDER), _title(section, width - 2), ("┐", BORDER), no_wrap=True)
+
+
+def divider(
+    width: int, left: int | None, joint: str, first: Section, second: Section | None
+) -> Text:
+    """A border between panes.
+
+    Args:
+        width: Of the whole line.
+        left: Cells of the left pane where there are two side by side, above or below.
+        joint: "┬" where the two begin below, "┴" where they end.
+        first: Title at the left.
+        second: Title behind the joint, or None.
+    """
+    line = Text("├", style=BORDER, no_wrap=True)
+    if left is None:
+        line.append_text(_title(first, width - 2))
+    elif second is None:
+        title = _title(first, width - 2)
+        cells = title.divide([left, left + 1]) if joint else [title]
+        line.append_text(cells[0])
+        line.append(joint, style=BORDER)
+        line.append_text(cells[2])
+    else:
+        line.append_text(_title(first, left))
+        line.append(joint, style=BORDER)
+        line.append_text(_title(second, width - 3 - left))
+    line.append("┤", style=BORDER)
+    return line
+
+
+def bottom(width: int, keys: Iterable[tuple[str, str]], notes: Sequence[Text]) -> Text:
+    """The last border, with the keys at the left and notes at the right."""
+    room = width - 2
+    left = _keys(keys)
+    shown = list(notes)
+    while shown and left.cell_len + _joined(shown).cell_len + 3 > room:
+        shown.pop()
+    right = _joined(shown)
+    fill = room - left.cell_len - right.cell_len
+    line = Text("└", style=BORDER, no_wrap=True)
+    line.append_text(left)
+    line.append("─" * max(0, fill), style=BORDER)
+    line.append_text(right)
+    line.append("┘", style=BORDER)
+    return fit(line, width)
+
+
+def side(lines: Sequence[Text], width: int, height: int) -> list[Text]:
+    """Lines between the outer borders, filled up to the pane's height."""
+    return [
+        Text.assemble(("│ ", BORDER), line, (" │", BORDER), no_wrap=True)
+        for line in _filled(lines, width - 4, height)
+    ]
+
+
+def sides(
+    left_lines: Sequence[Text], right_lines: Sequence[Text], left: int, right: int, height: int
+) -> list[Text]:
+    """Two panes side by side."""
+    pairs = zip(
+        _filled(left_lines, left - 2, height), _filled(right_lines, right - 2, height), strict=True
+    )
+    return [
+        Text.assemble(("│ ", BORDER), a, (" │ ", BORDER), b, (" │", BORDER), no_wrap=True)
+        for a, b in pairs
+    ]
+
+
+def _filled(lines: Sequence[Text], width: int, height: int) -> list[Text]:
+    shown = [fit(line, width) for line in lines[:height]]
+    return shown + [blank(width)] * (height - len(shown))
+
+
+def _title(section: Section, room: int) -> Text:
+    line = Text(no_wrap=True)
+    line.append("▸" if section.focused else " ", style=FOCUS)
+    line.append(section.name, style=FOCUS if section.focused else TITLE)
+    line.append(" ")
+    notes = list(section.notes)
+    while notes and line.cell_len + _joined(notes).cell_len + 2 > room:
+        notes.pop()
+    right = _joined(notes)
+    if section.notes and not notes:
+        right = fit(section.notes[0], max(0, room - line.cell_len - 2))
+    line.append("─" * max(0, room - line.cell_len - right.cell_len), style=BORDER)
+    line.append_text(right)
+    return fit(line, room)
+
+
+def _joined(notes: Sequence[Text]) -> Text:
+    line = Text(no_wrap=True)
+    for place, note in enumerate(notes):
+        line.append("  " if place else " ")
+        line.append_text(note)
+    if notes:
+        line.append(" ")
+    return line
+
+
+def _keys(keys: Iterable[tuple[str, str]]) -> Text:
+    line = Text(" ", no_wrap=True)
+    for place, (key, words) in enumerate(keys):
+        line.append("  " if place else "")
+        line.append(key, style=KEY)
+        line.append(f" {words}")
+    line.append(" ")
+    return line

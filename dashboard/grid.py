@@ -1,0 +1,206 @@
+"""Lines of exact width: text cut and filled to fit, and tables whose columns follow the room. Pure.
+
+A table takes its required columns always, its optional ones as the width allows, and lets one
+column grow.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from dashboard.palette import QUIET
+
+GAP_MAX = 3
+GROW_MAX = 24
+"""Most cells that a growing column gets beyond what it needs; the rest stays free at the right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        title: Above it; "" for none.
+        align: Figures to the right, words to the left.
+        optional: 0 is always there; 1, 2, ... come in that order as far as the width goes.
+        floor: Fewest cells; a column that may shrink stops there.
+        shrink: True where it may be cut to make room for required columns.
+        grow: True where it takes what is left over.
+    """
+
+    title: str
+    align: Literal["left", "right"] = "left"
+    optional: int = 0
+    floor: int = 1
+    shrink: bool = False
+    grow: bool = False
+
+
+def fit(text: Text, width: int, align: Literal["left", "right"] = "left") -> Text:
+    """A copy of exactly `width` cells: cut with an ellipsis, or filled with blanks."""
+    fitted = text.copy()
+    fitted.no_wrap = True
+    fitted.truncate(width, overflow="ellipsis")
+    missing = width - fitted.cell_len
+    if missing > 0 and align == "right":
+        fitted.pad_left(missing)
+    elif missing > 0:
+        fitted.pad_right(missing)
+    return fitted
+
+
+def blank(width: int) -> Text:
+    """An empty line."""
+    return Text(" " * width)
+
+
+def table(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Text]],
+    width: int,
+    *,
+    header: bool = True,
+) -> list[Text]:
+    """Lay rows out under their columns.
+
+    Args:
+        columns: As many as each row has cells.
+        rows: Cells; styles are kept.
+        width: Cells of every line.
+        header: True to begin with a line of titles.
+
+    Returns:
+        Lines of exactly `width` cells.
+    """
+    natural = [
+        max([column.floor, cell_len(column.title) if header else 0, *(r[i].cell_len for r in rows)])
+        for i, column in enumerate(columns)
+    ]
+    shown = _choose(columns, natural, width)
+    widths, gap = _widths(columns, natural, shown, width)
+    lines = []
+    if header:
+        titles = [Text(columns[i].title, style=QUIET) for i in shown]
+        lines.append(_line(titles, [columns[i] for i in shown], widths, gap, width))
+    for row in rows:
+        cells = [row[i] for i in shown]
+        lines.append(_line(cells, [columns[i] for i in shown], widths, gap, width))
+    return lines
+
+
+def _choose(columns: Sequence[Column], natural: list[int], width: int) -> list[int]:
+    shown = [i for i, column in enumerate(columns) if not column.optional]
+    optional = [i for i, column in enumerate(columns) if column.optional]
+    for place in sorted(optional, key=lambda i: columns[i].optional):
+        least = [columns[i].floor if columns[i].shrink else natural[i] for i in (*shown, place)]
+        if sum(least) + len(shown) > width:
+            break
+        shown.append(place)
+    return sorted(shown)
+
+
+def _widths(
+    columns: Sequence[Column], natural: list[int], shown: list[int], width: int
+) -> tuple[list[int], int]:
+    widths = {i: natural[i] for i in shown}
+    gaps = len(shown) - 1
+    for i in shown:
+        over = sum(widths.values()) + gaps - width
+        if over > 0 and columns[i].shrink:
+            widths[i] = max(columns[i].floor, widths[i] - over)
+    left = width - sum(widths.values()) - gaps
+    growing = [i for i in shown if columns[i].grow]
+    gap = 1
+    if left > 0 and gaps:
+        gap = min(GAP_MAX, 1 + left // gaps)
+        left -= (gap - 1) * gaps
+    if left > 0 and growing:
+        widths[growing[0]] += min(left, GROW_MAX)
+    return [widths[i] for i in shown], gap
+
+
+def _line(
+    cells: Sequence[Text], columns: Sequence[Column], widths: list[int], gap: int, width: int
+) -> Text:
+    line = Text(no_wrap=True)
+    for place, (cell, column, room) in enumerate(zip(cells, columns, widths, strict=True)):
+        if place:
+            line.append(" " * gap)
+        line.append_text(fit(cell, room, column.align))
+    return fit(line, width)
+
+
+def spread(
+    items: Sequence[Text], width: int, *, droppable: Sequence[int] = (), gap_max: int = 4
+) -> Text:
+    """Items on one line with equal gaps.
+
+    Args:
+        items: From left to right.
+        width: Cells of the line.
+        droppable: Places of the items to leave out, in this order, where not all fit.
+        gap_max: Most blanks between two.
+    """
+    kept = dict(enumerate(items))
+    for place in droppable:
+        if sum(i.cell_len for i in kept.values()) + len(kept) <= width - 1:
+            break
+        kept.pop(place, None)
+    shown = list(kept.values())
+    gaps = len(shown) - 1
+    left = width - 2 - sum(item.cell_len for item in shown)
+    gap = min(gap_max, left // gaps) if gaps else 0
+    line = Text(" ", no_wrap=True)
+    for place, item in enumerate(shown):
+        if place:
+            line.append(" " * gap)
+        line.append_text(item)
+    return fit(line, width)
+
+
+def wrap(text: str, width: int, *, style: str = "", indent: str = "", limit: int = 0) -> list[Text]:
+    """Words over lines of at most `width` cells, every line of it indented; nothing is dropped.
+
+    Args:
+        text: Cleaned text; its line breaks are kept.
+        width: Cells of a line.
+        style: Of the words.
+        indent: Before every line.
+        limit: Most lines, the last one ending in an ellipsis; 0 for all.
+    """
+    room = max(1, width - cell_len(indent))
+    lines: list[Text] = []
+    for paragraph in text.split("\n"):
+        lines += _fold(paragraph, room)
+        if limit and len(lines) > limit:
+            break
+    if limit and len(lines) > limit:
+        lines = [*lines[: limit - 1], Text(lines[limit - 1].plain + " …")]
+    return [fit(Text.assemble(indent, (line.plain, style)), width) for line in lines]
+
+
+def _fold(paragraph: str, room: int) -> list[Text]:
+    """Break one paragraph at blanks where there are any, else inside the word."""
+    lines: list[Text] = []
+    rest = paragraph
+    while cell_len(rest) > room:
+        end = _cells_end(rest, room)
+        cut = rest.rfind(" ", room // 2, end + 1)
+        if cut <= 0:
+            cut = end
+        lines.append(Text(rest[:cut]))
+        rest = rest[cut:].removeprefix(" ")
+    return [*lines, Text(rest)]
+
+
+def _cells_end(text: str, room: int) -> int:
+    """Characters of the text that fit into so many cells, at least one."""
+    used = 0
+    for place, character in enumerate(text):
+        used += cell_len(character)
+        if used > room:
+            return max(1, place)
+    return len(text)

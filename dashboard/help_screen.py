@@ -1,0 +1,141 @@
+"""The help screen: keys, what the columns mean, and every process with its health. Pure."""
+
+from rich.text import Text
+
+from dashboard import text
+from dashboard.body import Body
+from dashboard.borders import Section, bottom, side, top
+from dashboard.frame import Frame
+from dashboard.grid import Column, blank, table, wrap
+from dashboard.palette import ALARM, KEY, QUIET, TITLE, WARNING
+from dashboard.processes import ProcessRow
+from dashboard.rows import Standing
+from dashboard.standings import spending_words
+from dashboard.ui import Reach, Ui
+
+KEYS = (
+    ("q", "quit"),
+    ("tab", "next pane; shift-tab the one before"),
+    ("up down", "choose an agent; in positions, trades and thinking: scroll"),
+    ("enter", "the chosen agent's turns, then p for the exact prompt it saw"),
+    ("page up, page down, home, end", "scroll"),
+    ("esc", "back"),
+    ("?", "this help"),
+)
+WORDS = (
+    ("equity", "cash and positions, marked at the best bid; fees and slippage are paid"),
+    ("P&L 5m", "equity less that of five minutes of market time ago"),
+    (
+        "latency $",
+        "what the price did between the snapshot an agent saw and its fill: "
+        "- lost, + gained, summed over its trades",
+    ),
+    (
+        "seen → filled",
+        "price in the agent's snapshot, price paid or got with slippage; "
+        "how far it moved; wall time from the order to its decision",
+    ),
+    ("held", "market time since entry, weighted by quantity"),
+    ("rej", "orders that were refused, each with its reason in the trades pane"),
+    ("s", "scripted rules answer, not an LLM"),
+    ("b", "a baseline: there to compare with"),
+)
+PROCESSES = (
+    Column("process", floor=10),
+    Column("name", floor=10),
+    Column("state", floor=8),
+    Column("last heard", "right"),
+    Column("lag", "right", floor=4),
+    Column("dead letters", "right"),
+    Column("node", optional=1),
+)
+
+
+def help_body(frame: Frame, ui: Ui, width: int, height: int) -> Body:
+    """Keys, words and health, scrollable."""
+    inner, room = width - 4, height - 2
+    lines = _lines(frame, inner)
+    scroll_max = max(0, len(lines) - room)
+    first = min(ui.scroll, scroll_max)
+    keys = [("↑↓", "scroll"), ("esc", "back"), ("q", "quit")] if scroll_max else [("esc", "back")]
+    body = [
+        top(width, Section("help and health", focused=True)),
+        *side(lines[first : first + room], width, room),
+        bottom(width, keys, [Text(f"{first + 1}-{min(len(lines), first + room)} of {len(lines)}")]),
+    ]
+    return Body(body, Reach(scroll_max=scroll_max, page=room))
+
+
+def _lines(frame: Frame, width: int) -> list[Text]:
+    lines = [Text("health", style=TITLE)]
+    for name, words, style in _health(frame.standing):
+        lines += _entry(name, words, width, style)
+    lines += [blank(width), Text("processes", style=TITLE)]
+    if frame.processes:
+        lines += table(PROCESSES, [_process_cells(row) for row in frame.processes], width)
+    else:
+        lines += wrap("no process has beaten yet: is ARENA_PREFIX right?", width)
+    lines += [blank(width), Text("keys", style=TITLE)]
+    for key, words in KEYS:
+        lines += _entry(key, words, width)
+    lines += [blank(width), Text("words", style=TITLE)]
+    for name, words in WORDS:
+        lines += _entry(name, words, width)
+    return lines
+
+
+def _entry(name: str, words: str, width: int, style: str = "") -> list[Text]:
+    label = max(18, len(name) + 2)
+    parts = wrap(words, width - label, style=style)
+    return [
+        Text.assemble((f"{name if not place else '':<{label}}", KEY), part, no_wrap=True)
+        for place, part in enumerate(parts)
+    ]
+
+
+def _health(standing: Standing) -> list[tuple[str, str, str]]:
+    rules = "not read yet"
+    if standing.fee_bps is not None and standing.slippage_bps is not None:
+        rules = f"fee {standing.fee_bps:f} bps, slippage {standing.slippage_bps:f} bps per fill"
+    stale = ", ".join(standing.stale_products) or "none"
+    calls = f"{text.count(standing.llm_calls)} calls, {text.count(standing.llm_errors)} failed"
+    rows = [
+        ("feed", f"last price {text.age(standing.feed_age_s)} ago; stale products: {stale}", ""),
+        ("rules", rules, ""),
+        (
+            "models",
+            f"{calls}, {text.count(standing.tokens)} tokens, {spending_words(standing)}",
+            WARNING if standing.llm_errors else "",
+        ),
+        (
+            "dead letters",
+            text.count(standing.dead_letters),
+            WARNING if standing.dead_letters else "",
+        ),
+        ("unreadable here", _unreadable(standing), WARNING if standing.malformed else ""),
+    ]
+    if standing.partial:
+        rows.append(("sums", "turns, tokens and cost are those of the newest records only", QUIET))
+    if standing.broken_log:
+        rows.insert(0, ("account log", f"BROKEN: {standing.broken_log}", ALARM))
+    return rows
+
+
+def _unreadable(standing: Standing) -> str:
+    if not standing.malformed:
+        return "0 records"
+    newest = text.one_line(standing.malformed_newest)
+    return f"{text.count(standing.malformed)} records; the newest: {newest}"
+
+
+def _process_cells(row: ProcessRow) -> list[Text]:
+    style = ALARM if row.life == "silent" else "" if row.alive else QUIET
+    return [
+        Text(row.kind),
+        Text(row.name),
+        Text(row.life.upper() if row.life == "silent" else row.life, style=style),
+        Text(text.age(row.age_s)),
+        Text(text.NO_VALUE if row.lag is None else text.count(row.lag)),
+        Text(text.count(row.dead_letters), style=WARNING if row.dead_letters else ""),
+        Text(row.node, style=QUIET),
+    ]

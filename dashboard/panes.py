@@ -1,0 +1,273 @@
+"""The panes of the main screen: each turns a part of the frame into lines. Pure.
+
+A pane that has nothing to say says why.
+"""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from dashboard import text
+from dashboard.frame import Frame
+from dashboard.grid import Column, table, wrap
+from dashboard.palette import (
+    ALARM,
+    FOCUS,
+    LOSS,
+    QUIET,
+    SELECTED_MARK,
+    WARNING,
+    agent_style,
+    change_style,
+)
+from dashboard.plot import plot_returns
+from dashboard.rows import AgentRow, PositionRow, Thought, TradeRow
+from dashboard.standings import model_words
+
+TITLES_FROM = 8
+"""Lines from which on the trades pane spends one on titles."""
+
+RANKING = (
+    Column(" #", floor=2),
+    Column("agent", floor=10, shrink=True, grow=True),
+    Column(""),
+    Column("model", optional=5),
+    Column("equity", "right", floor=10),
+    Column("return", "right", floor=7),
+    Column("P&L 5m", "right", floor=8),
+    Column("cash", "right", floor=4),
+    Column("trades", "right"),
+    Column("rej", "right", optional=3),
+    Column("fees", "right", optional=1, floor=6),
+    Column("latency $", "right", optional=2),
+    Column("tokens", "right", optional=4),
+    Column("turns", "right", optional=6),
+    Column("cost", "right", optional=7),
+    Column("realised", "right", optional=8),
+    Column("slippage", "right", optional=9),
+    Column("strategy", optional=10),
+)
+POSITIONS = (
+    Column("agent", floor=7, shrink=True, grow=True),
+    Column("product"),
+    Column("quantity", "right", floor=6),
+    Column("avg cost", "right", optional=2),
+    Column("bid", "right", optional=3),
+    Column("unrealised", "right", floor=8),
+    Column("held", "right", optional=1, floor=4),
+)
+FILLS = (
+    Column("time"),
+    Column("agent", floor=6, shrink=True, grow=True),
+    Column("action"),
+    Column("quantity", "right", floor=6),
+    Column("product"),
+    Column("seen", "right", floor=9),
+    Column(""),
+    Column("filled", "right", floor=9),
+    Column("bps", "right", floor=5),
+    Column("ms", "right", floor=4),
+    Column("notional", "right", optional=1, floor=10),
+    Column("fee", "right", optional=2, floor=7),
+    Column("market time (UTC)", optional=3),
+)
+
+
+def ranking(frame: Frame, width: int, height: int, chosen: str) -> list[Text]:
+    """Agents by equity; scrolls so that the chosen one is seen."""
+    if not frame.ranking:
+        return wrap("no agent yet: routers put theirs on the roster when they start", width)
+    rooms = max(1, height - 1)
+    place = next((i for i, row in enumerate(frame.ranking) if row.agent == chosen), 0)
+    first = max(0, min(place - rooms + 1, len(frame.ranking) - rooms))
+    rows = frame.ranking[first : first + rooms]
+    mixed = len({row.scripted for row in frame.ranking if row.scripted is not None}) > 1
+    return table(RANKING, [_agent_cells(row, chosen, mixed) for row in rows], width)
+
+
+def _agent_cells(row: AgentRow, chosen: str, mixed: bool) -> list[Text]:
+    here = row.agent == chosen
+    tags = ("b" if row.kind == "baseline" else "") + ("s" if row.scripted and mixed else "")
+    rank = (str(row.rank), agent_style(row.colour))
+    gain, opening = row.gain, row.opening or 0
+    unpriced = row.cost_usd is None or row.unpriced
+    cost = "unknown" if row.cost_usd is None else text.cost(row.cost_usd) + ("+?" * bool(unpriced))
+    return [
+        Text.assemble((SELECTED_MARK if here else " ", FOCUS), rank),
+        Text(row.agent, style="bold" if here else ""),
+        Text(tags, style=QUIET),
+        Text(model_words(row)),
+        Text(text.money(row.equity), style="bold"),
+        Text(text.signed_percent(gain, opening), style=change_style(gain)),
+        Text(text.signed_money(row.recent_pnl), style=change_style(row.recent_pnl)),
+        Text(text.percent(row.cash, row.equity)),
+        Text(text.count(row.fills)),
+        Text(text.count(row.rejections), style=WARNING if row.rejections else ""),
+        Text(text.money(row.fees)),
+        Text(text.signed_money(-row.latency_cost), style=change_style(-row.latency_cost)),
+        Text(text.short_count(row.tokens)),
+        Text(text.count(row.turns)),
+        Text(cost),
+        Text(text.signed_money(row.realised), style=change_style(row.realised)),
+        Text(text.money(row.slippage)),
+        Text(row.strategy, style=QUIET),
+    ]
+
+
+def equity(frame: Frame, width: int, height: int, chosen: str) -> list[Text]:
+    """The returns of all agents as curves."""
+    lines = plot_returns(frame.series, width, height, chosen=chosen)
+    if lines:
+        return lines
+    seen = frame.standing.snapshots
+    return wrap(f"a curve needs an account and two snapshots; snapshots so far: {seen}", width)
+
+
+def positions(frame: Frame, width: int, height: int, scroll: int) -> list[Text]:
+    """What is held, at what profit, for how long in market time."""
+    if not frame.positions:
+        accounts = sum(row.equity is not None for row in frame.ranking)
+        if not accounts:
+            return wrap("no position: no account is open yet", width)
+        return wrap(f"no position: all {accounts} agents hold only cash", width)
+    rows = frame.positions[scroll : scroll + max(1, height - 1)]
+    return table(POSITIONS, [_position_cells(row) for row in rows], width)
+
+
+def _position_cells(row: PositionRow) -> list[Text]:
+    profit = Text(text.signed_money(row.unrealised), style=change_style(row.unrealised))
+    return [
+        Text(row.agent, style=agent_style(row.colour)),
+        Text(row.product_id),
+        Text(text.quantity(row.quantity)),
+        Text(text.unit_price(row.average_cost)),
+        Text(text.unit_price(row.bid)),
+        Text("no bid", style=WARNING) if row.bid is None else profit,
+        Text(text.age(row.held_s)),
+    ]
+
+
+def trades(frame: Frame, width: int, height: int, scroll: int) -> list[Text]:
+    """Decided orders, newest first; a refusal takes the room of the prices."""
+    if not frame.trades:
+        turns = sum(row.turns for row in frame.ranking)
+        seen = frame.standing.snapshots
+        return wrap(f"no trade yet: agents ended {turns} turns on {seen} snapshots", width)
+    header = height >= TITLES_FROM
+    rows = frame.trades[scroll : scroll + height - header]
+    zone = frame.now.tzinfo
+    times = [f"{row.at.astimezone(zone):%H:%M:%S}" for row in rows]
+    cells = [_fill_cells(row, time) for row, time in zip(rows, times, strict=True)]
+    lines = table(FILLS, cells, width, header=header)
+    return lines[:header] + [
+        line if row.filled else _refused(row, line, width)
+        for row, line in zip(rows, lines[header:], strict=True)
+    ]
+
+
+def _fill_cells(row: TradeRow, time: str) -> list[Text]:
+    moved = Text(text.bps(row.move_bps), style=LOSS if row.against else "")
+    venue = f"{row.venue_time:%m-%d %H:%M:%S}" if row.venue_time else ""
+    return [
+        Text(time, style=QUIET),
+        Text(row.agent, style=agent_style(row.colour)),
+        Text(row.action),
+        Text(row.quantity),
+        Text(row.product_id),
+        Text(text.price(row.seen) if row.filled else ""),
+        Text("→" if row.filled else " ", style=QUIET),
+        Text(text.price(row.price) if row.filled else ""),
+        moved if row.filled else Text(""),
+        Text(f"{row.latency_ms:,.0f}" if row.filled else ""),
+        Text(text.money(row.notional) if row.filled else ""),
+        Text(text.money(row.fee) if row.filled else ""),
+        Text(venue if row.filled else "", style=QUIET),
+    ]
+
+
+def _refused(row: TradeRow, line: Text, width: int) -> Text:
+    """Put the words behind the last cell that a refused order fills."""
+    kept = line.copy()
+    kept.rstrip()
+    kept.append("  ")
+    kept.append(row.words, style=WARNING)
+    kept.truncate(width, overflow="ellipsis", pad=True)
+    return kept
+
+
+def thinking(frame: Frame, width: int, height: int, scroll: int) -> list[Text]:
+    """The newest words of each agent, and how long it has been deciding."""
+    if not frame.thoughts:
+        waiting = f"no turn yet: {len(frame.ranking)} agents have seen no snapshot"
+        if frame.standing.snapshots:
+            waiting = (
+                f"no turn yet: {len(frame.ranking)} agents, {frame.standing.snapshots} snapshots"
+            )
+        return wrap(waiting, width)
+    thoughts = frame.thoughts[scroll:]
+    if len(frame.thoughts) <= height:
+        thoughts = tuple(sorted(thoughts, key=lambda thought: thought.agent))
+    each = max(1, min(4, height // max(1, len(thoughts))))
+    name_width = min(14, max(len(thought.agent) for thought in thoughts))
+    lines: list[Text] = []
+    for thought in thoughts:
+        lines += _thought_lines(thought, frame, width, name_width, each)
+        if len(lines) >= height:
+            break
+    return lines[:height]
+
+
+def _thought_lines(
+    thought: Thought, frame: Frame, width: int, name_width: int, each: int
+) -> list[Text]:
+    note = _thought_note(thought, frame)
+    room = max(10, width - name_width - 2 - note.cell_len - 2)
+    words, style = thought.words or "(it said nothing)", "" if thought.words else QUIET
+    if thought.outcome not in ("completed", ""):
+        words, style = f"{thought.outcome.replace('_', ' ')}: {words}", WARNING
+    if not thought.outcome:
+        words, style = "(its first turn is under way)", QUIET
+    elif thought.words and thought.outcome == "completed":
+        words = f'"{words}"'
+    lines: list[Text] = []
+    for place, part in enumerate(wrap(words, room, style=style, limit=each)):
+        name = Text(" " * (name_width + 2))
+        if not place:
+            shown = f"{thought.agent[:name_width]:<{name_width}}  "
+            name = Text(shown, style=agent_style(thought.colour))
+        line = Text.assemble(name, part, no_wrap=True)
+        if not place:
+            line.append("  ")
+            line.append_text(note)
+        line.truncate(width, overflow="ellipsis", pad=True)
+        lines.append(line)
+    return lines
+
+
+def _thought_note(thought: Thought, frame: Frame) -> Text:
+    if thought.deciding_s is not None:
+        return Text(f"deciding for {text.age(thought.deciding_s)}", style=FOCUS)
+    if thought.ended_at is None:
+        return Text("")
+    ago = text.age((frame.now - thought.ended_at).total_seconds())
+    return Text(f"{text.short_count(thought.tokens)} tok  {ago} ago", style=QUIET)
+
+
+def legend(frame: Frame) -> list[Text]:
+    """What must be said of the ranking: scripted models, baselines, simulated prices."""
+    parts: list[Text] = []
+    scripted = [row.scripted for row in frame.ranking if row.scripted is not None]
+    if scripted and all(scripted):
+        parts.append(Text("models: scripted rules, not LLMs", style=WARNING))
+    elif any(scripted):
+        parts.append(Text("s scripted rules, not an LLM", style=WARNING))
+    if any(row.kind == "baseline" for row in frame.ranking):
+        parts.append(Text("b baseline", style=QUIET))
+    if frame.standing.broken_log:
+        parts = [Text(f"ACCOUNT LOG BROKEN: {frame.standing.broken_log}", style=ALARM)]
+    return parts
+
+
+def scroll_room(rows: Sequence[object], height: int) -> int:
+    """Lines that a pane of this height can be scrolled by."""
+    return max(0, len(rows) - height)

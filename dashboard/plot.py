@@ -1,0 +1,173 @@
+"""Curves in braille: eight dots to a character cell. Pure.
+
+Every curve has its own colour and, beside its end, its own name: a cell that several curves share
+takes the colour of the one drawn last. Floats are fine here: a dot is coarser than any of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from dashboard.palette import QUIET, agent_style
+from dashboard.rows import Series
+
+BRAILLE_BASE = 0x2800
+DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+"""Bit of each dot of a cell, by row and column (Unicode chapter 21.1, braille patterns)."""
+AXIS_CELLS = 8
+LABEL_CELLS_MAX = 16
+LEAST_SPAN = 0.0002
+"""The least height of the plot, as a return: two basis points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From venue time and return to dots."""
+
+    first_ms: int
+    last_ms: int
+    low: float
+    high: float
+    columns: int
+    rows: int
+
+    def x(self, ms: int) -> int:
+        """Dot column of a time."""
+        span = max(1, self.last_ms - self.first_ms)
+        return min(self.columns - 1, (ms - self.first_ms) * (self.columns - 1) // span)
+
+    def y(self, value: float) -> int:
+        """Dot row of a return, 0 at the top."""
+        share = (self.high - value) / (self.high - self.low)
+        return min(self.rows - 1, max(0, round(share * (self.rows - 1))))
+
+
+class Canvas:
+    """Cells of braille dots, each with the style of the curve that was drawn there last."""
+
+    def __init__(self, width: int, height: int) -> None:
+        """An empty area, in character cells."""
+        self.width, self.height = width, height
+        self.masks = [[0] * width for _ in range(height)]
+        self.styles = [[""] * width for _ in range(height)]
+
+    def dot(self, x: int, y: int, style: str) -> None:
+        """Set one dot."""
+        row, column = y // 4, x // 2
+        self.masks[row][column] |= DOTS[y % 4][x % 2]
+        self.styles[row][column] = style
+
+    def line(self, start: tuple[int, int], end: tuple[int, int], style: str) -> None:
+        """Join two dots."""
+        (x0, y0), (x1, y1) = start, end
+        steps = max(abs(x1 - x0), abs(y1 - y0), 1)
+        for step in range(steps + 1):
+            self.dot(
+                x0 + round((x1 - x0) * step / steps), y0 + round((y1 - y0) * step / steps), style
+            )
+
+    def row(self, place: int, *, empty: str = " ") -> Text:
+        """One line of characters; cells without a dot show `empty`."""
+        text = Text(no_wrap=True)
+        for mask, style in zip(self.masks[place], self.styles[place], strict=True):
+            text.append(chr(BRAILLE_BASE + mask) if mask else empty, style if mask else QUIET)
+        return text
+
+
+def plot_returns(
+    series: Sequence[Series], width: int, height: int, *, chosen: str = ""
+) -> list[Text]:
+    """The returns of all agents over venue time.
+
+    Args:
+        series: In rank order.
+        width: Character cells of the whole, axis and names included.
+        height: Lines.
+        chosen: The agent whose curve is drawn last and bold.
+
+    Returns:
+        `height` lines of `width` cells; [] where there is nothing to draw a curve of.
+    """
+    curves = {s.agent: _returns(s) for s in series}
+    values = [pair for curve in curves.values() for pair in curve]
+    times = {ms for ms, _ in values}
+    if len(times) < 2 or width < AXIS_CELLS + 12 or height < 2:
+        return []
+    longest = max(len(s.agent) for s in series)
+    names_width = min(LABEL_CELLS_MAX, longest + 4, max(12, width // 3))
+    canvas = Canvas(width - AXIS_CELLS - names_width, height)
+    scale = _scale(values, canvas)
+    order = sorted(series, key=lambda s: (s.agent == chosen, -s.rank))
+    for one in order:
+        bold = "bold " if one.agent == chosen else ""
+        style = bold + agent_style(one.colour)
+        dots = [(scale.x(ms), scale.y(value)) for ms, value in curves[one.agent]]
+        for start, end in zip(dots, dots[1:] or dots, strict=False):
+            canvas.line(start, end, style)
+    names = _names(series, curves, scale, height, names_width, chosen)
+    axis = _axis(scale, height)
+    zero = scale.y(0.0) // 4
+    return [
+        Text.assemble(
+            axis[row], canvas.row(row, empty="┈" if row == zero else " "), names[row], no_wrap=True
+        )
+        for row in range(height)
+    ]
+
+
+def _returns(series: Series) -> list[tuple[int, float]]:
+    opening = series.opening
+    return [(ms, (v - opening) / opening) for ms, v in series.values if v is not None and opening]
+
+
+def _scale(values: list[tuple[int, float]], canvas: Canvas) -> Scale:
+    low = min(0.0, min(value for _, value in values))
+    high = max(0.0, max(value for _, value in values))
+    if high - low < LEAST_SPAN:
+        low, high = low - LEAST_SPAN / 2, high + LEAST_SPAN / 2
+    times = [ms for ms, _ in values]
+    return Scale(min(times), max(times), low, high, canvas.width * 2, canvas.height * 4)
+
+
+def _axis(scale: Scale, height: int) -> list[Text]:
+    labels = {0: scale.high, height - 1: scale.low}
+    zero = scale.y(0.0) // 4
+    labels[zero] = 0.0
+    return [
+        Text(_percent(labels[row]) if row in labels else " " * AXIS_CELLS, style=QUIET)
+        for row in range(height)
+    ]
+
+
+def _percent(value: float) -> str:
+    text = f"{value * 100:+.2f}%" if round(value * 10_000) else "0.00%"
+    return f"{text:>{AXIS_CELLS - 1}} "[:AXIS_CELLS]
+
+
+def _names(
+    series: Sequence[Series],
+    curves: dict[str, list[tuple[int, float]]],
+    scale: Scale,
+    height: int,
+    width: int,
+    chosen: str,
+) -> list[Text]:
+    """Rank and name beside the end of each curve, each on a line of its own."""
+    named = [s for s in series if curves[s.agent]]
+    named.sort(key=lambda s: (s.agent != chosen, s.rank))
+    named = sorted(named[:height], key=lambda s: (-curves[s.agent][-1][1], s.rank))
+    rows = [scale.y(curves[s.agent][-1][1]) // 4 for s in named]
+    for place in range(1, len(rows)):
+        rows[place] = max(rows[place], rows[place - 1] + 1)
+    limit = height - 1
+    for place in reversed(range(len(rows))):
+        rows[place] = min(rows[place], limit)
+        limit = rows[place] - 1
+    lines = [Text(" " * width) for _ in range(height)]
+    for row, one in zip(rows, named, strict=True):
+        words = f" {one.rank} {one.agent}"
+        words = words if len(words) <= width else words[: width - 1] + "…"
+        bold = "bold " if one.agent == chosen else ""
+        lines[row] = Text(f"{words:<{width}}", style=bold + agent_style(one.colour))
+    return lines

@@ -1,0 +1,117 @@
+"""Where the person is: which screen, pane and agent, and what a key does. Pure."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+ScreenName = Literal["main", "agent", "prompt", "help"]
+PANES = ("ranking", "equity", "positions", "trades", "thinking")
+SCROLLING = ("positions", "trades", "thinking")
+
+
+@dataclass(frozen=True, slots=True)
+class Ui:
+    """What is shown and chosen.
+
+    Attributes:
+        screen: Which one. below: the one that help returns to.
+        pane: The focused pane of the main screen.
+        agent: The chosen agent, "" for the first in the ranking.
+        turn_id: The chosen turn, "" for the newest.
+        scroll: Lines the focused pane, the transcript, the prompt or the help is scrolled by.
+    """
+
+    screen: ScreenName = "main"
+    below: ScreenName = "main"
+    pane: str = PANES[0]
+    agent: str = ""
+    turn_id: str = ""
+    scroll: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far the keys can go on the screen that was drawn last.
+
+    Attributes:
+        agents: In rank order. turns: ids of the shown agent's turns, newest first.
+        scroll_max: Most lines that can be scrolled. page: lines that Page Down moves.
+    """
+
+    agents: tuple[str, ...] = ()
+    turns: tuple[str, ...] = ()
+    scroll_max: int = 0
+    page: int = 10
+
+
+def press(ui: Ui, key: str, reach: Reach) -> Ui | None:
+    """What a key makes of it; None is quit.
+
+    Args:
+        ui: Before the key.
+        key: A name of `dashboard.keys`.
+        reach: Of the screen the person sees.
+    """
+    if key == "q":
+        return None
+    if key == "?":
+        if ui.screen == "help":
+            return replace(ui, screen=ui.below, scroll=0)
+        return replace(ui, screen="help", below=ui.screen, scroll=0)
+    if key == "esc":
+        back: dict[ScreenName, ScreenName] = {"agent": "main", "prompt": "agent", "help": ui.below}
+        return replace(ui, screen=back.get(ui.screen, "main"), scroll=0)
+    if key in ("pageup", "pagedown", "home", "end"):
+        return _scrolled(ui, key, reach)
+    if ui.screen == "main":
+        return _on_main(ui, key, reach)
+    if ui.screen == "agent":
+        return _on_agent(ui, key, reach)
+    return _scrolled(ui, key, reach)
+
+
+def _scrolled(ui: Ui, key: str, reach: Reach) -> Ui:
+    steps = {
+        "up": -1,
+        "down": 1,
+        "pageup": -reach.page,
+        "pagedown": reach.page,
+        "home": -ui.scroll,
+        "end": reach.scroll_max,
+    }
+    scroll = min(reach.scroll_max, max(0, ui.scroll + steps.get(key, 0)))
+    return replace(ui, scroll=scroll)
+
+
+def _on_main(ui: Ui, key: str, reach: Reach) -> Ui:
+    if key in ("tab", "backtab"):
+        place = PANES.index(ui.pane) + (1 if key == "tab" else -1)
+        return replace(ui, pane=PANES[place % len(PANES)], scroll=0)
+    if key in ("up", "down"):
+        if ui.pane in SCROLLING:
+            return _scrolled(ui, key, reach)
+        return replace(ui, agent=_neighbour(reach.agents, ui.agent, key == "down"))
+    if key == "enter" and reach.agents:
+        agent = ui.agent if ui.agent in reach.agents else reach.agents[0]
+        return replace(ui, screen="agent", agent=agent, turn_id="", scroll=0)
+    return ui
+
+
+def _on_agent(ui: Ui, key: str, reach: Reach) -> Ui:
+    if key in ("up", "down"):
+        turn = _neighbour(reach.turns, ui.turn_id, key == "down")
+        newest = reach.turns[0] if reach.turns else ""
+        return replace(ui, turn_id="" if turn == newest else turn, scroll=0)
+    if key in ("left", "right"):
+        agent = _neighbour(reach.agents, ui.agent, key == "right")
+        return replace(ui, agent=agent, turn_id="", scroll=0)
+    if key == "p" and reach.turns:
+        # The prompt of one turn must not change under the reader when the next turn ends.
+        return replace(ui, screen="prompt", turn_id=ui.turn_id or reach.turns[0], scroll=0)
+    return ui
+
+
+def _neighbour(names: tuple[str, ...], name: str, forward: bool) -> str:
+    if not names:
+        return name
+    place = names.index(name) if name in names else 0
+    return names[min(len(names) - 1, max(0, place + (1 if forward else -1)))]
