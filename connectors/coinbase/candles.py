@@ -99,6 +99,11 @@ class CandleBook:
         self._prune()
         return len(closed)
 
+    def keep(self, candle: Candle) -> None:
+        """Take over one bar made from trades; it shows in the windows once it has closed."""
+        self._minutes[int(candle.start.timestamp())] = candle
+        self._prune()
+
     def windows(self, now: datetime) -> dict[str, CandleWindow]:
         """The windows that end with the last closed minute before `now` (venue time)."""
         end = floor_s(now, MINUTE_S)

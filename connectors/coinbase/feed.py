@@ -6,7 +6,6 @@ its last ticker still stands. They stop confirming it when they name a newer tra
 `BEHIND_GRACE_S`: then a ticker was lost.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -100,7 +99,7 @@ class Feed:
         self.venue = venue
         self.clock = VenueClock()
         self.products: dict[str, ProductFeed] = {}
-        self.counters: Counter[str] = Counter()
+        self._gone: set[str] = set()
 
     def connected(self) -> None:
         """A new connection: sequence numbers are compared within one connection only."""
@@ -114,6 +113,8 @@ class Feed:
         Returns:
             The ticker to publish, why an event was dropped, or None where there is nothing to say.
         """
+        if isinstance(event, HeartbeatSeen | TickerSeen) and event.product_id in self._gone:
+            return None
         if isinstance(event, HeartbeatSeen):
             self._on_heartbeat(event, received)
             return None
@@ -134,8 +135,13 @@ class Feed:
         return self._accept(known, event, received)
 
     def forget(self, product_id: str) -> None:
-        """The product is gone."""
+        """The product is gone; what still comes about it is passed over."""
         self.products.pop(product_id, None)
+        self._gone.add(product_id)
+
+    def adopt(self, product_id: str) -> None:
+        """The product is back."""
+        self._gone.discard(product_id)
 
     def age_s(self, product_id: str, now_s: float) -> float | None:
         """Monotonic seconds since the product's ticker was last known to stand; None if never."""
@@ -157,6 +163,13 @@ class Feed:
             return False
         since_s = known.behind_since_s
         return since_s is not None and now_s - since_s > BEHIND_GRACE_S
+
+    def silence_s(self, product_id: str, now_s: float) -> float | None:
+        """Monotonic seconds since the product's last heartbeat; None before the first."""
+        known = self.products.get(product_id)
+        if known is None or known.heartbeat_s is None:
+            return None
+        return max(0.0, now_s - known.heartbeat_s)
 
     def _on_heartbeat(self, beat: HeartbeatSeen, received: Received) -> None:
         self.clock.observe(beat.time)

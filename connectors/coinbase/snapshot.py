@@ -69,6 +69,7 @@ def compose(
     published: Mapping[str, Ticker],
     ticker_offsets: Mapping[int, int],
     as_of: datetime,
+    windows_at: datetime,
     now_s: float,
     now: datetime,
     interval_s: float,
@@ -82,7 +83,8 @@ def compose(
         books: Product id -> candles; decides which products are in it.
         published: Product id -> the last ticker the brokers have acknowledged.
         ticker_offsets: Partition -> offset behind the newest of those.
-        as_of: Venue time; windows end with the minute that closed before it.
+        as_of: Venue time.
+        windows_at: Venue time, not after `as_of`; windows end with the minute that closed before.
         now_s: Monotonic seconds, for ages.
         now: Wall time.
         interval_s: Venue seconds from snapshot to snapshot.
@@ -90,7 +92,7 @@ def compose(
         epoch: Number of the connection.
     """
     views = tuple(
-        _view(feed, product_id, book, published.get(product_id), as_of, now_s)
+        _view(feed, product_id, book, published.get(product_id), windows_at, now_s)
         for product_id, book in sorted(books.items())
     )
     return MarketSnapshot(
@@ -112,7 +114,7 @@ def _view(
     product_id: str,
     book: CandleBook,
     ticker: Ticker | None,
-    as_of: datetime,
+    windows_at: datetime,
     now_s: float,
 ) -> ProductView:
     age_s = feed.age_s(product_id, now_s)
@@ -121,5 +123,5 @@ def _view(
         ticker=ticker,
         age_ms=None if age_s is None else round(age_s * 1000),
         stale=ticker is None or feed.stale(product_id, now_s),
-        windows=book.windows(as_of),
+        windows=book.windows(windows_at),
     )

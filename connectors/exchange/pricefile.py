@@ -154,9 +154,9 @@ def load_tape(path: Path, product_id: str) -> FileTape:
 
 
 def _csv_rows(path: Path) -> Iterable[Mapping[str, object]]:
-    opened = gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="")
-    with opened as lines:
-        yield from csv.DictReader(lines)
+    with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as unzipped:
+        binary = unzipped if path.suffix == ".gz" else raw
+        yield from csv.DictReader(line.decode() for line in binary)
 
 
 def _parquet_rows(path: Path) -> Iterable[Mapping[str, object]]:

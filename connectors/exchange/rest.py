@@ -1,7 +1,8 @@
 """The REST side of the venue without sockets: one GET to one answer. Pure.
 
-Same paths, parameters, bodies and errors as Coinbase Exchange: candles are arrays of numbers, newest
-first, both ends included, at most 300, the open bucket among them, none where nothing traded.
+Same paths, parameters, bodies and errors as Coinbase Exchange: candles are arrays of numbers,
+newest first, both ends included, at most 300, the open bucket among them, none where nothing
+traded.
 """
 
 from collections.abc import Mapping

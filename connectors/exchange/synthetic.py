@@ -41,7 +41,7 @@ HOME_STEPS: Final = 20_000
 """The first price pulls with this slowness, so that a week of market stays in sight of it."""
 JUMP_PPM: Final = (4_000, 20_000)
 COMMON_PCT: Final = 50
-NOTIONAL_USD: Final = (5, 4_000)
+NOTIONAL_USD: Final = (5, 60_000)
 QUOTED_USD: Final = (2_000, 60_000)
 SIZE_DIGITS: Final = 8
 
@@ -69,8 +69,8 @@ class SyntheticTape:
         bid = max(self._increment, bid)
         ask = max(bid + self._increment, -(-(bid + spread) // self._increment) * self._increment)
         return Tick(
-            bid=from_units(bid),
-            ask=from_units(ask),
+            bid=self._price(bid),
+            ask=self._price(ask),
             bid_size=self._size(*QUOTED_USD),
             ask_size=self._size(*QUOTED_USD),
             trade=self._trade(bid, ask),
@@ -102,8 +102,12 @@ class SyntheticTape:
         if self._own.below(1000) >= self.product.trades_per_mille:
             return None
         side: Literal["buy", "sell"] = "buy" if self._own.below(2) else "sell"
-        price = from_units(ask if side == "buy" else bid)
+        price = self._price(ask if side == "buy" else bid)
         return Trade(price, self._size(*NOTIONAL_USD), side)
+
+    def _price(self, units: int) -> Decimal:
+        """Units as a price with as many digits as its increment."""
+        return from_units(units).quantize(self.product.quote_increment)
 
     def _size(self, low_usd: int, high_usd: int) -> Decimal:
         """Base units worth something between the two, in whole base increments."""

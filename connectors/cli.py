@@ -1,0 +1,212 @@
+"""`arena connector coinbase|replay` and `arena exchange`: the flags and the words.
+
+What they do is in `connectors.coinbase` and `connectors.exchange`, loaded by the command that needs
+it.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena.errors import UsageError
+from arena.settings import Settings
+
+WS_URL = "wss://ws-feed.exchange.coinbase.com"
+REST_URL = "https://api.exchange.coinbase.com"
+PRODUCTS = ("BTC-USD", "FARTCOIN-USD", "SOL-USD")
+PRODUCTS_MAX = 60
+"""So many products still fit into one snapshot of at most a megabyte."""
+INTERVAL_S = 60.0
+PRICE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+connector_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+Servers = Annotated[
+    str | None,
+    typer.Option(
+        "--bootstrap-servers",
+        help="Kafka addresses. [KAFKA_BOOTSTRAP_SERVERS, else localhost:9092]",
+    ),
+]
+LogLevel = Annotated[
+    str | None, typer.Option("--log-level", help="DEBUG, INFO, WARNING or ERROR. [ARENA_LOG_LEVEL]")
+]
+Interval = Annotated[
+    float,
+    typer.Option("--min-interval", help="Seconds of venue time between snapshots.", min=0.0),
+]
+
+
+@connector_app.command(epilog="Example: arena connector coinbase --products BTC-USD SOL-USD")
+def coinbase(
+    products: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--products",
+            help="Product ids: one after another, comma-separated, or the flag repeated. "
+            f"[{' '.join(PRODUCTS)}]",
+        ),
+    ] = None,
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[PRODUCT]...", help="Further product ids.")
+    ] = None,
+    min_interval: Interval = INTERVAL_S,
+    ws_url: Annotated[str, typer.Option("--ws-url", help="The venue's feed.")] = WS_URL,
+    rest_url: Annotated[str, typer.Option("--rest-url", help="The venue's REST API.")] = REST_URL,
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", help="Keep each raw frame in this file (.jsonl, .gz, .zst)."),
+    ] = None,
+    frames: Annotated[
+        Path | None, typer.Option("--frames", help="Read this recording instead of the venue.")
+    ] = None,
+    print_: Annotated[
+        bool,
+        typer.Option("--print", help="With --frames: print decoded events; needs no broker."),
+    ] = False,
+    bootstrap_servers: Servers = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Publish Coinbase Exchange prices: tickers at once, a snapshot every --min-interval.
+
+    Needs no key. A recording is published as fast as it can be read; `arena connector replay` has
+    a pace.
+    """
+    if print_:
+        if frames is None:
+            raise UsageError("--print needs a recording", remedy="name one with --frames")
+        from connectors.coinbase.playback import print_frames
+
+        print_frames(frames)
+        return
+    settings = _settings(bootstrap_servers, log_level)
+    wanted = _products(products, more) or PRODUCTS
+    if frames is not None:
+        _run_playback(settings, frames, min_interval, speed=None, products=())
+        return
+    from connectors.coinbase.run import run_connector
+
+    run_connector(
+        settings,
+        products=wanted,
+        interval_s=min_interval,
+        ws_url=ws_url,
+        rest_url=rest_url,
+        record=record,
+    )
+
+
+@connector_app.command(epilog="Example: arena connector replay --frames day.jsonl.zst --speed 10")
+def replay(
+    frames: Annotated[Path, typer.Option("--frames", help="A recording made with --record.")],
+    speed: Annotated[
+        float, typer.Option("--speed", help="Recorded seconds per wall second.", min=0.001)
+    ] = 1.0,
+    products: Annotated[
+        list[str] | None, typer.Option("--products", help="Only these. [all in the recording]")
+    ] = None,
+    min_interval: Interval = INTERVAL_S,
+    bootstrap_servers: Servers = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Publish a recording of the feed again: the same tickers and snapshots, at a pace."""
+    settings = _settings(bootstrap_servers, log_level)
+    _run_playback(settings, frames, min_interval, speed, _products(products, None))
+
+
+def exchange(
+    port: Annotated[
+        int, typer.Option("--port", help="Of 127.0.0.1; 0 is any free one.", min=0, max=65535)
+    ] = 8765,
+    products: Annotated[
+        list[str] | None,
+        typer.Option("--products", help="Product ids, comma-separated or the flag repeated."),
+    ] = None,
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PRODUCT|FILE]...", help="Further product ids or price files."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the synthetic prices.")] = 7,
+    speed: Annotated[
+        float, typer.Option("--speed", help="Venue seconds per wall second.", min=0.01, max=600.0)
+    ] = 1.0,
+    prices: Annotated[
+        list[Path] | None,
+        typer.Option("--prices", help="Candles of one minute, CSV or Parquet, one per product."),
+    ] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option("--start", help="Venue time (UTC) at the start. [now, or early in the files]"),
+    ] = None,
+    faults: Annotated[
+        list[str] | None,
+        typer.Option("--faults", help="Such as stall:at=30,seconds=20 or close:at=60,code=1012."),
+    ] = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Run a simulated exchange that speaks Coinbase Exchange's WebSocket and REST protocols.
+
+    Prints where it listens as one JSON line. It ends by itself when its price files do.
+
+    Example: arena exchange --port 0 --speed 60
+    """
+    from datetime import UTC
+
+    from arena import logs
+    from arena.node import run_async
+    from connectors.exchange.faults import parse_fault
+    from connectors.exchange.listing import DEFAULT_PRODUCTS
+    from connectors.exchange.run import ExchangeOptions, run_exchange
+
+    files = [*(prices or ()), *(Path(word) for word in more or () if word.endswith(PRICE_SUFFIXES))]
+    ids = [word for word in more or () if not word.endswith(PRICE_SUFFIXES)]
+    options = ExchangeOptions(
+        products=_products(products, ids) or (() if files else DEFAULT_PRODUCTS),
+        port=port,
+        seed=seed,
+        speed=speed,
+        prices=tuple(files),
+        start=start.replace(tzinfo=UTC) if start and start.tzinfo is None else start,
+        faults=tuple(parse_fault(text) for text in faults or ()),
+    )
+    logs.configure(_settings(None, log_level), node="exchange")
+    run_async(lambda: run_exchange(options))
+
+
+def _settings(bootstrap_servers: str | None, log_level: str | None) -> Settings:
+    level = log_level.upper() if log_level else None
+    if level not in (None, "DEBUG", "INFO", "WARNING", "ERROR"):
+        raise UsageError(f"--log-level {log_level}", remedy="use DEBUG, INFO, WARNING or ERROR")
+    return Settings().override(bootstrap_servers=bootstrap_servers, log_level=level)
+
+
+def _products(products: list[str] | None, more: list[str] | None) -> tuple[str, ...]:
+    """Product ids out of flags and arguments, in order, once each.
+
+    Raises:
+        UsageError: An id that cannot be one, or too many.
+    """
+    from connectors.coinbase.protocol import PRODUCT_ID
+
+    listed = [word for text in [*(products or ()), *(more or ())] for word in text.split(",")]
+    unique = tuple(dict.fromkeys(word.strip().upper() for word in listed if word.strip()))
+    for product_id in unique:
+        if not PRODUCT_ID.fullmatch(product_id):
+            raise UsageError(f"{product_id!r} is no product id", remedy="write BTC-USD")
+    if len(unique) > PRODUCTS_MAX:
+        raise UsageError(f"{len(unique)} products", remedy=f"at most {PRODUCTS_MAX}")
+    return unique
+
+
+def _run_playback(
+    settings: Settings,
+    frames: Path,
+    interval_s: float,
+    speed: float | None,
+    products: tuple[str, ...],
+) -> None:
+    from connectors.coinbase.run import run_playback
+
+    run_playback(settings, frames=frames, interval_s=interval_s, speed=speed, products=products)

@@ -1,0 +1,115 @@
+"""Tickers and products from memory to `market.tickers`; the only place that writes them.
+
+The read loop hands over without waiting; what the broker is too slow for is dropped, oldest first,
+and counted. `flush` waits until everything handed over is acknowledged, so that a snapshot is made
+from tickers that stand in the log.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Final
+
+from arena import topics
+from arena.bus.base import Acked, Bus
+from arena.clock import Clock
+from arena.messages import Product, Ticker
+from connectors.coinbase.feed import Feed
+
+QUEUED_MAX: Final = 5_000
+QUIET_REPEAT_S: Final = 5.0
+"""A ticker that still stands is published again this often, with a newer `confirmed_at`."""
+QUIET_CHECK_S: Final = 1.0
+
+
+class TickerPublisher:
+    """Publishes what the feed hands over.
+
+    Args:
+        bus: Started.
+        feed: Asked for tickers that still stand.
+        clock: Monotonic time.
+        counters: Gets `tickers`, `tickers_repeated`, `tickers_dropped`.
+
+    Attributes:
+        published: Product -> the last ticker the brokers have acknowledged.
+        next_offsets: Partition -> offset behind the last acknowledged ticker.
+        active: While False (a standby) nothing is published and what is handed over is forgotten.
+    """
+
+    def __init__(self, bus: Bus, feed: Feed, clock: Clock, counters: Counter[str]) -> None:
+        """Nothing is queued."""
+        self.published: dict[str, Ticker] = {}
+        self.next_offsets: dict[int, int] = {}
+        self.active = True
+        self._bus = bus
+        self._feed = feed
+        self._clock = clock
+        self._counters = counters
+        self._queue: deque[Ticker] = deque()
+        self._filled = asyncio.Event()
+        self._sending = asyncio.Lock()
+        self._sent_s: dict[str, float] = {}
+
+    def offer(self, ticker: Ticker) -> None:
+        """Hand over a ticker; never waits."""
+        if not self.active:
+            return
+        if len(self._queue) >= QUEUED_MAX:
+            self._queue.popleft()
+            self._counters["tickers_dropped"] += 1
+        self._queue.append(ticker)
+        self._filled.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            await self._filled.wait()
+            await self.flush()
+
+    async def run_quiet(self) -> None:
+        """Publish again, until cancelled, the tickers that heartbeats confirm."""
+        while True:
+            await self._clock.sleep(QUIET_CHECK_S)
+            self.offer_quiet()
+
+    def offer_quiet(self) -> None:
+        """Hand over the standing ticker of each product that has been quiet for a while."""
+        now_s = self._clock.monotonic()
+        for product_id, known in self._feed.products.items():
+            ticker = known.ticker
+            last = self.published.get(product_id)
+            if ticker is None or self._feed.stale(product_id, now_s):
+                continue
+            if now_s - self._sent_s.get(product_id, -QUIET_REPEAT_S) < QUIET_REPEAT_S:
+                continue
+            if last is None or last.confirmed_at != ticker.confirmed_at:
+                self._counters["tickers_repeated"] += 1
+                self.offer(ticker)
+
+    async def flush(self) -> None:
+        """Send what is queued and wait until the brokers have it."""
+        async with self._sending:
+            self._filled.clear()
+            batch = list(self._queue)
+            self._queue.clear()
+            sent: list[tuple[Ticker, asyncio.Future[Acked]]] = []
+            for ticker in batch:
+                future = await self._bus.send(topics.TICKERS.name, ticker, key=ticker.product_id)
+                sent.append((ticker, future))
+                self._sent_s[ticker.product_id] = self._clock.monotonic()
+            for ticker, future in sent:
+                acked = await future
+                self._counters["tickers"] += 1
+                self.published[ticker.product_id] = ticker
+                self.next_offsets[acked.partition] = acked.offset + 1
+
+    async def publish_products(self, products: Iterable[Product]) -> None:
+        """Append the trading rules of products."""
+        if self.active:
+            for product in products:
+                await self._bus.append(topics.TICKERS.name, product, key=product.product_id)
+
+    def forget(self, product_id: str) -> None:
+        """The product is gone."""
+        self.published.pop(product_id, None)

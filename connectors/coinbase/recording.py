@@ -1,0 +1,196 @@
+"""Raw frames to a file and back, with the time each came in.
+
+One JSON line per frame: `t` (Unix seconds, wall, as a string of digits), `conn` (number of the
+connection) and `data` (the text), or `data_base64` where the bytes are no UTF-8. The extension
+decides the compression: `.gz`, `.zst` or none. Lines are written in batches, each a whole gzip
+member or zstd frame, so a killed recorder leaves a readable file. When a file reaches its bound it
+is renamed to `NAME.1`, older ones move on, and the oldest is deleted.
+
+Recordings of cryptofeed 2 are read too: lines `<unix seconds>: <frame>`; what a client sent
+(`<-`) and connection marks (`<->`) are passed over.
+"""
+
+import asyncio
+import gzip
+import re
+from base64 import b64decode, b64encode
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import orjson
+
+from arena.clock import Clock
+from arena.errors import UsageError
+
+QUEUED_MAX: Final = 20_000
+FLUSH_EVERY_S: Final = 1.0
+FILE_BYTES_MAX: Final = 256 << 20
+FILES_KEPT: Final = 8
+LINE_BYTES_MAX: Final = 16 << 20
+SUFFIXES: Final = (".gz", ".zst")
+_CRYPTOFEED: Final = re.compile(rb"([0-9]{1,12}(?:\.[0-9]{1,9})?): (.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFrame:
+    """One frame of a recording, or a line that is none (`raw` is the line, `at` None)."""
+
+    at: datetime | None
+    epoch: int
+    raw: bytes
+
+
+def encode_line(raw: bytes, at: datetime, epoch: int) -> bytes:
+    """One frame as a line of a recording."""
+    line: dict[str, object] = {"t": f"{at.timestamp():.6f}", "conn": epoch}
+    try:
+        line["data"] = raw.decode()
+    except UnicodeDecodeError:
+        line["data_base64"] = b64encode(raw).decode()
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def decode_line(line: bytes) -> RecordedFrame | None:
+    """The frame in a line of either format; None for a line that holds what a client sent."""
+    if not line.strip() or line.startswith((b"wss://", b"ws://", b"http")):
+        return None
+    if (found := _CRYPTOFEED.fullmatch(line)) is not None:
+        return RecordedFrame(_moment(found.group(1).decode()), 1, found.group(2))
+    try:
+        body = orjson.loads(line)
+        at = _moment(str(body["t"]))
+        data = body.get("data")
+        raw = data.encode() if data is not None else b64decode(body["data_base64"])
+        return RecordedFrame(at, int(body.get("conn", 1)), raw)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return RecordedFrame(None, 0, line)
+
+
+def _moment(seconds: str) -> datetime:
+    try:
+        return datetime.fromtimestamp(float(seconds), UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError(f"{seconds} is no time") from error
+
+
+def read_frames(path: Path) -> Iterator[RecordedFrame]:
+    """The frames of a recording, oldest first, without loading it whole.
+
+    Raises:
+        UsageError: No such file, or the compression is broken.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no recording {path}")
+    try:
+        with _open(path) as stream:
+            for line in iter(lambda: stream.readline(LINE_BYTES_MAX), b""):
+                frame = decode_line(line.rstrip(b"\r\n"))
+                if frame is not None:
+                    yield frame
+    except (OSError, EOFError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return gzip.open(path)  # type: ignore[return-value]  # a GzipFile reads like a file
+    if path.suffix == ".zst":
+        import io
+
+        import pyarrow  # type: ignore[import-untyped]  # ships no types
+
+        return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"))
+    return path.open("rb")
+
+
+class FrameRecorder:
+    """Writes frames to a file beside the read loop.
+
+    Args:
+        path: Appended to where it exists.
+        clock: For the pauses between batches.
+        counters: Gets `recorded` and `recording_dropped`.
+        file_bytes_max: Size at which a new file is begun.
+        files_kept: Rotated files that are kept beside the present one.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        counters: Counter[str],
+        file_bytes_max: int = FILE_BYTES_MAX,
+        files_kept: int = FILES_KEPT,
+    ) -> None:
+        """Nothing is opened before the first batch."""
+        self.path = path
+        self._clock = clock
+        self._counters = counters
+        self._file_bytes_max = file_bytes_max
+        self._files_kept = files_kept
+        self._queue: deque[bytes] = deque()
+
+    def put(self, raw: bytes, at: datetime, epoch: int) -> None:
+        """Take a frame; never waits. Drops the oldest where the disk is too slow."""
+        if len(self._queue) >= QUEUED_MAX:
+            self._queue.popleft()
+            self._counters["recording_dropped"] += 1
+        self._queue.append(encode_line(raw, at, epoch))
+
+    async def run(self) -> None:
+        """Write a batch a second until cancelled, then the rest."""
+        try:
+            while True:
+                await self._clock.sleep(FLUSH_EVERY_S)
+                await asyncio.to_thread(self.flush)
+        finally:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was taken.
+
+        Raises:
+            UsageError: The file cannot be written.
+        """
+        lines = [self._queue.popleft() for _ in range(len(self._queue))]
+        if not lines:
+            return
+        try:
+            self._rotate_if_full()
+            with self.path.open("ab") as stream:
+                stream.write(_compress(self.path.suffix, b"".join(lines)))
+        except OSError as error:
+            raise UsageError(f"cannot record to {self.path}: {error.strerror}") from error
+        self._counters["recorded"] += len(lines)
+
+    def _rotate_if_full(self) -> None:
+        if not self.path.exists() or self.path.stat().st_size < self._file_bytes_max:
+            return
+        rotated(self.path, self._files_kept).unlink(missing_ok=True)
+        for number in range(self._files_kept - 1, 0, -1):
+            older = rotated(self.path, number)
+            if older.exists():
+                older.rename(rotated(self.path, number + 1))
+        self.path.rename(rotated(self.path, 1))
+
+
+def rotated(path: Path, number: int) -> Path:
+    """Name of a rotated file; the compression stays readable from its extension."""
+    suffix = "".join(path.suffixes[-2:]) if path.suffix in SUFFIXES else path.suffix
+    stem = path.name[: len(path.name) - len(suffix)]
+    return path.with_name(f"{stem}.{number}{suffix}")
+
+
+def _compress(suffix: str, text: bytes) -> bytes:
+    if suffix == ".gz":
+        return gzip.compress(text, compresslevel=3)
+    if suffix == ".zst":
+        import cramjam
+
+        return bytes(cramjam.zstd.compress(text, level=3))
+    return text

@@ -1,0 +1,142 @@
+"""Keeps candle books and missing quotes current by REST, one product at a time.
+
+One task per product, so that one that fails delays no other; the client's token bucket is what they
+share. Polls follow venue time: a book is due when a minute has closed.
+"""
+
+import asyncio
+from collections import Counter
+from datetime import datetime
+from typing import Final
+
+from arena import logs
+from arena.clock import Clock
+from arena.messages import Ticker
+from connectors.coinbase.candles import MINUTE_S, CandleBook, floor_s
+from connectors.coinbase.feed import Dropped, Feed, Received
+from connectors.coinbase.pacing import Uniform
+from connectors.coinbase.rest import CoinbaseRest, RestFailed
+
+POLL_CHECK_S: Final = (0.02, 2.0)
+"""Least and most wall seconds between two looks at a book."""
+START_JITTER_S: Final = 0.5
+FAILED_PAUSE_S: Final = 5.0
+REPAIR_EVERY_S: Final = 15.0
+
+
+class Refresher:
+    """Fills the books of a connector.
+
+    Args:
+        rest: The venue's REST API.
+        feed: Gives venue time; gets repaired tickers.
+        clock: Wall and monotonic time.
+        rng: For the jitter.
+        counters: Gets `candle_polls`, `candle_failures`, `repairs`.
+
+    Attributes:
+        books: Product -> candles.
+        changed: Notified after each poll.
+    """
+
+    def __init__(
+        self,
+        rest: CoinbaseRest,
+        feed: Feed,
+        *,
+        clock: Clock,
+        rng: Uniform,
+        counters: Counter[str],
+    ) -> None:
+        """No product yet."""
+        self.books: dict[str, CandleBook] = {}
+        self.changed = asyncio.Condition()
+        self._rest = rest
+        self._feed = feed
+        self._clock = clock
+        self._rng = rng
+        self._counters = counters
+        self._repaired_s: dict[str, float] = {}
+        self._log = logs.get("candles")
+
+    async def follow(self, product_id: str) -> None:
+        """Keep the book of a product current until cancelled or the product is gone."""
+        self.books[product_id] = CandleBook()
+        await self._clock.sleep(self._rng.uniform(0.0, START_JITTER_S / self._rest.origin.speed))
+        while product_id in self.books:
+            now = self._feed.clock.now
+            if now is not None and self.books[product_id].due(now):
+                if not await self._poll(product_id, now):
+                    await self._clock.sleep(FAILED_PAUSE_S)
+                continue
+            await self._clock.sleep(self._pause_s(now))
+
+    def forget(self, product_id: str) -> None:
+        """The product is gone."""
+        self.books.pop(product_id, None)
+
+    def restart(self) -> None:
+        """The venue's clock went back: every book begins anew."""
+        for product_id in self.books:
+            self.books[product_id] = CandleBook()
+
+    async def wait_until_current(self, venue_now: datetime, timeout_s: float) -> bool:
+        """Wait until every book knows the last closed minute, at most `timeout_s` wall seconds."""
+        wanted_s = floor_s(venue_now, MINUTE_S)
+
+        def current() -> bool:
+            return all((book.known_until_s or 0) >= wanted_s for book in self.books.values())
+
+        try:
+            async with asyncio.timeout(timeout_s), self.changed:
+                await self.changed.wait_for(current)
+        except TimeoutError:
+            return False
+        return True
+
+    async def repair(self, product_id: str, epoch: int) -> Ticker | None:
+        """Ask for the quotes of a product whose ticker is missing or behind its heartbeats.
+
+        Returns:
+            The ticker to publish, or None; a product is asked about every `REPAIR_EVERY_S`.
+        """
+        now_s = self._clock.monotonic()
+        if now_s - self._repaired_s.get(product_id, -REPAIR_EVERY_S) < REPAIR_EVERY_S:
+            return None
+        self._repaired_s[product_id] = now_s
+        try:
+            seen = await self._rest.ticker(product_id)
+        except RestFailed as error:
+            self._log.warning("repair failed", product=product_id, error=str(error))
+            return None
+        received = Received(self._clock.now(), self._clock.monotonic(), epoch)
+        outcome = self._feed.repair(seen, received)
+        self._counters["repairs"] += 1
+        if isinstance(outcome, Dropped):
+            self._log.info("repair dropped", product=product_id, why=outcome.why)
+        return outcome if isinstance(outcome, Ticker) else None
+
+    async def _poll(self, product_id: str, now: datetime) -> bool:
+        """One poll; False where it failed."""
+        book = self.books[product_id]
+        start_s, end_s = book.request(now)
+        self._counters["candle_polls"] += 1
+        try:
+            candles = await self._rest.candles(product_id, start_s, end_s)
+        except RestFailed as error:
+            self._counters["candle_failures"] += 1
+            self._log.warning("no candles", product=product_id, error=str(error))
+            return False
+        taken = book.merge(candles, end_s, now)
+        self._log.debug("candles", product=product_id, taken=taken, until=end_s)
+        async with self.changed:
+            self.changed.notify_all()
+        return True
+
+    def _pause_s(self, now: datetime | None) -> float:
+        """Wall seconds until the next minute of venue time closes, within bounds."""
+        low, high = POLL_CHECK_S
+        if now is None:
+            return low
+        left_s = MINUTE_S - now.timestamp() % MINUTE_S
+        return min(max(left_s / self._rest.origin.speed, low), high)

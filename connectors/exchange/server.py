@@ -1,0 +1,331 @@
+"""The simulated exchange's sockets: WebSocket and REST on one port of the loopback interface.
+
+Reads no topic and writes none. Venue time is the simulated clock: its start plus `speed` times the
+wall time since. A heartbeat leaves once per venue second and product, thinned to `BEATS_PER_S_MAX`
+per wall second when time runs fast; tickers leave with each step of five venue seconds in which
+something traded. `GET /_sim/fault?kind=...` breaks things (see `connectors.exchange.faults`).
+Responses carry `X-Arena-Simulated` and `X-Arena-Speed`, so that nobody takes them for the venue's.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from arena import logs
+from arena.clock import Clock
+from arena.errors import DependencyMissing, UsageError
+from connectors.exchange import breakage
+from connectors.exchange.desk import (
+    TICKER_CHANNELS,
+    Desk,
+    heartbeat_frame,
+    match_frame,
+    ticker_frame,
+)
+from connectors.exchange.faults import LASTING, Fault, FaultBoard, read_fault
+from connectors.exchange.market import Market
+from connectors.exchange.rest import JSON, Answer, answer, problem
+from connectors.exchange.tape import STEP_S
+
+HOST: Final = "127.0.0.1"
+SUBSCRIBE_WITHIN_S: Final = 5.0
+BEATS_PER_S_MAX: Final = 10.0
+WAKES_PER_S_MAX: Final = 50.0
+QUEUED_FRAMES_MAX: Final = 2_000
+"""Frames a client may leave unread before it is thrown out as a slow consumer."""
+SLOW_CONSUMER: Final = 1008
+GOING_AWAY: Final = 1001
+FAULT_PATH: Final = "/_sim/fault"
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """One connected client."""
+
+    connection: ServerConnection
+    desk: Desk
+    queue: asyncio.Queue[str]
+    subscribed: asyncio.Event
+
+
+class ExchangeServer:
+    """Serves a market.
+
+    Args:
+        market: Played up to `start_s` already.
+        speed: Venue seconds per wall second.
+        clock: Wall and monotonic time.
+        faults: What goes wrong by itself, each at its time.
+        label: What stands in `X-Arena-Simulated`, such as "seed 7".
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        speed: float,
+        clock: Clock,
+        faults: Iterable[Fault] = (),
+        label: str = "",
+    ) -> None:
+        """Nothing listens yet, and venue time stands still."""
+        self.market = market
+        self.speed = speed
+        self.label = label
+        self.board = FaultBoard()
+        self.clients: set[Client] = set()
+        self.port = 0
+        self._clock = clock
+        self._scheduled = sorted(faults, key=lambda fault: fault.at)
+        self._start_s = market.now_s
+        self._started_s = clock.monotonic()
+        self._matched = {p: book.trade_id for p, book in market.books.items()}
+        self._frames: dict[str, str] = {}
+        self._log = logs.get("exchange")
+
+    def venue_now(self) -> datetime:
+        """The simulated clock."""
+        elapsed_s = (self._clock.monotonic() - self._started_s) * self.speed
+        now_s = self._start_s + elapsed_s
+        if self.market.end_s is not None:
+            now_s = min(now_s, self.market.end_s)
+        return datetime.fromtimestamp(now_s, UTC)
+
+    @property
+    def ws_url(self) -> str:
+        """Where clients subscribe."""
+        return f"ws://{HOST}:{self.port}"
+
+    @property
+    def rest_url(self) -> str:
+        """Where clients ask."""
+        return f"http://{HOST}:{self.port}"
+
+    async def listen(self, port: int) -> Server:
+        """Open the port; 0 takes a free one. Venue time starts to run.
+
+        Raises:
+            DependencyMissing: The port is taken.
+        """
+        quiet = logging.getLogger("connectors.exchange.sockets")
+        quiet.setLevel(logging.CRITICAL)
+        try:
+            server = await serve(
+                self._serve_client,
+                HOST,
+                port,
+                process_request=self._on_request,
+                process_response=self._label_response,
+                ping_interval=None,
+                max_size=1 << 20,
+                logger=quiet,
+            )
+        except OSError as error:
+            raise DependencyMissing(
+                f"port {port} of {HOST} cannot be opened: {error.strerror}",
+                remedy="take another with --port, or any free one with --port 0",
+            ) from None
+        self.port = next(iter(server.sockets)).getsockname()[1]
+        self._started_s = self._clock.monotonic()
+        return server
+
+    async def run(self) -> None:
+        """Play the market until its prices end; then say goodbye to every client."""
+        beat_s = max(1.0 / self.speed, 1.0 / BEATS_PER_S_MAX)
+        wake_s = max(min(STEP_S / self.speed, beat_s), 1.0 / WAKES_PER_S_MAX)
+        next_beat_s = 0.0
+        while True:
+            now_s = self._clock.monotonic()
+            self._play()
+            if now_s >= next_beat_s:
+                next_beat_s = max(next_beat_s + beat_s, now_s)
+                self._send_heartbeats()
+            self._send_tickers()
+            await self._break_on_schedule(now_s)
+            if self.market.ended:
+                break
+            await self._clock.sleep(wake_s)
+        self._log.info("prices ended", venue_time=self.venue_now().isoformat())
+        for client in list(self.clients):
+            await client.connection.close(GOING_AWAY, "prices ended")
+
+    async def set_fault(self, fault: Fault) -> None:
+        """Let something go wrong now."""
+        self._log.info("fault", kind=fault.kind, product=fault.product, seconds=fault.seconds)
+        now_s = self._clock.monotonic()
+        if fault.kind in LASTING:
+            self.board.set(fault, now_s)
+        elif fault.kind == "bad_ack":
+            self.board.forget = self._product(fault)
+        elif fault.kind == "delist":
+            self._delist(self._product(fault))
+        elif fault.kind in ("close", "drop"):
+            await breakage.disconnect([c.connection for c in self.clients], fault)
+        else:
+            product = self._product(fault)
+            frame = breakage.frame(self.market, product, fault.kind, self._frames.get(product))
+            for client in self.clients:
+                self._put(client, frame)
+
+    def _product(self, fault: Fault) -> str:
+        if fault.product and fault.product not in self.market.books:
+            raise UsageError(f"fault {fault.kind}: there is no product {fault.product}")
+        return fault.product or next(iter(self.market.books))
+
+    def _delist(self, product: str) -> None:
+        self.market.books[product].status = "delisted"
+        for client in self.clients:
+            client.desk.pairs = {pair for pair in client.desk.pairs if pair[1] != product}
+
+    async def _break_on_schedule(self, now_s: float) -> None:
+        while self._scheduled and self._scheduled[0].at <= now_s - self._started_s:
+            await self.set_fault(self._scheduled.pop(0))
+
+    def _play(self) -> None:
+        self.market.advance(int(self.venue_now().timestamp()))
+
+    def _put(self, client: Client, frame: str) -> None:
+        try:
+            client.queue.put_nowait(frame)
+        except asyncio.QueueFull:
+            self._log.warning("slow consumer", unread=QUEUED_FRAMES_MAX)
+            client.connection.transport.abort()
+
+    def _send_heartbeats(self) -> None:
+        if self.board.active("stall", self._clock.monotonic()):
+            return
+        at = self.venue_now()
+        for product, book in self.market.books.items():
+            readers = [c for c in self.clients if c.desk.wants(("heartbeat",), product)]
+            if readers and book.status == "online":
+                frame = heartbeat_frame(self.market, product, at)
+                for client in readers:
+                    self._put(client, frame)
+
+    def _send_tickers(self) -> None:
+        now_s = self._clock.monotonic()
+        gap = self.board.active("gap", now_s)
+        for product, book in self.market.books.items():
+            if not book.changed or book.status != "online":
+                continue
+            book.changed = False
+            frame = ticker_frame(self.market, product)
+            hidden = gap is not None and gap.product in ("", product)
+            if frame is None or hidden or self.board.active("stall", now_s):
+                continue
+            matches = [p for p in book.prints if p.trade_id > self._matched[product]]
+            self._matched[product] = book.trade_id
+            self._frames[product] = frame
+            for client in self.clients:
+                if client.desk.wants(("matches",), product):
+                    for trade in matches:
+                        self._put(client, match_frame(product, trade))
+                if client.desk.wants(TICKER_CHANNELS, product):
+                    self._put(client, frame)
+
+    async def _serve_client(self, connection: ServerConnection) -> None:
+        client = Client(
+            connection, Desk(self.market), asyncio.Queue(QUEUED_FRAMES_MAX), asyncio.Event()
+        )
+        self.clients.add(client)
+        helpers = [
+            asyncio.create_task(self._send_for_ever(client)),
+            asyncio.create_task(self._close_if_mute(client)),
+        ]
+        try:
+            async for text in connection:
+                self._on_message(client, text)
+        except ConnectionClosed:
+            pass
+        finally:
+            self.clients.discard(client)
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    def _on_message(self, client: Client, text: str | bytes) -> None:
+        self._play()
+        frames = client.desk.on_message(text, forget=self.board.forget)
+        self.board.forget = None
+        client.subscribed.set()
+        if not self.board.active("stall", self._clock.monotonic()):
+            for frame in frames:
+                self._put(client, frame)
+
+    async def _send_for_ever(self, client: Client) -> None:
+        try:
+            while True:
+                await client.connection.send(await client.queue.get())
+        except ConnectionClosed:
+            return
+
+    async def _close_if_mute(self, client: Client) -> None:
+        try:
+            await asyncio.wait_for(client.subscribed.wait(), SUBSCRIBE_WITHIN_S)
+        except TimeoutError:
+            await client.connection.close(1000, "no subscription within 5 seconds")
+
+    async def _on_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        now_s = self._clock.monotonic()
+        path = urlsplit(request.path)
+        if "websocket" in request.headers.get("Upgrade", "").lower():
+            fault = self.board.active("ws_429", now_s)
+            return _response(_too_many(fault, "You are connecting too fast")) if fault else None
+        if path.path == FAULT_PATH:
+            return self._labelled(await self._on_control(dict(parse_qsl(path.query))))
+        if fault := self.board.active("rest_429", now_s):
+            return self._labelled(_too_many(fault, "Public rate limit exceeded"))
+        if self.board.active("html", now_s):
+            return self._labelled(Answer(502, breakage.HTML, "text/html; charset=utf-8"))
+        self._play()
+        return self._labelled(answer(self.market, request.path, self.venue_now()))
+
+    async def _on_control(self, words: dict[str, str]) -> Answer:
+        try:
+            fault = read_fault(words)
+            await self.set_fault(fault)
+        except UsageError as error:
+            return problem(400, str(error))
+        return Answer(200, orjson.dumps({"set": fault.kind}), JSON)
+
+    def _labelled(self, reply: Answer) -> Response:
+        response = _response(reply)
+        self._label(response)
+        return response
+
+    def _label(self, response: Response) -> None:
+        response.headers["X-Arena-Simulated"] = self.label
+        response.headers["X-Arena-Speed"] = f"{self.speed:g}"
+
+    def _label_response(
+        self, connection: ServerConnection, request: Request, response: Response
+    ) -> None:
+        if "X-Arena-Speed" not in response.headers:
+            self._label(response)
+
+
+def _too_many(fault: Fault, message: str) -> Answer:
+    headers = {"Retry-After": fault.retry_after} if fault.retry_after else None
+    return problem(429, message, headers)
+
+
+def _response(reply: Answer) -> Response:
+    headers = Headers(
+        {
+            "Content-Type": reply.content_type,
+            "Content-Length": str(len(reply.body)),
+            "Connection": "close",
+            **reply.headers,
+        }
+    )
+    return Response(reply.status, "", headers, reply.body)
