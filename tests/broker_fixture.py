@@ -11,6 +11,7 @@ from arena.localbroker.broker import LocalBroker
 from arena.localbroker.ports import LOOPBACK, choose_ports
 from arena.localbroker.progress import print_progress
 from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, connect_external
+from arena.localbroker.signals import terminate_as_interrupt
 
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 DOCKER_TIMEOUT_S = 2
@@ -27,10 +28,11 @@ def start_session_broker() -> Iterator[str]:
     if addresses := os.environ.get(BOOTSTRAP_VARIABLE, "").strip():
         yield connect_external(addresses).bootstrap
     elif docker_answers():
-        with kafka_container() as address:
+        with terminate_as_interrupt(), kafka_container() as address:
             yield address
     else:
         with (
+            terminate_as_interrupt(),
             tempfile.TemporaryDirectory(prefix="arena-tests-") as home,
             LocalBroker(Path(home), port=0, allow_fallback=False) as broker,
         ):

@@ -75,22 +75,18 @@ class Child:
 
     def stop(self, deadline_s: float = TERM_DEADLINE_S) -> None:
         """SIGTERM, wait, and SIGKILL where that did not help."""
-        self.detach()
         if self._process.poll() is None:
             self._process.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(deadline_s)
-            except subprocess.TimeoutExpired:
-                pass
-            finally:
-                self.kill()
+        self.kill()
 
     def kill(self) -> None:
         """SIGKILL, and wait until the kernel has let go of its ports and locks."""
-        self.detach()
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait(KILL_DEADLINE_S)
+        self.detach()
 
     def detach(self) -> None:
         """Cut the lifeline: from now on the process lives until somebody stops it."""

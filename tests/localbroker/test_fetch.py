@@ -27,7 +27,7 @@ INTERRUPTED_SCRIPT = """
 import sys
 from pathlib import Path
 import jgo.maven._core as core
-from arena.localbroker.broker import terminate_as_interrupt
+from arena.localbroker.signals import terminate_as_interrupt
 from arena.localbroker.jars import ensure_jars
 from arena.localbroker.lock import Jar, KafkaLock
 core.DEFAULT_REMOTE_REPOS["central"] = sys.argv[1]
