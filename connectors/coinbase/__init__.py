@@ -9,6 +9,7 @@ feed            events folded to last values            pure
 candles         closed bars, windows, gaps              pure
 rest_protocol   REST bodies and errors                  pure
 snapshot        last values -> MarketSnapshot           pure
-rest, stream, publisher, refresh, connector             the shell around them
+rest, stream, refresh, publisher, snapshotter, keeper,
+leadership, connector                                   the shell around them
 recording, playback                                     frames to files and back
 """

@@ -3,7 +3,7 @@
 Pure: every call brings the time it happened at. Venue time lives in `VenueClock`; ages are of our
 monotonic clock. A quiet product on a live connection is not stale: its heartbeats confirm that
 its last ticker still stands. They stop confirming it when they name a newer trade for longer than
-`BEHIND_GRACE_S`: then a ticker was lost.
+`BEHIND_GRACE_S`, or at once where the ticker is of an earlier connection: a ticker was lost.
 """
 
 from dataclasses import dataclass
@@ -182,6 +182,8 @@ class Feed:
         else:
             known.behind_since_s = None
         if last is None or self.behind(beat.product_id, received.monotonic_s):
+            return
+        if known.behind_since_s is not None and last.connection_epoch != received.epoch:
             return
         known.alive_s = received.monotonic_s
         known.ticker = last.model_copy(

@@ -4,6 +4,8 @@ The broker decides: they form a consumer group on `market.snapshots`, and whoeve
 partition publishes. A dead one loses it within the session time-out.
 """
 
+import asyncio
+
 from arena import topics
 from arena.bus.base import Assignment, Bus
 from arena.bus.base import Start as StartAt
@@ -16,11 +18,13 @@ class Leadership:
 
     Attributes:
         leads: True while this process is the one that publishes.
+        changed: Set when that may have changed; whoever acts on it clears it.
     """
 
     def __init__(self, bus: Bus, venue: str) -> None:
         """Not a member yet."""
         self.leads = False
+        self.changed = asyncio.Event()
         self._bus = bus
         self._group = f"connector.{venue}"
 
@@ -42,3 +46,4 @@ class Leadership:
 
     def _on_change(self, assignment: Assignment) -> None:
         self.leads = any(partition == 0 for _, partition in assignment)
+        self.changed.set()

@@ -34,18 +34,20 @@ class Cadence:
     Attributes:
         interval_s: Venue seconds between snapshots; wall seconds where the venue's clock stands.
         as_of: Venue time of the last snapshot.
+        next_at: Venue time from which the next is due; moves by whole intervals, without drift.
         published_s: Monotonic seconds of the last snapshot.
     """
 
     interval_s: float
     as_of: datetime | None = None
+    next_at: datetime | None = None
     published_s: float = 0.0
 
     def due(self, venue_now: datetime, now_s: float) -> bool:
         """True where a snapshot is due at this venue time and monotonic time."""
-        if self.as_of is None or venue_now < self.as_of - timedelta(seconds=self.interval_s):
-            return True
-        if venue_now > self.as_of and (venue_now - self.as_of).total_seconds() >= self.interval_s:
+        if self.as_of is None or self.next_at is None or venue_now >= self.next_at:
+            return self.as_of is None or venue_now > self.as_of
+        if (self.as_of - venue_now).total_seconds() > self.interval_s:
             return True
         return now_s - self.published_s >= max(self.interval_s, STANDSTILL_S_MIN)
 
@@ -55,11 +57,20 @@ class Cadence:
         Where the venue's clock stands still, or went back a little with a new connection, it is
         one microsecond later than the last: two snapshots never share an id.
         """
-        back_s = 0.0 if self.as_of is None else (self.as_of - venue_now).total_seconds()
+        back_s = -1.0 if self.as_of is None else (self.as_of - venue_now).total_seconds()
+        self.next_at = self._after(venue_now, restart=back_s > self.interval_s)
         if self.as_of is not None and 0 <= back_s <= self.interval_s:
             venue_now = self.as_of + TICK
         self.as_of, self.published_s = venue_now, now_s
         return venue_now
+
+    def _after(self, venue_now: datetime, *, restart: bool) -> datetime:
+        """The first due time after `venue_now`."""
+        anchor = venue_now if restart or self.next_at is None else self.next_at
+        if self.interval_s <= 0:
+            return venue_now
+        steps = (venue_now - anchor).total_seconds() // self.interval_s + 1
+        return anchor + timedelta(seconds=self.interval_s * max(0.0, steps))
 
 
 def compose(

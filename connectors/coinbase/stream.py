@@ -218,7 +218,7 @@ class Stream:
             self._sink.on_ticker(outcome)
         elif isinstance(outcome, Dropped):
             self._counters[f"dropped_{outcome.why}"] += 1
-            self._log.info(
+            self._log.debug(
                 "dropped", product=outcome.product_id, why=outcome.why, detail=outcome.detail
             )
         return await self._carry_out(connection, session.on_event(event, received.monotonic_s))

@@ -1,0 +1,141 @@
+"""Publishes a snapshot whenever one is due; the only place that writes `market.snapshots`.
+
+A snapshot is made from acknowledged tickers only: it waits for the candles of the minute that just
+closed, flushes the tickers, and then names the offsets they stand at.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from arena import topics
+from arena.messages import MarketSnapshot
+from arena.node import Node
+from connectors.coinbase.feed import VENUE, Feed
+from connectors.coinbase.publisher import TickerPublisher
+from connectors.coinbase.refresh import Refresher
+from connectors.coinbase.snapshot import Cadence, Origin, compose
+
+HISTORY_DEADLINE_S: Final = 60.0
+TICKERS_DEADLINE_S: Final = 10.0
+CANDLES_DEADLINE_S: Final = 3.0
+"""How long a snapshot waits for the candles of the minute that just closed, in wall seconds."""
+PAUSE_S: Final = (0.02, 1.0)
+"""Least and most wall seconds between two looks at the clock."""
+WAITING_LOG_S: Final = 10.0
+
+
+class Snapshotter:
+    """Publishes the snapshots of one venue.
+
+    Args:
+        node: The process.
+        feed: Last values and venue time.
+        refresher: Candle books.
+        publisher: Acknowledged tickers; publishes only while `publisher.active`.
+        interval_s: Venue seconds from snapshot to snapshot.
+        origin: Tells whether the venue is simulated.
+        epoch: Tells the number of the connection.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        feed: Feed,
+        refresher: Refresher,
+        publisher: TickerPublisher,
+        *,
+        interval_s: float,
+        origin: Callable[[], Origin],
+        epoch: Callable[[], int],
+    ) -> None:
+        """The first snapshot is due as soon as there is history."""
+        self._node = node
+        self._feed = feed
+        self._refresher = refresher
+        self._publisher = publisher
+        self._cadence = Cadence(interval_s)
+        self._origin = origin
+        self._epoch = epoch
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        await self._wait_for_history()
+        await self._wait_for_tickers()
+        while True:
+            venue_now, now_s = self._feed.clock.now, self._node.clock.monotonic()
+            if self._publisher.active and venue_now and self._cadence.due(venue_now, now_s):
+                await self._publish(venue_now)
+            else:
+                await self._node.clock.sleep(self._pause_s())
+
+    async def _wait_for_history(self) -> None:
+        """Wait for every book, or for those that came in time; never begin without any."""
+        clock = self._node.clock
+        started_s = told_s = clock.monotonic()
+        while True:
+            books = self._refresher.books.values()
+            loaded = sum(book.known_until_s is not None for book in books)
+            waited_s = clock.monotonic() - started_s
+            if books and (loaded == len(books) or (loaded and waited_s > HISTORY_DEADLINE_S)):
+                break
+            if clock.monotonic() - told_s > WAITING_LOG_S:
+                told_s = clock.monotonic()
+                self._node.log.warning(
+                    "waiting for history", loaded=loaded, products=len(books), s=round(waited_s)
+                )
+            await clock.sleep(PAUSE_S[0])
+        self._node.log.info("history loaded", loaded=loaded, products=len(books))
+
+    async def _wait_for_tickers(self) -> None:
+        """Give every product a moment to say its price before the first snapshot."""
+        clock = self._node.clock
+        started_s = clock.monotonic()
+        while clock.monotonic() - started_s < TICKERS_DEADLINE_S:
+            if set(self._refresher.books) <= set(self._publisher.published):
+                return
+            await clock.sleep(PAUSE_S[0])
+
+    async def _publish(self, windows_at: datetime) -> None:
+        """Wait for the candles, flush the tickers, compose, append."""
+        clock = self._node.clock
+        began_s = clock.monotonic()
+        current = await self._refresher.wait_until_current(windows_at, CANDLES_DEADLINE_S)
+        await self._publisher.flush()
+        now_s = clock.monotonic()
+        snapshot = compose(
+            feed=self._feed,
+            books=self._refresher.books,
+            published=self._publisher.published,
+            ticker_offsets=self._publisher.next_offsets,
+            as_of=self._cadence.take(self._feed.clock.now or windows_at, now_s),
+            windows_at=windows_at,
+            now_s=now_s,
+            now=clock.now(),
+            interval_s=self._cadence.interval_s,
+            origin=self._origin(),
+            epoch=self._epoch(),
+        )
+        await self._node.bus.append(topics.SNAPSHOTS.name, snapshot, key=VENUE)
+        self._node.counters["snapshots"] += 1
+        self._tell(snapshot, current, (clock.monotonic() - began_s) * 1000)
+
+    def _tell(self, snapshot: MarketSnapshot, current: bool, duration_ms: float) -> None:
+        self._node.log.info(
+            "snapshot",
+            id=snapshot.snapshot_id,
+            as_of=snapshot.as_of.isoformat(),
+            products=len(snapshot.products),
+            stale=sum(view.stale for view in snapshot.products),
+            candles="current" if current else "late",
+            duration_ms=round(duration_ms, 1),
+        )
+
+    def _pause_s(self) -> float:
+        """Wall seconds until the next snapshot may be due, within bounds."""
+        low, high = PAUSE_S
+        now, next_at = self._feed.clock.now, self._cadence.next_at
+        if now is None or next_at is None:
+            return low
+        left_s = (next_at - now).total_seconds() / self._origin().speed
+        return min(max(left_s / 2, low), high)
