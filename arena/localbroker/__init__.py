@@ -2,14 +2,15 @@
 
     lock      the committed list of jars: coordinate, SHA-256, size
     cache     where fetched things lie; locks and atomic publishing
-    jars      fetches the jars side by side and checks each
+    fetch     fetches the jars side by side and checks each
+    jars      the checked jars in the cache
     java      finds a Java that can run Kafka
     wheels    fetches a wheel (Java runtime, fallback broker) against committed hashes
     config    server.properties, log4j.properties and the JVM flags (pure)
     ports     bind tests and free ports
     probe     the few bytes of Kafka protocol needed to know that a broker is ready, and which one
     child     a child process that ends with its parent, and knows its own pid from a reused one
-    diagnose  turns the log of a broker that failed into a message with a remedy (pure)
+    diagnose  turns the log of a broker that failed into a message with a remedy
     signals   SIGTERM as an exception
     progress  how a long wait tells what it is doing
     state     the file that says which broker runs

@@ -18,8 +18,8 @@ from arena.localbroker.cache import exclusive
 from arena.localbroker.child import Child, started_at
 from arena.localbroker.config import BrokerFiles
 from arena.localbroker.diagnose import explain_exit, read_tail
-from arena.localbroker.errors import FetchFailed, PortTaken
-from arena.localbroker.fallback import prepare_fallback
+from arena.localbroker.errors import PortTaken
+from arena.localbroker.fallback import prepare_kafka_or_fallback
 from arena.localbroker.kafka import prepare_kafka
 from arena.localbroker.launch import BrokerHandle, Launch
 from arena.localbroker.ports import LOOPBACK, Ports, can_bind, choose_ports
@@ -59,7 +59,7 @@ class LocalBroker:
         self._host = host
         self._port = port
         self._cache = cache
-        self._allow_fallback = allow_fallback
+        self._prepare = prepare_kafka_or_fallback if allow_fallback else prepare_kafka
         self._ports: Ports | None = None
         self._child: Child | None = None
 
@@ -121,7 +121,9 @@ class LocalBroker:
         """Start; where ports were free to choose and one was lost meanwhile, choose again."""
         for attempt in range(1, PORT_ATTEMPTS + 1):
             ports = self._choose_ports()
-            launch = self._prepare(ports, progress)
+            launch = self._prepare(
+                self._files, self._host, ports, cache=self._cache, progress=progress
+            )
             try:
                 return self._run(launch, ports, progress)
             except PortTaken:
@@ -158,26 +160,6 @@ class LocalBroker:
         wanted = last.client if last else self._port
         self._ports = choose_ports(wanted, self._host)
         return self._ports
-
-    def _prepare(self, ports: Ports, progress: Progress) -> Launch:
-        try:
-            return prepare_kafka(
-                self._files, self._host, ports, cache=self._cache, progress=progress
-            )
-        except FetchFailed as error:
-            if not self._allow_fallback:
-                raise
-            progress(Step("broker", f"no Apache Kafka: {error}", finished=True))
-            try:
-                return prepare_fallback(
-                    self._files, self._host, ports, cache=self._cache, progress=progress
-                )
-            except FetchFailed as second:
-                raise FetchFailed(
-                    f"no broker can be had: {error.args[0]}; {second.args[0]}",
-                    remedy="check the network and any proxy, or set KAFKA_BOOTSTRAP_SERVERS to a "
-                    "broker you have",
-                ) from error
 
     def _run(self, launch: Launch, ports: Ports, progress: Progress) -> BrokerHandle:
         started = time.monotonic()

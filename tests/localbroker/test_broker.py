@@ -204,12 +204,12 @@ def test_signal_while_starting_leaves_no_process(tmp_path: Path, number: signal.
     assert not state_path.exists()
 
 
-def test_progress_comes_from_the_starting_thread(tmp_path: Path) -> None:
+def test_progress_comes_from_the_starting_thread(broker: LocalBroker) -> None:
     """Every step is told by the caller's thread, and the last one says "ready"."""
     seen: list[tuple[int, Step]] = []
+    broker.stop()
 
-    with LocalBroker(tmp_path, port=0, allow_fallback=False) as local:
-        local.start(lambda step: seen.append((threading.get_ident(), step)))
+    broker.start(lambda step: seen.append((threading.get_ident(), step)))
 
     assert {threading.get_ident()} == {ident for ident, _ in seen}
     assert seen[-1][1].finished

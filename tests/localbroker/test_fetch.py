@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from arena.localbroker import jars as jars_module
+from arena.localbroker import fetch as fetch_module
 from arena.localbroker.errors import FetchFailed, FileRefused
 from arena.localbroker.jars import ensure_jars
 from arena.localbroker.lock import Jar, KafkaLock
@@ -89,7 +89,7 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     monkeypatch.setitem(core.DEFAULT_REMOTE_REPOS, "central", server.address)
-    monkeypatch.setattr(jars_module, "RETRY_PAUSE_S", 0.0)
+    monkeypatch.setattr(fetch_module, "RETRY_PAUSE_S", 0.0)
     yield server
     server.release.set()
     server.shutdown()

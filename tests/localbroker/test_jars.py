@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from arena.localbroker import jars as jars_module
+from arena.localbroker import fetch as fetch_module
 from arena.localbroker.errors import FetchFailed, FileRefused
-from arena.localbroker.jars import OnBytes, ensure_jars, jars_directory, verify_jars
+from arena.localbroker.fetch import OnBytes
+from arena.localbroker.jars import ensure_jars, jars_directory, verify_jars
 from arena.localbroker.lock import Jar, KafkaLock
 from arena.localbroker.progress import Step
 
@@ -54,7 +55,7 @@ def repository() -> Repository:
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry at once."""
-    monkeypatch.setattr(jars_module, "RETRY_PAUSE_S", 0.0)
+    monkeypatch.setattr(fetch_module, "RETRY_PAUSE_S", 0.0)
 
 
 def left_in(cache: Path) -> list[str]:
