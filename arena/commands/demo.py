@@ -67,7 +67,7 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", help="Of the simulated prices.", min=0)] = 7,
     speed: Annotated[
         float,
-        typer.Option("--speed", help="Seconds of market in a second of ours.", min=1, max=1000),
+        typer.Option("--speed", help="Seconds of market in a second of ours.", min=1, max=600),
     ] = demo_spec.SPEED,
     agents: Annotated[
         str | None,

@@ -14,7 +14,7 @@ from arena import topics
 from arena.bus.kafka_admin import list_topics
 from arena.commands import health
 from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena
-from arena.errors import EXIT_NO, DependencyMissing, Malformed
+from arena.errors import EXIT_NO, ArenaError, Malformed
 from arena.messages import Heartbeat
 from arena.node import run_async
 from arena.settings import Settings
@@ -36,7 +36,7 @@ def status(
     try:
         with find_arena(servers, prefix, run, start_broker=False) as where:
             run_async(lambda: _status(where, here=here, as_json=as_json))
-    except DependencyMissing as error:
+    except ArenaError as error:
         if as_json:
             print(json.dumps({"healthy": False, "processes": [], "why": str(error)}))
         print(f"arena: {error}", file=sys.stderr)

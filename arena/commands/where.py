@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from arena.errors import DependencyMissing
+from arena.errors import ArenaError, DependencyMissing
 from arena.localbroker.config import BrokerFiles
 from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, resolve_broker
 from arena.localbroker.state import read_state
@@ -76,7 +76,8 @@ def find_arena(
 
     Raises:
         UsageError: There is no such run.
-        DependencyMissing: Its broker is gone and cannot or must not be started.
+        ArenaError: It has ended, and its broker must not be started for this.
+        DependencyMissing: Its broker is gone for good, or cannot be started.
     """
     settings = Settings()
     # What the client library has to say of a failed connection is said better by our own error.
@@ -117,8 +118,9 @@ def _broker_of(
             remedy="with Java 17 or newer the next run keeps them",
         )
     if not running and not start_broker:
-        raise DependencyMissing(
-            f"the broker of run {directory.name} does not run", remedy="start the arena again"
+        raise ArenaError(
+            f"no arena runs here; the newest run was {directory.name}",
+            remedy="start one with arena demo, or arena up ARENA.toml",
         )
     with resolve_broker(home, environ={}) as handle:
         if not running:

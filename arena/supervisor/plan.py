@@ -72,23 +72,19 @@ def exchange_words(spec: ArenaSpec, around: Surroundings) -> list[str]:
     """The command of the simulated exchange."""
     market = spec.market
     words = ["exchange", "--port", str(around.exchange_port), "--speed", f"{market.speed:g}"]
-    words += ["--seed", str(market.seed)]
-    for product in spec.arena.products:
-        words += ["--product", product]
+    words += ["--seed", str(market.seed), "--products", ",".join(spec.arena.products)]
     for path in market.prices:
         words += ["--prices", str(around.directory / path)]
     return words
 
 
 def connector_words(spec: ArenaSpec, around: Surroundings) -> list[str]:
-    """The command of the connector."""
+    """The command of the connector; the exchange itself tells it what is simulated."""
     words = ["connector", "coinbase", "--min-interval", f"{spec.arena.interval_s:g}"]
-    for product in spec.arena.products:
-        words += ["--product", product]
+    words += ["--products", ",".join(spec.arena.products)]
     if spec.market.source == "exchange":
         address = f"{LOOPBACK}:{around.exchange_port}"
         words += ["--ws-url", f"ws://{address}", "--rest-url", f"http://{address}"]
-        words += ["--simulated", "--speed", f"{spec.market.speed:g}"]
     return words
 
 
