@@ -1,0 +1,80 @@
+"""Events, candles and clocks that the tests of this room are made of."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from arena.messages import Candle
+from connectors.coinbase.events import HeartbeatSeen, TickerSeen
+from connectors.coinbase.feed import Received
+
+FIXTURES = Path(__file__).parent / "fixtures"
+T0 = datetime(2026, 9, 10, 0, 0, tzinfo=UTC)
+
+
+def ticker(
+    price: str = "100",
+    *,
+    sequence: int = 1,
+    product: str = "BTC-USD",
+    bid: str | None = None,
+    ask: str | None = None,
+    trade_id: int | None = None,
+    at: datetime | None = T0,
+) -> TickerSeen:
+    """A ticker with a tight spread around its price."""
+    middle = Decimal(price)
+    return TickerSeen(
+        product_id=product,
+        price=middle,
+        best_bid=Decimal(bid) if bid else middle * Decimal("0.999"),
+        best_ask=Decimal(ask) if ask else middle * Decimal("1.001"),
+        sequence=sequence,
+        time=at,
+        trade_id=trade_id,
+    )
+
+
+def heartbeat(
+    last_trade_id: int = 0, *, product: str = "BTC-USD", at: datetime = T0
+) -> HeartbeatSeen:
+    """A heartbeat."""
+    return HeartbeatSeen(product, sequence=1, last_trade_id=last_trade_id, time=at)
+
+
+def received(monotonic_s: float = 0.0, *, epoch: int = 1) -> Received:
+    """A moment `monotonic_s` seconds after the start, by both our clocks."""
+    return Received(T0 + timedelta(seconds=monotonic_s), monotonic_s, epoch)
+
+
+def candle(start_s: int, close: str = "10", *, volume: str = "1") -> Candle:
+    """A flat candle."""
+    price = Decimal(close)
+    start = datetime.fromtimestamp(start_s, UTC)
+    return Candle(
+        start=start, open=price, high=price, low=price, close=price, volume=Decimal(volume)
+    )
+
+
+class FastClock:
+    """The machine's clock, `factor` times as fast: long waits of the shell become short ones."""
+
+    def __init__(self, factor: float) -> None:
+        """Start now."""
+        self.factor = factor
+        self._wall = datetime.now(UTC)
+        self._start_s = time.monotonic()
+
+    def now(self) -> datetime:
+        """The start plus the seconds of this clock."""
+        return self._wall + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        """Seconds of this clock since its start."""
+        return (time.monotonic() - self._start_s) * self.factor
+
+    async def sleep(self, delay_s: float) -> None:
+        """Sleep so many seconds of this clock."""
+        await asyncio.sleep(delay_s / self.factor)

@@ -1,0 +1,264 @@
+"""The parser: recorded frames, documented ones, odd ones, and noise."""
+
+import json
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import cramjam
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.coinbase.events import (
+    Event,
+    FrameIgnored,
+    FrameMalformed,
+    HeartbeatSeen,
+    SubscriptionsAcked,
+    TickerSeen,
+    TradeSeen,
+    VenueRefused,
+)
+from connectors.coinbase.protocol import parse, parse_time
+
+TICKER = {
+    "type": "ticker",
+    "sequence": 12,
+    "product_id": "BTC-USD",
+    "price": "84737.58",
+    "best_bid": "84737.58",
+    "best_ask": "84737.59",
+    "side": "sell",
+    "time": "2026-10-03T20:58:31.127510Z",
+    "trade_id": 11,
+}
+
+
+def parse_body(**changes: object) -> Event:
+    """Parse the ticker with some fields changed; None takes a field out."""
+    body = {k: v for k, v in (TICKER | changes).items() if v is not None}
+    return parse(orjson.dumps(body))
+
+
+def recorded_lines(path: Path) -> list[str]:
+    """Received frames of a cryptofeed recording."""
+    text = bytes(cramjam.zstd.decompress(path.read_bytes())).decode()
+    found = (re.fullmatch(r"[0-9.]+: (.*)", line) for line in text.splitlines())
+    return [match.group(1) for match in found if match]
+
+
+def test_reads_every_frame_of_a_real_recording(shared_recordings: Path) -> None:
+    """30 seconds of ten products: nothing is malformed and every kind is counted."""
+    lines = recorded_lines(shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.ws.28.0.zst")
+    events = [parse(line) for line in lines]
+    kinds = Counter(e.kind if isinstance(e, FrameIgnored) else type(e).__name__ for e in events)
+    trades = [e for e in events if isinstance(e, TradeSeen)]
+
+    assert {
+        "l2update": 9719,
+        "TickerSeen": 107,
+        "TradeSeen": 107,
+        "snapshot": 10,
+        "SubscriptionsAcked": 3,
+    } == kinds
+    assert 10 == sum(trade.replayed for trade in trades)
+
+
+def test_both_channels_name_the_same_taker(shared_recordings: Path) -> None:
+    """The venue gives the taker's side on tickers and the maker's on matches; we give one."""
+    lines = recorded_lines(shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.ws.28.0.zst")
+    events = [parse(line) for line in lines]
+    tickers = {
+        (e.product_id, e.trade_id): e.taker_side for e in events if isinstance(e, TickerSeen)
+    }
+    trades = {(e.product_id, e.trade_id): e.taker_side for e in events if isinstance(e, TradeSeen)}
+
+    assert 107 == len(tickers)
+    assert tickers == trades
+
+
+def test_reads_every_fixture_of_another_client(shared_recordings: Path) -> None:
+    """Frames of 2014 to 2021 are read or ignored, never malformed."""
+    paths = sorted((shared_recordings / "ws" / "coinbase_pro_node" / "ws").rglob("*.json"))
+    events = [parse(path.read_bytes()) for path in paths]
+
+    assert 14 == len(events)
+    assert [] == [e for e in events if isinstance(e, FrameMalformed)]
+    assert {"TickerSeen", "HeartbeatSeen", "TradeSeen", "SubscriptionsAcked", "VenueRefused"} < {
+        type(e).__name__ for e in events
+    }
+
+
+def test_reads_every_literal_of_the_exchange(shared_recordings: Path) -> None:
+    """Documented and captured messages of the Exchange feed become what their kind says."""
+    path = shared_recordings / "ws" / "derived" / "literals.jsonl"
+    literals = [json.loads(line) for line in path.read_text().splitlines()]
+    expected = {
+        "ticker": TickerSeen,
+        "heartbeat": HeartbeatSeen,
+        "match": TradeSeen,
+        "last_match": TradeSeen,
+        "subscriptions_ack": SubscriptionsAcked,
+        "subscriptions_ack_ticker_batch": SubscriptionsAcked,
+        "error": VenueRefused,
+    }
+    wrong = [
+        literal["kind"]
+        for literal in literals
+        if literal["venue"] == "exchange_ws"
+        and type(parse(json.dumps(literal["msg"])))
+        is not expected.get(literal["kind"], FrameIgnored)
+    ]
+
+    assert [] == wrong
+
+
+def test_a_ticker_keeps_every_digit() -> None:
+    """Prices become decimals as written, the side is the taker's."""
+    event = parse_body(volume_24h="1836.96781750")
+
+    assert isinstance(event, TickerSeen)
+    assert Decimal("84737.59") == event.best_ask
+    assert "1836.96781750" == str(event.volume_24h)
+    assert "sell" == event.taker_side
+    assert datetime(2026, 10, 3, 20, 58, 31, 127510, UTC) == event.time
+    assert event.best_bid_size is None
+
+
+def test_a_match_tells_the_taker() -> None:
+    """A maker who sells means a taker who buys."""
+    event = parse(
+        b'{"type":"match","trade_id":1,"side":"sell","size":"985","price":"0.00001305",'
+        b'"product_id":"SKL-BTC","sequence":2,"time":"2021-04-17T16:43:37.089723Z"}'
+    )
+
+    assert isinstance(event, TradeSeen)
+    assert ("buy", Decimal("0.00001305"), False) == (event.taker_side, event.price, event.replayed)
+
+
+@pytest.mark.parametrize("field", ["best_bid", "best_ask"])
+def test_a_ticker_without_quotes_is_passed_over(field: str) -> None:
+    """Without a bid or ask nothing can be filled; that is no error of the venue."""
+    assert FrameIgnored("ticker without quotes") == parse_body(**{field: ""})
+
+
+def test_an_empty_ticker_is_passed_over() -> None:
+    """The venue sends tickers whose every field is empty."""
+    assert FrameIgnored("empty ticker") == parse_body(product_id="", price="")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"price": 84737.58},
+        {"price": "NaN"},
+        {"price": "Infinity"},
+        {"price": "1e99"},
+        {"price": "1_000"},
+        {"price": " 1"},
+        {"price": "9" * 100},
+        {"price": "٣"},
+        {"price": None},
+        {"sequence": None},
+        {"sequence": "12"},
+        {"sequence": True},
+        {"sequence": -1},
+        {"sequence": 2**70},
+        {"product_id": "btc/usd"},
+        {"product_id": None},
+        {"trade_id": 1.5},
+        {"best_bid_size": {}},
+    ],
+)
+def test_a_ticker_with_a_wrong_field_is_malformed(changes: dict[str, object]) -> None:
+    """Corrupt values are refused with their bytes kept, never guessed at."""
+    body = {k: v for k, v in (TICKER | changes).items() if v is not None}
+    raw = json.dumps(body).encode()
+    event = parse(raw)
+
+    assert isinstance(event, FrameMalformed)
+    assert raw == event.raw
+    assert event.why
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-08-09T21:05:48.228846629Z", datetime(2026, 8, 9, 21, 5, 48, 228846, UTC)),
+        ("2026-08-09T21:05:48Z", datetime(2026, 8, 9, 21, 5, 48, tzinfo=UTC)),
+        ("2026-08-09T23:05:48+02:00", datetime(2026, 8, 9, 21, 5, 48, tzinfo=UTC)),
+        ("0001-01-01T00:00:00.000000Z", None),
+        ("9999-12-31T23:59:59-14:00", None),
+        ("2026-08-09 21:05:48.854840045 +0000 UTC m=+41691.260485341", None),
+        ("2026-08-09T21:05:48", None),
+        ("", None),
+        (None, None),
+        (1786309500, None),
+    ],
+)
+def test_odd_times(text: object, expected: datetime | None) -> None:
+    """Nanoseconds are cut, other zones converted, what cannot be meant is None."""
+    assert expected == parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("reason", "product", "channel"),
+    [
+        ("LOOM-USDC is delisted", "LOOM-USDC", None),
+        ("ETH-USD is not a valid product", "ETH-USD", None),
+        (" is not a valid product", None, None),
+        ("ticker is not a valid channel", None, "ticker"),
+        ("No channels provided", None, None),
+    ],
+)
+def test_an_error_names_what_it_is_about(
+    reason: str, product: str | None, channel: str | None
+) -> None:
+    """The product or channel an error names is taken out of its text."""
+    event = parse(json.dumps({"type": "error", "message": "Failed to subscribe", "reason": reason}))
+
+    assert isinstance(event, VenueRefused)
+    assert (product, channel) == (event.product_id, event.channel)
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"null", b'"x"', b"\xff\xfe", b"{", b"[" * 5000])
+def test_what_is_no_object_is_malformed(raw: bytes) -> None:
+    """Anything but a JSON object is kept as it came."""
+    event = parse(raw)
+
+    assert isinstance(event, FrameMalformed)
+    assert raw == event.raw
+
+
+def test_unknown_types_are_ignored() -> None:
+    """The venue may add message types at any time."""
+    assert FrameIgnored("rfq_match") == parse(b'{"type":"rfq_match","price":"1"}')
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+fields = st.sampled_from([*TICKER, "channels", "reason", "size", "last_trade_id", "best_bid_size"])
+kinds = st.sampled_from(["ticker", "heartbeat", "match", "last_match", "subscriptions", "error"])
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200))
+def test_never_raises_on_noise(frame: bytes | str) -> None:
+    """Any bytes and any text give an event."""
+    assert isinstance(parse(frame), Event)
+
+
+@given(kinds, st.dictionaries(fields, json_values))
+def test_never_raises_on_a_message_with_any_fields(kind: str, changes: dict[str, object]) -> None:
+    """Any value in any field gives an event."""
+    frame = json.dumps({**TICKER, **changes, "type": kind})
+
+    assert isinstance(parse(frame), Event)
