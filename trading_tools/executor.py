@@ -101,11 +101,14 @@ class Executor:
             await log.follow(STANDBY_READ_S)
 
     async def _claim(self, log: EventLog, partition: int) -> bool:
-        while self._seats.should_serve(partition):
+        while True:
+            await log.fold_to(await log.end())
+            self._seats.note_owner(partition, log.shard.owner)
+            if not self._seats.should_serve(partition):
+                return False
             if await log.claim():
                 return True
             await self._node.clock.sleep(self._random.uniform(0, CLAIM_PAUSE_S_MAX))
-        return False
 
     async def _own(self, log: EventLog, partition: int, shards: int) -> None:
         desk = Desk(partition, shards, log.shard, self._feed.market, self._rules, self._tools)

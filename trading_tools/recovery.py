@@ -82,12 +82,11 @@ class EventLog:
                 )
 
     async def claim(self) -> bool:
-        """Fold to the end and append the next epoch.
+        """Append the next epoch to the log as it was folded, and fold up to it.
 
         Returns:
             True where the epoch counts: this process owns the shard until a later one counts.
         """
-        await self.fold_to(await self.end())
         epoch = epoch_of(self.shard, self.owner, self._node.clock.now())
         append = await self._node.bus.send(
             TOPIC, epoch, key=f"shard/{self._partition}", partition=self._partition

@@ -8,7 +8,8 @@ wrong for a while, in either direction, and only time is lost:
 * A member that lost a shard serves it for `GRACE_S` more: a rebalance in which it gets the shard
   back must not stop trading, and if another has it, the first append tells.
 * A member that waits for its first assignment (after a kill -9 the group waits for the dead
-  member's session to end) serves a shard whose last owner is a dead process of this machine.
+  member's session to end) serves a shard that has no owner, or whose owner is a dead process of
+  this machine.
 """
 
 import psutil
@@ -50,11 +51,11 @@ class Seats:
 
     def assigned(self, shard: int) -> bool:
         """True where the group gives this process the shard now."""
-        return shard in self._assigned or (not self._joined and shard in self._provisional)
+        return shard in self._assigned
 
     def should_serve(self, shard: int) -> bool:
         """True where this process should own the shard, or may go on owning it."""
-        if self.assigned(shard):
+        if shard in self._assigned or (not self._joined and shard in self._provisional):
             return True
         lost_at = self._lost_at.get(shard)
         return lost_at is not None and self._node.clock.monotonic() - lost_at < GRACE_S
@@ -65,9 +66,11 @@ class Seats:
         self._provisional.discard(shard)
 
     def note_owner(self, shard: int, owner: str) -> None:
-        """Tell the last owner of a shard, as its epoch names it."""
-        if not self._joined and is_dead_neighbour(owner, self._node.host):
+        """Tell the last owner of a shard, as its epoch names it; "" where it never had one."""
+        if not owner or is_dead_neighbour(owner, self._node.host):
             self._provisional.add(shard)
+        else:
+            self._provisional.discard(shard)
 
     def _changed(self, assignment: Assignment) -> None:
         shards = frozenset(partition for _, partition in assignment)

@@ -1,0 +1,169 @@
+"""Cash, positions and prices, computed a second time in `Decimal` from the raw records."""
+
+import json
+from collections import Counter, defaultdict
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+
+from tests.faults.records import Book, Findings, Json, Raw, Terms, parse, when
+
+MICRO = Decimal("0.000001")
+ATOM = Decimal("0.00000001")
+EXACT = Context(prec=80)
+
+
+class Market:
+    """Tickers by place, and listings by product."""
+
+    def __init__(self, records: list[Raw]) -> None:
+        """Read the topic once."""
+        self.tickers: dict[tuple[int, int], Json] = {}
+        self.listings: dict[str, Json] = {}
+        self.places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for raw in records:
+            body = parse(raw.value)
+            if body is not None and raw.kind == "Ticker":
+                self.tickers[raw.partition, raw.offset] = body
+                self.places[body["product_id"]].append((raw.partition, raw.offset))
+            elif body is not None and raw.kind == "Product":
+                self.listings[body["product_id"]] = body
+
+    def newest_before(self, product_id: str, offsets: Json) -> int:
+        """Offset of the product's newest ticker before the given ends, or -1."""
+        ends = {int(p): end for p, end in offsets.items()}
+        return max((o for p, o in self.places[product_id] if o < ends.get(p, 0)), default=-1)
+
+
+def check_money(
+    effective: list[Json],
+    commands: dict[str, list[tuple[int, Json]]],
+    market: Market,
+    terms: Terms,
+    findings: Findings,
+) -> dict[str, Book]:
+    """Cash and positions from the fills alone, after every event."""
+    books: dict[str, Book] = {}
+    house: Counter[str] = Counter()
+    for event in effective:
+        name = f"seq {event['seq']}"
+        check_postings(event, house, findings)
+        if event["kind"] == "AccountOpened":
+            findings.expect(event["agent"] not in books, f"{name}: opened twice")
+            findings.expect(Decimal(event["cash_usd"]) == terms.cash, f"{name}: other cash")
+            books[event["agent"]] = Book(terms.cash)
+        book = books.get(event["agent"])
+        if book is None:
+            findings.say(f"{name}: {event['agent']} has no account")
+            continue
+        if event["kind"] == "OrderDecided":
+            call = commands[event["order_id"]][0][1]
+            check_copy(event, call, name, findings)
+            findings.counts[event["outcome"]] += 1
+            if event["outcome"] == "filled":
+                check_fill(event, call, book, market, terms, findings)
+            else:
+                findings.counts[f"rejected_{event['reason']}"] += 1
+                check_rejection(event, book, market, terms, findings)
+            findings.expect(Decimal(event["cash_after"]) == book.cash, f"{name}: cash differs")
+        findings.expect(book.cash >= 0, f"{name}: cash {book.cash}")
+        findings.expect(all(q >= 0 for q in book.positions.values()), f"{name}: short")
+        book.history.append((event["source"]["offset"], book.cash))
+    return books
+
+
+def check_copy(event: Json, call: Json, name: str, findings: Findings) -> None:
+    """The event says what the command said."""
+    for key in ("agent", "turn_id", "round", "index", "snapshot_id", "issued_at"):
+        findings.expect(event[key] == call[key], f"{name}: {key} is not the command's")
+
+
+def check_postings(event: Json, house: Counter[str], findings: Findings) -> None:
+    """The legs of an event sum to zero per unit; so do all of them together."""
+    sums: Counter[str] = Counter()
+    for leg in event["postings"]:
+        sums[leg["unit"]] += int(leg["amount"])
+        house[leg["unit"]] += int(leg["amount"])
+    findings.expect(not any(sums.values()), f"seq {event['seq']}: postings sum to {dict(sums)}")
+    findings.expect(not any(house.values()), f"seq {event['seq']}: all postings {dict(house)}")
+
+
+def check_fill(
+    event: Json, call: Json, book: Book, market: Market, terms: Terms, findings: Findings
+) -> None:
+    """A fill's price is that of a real ticker, and its money is price times quantity and fee."""
+    name = f"seq {event['seq']}"
+    buy = event["action"] == "buy"
+    asked = json.loads(call["arguments"], parse_float=Decimal, parse_int=Decimal)
+    product_id, quantity = asked["product_id"], Decimal(asked["quantity"])
+    findings.expect(Decimal(event["quantity"]) == quantity, f"{name}: another quantity")
+    findings.expect(event["product_id"] == product_id, f"{name}: another product")
+    findings.expect(event["action"] == asked["action"], f"{name}: another action")
+    used = event["used"]
+    ticker = market.tickers.get((used["partition"], used["offset"]))
+    if ticker is None or ticker["product_id"] != product_id:
+        findings.say(f"{name}: no ticker of {product_id} at {used['offset']}")
+        return
+    same = (ticker["best_bid"], ticker["best_ask"], ticker["event_time"])
+    findings.expect(same == (used["bid"], used["ask"], used["event_time"]), f"{name}: quote")
+    newest_seen = market.newest_before(product_id, call["ticker_offsets"])
+    findings.expect(used["offset"] >= newest_seen, f"{name}: priced from older news")
+    check_age(event, ticker, terms, findings)
+    best = Decimal(used["ask"] if buy else used["bid"])
+    seen = call["quotes_seen"].get(product_id)
+    if seen is not None:
+        was = Decimal(seen["ask"] if buy else seen["bid"])
+        findings.expect(abs(best - was) * 10_000 <= terms.collar_bps * was, f"{name}: collar")
+        lost = (best - was if buy else was - best) * quantity
+        findings.expect(near(event["latency_cost"], lost), f"{name}: latency cost")
+    price = slipped(best, terms.slippage_bps, market.listings[product_id], buy)
+    findings.expect(
+        Decimal(event["price"]) == price, f"{name}: price {event['price']}, not {price}"
+    )
+    notional = EXACT.multiply(price, quantity).quantize(MICRO, ROUND_HALF_EVEN)
+    fee = EXACT.multiply(notional, terms.fee_bps / 10_000).quantize(MICRO, ROUND_CEILING)
+    findings.expect(Decimal(event["notional"]) == notional, f"{name}: notional")
+    findings.expect(Decimal(event["fee"]) == fee, f"{name}: fee {event['fee']}, not {fee}")
+    lost = (price - best if buy else best - price) * quantity
+    findings.expect(near(event["slippage"], lost), f"{name}: slippage")
+    book.cash += -(notional + fee) if buy else notional - fee
+    held = book.positions.get(product_id, Decimal(0)) + (quantity if buy else -quantity)
+    book.positions[product_id] = held
+    findings.expect(Decimal(event["position_after"]) == held, f"{name}: position")
+
+
+def check_age(event: Json, ticker: Json, terms: Terms, findings: Findings) -> None:
+    """The price was fresh when it was used."""
+    alive = max(when(ticker["received_at"]), when(ticker["confirmed_at"] or ticker["received_at"]))
+    age_ms = max(0, int((when(event["at"]) - alive).total_seconds() * 1000))
+    name = f"seq {event['seq']}"
+    findings.expect(event["used"]["age_ms"] == age_ms, f"{name}: age {age_ms} ms")
+    findings.expect(age_ms <= terms.price_age_ms, f"{name}: a price {age_ms} ms old")
+
+
+def check_rejection(
+    event: Json, book: Book, market: Market, terms: Terms, findings: Findings
+) -> None:
+    """Where money was the reason, money was lacking."""
+    name, reason = f"seq {event['seq']}", event["reason"]
+    findings.expect(event["postings"] == [], f"{name}: a rejection with postings")
+    if reason == "insufficient_position":
+        held = book.positions.get(event["product_id"], Decimal(0))
+        findings.expect(Decimal(event["quantity"]) > held, f"{name}: it held enough")
+    if reason == "insufficient_cash":
+        best = Decimal(event["used"]["ask"])
+        price = slipped(best, terms.slippage_bps, market.listings[event["product_id"]], True)
+        notional = price * Decimal(event["quantity"])
+        cost = notional * (1 + terms.fee_bps / 10_000)
+        findings.expect(cost + 2 * MICRO > book.cash, f"{name}: it had enough cash")
+
+
+def slipped(best: Decimal, bps: Decimal, listing: Json, up: bool) -> Decimal:
+    """The price against the taker, out to the next increment."""
+    step = Decimal(listing["quote_increment"])
+    moved = EXACT.multiply(best, 1 + (bps if up else -bps) / 10_000)
+    steps = EXACT.divide(moved, step).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
+    return steps * step
+
+
+def near(text: str, exact: Decimal) -> bool:
+    """True where a figure is the exact one, but for its last digit."""
+    return abs(Decimal(text) - exact) <= ATOM

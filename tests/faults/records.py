@@ -1,0 +1,91 @@
+"""What the checker reads and what it finds, in words of its own: nothing here is the arena's."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+SHOWN_MAX = 20
+
+# Any: everything here is decoded JSON of whatever shape stands in the topics.
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A record as it stands in a topic: where, its `type` header, its bytes."""
+
+    partition: int
+    offset: int
+    kind: str
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the executors under test were told."""
+
+    cash: Decimal
+    fee_bps: Decimal
+    slippage_bps: Decimal
+    price_age_ms: int
+    collar_bps: Decimal
+
+
+@dataclass
+class Book:
+    """An agent's money, recomputed."""
+
+    cash: Decimal
+    positions: dict[str, Decimal] = field(default_factory=dict)
+    history: list[tuple[int, Decimal]] = field(default_factory=list)
+    """Source offset of each effective event, and the cash after it."""
+
+
+@dataclass
+class Findings:
+    """What was counted, and what is wrong (nothing should be)."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def say(self, what: str) -> None:
+        """Note something wrong."""
+        self.wrong.append(what)
+
+    def expect(self, true: bool, what: str) -> None:
+        """Note something wrong unless it is true."""
+        self.counts["checks"] += 1
+        if not true:
+            self.say(what)
+
+    def summary(self) -> str:
+        """The first wrong things, one per line."""
+        return "\n".join(self.wrong[:SHOWN_MAX]) + f"\n({len(self.wrong)} in all)"
+
+
+@dataclass
+class Topics:
+    """The raw records of one shard and its surroundings, each list in offset order."""
+
+    commands: list[Raw]
+    events: list[Raw]
+    tickers: list[Raw]
+    inboxes: dict[str, list[Raw]]
+    dead_letters: list[Raw]
+
+
+def when(text: str) -> datetime:
+    """A time of a message."""
+    return datetime.fromisoformat(text)
+
+
+def parse(value: bytes) -> Json | None:
+    """A JSON object, or None."""
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
