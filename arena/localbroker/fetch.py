@@ -198,14 +198,21 @@ class _Fetch:
                 if isinstance(error, OSError) and error.errno in DISK_ERRORS:
                     raise
                 if attempt == ATTEMPTS_PER_JAR:
-                    raise FetchFailed(
-                        f"{jar.file_name} could not be fetched in {attempt} attempts "
-                        f"({type(error).__name__})",
-                        remedy="check the network and any proxy; or set KAFKA_BOOTSTRAP_SERVERS",
-                    ) from error
+                    raise _fetch_failed(jar, error) from error
                 if self._cancelled.wait(RETRY_PAUSE_S * attempt):
                     raise FetchCancelled from error
             else:
                 check_jar(jar, path, shown=jar.file_name, remedy=REFUSED_REMEDY)
                 return path
         raise AssertionError("the last attempt returns or raises")
+
+
+def _fetch_failed(jar: Jar, error: Exception) -> FetchFailed:
+    kind = type(error).__name__
+    remedy = "check the network and any proxy; or set KAFKA_BOOTSTRAP_SERVERS"
+    if kind == "SSLError":
+        remedy = "set REQUESTS_CA_BUNDLE to the certificates your network asks for"
+    return FetchFailed(
+        f"{jar.file_name} could not be fetched in {ATTEMPTS_PER_JAR} attempts ({kind})",
+        remedy=remedy,
+    )
