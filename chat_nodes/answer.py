@@ -173,7 +173,8 @@ class Answerer:
         reply_acked = await node.bus.send(request.reply_to, reply, partition=0)
         self._answered.note(request.call_id, (await log_acked).offset)
         await reply_acked
-        node.log.info(
+        log = node.log.debug if decoded.outcome == "ok" else node.log.info
+        log(
             "model call",
             call_id=request.call_id,
             turn_id=request.turn_id,

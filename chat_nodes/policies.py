@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
+from itertools import pairwise
 from typing import Literal
 
 from arena.money import decimal_text
@@ -20,19 +21,24 @@ QUANTITY_DIGITS = 3
 """Significant digits of a bought quantity: coarse enough for every product's increment."""
 BPS = Decimal(10_000)
 
-MOMENTUM_SHARE = Decimal("0.30")
-MOMENTUM_SHARE_MAX = Decimal("0.60")
+MOMENTUM_SHARE = Decimal("0.25")
+"""Of the equity, per entry; the strategy's prompt allows a second one in profit."""
+MOMENTUM_SHARE_MAX = Decimal("0.45")
+MOMENTUM_PRODUCTS_MAX = 2
 MOMENTUM_BARS = 12
-SCALPER_SHARE = Decimal("0.08")
-SCALPER_SHARE_MAX = Decimal("0.20")
+TURN_BARS = 3
+"""So many 5-minute closes that fall in a row end a trend."""
+SCALPER_SHARE = Decimal("0.05")
+SCALPER_SHARE_MAX = Decimal("0.10")
+SCALPER_AT_WORK_MAX = Decimal("0.50")
 SCALPER_BARS = 10
 SCALPER_DIP = Decimal("0.0004")
-SCALPER_PROFIT = Decimal("0.001")
-SCALPER_LOSS = Decimal("0.010")
-SCALPER_HELD_S_MAX = 300
+SCALPER_HELD_S_MAX = 600
 BRAINROT_BARS = 20
-BRAINROT_PROFIT = Decimal("0.01")
+BRAINROT_CASH_MIN = Decimal("0.05")
+HOLD_SHARE = Decimal("0.90")
 RANDOM_SHARE = Decimal("0.10")
+METRONOME_USD = Decimal(100)
 ALMOST_ALL = Decimal("0.995")
 """Of what the cash would buy: prices move between the prompt and the fill."""
 
@@ -68,9 +74,14 @@ class Situation:
     cost_bps: Decimal
     seed: str
 
+    @property
+    def cost(self) -> Decimal:
+        """The cost of one trade as a fraction of its value."""
+        return self.cost_bps / BPS
+
     def spendable_usd(self, wanted_usd: Decimal) -> Decimal:
         """The wanted amount, or what the cash allows after costs where that is less."""
-        most = self.account.cash_usd / (1 + self.cost_bps / BPS) * ALMOST_ALL
+        most = self.account.cash_usd / (1 + self.cost) * ALMOST_ALL
         return min(wanted_usd, most)
 
     def buy(self, quote: Quote, usd: Decimal) -> tuple[PlannedOrder, ...]:
@@ -108,22 +119,27 @@ def round_quantity(quantity: Decimal) -> Decimal:
 
 
 def momentum(now: Situation) -> Plan:
-    """Buy what rises on 5 and 15 minutes, sell what fell below its 5-minute mean."""
-    trends = {q.product_id: _trend(now.market, q) for q in now.market.live()}
-    fallen = [p for p in now.account.positions if trends.get(p, Decimal(0)) < 0]
-    sells = tuple(now.sell(p) for p in fallen[:ORDERS_MAX])
-    if sells:
-        return Plan(sells, f"{', '.join(fallen)} fell below the 5m mean: cutting it")
-    best = max(now.market.live(), key=lambda q: trends[q.product_id], default=None)
-    if best is None or trends[best.product_id] <= 0 or not _rising_15m(now.market, best):
-        return Plan((), "no product rises on both 5m and 15m: waiting")
-    if now.share(best) >= MOMENTUM_SHARE_MAX:
-        return Plan((), f"{best.product_id} still rises and is held in full: letting it run")
-    strength = _percent(trends[best.product_id])
+    """Buy what rises on every window, add only in profit, sell when the trend breaks."""
+    live = now.market.live()
+    held = [q for q in live if q.product_id in now.account.positions]
+    broken = [q.product_id for q in held if _breaks(now.market, q)]
+    if broken:
+        sells = tuple(now.sell(p) for p in broken[:ORDERS_MAX])
+        return Plan(sells, f"the trend of {', '.join(broken)} broke: out")
+    rising = [q for q in live if _rises(now.market, q)]
+    best = max(rising, key=lambda q: _strength(now.market, q), default=None)
+    if best is None:
+        return Plan((), "no product rises on 15m, 5m and 1m: waiting")
+    gain, name = now.gain(best), best.product_id
+    strength = _percent(_strength(now.market, best))
+    if gain is None and len(now.account.positions) >= MOMENTUM_PRODUCTS_MAX:
+        return Plan((), f"{name} rises, but two positions are enough")
+    if gain is not None and (gain <= 0 or now.share(best) >= MOMENTUM_SHARE_MAX):
+        return Plan((), f"{name} is {strength} over its 5m mean: letting it run")
     orders = now.buy(best, now.account.equity_usd * MOMENTUM_SHARE)
     if not orders:
-        return Plan((), f"{best.product_id} rises, {strength} over its 5m mean, no cash is left")
-    return Plan(orders, f"{best.product_id} is {strength} over its 5m mean with 15m up: adding")
+        return Plan((), f"{name} rises, {strength} over its 5m mean, but no cash is left")
+    return Plan(orders, f"{name} is {strength} over its 5m mean and up on 15m: buying")
 
 
 def brainrot(now: Situation) -> Plan:
@@ -132,21 +148,22 @@ def brainrot(now: Situation) -> Plan:
     hottest = max(live, key=lambda q: _heat(now.market, q), default=None)
     if hottest is None:
         return Plan((), "no live price, no YOLO")
-    orders = now.buy(hottest, now.account.cash_usd)
-    if orders and now.account.cash_usd > now.account.equity_usd / 20:
+    if now.account.cash_usd > now.account.equity_usd * BRAINROT_CASH_MIN:
+        orders = now.buy(hottest, now.account.cash_usd)
         return Plan(orders, f"{hottest.product_id} moves the most: all in")
     for quote in live:
         gain = now.gain(quote)
-        if quote.product_id != hottest.product_id and gain and gain > BRAINROT_PROFIT:
+        if quote.product_id != hottest.product_id and gain and gain > now.cost:
             reason = f"{quote.product_id} is up {_percent(gain)}, {hottest.product_id} is hotter"
             return Plan((now.sell(quote.product_id),), f"{reason}: rotating")
     return Plan((), "all in already, diamond hands: never selling at a loss")
 
 
 def scalper(now: Situation) -> Plan:
-    """Buy small dips below the 1-minute mean; out again with a small gain, a stop or the time."""
+    """Buy small dips below the 1-minute mean; out with a small gain, a stop or the time."""
     orders: list[PlannedOrder] = []
     reasons: list[str] = []
+    at_work = 1 - now.account.cash_usd / now.account.equity_usd if now.account.equity_usd else 1
     for quote in now.market.live():
         name, gain = quote.product_id, now.gain(quote)
         if gain is not None and (why := _scalp_exit(now, quote, gain)):
@@ -154,51 +171,62 @@ def scalper(now: Situation) -> Plan:
             reasons.append(f"{name} {why}")
             continue
         dip = _below_mean(now.market, quote)
-        if dip > SCALPER_DIP and now.share(quote) < SCALPER_SHARE_MAX:
-            bought = now.buy(quote, now.account.equity_usd * SCALPER_SHARE)
+        if dip < SCALPER_DIP or now.share(quote) > SCALPER_SHARE or at_work > SCALPER_AT_WORK_MAX:
+            continue
+        if bought := now.buy(quote, now.account.equity_usd * SCALPER_SHARE):
             orders += bought
-            if bought:
-                reasons.append(f"{name} is {_percent(dip)} under its 1m mean: a small buy")
+            reasons.append(f"{name} is {_percent(dip)} under its 1m mean: a small buy")
     if not orders:
-        return Plan((), "no dip under the 1m mean and nothing to take: standing by")
+        return Plan((), "no dip under the 1m mean and nothing due: standing by")
     return Plan(tuple(orders[:ORDERS_MAX]), "; ".join(reasons[:ORDERS_MAX]))
 
 
 def _scalp_exit(now: Situation, quote: Quote, gain: Decimal) -> str:
-    if gain > SCALPER_PROFIT:
+    """Why a position is due: it pays for the way out, lost twice that, or is too old."""
+    if gain > now.cost:
         return f"is up {_percent(gain)}: taking it"
-    if gain < -SCALPER_LOSS:
+    if gain < -2 * now.cost:
         return f"is down {_percent(-gain)}: stopped out"
     if now.account.positions[quote.product_id].held_s > SCALPER_HELD_S_MAX:
-        return "was held long enough: out"
+        return "was held for ten minutes: out"
     return ""
 
 
 def buy_and_hold(now: Situation) -> Plan:
-    """Split the cash over every product once, then never trade again."""
-    if now.account.positions:
-        return Plan((), "bought once, holding")
+    """Split nine tenths of the cash over every product once, then never trade again."""
     live = now.market.live()
-    orders: list[PlannedOrder] = []
-    for quote in live:
-        orders += now.buy(quote, now.spendable_usd(now.account.cash_usd) / len(live))
-    return Plan(tuple(orders), f"an equal part in each of {len(orders)} products, to be held")
+    if now.account.positions or not live:
+        return Plan((), "bought once, holding" if live else "no live price yet")
+    usd = now.account.cash_usd * HOLD_SHARE / len(live)
+    orders = tuple(order for quote in live for order in now.buy(quote, usd))
+    return Plan(orders, f"an equal part in each of {len(orders)} products, to be held")
 
 
 def random(now: Situation) -> Plan:
-    """A seeded coin: a third of the time it holds, else it buys a little or sells a half."""
+    """A seeded coin: hold, buy for a tenth of the cash, or sell half, equally likely."""
     live = now.market.live()
     coin, pick = hashlib.sha256(now.seed.encode()).digest()[:2]
     if not live or coin % 3 == 0:
         return Plan((), "the coin says hold")
     quote = live[pick % len(live)]
-    if coin % 3 == 1 and quote.product_id in now.account.positions:
-        order = now.sell(quote.product_id, Decimal("0.5"))
-        return Plan((order,), f"the coin says sell half of {quote.product_id}")
-    orders = now.buy(quote, now.account.equity_usd * RANDOM_SHARE)
-    if not orders:
-        return Plan((), f"the coin says buy {quote.product_id}, but no cash is left")
-    return Plan(orders, f"the coin says buy {quote.product_id}")
+    name = quote.product_id
+    if coin % 3 == 1:
+        if name not in now.account.positions:
+            return Plan((), f"the coin says sell {name}, but none is held")
+        return Plan((now.sell(name, Decimal("0.5")),), f"the coin says sell half of {name}")
+    orders = now.buy(quote, now.account.cash_usd * RANDOM_SHARE)
+    return Plan(orders, f"the coin says buy {name}" + ("" if orders else ", but no cash is left"))
+
+
+def metronome(now: Situation) -> Plan:
+    """One small order at every call, a buy and a sale in turn: for measurements, no strategy."""
+    live = now.market.live()
+    if not live:
+        return Plan((), "no live price")
+    quote = live[0]
+    if quote.product_id in now.account.positions:
+        return Plan((now.sell(quote.product_id),), "tick: sell")
+    return Plan(now.buy(quote, METRONOME_USD), "tock: buy")
 
 
 def cash(_: Situation) -> Plan:
@@ -213,6 +241,7 @@ POLICIES: dict[str, Policy] = {
     "buy_and_hold": buy_and_hold,
     "random": random,
     "cash": cash,
+    "metronome": metronome,
 }
 
 
@@ -220,15 +249,29 @@ def _mean(values: Sequence[Decimal]) -> Decimal:
     return sum(values, Decimal(0)) / len(values)
 
 
-def _trend(market: MarketSeen, quote: Quote) -> Decimal:
+def _strength(market: MarketSeen, quote: Quote) -> Decimal:
     """How far the price is over its 5-minute mean, as a fraction; zero without candles."""
     closes = market.closes(quote.product_id, "5m", MOMENTUM_BARS)
     return quote.price / _mean(closes) - 1 if closes else Decimal(0)
 
 
-def _rising_15m(market: MarketSeen, quote: Quote) -> bool:
-    closes = market.closes(quote.product_id, "15m", 4)
-    return bool(closes) and quote.price > closes[0]
+def _rises(market: MarketSeen, quote: Quote) -> bool:
+    """The price is over its 5-minute mean and over where 15 and 1 minute closes began."""
+    slow = market.closes(quote.product_id, "15m", 4)
+    fast = market.closes(quote.product_id, "1m", 5)
+    if not slow or not fast or _strength(market, quote) <= 0:
+        return False
+    return quote.price > slow[0] and quote.price > fast[0]
+
+
+def _breaks(market: MarketSeen, quote: Quote) -> bool:
+    """Three 5-minute closes fall in a row, or the price is under the last 15-minute closes."""
+    closes = market.closes(quote.product_id, "5m", TURN_BARS + 1)
+    falling = all(later < earlier for earlier, later in pairwise(closes))
+    if len(closes) > TURN_BARS and falling:
+        return True
+    slow = market.closes(quote.product_id, "15m", 2)
+    return bool(slow) and quote.price < min(slow)
 
 
 def _below_mean(market: MarketSeen, quote: Quote) -> Decimal:

@@ -82,7 +82,7 @@ class MarketSeen:
         found: list[Decimal] = []
         for line in reversed(self.candles.get((product_id, window), [])):
             cells = line.split(",")
-            if len(cells) == _CANDLE_FIELDS and (close := number(cells[_CLOSE_FIELD])):
+            if len(cells) == _CANDLE_FIELDS and (close := _price(cells[_CLOSE_FIELD])):
                 found.append(close)
                 if len(found) == count:
                     break
@@ -135,8 +135,12 @@ def read_cost_bps(messages: Iterable[ChatMessage]) -> Decimal:
 
 def number(text: str) -> Decimal | None:
     """A decimal as people write it ("+18.30", "$72,410.55"); None where it is none."""
+    return _price(text.strip().lstrip("+$").replace(",", ""))
+
+
+def _price(text: str) -> Decimal | None:
     try:
-        return parse_decimal(text.strip().lstrip("+$").replace(",", ""))
+        return parse_decimal(text)
     except ValueError:
         return None
 

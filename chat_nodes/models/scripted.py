@@ -77,8 +77,8 @@ def answer(request: ChatRequest, strategy: str) -> tuple[str, list[ToolAsk]]:
         if PORTFOLIO_TOOL in asked or not _offered(request, PORTFOLIO_TOOL):
             return "Reasoning: the account is unknown: holding.", []
         return "First a look at the account.", [(PORTFOLIO_TOOL, {})]
-    cost_bps = read_cost_bps(request.messages)
-    plan = policy(Situation(market, account, cost_bps, request.turn_id))
+    seed = f"{request.sampling.seed} {request.turn_id}"
+    plan = policy(Situation(market, account, read_cost_bps(request.messages), seed))
     if plan.orders and not _offered(request, TRADE_TOOL):
         return "Reasoning: there is no tool to trade with: holding.", []
     return f"Reasoning: {plan.reason}.", _asks(plan)

@@ -1,6 +1,6 @@
 """What the tests of the chat node ask: prompts in the fixed form, and requests that carry them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from arena import ids, topics
@@ -28,7 +28,7 @@ def candle_lines(closes: Sequence[object]) -> list[str]:
 
 
 def prompt(
-    products: dict[str, Sequence[float]],
+    products: Mapping[str, Sequence[float]],
     *,
     account: str = "cash_usd: 100000\nequity_usd: 100000.00\nposition: none",
     prices: dict[str, str] | None = None,

@@ -28,19 +28,26 @@ def holding(product: str, quantity: str, cost: str, cash: str = "1000", held: st
 
 
 def test_momentum_buys_what_rises() -> None:
-    """A third of the equity goes into the strongest riser."""
+    """A quarter of the equity goes into the strongest riser."""
     found = plan("momentum", prompt({"A": FLAT, "B": RISING, "C": FALLING}))
 
-    # 30,000 USD at 111, three digits kept
-    assert (PlannedOrder("buy", "B", Decimal(270)),) == found.orders
-    assert found.reason.startswith("B is 5.21 % over its 5m mean")
+    # 25,000 USD at 111, three digits kept
+    assert (PlannedOrder("buy", "B", Decimal(225)),) == found.orders
+    assert "B is 5.21 % over its 5m mean and up on 15m: buying" == found.reason
 
 
-def test_momentum_cuts_what_falls() -> None:
-    """A position under its 5-minute mean is sold whole."""
+def test_momentum_cuts_what_breaks() -> None:
+    """A position whose closes fall three times in a row is sold whole."""
     found = plan("momentum", prompt({"C": FALLING}, account=holding("C", "12.345", "150")))
 
     assert (PlannedOrder("sell", "C", Decimal("12.345")),) == found.orders
+
+
+def test_momentum_leaves_below_the_last_lows() -> None:
+    """A price under the 15-minute closes ends the trend at once."""
+    text = prompt({"A": FLAT}, prices={"A": "99"}, account=holding("A", "3", "90"))
+
+    assert (PlannedOrder("sell", "A", Decimal(3)),) == plan("momentum", text).orders
 
 
 def test_momentum_waits_in_a_sideways_market() -> None:
@@ -48,11 +55,26 @@ def test_momentum_waits_in_a_sideways_market() -> None:
     assert () == plan("momentum", prompt({"A": FLAT})).orders
 
 
-def test_momentum_lets_a_full_position_run() -> None:
-    """What is held in full is not added to."""
-    account = holding("B", "600", "100", cash="40000")
+@pytest.mark.parametrize(
+    ("quantity", "cost", "bought"),
+    [("200", "100", True), ("200", "120", False), ("600", "9", False)],
+)
+def test_momentum_adds_only_in_profit_and_within_its_share(
+    quantity: str, cost: str, bought: bool
+) -> None:
+    """What is under water or held in full is let alone."""
+    account = holding("B", quantity, cost, cash="40000")
 
-    assert () == plan("momentum", prompt({"B": RISING}, account=account)).orders
+    assert bought == bool(plan("momentum", prompt({"B": RISING}, account=account)).orders)
+
+
+def test_momentum_keeps_to_two_products() -> None:
+    """A third riser is watched, not bought."""
+    lines = "\n".join(f"position: {p} quantity=1 average_cost=90 held=1m00s" for p in "AB")
+    account = f"cash_usd: 90000\nequity_usd: 100000\n{lines}"
+    found = plan("momentum", prompt({"A": FLAT, "B": FLAT, "C": RISING}, account=account))
+
+    assert ((), "C rises, but two positions are enough") == (found.orders, found.reason)
 
 
 def test_brainrot_goes_all_in_on_the_most_volatile_riser() -> None:
@@ -75,15 +97,15 @@ def test_brainrot_never_sells_at_a_loss() -> None:
 
 
 def test_scalper_buys_a_small_dip() -> None:
-    """Eight per cent of the equity into a dip below the 1-minute mean."""
+    """A twentieth of the equity into a dip below the 1-minute mean."""
     text = prompt({"A": FLAT, "B": FLAT}, prices={"B": "99.9"})
 
-    assert (PlannedOrder("buy", "B", Decimal("80.0")),) == plan("scalper", text).orders
+    assert (PlannedOrder("buy", "B", Decimal("50.0")),) == plan("scalper", text).orders
 
 
 @pytest.mark.parametrize(
     ("cost", "held", "reason"),
-    [("99.5", "10s", "taking it"), ("102", "10s", "stopped out"), ("100", "5m01s", "long enough")],
+    [("99", "10s", "taking it"), ("102", "10s", "stopped out"), ("100", "10m01s", "ten minutes")],
 )
 def test_scalper_is_soon_out_again(cost: str, held: str, reason: str) -> None:
     """A small gain, a stop or the time ends a position."""
@@ -96,7 +118,7 @@ def test_scalper_is_soon_out_again(cost: str, held: str, reason: str) -> None:
 def test_scalper_trades_several_products_in_one_answer() -> None:
     """A sale and a buy go out together."""
     text = prompt(
-        {"A": FLAT, "B": FLAT}, prices={"B": "99.9"}, account=holding("A", "7", "90", cash="50000")
+        {"A": FLAT, "B": FLAT}, prices={"B": "99.9"}, account=holding("A", "7", "90", cash="90000")
     )
 
     assert ["sell", "buy"] == [o.action for o in plan("scalper", text).orders]
@@ -108,7 +130,7 @@ def test_buy_and_hold_splits_the_cash_once() -> None:
     first = plan("buy_and_hold", prompt(market)).orders
     later = plan("buy_and_hold", prompt(market, account=holding("A", "490", "100")))
 
-    assert [("A", Decimal(494)), ("B", Decimal(445))] == [(o.product_id, o.quantity) for o in first]
+    assert [("A", Decimal(450)), ("B", Decimal(405))] == [(o.product_id, o.quantity) for o in first]
     assert () == later.orders
 
 
@@ -122,6 +144,15 @@ def test_random_depends_on_its_seed_alone() -> None:
     assert once == again
     assert {"buy", "sell"} == kinds
     assert any(not found.orders for found in once)
+
+
+def test_the_metronome_trades_at_every_call() -> None:
+    """A buy, then a sale of all of it."""
+    (bought,) = plan("metronome", prompt({"A": FLAT})).orders
+    (sold,) = plan("metronome", prompt({"A": FLAT}, account=holding("A", "0.99", "101"))).orders
+
+    assert PlannedOrder("buy", "A", Decimal("1.00")) == bought
+    assert PlannedOrder("sell", "A", Decimal("0.99")) == sold
 
 
 def test_cash_never_trades() -> None:

@@ -45,17 +45,17 @@ async def test_it_trades_on_the_portfolio_it_was_told() -> None:
     (call,) = decoded.tool_calls
 
     assert "execute_trade" == call.name
-    assert {"product_id": "B", "quantity": "270", "action": "buy"} == orjson.loads(call.arguments)
+    assert {"product_id": "B", "quantity": "225", "action": "buy"} == orjson.loads(call.arguments)
     assert decoded.text.startswith("Reasoning: B is 5.21 % over")
 
 
 async def test_after_a_trade_it_ends_the_turn() -> None:
     """The last round is one line that repeats the result."""
-    later = asked_for("execute_trade", "Bought 270 B.\nCash 70 USD.")
+    later = asked_for("execute_trade", "Bought 225 B.\nCash 70 USD.")
     decoded = await answer(request(prompt({"B": RISING}), later=later, round_=1))
 
     assert ((), "stop") == (decoded.tool_calls, decoded.finish_reason)
-    assert "Reasoning: done for now. Last result: Bought 270 B. Cash 70 USD." == decoded.text
+    assert "Reasoning: done for now. Last result: Bought 225 B. Cash 70 USD." == decoded.text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+"""The command: usage errors with remedies, and a key that leaves the process's command line."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from arena.settings import Settings
+from chat_nodes.cli import DEFAULT_KEY_ENV
+
+ARENA = [sys.executable, "-m", "arena", "chat-node"]
+KEY = "sk-planted-0123456789abcdef"
+DEADLINE_S = 30.0
+
+
+def run(*flags: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """The command with a clean environment of keys."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
+    return subprocess.run(
+        [*ARENA, *flags],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        env={**kept, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", **environment},
+    )
+
+
+def test_a_missing_key_is_told_with_its_remedy() -> None:
+    """Nothing is tried without a key: exit 2, the variable's name and the two ways out."""
+    done = run("--name", "n", "--model-id", "gpt-5-nano", "--api-key-env", "MY_KEY")
+
+    assert 2 == done.returncode
+    assert "the environment variable MY_KEY is not set" in done.stderr
+    assert "--base-url for a local server" in done.stderr
+    assert 1 == len(done.stderr.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--name", "a b", "--model-id", "scripted"), "cannot be part of a topic name"),
+        (("--name", "n", "--model-id", "scripted:astrology"), "no scripted strategy 'astrology'"),
+        (("--name", "n"), "--model-id"),
+        (("--name", "n", "--model-id", "scripted", "--max-workers", "0"), "--max-workers"),
+        (("--name", "n", "--model-id", "scripted", "--log-level", "LOUD"), "--log-level"),
+    ],
+)
+def test_wrong_usage_ends_with_two(flags: tuple[str, ...], said: str) -> None:
+    """The message names what was wrong."""
+    done = run(*flags)
+
+    assert 2 == done.returncode
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    "flags", [("--model-id", "scripted"), ("--base-url", "http://localhost:1")]
+)
+def test_without_a_broker_it_says_so(flags: tuple[str, ...]) -> None:
+    """No key is asked for by the rules or a local server; what is missing is the broker."""
+    done = run("--name", "n", "--model-id", "llama3:8b", *flags)
+
+    assert 3 == done.returncode
+    assert "broker 127.0.0.1:1 did not answer" in done.stderr
+
+
+def test_help_ends_with_an_example() -> None:
+    """Every flag is named, and the default variable of the key."""
+    done = run("--help")
+
+    assert 0 == done.returncode
+    assert "Example: arena chat-node --name rules --model-id scripted" in done.stdout
+    assert DEFAULT_KEY_ENV in done.stdout
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
+def test_a_key_given_as_a_flag_leaves_the_command_line(settings: Settings) -> None:
+    """A running node's command line and logs do not show its key, and it warns about the flag."""
+    flags = ["--name", "n", "--model-id", "m", "--base-url", "http://127.0.0.1:1/v1"]
+    environment = {**os.environ, "ARENA_PREFIX": settings.prefix, "ARENA_LOG_FORMAT": "json"}
+    process = subprocess.Popen(
+        [*ARENA, *flags, "--api-key", KEY, "--bootstrap-servers", settings.bootstrap_servers],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    try:
+        assert process.stderr is not None
+        line = ""
+        until = time.monotonic() + DEADLINE_S
+        while "given as a flag" not in line and time.monotonic() < until:
+            line = process.stderr.readline()
+        shown = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        process.terminate()
+        _, rest = process.communicate(timeout=DEADLINE_S)
+    finally:
+        process.kill()
+        process.wait()
+
+    assert "--api-key-env NAME keeps it private" in line
+    assert b"arena chat-node --name n" == shown.rstrip(b"\0")
+    assert KEY not in line + rest
+    assert 0 == process.returncode

@@ -1,0 +1,72 @@
+"""The scripted rules read what the routers really render and what the tools really answer."""
+
+from decimal import Decimal
+
+from arena.messages import ChatMessage, Rules
+from arena.money import SCALE
+from chat_nodes.models.prompt_reader import Held, read_account, read_cost_bps, read_market
+from routers.portfolio import HeldPosition, KnownPortfolio
+from routers.portfolio import Portfolio as ToldPortfolio
+from routers.prompt import render_market, render_system, render_user
+from tests.chat_nodes.asking import START
+from tests.routers.builders import snapshot
+from trading_tools.portfolio import Holding, Portfolio
+
+
+def test_a_rendered_market_is_read_whole() -> None:
+    """Every product of a snapshot with its price, and the last close of each window."""
+    seen = snapshot()
+    market = read_market(render_user(render_market(seen), seen, None, []))
+
+    assert market is not None
+    tickers = [v.ticker for v in seen.products if v.ticker is not None]
+    assert {t.product_id: (t.price, t.best_bid, t.best_ask) for t in tickers} == {
+        q.product_id: (q.price, q.bid, q.ask) for q in market.quotes.values()
+    }
+    for view in seen.products:
+        for name, window in view.windows.items():
+            closes = [c.close for c in window.candles]
+
+            assert closes == market.closes(view.product_id, name, len(closes) + 5)
+
+
+def test_a_rendered_account_is_read_whole() -> None:
+    """Cash and positions as the router repeats them."""
+    seen = snapshot()
+    product = seen.products[0].product_id
+    position = HeldPosition(
+        product_id=product, quantity=Decimal("0.41"), average_cost=Decimal("67180.2"), held_s=252
+    )
+    told = ToldPortfolio(cash_usd=Decimal("72410.55"), positions=(position,))
+    user = render_user(render_market(seen), seen, KnownPortfolio(told, seen.as_of), [])
+    account = read_account([user])
+
+    assert account is not None
+    assert Decimal("72410.55") == account.cash_usd
+    assert {product: Held(product, Decimal("0.41"), Decimal("67180.2"), 252)} == account.positions
+
+
+def test_the_portfolio_tools_words_are_read() -> None:
+    """Cash, equity and a position from the text that `get_portfolio` answers."""
+    holding = Holding("BTC-USD", SCALE // 2, 67_000 * SCALE, 68_000 * SCALE, 500 * SCALE, 61)
+    account = read_account([Portfolio(900 * SCALE, 34_900 * SCALE, (holding,)).text()])
+
+    assert account is not None
+    assert (Decimal(900), Decimal(34_900)) == (account.cash_usd, account.equity_usd)
+    assert {"BTC-USD": Held("BTC-USD", Decimal("0.5"), Decimal(67_000), 61)} == account.positions
+
+
+def test_the_rendered_rules_tell_the_costs() -> None:
+    """Fee and slippage as the router tells every agent."""
+    rules = Rules(
+        fee_bps=Decimal("60"),
+        slippage_bps=Decimal("2.5"),
+        starting_cash_usd=Decimal(100_000),
+        fee_schedule="flat",
+        collar_bps=Decimal(100),
+        price_age_s_max=30.0,
+        at=START,
+    )
+    system = ChatMessage(role="system", content=render_system("Trade.", rules))
+
+    assert Decimal("62.5") == read_cost_bps([system])
