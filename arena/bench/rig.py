@@ -18,7 +18,7 @@ from arena.errors import DependencyMissing
 from arena.settings import Settings
 
 NODE = "bench"
-STRATEGY = "momentum"
+STRATEGY = str(Path(__file__).with_name("metronome.toml"))
 STOP_TIMEOUT_S = 8.0
 KEY_VARIABLE = "ARENA_BENCH_KEY"
 

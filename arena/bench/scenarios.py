@@ -17,6 +17,7 @@ from arena.bench.driver import Driver
 from arena.bench.relay import measure_relay
 from arena.bench.rig import Rig
 from arena.bus.kafka import KafkaBus
+from arena.errors import DependencyMissing
 from arena.settings import Settings
 
 PACE_COUNT = 120
@@ -81,6 +82,10 @@ async def turns(
 
 async def _paced(driver: Driver) -> Figures:
     await driver.pace(PACE_COUNT, PACE_INTERVAL_S)
+    if not driver.fill_ms:
+        raise DependencyMissing(
+            f"{driver.turns} turns made no fill", remedy="see account.events: why are they refused?"
+        )
     return {
         "fill_p50_ms": meter.percentile(driver.fill_ms, 0.5),
         "fill_p99_ms": meter.percentile(driver.fill_ms, 0.99),
