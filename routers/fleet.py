@@ -34,7 +34,8 @@ async def serve_agents(
     await node.bus.ensure_topics([*topics.fixed_topics(), *own, *prompted.values()])
     roster = Roster(node)
     market = Market(node)
-    agents = [AgentRouter(node, seat, market, roster) for seat in seats]
+    recovering = asyncio.Lock()
+    agents = [AgentRouter(node, seat, market, roster, recovering) for seat in seats]
     try:
         await roster.open({t for s in seats for t in s.strategy.tools}, tools_deadline_s)
         inbox = await node.bus.log_reader(*(spec.name for spec in own), start=LATEST)

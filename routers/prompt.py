@@ -193,6 +193,17 @@ def _ticker_line(view: ProductView) -> str:
     return f"{view.product_id},{prices},{volume},{age_s},{stale}"
 
 
+def _clock(instant: datetime) -> str:
+    """Hours and minutes; an eighth of what strftime takes, and a prompt has hundreds."""
+    return f"{instant.hour:02d}:{instant.minute:02d}"
+
+
+def _plain(number: Decimal) -> str:
+    """`decimal_text`, without its cost for a number that needs no care."""
+    text = str(number)
+    return decimal_text(number) if "E" in text else text
+
+
 def _bounded(text: str, chars_max: int) -> str:
     """A last resort: values of absurd length cannot push a prompt over its bound."""
     return text if len(text) <= chars_max else text[: chars_max - len(CUT_NOTE)] + CUT_NOTE
@@ -212,12 +223,13 @@ class _Section:
     def of(cls, view: ProductView, name: str) -> "_Section":
         window = view.windows.get(name) or CandleWindow(granularity_s=0)
         rows = [
-            f"{c.start:%H:%M},{c.open:f},{c.high:f},{c.low:f},{c.close:f},{c.volume:f}"
+            f"{_clock(c.start)},{_plain(c.open)},{_plain(c.high)},{_plain(c.low)},"
+            f"{_plain(c.close)},{_plain(c.volume)}"
             for c in window.candles
         ]
         notes = [] if rows else [NO_CANDLES]
         if window.gaps:
-            times = ", ".join(f"{gap:%H:%M}" for gap in window.gaps[:GAPS_MAX])
+            times = ", ".join(map(_clock, window.gaps[:GAPS_MAX]))
             more = len(window.gaps) - GAPS_MAX
             notes.append(f"gaps: {times}" + (f" and {more} more" if more > 0 else ""))
         if window.stale:

@@ -79,14 +79,17 @@ class AgentRouter:
         waiting: Snapshots since the last one that was answered, as far as they are known.
     """
 
-    def __init__(self, node: Node, seat: Seat, market: Market, roster: Roster) -> None:
-        """Own nothing before `watch`."""
+    def __init__(
+        self, node: Node, seat: Seat, market: Market, roster: Roster, recovering: asyncio.Lock
+    ) -> None:
+        """Own nothing before `watch`; agents of one process take `recovering` in turns."""
         self.seat = seat
         self.waiting = 0
         self._node = node
         self._bus = node.bus
         self._market = market
         self._roster = roster
+        self._recovering = recovering
         self._prompted = topics.prompted(seat.chat_node)
         self._reader: GroupReader | None = None
         self._wake = asyncio.Event()
@@ -184,10 +187,10 @@ class AgentRouter:
         changes, agent = self._changes, self.seat.agent
         if self._started_ack is not None:
             await self._started_ack
-        history = await read_history(self._node, agent)
+        history = await self._read_history()
         if history.open_turn is not None and not self._is_mine(history):
             await self._node.clock.sleep(ABORT_SETTLE_S)
-            history = await read_history(self._node, agent)
+            history = await self._read_history()
         if changes != self._changes:
             return
         if self._turn is not None and not self._is_mine(history):
@@ -203,6 +206,11 @@ class AgentRouter:
         self._history = history
         self._restored_at = changes
         await self._announce()
+
+    async def _read_history(self) -> History:
+        """One agent at a time: a reader's first fetch takes megabytes."""
+        async with self._recovering:
+            return await read_history(self._node, self.seat.agent)
 
     def _is_mine(self, history: History) -> bool:
         open_turn = history.open_turn

@@ -231,6 +231,7 @@ def test_a_prompt_is_bounded_and_depends_on_its_arguments_alone(
     assert len(first) <= PROMPT_CHARS_MAX
 
 
+@settings(deadline=None, max_examples=10)
 @given(st.integers(1, 30))
 def test_nothing_after_the_snapshot_shows_in_its_prompt(minutes: int) -> None:
     """Two histories that agree up to an instant give the same prompt for that instant."""

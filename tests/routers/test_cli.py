@@ -1,0 +1,59 @@
+"""The flags of `arena router` and `arena routers`."""
+
+import subprocess
+import sys
+
+import pytest
+
+from arena.errors import EXIT_USAGE, UsageError
+from routers.cli import split_agent
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("mo=momentum@rules", ("mo", "momentum", "rules")),
+        ("a=my/own@home.toml@n-1", ("a", "my/own@home.toml", "n-1")),
+    ],
+)
+def test_an_agent_is_name_strategy_and_node(text: str, parts: tuple[str, str, str]) -> None:
+    """The last @ parts the node, so a path may have one."""
+    assert parts == split_agent(text)
+
+
+@pytest.mark.parametrize("text", ["", "mo", "mo=momentum", "mo@rules", "=@", "a b=x@n", "a=x@n m"])
+def test_another_form_is_refused(text: str) -> None:
+    """The error shows the value."""
+    with pytest.raises(UsageError):
+        split_agent(text)
+
+
+def arena(*words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the arena."""
+    command = [sys.executable, "-m", "arena", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_an_unknown_strategy_is_a_usage_error() -> None:
+    """Exit code 2 and the list of strategies, before anything is connected."""
+    ran = arena("router", "--name", "a", "--chat-node-name", "n", "--strategy", "hodl")
+
+    assert EXIT_USAGE == ran.returncode
+    assert "there is no strategy 'hodl'" in ran.stderr
+    assert "momentum" in ran.stderr
+
+
+def test_one_name_twice_is_a_usage_error() -> None:
+    """Two agents cannot share an account."""
+    ran = arena("routers", "--agent", "a=cash@n", "--agent", "a=random@n")
+
+    assert EXIT_USAGE == ran.returncode
+    assert "named twice" in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["router", "routers"])
+def test_help_ends_with_an_example_on_one_line(command: str) -> None:
+    """It can be copied and works as typed."""
+    last = arena(command, "--help").stdout.rstrip().splitlines()[-1]
+
+    assert last.strip().startswith(f"Example: arena {command} --")

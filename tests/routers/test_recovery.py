@@ -1,0 +1,77 @@
+"""Reading an agent's history backwards among the records of others."""
+
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.clock import SystemClock
+from arena.messages import Message
+from arena.node import Node
+from arena.settings import Settings
+from routers.memory import TURNS_REMEMBERED
+from routers.recovery import CHUNKS, read_history
+from tests.routers.test_memory import ended, started
+
+
+def neighbour_of(agent: str) -> str:
+    """Another agent in the same partition."""
+    partition = topics.partition_of(agent, topics.TURNS.partitions)
+    names = (f"other{i}" for i in range(100))
+    return next(n for n in names if topics.partition_of(n, topics.TURNS.partitions) == partition)
+
+
+async def append(bus: MemoryBus, agent: str, *records: Message) -> None:
+    """Append records of one agent."""
+    for record in records:
+        await bus.append(topics.TURNS.name, record, key=agent)
+
+
+def node_on(bus: MemoryBus) -> Node:
+    """A process over a bus."""
+    return Node("router", "alpha", Settings(), bus, SystemClock())
+
+
+async def test_an_agent_without_records_has_no_history(memory_bus: MemoryBus) -> None:
+    """It starts afresh."""
+    history = await read_history(node_on(memory_bus), "alpha")
+
+    assert (0, -1, None) == (history.turns, history.last_offset, history.open_turn)
+
+
+async def test_turns_far_back_are_found(memory_bus: MemoryBus) -> None:
+    """Behind hundreds of records of others, in a later chunk; the open turn too."""
+    other = neighbour_of("alpha")
+    for number in range(TURNS_REMEMBERED + 2):
+        await append(memory_bus, "alpha", started(number), ended(number))
+    await append(memory_bus, "alpha", started(50))
+    for number in range(CHUNKS[0]):
+        await append(memory_bus, other, started(number, other), ended(number, other))
+    history = await read_history(node_on(memory_bus), "alpha")
+
+    assert [f"line {n}" for n in range(2, TURNS_REMEMBERED + 2)] == list(history.lines)
+    assert started(50) == history.open_turn
+    assert 50 == history.last_offset
+
+
+async def test_the_search_has_an_end(memory_bus: MemoryBus) -> None:
+    """Beyond the last chunk an agent counts as new."""
+    other = neighbour_of("alpha")
+    await append(memory_bus, "alpha", started(1), ended(1))
+    filler = [started(n, other) for n in range(CHUNKS[-1])]
+    await append(memory_bus, other, *filler)
+    history = await read_history(node_on(memory_bus), "alpha")
+
+    assert 0 == history.turns
+
+
+async def test_a_record_that_is_no_message_is_buried(memory_bus: MemoryBus) -> None:
+    """The rest of the history is read all the same."""
+    await append(memory_bus, "alpha", started(1))
+    partition = topics.partition_of("alpha", topics.TURNS.partitions)
+    await memory_bus.send_bytes(
+        topics.TURNS.name, b"{", key=b"alpha", partition=partition, headers=(("type", b"Turn"),)
+    )
+    await append(memory_bus, "alpha", ended(1))
+    node = node_on(memory_bus)
+    history = await read_history(node, "alpha")
+
+    assert ["line 1"] == list(history.lines)
+    assert 1 == node.counters["dead_letters"]
