@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from signal import SIGTERM
@@ -145,6 +145,7 @@ class _Show:
     terminal: bool
     elapsed_s: float = 0.0
     told: int = 0
+    later: list[str] = field(default_factory=list)
 
     def play(self, steps: Steps, signals: StopSignals) -> words.Document | None:
         """Start, show, stop; returns the standings, or None where there are none."""
@@ -175,6 +176,8 @@ class _Show:
             self.elapsed_s = time.monotonic() - started_s
         finally:
             run.stop()
+        for text in self.later:
+            print(text)
         self._tell_crash(run)
         if signals.received is not None:
             return None
@@ -183,16 +186,21 @@ class _Show:
     def _introduce(self, steps: Steps, processes: list[ProcessSpec]) -> None:
         spec = self.begin.spec
         what = words.process_words(processes, len(spec.agents))
-        steps.show(Step(PROCESSES, f"{len(processes)}: {what}", finished=True))
-        print(f"\n {words.prices_words(spec)} {words.models_words(spec)}")
+        detail = f"{len(processes)}, which share nothing but Kafka topics"
+        steps.show(Step(PROCESSES, detail, finished=True))
+        print(f"       {what}\n")
+        print(f" {words.prices_words(spec)}\n {words.models_words(spec)}")
         print(" Nothing here trades real money. Ctrl-C stops everything.")
         if self.begin.broker.note:
             print(f" Note: {self.begin.broker.note}.")
         print(flush=True)
 
     def _tell(self, change: Change) -> None:
-        if not self.terminal:
-            print(f" {change.name} {change.text}", flush=True)
+        text = f" {change.name} {change.text}"
+        if self.terminal:
+            self.later.append(text)  # the dashboard has the screen
+        else:
+            print(text, flush=True)
 
     def _tell_crash(self, run: ArenaRun) -> None:
         """A dashboard that died took the screen with it: say why."""
@@ -233,12 +241,17 @@ class _Show:
     def print_end(self, document: words.Document) -> None:
         """The standings, where the records are, and what to try next."""
         spec = self.begin.spec
-        print(f"\n {words.standings_title(document, self.elapsed_s, spec.arena.interval_s)}")
-        for line in words.standings_table(document):
-            print(f" {line}")
-        print(f" {words.too_few_words(document, self.elapsed_s)}")
-        print(f" {words.prices_words(spec)} {words.models_words(spec)}")
-        print(f"\n Records: {self.begin.directory}   read them: arena tail account.events")
+        lines = [
+            "",
+            *words.standings_title(document, self.elapsed_s, spec.arena.interval_s),
+            *words.standings_table(document),
+            "",
+            *words.too_few_words(document, self.elapsed_s),
+            f"{words.prices_words(spec)} {words.models_words(spec)}",
+            "",
+            f"Records: {self.begin.directory}   read them: arena tail account.events",
+        ]
+        print("\n".join(f" {line}".rstrip() for line in lines))
         print(" Next:  the live market   arena up examples/live.toml")
         print("        a real model      OPENAI_API_KEY=... arena up examples/single-model.toml")
         print("        your own          arena up examples/demo.toml, then change it")

@@ -4,14 +4,15 @@ On a terminal a step is one line that is drawn over until it ends. Anywhere else
 when it begins (where it takes long) and one when it ends, so that a log stays short.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from arena.localbroker.progress import Step
 
-NAME_WIDTH = 34
-BAR_WIDTH = 20
+NAME_WIDTH = 30
+BAR_WIDTH = 16
 DRAW_INTERVAL_S = 0.1
 LINE_INTERVAL_S = 5.0
 
@@ -64,6 +65,8 @@ class Steps:
         if not self._terminal:
             self._stream.write(line + "\n")
         else:
+            # A line that wraps cannot be drawn over.
+            line = line[: shutil.get_terminal_size().columns - 1]
             rest = " " * max(0, self._drawn_chars - len(line))
             self._stream.write("\r" + line + rest + ("\n" if last else ""))
             self._drawn_chars = 0 if last else len(line)

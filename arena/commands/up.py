@@ -151,8 +151,8 @@ def _run(
 def _introduce(begin: Beginning, processes: list[ProcessSpec]) -> None:
     spec = begin.spec
     words = process_words(processes, len(spec.agents))
-    print(f" arena {spec.arena.name}: {len(processes)} processes: {words}")
-    print(f" {prices_words(spec)} {models_words(spec)}")
+    print(f" arena {spec.arena.name}, {len(processes)} processes: {words}")
+    print(f" {prices_words(spec)}\n {models_words(spec)}")
     print(" Nothing here trades real money. Ctrl-C stops everything.")
     print(f" Logs: {begin.directory}/logs   how it fares: arena status", flush=True)
     if begin.broker.note:

@@ -11,6 +11,10 @@ from pydantic import JsonValue
 from arena.spec import ArenaSpec
 from arena.supervisor.child import ProcessSpec
 
+HEAD = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
+WORDS = ("agent", "strategy", "model")
+"""The columns that line up left."""
+
 Document = Mapping[str, JsonValue]
 """What `arena dashboard --once --json` prints."""
 
@@ -41,23 +45,25 @@ def process_words(processes: Sequence[ProcessSpec], agents: int) -> str:
     nodes = sum(name.startswith("chat-node-") for name in names)
     routers = sum(name.startswith(("router-", "routers-")) for name in names)
     words: list[str] = [name for name in ("exchange", "connector") if name in names]
-    words.append(f"{nodes} chat node{'s' * (nodes != 1)}")
-    agents_words = f"{agents} agent{'s' * (agents != 1)}"
-    words.append(agents_words if routers == agents else f"{agents_words} in {routers} routers")
+    words.append(_count(nodes, "chat node"))
+    words.append(f"{_count(routers, 'router')} ({_count(agents, 'agent')})")
     words += [name for name in ("tools", "dashboard") if name in names]
     return ", ".join(words)
 
 
-def standings_title(document: Document, elapsed_s: float, interval_s: float) -> str:
-    """The line above the table: how long, how much market, at what cost."""
-    snapshots = _int(document.get("snapshots"))
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def standings_title(document: Document, elapsed_s: float, interval_s: float) -> list[str]:
+    """The lines above the table: how long, how much market, at what cost."""
     speed = document.get("speed")
     market_min = elapsed_s * float(speed) / 60 if isinstance(speed, int | float) else 0.0
     market = f"about {market_min:.0f} min of simulated market, " * bool(document.get("simulated"))
-    return (
-        f"Standings after {elapsed_s:.0f} s ({market}{snapshots} snapshots, "
-        f"one per {interval_s:g} s of market{rules_words(document)})"
-    )
+    return [
+        f"Standings after {elapsed_s:.0f} s: {market}{_int(document.get('snapshots'))} snapshots",
+        f"(one per {interval_s:g} s of market{rules_words(document)})",
+    ]
 
 
 def rules_words(document: Document) -> str:
@@ -70,15 +76,19 @@ def rules_words(document: Document) -> str:
 
 
 def standings_table(document: Document) -> list[str]:
-    """The table, best first; figures line up right, signs are always shown."""
-    head = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
-    rows = [head, *(_row(agent) for agent in agents_of(document))]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    """The table, best first; figures line up right, signs are always shown.
+
+    The strategies have a column only where they are not the agents' names.
+    """
+    agents = agents_of(document)
+    rows = [HEAD, *(_row(agent) for agent in agents)]
+    named = all(row[1].replace("-", "_") == row[2] for row in rows[1:])
+    shown = [i for i in range(len(HEAD)) if not (named and HEAD[i] == "strategy")]
+    widths = {i: max(len(row[i]) for row in rows) for i in shown}
     lines = []
     for row in rows:
         cells = [
-            cell.ljust(width) if 1 <= i <= 3 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            row[i].ljust(widths[i]) if HEAD[i] in WORDS else row[i].rjust(widths[i]) for i in shown
         ]
         lines.append("  ".join(cells).rstrip())
     return lines
@@ -90,12 +100,13 @@ def agents_of(document: Document) -> list[Document]:
     return [a for a in agents if isinstance(a, Mapping)] if isinstance(agents, list) else []
 
 
-def too_few_words(document: Document, elapsed_s: float) -> str:
+def too_few_words(document: Document, elapsed_s: float) -> list[str]:
     """What such a table is worth."""
-    return (
-        f"{_int(document.get('snapshots'))} snapshots in {elapsed_s:.0f} s are far too few to "
-        "rank agents: this shows that the arena works, not who is better."
-    )
+    snapshots = _int(document.get("snapshots"))
+    return [
+        f"{snapshots} snapshots in {elapsed_s:.0f} s are far too few to rank agents:",
+        "this shows that the arena works, not who is better.",
+    ]
 
 
 def _row(agent: Document) -> tuple[str, ...]:

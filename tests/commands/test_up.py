@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,12 +70,12 @@ def run_record(settings: Settings) -> RunRecord | None:
     return found[1] if found else None
 
 
-def status_when(settings: Settings, *, healthy: bool, at_least: int) -> dict[str, object]:
+def status_when(settings: Settings, *, healthy: bool, at_least: int) -> dict[str, Any]:  # Any: JSON
     """Ask `arena status --json` until it says so of so many processes with a heartbeat."""
     end_s = time.monotonic() + 45
     while True:
         done = arena(settings, "status", "--json")
-        document = json.loads(done.stdout) if done.stdout else {"processes": []}
+        document: dict[str, Any] = json.loads(done.stdout or '{"processes": []}')
         beating = [p for p in document["processes"] if p["age_s"] is not None]
         if (done.returncode == 0) == healthy and len(beating) >= at_least:
             return document
@@ -107,7 +108,7 @@ def test_up_keeps_an_arena_running(settings: Settings, spec: Path) -> None:
         up.terminate()
         output, _ = up.communicate(timeout=30)
 
-    kinds = {p["kind"] for p in document["processes"]}  # type: ignore[attr-defined]
+    kinds = {p["kind"] for p in document["processes"]}
     assert kinds >= {"connector", "tools", "chat-node", "router", "exchange"}
     assert up.returncode == 0, output
     assert "tools ended with signal 9, starts again in" in output
@@ -126,7 +127,7 @@ def test_a_node_that_refuses_its_flags_is_given_up(settings: Settings, spec: Pat
         up.terminate()
         output, _ = up.communicate(timeout=30)
 
-    down = [p["kind"] for p in document["processes"] if p["health"] == "down"]  # type: ignore[attr-defined]
+    down = [p["kind"] for p in document["processes"] if p["health"] == "down"]
     assert down == ["router-holder"]
     assert up.returncode == 1
     assert "router-holder given up: it refuses its configuration" in output
