@@ -103,13 +103,15 @@ async def send(bus: Bus, *requests: ChatRequest) -> None:
         await bus.append(topics.prompted(NODE), request, key=request.agent)
 
 
-async def read_all(bus: Bus, topic: str, kind: type[Kind], count: int) -> list[Kind]:
+async def read_all(
+    bus: Bus, topic: str, kind: type[Kind], count: int, deadline_s: float = DEADLINE_S
+) -> list[Kind]:
     """The messages of a topic from its start, once there are `count`; fails after the deadline."""
     await bus.ensure_topics([topics.spec_of(topic)])
     reader = await bus.log_reader(topic)
     found: list[Kind] = []
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(deadline_s):
             while len(found) < count:
                 messages = [r.message() for r in await reader.read(timeout_s=0.05)]
                 found += [m for m in messages if isinstance(m, kind)]
@@ -120,9 +122,11 @@ async def read_all(bus: Bus, topic: str, kind: type[Kind], count: int) -> list[K
     return found
 
 
-async def replies(bus: Bus, agent: str = "momentum", count: int = 1) -> list[ChatReply]:
+async def replies(
+    bus: Bus, agent: str = "momentum", count: int = 1, *, deadline_s: float = DEADLINE_S
+) -> list[ChatReply]:
     """The replies to an agent."""
-    return await read_all(bus, topics.inbox(agent), ChatReply, count)
+    return await read_all(bus, topics.inbox(agent), ChatReply, count, deadline_s)
 
 
 async def calls(bus: Bus, count: int = 1) -> list[LlmCall]:

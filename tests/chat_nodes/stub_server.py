@@ -39,6 +39,16 @@ def http(
     return send
 
 
+def slowly(behaviour: Behaviour, delay_s: float = 0.3) -> Behaviour:
+    """Answer after a while, as a model does."""
+
+    async def send(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(delay_s)
+        await behaviour(writer)
+
+    return send
+
+
 async def hang(writer: asyncio.StreamWriter) -> None:
     """Take the request and never answer."""
     await asyncio.sleep(3600)

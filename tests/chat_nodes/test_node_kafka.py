@@ -1,15 +1,23 @@
 """The chat node over a real Kafka: a provider over HTTP, a restart, and no key in any topic."""
 
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.settings import Settings
 from chat_nodes.models import open_model
 from chat_nodes.models.base import ModelSettings
 from tests.chat_nodes.asking import RISING, prompt, request
-from tests.chat_nodes.serving import NODE, calls, now, replies, send, serving
-from tests.chat_nodes.stub_server import completion, http, stub_server
+from tests.chat_nodes.serving import NODE, calls, now, replies, send, serving, until
+from tests.chat_nodes.stub_server import completion, http, slowly, stub_server
 
 KEY = "sk-planted-0123456789abcdef"
+WORKERS = 4
 
 
 async def test_requests_are_answered_over_kafka_and_once_after_a_restart(
@@ -58,3 +66,46 @@ async def test_a_key_never_reaches_a_topic(bus: KafkaBus) -> None:
     assert "your key is ***" == got[0].text
     assert len(records) > 6
     assert not [r for r in records if KEY.encode() in (r.value or b"")]
+
+
+def start_process(settings: Settings, base_url: str) -> "subprocess.Popen[bytes]":
+    """A chat node as its own process."""
+    environment = {
+        **os.environ,
+        "ARENA_PREFIX": settings.prefix,
+        "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "OPENAI_API_KEY": KEY,
+    }
+    flags = ["--name", NODE, "--model-id", "gpt-5-nano", "--base-url", base_url]
+    command = [sys.executable, "-m", "arena", "chat-node", *flags, "--max-workers", str(WORKERS)]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.timeout(90)
+async def test_a_killed_node_loses_no_request_and_pays_none_twice(
+    bus: KafkaBus, settings: Settings
+) -> None:
+    """SIGKILL amid calls: its successor answers every request; only calls cut off run again."""
+    agents = [f"a{i}" for i in range(4 * WORKERS)]
+    requests = [request(agent=a, issued_at=now(), time_s=80) for a in agents]
+    async with stub_server(slowly(http(completion("hi")))) as stub:
+        first = start_process(settings, stub.base_url)
+        second: subprocess.Popen[bytes] | None = None
+        try:
+            await send(bus, *requests)
+            await until(lambda: len(stub.requests) > 2 * WORKERS)
+            first.kill()
+            second = start_process(settings, stub.base_url)
+            async with asyncio.timeout(60):
+                got = [await replies(bus, a, deadline_s=60.0) for a in agents]
+        finally:
+            for process in (first, second):
+                if process is not None:
+                    process.kill()
+                    process.wait()
+    logged = await calls(bus, len(agents))
+
+    assert {"ok"} == {r.outcome for each in got for r in each}
+    assert [{"hi"}] * len(agents) == [{r.text for r in each} for each in got]
+    assert len(agents) == len({c.call_id for c in logged})
+    assert len(stub.requests) <= len(agents) + 2 * WORKERS

@@ -7,7 +7,8 @@ from arena.errors import UsageError
 from arena.messages import ChatMessage, ChatRequest, RequestedCall
 from chat_nodes.decode import Decoded, decode_reply
 from chat_nodes.models import open_model, provider_names, provider_of
-from chat_nodes.models.base import ModelSettings, RawReply
+from chat_nodes.models._template import open_model as open_template
+from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
 from chat_nodes.policies import POLICIES
 from tests.chat_nodes.asking import RISING, TOOLS, prompt, request
 
@@ -109,6 +110,18 @@ async def test_no_tokens_are_claimed() -> None:
     tokens = (await answer(request(prompt({"B": RISING})))).tokens
 
     assert (True, 0) == (tokens.reported, tokens.total)
+
+
+async def test_the_template_of_a_provider_works_as_it_stands() -> None:
+    """What a newcomer copies answers and closes."""
+    model = open_template(ModelSettings("template"))
+    raw = await model.complete(request(), timeout_s=1.0)
+    late = await model.complete(request(), timeout_s=0.0)
+    await model.close()
+
+    assert isinstance(raw, RawReply)
+    assert ("ok", "I hold.") == (decode_reply(raw.body).outcome, decode_reply(raw.body).text)
+    assert isinstance(late, CallFailed)
 
 
 def test_an_unknown_scripted_strategy_is_refused_at_the_start() -> None:
