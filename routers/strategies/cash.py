@@ -7,4 +7,4 @@ You are the cash baseline. Other agents are compared with you, so you never trad
 answer with one line that says that you hold cash.
 """
 
-STRATEGY = Strategy(name="cash", prompt=PROMPT, tools=(), kind="baseline")
+STRATEGY = Strategy(name="cash", prompt=PROMPT, tools=("get_portfolio",), kind="baseline")

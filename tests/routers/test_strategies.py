@@ -38,7 +38,7 @@ def test_an_agent_that_trades_can_see_its_portfolio(name: str) -> None:
     """Who may trade may also ask what it owns."""
     tools = load_strategy(name).tools
 
-    assert ("execute_trade" in tools) == ("get_portfolio" in tools)
+    assert "execute_trade" not in tools or "get_portfolio" in tools
 
 
 def test_the_agents_and_baselines_of_the_arena_are_there() -> None:
