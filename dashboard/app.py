@@ -198,7 +198,8 @@ class Session:
         """The screen as it is now; remembers how far the keys can go on it."""
         self._size = (width, height)
         agent = "" if self.ui.screen == "main" else self.ui.agent
-        frame = build_frame(self._feeds.view, local_now(), agent=agent)
+        trades = height + (self.ui.scroll if self.ui.pane == "trades" else 0)
+        frame = build_frame(self._feeds.view, local_now(), agent=agent, trades=trades, points=width)
         link = self._feeds.link()
         screen = render(frame, self.ui, width, height, title=self._options.title, link=link)
         self._reach = screen.reach

@@ -3,7 +3,6 @@
 Every partition is a shard with a log of its own; each is folded by `arena.accounts`.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -90,10 +89,10 @@ class Books:
         newest.sort(key=lambda row: row[:3], reverse=True)
         return [event for *_, event in newest[:limit]]
 
-    def orders_decided(self) -> Iterator[tuple[int, int]]:
-        """Fills and rejections of each account."""
-        for account in self.accounts.values():
-            yield account.fills, account.rejections
+    @property
+    def orders_kept(self) -> int:
+        """Decided orders that `newest_orders` can reach."""
+        return sum(len(shard.recent) for shard in self.shards.values())
 
 
 def unix_ms(text: str) -> int:

@@ -1,5 +1,7 @@
 """`arena dashboard`: flags and words of the terminal dashboard."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -64,4 +66,8 @@ def dashboard(
         broker=settings.bootstrap_servers,
     )
     bus = KafkaBus(settings, client_id="arena-dashboard")
-    run_async(lambda: run(bus, SystemClock(), options))
+    try:
+        run_async(lambda: run(bus, SystemClock(), options))
+    except BrokenPipeError:
+        # Whoever read the lines has gone; the interpreter must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,8 @@
 """Reading the topics into the view: two readers, so a flood of prices delays no trade.
 
 Reads every topic of `dashboard.view.WINDOWS` from where its window begins, and `market.tickers`
-of the last ten minutes. Writes nothing: no heartbeat, no commit, no dead letter.
+of the last ten minutes. Writes nothing: no heartbeat, no commit, no dead letter. Topics that are
+not there yet are created, so that a dashboard may be started first.
 """
 
 import asyncio
@@ -20,13 +21,15 @@ SLICE_S = 0.02
 ASK_EVERY_S = 2.0
 ASK_TIMEOUT_S = 4.0
 
+Ends = dict[tuple[str, int], int]
+"""Topic and partition -> the offset behind its last record."""
+
 
 class Feeds:
     """Follows the topics and keeps the view up to date.
 
     Attributes:
         view: What is folded. changed: set after every batch.
-        behind: Records between this reader and the ends of the topics, as last asked.
         silent_since: Monotonic time since when the broker gave no answer; None while it does.
     """
 
@@ -36,11 +39,12 @@ class Feeds:
         self._clock = clock
         self.view = view
         self.changed = asyncio.Event()
-        self.behind = 0
         self.to_read = 0
         self.silent_since: float | None = None
         self._readers: list[LogReader] = []
-        self._ends: list[dict[tuple[str, int], int]] = []
+        self._ends: list[Ends] = []
+        self._newest_ends: list[Ends] = []
+        self._unfolded = 0
 
     async def open(self) -> None:
         """Go to where each window begins, and note the ends as they are now."""
@@ -55,7 +59,8 @@ class Feeds:
             if window is not None and end - window > log.position(topic, partition):
                 log.seek(topic, partition, end - window)
         self._ends = [await reader.end_offsets() for reader in self._readers]
-        self.to_read = self.behind = self.left
+        self._newest_ends = self._ends
+        self.to_read = self.left
 
     async def close(self) -> None:
         """Stop reading."""
@@ -66,9 +71,12 @@ class Feeds:
     @property
     def left(self) -> int:
         """Records not yet read of those that were there when the reading began."""
+        return self._short_of(self._ends) + self._unfolded
+
+    def _short_of(self, ends_of_all: list[Ends]) -> int:
         return sum(
             max(0, end - reader.position(topic, partition))
-            for reader, ends in zip(self._readers, self._ends, strict=True)
+            for reader, ends in zip(self._readers, ends_of_all, strict=True)
             for (topic, partition), end in ends.items()
         )
 
@@ -82,23 +90,28 @@ class Feeds:
         left, since = self.left, self.silent_since
         return Link(
             read_share=1 - left / self.to_read if left else None,
-            behind=self.behind,
+            behind=self._short_of(self._newest_ends),
             silent_s=None if since is None else self._clock.monotonic() - since,
         )
 
     async def follow(self) -> None:
         """Read until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for reader in self._readers:
-                group.create_task(self._follow(reader))
-            group.create_task(self._ask())
+        work = [*(self._follow(reader) for reader in self._readers), self._ask()]
+        tasks = [asyncio.create_task(one) for one in work]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def _follow(self, reader: LogReader) -> None:
         while True:
             records = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=RECORDS_PER_READ)
+            self._unfolded += len(records)
             began = time.perf_counter()
             for record in records:
                 self.view.apply(record)
+                self._unfolded -= 1
                 if time.perf_counter() - began > SLICE_S:
                     await asyncio.sleep(0)
                     began = time.perf_counter()
@@ -110,7 +123,7 @@ class Feeds:
         while True:
             try:
                 async with asyncio.timeout(ASK_TIMEOUT_S):
-                    self.behind = sum([await reader.behind() for reader in self._readers])
+                    self._newest_ends = [await r.end_offsets() for r in self._readers]
                 self.silent_since = None
             except (TimeoutError, OSError, RuntimeError):  # every Kafka error is a RuntimeError
                 if self.silent_since is None:

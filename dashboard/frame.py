@@ -13,7 +13,7 @@ from arena.accounts import Account
 from arena.messages import Turn
 from arena.money import SCALE, divide_half_even, notional_units, to_units
 from dashboard.books import Event
-from dashboard.history import value_before
+from dashboard.history import thin, value_before
 from dashboard.processes import ProcessRow
 from dashboard.rows import AgentRow, PositionRow, Series, Standing, Thought, TradeRow
 from dashboard.text import one_line, price, quantity
@@ -21,9 +21,8 @@ from dashboard.view import ArenaView
 
 RECENT_VENUE_S = 300
 """The span of the "P&L 5m" column, in venue time."""
-TRADES_SHOWN = 200
-POINTS_SHOWN = 400
-"""Points of an equity curve in a frame; more are thinned evenly."""
+TRADES_REACHED = 400
+"""Newest orders that can be scrolled to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,8 @@ class Frame:
 
     Attributes:
         now: Wall time in the zone of the person who looks.
+        trades: The newest orders, as many as were asked for, newest first.
+        trades_kept: How many could be asked for.
         turns: The newest whole turns of the agent that is looked at, oldest first.
     """
 
@@ -40,6 +41,7 @@ class Frame:
     ranking: tuple[AgentRow, ...]
     positions: tuple[PositionRow, ...]
     trades: tuple[TradeRow, ...]
+    trades_kept: int
     series: tuple[Series, ...]
     thoughts: tuple[Thought, ...]
     processes: tuple[ProcessRow, ...]
@@ -50,28 +52,32 @@ class Frame:
         return next((row for row in self.ranking if row.agent == agent), None)
 
 
-def build_frame(view: ArenaView, now: datetime, *, agent: str = "") -> Frame:
+def build_frame(
+    view: ArenaView, now: datetime, *, agent: str = "", trades: int = 60, points: int = 200
+) -> Frame:
     """What the view shows at a wall time.
 
     Args:
         view: Folded so far.
         now: Wall time, in the zone the times shall be shown in.
         agent: Whose turns are looked at; "" for nobody's.
+        trades: How many of the newest orders are shown.
+        points: About how many points a curve may have.
     """
     accounts = view.books.accounts
     names = sorted({*view.roster, *accounts})
     colours = {name: place for place, name in enumerate(names)}
     ranking = _ranking(view, accounts, colours)
     turns = view.turns.agents.get(agent)
+    orders = view.books.newest_orders(min(trades, TRADES_REACHED))
     return Frame(
         now=now,
         standing=_standing(view, now),
         ranking=ranking,
         positions=_positions(view, accounts, ranking),
-        trades=tuple(
-            trade_row(e, colours.get(e["agent"], 0)) for e in view.books.newest_orders(TRADES_SHOWN)
-        ),
-        series=_series(view, ranking),
+        trades=tuple(trade_row(e, colours.get(e["agent"], 0)) for e in orders),
+        trades_kept=min(TRADES_REACHED, view.books.orders_kept),
+        series=_series(view, ranking, points),
         thoughts=_thoughts(view, colours, now),
         processes=tuple(view.processes.rows(now)),
         turns=tuple(turns.kept.values()) if turns else (),
@@ -170,23 +176,16 @@ def _positions(
     return tuple(rows)
 
 
-def _series(view: ArenaView, ranking: tuple[AgentRow, ...]) -> tuple[Series, ...]:
+def _series(view: ArenaView, ranking: tuple[AgentRow, ...], points: int) -> tuple[Series, ...]:
     found: list[Series] = []
+    first = view.snapshots.points[0].offset if view.snapshots.points else 0
     for row in ranking:
         curve = view.books.curves.get(row.agent)
         if curve is None or row.opening is None:
             continue
-        values = thin(curve.values(view.snapshots), POINTS_SHOWN)
+        values = thin(curve.values(view.snapshots), first, points)
         found.append(Series(row.agent, row.colour, row.rank, row.opening, tuple(values)))
     return tuple(found)
-
-
-def thin(values: list[tuple[int, int | None]], points_max: int) -> list[tuple[int, int | None]]:
-    """At most `points_max` of the values, evenly spread, always with the first and the last."""
-    last = len(values) - 1
-    if last < points_max:
-        return values
-    return [values[place * last // (points_max - 1)] for place in range(points_max)]
 
 
 def _thoughts(view: ArenaView, colours: dict[str, int], now: datetime) -> tuple[Thought, ...]:

@@ -14,6 +14,8 @@ from rich.text import Text
 from dashboard.palette import QUIET
 
 GAP_MAX = 3
+WORTH_A_CUT = 2
+"""The first optional columns are shown even where others must shrink for them."""
 GROW_MAX = 24
 """Most cells that a growing column gets beyond what it needs; the rest stays free at the right."""
 
@@ -40,7 +42,9 @@ class Column:
 
 
 def fit(text: Text, width: int, align: Literal["left", "right"] = "left") -> Text:
-    """A copy of exactly `width` cells: cut with an ellipsis, or filled with blanks."""
+    """The text in exactly `width` cells: cut with an ellipsis, or filled with blanks."""
+    if text.cell_len == width:
+        return text
     fitted = text.copy()
     fitted.no_wrap = True
     fitted.truncate(width, overflow="ellipsis")
@@ -95,7 +99,10 @@ def _choose(columns: Sequence[Column], natural: list[int], width: int) -> list[i
     shown = [i for i, column in enumerate(columns) if not column.optional]
     optional = [i for i, column in enumerate(columns) if column.optional]
     for place in sorted(optional, key=lambda i: columns[i].optional):
-        least = [columns[i].floor if columns[i].shrink else natural[i] for i in (*shown, place)]
+        cuts = columns[place].optional <= WORTH_A_CUT
+        least = [
+            columns[i].floor if cuts and columns[i].shrink else natural[i] for i in (*shown, place)
+        ]
         if sum(least) + len(shown) > width:
             break
         shown.append(place)

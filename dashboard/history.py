@@ -9,6 +9,7 @@ and not on the order in which they were read.
 from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 
 from arena.accounts import Position
 from arena.messages import MarketSnapshot
@@ -18,6 +19,9 @@ SNAPSHOTS_WINDOW = 1_440
 """Newest snapshots that are kept: a day of them at one a minute."""
 FILLS_KEPT = 4_096
 """Newest fills kept per agent; snapshots before the oldest of them have no equity."""
+
+Value = tuple[int, int | None]
+"""Venue time in Unix milliseconds, and equity in units of 10^-8 USD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,16 @@ class Fill:
 
 
 class Snapshots:
-    """The newest `SNAPSHOTS_WINDOW` snapshots, in the order of the topic."""
+    """The newest `SNAPSHOTS_WINDOW` snapshots, in the order of the topic.
+
+    Attributes:
+        points: Oldest first. added: how many were ever added.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
         self.points: deque[Point] = deque()
+        self.added = 0
         self._as_of_ms: dict[str, int] = {}
 
     def add(self, offset: int, snapshot: MarketSnapshot) -> None:
@@ -59,9 +68,14 @@ class Snapshots:
                 bids[view.product_id] = to_units(view.ticker.best_bid)
         as_of_ms = int(snapshot.as_of.timestamp() * 1000)
         published_ms = int(snapshot.published_at.timestamp() * 1000)
-        self.points.append(Point(offset, snapshot.snapshot_id, as_of_ms, published_ms, bids))
-        self._as_of_ms[snapshot.snapshot_id] = as_of_ms
-        while self.points[0].offset <= offset - SNAPSHOTS_WINDOW:
+        self.add_point(Point(offset, snapshot.snapshot_id, as_of_ms, published_ms, bids))
+
+    def add_point(self, point: Point) -> None:
+        """Keep a point, and forget what falls out of the window."""
+        self.points.append(point)
+        self._as_of_ms[point.snapshot_id] = point.as_of_ms
+        self.added += 1
+        while self.points[0].offset <= point.offset - SNAPSHOTS_WINDOW:
             self._as_of_ms.pop(self.points.popleft().snapshot_id, None)
 
     def after(self, snapshot_id: str) -> int:
@@ -114,8 +128,8 @@ class EquityCurve:
         self._restart()
 
     def _restart(self) -> None:
-        self._values: deque[tuple[int, int, int | None]] = deque()
-        self._listed: list[tuple[int, int | None]] = []
+        self._values: list[Value] = []
+        self._valued = 0
         self._now = self._base.copy()
         self._applied = 0
         self._newest_ms = 0
@@ -134,33 +148,27 @@ class EquityCurve:
             else:
                 self._restart()
 
-    def values(self, snapshots: Snapshots) -> list[tuple[int, int | None]]:
-        """Venue time in Unix milliseconds and equity, one for each snapshot kept.
+    def values(self, snapshots: Snapshots) -> list[Value]:
+        """Venue time in Unix milliseconds and equity, one for each snapshot kept; read only.
 
         Equity is None before the account was opened and before the oldest fill that is kept.
         """
         if self._must_restart(snapshots):
             self._restart()
         new = self._new_points(snapshots)
-        first = snapshots.points[0].offset if snapshots.points else 0
-        gone = bool(self._values) and self._values[0][0] < first
-        while self._values and self._values[0][0] < first:
-            self._values.popleft()
-        for point in new:
-            self._values.append((point.offset, point.as_of_ms, self._value_at(point, snapshots)))
-        if new or gone:
-            known_from = max(self._base_ms, snapshots.after(self._base_snapshot))
-            self._listed = [(ms, v if ms >= known_from else None) for _, ms, v in self._values]
-        return self._listed
+        self._values += [(point.as_of_ms, self._value_at(point, snapshots)) for point in new]
+        self._valued = snapshots.added
+        del self._values[: len(self._values) - len(snapshots.points)]
+        known_from = max(self._base_ms, snapshots.after(self._base_snapshot))
+        for place, (ms, _) in enumerate(self._values):
+            if ms >= known_from:
+                break
+            self._values[place] = (ms, None)
+        return self._values
 
     def _new_points(self, snapshots: Snapshots) -> list[Point]:
-        done = self._values[-1][0] if self._values else -1
-        new: list[Point] = []
-        for point in reversed(snapshots.points):
-            if point.offset <= done:
-                break
-            new.append(point)
-        return new[::-1]
+        count = min(snapshots.added - self._valued, len(snapshots.points))
+        return list(islice(reversed(snapshots.points), count))[::-1]
 
     def _must_restart(self, snapshots: Snapshots) -> bool:
         """True where a fill was, or will be, counted at another snapshot than the logs say."""
@@ -190,7 +198,25 @@ class EquityCurve:
         return self._now.equity(point.bids)
 
 
-def value_before(values: list[tuple[int, int | None]], venue_ms: int) -> int | None:
+def thin(values: list[Value], first: int, points_max: int) -> list[Value]:
+    """At most about `points_max` of the values, always with the last one.
+
+    Every 2nd, 4th, 8th, ... offset is kept, so that the choice is the same for every reader and a
+    curve does not flicker as it grows.
+
+    Args:
+        values: One for each snapshot kept.
+        first: Offset of the snapshot of the first value.
+        points_max: How many are wanted.
+    """
+    stride = 1
+    while len(values) // stride > points_max:
+        stride *= 2
+    chosen = values[-first % stride :: stride]
+    return chosen if stride == 1 else [*chosen, values[-1]]
+
+
+def value_before(values: list[Value], venue_ms: int) -> int | None:
     """The newest known equity at or before a venue time; the oldest known where all are newer."""
     place = bisect_right(values, venue_ms, key=lambda pair: pair[0])
     for _, value in reversed(values[:place]):

@@ -3,8 +3,6 @@
 A pane that has nothing to say says why.
 """
 
-from collections.abc import Sequence
-
 from rich.text import Text
 
 from dashboard import text
@@ -266,8 +264,3 @@ def legend(frame: Frame) -> list[Text]:
     if frame.standing.broken_log:
         parts = [Text(f"ACCOUNT LOG BROKEN: {frame.standing.broken_log}", style=ALARM)]
     return parts
-
-
-def scroll_room(rows: Sequence[object], height: int) -> int:
-    """Lines that a pane of this height can be scrolled by."""
-    return max(0, len(rows) - height)

@@ -6,6 +6,7 @@ takes the colour of the one drawn last. Floats are fine here: a dot is coarser t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from rich.text import Text
 
@@ -69,9 +70,10 @@ class Canvas:
 
     def row(self, place: int, *, empty: str = " ") -> Text:
         """One line of characters; cells without a dot show `empty`."""
+        cells = zip(self.masks[place], self.styles[place], strict=True)
         text = Text(no_wrap=True)
-        for mask, style in zip(self.masks[place], self.styles[place], strict=True):
-            text.append(chr(BRAILLE_BASE + mask) if mask else empty, style if mask else QUIET)
+        for style, run in groupby(cells, key=lambda cell: cell[1] or QUIET):
+            text.append("".join(chr(BRAILLE_BASE + m) if m else empty for m, _ in run), style)
         return text
 
 

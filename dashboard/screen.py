@@ -4,7 +4,6 @@ The main screen is drawn here; the others come from `dashboard.agent_screen` and
 `dashboard.help_screen`. A `Screen` is also a rich renderable, so it can be printed or exported.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -65,7 +64,19 @@ def render(
         body = prompt_body(frame, ui, width, height - 1)
     else:
         body = agent_body(frame, ui, width, height - 1)
-    return Screen(width, height, (header, *body.lines), body.reach)
+    lines = tuple(harmless(line, width) for line in (header, *body.lines))
+    return Screen(width, height, lines, body.reach)
+
+
+def harmless(line: Text, width: int) -> Text:
+    """The line itself, or its cleaned text where a name in it could act on the terminal.
+
+    What models say is cleaned where it is shown. Names of agents, nodes and products are checked
+    by whoever makes them, but anyone who may write to a topic could write another.
+    """
+    if line.plain.isprintable():
+        return line
+    return fit(Text(text.clean(line.plain).replace("\n", " ")), width)
 
 
 def _too_small(width: int, height: int) -> Screen:
@@ -139,7 +150,7 @@ def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
     inner = width - 4
     left = (width - 3) * 9 // 20 if width < 120 else (width - 3) * 11 // 20
     right = width - 3 - left
-    shown = _middle_rows(frame, heights, ui)
+    shown = _reach_of(frame, heights, ui.pane)
     scroll = min(ui.scroll, shown[1]) if ui.pane in SCROLLING else 0
     scrolls = {pane: scroll if pane == ui.pane else 0 for pane in SCROLLING}
     chosen = ui.agent if frame.row(ui.agent) else (frame.ranking[0].agent if frame.ranking else "")
@@ -182,17 +193,18 @@ def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
     return Body(lines, Reach(agents=agents, scroll_max=shown[1], page=shown[0]))
 
 
-def _middle_rows(frame: Frame, heights: _Heights, ui: Ui) -> tuple[int, int]:
-    """Lines of the focused pane, and how far it can be scrolled."""
-    rooms: dict[str, tuple[int, Sequence[object]]] = {
-        "positions": (heights.middle - 1, frame.positions),
-        "trades": (heights.trades, frame.trades),
-        "thinking": (heights.thinking, frame.thoughts),
+def _reach_of(frame: Frame, heights: _Heights, pane: str) -> tuple[int, int]:
+    """Lines of a pane, and how far it can be scrolled."""
+    titled = heights.trades >= panes.TITLES_FROM
+    rooms = {
+        "positions": (heights.middle - 1, len(frame.positions)),
+        "trades": (heights.trades - titled, frame.trades_kept),
+        "thinking": (heights.thinking, len(frame.thoughts)),
     }
-    if ui.pane not in rooms:
+    if pane not in rooms:
         return heights.ranking, 0
-    room, rows = rooms[ui.pane]
-    return room, panes.scroll_room(rows, room)
+    room, rows = rooms[pane]
+    return room, max(0, rows - room)
 
 
 def _span(frame: Frame) -> list[Text]:

@@ -10,7 +10,7 @@ import sys
 import termios
 import threading
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import StringIO
 from types import TracebackType
 from typing import Any
@@ -28,6 +28,7 @@ ESCAPE_PAUSE_S = 0.05
 STOP_POLL_S = 0.5
 KEY_BYTES_MAX = 256
 JOIN_TIMEOUT_S = 1.0
+LEAVE_TIMEOUT_S = 1.0
 
 
 def can_show_screens() -> bool:
@@ -74,10 +75,17 @@ class Terminal:
     ) -> None:
         self._stopped.set()
         try:
-            self.write(LEAVE)
+            if not self._takes_output(LEAVE_TIMEOUT_S):
+                termios.tcflush(self._out, termios.TCOFLUSH)
+            if self._takes_output(0):
+                self.write(LEAVE)
         finally:
             if self._in is not None and self._saved is not None:
                 termios.tcsetattr(self._in, termios.TCSANOW, self._saved)
+
+    def _takes_output(self, timeout_s: float) -> bool:
+        _, ready, _ = select.select([], [self._out], [], timeout_s)
+        return bool(ready)
 
     def _quiet_controls(self, descriptor: int) -> None:
         """Ctrl-S must not freeze the screen, Ctrl-Z not leave a shell inside it."""
@@ -121,7 +129,7 @@ class Painter:
         self._ready = threading.Condition()
         self._next: Screen | None = None
         self._stopped = False
-        self._shown: list[str] = []
+        self._shown: Sequence[Text] = ()
         self._console: Console | None = None
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="painter", daemon=True)
@@ -157,16 +165,16 @@ class Painter:
     def _paint(self, screen: Screen) -> None:
         if self._console is None or self._console.width != screen.width:
             self._console = line_console(screen.width)
-            self._shown = []
-        lines = [line_codes(self._console, line) for line in screen.lines]
-        whole = len(lines) != len(self._shown)
+            self._shown = ()
+        whole = len(screen.lines) != len(self._shown)
         parts = ["\x1b[2J"] if whole else []
-        for place, codes in enumerate(lines):
-            if whole or codes != self._shown[place]:
+        for place, line in enumerate(screen.lines):
+            if whole or line != self._shown[place]:
+                codes = line_codes(self._console, line)
                 parts.append(f"\x1b[{place + 1};1H{codes}\x1b[0m")
         if parts:
             self._terminal.write("".join(parts))
-        self._shown = lines
+        self._shown = screen.lines
 
 
 def line_console(width: int) -> Console:

@@ -24,11 +24,15 @@ class AgentTurns:
         kept: The newest whole turns by turn id, oldest first.
         outcomes: Turn id -> offset, outcome and skipped snapshots of every turn in the window.
         started: The newest turn that was begun: its id, when, and the offset.
+        aborted: Turns in the window that a crash cut off.
+        skipped: Snapshots that were passed over for newer ones, in the window.
     """
 
     kept: OrderedDict[str, Turn] = field(default_factory=OrderedDict)
     outcomes: dict[str, tuple[int, str, int]] = field(default_factory=dict)
     started: tuple[str, datetime, int] | None = None
+    aborted: int = 0
+    skipped: int = 0
 
     @property
     def newest(self) -> Turn | None:
@@ -40,15 +44,23 @@ class AgentTurns:
         """Turns that ended."""
         return len(self.outcomes)
 
-    @property
-    def aborted(self) -> int:
-        """Turns that a crash cut off."""
-        return sum(outcome == "aborted" for _, outcome, _ in self.outcomes.values())
+    def count_turn(self, turn_id: str, offset: int, turn: Turn) -> None:
+        """Count a turn; one of the same id is forgotten first."""
+        self.forget(turn_id)
+        self.outcomes[turn_id] = (offset, turn.outcome, turn.skipped_snapshots)
+        self.aborted += turn.outcome == "aborted"
+        self.skipped += turn.skipped_snapshots
+        self.kept[turn_id] = turn
+        if len(self.kept) > TURNS_KEPT:
+            self.kept.popitem(last=False)
 
-    @property
-    def skipped(self) -> int:
-        """Snapshots that were passed over for newer ones."""
-        return sum(skipped for *_, skipped in self.outcomes.values())
+    def forget(self, turn_id: str) -> None:
+        """Take a turn out of the counts."""
+        if turn_id in self.outcomes:
+            _, outcome, skipped = self.outcomes.pop(turn_id)
+            self.aborted -= outcome == "aborted"
+            self.skipped -= skipped
+            self.kept.pop(turn_id, None)
 
     def deciding_since(self) -> datetime | None:
         """When the turn under way began; None where the newest turn has ended."""
@@ -73,8 +85,7 @@ class Turns:
     def _forget(self, agent: str, turn_id: str, offset: int) -> None:
         turns = self.agents[agent]
         if turns.outcomes.get(turn_id, (None,))[0] == offset:
-            del turns.outcomes[turn_id]
-            turns.kept.pop(turn_id, None)
+            turns.forget(turn_id)
         if turns.started is not None and turns.started[2] == offset:
             turns.started = None
         if not turns.outcomes and turns.started is None:
@@ -83,12 +94,7 @@ class Turns:
     def ended(self, partition: int, offset: int, turn: Turn) -> None:
         """Take a whole turn."""
         turns = self.agents.setdefault(turn.agent, AgentTurns())
-        turns.outcomes.pop(turn.turn_id, None)
-        turns.outcomes[turn.turn_id] = (offset, turn.outcome, turn.skipped_snapshots)
-        turns.kept.pop(turn.turn_id, None)
-        turns.kept[turn.turn_id] = turn
-        if len(turns.kept) > TURNS_KEPT:
-            turns.kept.popitem(last=False)
+        turns.count_turn(turn.turn_id, offset, turn)
         self.window.add(partition, offset, (turn.agent, turn.turn_id, offset))
 
     def started(self, partition: int, offset: int, turn: TurnStarted) -> None:

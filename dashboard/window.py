@@ -25,17 +25,11 @@ class Window(Generic[T]):
         self.length = length
         self.complete = True
         self._items: dict[int, deque[tuple[int, T]]] = {}
-        self._ends: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[T]:
         """Every item, partition by partition, oldest first."""
         for _, items in sorted(self._items.items()):
             yield from (item for _, item in items)
-
-    @property
-    def records(self) -> int:
-        """Records the topic has held so far, in all partitions."""
-        return sum(self._ends.values())
 
     def advance(self, partition: int, offset: int) -> list[T]:
         """Note that a record was read, whatever it held.
@@ -47,7 +41,6 @@ class Window(Generic[T]):
         Returns:
             The items that fell out of the window.
         """
-        self._ends[partition] = offset + 1
         first = offset + 1 - self.length
         if first > 0:
             self.complete = False

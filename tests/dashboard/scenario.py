@@ -40,7 +40,7 @@ from arena.messages import (
     Usage,
 )
 from arena.messages.market import Side
-from arena.money import cash_notional_units, fee_units, from_units, slip_price, to_units
+from arena.money import cash_notional_units, fee_units, from_units, slip_price, to_units, units_text
 from arena.topics import partition_of
 from arena.wire import encode
 
@@ -269,7 +269,7 @@ class Scenario:
             rejected = {"outcome": "rejected", "reason": RejectReason.INSUFFICIENT_CASH}
             event = OrderDecided.model_validate({**base, **rejected, "detail": detail})
         elif action == "sell" and size > held.quantity:
-            detail = f"asked {quantity} {product_id}, holds {from_units(held.quantity)}"
+            detail = f"asked {quantity} {product_id}, holds {units_text(held.quantity)}"
             rejected = {"outcome": "rejected", "reason": RejectReason.INSUFFICIENT_POSITION}
             event = OrderDecided.model_validate({**base, **rejected, "detail": detail})
         else:

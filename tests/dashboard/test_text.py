@@ -1,0 +1,120 @@
+"""Figures and words for people."""
+
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arena.money import SCALE
+from dashboard import text
+
+
+@pytest.mark.parametrize(
+    ("units", "expected"),
+    [(100_412_77 * SCALE // 100, "100,412.77"), (0, "0.00"), (-42_10 * SCALE // 100, "-42.10")],
+)
+def test_money_has_separators_and_cents(units: int, expected: str) -> None:
+    """USD are shown to the cent."""
+    assert expected == text.money(units)
+
+
+@pytest.mark.parametrize(
+    ("units", "expected"),
+    [(38_20 * SCALE // 100, "+38.20"), (-1_238_00 * SCALE // 100, "-1,238.00"), (0, "0.00")],
+)
+def test_a_change_always_shows_its_sign(units: int, expected: str) -> None:
+    """Gains carry a plus, losses a minus, nothing carries none."""
+    assert expected == text.signed_money(units)
+
+
+@pytest.mark.parametrize("units", [1, -1, 499_999])
+def test_a_change_that_rounds_to_nothing_has_no_sign(units: int) -> None:
+    """There is no "-0.00" and no "+0.00"."""
+    assert "0.00" == text.signed_money(units)
+
+
+def test_what_is_not_known_is_a_dash() -> None:
+    """Nothing unknown is shown as zero."""
+    shown = {
+        text.money(None),
+        text.signed_money(None),
+        text.signed_percent(None, 1),
+        text.percent(None, 1),
+        text.price(None),
+        text.age(None),
+        text.cost(None),
+        text.bps(None),
+    }
+
+    assert {text.NO_VALUE} == shown
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "expected"),
+    [(41, 10_000, "+0.41%"), (-271, 10_000, "-2.71%"), (0, 10_000, "0.00%"), (1, 0, "-")],
+)
+def test_a_return_is_a_signed_percentage(part: int, whole: int, expected: str) -> None:
+    """Two decimals, sign, and no division by nothing."""
+    assert expected == text.signed_percent(part, whole)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("67203.55000000", "67,203.55"), ("0.00001234", "0.00001234"), ("5", "5.00")],
+)
+def test_a_price_keeps_its_digits(value: str, expected: str) -> None:
+    """An exact price loses no digit and shows no empty ones."""
+    assert expected == text.price(Decimal(value))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.31, "0.3 s"), (42.9, "42 s"), (252, "4m12"), (5_640, "1h34"), (200_000, "2d07")],
+)
+def test_an_age_is_short(seconds: float, expected: str) -> None:
+    """Ages take at most five characters."""
+    assert expected == text.age(seconds)
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"), [(0, "UTC"), (1, "+01"), (5.5, "+05:30"), (-8, "-08")]
+)
+def test_the_zone_is_told_shortly(hours: float, expected: str) -> None:
+    """The header names the offset of local times once."""
+    moment = datetime(2026, 11, 21, tzinfo=timezone(timedelta(hours=hours)))
+
+    assert expected == text.offset_text(moment)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("a \x1b[31mred\x1b[0m b", "a red b"),
+        ("\x1b]0;title\x07x", "x"),
+        ("\x1b]8;;http://evil\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1bP1;2|boo\x1b\\x", "x"),
+        ("a\u202eb\u200bc\u2066d", "abcd"),
+        ("bell\x07 and \x9b2Jmore", "bell and more"),
+        ("cut off \x1b[", "cut off "),
+        ("two\nlines\tkept", "two\nlines  kept"),
+    ],
+)
+def test_what_a_model_says_cannot_act(raw: str, expected: str) -> None:
+    """Escape sequences, invisible and direction-turning characters are gone."""
+    assert expected == text.clean(raw)
+
+
+@given(st.text(max_size=400))
+def test_one_line_is_printable(raw: str) -> None:
+    """Whatever comes in, one line of it holds no control or format character."""
+    line = text.one_line(raw)
+
+    assert not [c for c in line if ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or c in "\u202e\u2028"]
+
+
+@given(st.text(alphabet="\x1b[]0;mHJab\x07\\P", max_size=60))
+def test_no_escape_survives(raw: str) -> None:
+    """Broken and nested sequences leave no escape byte behind."""
+    assert "\x1b" not in text.clean(raw)

@@ -1,0 +1,241 @@
+"""The read model: the same for whoever reads the topics, in whatever order, from whenever."""
+
+from collections import deque
+from collections.abc import Iterable
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from arena import topics
+from arena.bus.base import Record
+from arena.messages import Usage
+from dashboard import calls, history, turns
+from dashboard.frame import Frame, build_frame
+from dashboard.view import TICKERS_BACK_S, WINDOWS, ArenaView
+from tests.dashboard.scenario import Scenario
+
+
+def eventful() -> Scenario:
+    """An arena in which everything happens that a view must survive."""
+    scenario = Scenario(seed=11, agents=Scenario().agents[:4], speed=1.0).run(12)
+    scenario.garbage(topics.TICKERS.name)
+    scenario.advance(60)
+    scenario.snapshot()
+    cut_off = scenario.begin_turn("momentum")
+    scenario.end_turn(cut_off, None, "", outcome="aborted", error="the process died")
+    scenario.end_turn(cut_off, None, "", outcome="aborted", error="the process died")
+    scenario.join("late", "momentum", "agent")
+    scenario.llm_call(cut_off, usage=Usage(prompt_tokens=7), scripted=False, outcome="failed")
+    scenario.beat("router", "momentum", counters={"dead_letters": 1})
+    scenario.dead_letter()
+    scenario.run(6)
+    scenario.order("late", "buy", "BTC-USD", Decimal("0.1"))
+    scenario.begin_turn("late")
+    scenario.advance(20)
+    scenario.ticker("ETH-USD")
+    return scenario
+
+
+EVENTFUL = eventful()
+
+
+def view_of(records: Iterable[Record]) -> ArenaView:
+    """A view that read these records."""
+    view = ArenaView()
+    for record in records:
+        view.apply(record)
+    return view
+
+
+def frame_of(view: ArenaView, scenario: Scenario = EVENTFUL) -> Frame:
+    """What a view shows when the scenario ends."""
+    return build_frame(view, scenario.wall, agent="momentum", trades=100, points=1_000)
+
+
+def shuffled(scenario: Scenario, random: Random) -> Iterable[Record]:
+    """The records in another order that the broker could serve: kept within each partition."""
+    logs = [deque(log) for _, log in sorted(scenario.by_partition().items())]
+    while logs:
+        log = random.choice(logs)
+        for _ in range(min(len(log), random.randint(1, 40))):
+            yield log.popleft()
+        logs = [one for one in logs if one]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0))
+def test_any_interleaving_of_the_topics_shows_the_same(seed: int) -> None:
+    """Partitions merge in any order, with looks in between: the end is the same frame."""
+    view, random = ArenaView(), Random(seed)
+    for record in shuffled(EVENTFUL, random):
+        view.apply(record)
+        if random.random() < 0.02:
+            frame_of(view)
+
+    assert frame_of(view_of(EVENTFUL.records)) == frame_of(view)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0))
+def test_who_joins_late_sees_what_the_others_see(seed: int) -> None:
+    """Reading only the windows gives the frame of one who was there from the start."""
+    random = Random(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "SNAPSHOTS_WINDOW", 7)
+        patch.setattr(turns, "TURNS_WINDOW", 9)
+        patch.setattr(calls, "CALLS_WINDOW", 11)
+        windows = {**WINDOWS, "market.snapshots": 7, "agent.turns": 9, "llm.calls": 11}
+        live = ArenaView()
+        for record in EVENTFUL.records:
+            live.apply(record)
+            if random.random() < 0.05:
+                frame_of(live)
+        late = view_of(
+            record for record in shuffled(EVENTFUL, random) if _late_reads(record, windows)
+        )
+
+        seen = frame_of(live)
+        assert seen.standing.partial
+        assert seen == frame_of(late)
+
+
+def _late_reads(record: Record, windows: dict[str, int | None]) -> bool:
+    if record.topic == topics.TICKERS.name:
+        since_ms = (EVENTFUL.wall - timedelta(seconds=TICKERS_BACK_S)).timestamp() * 1000
+        return record.timestamp_ms >= since_ms or record.value == b"{not json"
+    window = windows[record.topic]
+    end = EVENTFUL.ends[record.topic, record.partition]
+    return window is None or record.offset >= end - window
+
+
+def test_the_ranking_is_the_fold_of_the_account_log() -> None:
+    """Equity, cash, fees and counts are those of the accounts, best first."""
+    frame = frame_of(view_of(EVENTFUL.records))
+    bids = view_of(EVENTFUL.records).market.bids
+    accounts = EVENTFUL.shard.accounts
+
+    assert sorted(accounts) == sorted(row.agent for row in frame.ranking)
+    assert [row.rank for row in frame.ranking] == [1, 2, 3, 4, 5]
+    for row in frame.ranking:
+        account = accounts[row.agent]
+        assert (account.equity(bids), account.cash) == (row.equity, row.cash)
+        assert (account.fills, account.rejections) == (row.fills, row.rejections)
+    equities = [row.equity or 0 for row in frame.ranking]
+    assert sorted(equities, reverse=True) == equities
+
+
+def test_trades_tell_what_was_seen_and_what_was_paid() -> None:
+    """The newest order is the first row, priced against the snapshot the agent saw."""
+    trade = frame_of(view_of(EVENTFUL.records)).trades[0]
+
+    assert ("late", "buy", "0.1", "BTC-USD") == (
+        trade.agent,
+        trade.action,
+        trade.quantity,
+        trade.product_id,
+    )
+    assert trade.seen is not None
+    assert trade.price is not None
+    assert trade.move_bps == (trade.price / trade.seen - 1) * 10_000
+    assert (7.0, trade.price > trade.seen) == (round(trade.latency_ms, 6), trade.against)
+
+
+def test_a_rejection_says_the_rule_and_the_figures() -> None:
+    """What the executor wrote is shown, led by the reason."""
+    scenario = Scenario().run(1)
+    scenario.order("cash", "sell", "BTC-USD", Decimal(2))
+
+    trade = frame_of(view_of(scenario.records), scenario).trades[0]
+
+    assert "rejected: insufficient position: asked 2 BTC-USD, holds 0" == trade.words
+
+
+def test_an_aborted_turn_counts_once_and_says_why() -> None:
+    """The turn written twice is one turn; its words are the error."""
+    frame = frame_of(view_of(EVENTFUL.records[: _place_of_the_abort()]))
+    row = frame.row("momentum")
+    thought = next(t for t in frame.thoughts if t.agent == "momentum")
+
+    assert row is not None
+    assert (13, 1) == (row.turns, row.turns_aborted)
+    assert ("aborted", "the process died") == (thought.outcome, thought.words)
+
+
+def _place_of_the_abort() -> int:
+    dead = [i for i, r in enumerate(EVENTFUL.records) if r.topic == topics.DEAD_LETTERS.name]
+    return dead[0] + 1
+
+
+def test_an_agent_that_is_thinking_says_since_when() -> None:
+    """A turn that began and has not ended shows how long it takes."""
+    thought = next(t for t in frame_of(view_of(EVENTFUL.records)).thoughts if t.agent == "late")
+
+    assert (20.0, "") == (thought.deciding_s, thought.outcome)
+
+
+def test_what_cannot_be_read_is_counted_and_named() -> None:
+    """Garbage in a topic neither stops the view nor vanishes."""
+    standing = frame_of(view_of(EVENTFUL.records)).standing
+
+    assert (1, 1) == (standing.malformed, standing.dead_letters)
+    assert standing.malformed_newest.startswith("market.tickers[0]@")
+
+
+def test_a_damaged_account_log_is_said_and_not_folded_on() -> None:
+    """A record that breaks the chain stops the fold of its shard; the screen lives on."""
+    scenario = Scenario().run(3)
+    records = list(scenario.records)
+    place = next(
+        i for i, r in enumerate(records) if r.topic == topics.EVENTS.name and r.offset == 2
+    )
+    broken = records[place]
+    value = (broken.value or b"").replace(b"momentum", b"momentun")
+    records[place] = Record(
+        broken.topic, broken.partition, broken.offset, broken.timestamp_ms, None, value,
+        broken.headers,
+    )  # fmt: skip
+
+    frame = frame_of(view_of(records), scenario)
+
+    assert "account.events[0]" in frame.standing.broken_log
+
+
+def test_a_model_of_unknown_price_costs_an_unknown_sum() -> None:
+    """Cost is None, not zero, where no price is known; scripted models cost nothing."""
+    scenario = Scenario(scripted=False).run(2)
+    standing = frame_of(view_of(scenario.records), scenario).standing
+    free = frame_of(view_of(Scenario().run(2).records), scenario).standing
+
+    assert (None, 12) == (standing.cost_usd, standing.unpriced)
+    assert (Decimal(0), 0) == (free.cost_usd, free.unpriced)
+
+
+def test_silent_and_stopped_processes_are_told_apart() -> None:
+    """No heartbeat for 15 s is silent, a farewell is stopped, ten minutes of silence is gone."""
+    scenario = Scenario(agents=())
+    scenario.beat("router", "old")
+    scenario.wall += timedelta(seconds=590)
+    scenario.beat("router", "gone", at=scenario.wall - timedelta(seconds=601))
+    scenario.beat("router", "left", status="stopping")
+    scenario.beat("router", "well")
+
+    rows = {row.name: row.life for row in frame_of(view_of(scenario.records), scenario).processes}
+
+    assert {"old": "silent", "left": "stopped", "well": "running"} == rows
+
+
+def test_a_tombstone_removes_an_agent_from_the_roster() -> None:
+    """Compacted topics forget by a record without a value."""
+    scenario = Scenario(agents=())
+    scenario.write(topics.ROSTER.name, EVENTFUL_SPEC, "agent/brainrot")
+    record = scenario.records[-1]
+    gone = Record(record.topic, 0, record.offset + 1, 0, record.key, None)
+
+    assert [] == [row.agent for row in frame_of(view_of([record, gone]), scenario).ranking]
+
+
+EVENTFUL_SPEC = view_of(EVENTFUL.records).roster["brainrot"]

@@ -1,0 +1,57 @@
+"""The newest offsets of a topic."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.window import Window
+
+
+def filled(offsets: range, length: int) -> Window[int]:
+    """A window that read these offsets of partition 0, every one an item."""
+    window: Window[int] = Window(length)
+    for offset in offsets:
+        window.advance(0, offset)
+        window.add(0, offset, offset)
+    return window
+
+
+@given(st.integers(0, 40), st.integers(1, 12))
+def test_a_late_reader_holds_the_same(end: int, length: int) -> None:
+    """Who begins at the window's first offset holds what one from the start still holds."""
+    from_the_start = filled(range(end), length)
+    late = filled(range(max(0, end - length), end), length)
+
+    assert list(late) == list(from_the_start)
+    assert late.complete == from_the_start.complete
+
+
+@given(st.integers(0, 40), st.integers(1, 12))
+def test_it_holds_no_more_than_its_length(end: int, length: int) -> None:
+    """The window is bounded, and what it gives back is what it lost."""
+    window: Window[int] = Window(length)
+    lost: list[int] = []
+    for offset in range(end):
+        lost += window.advance(0, offset)
+        window.add(0, offset, offset)
+
+    assert list(range(end)) == lost + list(window)
+    assert len(list(window)) == min(end, length)
+
+
+def test_records_without_an_item_move_it_too() -> None:
+    """An unreadable record takes a place, or readers would disagree on where the window begins."""
+    window = filled(range(3), 3)
+
+    assert [0, 1] == [*window.advance(0, 3), *window.advance(0, 4)]
+    assert [2] == list(window)
+
+
+def test_partitions_are_counted_apart() -> None:
+    """Each partition has a window of its own."""
+    window: Window[str] = Window(1)
+    for partition in (0, 1):
+        window.advance(partition, 0)
+        window.add(partition, 0, f"p{partition}")
+
+    assert ["p0", "p1"] == list(window)
+    assert window.complete
