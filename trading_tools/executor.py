@@ -38,14 +38,17 @@ class Executor:
         node: Bus, clock, counters.
         rules: What orders are decided by.
         tools: The account tools by name.
+        seats: Which shards to serve.
     """
 
-    def __init__(self, node: Node, rules: TradingRules, tools: Mapping[str, Tool]) -> None:
+    def __init__(
+        self, node: Node, rules: TradingRules, tools: Mapping[str, Tool], seats: Seats
+    ) -> None:
         """Nothing is read before `run`."""
         self._node = node
         self._rules = rules
         self._tools = tools
-        self._seats = Seats(node)
+        self._seats = seats
         self._feed = PriceFeed(node)
         self._owners: dict[int, Owner] = {}
         self._ignored: dict[int, int] = {}

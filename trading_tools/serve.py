@@ -9,6 +9,7 @@ from arena.node import Node
 from trading_tools.executor import Executor
 from trading_tools.registry import Tool, load_catalogue
 from trading_tools.rules import TradingRules
+from trading_tools.seats import Seats
 from trading_tools.server import ToolServer
 from trading_tools.together import run_together
 
@@ -41,7 +42,7 @@ async def serve_tools(
     if executor:
         node.details["fees"] = rules.fee_schedule
         await _publish(node, account, rules)
-        work.append(Executor(node, rules, account).run())
+        work.append(Executor(node, rules, account, Seats(node)).run())
     if stateless:
         await _publish(node, others)
         work.append(ToolServer(node, others).run())

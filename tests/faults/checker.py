@@ -40,6 +40,7 @@ def effective_events(records: list[Raw], findings: Findings) -> list[Json]:
     """The events that count, by epoch, sequence and chain."""
     epoch, owner, seq, head = 0, "", 0, "0" * 64
     decided: set[str] = set()
+    ignored: list[str] = []
     found: list[Json] = []
     for expected, raw in enumerate(records):
         findings.expect(raw.offset == expected, f"offset {raw.offset} stands at {expected}")
@@ -64,11 +65,12 @@ def effective_events(records: list[Raw], findings: Findings) -> list[Json]:
                 decided.add(body["order_id"])
                 found.append({**body, "kind": raw.kind, "at_offset": raw.offset})
             else:
-                findings.counts["ignored"] += 1
-                findings.counts["written_twice"] += body["order_id"] in decided
+                ignored.append(body["order_id"])
         if counts:
             head = hashlib.sha256(head.encode() + raw.value).hexdigest()
     findings.counts["events"] = len(records)
+    findings.counts["ignored"] = len(ignored)
+    findings.counts["written_twice"] = sum(order_id in decided for order_id in ignored)
     findings.counts["effective"] = len(found)
     return found
 
@@ -118,8 +120,8 @@ def check_replies(
             if body["tool"] == "execute_trade":
                 check_trade_reply(body, events.get(body["call_id"]), findings)
             elif body["tool"] == "get_portfolio" and body["ok"]:
-                offset = commands[body["call_id"]][0][0]
-                check_portfolio_reply(body, offset, books[agent], findings)
+                offsets = [offset for offset, _ in commands[body["call_id"]]]
+                check_portfolio_reply(body, offsets, books[agent], findings)
     for call_id, places in commands.items():
         offset, call = places[0]
         if when(call["deadline_at"]) < when(call["issued_at"]):
@@ -148,15 +150,14 @@ def check_trade_reply(reply: Json, event: Json | None, findings: Findings) -> No
         findings.expect(mine not in value or value[mine] == event[theirs], f"{name}: {mine}")
 
 
-def check_portfolio_reply(reply: Json, offset: int, book: Book, findings: Findings) -> None:
+def check_portfolio_reply(reply: Json, offsets: list[int], book: Book, findings: Findings) -> None:
     """A portfolio is the state after all commands before it; given again, it may be newer."""
-    before = [cash for source, cash in book.history if source < offset]
-    later = [cash for source, cash in book.history if source >= offset]
-    allowed = {*before[-1:], *later}
+    exact = [[cash for source, cash in book.history if source < at][-1] for at in offsets]
+    later = [cash for source, cash in book.history if source >= offsets[0]]
     told = Decimal(reply["value"]["cash_usd"])
     findings.counts["portfolios"] += 1
-    findings.counts["portfolios_newer"] += told not in before[-1:]
-    findings.expect(told in allowed, f"portfolio at {offset} tells {told}, not {before[-1:]}")
+    findings.counts["portfolios_newer"] += told not in exact
+    findings.expect(told in {*exact, *later}, f"portfolio at {offsets} tells {told}, not {exact}")
 
 
 def check_dead_letters(topics: Topics, findings: Findings) -> None:

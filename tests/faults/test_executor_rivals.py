@@ -1,0 +1,55 @@
+"""Two executors on one shard: at once, in turn, and back from the dead."""
+
+import asyncio
+import random
+import signal
+
+import pytest
+
+from arena.bus.kafka import KafkaBus
+from tests.faults.conftest import run_traffic
+from tests.faults.harness import Executors
+
+pytestmark = [pytest.mark.timeout(600)]
+
+ZOMBIE_S = 14.0
+"""Longer than a silent member's session, so that the standby takes over."""
+
+
+async def test_two_owners_at_once(bus: KafkaBus, executors: Executors) -> None:
+    """Two executors that both claim the shard for ever cost time, never an order."""
+    executors.command = ("-m", "tests.faults.rival")
+    executors.start("one")
+    executors.start("two")
+    rng = random.Random(3)
+
+    async def trouble() -> None:
+        while True:
+            await asyncio.sleep(rng.uniform(1.5, 3))
+            executors.signal(rng.choice(("one", "two")), signal.SIGKILL)
+
+    findings = await run_traffic(bus, executors, 3, trouble(), orders=1_000)
+
+    assert not findings.wrong, findings.summary()
+    assert findings.counts["epochs"] >= 3
+
+
+async def test_a_zombie_comes_back(bus: KafkaBus, executors: Executors) -> None:
+    """The standby takes over from a stopped owner, which then cannot tell anybody anything."""
+    executors.start("one")
+    await executors.wait_until_owned(0)
+    executors.start("two")
+
+    async def trouble() -> None:
+        await asyncio.sleep(2)
+        owned = executors.times_owned()
+        executors.signal("one", signal.SIGSTOP)
+        await executors.wait_until_owned(owned)
+        await asyncio.sleep(1)
+        executors.signal("one", signal.SIGCONT)
+        await asyncio.sleep(3600)
+
+    findings = await run_traffic(bus, executors, 4, trouble())
+
+    assert not findings.wrong, findings.summary()
+    assert findings.counts["epochs"] >= 2
