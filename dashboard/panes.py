@@ -251,8 +251,8 @@ def _thought_note(thought: Thought, frame: Frame) -> Text:
     return Text(f"{text.short_count(thought.tokens)} tok  {ago} ago", style=QUIET)
 
 
-def legend(frame: Frame) -> list[Text]:
-    """What must be said of the ranking: scripted models, baselines, simulated prices."""
+def legend(frame: Frame, height: int) -> list[Text]:
+    """What must be said of the ranking: scripted models, baselines, rows out of sight."""
     parts: list[Text] = []
     scripted = [row.scripted for row in frame.ranking if row.scripted is not None]
     if scripted and all(scripted):
@@ -261,6 +261,8 @@ def legend(frame: Frame) -> list[Text]:
         parts.append(Text("s scripted rules, not an LLM", style=WARNING))
     if any(row.kind == "baseline" for row in frame.ranking):
         parts.append(Text("b baseline", style=QUIET))
+    if len(frame.ranking) >= height:
+        parts.append(Text(f"{height - 1} of {len(frame.ranking)}", style=QUIET))
     if frame.standing.broken_log:
         parts = [Text(f"ACCOUNT LOG BROKEN: {frame.standing.broken_log}", style=ALARM)]
     return parts

@@ -159,7 +159,7 @@ def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
     else:
         reading = []
     lines = [
-        top(width, Section("ranking", ui.pane == "ranking", panes.legend(frame))),
+        top(width, Section("ranking", ui.pane == "ranking", panes.legend(frame, heights.ranking))),
         *side(
             reading or panes.ranking(frame, inner, heights.ranking, chosen), width, heights.ranking
         ),

@@ -1,0 +1,96 @@
+"""Curves in braille."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arena.money import SCALE
+from dashboard.plot import AXIS_CELLS, plot_returns
+from dashboard.rows import Series
+
+OPENING = 100_000 * SCALE
+
+
+def series(*percents: float | None, agent: str = "momentum", rank: int = 1) -> Series:
+    """A curve of returns in percent, one a minute."""
+    values = tuple(
+        (n * 60_000, None if p is None else round(OPENING * (1 + p / 100)))
+        for n, p in enumerate(percents)
+    )
+    return Series(agent, rank, rank, OPENING, values)
+
+
+def plain(curves: list[Series], width: int = 60, height: int = 9) -> list[str]:
+    """The lines without styles."""
+    return [line.plain for line in plot_returns(curves, width, height)]
+
+
+def test_the_axis_names_the_extremes_and_zero() -> None:
+    """The scale is told: highest, lowest and no change."""
+    lines = plain([series(-1, 0, 2)])
+
+    assert ["+2.00%", "-1.00%"] == [lines[0][:AXIS_CELLS].strip(), lines[-1][:AXIS_CELLS].strip()]
+    assert any(line.startswith("  0.00% ") for line in lines)
+
+
+def test_a_rising_curve_goes_from_the_lower_left_to_the_upper_right() -> None:
+    """Time runs to the right and gains upwards."""
+    lines = plain([series(*range(10))])
+
+    dots = [
+        [at for at, c in enumerate(line) if "\u2800" < c <= "\u28ff"]
+        for line in (lines[0], lines[-1])
+    ]
+    assert min(dots[0]) > max(dots[1])
+
+
+def test_every_curve_is_named_where_it_ends() -> None:
+    """Colour is not needed to tell curves apart: rank and name stand beside their ends."""
+    lines = plain([series(0, 2, agent="up"), series(0, -2, agent="down", rank=2)])
+
+    assert lines[0].rstrip().endswith("1 up")
+    assert lines[-1].rstrip().endswith("2 down")
+
+
+def test_names_of_equal_curves_do_not_cover_each_other() -> None:
+    """Curves that end in the same place are named on lines of their own."""
+    curves = [series(0, 1, agent=f"a{n}", rank=n) for n in range(1, 6)]
+    ends = [line.split()[-2:] for line in plain(curves) if line.rstrip()[-2:-1] == "a"]
+
+    assert [[str(n), f"a{n}"] for n in range(1, 6)] == ends
+
+
+def test_the_chosen_curve_is_named_even_in_a_crowd() -> None:
+    """With more curves than lines, the chosen one keeps its name."""
+    curves = [series(0, n, agent=f"a{n:02d}", rank=n) for n in range(1, 31)]
+    lines = [line.plain for line in plot_returns(curves, 60, 6, chosen="a30")]
+
+    assert any("30 a30" in line for line in lines)
+
+
+@pytest.mark.parametrize("curves", [[], [series(1)], [series(None, None, 1)]])
+def test_nothing_to_compare_is_no_plot(curves: list[Series]) -> None:
+    """A curve needs two points in time."""
+    assert [] == plot_returns(curves, 60, 9)
+
+
+def test_a_gap_at_the_start_is_left_empty() -> None:
+    """An agent that joined later begins where its account does."""
+    lines = plain([series(None, None, 1, 1), series(0, 0, 0, 0, agent="cash", rank=2)])
+    first = lines[0][AXIS_CELLS:]
+
+    assert min(at for at, c in enumerate(first) if "\u2800" < c <= "\u28ff") > 10
+
+
+@given(
+    st.lists(st.lists(st.none() | st.floats(-99, 500), min_size=1, max_size=40), max_size=6),
+    st.integers(1, 200),
+    st.integers(1, 40),
+)
+def test_lines_always_fit(values: list[list[float | None]], width: int, height: int) -> None:
+    """Whatever the curves, the plot has its size or there is none."""
+    curves = [series(*one, agent=f"agent-{n}", rank=n) for n, one in enumerate(values, 1)]
+    lines = plot_returns(curves, width, height)
+
+    assert len(lines) in (0, height)
+    assert {line.cell_len for line in lines} <= {width}
