@@ -4,7 +4,8 @@ Starts a broker with data of its own, the processes of `examples/demo.toml` on i
 dashboard on a terminal and progress lines elsewhere, stops everything, prints the standings.
 Writes `<home>/runs/<time>/`, the broker's data included: what it printed can be read again.
 
-Exit codes: 0, 1 where the arena did not work, 130 after Ctrl-C, 143 after SIGTERM.
+Exit codes: 0, 1 where the arena did not work, 130 after Ctrl-C, 143 after SIGTERM,
+141 where the reader of its output went away.
 """
 
 import json
@@ -34,9 +35,11 @@ from arena.commands.session import (
     on_terminal,
     open_run,
     processes_of,
+    typed,
     watch,
 )
 from arena.commands.steps import Steps
+from arena.commands.where import mute_output
 from arena.errors import EXIT_NO, ArenaError
 from arena.localbroker.progress import Step
 from arena.localbroker.resolve import resolve_broker
@@ -55,6 +58,7 @@ LINE_INTERVAL_S = 8.0
 DASHBOARD_SPARE_S = 10.0
 STANDINGS_DEADLINE_S = 60.0
 EXIT_TERMINATED = 143
+EXIT_PIPE = 141
 STEP_VARIABLE = "ARENA_STEP"
 
 
@@ -87,6 +91,9 @@ def demo(
             code = _demo(text, seconds, json_file, stack)
     except Terminated:
         code = EXIT_TERMINATED
+    except BrokenPipeError:
+        mute_output()
+        code = EXIT_PIPE
     sys.exit(code)
 
 
@@ -181,7 +188,13 @@ class _Show:
         self._tell_crash(run)
         if signals.received is not None:
             return None
-        return self._standings()
+        try:
+            return self._standings()
+        except ArenaError:
+            # Ctrl-C reaches the process that was asked, too: then its silence is no failure.
+            if signals.received is None:
+                raise
+            return None
 
     def _introduce(self, steps: Steps, processes: list[ProcessSpec]) -> None:
         spec = self.begin.spec
@@ -193,7 +206,7 @@ class _Show:
         print(" Nothing here trades real money. Ctrl-C stops everything.")
         if self.begin.broker.note:
             print(f" Note: {self.begin.broker.note}.")
-        print(flush=True)
+        print("" if self.terminal else "\n", end="", flush=True)
 
     def _tell(self, change: Change) -> None:
         text = f" {change.name} {change.text}"
@@ -241,17 +254,21 @@ class _Show:
     def print_end(self, document: words.Document) -> None:
         """The standings, where the records are, and what to try next."""
         spec = self.begin.spec
+        arena = typed()
         lines = [
             "",
             *words.standings_title(document, self.elapsed_s, spec.arena.interval_s),
             *words.standings_table(document),
             "",
             *words.too_few_words(document, self.elapsed_s),
-            f"{words.prices_words(spec)} {words.models_words(spec)}",
+            words.prices_words(spec),
+            words.models_words(spec),
             "",
-            f"Records: {self.begin.directory}   read them: arena tail account.events",
+            f"Records: {self.begin.directory}",
+            f"  read them:        {arena} tail account.events",
+            "Next:",
+            f"  the live market:  {arena} up examples/live.toml",
+            f"  a real model:     OPENAI_API_KEY=... {arena} up examples/single-model.toml",
+            f"  your own arena:   {arena} up ARENA.toml, after one of examples/",
         ]
-        print("\n".join(f" {line}".rstrip() for line in lines))
-        print(" Next:  the live market   arena up examples/live.toml")
-        print("        a real model      OPENAI_API_KEY=... arena up examples/single-model.toml")
-        print("        your own          arena up examples/demo.toml, then change it")
+        print("\n".join(f" {line}".rstrip() for line in lines), flush=True)

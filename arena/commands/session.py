@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -157,3 +158,14 @@ def exit_code_of(signals: StopSignals) -> int | None:
 def on_terminal() -> bool:
     """True where a person sees what we print and can press keys."""
     return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def typed() -> str:
+    """How the person at this machine writes `arena`: as it is, where the shell finds it."""
+    if shutil.which("arena"):
+        return "arena"
+    script = Path(sys.executable).with_name("arena")
+    if not script.exists():
+        return f"{sys.executable} -m arena"
+    here = Path.cwd()
+    return str(script.relative_to(here) if script.is_relative_to(here) else script)

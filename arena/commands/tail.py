@@ -1,6 +1,5 @@
 """`arena tail TOPIC`: the messages of a topic, decoded. Reads one topic, writes nothing."""
 
-import os
 import re
 import sys
 import time
@@ -13,7 +12,7 @@ from arena import topics
 from arena.bus.base import Bus, LogReader
 from arena.bus.kafka_admin import list_topics
 from arena.commands.reading import Filter, From, parse_from, render
-from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena, say
+from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena, mute_output, say
 from arena.errors import UsageError
 from arena.node import run_async
 from arena.settings import Settings
@@ -105,9 +104,7 @@ async def _tail(
         finally:
             await reader.close()
     except BrokenPipeError:
-        # The reader of our output (head, less) has seen enough. Python would complain again
-        # when it flushes at exit, so it gets another place to flush to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        mute_output()
     finally:
         await bus.close()
 

@@ -22,6 +22,7 @@ from arena.commands.session import (
     on_terminal,
     open_run,
     processes_of,
+    typed,
     watch,
 )
 from arena.commands.words import models_words, prices_words, process_words
@@ -154,10 +155,10 @@ def _introduce(begin: Beginning, processes: list[ProcessSpec]) -> None:
     print(f" arena {spec.arena.name}, {len(processes)} processes: {words}")
     print(f" {prices_words(spec)}\n {models_words(spec)}")
     print(" Nothing here trades real money. Ctrl-C stops everything.")
-    print(f" Logs: {begin.directory}/logs   how it fares: arena status", flush=True)
+    print(f" Logs: {begin.directory}/logs   how it fares: {typed()} status", flush=True)
     if begin.broker.note:
         print(f" Note: {begin.broker.note}.", flush=True)
 
 
 def _say_end(run: ArenaRun) -> None:
-    print(f" Records: {run.directory}   read them: arena tail account.events", flush=True)
+    print(f" Records: {run.directory}   read them: {typed()} tail account.events", flush=True)

@@ -131,3 +131,11 @@ def _broker_of(
 def say(text: str) -> None:
     """A remark for people, on standard error: never part of the output."""
     print(f"arena: {text}", file=sys.stderr)
+
+
+def mute_output() -> None:
+    """Send what is still to be printed nowhere: the reader of our output (head, less) has left.
+
+    Python would complain again when it flushes at exit.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

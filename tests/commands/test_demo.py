@@ -106,6 +106,7 @@ def test_a_demo_trades_and_leaves_its_records(home: Path, tmp_path: Path) -> Non
     [
         (signal.SIGINT, "[3/3]", 130),
         (signal.SIGTERM, "left", 143),
+        (signal.SIGTERM, "ready on", 143),
         (signal.SIGINT, "arena", 130),
         (signal.SIGTERM, "arena", 143),
     ],
@@ -161,4 +162,24 @@ def test_kill_9_of_the_demo_leaves_no_process(home: Path) -> None:
         time.sleep(0.2)
     process.wait()
     process.stdout.close()
+    require_nothing_left(home)
+
+
+@pytest.mark.timeout(240)
+def test_a_closed_pipe_ends_the_demo_quietly(home: Path) -> None:
+    """`arena demo | head -2` stops everything and complains about nothing."""
+    done = subprocess.run(
+        [
+            "/bin/bash",
+            "-c",
+            f"{sys.executable} -m arena demo --seconds 60 | head -2; exit $PIPESTATUS",
+        ],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (141, "")
     require_nothing_left(home)

@@ -195,6 +195,19 @@ def test_a_log_stays_within_its_bound(
     assert (log.stat().st_size, log.with_suffix(".log.1").stat().st_size) == (0, 1001)
 
 
+def test_the_end_of_a_foreground_process_ends_the_run(
+    supervised: Callable[..., Supervisor],
+) -> None:
+    """The dashboard shares our session, and when the user leaves it the run is over."""
+    supervisor = supervised(python("node", FOREVER), python("screen", "pass", foreground=True))
+    supervisor.start()
+    assert not supervisor.foreground_ended
+
+    wait_for(lambda: ticked(supervisor).foreground_ended)
+
+    assert [r.state for r in supervisor.records()] == ["running", "finished"]
+
+
 PARENT = textwrap.dedent("""\
     import sys, time
     from pathlib import Path
