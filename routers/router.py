@@ -203,6 +203,9 @@ class AgentRouter:
             await self._bus.append(topics.TURNS.name, turn, key=agent)
             history.end(turn)
             self._count(turn)
+        if history.last_offset != self._history.last_offset:
+            # Another process played since: what this one knew of the account may be old.
+            self._known = None
         self._history = history
         self._restored_at = changes
         await self._announce()

@@ -1,0 +1,86 @@
+"""Ownership that moves in the middle of a turn: no turn ends twice, none is lost needlessly."""
+
+from arena.bus.memory import MemoryBus
+from arena.messages import ChatReply, ChatRequest
+from tests.routers.builders import reply
+from tests.routers.company import Company, OtherConnection, playing, seat, trading_model, until
+
+
+def silent_model(_: ChatRequest) -> ChatReply | None:
+    """Never answers."""
+    return None
+
+
+def rebalance(bus: MemoryBus) -> None:
+    """Give the agent's partition to the member that came last."""
+    bus.cluster.groups["alpha"].members.reverse()
+    bus.cluster.rebalance("alpha")
+
+
+async def test_a_turn_goes_on_when_its_owner_stays(memory_bus: MemoryBus) -> None:
+    """A rebalance that gives the partition back costs nothing: the turn is finished once."""
+    async with Company(memory_bus, silent_model).working() as company:
+        async with playing(memory_bus, seat()) as node:
+            await company.publish(0)
+            await until(lambda: company.requests)
+            (member,) = memory_bus.cluster.groups["alpha"].members
+            owned = member.assignment()
+            member.assign(frozenset())
+            member.assign(owned)
+            asked = company.requests[0]
+            await memory_bus.append(asked.reply_to, reply(asked, text="ok"))
+            (turn,) = await company.wait_for_turns(1)
+        records = await company.turns()
+
+    assert ("completed", 2) == (turn.outcome, len(records))
+    assert 0 == node.counters["handed_over"]
+
+
+async def test_a_turn_that_was_taken_over_is_not_ended_twice(memory_bus: MemoryBus) -> None:
+    """The new owner aborts it; the old one drops it, and goes on when it owns the agent again."""
+    spare = await OtherConnection.to(memory_bus)
+    async with (
+        Company(memory_bus, silent_model).working() as company,
+        playing(memory_bus, seat()) as first,
+        playing(spare, seat(), name="spare") as second,
+    ):
+        await company.publish(0)
+        await until(lambda: company.requests)
+        rebalance(memory_bus)
+        await company.wait_for_turns(1)
+        asked = company.requests[0]
+        await memory_bus.append(asked.reply_to, reply(asked, text="too late"))
+        company.model = trading_model
+        await company.publish(1)
+        await company.wait_for_turns(2)
+        rebalance(memory_bus)
+        await until(lambda: first.counters["handed_over"] == 1)
+        await company.publish(2)
+        turns = await company.wait_for_turns(3)
+
+    assert [(0, "aborted"), (1, "completed"), (2, "completed")] == [
+        (t.snapshot_offset, t.outcome) for t in turns
+    ]
+    assert (1, 2) == (first.counters["turns"], second.counters["turns"])
+
+
+async def test_an_account_that_another_process_traded_is_forgotten(
+    memory_bus: MemoryBus,
+) -> None:
+    """Memory comes from the log; an account that may be old is not shown as the agent's own."""
+    spare = await OtherConnection.to(memory_bus)
+    async with (
+        Company(memory_bus).working() as company,
+        playing(memory_bus, seat()),
+        playing(spare, seat(), name="spare"),
+    ):
+        for number in range(3):
+            await company.publish(number)
+            await company.wait_for_turns(number + 1)
+            rebalance(memory_bus)
+        await company.publish(3)
+        turns = await company.wait_for_turns(4)
+    prompts = [t.messages[1].content for t in turns]
+
+    assert [False] * 4 == ["## Your account" in p for p in prompts]
+    assert 3 == prompts[3].count("bought 0.1 BTC-USD")
