@@ -18,8 +18,9 @@ from connectors.coinbase.snapshot import Cadence, Origin, compose
 
 HISTORY_DEADLINE_S: Final = 60.0
 TICKERS_DEADLINE_S: Final = 10.0
-CANDLES_DEADLINE_S: Final = 3.0
-"""How long a snapshot waits for the candles of the minute that just closed, in wall seconds."""
+CANDLES_WAIT_S: Final = (0.1, 3.0)
+"""Least and most wall seconds a snapshot waits for the candles of the minute that just closed; in
+between it is a quarter of the wall time from one snapshot to the next."""
 PAUSE_S: Final = (0.02, 1.0)
 """Least and most wall seconds between two looks at the clock."""
 WAITING_LOG_S: Final = 10.0
@@ -100,7 +101,11 @@ class Snapshotter:
         """Wait for the candles, flush the tickers, compose, append."""
         clock = self._node.clock
         began_s = clock.monotonic()
-        current = await self._refresher.wait_until_current(windows_at, CANDLES_DEADLINE_S)
+        low, high = CANDLES_WAIT_S
+        patience_s = self._cadence.interval_s / self._origin().speed / 4
+        current = await self._refresher.wait_until_current(
+            windows_at, min(max(patience_s, low), high)
+        )
         await self._publisher.flush()
         now_s = clock.monotonic()
         snapshot = compose(

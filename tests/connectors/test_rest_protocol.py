@@ -1,0 +1,171 @@
+"""REST bodies: products, candles, tickers, errors of every shape."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.coinbase.rest_protocol import (
+    RestMalformed,
+    error_text,
+    list_products,
+    read_candles,
+    read_ticker,
+    read_time,
+)
+
+BTC = {
+    "id": "BTC-USD",
+    "base_currency": "BTC",
+    "quote_currency": "USD",
+    "base_increment": "0.00000001",
+    "quote_increment": "0.01",
+    "min_market_funds": "1",
+    "status": "online",
+    "trading_disabled": False,
+}
+ROW = "[1584316800, 5236.01, 5346.05, 5346.03, 5245.17, 3728.67857634]"
+
+
+def listing(*entries: object) -> bytes:
+    """A body of `GET /products`."""
+    return json.dumps(entries).encode()
+
+
+def test_only_what_trades_is_online() -> None:
+    """Delisted, disabled, unknown and malformed products are rejected with a reason."""
+    body = listing(
+        BTC,
+        BTC | {"id": "OLD-USD", "status": "delisted"},
+        BTC | {"id": "OFF-USD", "trading_disabled": True},
+        BTC | {"id": "BAD-USD", "base_increment": 0.1},
+        "noise",
+    )
+    wanted = ["BTC-USD", "OLD-USD", "OFF-USD", "BAD-USD", "NEW-USD", "BTC-USD"]
+    found = list_products(body, wanted, venue="coinbase")
+
+    assert ["BTC-USD"] == [p.product_id for p in found.online]
+    assert Decimal("0.01") == found.online[0].quote_increment
+    assert ("delisted", "trading disabled", "unknown") == tuple(
+        found.rejected[name] for name in ("OLD-USD", "OFF-USD", "NEW-USD")
+    )
+    assert found.rejected["BAD-USD"].startswith("malformed: base_increment")
+
+
+def test_reads_a_real_listing(shared_recordings: Path) -> None:
+    """162 products of 2021: those that are online are read."""
+    import cramjam
+
+    path = shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.0.zst"
+    text = bytes(cramjam.zstd.decompress(path.read_bytes())).decode()
+    body = next(line for line in text.splitlines() if "/products" in line).split(": ", 1)[1]
+    wanted = [entry["id"] for entry in json.loads(body)]
+    found = list_products(body, wanted, venue="coinbase")
+
+    assert 162 == len(found.online) + len(found.rejected)
+    assert {"online"} == {product.status for product in found.online}
+    assert 100 < len(found.online)
+
+
+def test_candles_are_sorted_exact_and_unique() -> None:
+    """Low, high, open, close in that order; newest first on the wire, oldest first here."""
+    body = f"[{ROW}, [1584316740, 1, 4, 2, 3, 4.727521520000001], {ROW}]"
+    candles, wrong = read_candles(body)
+
+    assert 0 == wrong
+    assert [1584316740, 1584316800] == [int(c.start.timestamp()) for c in candles]
+    first = candles[0]
+    assert [1, 4, 2, 3] == [int(p) for p in (first.low, first.high, first.open, first.close)]
+    assert Decimal("4.727521520000001") == first.volume
+
+
+def test_reads_real_candles(shared_recordings: Path) -> None:
+    """Bodies of 300 rows as the venue sent them."""
+    for name in ("2020-03-20-00-00.json", "2020-03-20-05-00.json"):
+        path = shared_recordings / "candles" / "coinbase_pro_node" / name
+        candles, wrong = read_candles(path.read_bytes())
+        assert (300, 0) == (len(candles), wrong)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "[1584316800, 5, 4, 4.5, 4.5, 1]",
+        "[1584316800, 1, 2, 3, 1, 1]",
+        "[1584316800, 0, 2, 1, 1, 1]",
+        "[1584316800, 1, 2, 1, 1, -1]",
+        "[1584316800, 1, 2, 1, 1]",
+        '[1584316800, "1", 2, 1, 1, 1]',
+        "[1584316800.5, 1, 2, 1, 1, 1]",
+        "[99999999999999, 1, 2, 1, 1, 1]",
+        f"[1584316800, 1, 2, 1, 1, 0.{'1' * 60}]",
+        "[1584316800, true, 2, 1, 1, 1]",
+        "null",
+    ],
+)
+def test_a_row_that_is_no_candle_is_counted(row: str) -> None:
+    """A wrong row is left out and counted, the others stand."""
+    candles, wrong = read_candles(f"[{ROW}, {row}]")
+
+    assert (1, 1) == (len(candles), wrong)
+
+
+@pytest.mark.parametrize(
+    "body", ["{}", "", "<html>", "[[1584316800, NaN, 1, 1, 1, 1]]", "[" * 9999]
+)
+def test_a_body_that_is_no_list_is_malformed(body: str) -> None:
+    """Not JSON, not a list, or NaN."""
+    with pytest.raises(RestMalformed):
+        read_candles(body)
+
+
+@given(st.recursive(st.none() | st.floats() | st.integers() | st.text(), st.lists))
+def test_candles_of_any_json(body: object) -> None:
+    """Whatever JSON comes gives candles or `RestMalformed`."""
+    try:
+        candles, wrong = read_candles(json.dumps(body))
+    except RestMalformed:
+        return
+    assert candles == []
+    assert wrong >= 0
+
+
+def test_a_ticker_and_a_time() -> None:
+    """What `/products/{id}/ticker` and `/time` say."""
+    body = (
+        '{"ask":"2","bid":"1.9","volume":"7","trade_id":86326522,"price":"1.95","size":"0.2",'
+        '"time":"2026-02-24T07:20:00.716579Z","rfq_volume":"0"}'
+    )
+    seen = read_ticker(body, "BTC-USD")
+
+    assert (Decimal("1.9"), Decimal(2), 86326522) == (seen.best_bid, seen.best_ask, seen.trade_id)
+    assert datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC) == read_time('{"iso":"2026-01-02T03:04:05Z"}')
+    for wrong in ('{"ask":2}', "[]", "{}"):
+        with pytest.raises(RestMalformed):
+            read_ticker(wrong, "BTC-USD")
+        with pytest.raises(RestMalformed):
+            read_time(wrong)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "expected"),
+    [
+        ("application/json", b'{"message":"NotFound"}', "NotFound"),
+        ("text/plain", b'{"message":"Public rate limit exceeded"}', "Public rate limit exceeded"),
+        ("text/plain", b"Unauthorized", "Unauthorized"),
+        ("text/html", b"<html><title>502 Bad\nGateway</title><p>x", "HTML: 502 Bad Gateway"),
+        ("text/html", b"<p>blocked</p>", "HTML: blocked"),
+        ("application/json", b'{"error":', '{"error":'),
+        ("application/json", b"", "an empty body"),
+        ("text/plain", b"x" * 10_000, "x" * 200),
+    ],
+)
+def test_an_error_is_one_line_whatever_its_shape(
+    content_type: str, body: bytes, expected: str
+) -> None:
+    """JSON, plain text and HTML each become words."""
+    assert expected == error_text(content_type, body)

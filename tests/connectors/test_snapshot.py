@@ -1,0 +1,120 @@
+"""Snapshots: what is in them, and when one is due."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from arena import wire
+from arena.messages import Ticker
+from arena.topics import RECORD_BYTES_MAX
+from connectors.cli import PRODUCTS_MAX
+from connectors.coinbase.candles import CandleBook
+from connectors.coinbase.feed import Feed
+from connectors.coinbase.snapshot import Cadence, Origin, compose
+from tests.connectors.builders import T0, received, ticker
+from tests.connectors.test_candles import T0_S, filled
+
+
+def test_a_snapshot_tells_what_is_known_and_what_is_not() -> None:
+    """A product with a ticker is fresh, one without is stale with no age; offsets go along."""
+    feed = Feed()
+    fresh = feed.apply(ticker("100", trade_id=1), received(10))
+    assert isinstance(fresh, Ticker)
+    snapshot = compose(
+        feed=feed,
+        books={"SOL-USD": CandleBook(), "BTC-USD": filled(T0_S)},
+        published={"BTC-USD": fresh},
+        ticker_offsets={0: 17},
+        as_of=T0,
+        windows_at=T0,
+        now_s=10.25,
+        now=T0 + timedelta(days=9),
+        interval_s=60,
+        origin=Origin(simulated=True, speed=60.0),
+        epoch=3,
+    )
+    btc, sol = snapshot.products
+
+    assert ("BTC-USD", 250, False, fresh) == (btc.product_id, btc.age_ms, btc.stale, btc.ticker)
+    assert ("SOL-USD", None, True, None) == (sol.product_id, sol.age_ms, sol.stale, sol.ticker)
+    assert ["15m", "5m", "1m"] == list(btc.windows)
+    assert ({0: 17}, True, 60.0, 3) == (
+        snapshot.ticker_offsets,
+        snapshot.simulated,
+        snapshot.speed,
+        snapshot.connection_epoch,
+    )
+    encoded = wire.encode(snapshot)
+    assert snapshot == wire.decode(encoded.value, encoded.headers)
+
+
+def test_the_largest_snapshot_fits_a_record() -> None:
+    """As many products as the flag allows, every window full of long numbers."""
+    feed = Feed()
+    seen = feed.apply(ticker("12345.12345678"), received(0))
+    assert isinstance(seen, Ticker)
+    book = filled(T0_S + 24 * 60)
+    for minute, bar in list(book._minutes.items()):
+        long = bar.model_copy(update={"volume": Decimal("12345.123456780000001")})
+        book._minutes[minute] = long
+    names = [f"PRODUCT{n:03}-USD" for n in range(PRODUCTS_MAX)]
+    snapshot = compose(
+        feed=feed,
+        books=dict.fromkeys(names, book),
+        published=dict.fromkeys(names, seen),
+        ticker_offsets={0: 1},
+        as_of=T0,
+        windows_at=T0 + timedelta(minutes=24),
+        now_s=0,
+        now=T0,
+        interval_s=60,
+        origin=Origin(),
+        epoch=1,
+    )
+
+    assert len(wire.encode(snapshot).value) < RECORD_BYTES_MAX
+
+
+def test_snapshots_keep_their_beat() -> None:
+    """Each is due a whole interval after the first, however late the one before was."""
+    cadence = Cadence(60.0)
+    published = []
+    for second in range(0, 600, 7):
+        now = T0 + timedelta(seconds=second)
+        if cadence.due(now, second / 60):
+            published.append((cadence.take(now, second / 60) - T0).total_seconds())
+
+    assert [0, 63, 126, 182, 245, 301, 364, 420, 483, 546] == published
+
+
+def test_a_standing_clock_still_gives_snapshots() -> None:
+    """At the latest every interval of wall time, each with an id of its own."""
+    cadence = Cadence(60.0)
+    first = cadence.take(T0, 0.0)
+
+    assert not cadence.due(T0, 59.0)
+    assert cadence.due(T0, 60.0)
+    second = cadence.take(T0, 60.0)
+    assert T0 == first < second < T0 + timedelta(milliseconds=1)
+    assert not cadence.due(T0, 61.0)
+    assert cadence.due(T0 + timedelta(seconds=60), 61.0)
+
+
+def test_a_venue_with_another_clock_begins_anew() -> None:
+    """A venue that restarts in the past is followed there."""
+    cadence = Cadence(60.0)
+    cadence.take(T0, 0.0)
+    past = T0 - timedelta(days=3)
+
+    assert cadence.due(past, 0.5)
+    assert past == cadence.take(past, 0.5)
+    assert not cadence.due(past + timedelta(seconds=59), 1.0)
+    assert cadence.due(past + timedelta(seconds=60), 1.0)
+
+
+def test_without_an_interval_every_new_venue_time_is_due() -> None:
+    """`--min-interval 0` publishes whenever the venue's clock has moved."""
+    cadence = Cadence(0.0)
+    cadence.take(T0, 0.0)
+
+    assert not cadence.due(T0, 0.5)
+    assert cadence.due(T0 + timedelta(milliseconds=1), 0.5)

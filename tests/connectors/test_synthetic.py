@@ -1,0 +1,84 @@
+"""Synthetic prices: the same for the same seed, coherent for every seed."""
+
+from decimal import Decimal
+from statistics import mean, pstdev
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.exchange.listing import KNOWN, listed
+from connectors.exchange.noise import GAUSS_UNIT, Noise
+from connectors.exchange.synthetic import REGIMES, SyntheticTape
+from connectors.exchange.tape import Tick
+
+products = st.sampled_from(sorted(KNOWN))
+
+
+def ticks(product: str, seed: int, count: int) -> list[Tick]:
+    """The first ticks of a tape."""
+    tape = SyntheticTape(listed(product), seed)
+    return [tape.step(5 * n) for n in range(count)]
+
+
+def test_the_noise_is_the_same_everywhere() -> None:
+    """Pinned values: a tape recorded with a seed can be made again on any machine."""
+    noise = Noise(7, "BTC-USD")
+
+    assert [24, 45, 95] == [noise.below(100) for _ in range(3)]
+
+
+def test_the_noise_is_nearly_normal() -> None:
+    """Mean 0 and deviation 1000."""
+    noise = Noise("gauss")
+    sample = [noise.gauss() for _ in range(20_000)]
+
+    assert abs(mean(sample)) < 30
+    assert abs(pstdev(sample) - GAUSS_UNIT) < 30
+
+
+@given(products, st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_a_tape_is_coherent(product: str, seed: int) -> None:
+    """Positive, uncrossed, on the increments, and trades at the quotes."""
+    known = listed(product)
+    for tick in ticks(product, seed, 300):
+        assert 0 < tick.bid < tick.ask
+        assert tick.bid % known.quote_increment == tick.ask % known.quote_increment == 0
+        assert tick.bid_size > 0
+        if tick.trade is not None:
+            expected = tick.ask if tick.trade.taker_side == "buy" else tick.bid
+            assert expected == tick.trade.price
+            assert 0 == tick.trade.size % known.base_increment
+
+
+def test_a_seed_is_a_tape() -> None:
+    """Equal seeds give equal tapes, other seeds others."""
+    assert ticks("BTC-USD", 7, 500) == ticks("BTC-USD", 7, 500)
+    assert ticks("BTC-USD", 7, 500) != ticks("BTC-USD", 8, 500)
+
+
+def test_a_day_has_every_regime_and_stays_in_sight() -> None:
+    """Trends, ranges and storms come; the price neither dies nor runs away."""
+    tape = SyntheticTape(listed("BTC-USD"), 7)
+    regimes = set()
+    prices: list[Decimal] = []
+    for n in range(17_280):
+        prices.append(tape.step(5 * n).bid)
+        regimes.add(tape.regime.name)
+
+    assert {regime.name for regime in REGIMES} == regimes
+    assert Decimal(30_000) < min(prices) < max(prices) < Decimal(140_000)
+
+
+@pytest.mark.parametrize(("product", "low", "high"), [("BTC-USD", 950, 1000), ("AERO-USD", 10, 45)])
+def test_a_quiet_product_rarely_trades(product: str, low: int, high: int) -> None:
+    """Trades in a thousand steps."""
+    count = sum(tick.trade is not None for tick in ticks(product, 3, 1000))
+
+    assert low <= count <= high
+
+
+def test_an_unknown_product_is_plain() -> None:
+    """Any id can be asked for."""
+    assert ("XYZ", "EUR") == (listed("XYZ-EUR").base_currency, listed("XYZ-EUR").quote_currency)

@@ -1,0 +1,132 @@
+"""A running simulated exchange and a running connector, in this process, for tests of the shell."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx
+
+from arena.bus.base import Bus, LogReader, Record
+from arena.clock import SystemClock
+from arena.messages import MarketSnapshot, Message, Product, Ticker
+from arena.node import Node
+from arena.settings import Settings
+from connectors.coinbase.connector import CoinbaseConnector, ConnectorOptions
+from connectors.exchange.run import ExchangeOptions, build_market
+from connectors.exchange.server import ExchangeServer
+from tests.connectors.builders import FastClock
+
+DEADLINE_S = 20.0
+POLL_S = 0.02
+PRODUCTS = ("BTC-USD", "SOL-USD", "AERO-USD")
+
+
+async def eventually(
+    condition: Callable[[], bool], what: str, *, deadline_s: float = DEADLINE_S
+) -> None:
+    """Wait until the condition holds.
+
+    Raises:
+        AssertionError: It does not before the deadline.
+    """
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + deadline_s
+    while not condition():
+        assert loop.time() < ends, f"not within {deadline_s} s: {what}"
+        await asyncio.sleep(POLL_S)
+
+
+@asynccontextmanager
+async def running_exchange(
+    *, products: tuple[str, ...] = PRODUCTS, speed: float = 60.0, port: int = 0
+) -> AsyncIterator[ExchangeServer]:
+    """A simulated exchange on a free port."""
+    market = build_market(ExchangeOptions(products), datetime.now(UTC))
+    server = ExchangeServer(market, speed=speed, clock=SystemClock(), label="seed 7")
+    async with await server.listen(port):
+        playing = asyncio.create_task(server.run())
+        try:
+            yield server
+        finally:
+            playing.cancel()
+            await asyncio.gather(playing, return_exceptions=True)
+
+
+async def break_it(server: ExchangeServer, kind: str, **words: object) -> None:
+    """Ask the exchange, through its own port, to let something go wrong."""
+    query = urlencode({"kind": kind, **words})
+    async with httpx.AsyncClient(trust_env=False) as client:
+        reply = await client.get(f"{server.rest_url}/_sim/fault?{query}")
+    assert 200 == reply.status_code, reply.text
+
+
+class Watched:
+    """A running connector and everything it has written."""
+
+    def __init__(self, connector: CoinbaseConnector, reader: LogReader) -> None:
+        """Nothing was read yet."""
+        self.connector = connector
+        self.records: list[Record] = []
+        self._reader = reader
+
+    async def read_for_ever(self) -> None:
+        """Collect what comes."""
+        while True:
+            self.records += await self._reader.read(timeout_s=0.1)
+
+    def messages(self) -> list[Message]:
+        """Everything, decoded, in the order of each topic."""
+        return [record.message() for record in self.records]
+
+    @property
+    def snapshots(self) -> list[MarketSnapshot]:
+        """Every snapshot."""
+        return [m for m in self.messages() if isinstance(m, MarketSnapshot)]
+
+    @property
+    def tickers(self) -> list[Ticker]:
+        """Every ticker."""
+        return [m for m in self.messages() if isinstance(m, Ticker)]
+
+    @property
+    def products(self) -> list[Product]:
+        """Every product."""
+        return [m for m in self.messages() if isinstance(m, Product)]
+
+    def count(self, name: str) -> int:
+        """A counter of the process."""
+        return self.connector.node.counters[name]
+
+
+@asynccontextmanager
+async def running_connector(
+    server: ExchangeServer,
+    bus: Bus,
+    *,
+    products: tuple[str, ...] = PRODUCTS,
+    interval_s: float = 60.0,
+    factor: float = 10.0,
+    record: Path | None = None,
+) -> AsyncIterator[Watched]:
+    """A connector to the exchange, whose own clock runs `factor` times as fast."""
+    options = ConnectorOptions(products, interval_s, server.ws_url, server.rest_url, record)
+    node = Node("connector", "coinbase", Settings(), bus, FastClock(factor))
+    connector = CoinbaseConnector(options, node, random.Random(7))
+    watched = Watched(
+        connector, await bus.log_reader("market.tickers", "market.snapshots", "dead_letters")
+    )
+    tasks = [
+        asyncio.create_task(connector.serve()),
+        asyncio.create_task(watched.read_for_ever()),
+    ]
+    try:
+        yield watched
+        assert not tasks[0].done(), tasks[0]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
