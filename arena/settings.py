@@ -19,6 +19,11 @@ class Settings(BaseSettings):
         log_format: "auto" is pretty on a terminal and JSON elsewhere. `ARENA_LOG_FORMAT`.
         home: Where local state lies: broker data, runs, logs. `ARENA_HOME`.
         heartbeat_interval_s: Seconds between a process's heartbeats. `ARENA_HEARTBEAT_INTERVAL_S`.
+        idempotence: False for brokers that refuse idempotent producers; the account log stays exact
+            without them, a retry may then leave a duplicate that the fold ignores.
+            `ARENA_IDEMPOTENCE`.
+        fetch_wait_ms: How long a broker may hold a fetch that finds nothing; Kafka answers at once
+            when a record comes, other brokers may not. `ARENA_FETCH_WAIT_MS`.
     """
 
     model_config = SettingsConfigDict(
@@ -33,6 +38,8 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "pretty", "json"] = "auto"
     home: Path = Path(".arena")
     heartbeat_interval_s: float = Field(default=5.0, gt=0)
+    idempotence: bool = True
+    fetch_wait_ms: int = Field(default=500, ge=1, le=5_000)
 
     def override(self, **changes: object) -> "Settings":
         """A copy with the given fields changed; `None` leaves a field as it is."""

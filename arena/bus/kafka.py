@@ -50,6 +50,8 @@ class KafkaBus(Bus):
         self._servers = settings.bootstrap_servers
         self._prefix = settings.prefix
         self._client_id = client_id
+        self._idempotence = settings.idempotence
+        self._fetch_wait_ms = settings.fetch_wait_ms
         self._producers: dict[Compression, AIOKafkaProducer] = {}
         self._producers_lock = asyncio.Lock()
         self._partitions: dict[str, int] = {}
@@ -149,7 +151,7 @@ class KafkaBus(Bus):
                     bootstrap_servers=self._servers,
                     client_id=self._client_id,
                     acks="all",
-                    enable_idempotence=True,
+                    enable_idempotence=self._idempotence,
                     linger_ms=0,
                     compression_type=compression,
                     max_request_size=RECORD_BYTES_MAX + 5_000,
@@ -168,7 +170,7 @@ class KafkaBus(Bus):
             enable_auto_commit=False,
             auto_offset_reset=reset,
             max_partition_fetch_bytes=FETCH_BYTES_MAX,
-            fetch_max_wait_ms=500,
+            fetch_max_wait_ms=self._fetch_wait_ms,
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=SESSION_TIMEOUT_MS // 5,
             rebalance_timeout_ms=30_000,
