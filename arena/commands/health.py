@@ -27,7 +27,7 @@ class Row:
     Attributes:
         kind: The command, such as "router".
         health: "stale" is a heartbeat that does not come any more, "down" a process that the
-            supervisor does not keep up, "unknown" one that beats no heart.
+            supervisor does not keep up, "unknown" one that sends none.
         age_s: Of the newest heartbeat; None where there is none.
         restarts: By the supervisor; None where it is not ours.
         counters: As published. words: for people, why it is as it is.
@@ -128,7 +128,7 @@ def _from_process(process: ProcessRecord, host: str) -> Row:
         restarts=process.restarts,
         counters={},
         gauges={},
-        words="beats no heart" if health == "unknown" else words,
+        words="runs; sends no heartbeat" if health == "unknown" else words,
     )
 
 

@@ -151,14 +151,14 @@ def _run(
 
 def _introduce(begin: Beginning, processes: list[ProcessSpec]) -> None:
     spec = begin.spec
-    words = process_words(processes, len(spec.agents))
-    print(f" arena {spec.arena.name}, {len(processes)} processes: {words}")
+    print(f" arena {spec.arena.name}, {len(processes)} processes:")
+    print(f"   {process_words(processes, len(spec.agents))}")
     print(f" {prices_words(spec)}\n {models_words(spec)}")
     print(" Nothing here trades real money. Ctrl-C stops everything.")
-    print(f" Logs: {begin.directory}/logs   how it fares: {typed()} status", flush=True)
+    print(f" Logs: {begin.directory}/logs\n   how it fares: {typed()} status", flush=True)
     if begin.broker.note:
         print(f" Note: {begin.broker.note}.", flush=True)
 
 
 def _say_end(run: ArenaRun) -> None:
-    print(f" Records: {run.directory}   read them: {typed()} tail account.events", flush=True)
+    print(f" Records: {run.directory}\n   read them: {typed()} tail account.events", flush=True)

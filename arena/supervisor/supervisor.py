@@ -23,6 +23,7 @@ STOP_DEADLINE_S = 8.0
 ROTATE_INTERVAL_S = 5.0
 LOG_TAIL_LINES = 5
 LOG_TAIL_BYTES = 4_000
+LAST_WORDS_CHARS_MAX = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,13 +212,14 @@ class Supervisor:
             case GiveUp(reason):
                 process.state = "given_up"
                 process.note = reason
-                text = f"given up: {reason}: {process.log_file}"
+                text = f"given up: {reason}: {process.log_file}{_last_words(process.log_file)}"
             case Restart(delay_s, crashes):
                 process.state = "restarting"
                 process.restart_at_s = now_s + delay_s
                 text = (
                     f"ended with {_describe(code)}, starts again in {delay_s:.1f} s "
                     f"(crash {crashes} of {self._policy.crashes_max} allowed)"
+                    f"{_last_words(process.log_file)}"
                 )
         self._on_change(Change(process.spec.name, text))
 
@@ -245,6 +247,12 @@ def _answers(port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+def _last_words(path: Path) -> str:
+    """A node ends with one line that says why; a log line as JSON is left to its log."""
+    line = _tail(path).rpartition("\n")[2]
+    return "" if not line or line.startswith("{") else f"; it said: {line[:LAST_WORDS_CHARS_MAX]}"
 
 
 def _tail(path: Path) -> str:

@@ -97,13 +97,15 @@ def test_a_killed_process_is_started_again(supervised: Callable[..., Supervisor]
 def test_a_process_that_always_crashes_is_given_up(supervised: Callable[..., Supervisor]) -> None:
     """After the allowed crashes it is left, and the reason is told."""
     changes: list[Change] = []
-    supervisor = supervised(python("node", "raise SystemExit(1)"), on_change=changes.append)
+    crashing = python("node", "raise SystemExit('no market')")
+    supervisor = supervised(crashing, on_change=changes.append)
     supervisor.start()
 
     wait_for(lambda: state_of(supervisor, "node") == "given_up")
 
     assert supervisor.records()[0].restarts == QUICK.crashes_max
     assert "given up: 3 crashes in 60 s" in changes[-1].text
+    assert changes[-1].text.endswith("it said: no market")
     assert supervisor.nothing_left
 
 
