@@ -23,6 +23,7 @@ import hashlib
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Literal
 
 import orjson
@@ -35,6 +36,11 @@ ORDERS_REMEMBERED = 65_536
 """Decided order ids that are kept; a duplicate command arrives within the turn that sent it."""
 EVENTS_REMEMBERED = 512
 """Newest order events kept whole, to answer again after a restart."""
+
+_DEED = itemgetter(
+    "order_id", "outcome", "reason", "product_id", "action", "quantity", "price", "fee"
+)
+_ZEROS = tuple("0" * (SCALE_DIGITS - digits) for digits in range(SCALE_DIGITS + 1))
 
 # Any: an event is decoded JSON; its shape is `arena.messages.account`.
 Event = dict[str, Any]
@@ -209,10 +215,11 @@ class Shard:
         product_id = event["product_id"]
         quantity, notional = _units(event["quantity"]), _units(event["notional"])
         fee = _units(event["fee"])
-        time_ms = _unix_ms(event["used"]["event_time"])
-        position = account.positions.setdefault(product_id, Position())
+        position = account.positions.get(product_id)
+        if position is None:
+            position = account.positions[product_id] = Position()
         if event["action"] == "buy":
-            bought(position, quantity, notional + fee, time_ms)
+            bought(position, quantity, notional + fee, _unix_ms(event["used"]["event_time"]))
         else:
             realised = sold(position, quantity, notional - fee)
             account.realised += realised
@@ -229,6 +236,7 @@ class Shard:
 
     def _post(self, event: Event, account: Account) -> None:
         sums: dict[str, int] = {}
+        house = self.house
         cash_account = f"agent/{event['agent']}/cash"
         position_account = f"agent/{event['agent']}/position"
         for posting in event["postings"]:
@@ -237,7 +245,8 @@ class Shard:
             if name == cash_account:
                 account.cash += amount
             elif name != position_account:
-                self.house[name, unit] = self.house.get((name, unit), 0) + amount
+                key = (name, unit)
+                house[key] = house.get(key, 0) + amount
         if any(sums.values()):
             raise BrokenLog(f"postings of {event['order_id']} do not sum to zero: {sums}")
         if account.cash < 0:
@@ -321,16 +330,15 @@ def _decode(value: bytes, offset: int) -> Event:
 
 
 def _deed(event: Event) -> bytes:
-    names = ("order_id", "outcome", "reason", "product_id", "action", "quantity", "price", "fee")
-    return orjson.dumps([event[name] for name in names])
+    return orjson.dumps(_DEED(event))
 
 
 def _units(text: str) -> int:
-    sign = -1 if text.startswith("-") else 1
-    whole, _, part = text.lstrip("-").partition(".")
-    if len(part) > SCALE_DIGITS:
+    whole, _, part = text.partition(".")
+    digits = len(part)
+    if digits > SCALE_DIGITS:
         raise BrokenLog(f"the amount {text} has more than {SCALE_DIGITS} decimals")
-    return sign * int(whole + part.ljust(SCALE_DIGITS, "0"))
+    return int(whole + part + _ZEROS[digits])
 
 
 def _unix_ms(text: str) -> int:

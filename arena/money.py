@@ -88,10 +88,10 @@ def from_units(units: int) -> Decimal:
 
 def units_text(units: int) -> str:
     """An amount in units of 10^-8 as plain decimal text without trailing zeros: "0.5", "-12"."""
-    sign = "-" if units < 0 else ""
-    whole, part = divmod(abs(units), SCALE)
-    digits = f"{part:0{SCALE_DIGITS}d}".rstrip("0")
-    return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
+    if units < 0:
+        return f"-{units_text(-units)}"
+    whole, part = divmod(units, SCALE)
+    return f"{whole}.{part:08d}".rstrip("0") if part else str(whole)
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:
