@@ -1,7 +1,7 @@
 """A chat node: the requests of `ai_prompted.<node>` to one model, with the polling never stopped.
 
-Reads `ai_prompted.<node>` as the group `<node>`, so that several processes of a name share its
-partitions; writes through `chat_nodes.answer`. Up to `max_workers` calls run at once, one per
+Reads `ai_prompted.<node>` as the group `chat-node.<node>`, so that several processes of a name
+share its partitions; writes through `chat_nodes.answer`. Up to `max_workers` calls run at once, one per
 agent. When the lanes are full the partitions are paused, and polled on. What is committed is the
 low-water mark of answered requests; those above it come again after a crash and are answered from
 the log. Partitions that another process took over are dropped with the calls that run for them.
@@ -26,6 +26,8 @@ from chat_nodes.models.base import Model
 from chat_nodes.offsets import LowWater
 from chat_nodes.prices import PriceList, load_prices
 
+GROUP = "chat-node"
+"""Put before the node's name: an agent may have the same name, and has that group."""
 READ_TIMEOUT_S = 0.5
 PAUSED_WAIT_S = 0.2
 COMMIT_INTERVAL_S = 1.0
@@ -88,7 +90,7 @@ class ChatNode:
         node = self._node
         topic = topics.PROMPTED.member(node.name)
         await node.bus.ensure_topics([topic, topics.LLM_CALLS])
-        reader = await node.bus.group_reader(node.name, topic.name)
+        reader = await node.bus.group_reader(f"{GROUP}.{node.name}", topic.name)
         try:
             while True:
                 records = await self._read(reader)

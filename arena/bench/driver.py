@@ -4,6 +4,7 @@ Publishes `market.tickers` and `market.snapshots`; reads `agent.turns` and `acco
 """
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,15 +46,21 @@ class Driver:
     _offsets: dict[int, int] = field(default_factory=dict)
     _tickers_at: float = -TICKER_INTERVAL_S
     _readers: list[LogReader] = field(default_factory=list)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
         """Provision the topics and begin to read."""
         await self.bus.ensure_topics(topics.fixed_topics())
         names = (topics.TURNS.name, topics.EVENTS.name)
         self._readers = [await self.bus.log_reader(name, start=LATEST) for name in names]
+        self._tasks = [asyncio.create_task(self._follow(reader)) for reader in self._readers]
 
     async def close(self) -> None:
         """Stop reading."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for reader in self._readers:
             await reader.close()
 
@@ -82,18 +89,30 @@ class Driver:
         ack = await self.bus.append(topics.TICKERS.name, message, key=message.product_id)
         self._offsets[ack.partition] = ack.offset + 1
 
-    async def read(self, timeout_s: float = 0.05) -> None:
-        """Take in whatever turns and events have come."""
-        found = await asyncio.gather(*(r.read(timeout_s=timeout_s) for r in self._readers))
-        for record in (r for records in found for r in records):
-            message = record.message()
-            if isinstance(message, Turn):
-                self._count_turn(message)
-            elif isinstance(message, OrderDecided) and message.outcome == "filled":
-                self.fills += 1
-                sent = self.sent_at.get(message.snapshot_id)
-                if sent is not None:
-                    self.fill_ms.append((message.at.timestamp() - sent) * 1000)
+    async def news(self, timeout_s: float) -> None:
+        """Wait until a turn or an event has come, or the time is over."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), timeout_s)
+        self._news.clear()
+
+    async def _follow(self, reader: LogReader) -> None:
+        while True:
+            for record in await reader.read():
+                message = record.message()
+                if isinstance(message, Turn):
+                    self._count_turn(message)
+                elif isinstance(message, OrderDecided) and message.outcome == "filled":
+                    self._count_fill(message)
+                self._news.set()
+
+    def _count_fill(self, order: OrderDecided) -> None:
+        self.fills += 1
+        sent = self.sent_at.get(order.snapshot_id)
+        if sent is not None:
+            self.fill_ms.append((order.at.timestamp() - sent) * 1000)
 
     def _count_turn(self, turn: Turn) -> None:
         number = self.number_of.get(turn.snapshot_id, -1)
@@ -125,7 +144,7 @@ class Driver:
             await self.publish()
             until = time.monotonic() + 1.0
             while time.monotonic() < until and len(self.idle()) < len(self.agents):
-                await self.read()
+                await self.news(0.1)
 
     async def flood(self, seconds: float) -> float:
         """Keep every agent busy: a new snapshot as soon as one has answered the newest.
@@ -138,7 +157,7 @@ class Driver:
         while time.monotonic() - started < seconds:
             if self.idle():
                 await self.publish()
-            await self.read()
+            await self.news(0.1)
         return time.monotonic() - started
 
     async def pace(self, count: int, interval_s: float) -> None:
@@ -148,7 +167,7 @@ class Driver:
             next_at = time.monotonic() + interval_s
             await self.publish()
             while (left := next_at - time.monotonic()) > 0:
-                await self.read(timeout_s=min(left, 0.05))
+                await self.news(left)
         deadline = time.monotonic() + TURN_TIMEOUT_S
         while len(self.idle()) < len(self.agents) and time.monotonic() < deadline:
-            await self.read()
+            await self.news(0.1)

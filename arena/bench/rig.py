@@ -84,7 +84,7 @@ class Rig:
         """
         self.start("tools", "tools", "--fees", "none", "--starting-cash", "1000000000")
         flags = ["--name", NODE, "--model-id", model, "--max-workers", str(max(10, agents))]
-        if model != "scripted":
+        if not model.startswith("scripted"):
             flags += ["--base-url", base_url, "--api-key-env", KEY_VARIABLE]
         self.start("chat-node", "chat-node", *flags)
         names = [f"agent{n}" for n in range(agents)]

@@ -58,7 +58,7 @@ async def turns(
     with Rig.new(settings, logs) as rig:
         bus = KafkaBus(rig.settings, client_id="arena-bench")
         await bus.start()
-        url = rig.start_stub(calls) if model != "scripted" else ""
+        url = "" if model.startswith("scripted") else rig.start_stub(calls)
         names = rig.start_arena(agents, model=model, base_url=url, together=together)
         driver = Driver(bus, names)
         try:

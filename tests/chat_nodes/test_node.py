@@ -237,7 +237,7 @@ async def test_a_logged_call_is_not_paid_again_after_a_crash(memory_bus: MemoryB
     async with serving(memory_bus, model):
         await send(memory_bus, asked())
         await replies(memory_bus)
-    memory_bus.cluster.groups[NODE].committed.clear()
+    memory_bus.cluster.groups[f"chat-node.{NODE}"].committed.clear()
     async with serving(memory_bus, model) as node:
         first, second = await replies(memory_bus, count=2)
 
@@ -289,7 +289,7 @@ async def test_the_commit_waits_for_the_oldest_call(memory_bus: MemoryBus) -> No
     topic = topics.prompted(NODE)
     await memory_bus.ensure_topics([replace(topics.PROMPTED.member(NODE), partitions=1)])
     requests = [asked(agent=f"a{i}") for i in range(4)]
-    group = memory_bus.cluster.groups[NODE]
+    group = memory_bus.cluster.groups[f"chat-node.{NODE}"]
     async with serving(memory_bus, FakeModel(gated)):
         await send(memory_bus, *requests)
         for i in (1, 2, 3):
