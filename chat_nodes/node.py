@@ -1,10 +1,11 @@
 """A chat node: the requests of `ai_prompted.<node>` to one model, with the polling never stopped.
 
 Reads `ai_prompted.<node>` as the group `chat-node.<node>`, so that several processes of a name
-share its partitions; writes through `chat_nodes.answer`. Up to `max_workers` calls run at once, one per
-agent. When the lanes are full the partitions are paused, and polled on. What is committed is the
-low-water mark of answered requests; those above it come again after a crash and are answered from
-the log. Partitions that another process took over are dropped with the calls that run for them.
+share its partitions; writes through `chat_nodes.answer`. Up to `max_workers` calls run at once, one
+per agent. When the lanes are full the partitions are paused, and polled on. What is committed is
+the low-water mark of answered requests; those above it come again after a crash and are answered
+from the log. Partitions that another process took over are dropped with the calls that run for
+them.
 """
 
 import asyncio
