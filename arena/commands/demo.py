@@ -35,6 +35,7 @@ from arena.commands.session import (
     on_terminal,
     open_run,
     processes_of,
+    settings_for,
     typed,
     watch,
 )
@@ -107,9 +108,7 @@ def _demo(text: str, seconds: float, json_file: Path | None, stack: ExitStack) -
         shutil.rmtree(directory, ignore_errors=True)  # nothing was run, nothing is to be read
         raise
     spec = parse_spec(text, path="the demo")
-    settings = Settings().override(
-        bootstrap_servers=broker.bootstrap, prefix=f"demo-{directory.name}."
-    )
+    settings = settings_for(broker, Settings().override(prefix=f"demo-{directory.name}."))
     ensure_topics(spec, settings)
     begin = Beginning(
         command="demo",

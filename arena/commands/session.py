@@ -13,7 +13,7 @@ from pathlib import Path
 import arena
 from arena import topics
 from arena.localbroker.child import started_at
-from arena.localbroker.launch import BrokerHandle
+from arena.localbroker.launch import KAFKA_COMPATIBLE, BrokerHandle
 from arena.localbroker.ports import choose_ports
 from arena.settings import Settings
 from arena.spec import ArenaSpec
@@ -26,6 +26,8 @@ from arena.supervisor.supervisor import TICK_S, Change
 
 # -P: a folder called "arena" where the user stands must not be taken for this package.
 LAUNCHER = (sys.executable, "-P", "-m", "arena")
+COMPATIBLE_FETCH_WAIT_MS = 10
+"""The memory-only broker does not wake a waiting fetch when a record comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,20 @@ def processes_of(
     return plan(spec, around)
 
 
+def settings_for(broker: BrokerHandle, settings: Settings) -> Settings:
+    """The settings with which processes use a broker: the memory-only one needs its own ways."""
+    settings = settings.override(bootstrap_servers=broker.bootstrap)
+    if broker.kind != KAFKA_COMPATIBLE:
+        return settings
+    return settings.override(idempotence=False, fetch_wait_ms=COMPATIBLE_FETCH_WAIT_MS)
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """What every process of a run is told through its environment."""
     root = str(Path(arena.__file__).resolve().parents[1])
     return {
+        "ARENA_IDEMPOTENCE": str(settings.idempotence).lower(),
+        "ARENA_FETCH_WAIT_MS": str(settings.fetch_wait_ms),
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "ARENA_PREFIX": settings.prefix,
         "ARENA_HOME": str(settings.home.resolve()),

@@ -22,6 +22,7 @@ from arena.commands.session import (
     on_terminal,
     open_run,
     processes_of,
+    settings_for,
     typed,
     watch,
 )
@@ -75,7 +76,7 @@ def up(
     require_keys(spec, os.environ)
     with terminate_as_interrupt(), ExitStack() as stack:
         broker = _open_broker(settings.home, stack)
-        settings = settings.override(bootstrap_servers=broker.bootstrap)
+        settings = settings_for(broker, settings)
         ensure_topics(spec, settings)
         begin = Beginning(
             command="up",
