@@ -11,7 +11,7 @@ from typing import Literal
 
 from arena import ids
 from arena.accounts import Shard
-from arena.messages import Message, OpenAccount, Source, ToolCall, ToolResult
+from arena.messages import Message, OpenAccount, ToolCall, ToolResult
 from arena.topics import partition_of
 from trading_tools import envelope
 from trading_tools.arguments import shown
@@ -134,7 +134,7 @@ class Desk:
         known = command.agent in self.shard.accounts
         if known or self._was_decided(command.call_id, offset):
             return Handled("duplicate")
-        source = Source(partition=self.partition, offset=offset)
+        source = (self.partition, offset)
         record = account_opened(self.shard, source, command.call_id, command.agent, self.rules, now)
         return Handled("opened", appends=[self._append(record)])
 
@@ -144,7 +144,7 @@ class Desk:
         # The opening says it decides the command before this one: a restart between the two
         # events must come back to this command.
         before = max(offset - 1, self.shard.source_offset)
-        source = Source(partition=self.partition, offset=before)
+        source = (self.partition, before)
         order_id = ids.derive("open-account", call.agent)
         record = account_opened(self.shard, source, order_id, call.agent, self.rules, now)
         return [self._append(record)]
@@ -180,7 +180,7 @@ class Desk:
         decision = decide(
             account, call, order, self.market, self.rules, now, prices_current=current
         )
-        source = Source.model_construct(partition=self.partition, offset=offset)
+        source = (self.partition, offset)
         record = order_decided(self.shard, source, call, decision, account, self.rules, now)
         self._append(record)
         event = self.shard.recent[-1]

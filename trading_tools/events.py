@@ -53,13 +53,18 @@ def epoch_of(shard: Shard, owner: str, now: datetime) -> Epoch:
 
 
 def account_opened(
-    shard: Shard, source: Source, order_id: str, agent: str, rules: TradingRules, now: datetime
+    shard: Shard,
+    source: tuple[int, int],
+    order_id: str,
+    agent: str,
+    rules: TradingRules,
+    now: datetime,
 ) -> Append:
     """The event that opens an account with the starting cash.
 
     Args:
         shard: As it stands before the event.
-        source: The command behind which a restart goes on.
+        source: Partition and offset of the command behind which a restart goes on.
         order_id: Of the command, or of the opening that a first call implies.
         agent: Whose account.
         rules: Starting cash.
@@ -71,7 +76,7 @@ def account_opened(
         owner=shard.owner,
         seq=shard.seq + 1,
         prev=shard.head,
-        source=source,
+        source=Source(partition=source[0], offset=source[1]),
         order_id=order_id,
         agent=agent,
         cash_usd=from_units(cash),
@@ -87,7 +92,7 @@ def account_opened(
 
 def order_decided(
     shard: Shard,
-    source: Source,
+    source: tuple[int, int],
     call: ToolCall,
     decision: Decision,
     account: Account,
@@ -98,7 +103,7 @@ def order_decided(
 
     Args:
         shard: As it stands before the event.
-        source: Where the command stands.
+        source: Partition and offset of the command.
         call: The command.
         decision: Its outcome.
         account: Of the agent, before the event.
@@ -110,7 +115,7 @@ def order_decided(
         "owner": shard.owner,
         "seq": shard.seq + 1,
         "prev": shard.head,
-        "source": {"partition": source.partition, "offset": source.offset},
+        "source": {"partition": source[0], "offset": source[1]},
         "order_id": call.call_id,
         "agent": call.agent,
         "turn_id": call.turn_id,

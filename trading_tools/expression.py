@@ -182,7 +182,8 @@ class _Parser:
             arguments.append(self.sum(depth + 1))
         fewest, most, function = FUNCTIONS[name]
         if not fewest <= len(arguments) <= most:
-            raise ExpressionError(f"{name} takes {fewest} to {most} numbers, not {len(arguments)}")
+            takes = f"{fewest} to {most}" if fewest < most else str(most)
+            raise ExpressionError(f"{name} takes {takes} numbers, not {len(arguments)}")
         return function(*arguments)
 
 

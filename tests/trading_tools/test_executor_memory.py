@@ -1,4 +1,4 @@
-"""The executor end to end over the bus in memory: a call goes in, an event and a result come out."""
+"""The executor end to end over the bus in memory: calls go in, events and results come out."""
 
 from decimal import Decimal
 

@@ -1,0 +1,147 @@
+"""What holds for every tool of the catalogue, and for the machinery that finds them."""
+
+import importlib
+from datetime import UTC, datetime
+
+import pytest
+
+from arena.accounts import Account
+from arena.errors import UsageError
+from arena.wire import decode, encode
+from trading_tools.context import AccountContext, Answer, Order, ToolContext
+from trading_tools.registry import ANSWER_BYTES_MAX, Tool, load_catalogue, tool, tool_of
+from trading_tools.schema import Refused
+
+TOOLS = load_catalogue()
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+CTX = ToolContext("momentum", "turn", "call", "snapshot", NOW)
+ACCOUNT_CTX = AccountContext("momentum", "turn", "call", "snapshot", NOW, Account(), {})
+
+
+def test_the_catalogue_holds_what_its_files_are_called() -> None:
+    """One file, one tool; files that start with an underscore are none."""
+    assert ["calculator", "execute_trade", "get_portfolio"] == list(TOOLS)
+    assert {"execute_trade", "get_portfolio"} == {n for n, t in TOOLS.items() if t.touches_account}
+    assert {"execute_trade"} == {n for n, t in TOOLS.items() if t.places_order}
+
+
+@pytest.mark.parametrize("found", TOOLS.values(), ids=list(TOOLS))
+def test_every_tool_is_described_for_a_model(found: Tool) -> None:
+    """Description and parameters are there, plain, and travel as a message."""
+    offered = found.offered(NOW)
+    encoded = encode(offered)
+
+    assert offered == decode(encoded.value, encoded.headers)
+    assert 30 < len(offered.description) < 1_000
+    properties = offered.parameters["properties"]
+    assert isinstance(properties, dict)
+    assert all(isinstance(p, dict) and p["description"] for p in properties.values())
+
+
+@pytest.mark.parametrize("found", TOOLS.values(), ids=list(TOOLS))
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"x": 1}', '{"expression": []}', "\x00"])
+def test_every_tool_survives_nonsense(found: Tool, text: str) -> None:
+    """Arguments that do not fit are refused in words, or there were none to give."""
+    arguments = found.signature.read(text)
+    if isinstance(arguments, Refused):
+        assert arguments.reason
+        return
+    outcome = found.call(ACCOUNT_CTX if found.touches_account else CTX, arguments)
+
+    assert isinstance(outcome, Answer)
+
+
+def test_the_template_is_a_valid_tool() -> None:
+    """A copy of the template works as it is."""
+    template = importlib.import_module("trading_tools.catalogue._template")
+    found = tool_of(template._template)
+
+    assert Answer("a a", {"repeated": "a a", "asked_by": "momentum"}) == found.call(
+        CTX, {"word": "a", "times": 2}
+    )
+
+
+def test_the_calculator_answers() -> None:
+    """A result is told with its expression; an error with its remedy."""
+    calculator = TOOLS["calculator"]
+
+    assert Answer("0.1 + 0.2 = 0.3", {"result": "0.3"}) == calculator.call(
+        CTX, {"expression": " 0.1 + 0.2"}
+    )
+    refused = calculator.call(CTX, {"expression": "9**9**9"})
+    assert isinstance(refused, Answer)
+    assert "bad_expression" == refused.error
+
+
+def test_what_a_tool_raises_is_an_answer() -> None:
+    """An extension that breaks, or answers nonsense, stops nobody."""
+
+    @tool(touches_account=False)
+    def broken(ctx: ToolContext, how: str) -> Answer:
+        """Break in a way.
+
+        Args:
+            ctx: Who calls.
+            how: Which way.
+        """
+        if how == "raise":
+            raise KeyError("secret")
+        if how == "huge":
+            return Answer("x" * ANSWER_BYTES_MAX)
+        if how == "surrogate":
+            return Answer("\ud800")
+        return None  # type: ignore[return-value]
+
+    found = tool_of(broken)
+    answers = [found.call(CTX, {"how": how}) for how in ("raise", "huge", "surrogate", "none")]
+
+    assert ["tool_failed"] * 4 == [a.error for a in answers if isinstance(a, Answer)]
+    assert not any("secret" in a.text for a in answers if isinstance(a, Answer))
+
+
+def test_a_broken_order_tool_is_refused_not_run() -> None:
+    """An order tool that breaks gives the executor a reason to reject."""
+
+    @tool(touches_account=True)
+    def all_in(ctx: AccountContext) -> Order:
+        """Buy everything."""
+        raise ZeroDivisionError
+
+    found = tool_of(all_in)
+
+    assert found.places_order
+    assert Refused("the tool failed with ZeroDivisionError") == found.call(ACCOUNT_CTX, {})
+
+
+async def test_a_tool_may_wait() -> None:
+    """A tool that touches no account may be a coroutine."""
+
+    @tool(touches_account=False)
+    async def ask(ctx: ToolContext) -> Answer:
+        """Ask somebody."""
+        return Answer("yes")
+
+    assert Answer("yes") == await tool_of(ask).call_async(CTX, {})
+
+
+def test_marks_and_annotations_must_agree() -> None:
+    """A tool with the wrong context, or that waits in an account's writer, is refused."""
+
+    @tool(touches_account=True)
+    def wrong_context(ctx: ToolContext) -> Answer:
+        """Do nothing."""
+        return Answer("")
+
+    @tool(touches_account=True)
+    async def waits(ctx: AccountContext) -> Answer:
+        """Do nothing."""
+        return Answer("")
+
+    @tool(touches_account=False)
+    def orders(ctx: ToolContext) -> Order:
+        """Do nothing."""
+        raise AssertionError
+
+    for function in (wrong_context, waits, orders):
+        with pytest.raises(UsageError):
+            tool_of(function)
