@@ -6,6 +6,7 @@ that do not. A product that disappears is published once more as what the venue 
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from arena.errors import UsageError
@@ -144,6 +145,7 @@ class ProductKeeper:
             self._gone.append(product.model_copy(update={"status": "delisted"}))
 
     def _someone_silent(self, now_s: float) -> bool:
+        """True where one product has heartbeats and another has none, or none any more."""
         silences = [self._feed.silence_s(product_id, now_s) for product_id in self.products]
-        known = [s for s in silences if s is not None]
-        return bool(known) and min(known) < SILENT_S < max(known)
+        longest = [inf if s is None else s for s in silences]
+        return bool(longest) and min(longest) < SILENT_S < max(longest)

@@ -271,7 +271,8 @@ class ExchangeServer:
 
     async def _close_if_mute(self, client: Client) -> None:
         try:
-            await asyncio.wait_for(client.subscribed.wait(), SUBSCRIBE_WITHIN_S)
+            async with asyncio.timeout(SUBSCRIBE_WITHIN_S):
+                await client.subscribed.wait()
         except TimeoutError:
             await client.connection.close(1000, "no subscription within 5 seconds")
 

@@ -212,7 +212,7 @@ async def test_a_malformed_frame_goes_to_the_dead_letters(memory_bus: MemoryBus)
         await settled(watched)
         await break_it(server, "garbage")
         await eventually(
-            lambda: any(isinstance(m, DeadLetter) for m in watched.messages()), "a dead letter"
+            lambda: any(isinstance(m, DeadLetter) for m in watched.messages), "a dead letter"
         )
 
         assert 1 == watched.connector.stream.epoch

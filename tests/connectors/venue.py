@@ -71,31 +71,30 @@ class Watched:
         """Nothing was read yet."""
         self.connector = connector
         self.records: list[Record] = []
+        self.messages: list[Message] = []
         self._reader = reader
 
     async def read_for_ever(self) -> None:
         """Collect what comes."""
         while True:
-            self.records += await self._reader.read(timeout_s=0.1)
-
-    def messages(self) -> list[Message]:
-        """Everything, decoded, in the order of each topic."""
-        return [record.message() for record in self.records]
+            records = await self._reader.read(timeout_s=0.1)
+            self.records += records
+            self.messages += [record.message() for record in records]
 
     @property
     def snapshots(self) -> list[MarketSnapshot]:
         """Every snapshot."""
-        return [m for m in self.messages() if isinstance(m, MarketSnapshot)]
+        return [m for m in self.messages if isinstance(m, MarketSnapshot)]
 
     @property
     def tickers(self) -> list[Ticker]:
         """Every ticker."""
-        return [m for m in self.messages() if isinstance(m, Ticker)]
+        return [m for m in self.messages if isinstance(m, Ticker)]
 
     @property
     def products(self) -> list[Product]:
         """Every product."""
-        return [m for m in self.messages() if isinstance(m, Product)]
+        return [m for m in self.messages if isinstance(m, Product)]
 
     def count(self, name: str) -> int:
         """A counter of the process."""
