@@ -5,6 +5,7 @@ contiguous offsets, one owner per partition in a group, commits that survive a c
 """
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -163,11 +164,10 @@ class _Cursor:
         return records
 
     async def wait(self, ready: Callable[[], bool], timeout_s: float) -> None:
-        async with self.cluster.grown:
-            try:
-                await asyncio.wait_for(self.cluster.grown.wait_for(ready), timeout_s)
-            except TimeoutError:
-                return
+        # Not asyncio.wait_for: before Python 3.12 it can swallow the cancellation of its caller.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s), self.cluster.grown:
+                await self.cluster.grown.wait_for(ready)
 
 
 class MemoryLogReader(LogReader):
