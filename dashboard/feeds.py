@@ -103,6 +103,7 @@ class Feeds:
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, reader: LogReader) -> None:
         while True:

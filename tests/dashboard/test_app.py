@@ -1,0 +1,179 @@
+"""The dashboard as a process: once, as JSON, as lines, as a picture, from a real broker."""
+
+import asyncio
+import json
+import os
+import pty
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from arena.accounts import accounts_digest
+from arena.bus.kafka import KafkaBus
+from arena.bus.memory import MemoryBus
+from arena.clock import SystemClock
+from arena.money import units_text
+from arena.settings import Settings
+from dashboard.app import catch_up
+from dashboard.feeds import Feeds
+from dashboard.frame import build_frame
+from dashboard.view import ArenaView
+from tests.dashboard.publishing import ROOT, command, environment, publish
+from tests.dashboard.scenario import Scenario
+
+DEADLINE_S = 40.0
+
+
+def recent(steps: int) -> Scenario:
+    """A scenario that ends about now, so that its processes are alive."""
+    return Scenario(start=datetime.now(UTC) - timedelta(days=1, seconds=steps)).run(steps)
+
+
+async def run(settings: Settings, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a dashboard."""
+    process = await asyncio.create_subprocess_exec(
+        *command(*arguments),
+        cwd=ROOT,
+        env=environment(settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await asyncio.wait_for(process.communicate(), DEADLINE_S)
+    return process.returncode or 0, output.decode(), errors.decode()
+
+
+async def test_once_as_json_is_the_standings(bus: KafkaBus, settings: Settings) -> None:
+    """The document holds what the account log says, money as text, and the processes."""
+    scenario = recent(20)
+    await publish(bus, scenario)
+
+    code, output, errors = await run(settings, "--once", "--json")
+    document = json.loads(output)
+    accounts = scenario.shard.accounts
+
+    assert (0, "") == (code, errors)
+    assert (20, True, 60.0) == (document["snapshots"], document["simulated"], document["speed"])
+    assert {"fee_bps": "60", "slippage_bps": "2"} == document["rules"]
+    assert accounts_digest(accounts) == document["digest"]
+    assert [1, 2, 3, 4, 5, 6] == [row["rank"] for row in document["agents"]]
+    for row in document["agents"]:
+        account = accounts[row["agent"]]
+        assert units_text(account.cash) == row["cash_usd"]
+        assert units_text(account.fees) == row["fees_usd"]
+        assert (account.fills, account.rejections) == (row["trades"], row["rejections"])
+        assert (20, 0, True) == (row["turns"], row["turns_aborted"], row["scripted"])
+    assert ["chat-node", "connector", "tools"] == [p["kind"] for p in document["processes"]]
+    assert all(process["alive"] for process in document["processes"])
+
+
+async def test_once_prints_one_screen(bus: KafkaBus, settings: Settings, tmp_path: Path) -> None:
+    """The screen is printed whole, and exported as a picture where asked."""
+    await publish(bus, recent(5))
+    picture = tmp_path / "screen.svg"
+
+    code, output, _ = await run(
+        settings, "--once", "--width", "90", "--height", "30", "--svg", str(picture)
+    )
+    lines = output.splitlines()
+
+    assert (0, 30, {90}) == (code, len(lines), {len(line) for line in lines})
+    assert "snapshot 5 " in lines[0]
+    assert "momentum" in picture.read_text(encoding="utf-8")
+
+
+async def test_an_arena_without_anything_is_shown(settings: Settings) -> None:
+    """A dashboard may be there before everyone else."""
+    code, output, errors = await run(settings, "--once")
+
+    assert (0, "") == (code, errors)
+    assert "no agent yet" in output
+
+
+async def test_no_broker_is_a_missing_dependency(settings: Settings) -> None:
+    """Exit code 3 and one line that says what to do."""
+    nobody = settings.override(bootstrap_servers="127.0.0.1:1")
+
+    code, output, errors = await run(nobody, "--once")
+
+    assert (3, "") == (code, output)
+    assert "did not answer" in errors
+    assert "arena broker start" in errors
+    assert "Traceback" not in errors
+
+
+async def test_json_without_once_is_wrong_usage(settings: Settings) -> None:
+    """A document is of one moment."""
+    code, _, errors = await run(settings, "--json")
+
+    assert 2 == code
+    assert "add --once" in errors
+
+
+async def test_into_a_pipe_it_prints_lines_then_the_table(
+    bus: KafkaBus, settings: Settings
+) -> None:
+    """Without a terminal there is a line for a new snapshot, and the standings at the end."""
+    await publish(bus, recent(5))
+
+    code, output, _ = await run(settings, "--seconds", "4")
+    lines = output.splitlines()
+
+    assert 0 == code
+    assert "snapshot 5 (simulated, 60x)" in lines[0]
+    assert "trades" in lines[0]
+    assert "equity" in lines[-7]
+    assert [str(n) for n in range(1, 7)] == [line.split()[0] for line in lines[-6:]]
+    assert "\x1b" not in output
+
+
+async def test_a_terminal_that_stands_still_holds_up_nothing(
+    bus: KafkaBus, settings: Settings
+) -> None:
+    """Nobody reads the terminal: the process still ends when it should."""
+    await publish(bus, recent(5))
+    ours, theirs = pty.openpty()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command("--seconds", "3"),
+            cwd=ROOT,
+            env=environment(settings, TERM="xterm-256color"),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, errors = await asyncio.wait_for(process.communicate(), DEADLINE_S)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+    assert (0, b"") == (process.returncode, errors)
+
+
+async def test_a_late_reader_of_the_topics_sees_the_same(memory_bus: MemoryBus) -> None:
+    """One follows the topics live, one comes at the end: their frames are equal."""
+    clock, scenario = SystemClock(), recent(3)
+    done = await publish(memory_bus, scenario)
+    live = Feeds(memory_bus, clock, ArenaView())
+    await live.open()
+    following = asyncio.create_task(live.follow())
+    for _ in range(15):
+        scenario.step()
+        done = await publish(memory_bus, scenario, done)
+        await asyncio.sleep(0)
+    late = Feeds(memory_bus, clock, ArenaView())
+    await late.open()
+    reading = asyncio.create_task(late.follow())
+    await asyncio.wait_for(catch_up(late, clock), DEADLINE_S)
+    await _until_read(live, len(scenario.records))
+    for task in (following, reading):
+        task.cancel()
+    await asyncio.gather(following, reading, return_exceptions=True)
+
+    now = scenario.wall
+    assert build_frame(live.view, now) == build_frame(late.view, now)
+    assert 18 == build_frame(late.view, now).standing.snapshots
+
+
+async def _until_read(feeds: Feeds, records: int) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while feeds.view.version < records:
+            await asyncio.sleep(0.01)

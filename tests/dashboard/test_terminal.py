@@ -1,0 +1,181 @@
+"""The dashboard in a real terminal: tmux, at two sizes, with keys, from a real broker."""
+
+import asyncio
+import re
+import shlex
+import shutil
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from arena.bus.kafka import KafkaBus
+from arena.settings import Settings
+from tests.dashboard.publishing import ROOT, command, environment, publish
+from tests.dashboard.scenario import Scenario
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+DEADLINE_S = 30.0
+SIZES = [(80, 24), (200, 60)]
+
+
+class Pane:
+    """A terminal of a size with a shell command in it, on a tmux server of its own."""
+
+    def __init__(self, settings: Settings, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self._settings = settings
+        self._server = f"arena-{uuid.uuid4().hex[:8]}"
+
+    def tmux(self, *arguments: str) -> str:
+        """A command to the server."""
+        done = subprocess.run(
+            ["tmux", "-u", "-L", self._server, "-f", "/dev/null", *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment(self._settings),
+            timeout=DEADLINE_S,
+        )
+        return done.stdout
+
+    def start(self, *arguments: str) -> None:
+        """Run the dashboard, then say how it ended and how the terminal was left."""
+        line = f"trap : INT; {shlex.join(command(*arguments))}; echo code=$?; stty -a; exec cat"
+        size = ["-x", str(self.width), "-y", str(self.height)]
+        self.tmux(
+            "new-session", "-d", "-s", "arena", *size, "-c", str(ROOT), f"sh -c {shlex.quote(line)}"
+        )
+
+    def lines(self) -> list[str]:
+        """What stands in the terminal."""
+        return self.tmux("capture-pane", "-p", "-t", "arena").split("\n")[: self.height]
+
+    def keys(self, *names: str) -> None:
+        """Press keys."""
+        self.tmux("send-keys", "-t", "arena", *names)
+
+    def modes(self) -> str:
+        """Whether the cursor shows, and whether the full screen is on."""
+        return self.tmux("display", "-p", "-t", "arena", "#{cursor_flag} #{alternate_on}").strip()
+
+    async def until(self, seen: Callable[[str], object], what: str) -> list[str]:
+        """Wait until the screen shows something; the deadline shows what was there instead."""
+        deadline = asyncio.get_running_loop().time() + DEADLINE_S
+        while True:
+            lines = self.lines()
+            if seen("\n".join(lines)):
+                return lines
+            if asyncio.get_running_loop().time() > deadline:
+                pytest.fail(f"no {what} within {DEADLINE_S:.0f} s:\n" + "\n".join(lines))
+            await asyncio.sleep(0.05)
+
+    async def until_words(self, words: str) -> list[str]:
+        """Wait until the screen shows some words."""
+        return await self.until(lambda shown: words in shown, words)
+
+    def close(self) -> None:
+        """End the server and what runs in it."""
+        self.tmux("kill-server")
+
+
+@pytest.fixture(params=SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def pane(
+    request: pytest.FixtureRequest, bus: KafkaBus, settings: Settings
+) -> AsyncIterator[Pane]:
+    """A terminal beside an arena that has run for twenty snapshots."""
+    found = Pane(settings, *request.param)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+async def scenario(bus: KafkaBus) -> Scenario:
+    """Twenty snapshots, published."""
+    found = Scenario(start=datetime.now(UTC) - timedelta(days=1, seconds=20)).run(20)
+    await publish(bus, found)
+    return found
+
+
+async def test_a_session_from_first_screen_to_the_prompt_and_out(
+    pane: Pane, bus: KafkaBus, scenario: Scenario
+) -> None:
+    """Panes fill the terminal, new trades appear, keys lead to the exact prompt and out again."""
+    pane.start("--title", "test arena")
+    lines = await pane.until_words("snapshot 20 ")
+    assert lines[0].startswith(" test arena")
+    for words in ("ranking", "equity", "positions", "trades (seen", "thinking", "q quit"):
+        assert words in "\n".join(lines)
+    assert pane.height == len(lines)
+    assert all(line.startswith(("│", "├", "┌", "└")) for line in lines[1:])
+    assert {pane.width} == {len(line) for line in lines[1:]}
+    assert "0 1" == pane.modes()
+
+    published = len(scenario.records)
+    scenario.step()
+    await publish(bus, scenario, published)
+    await pane.until_words("snapshot 21 ")
+
+    pane.keys("Down", "Enter")
+    await pane.until_words("p prompt")
+    pane.keys("p")
+    await pane.until_words("exact prompt")
+    await pane.until_words("BTC-USD 1m close 67000.10 volume 0.00")
+    pane.keys("Escape")
+    await pane.until_words("p prompt")
+    pane.keys("Escape")
+    await pane.until_words("thinking")
+    pane.keys("?")
+    await pane.until_words("help and health")
+    pane.keys("q")
+    await _left_well(pane, "code=0")
+
+
+async def test_tab_moves_the_focus_and_scrolls(pane: Pane, scenario: Scenario) -> None:
+    """The focused pane is marked, and its arrows scroll it."""
+    pane.start()
+    await pane.until_words("▸ranking")
+    pane.keys("Tab", "Tab", "Tab")
+    before = await pane.until_words("▸trades")
+    pane.keys("Down")
+    await pane.until(lambda shown: shown.split("\n")[1:] != before[1:], "scrolled trades")
+    pane.keys("BTab")
+    await pane.until_words("▸positions")
+    pane.keys("q")
+    await _left_well(pane, "code=0")
+
+
+async def test_control_c_leaves_the_terminal_as_it_was(pane: Pane, scenario: Scenario) -> None:
+    """An interrupt ends with 130, the cursor back and the modes restored."""
+    pane.start()
+    await pane.until_words("▸ranking")
+    pane.keys("C-c")
+    await _left_well(pane, "code=130")
+
+
+async def test_a_resized_terminal_is_filled_again(pane: Pane, scenario: Scenario) -> None:
+    """The panes follow the size; one that is too small says so."""
+    pane.start()
+    await pane.until_words("▸ranking")
+    pane.tmux("resize-window", "-t", "arena", "-x", "70", "-y", "20")
+    await pane.until_words("too small")
+    pane.tmux("resize-window", "-t", "arena", "-x", "100", "-y", "30")
+    pane.width, pane.height = 100, 30
+    lines = await pane.until_words("▸ranking")
+    assert {100} == {len(line) for line in lines[1:30]}
+    pane.keys("q")
+    await _left_well(pane, "code=0")
+
+
+async def _left_well(pane: Pane, code: str) -> None:
+    lines = await pane.until(lambda shown: code in shown and "icanon" in shown, code)
+    shown = "\n".join(lines)
+
+    assert "thinking" not in shown
+    assert "1 0" == pane.modes()
+    for mode in ("icanon", "echo", "isig", "ixon"):
+        assert re.search(rf"(^|\s){mode}(\s|$)", shown, re.MULTILINE), f"{mode} is off"
+    assert "susp = ^Z" in shown
