@@ -130,7 +130,7 @@ def exchange(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the synthetic prices.")] = 7,
     speed: Annotated[
-        float, typer.Option("--speed", help="Venue seconds per wall second.", min=0.01, max=600.0)
+        float, typer.Option("--speed", help="Venue seconds per wall second.", min=0.01, max=3600.0)
     ] = 1.0,
     prices: Annotated[
         list[Path] | None,

@@ -119,7 +119,8 @@ class Playback:
                 await self.publisher.flush()
             await self._snapshot_if_due()
         await self.publisher.flush()
-        await self._publish_snapshot()
+        if self.feed.clock.now != self._cadence.as_of or not self.node.counters["snapshots"]:
+            await self._publish_snapshot()
         if not self.publisher.published:
             raise UsageError(f"{self._path} holds no ticker that could be published")
         counters = {name: self.node.counters[name] for name in ("frames", "tickers", "snapshots")}
@@ -164,9 +165,9 @@ class Playback:
         now = self.feed.clock.now
         if now is None:
             return
-        if self._cadence.as_of is None:
+        if self._cadence.next_at is None:
             self._cadence.take(now, self.node.clock.monotonic())
-        elif (now - self._cadence.as_of).total_seconds() >= self._cadence.interval_s > 0:
+        elif now >= self._cadence.next_at and self._cadence.interval_s > 0:
             await self._publish_snapshot()
 
     async def _publish_snapshot(self) -> None:

@@ -43,7 +43,7 @@ BEATS_PER_S_MAX: Final = 10.0
 WAKES_PER_S_MAX: Final = 50.0
 QUEUED_FRAMES_MAX: Final = 2_000
 """Frames a client may leave unread before it is thrown out as a slow consumer."""
-SLOW_CONSUMER: Final = 1008
+CLOSE_TIMEOUT_S: Final = 2.0
 GOING_AWAY: Final = 1001
 FAULT_PATH: Final = "/_sim/fault"
 
@@ -127,6 +127,7 @@ class ExchangeServer:
                 process_request=self._on_request,
                 process_response=self._label_response,
                 ping_interval=None,
+                close_timeout=CLOSE_TIMEOUT_S,
                 max_size=1 << 20,
                 logger=quiet,
             )
@@ -156,8 +157,8 @@ class ExchangeServer:
                 break
             await self._clock.sleep(wake_s)
         self._log.info("prices ended", venue_time=self.venue_now().isoformat())
-        for client in list(self.clients):
-            await client.connection.close(GOING_AWAY, "prices ended")
+        goodbyes = [c.connection.close(GOING_AWAY, "prices ended") for c in self.clients]
+        await asyncio.gather(*goodbyes)
 
     async def set_fault(self, fault: Fault) -> None:
         """Let something go wrong now."""

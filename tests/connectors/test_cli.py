@@ -1,0 +1,114 @@
+"""The commands as they are typed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from arena.errors import UsageError
+from connectors.cli import PRODUCTS_MAX, _products
+from tests.connectors.builders import FIXTURES
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_S = 30
+
+
+def arena(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "arena", *words],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+def test_frames_are_printed_without_a_broker() -> None:
+    """`--frames FILE --print` is JSON lines on stdout and needs nothing that runs."""
+    done = arena(
+        *("connector", "coinbase", "--frames", str(FIXTURES / "frames.jsonl"), "--print"),
+        KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9",
+    )
+
+    assert (0, 11) == (done.returncode, len([json.loads(x) for x in done.stdout.splitlines()]))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        (("connector", "coinbase", "--print"), 2, "--frames"),
+        (("connector", "coinbase", "--frames", "nowhere.jsonl", "--print"), 2, "no recording"),
+        (("connector", "coinbase", "--products", "bitcoin"), 2, "no product id"),
+        (("exchange", "--faults", "explode"), 2, "no fault"),
+        (("exchange", "--prices", "nowhere.csv"), 2, "does not begin with a product"),
+        (("exchange", "--log-level", "loud"), 2, "--log-level"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(
+    words: tuple[str, ...], code: int, complaint: str
+) -> None:
+    """What was wrong and what to do, without a traceback."""
+    done = arena(*words)
+
+    assert code == done.returncode
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("connector", "coinbase"), ("connector", "replay"), ("exchange",)]
+)
+def test_help_ends_with_an_example(words: tuple[str, ...]) -> None:
+    """Each help text shows one line that works as typed."""
+    text = arena(*words, "--help").stdout
+
+    assert f"Example: arena {' '.join(words)}" in " ".join(text.split())
+
+
+def test_products_in_every_form() -> None:
+    """One after another, comma-separated, repeated; upper case; once each; bounded."""
+    assert ("BTC-USD", "SOL-USD", "ETH-USD") == _products(["btc-usd,SOL-USD"], ["ETH-USD,BTC-USD"])
+    assert () == _products(None, None)
+    with pytest.raises(UsageError, match="at most"):
+        _products([f"P{n}-USD" for n in range(PRODUCTS_MAX + 1)], None)
+
+
+def test_the_exchange_ends_with_its_file() -> None:
+    """It says where it listens, plays eight minutes in a second and exits with 0."""
+    path = FIXTURES / "AAA-USD_1m.csv"
+    done = arena("exchange", "--port", "0", "--speed", "600", "--prices", str(path))
+    about = json.loads(done.stdout)
+
+    assert 0 == done.returncode
+    assert (["AAA-USD"], 600.0) == (about["products"], about["speed"])
+    assert about["ws_url"].startswith("ws://127.0.0.1:")
+    assert "prices ended" in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_the_exchange_stops_when_told(number: int, code: int) -> None:
+    """A signal ends it at once and without a traceback."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "arena", "exchange", "--port", "0", "--products", "BTC-USD"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert "listening" in process.stdout.readline()
+        process.send_signal(number)
+        started_s = time.monotonic()
+        _, err = process.communicate(timeout=DEADLINE_S)
+
+    assert code == process.returncode
+    assert time.monotonic() - started_s < 5
+    assert "Traceback" not in err

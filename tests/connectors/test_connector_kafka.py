@@ -1,0 +1,176 @@
+"""Exchange and connector as processes of their own, over a real Kafka."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from arena.bus.kafka import KafkaBus
+from arena.messages import Heartbeat, MarketSnapshot, Message, Product, Ticker
+from arena.settings import Settings
+from connectors.exchange.pricefile import load_tape, product_of
+from tests.connectors.venue import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_S = 40.0
+PRODUCTS = ("BTC-USD", "FARTCOIN-USD", "AERO-USD")
+
+
+@contextmanager
+def process(settings: Settings, log: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A command of the arena, ended with SIGTERM."""
+    environment = os.environ | {
+        "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "ARENA_PREFIX": settings.prefix,
+    }
+    with log.open("a") as err:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "arena", *words],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=err,
+            text=True,
+        )
+        try:
+            yield child
+        finally:
+            child.send_signal(signal.SIGTERM)
+            child.wait(timeout=15)
+
+
+@contextmanager
+def simulated_exchange(settings: Settings, log: Path, *words: str) -> Iterator[tuple[str, ...]]:
+    """`arena exchange`; gives the flags that point a connector to it."""
+    with process(settings, log, "exchange", "--port", "0", "--speed", "60", *words) as child:
+        assert child.stdout is not None
+        about = json.loads(child.stdout.readline())
+        yield ("--ws-url", about["ws_url"], "--rest-url", about["rest_url"])
+
+
+@asynccontextmanager
+async def reading(bus: KafkaBus, *topics: str) -> AsyncIterator[list[Message]]:
+    """A list that grows with what comes into the topics."""
+    reader = await bus.log_reader(*topics)
+    messages: list[Message] = []
+
+    async def read_for_ever() -> None:
+        while True:
+            messages.extend(record.message() for record in await reader.read(timeout_s=0.2))
+
+    task = asyncio.create_task(read_for_ever())
+    try:
+        yield messages
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await reader.close()
+
+
+def snapshots_in(messages: list[Message]) -> list[MarketSnapshot]:
+    """The snapshots among messages."""
+    return [m for m in messages if isinstance(m, MarketSnapshot)]
+
+
+async def test_tickers_and_snapshots_arrive(
+    bus: KafkaBus, settings: Settings, tmp_path: Path
+) -> None:
+    """From the venue's frames to decoded messages: whole, fresh, a venue minute apart."""
+    log = tmp_path / "log"
+    topics = ("market.tickers", "market.snapshots", "arena.heartbeats")
+    with simulated_exchange(settings, log) as urls:
+        words = ("connector", "coinbase", *urls, "--products", *PRODUCTS, "NOPE-USD")
+        with process(settings, log, *words) as child:
+            async with reading(bus, *topics) as messages:
+                await eventually(
+                    lambda: len(snapshots_in(messages)) >= 4, "snapshots", deadline_s=DEADLINE_S
+                )
+        assert 0 == child.returncode
+
+    snapshots = snapshots_in(messages)
+    for snapshot in snapshots:
+        assert sorted(PRODUCTS) == [view.product_id for view in snapshot.products]
+        assert not any(view.stale for view in snapshot.products)
+        assert snapshot.simulated
+    btc = snapshots[-1].view("BTC-USD")
+    assert btc is not None
+    assert all(window.candles and not window.gaps for window in btc.windows.values())
+    tickers = [m for m in messages if isinstance(m, Ticker)]
+    assert set(PRODUCTS) == {t.product_id for t in tickers}
+    assert set(PRODUCTS) == {m.product_id for m in messages if isinstance(m, Product)}
+    beats = [m for m in messages if isinstance(m, Heartbeat)]
+    assert {"connector"} == {beat.kind for beat in beats}
+    assert "Traceback" not in log.read_text()
+
+
+async def test_a_recorded_day_goes_through(
+    bus: KafkaBus, settings: Settings, tmp_path: Path, shared_recordings: Path
+) -> None:
+    """Two real days of three products: what the snapshots show stands in the files."""
+    log = tmp_path / "log"
+    files = sorted((shared_recordings / "candles" / "normalized").glob("*.csv.gz"))
+    products = tuple(product_of(path) for path in files)
+    tapes = {
+        product: load_tape(path, product) for path, product in zip(files, products, strict=True)
+    }
+    with simulated_exchange(settings, log, "--prices", *map(str, files)) as urls:
+        words = ("connector", "coinbase", *urls, "--products", *products)
+        with process(settings, log, *words):
+            async with reading(bus, "market.snapshots") as messages:
+                await eventually(
+                    lambda: len(snapshots_in(messages)) >= 5, "snapshots", deadline_s=DEADLINE_S
+                )
+
+    assert {2018} == {snapshot.as_of.year for snapshot in snapshots_in(messages)}
+    for snapshot in snapshots_in(messages):
+        for view in snapshot.products:
+            rows = tapes[view.product_id].rows
+            for candle in view.windows["1m"].candles:
+                row = rows[int(candle.start.timestamp())].trades
+                assert (candle.open, candle.high, candle.low, candle.close, candle.volume) == row
+
+
+async def test_a_killed_connector_is_replaced_by_its_standby(
+    bus: KafkaBus, settings: Settings, tmp_path: Path
+) -> None:
+    """Two run, one publishes; after a SIGKILL of that one the other goes on."""
+    log = tmp_path / "log"
+    with simulated_exchange(settings, log) as urls:
+        words = ("connector", "coinbase", *urls, "--products", "BTC-USD")
+        async with reading(bus, "market.snapshots", "arena.heartbeats") as messages:
+            with process(settings, log, *words) as first:
+                await eventually(
+                    lambda: bool(snapshots_in(messages)), "a snapshot", deadline_s=DEADLINE_S
+                )
+                with process(settings, log, *words) as second:
+                    await eventually(
+                        lambda: {"running", "standby"} <= statuses(messages),
+                        "one running, one standing by",
+                        deadline_s=DEADLINE_S,
+                    )
+                    leader = next(
+                        beat.pid
+                        for beat in reversed(messages)
+                        if isinstance(beat, Heartbeat) and beat.status == "running"
+                    )
+                    os.kill(leader, signal.SIGKILL)
+                    killed, other = (first, second) if leader == first.pid else (second, first)
+                    killed.wait(timeout=5)
+                    before = len(snapshots_in(messages))
+                    await eventually(
+                        lambda: len(snapshots_in(messages)) > before + 1,
+                        "snapshots of the other one",
+                        deadline_s=DEADLINE_S,
+                    )
+                    assert other.poll() is None
+
+
+def statuses(messages: list[Message]) -> set[str]:
+    """What the processes that were heard of last said of themselves."""
+    last = {m.node: m.status for m in messages if isinstance(m, Heartbeat)}
+    return set(last.values())

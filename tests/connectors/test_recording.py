@@ -1,0 +1,128 @@
+"""Recordings: what was written is read, in three compressions and one foreign format."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arena.clock import ManualClock
+from arena.errors import UsageError
+from connectors.coinbase import recording
+from connectors.coinbase.recording import (
+    FrameRecorder,
+    RecordedFrame,
+    decode_line,
+    encode_line,
+    read_frames,
+    rotated,
+)
+from tests.connectors.builders import FIXTURES, T0
+
+SUFFIXES = ("jsonl", "jsonl.gz", "jsonl.zst")
+moments = st.integers(1_325_376_000_000, 4_102_444_800_000).map(
+    lambda milliseconds: datetime.fromtimestamp(milliseconds / 1000, UTC)
+)
+
+
+def recorder(path: Path, **bounds: int) -> FrameRecorder:
+    """A recorder whose pauses take no time."""
+    return FrameRecorder(path, clock=ManualClock(T0), counters=Counter(), **bounds)
+
+
+@given(st.binary(max_size=200), moments, st.integers(0, 10**6))
+def test_a_line_keeps_the_frame(raw: bytes, at: datetime, epoch: int) -> None:
+    """Any bytes come back as they were, with time and connection."""
+    line = encode_line(raw, at, epoch)
+    frame = decode_line(line.rstrip(b"\n"))
+
+    assert line.count(b"\n") == 1
+    assert frame is not None
+    assert (raw, epoch) == (frame.raw, frame.epoch)
+    assert frame.at is not None
+    assert abs(frame.at - at) < timedelta(milliseconds=1)
+
+
+@given(st.binary(max_size=100))
+def test_a_line_that_is_none_is_kept_as_it_is(line: bytes) -> None:
+    """No line of a foreign file raises."""
+    frame = decode_line(line)
+
+    assert frame is None or isinstance(frame, RecordedFrame)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_batches_make_one_readable_file(tmp_path: Path, suffix: str) -> None:
+    """Batch after batch is appended, also by a recorder that was started anew."""
+    path = tmp_path / f"frames.{suffix}"
+    for batch in range(3):
+        writer = recorder(path)
+        for n in range(10):
+            writer.put(b'{"n":%d}' % (10 * batch + n), T0, batch)
+        writer.flush()
+
+    assert [b'{"n":%d}' % n for n in range(30)] == [frame.raw for frame in read_frames(path)]
+
+
+def test_full_files_are_rotated_and_the_oldest_deleted(tmp_path: Path) -> None:
+    """Never more than the bound, and the newest frames are there."""
+    path = tmp_path / "frames.jsonl.gz"
+    writer = recorder(path, file_bytes_max=1, files_kept=2)
+    for n in range(5):
+        writer.put(b"%d" % n, T0, 1)
+        writer.flush()
+
+    kept = [path, rotated(path, 1), rotated(path, 2)]
+    assert sorted(kept) == sorted(tmp_path.iterdir())
+    assert [b"4", b"3", b"2"] == [next(read_frames(file)).raw for file in kept]
+    assert "frames.1.jsonl.gz" == rotated(path, 1).name
+
+
+def test_a_slow_disk_costs_the_oldest_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue is bounded and what it drops is counted."""
+    monkeypatch.setattr(recording, "QUEUED_MAX", 3)
+    counters: Counter[str] = Counter()
+    writer = FrameRecorder(tmp_path / "f.jsonl", clock=ManualClock(T0), counters=counters)
+    for n in range(5):
+        writer.put(b"%d" % n, T0, 1)
+    writer.flush()
+
+    assert {"recording_dropped": 2, "recorded": 3} == counters
+    assert b"2" == next(read_frames(writer.path)).raw
+
+
+def test_reads_a_recording_of_another_tool(shared_recordings: Path) -> None:
+    """9 946 received frames, times included; what the client sent is passed over."""
+    path = shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.ws.28.0.zst"
+    frames = list(read_frames(path))
+
+    assert 9946 == len(frames)
+    assert datetime(2021, 4, 17, 16, 43, 37, tzinfo=UTC) == frames[0].at.replace(microsecond=0)  # type: ignore[union-attr]
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """Missing, or cut within a compressed block."""
+    cut = tmp_path / "cut.jsonl.gz"
+    writer = recorder(cut)
+    writer.put(b"x" * 1000, T0, 1)
+    writer.flush()
+    cut.write_bytes(cut.read_bytes()[:-12])
+
+    for path in (cut, tmp_path / "missing.jsonl"):
+        with pytest.raises(UsageError, match=path.name):
+            list(read_frames(path))
+    with pytest.raises(UsageError, match="cannot record"):
+        unwritable = recorder(tmp_path / "no" / "such" / "folder.jsonl")
+        unwritable.put(b"x", T0, 1)
+        unwritable.flush()
+
+
+def test_reads_the_hand_made_recording() -> None:
+    """Eleven frames on two connections."""
+    frames = list(read_frames(FIXTURES / "frames.jsonl"))
+
+    assert [1] * 10 + [2] == [frame.epoch for frame in frames]
