@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from arena import ids, topics
 from arena.bus.base import EARLIEST, Bus
@@ -47,16 +47,17 @@ def ticker(bid: str, ask: str, product_id: str = "BTC-USD") -> Ticker:
     )
 
 
-def tool_call(agent: str, tool: str, arguments: str, index: int = 0, **changes: object) -> ToolCall:
+# Any: fields of a ToolCall, which checks them.
+def tool_call(agent: str, tool: str, arguments: str, **changes: Any) -> ToolCall:
     """A call as a router sends it, with thirty seconds to live."""
     now = datetime.now(UTC)
     turn = ids.turn_id(agent, "snapshot")
-    fields: dict[str, object] = {
-        "call_id": ids.tool_call_id(turn, 0, index),
+    fields: dict[str, Any] = {
+        "call_id": ids.tool_call_id(turn, 0, changes.get("index", 0)),
         "agent": agent,
         "turn_id": turn,
         "round": 0,
-        "index": index,
+        "index": 0,
         "tool": tool,
         "arguments": arguments,
         "snapshot_id": "snapshot",

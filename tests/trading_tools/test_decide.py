@@ -1,0 +1,295 @@
+"""How orders are decided: the money of a fill, and every refusal in its order."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arena.accounts import Account, Position
+from arena.messages import QuoteSeen, RejectReason, Side, ToolCall
+from arena.money import SCALE, to_units
+from tests.trading_tools.helpers import product, ticker, tool_call
+from trading_tools.context import Order
+from trading_tools.decide import Decision, Fill, Refusal, decide
+from trading_tools.quotes import Market
+from trading_tools.rules import TradingRules
+from trading_tools.schema import Refused
+
+NOW = datetime(2026, 11, 21, 9, 12, 3, tzinfo=UTC)
+BTC = "BTC-USD"
+
+
+# Any: fields of a Product, of a ToolCall, and of `call`, in this order.
+def market(bid: str = "67201.10", ask: str = "67203.55", **listing: Any) -> Market:
+    """A market with one product, its price confirmed at this moment."""
+    found = Market()
+    found.note(product().model_copy(update=listing), 0, 0)
+    found.note(ticker(bid, ask).model_copy(update={"received_at": NOW}), 0, 1)
+    return found
+
+
+def account(cash: str = "100000", held: str = "0", cost: str = "0") -> Account:
+    """An account, holding some BTC."""
+    found = Account(cash=to_units(Decimal(cash)))
+    if held != "0":
+        found.positions[BTC] = Position(to_units(Decimal(held)), to_units(Decimal(cost)), 0)
+    return found
+
+
+def call(seen: tuple[str, str] | None = None, **changes: Any) -> ToolCall:
+    """A command that is in time."""
+    quotes = {} if seen is None else {BTC: QuoteSeen(bid=Decimal(seen[0]), ask=Decimal(seen[1]))}
+    changes = {"deadline_at": NOW, "issued_at": NOW, "quotes_seen": quotes} | changes
+    return tool_call("momentum", "execute_trade", "{}", **changes)
+
+
+def order(quantity: str, action: Side = "buy", product_id: str = BTC) -> Order:
+    """What the tool made of the arguments."""
+    return Order(product_id, Decimal(quantity), action)
+
+
+def decided(
+    quantity: str, action: Side = "buy", holder: Account | None = None, **changes: Any
+) -> Decision:
+    """An order decided by the usual rules."""
+    return decide(
+        holder or account(), call(**changes), order(quantity, action), market(), TradingRules(), NOW
+    )
+
+
+def test_a_buy_pays_the_ask_and_slippage_and_fee() -> None:
+    """Every figure of a buy, worked out by hand."""
+    decision = decided("0.041", seen=("67199", "67201.10"))
+    fill = decision.outcome
+
+    assert isinstance(fill, Fill)
+    # 67203.55 * 1.0002 = 67216.99071, out to the next cent.
+    assert to_units(Decimal("67217")) == fill.price
+    assert to_units(Decimal("2755.897")) == fill.notional
+    assert to_units(Decimal("16.535382")) == fill.fee
+    assert to_units(Decimal("0.55145")) == fill.slippage
+    assert to_units(Decimal("0.10045")) == fill.latency_cost
+    assert fill.realised is None
+    assert to_units(Decimal("97227.567618")) == fill.cash_after
+    assert to_units(Decimal("0.041")) == fill.position_after
+
+
+def test_a_sell_gets_the_bid_less_slippage_and_fee() -> None:
+    """Every figure of a sell, worked out by hand."""
+    holder = account("500", held="0.1", cost="6000")
+    fill = decided("0.04", "sell", holder, seen=("67211.10", "67212")).outcome
+
+    assert isinstance(fill, Fill)
+    # 67201.10 * 0.9998 = 67187.65978, out to the next cent below.
+    assert to_units(Decimal("67187.65")) == fill.price
+    assert to_units(Decimal("2687.506")) == fill.notional
+    assert to_units(Decimal("16.125036")) == fill.fee
+    assert to_units(Decimal("0.538")) == fill.slippage
+    assert to_units(Decimal("0.4")) == fill.latency_cost
+    assert to_units(Decimal("2687.506") - Decimal("16.125036") - Decimal(2400)) == fill.realised
+    assert to_units(Decimal("0.06")) == fill.position_after
+
+
+def test_rounding_is_posted() -> None:
+    """What the notional's rounding gives or takes stands in an account of its own."""
+    fill = decided("0.00012345").outcome
+
+    assert isinstance(fill, Fill)
+    # 0.00012345 * 67217 = 8.29793865 exactly, 8.297939 in micro-dollars.
+    assert ("house/market", "USD", 829_793_865) in fill.postings
+    assert ("house/rounding", "USD", 35) in fill.postings
+    assert 0 == sum(amount for _, unit, amount in fill.postings if unit == "USD")
+
+
+REFUSALS = [
+    (RejectReason.EXPIRED, "1.5 s after its deadline", "1", {}),
+    (RejectReason.UNKNOWN_PRODUCT, "'DOGE-USD' is not traded here; traded are BTC-USD", "1", {}),
+    (RejectReason.INVALID_QUANTITY, "quantity was -2; send a positive quantity of BTC", "-2", {}),
+    (RejectReason.INVALID_QUANTITY, "quantity was 0;", "0", {}),
+    (RejectReason.INVALID_QUANTITY, "at most 90000000000", "90000000001", {}),
+    (
+        RejectReason.BAD_INCREMENT,
+        "no multiple of 0.00000001 BTC; try 0.12345678",
+        "0.123456789",
+        {},
+    ),
+    (RejectReason.BAD_INCREMENT, "try 0.00000001", "0.000000001", {}),
+    (
+        RejectReason.BEYOND_COLLAR,
+        "moved +238 bps since your snapshot",
+        "1",
+        {"seen": ("1", "65640")},
+    ),
+    (RejectReason.BELOW_MINIMUM, "is worth 0.67 USD, the smallest order is 1.00", "0.00001", {}),
+    (RejectReason.INSUFFICIENT_CASH, "needs 135,240.60 with fees, has 100,000.00", "2", {}),
+]
+
+
+@pytest.mark.parametrize(("reason", "detail", "quantity", "changes"), REFUSALS)
+def test_refusals_name_rule_asked_and_possible(
+    reason: RejectReason, detail: str, quantity: str, changes: dict[str, Any]
+) -> None:
+    """Each refusal can be acted on."""
+    command = call(**changes)
+    asked = order(quantity)
+    if reason is RejectReason.EXPIRED:
+        command = call(deadline_at=NOW - timedelta(seconds=1.5))
+    if reason is RejectReason.UNKNOWN_PRODUCT:
+        asked = order(quantity, product_id="DOGE-USD")
+    outcome = decide(account(), command, asked, market(), TradingRules(), NOW).outcome
+
+    assert isinstance(outcome, Refusal)
+    assert reason == outcome.reason
+    assert detail in outcome.detail
+
+
+def test_selling_more_than_is_held_is_refused() -> None:
+    """There is no short position."""
+    outcome = decided("0.5", "sell", account(held="0.25", cost="1")).outcome
+
+    assert Refusal(RejectReason.INSUFFICIENT_POSITION, "selling 0.5 BTC-USD, has 0.25") == outcome
+
+
+def test_arguments_that_cannot_be_read_are_refused_first() -> None:
+    """Even an expired order for nothing is told that it could not be read."""
+    expired = call(deadline_at=NOW - timedelta(hours=1))
+    refused = Refused("quantity was 'lots': send a number")
+    outcome = decide(account(), expired, refused, Market(), TradingRules(), NOW).outcome
+
+    assert Refusal(RejectReason.MALFORMED_ARGUMENTS, refused.reason) == outcome
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"status": "delisted"}, "BTC-USD is delisted at the venue; traded are nothing yet"),
+        ({"quote_currency": "EUR"}, "BTC-USD is quoted in EUR, accounts in USD"),
+    ],
+)
+def test_a_product_that_cannot_be_traded_is_unknown(changes: dict[str, Any], detail: str) -> None:
+    """The venue must trade it, and accounts must be able to pay for it."""
+    outcome = decide(account(), call(), order("1"), market(**changes), TradingRules(), NOW).outcome
+
+    assert isinstance(outcome, Refusal)
+    assert RejectReason.UNKNOWN_PRODUCT == outcome.reason
+    assert detail in outcome.detail
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask"), [("0", "67203"), ("67204", "67203"), ("-1", "67203"), ("0", "0")]
+)
+def test_a_bad_print_is_no_price(bid: str, ask: str) -> None:
+    """A price of nothing, or a bid above the ask, is not traded on."""
+    outcome = decide(account(), call(), order("1"), market(bid, ask), TradingRules(), NOW).outcome
+
+    assert isinstance(outcome, Refusal)
+    assert RejectReason.NO_PRICE == outcome.reason
+
+
+def test_older_news_than_the_agent_saw_is_no_price() -> None:
+    """Where the agent's own prices did not arrive, nothing is priced."""
+    outcome = decide(
+        account(), call(), order("0.01"), market(), TradingRules(), NOW, prices_current=False
+    ).outcome
+
+    assert isinstance(outcome, Refusal)
+    assert RejectReason.NO_PRICE == outcome.reason
+
+
+def test_an_old_price_is_stale_unless_it_was_confirmed() -> None:
+    """Age counts from the last sign of life of the feed, not from the last change of the price."""
+    later = NOW + timedelta(seconds=31)
+    command = call(deadline_at=later)
+    old = decide(account(), command, order("0.01"), market(), TradingRules(), later).outcome
+    confirmed = market()
+    quiet = ticker("67201.10", "67203.55").model_copy(
+        update={"received_at": NOW, "confirmed_at": NOW + timedelta(seconds=10)}
+    )
+    confirmed.note(quiet, 0, 2)
+    fresh = decide(account(), command, order("0.01"), confirmed, TradingRules(), later).outcome
+
+    assert isinstance(old, Refusal)
+    assert (RejectReason.STALE_PRICE, True) == (
+        old.reason,
+        "is 31.0 s old, at most 30 s" in old.detail,
+    )
+    assert isinstance(fresh, Fill)
+
+
+def test_the_collar_holds_on_both_sides_and_to_the_bound() -> None:
+    """Exactly at the collar is filled, a cent beyond is not, cheaper or dearer."""
+    seen = ("66000", "67203.55")
+    at_bound = (Decimal("67203.55") / Decimal("1.02")).quantize(Decimal("0.01")) + Decimal("0.01")
+    outcomes = [
+        decided("0.01", seen=("1", str(at_bound))).outcome,
+        decided("0.01", seen=("1", str(at_bound - Decimal("0.02")))).outcome,
+        decided("0.01", seen=("1", "68580")).outcome,
+        decided("0.01", seen=seen).outcome,
+    ]
+
+    assert [True, False, False, True] == [isinstance(outcome, Fill) for outcome in outcomes]
+
+
+def test_a_product_that_was_not_seen_has_no_collar_and_no_latency_cost() -> None:
+    """An agent may trade what its snapshot did not show."""
+    fill = decided("0.01").outcome
+
+    assert isinstance(fill, Fill)
+    assert 0 == fill.latency_cost
+
+
+amounts = st.integers(min_value=1, max_value=10**13)
+prices = st.integers(min_value=1, max_value=10**13)
+
+
+@given(
+    quantity=amounts,
+    bid=prices,
+    spread=st.integers(min_value=0, max_value=10**9),
+    cash=st.integers(min_value=0, max_value=10**15).map(lambda n: n * 100),
+    held=amounts,
+    cost=amounts,
+    step=st.sampled_from([1, 10, 100, 10**6, SCALE]),
+    action=st.sampled_from(["buy", "sell"]),
+    bps=st.tuples(st.integers(0, 1000), st.integers(0, 1000)),
+)
+def test_any_fill_keeps_the_books(
+    quantity: int,
+    bid: int,
+    spread: int,
+    cash: int,
+    held: int,
+    cost: int,
+    step: int,
+    action: Side,
+    bps: tuple[int, int],
+) -> None:
+    """Postings sum to zero, cash and position never fall below it, and the taker never gains."""
+    found = Market()
+    rules = TradingRules(fee_bps=Decimal(bps[0]), slippage_bps=Decimal(bps[1]))
+    listing = {"quote_increment": Decimal(step) / SCALE, "min_market_funds": Decimal(0)}
+    found.note(product().model_copy(update=listing), 0, 0)
+    price = ticker(f"{Decimal(bid) / SCALE:f}", f"{Decimal(bid + spread) / SCALE:f}")
+    found.note(price.model_copy(update={"received_at": NOW}), 0, 1)
+    holder = Account(cash=cash, positions={BTC: Position(held, cost, 0)})
+    asked = Order(BTC, Decimal(quantity).scaleb(-8), action)
+    outcome = decide(holder, call(), asked, found, rules, NOW).outcome
+    if isinstance(outcome, Refusal):
+        assert outcome.detail
+        return
+    sums: dict[str, int] = {}
+    for _, unit, amount in outcome.postings:
+        sums[unit] = sums.get(unit, 0) + amount
+
+    assert not any(sums.values())
+    assert outcome.cash_after >= 0
+    assert outcome.position_after >= 0
+    assert 0 == outcome.price % step
+    assert outcome.slippage >= 0
+    assert outcome.fee >= 0
+    assert 0 == outcome.notional % 100 == outcome.fee % 100
+    best = bid + spread if action == "buy" else bid
+    assert (outcome.price >= best) if action == "buy" else (outcome.price <= best)

@@ -1,0 +1,209 @@
+"""The desk: which commands count, what each becomes, and what is answered again."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from arena import ids, topics
+from arena.accounts import Shard
+from arena.messages import Heartbeat, OpenAccount, ToolCall
+from arena.wire import encode
+from tests.trading_tools.helpers import product, ticker, tool_call
+from trading_tools.desk import Desk, Handled
+from trading_tools.events import epoch_of
+from trading_tools.quotes import Market
+from trading_tools.registry import load_catalogue
+from trading_tools.rules import TradingRules
+
+NOW = datetime(2026, 11, 21, 9, 12, 3, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=10)
+BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """The desk of the only shard, just claimed, in a market with one product."""
+    market = Market()
+    market.note(product(), 0, 0)
+    market.note(ticker("67201.10", "67203.55").model_copy(update={"received_at": NOW}), 0, 1)
+    shard = Shard()
+    shard.apply("Epoch", encode(epoch_of(shard, "me", NOW)).value, 0)
+    tools = {n: t for n, t in load_catalogue().items() if t.touches_account}
+    return Desk(0, 1, shard, market, TradingRules(), tools)
+
+
+# Any: fields of a ToolCall.
+def trade(index: int = 0, arguments: str = BUY, **changes: Any) -> ToolCall:
+    """An order of the agent momentum that is in time."""
+    fields: dict[str, Any] = {"issued_at": NOW, "deadline_at": NOW + timedelta(seconds=30)}
+    tool = changes.pop("tool", "execute_trade")
+    return tool_call("momentum", tool, arguments, index=index, **fields | changes)
+
+
+def look(index: int, **changes: Any) -> ToolCall:  # Any: as above
+    """A look of the agent momentum at its account."""
+    return trade(index, "{}", tool="get_portfolio", **changes)
+
+
+def kinds(handled: Handled) -> list[str]:
+    """The kinds of the records it appended."""
+    return [append.kind for append in handled.appends]
+
+
+def test_the_first_call_opens_the_account(desk: Desk) -> None:
+    """An agent that was never opened gets its starting cash before its first order."""
+    handled = desk.handle(trade(), 5, NOW)
+
+    assert ["AccountOpened", "OrderDecided"] == kinds(handled)
+    assert "filled" == handled.kind
+    assert 5 == desk.shard.source_offset
+
+
+def test_a_crash_between_opening_and_order_loses_no_order(desk: Desk) -> None:
+    """The opening that an order implies leaves the order to be read again."""
+    opening, order = desk.handle(trade(), 5, NOW).appends
+    recovered = Shard()
+    recovered.apply("Epoch", encode(epoch_of(recovered, "me", NOW)).value, 0)
+    recovered.apply(opening.kind, opening.value, opening.offset)
+
+    assert 4 == recovered.source_offset
+    assert recovered.apply(order.kind, order.value, order.offset) is not None
+
+
+def test_an_account_is_opened_once(desk: Desk) -> None:
+    """Asking again, in any way, changes nothing."""
+    command = OpenAccount(call_id="open", agent="momentum", issued_at=NOW)
+    first = desk.handle(command, 0, NOW)
+    again = [desk.handle(command, 1, NOW), desk.handle(command, 0, NOW)]
+    other = desk.handle(command.model_copy(update={"call_id": "other"}), 2, NOW)
+    order = desk.handle(trade(), 3, NOW)
+
+    assert ("opened", ["AccountOpened"]) == (first.kind, kinds(first))
+    assert ["duplicate"] * 3 == [handled.kind for handled in (*again, other)]
+    assert ["OrderDecided"] == kinds(order)
+
+
+def test_an_order_is_decided_once_and_answered_again(desk: Desk) -> None:
+    """A second copy gets the same answer from the log, not a second fill."""
+    first = desk.handle(trade(), 0, NOW)
+    desk.handle(trade(1), 1, NOW)
+    again = desk.handle(trade(), 2, NOW)
+
+    assert ("duplicate", []) == (again.kind, kinds(again))
+    assert first.reply is not None
+    assert again.reply is not None
+    assert (first.reply.text, first.reply.account_seq) == (
+        again.reply.text,
+        again.reply.account_seq,
+    )
+    assert 2 == desk.shard.accounts["momentum"].fills
+
+
+def test_nobody_waits_for_a_copy_after_the_deadline(desk: Desk) -> None:
+    """After a long stop, old commands that are read again are not answered."""
+    desk.handle(trade(), 0, NOW)
+
+    assert desk.handle(trade(), 0, LATER).reply is None
+    assert "duplicate" == desk.handle(trade(7), 0, LATER).kind
+
+
+def test_another_agents_order_id_tells_nothing(desk: Desk) -> None:
+    """An agent that sends an id it does not own learns no more than that it is taken."""
+    desk.handle(trade(), 0, NOW)
+    thief = trade().model_copy(update={"agent": "brainrot", "reply_to": topics.inbox("brainrot")})
+    handled = desk.handle(thief, 1, NOW)
+
+    assert handled.reply is not None
+    assert {"order_id", "outcome", "reason"} == set(handled.reply.value or {})  # type: ignore[arg-type]
+    assert "brainrot" not in desk.shard.accounts
+
+
+def test_a_portfolio_includes_the_trade_before_it(desk: Desk) -> None:
+    """Commands are answered in their order, events acked or not."""
+    desk.handle(trade(), 0, NOW)
+    handled = desk.handle(look(1), 1, NOW)
+
+    assert ("read", []) == (handled.kind, kinds(handled))
+    assert handled.reply is not None
+    assert "BTC-USD | 0.01 |" in handled.reply.text
+    assert "Cash 99323.80 USD" in handled.reply.text
+
+
+def test_unreadable_orders_are_decided_and_unreadable_reads_are_not(desk: Desk) -> None:
+    """Every order has an event; only orders have one."""
+    order = desk.handle(trade(0, '{"quantity": '), 0, NOW)
+    read = desk.handle(trade(1, "[]", tool="get_portfolio"), 1, NOW)
+    unknown = desk.handle(trade(2, tool="buy_everything\x1b["), 2, NOW)
+
+    assert ("rejected", "malformed_arguments") == (order.kind, order.reason)
+    assert [("refused", "malformed_arguments"), ("refused", "unknown_tool")] == [
+        (h.kind, h.reason) for h in (read, unknown)
+    ]
+    assert unknown.reply is not None
+    assert "There is no account tool 'buy_everything\\x1b['" in unknown.reply.text
+    assert [] == read.appends + unknown.appends
+
+
+def test_a_read_after_its_deadline_is_not_run(desk: Desk) -> None:
+    """Its account is not even opened."""
+    handled = desk.handle(look(0), 0, LATER)
+
+    assert ("refused", "expired") == (handled.kind, handled.reason)
+    assert {} == desk.shard.accounts
+
+
+def test_prices_are_needed_only_by_orders_to_decide(desk: Desk) -> None:
+    """A read, a copy and an unknown tool wait for no price."""
+    needed = {0: 9}
+    desk.handle(trade(), 0, NOW)
+
+    assert needed == desk.prices_needed(trade(1, ticker_offsets=needed), 1)
+    assert {} == desk.prices_needed(trade(0, ticker_offsets=needed), 1)
+    assert {} == desk.prices_needed(look(1, ticker_offsets=needed), 1)
+    assert {} == desk.prices_needed(trade(1, tool="x", ticker_offsets=needed), 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"agent": "../momentum"}, "cannot be part of a topic name"),
+        ({"reply_to": topics.EVENTS.name}, "reply_to is not agent.inbox.momentum"),
+        ({"reply_to": topics.inbox("brainrot")}, "reply_to is not agent.inbox.momentum"),
+        ({"call_id": ""}, "call_id has 0 characters"),
+        ({"call_id": "x" * 1_000}, "call_id has 1,000 characters"),
+        ({"turn_id": "x" * 1_000}, "more than 128 characters"),
+        ({"snapshot_id": "x" * 1_000}, "more than 128 characters"),
+        ({"round": 2**70}, "round or index"),
+        ({"index": -1}, "round or index"),
+    ],
+)
+def test_envelopes_that_could_do_harm_are_objected_to(
+    desk: Desk, changes: dict[str, Any], says: str
+) -> None:
+    """What is copied into events and topics is checked before."""
+    objection = desk.objection(trade().model_copy(update=changes))
+
+    assert objection is not None
+    assert says in objection
+
+
+def test_other_messages_and_other_shards_are_objected_to(desk: Desk) -> None:
+    """A command belongs to the shard of its agent."""
+    beat = Heartbeat(node="n", kind="k", name="n", host="h", pid=1, started_at=NOW, at=NOW)
+    two = Desk(1, 2, Shard(), desk.market, desk.rules, desk.tools)
+    agents = [f"a{n}" for n in range(20)]
+    here = [
+        a for a in agents if not two.objection(OpenAccount(call_id="c", agent=a, issued_at=NOW))
+    ]
+
+    assert "account.commands holds a Heartbeat" == desk.objection(beat)
+    assert {1} == {topics.partition_of(agent, 2) for agent in here}
+    assert desk.objection(trade()) is None
+
+
+def test_ids_are_derived_not_invented(desk: Desk) -> None:
+    """The same opening has the same id in every process."""
+    desk.handle(trade(), 0, NOW)
+
+    assert ids.derive("open-account", "momentum") in desk.shard.orders
