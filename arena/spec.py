@@ -83,7 +83,7 @@ class MarketTable(Table):
 
     source: Literal["coinbase", "exchange"] = "exchange"
     seed: int = Field(default=7, ge=0)
-    speed: float = Field(default=1.0, ge=0.01, le=600)
+    speed: float = Field(default=1.0, ge=0.01, le=3_600)
     prices: tuple[str, ...] = ()
 
     @model_validator(mode="after")
