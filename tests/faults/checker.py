@@ -33,7 +33,7 @@ def readable_commands(records: list[Raw]) -> dict[str, list[tuple[int, Json]]]:
         body = parse(raw.value)
         if raw.kind == "ToolCall" and body is not None and "call_id" in body and "agent" in body:
             found[body["call_id"]].append((raw.offset, body))
-    return found
+    return dict(found)
 
 
 def effective_events(records: list[Raw], findings: Findings) -> list[Json]:
@@ -121,7 +121,8 @@ def check_replies(
                 check_trade_reply(body, events.get(body["call_id"]), findings)
             elif body["tool"] == "get_portfolio" and body["ok"]:
                 offsets = [offset for offset, _ in commands[body["call_id"]]]
-                check_portfolio_reply(body, offsets, books[agent], findings)
+                book = books.get(agent, Book(Decimal(0)))
+                check_portfolio_reply(body, offsets, book, findings)
     for call_id, places in commands.items():
         offset, call = places[0]
         if when(call["deadline_at"]) < when(call["issued_at"]):
@@ -152,7 +153,8 @@ def check_trade_reply(reply: Json, event: Json | None, findings: Findings) -> No
 
 def check_portfolio_reply(reply: Json, offsets: list[int], book: Book, findings: Findings) -> None:
     """A portfolio is the state after all commands before it; given again, it may be newer."""
-    exact = [[cash for source, cash in book.history if source < at][-1] for at in offsets]
+    before = [[cash for source, cash in book.history if source < at] for at in offsets]
+    exact = [cash[-1] for cash in before if cash]
     later = [cash for source, cash in book.history if source >= offsets[0]]
     told = Decimal(reply["value"]["cash_usd"])
     findings.counts["portfolios"] += 1

@@ -55,6 +55,8 @@ def check_money(
             findings.say(f"{name}: {event['agent']} has no account")
             continue
         if event["kind"] == "OrderDecided":
+            if event["order_id"] not in commands:
+                continue  # told by `check_terminal`
             call = commands[event["order_id"]][0][1]
             check_copy(event, call, name, findings)
             findings.counts[event["outcome"]] += 1
@@ -124,7 +126,13 @@ def check_fill(
     findings.expect(Decimal(event["fee"]) == fee, f"{name}: fee {event['fee']}, not {fee}")
     lost = (price - best if buy else best - price) * quantity
     findings.expect(near(event["slippage"], lost), f"{name}: slippage")
-    book.cash += -(notional + fee) if buy else notional - fee
+    moved = -(notional + fee) if buy else notional - fee
+    book.cash += moved
+    legs = {(leg["account"], leg["unit"]): int(leg["amount"]) * ATOM for leg in event["postings"]}
+    agent, base = event["agent"], market.listings[product_id]["base_currency"]
+    findings.expect(legs.get((f"agent/{agent}/cash", "USD")) == moved, f"{name}: cash leg")
+    signed = quantity if buy else -quantity
+    findings.expect(legs.get((f"agent/{agent}/position", base)) == signed, f"{name}: base leg")
     held = book.positions.get(product_id, Decimal(0)) + (quantity if buy else -quantity)
     book.positions[product_id] = held
     findings.expect(Decimal(event["position_after"]) == held, f"{name}: position")

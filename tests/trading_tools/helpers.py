@@ -70,15 +70,28 @@ def tool_call(agent: str, tool: str, arguments: str, **changes: Any) -> ToolCall
 
 @asynccontextmanager
 async def serving(bus: Bus, rules: TradingRules | None = None) -> AsyncIterator[Node]:
-    """The whole of `arena tools` in this process; its failure is the test's."""
+    """The whole of `arena tools` in this process; its failure is raised here."""
     node = Node("tools", "test", Settings(heartbeat_interval_s=0.1), bus, SystemClock())
+    body = asyncio.current_task()
+    assert body is not None
     task = asyncio.create_task(serve_tools(node, rules or TradingRules()))
+    task.add_done_callback(lambda ended: None if ended.cancelled() else body.cancel())
     try:
         yield node
-        assert not task.done() or task.result() is None
+    except asyncio.CancelledError:
+        if not task.done():
+            raise
+        body.uncancel()
+        task.result()
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def until_ended() -> None:
+    """Wait until `serving` raises what ended it."""
+    await asyncio.sleep(WAIT_S)
+    raise AssertionError("nothing ended")
 
 
 async def read_until(bus: Bus, topic: str, kind: type[M], count: int) -> list[M]:

@@ -1,0 +1,182 @@
+"""The checker finds what it is there to find: sound topics pass, each doctored copy does not."""
+
+import asyncio
+import copy
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from arena import topics
+from arena.bus.memory import MemoryBus
+from tests.faults.checker import check
+from tests.faults.harness import TERMS, Traffic, read_topics, wait_until_answered
+from tests.faults.records import Json, Raw, Topics
+from tests.trading_tools.helpers import serving
+
+COMMANDS = 250
+
+
+@pytest.fixture(scope="module")
+def sound() -> Topics:
+    """Topics after a little undisturbed trading in memory."""
+
+    async def trade() -> Topics:
+        bus = MemoryBus()
+        await bus.start()
+        await bus.ensure_topics(topics.fixed_topics())
+        async with serving(bus):
+            traffic = Traffic(bus, seed=7)
+            await traffic.open_market()
+            market = asyncio.create_task(traffic.run_market())
+            await traffic.run_agents(COMMANDS, 1_000)
+            await wait_until_answered(bus, traffic, 20)
+            market.cancel()
+            await asyncio.gather(market, return_exceptions=True)
+        return await read_topics(bus)
+
+    return asyncio.run(trade())
+
+
+def test_sound_topics_pass(sound: Topics) -> None:
+    """Nothing is found where nothing is wrong, and a lot was looked at."""
+    findings = check(sound, TERMS)
+
+    assert not findings.wrong, findings.summary()
+    assert findings.counts["filled"] > 50
+    assert findings.counts["checks"] > 5_000
+    assert findings.counts["portfolios"] > 5
+    assert 0 == findings.counts["portfolios_newer"]
+
+
+def rechained(events: list[Raw], change: Callable[[int, Json], None]) -> list[Raw]:
+    """The events, each changed by a forger who then repairs the chain behind it."""
+    head, forged = "0" * 64, []
+    for raw in events:
+        body = json.loads(raw.value)
+        body["prev"] = head
+        change(raw.offset, body)
+        value = json.dumps(body).encode()
+        head = hashlib.sha256(head.encode() + value).hexdigest()
+        forged.append(replace(raw, value=value))
+    return forged
+
+
+def first_fill(found: Topics) -> int:
+    """Offset of the first event that filled an order."""
+    return next(r.offset for r in found.events if b'"outcome":"filled"' in r.value)
+
+
+def drop_an_event(found: Topics) -> None:
+    """The log loses a record."""
+    del found.events[first_fill(found)]
+
+
+def change_a_byte(found: Topics) -> None:
+    """A figure is changed and the chain is not."""
+    at = first_fill(found)
+    raw = found.events[at]
+    found.events[at] = replace(raw, value=raw.value.replace(b'"buy"', b'"sel"'))
+
+
+def change_money(name: str, amount: str) -> Callable[[Topics], None]:
+    """A figure of a fill is another one, and the chain is repaired."""
+
+    def forge(found: Topics) -> None:
+        at = first_fill(found)
+        found.events = rechained(
+            found.events,
+            lambda offset, body: body.update({name: amount}) if offset == at else None,
+        )
+
+    forge.__name__ = f"forge_{name}"
+    return forge
+
+
+def invent_an_order(found: Topics) -> None:
+    """A fill that nobody ordered is appended in good order."""
+    last = json.loads(found.events[-1].value)
+    head = hashlib.sha256(last["prev"].encode() + found.events[-1].value).hexdigest()
+    forged = last | {"seq": last["seq"] + 1, "prev": head, "order_id": "invented"}
+    value = json.dumps(forged).encode()
+    found.events.append(Raw(0, len(found.events), "OrderDecided", value))
+
+
+def forget_an_order(found: Topics) -> None:
+    """A command stands in the topic that no event answers."""
+    raw = next(r for r in found.commands if b'"execute_trade"' in r.value)
+    body = json.loads(raw.value) | {"call_id": "forgotten"}
+    found.commands.append(Raw(0, len(found.commands), "ToolCall", json.dumps(body).encode()))
+
+
+def drop_replies(found: Topics) -> None:
+    """An agent is never answered."""
+    found.inboxes["agent-0"] = []
+
+
+def lie_in_a_reply(found: Topics) -> None:
+    """A reply tells another price than the event."""
+    for records in found.inboxes.values():
+        for n, raw in enumerate(records):
+            body = json.loads(raw.value)
+            if body["tool"] == "execute_trade" and body["ok"]:
+                body["value"]["price"] = "1"
+                records[n] = replace(raw, value=json.dumps(body).encode())
+                return
+
+
+def answer_from_the_past(found: Topics) -> None:
+    """A portfolio is told as it was before the agent's trades."""
+    for records in found.inboxes.values():
+        for n, raw in enumerate(reversed(records)):
+            body = json.loads(raw.value)
+            if body["tool"] == "get_portfolio" and body["value"]["cash_usd"] != "100000":
+                body["value"]["cash_usd"] = "100000"
+                records[len(records) - 1 - n] = replace(raw, value=json.dumps(body).encode())
+                return
+
+
+def change_a_ticker(found: Topics) -> None:
+    """The price a fill was made at never stood in the market."""
+    place = json.loads(found.events[first_fill(found)].value)["used"]["offset"]
+    body = json.loads(found.tickers[place].value) | {"best_ask": "1", "best_bid": "1"}
+    found.tickers[place] = replace(found.tickers[place], value=json.dumps(body).encode())
+
+
+def bury_nothing(found: Topics) -> None:
+    """Garbage vanished."""
+    found.commands.append(Raw(0, len(found.commands), "ToolCall", b"\xff"))
+
+
+@pytest.mark.parametrize(
+    "doctor",
+    [
+        drop_an_event,
+        change_a_byte,
+        change_money("fee", "0"),
+        change_money("price", "1"),
+        change_money("notional", "1"),
+        change_money("cash_after", "1"),
+        change_money("quantity", "1"),
+        change_money("slippage", "-5"),
+        change_money("latency_cost", "-5"),
+        change_money("postings", ""),
+        change_money("agent", "agent-9"),
+        invent_an_order,
+        forget_an_order,
+        drop_replies,
+        lie_in_a_reply,
+        answer_from_the_past,
+        change_a_ticker,
+        bury_nothing,
+    ],
+    ids=lambda doctor: doctor.__name__,
+)
+def test_each_doctored_copy_is_found(sound: Topics, doctor: Callable[[Topics], None]) -> None:
+    """One thing is wrong, and the checker says so."""
+    doctored = copy.deepcopy(sound)
+    doctor(doctored)
+
+    assert check(doctored, TERMS).wrong

@@ -1,0 +1,39 @@
+"""The fault points themselves: harmless unless armed, deadly when armed."""
+
+import subprocess
+import sys
+
+import pytest
+
+from arena.errors import UsageError
+from arena.faults import ANY, POINTS, parse, point
+
+
+@pytest.mark.parametrize("name", [*POINTS, ANY])
+def test_a_point_and_a_probability(name: str) -> None:
+    """Every point may be named."""
+    assert (name, 0.5) == parse(f"{name}:0.5")
+
+
+@pytest.mark.parametrize("text", ["after_dinner:1", "after_read", "after_read:2", "after_read:x"])
+def test_anything_else_is_refused(text: str) -> None:
+    """A misspelt fault must not pass for a test that survived it."""
+    with pytest.raises(UsageError):
+        parse(text)
+
+
+def test_an_unarmed_point_does_nothing() -> None:
+    """This process goes on."""
+    assert parse("") is None
+    point("after_read")
+
+
+@pytest.mark.parametrize(("armed", "code"), [("after_read:1", -9), ("after_epoch:1", 0)])
+def test_an_armed_point_kills(armed: str, code: int) -> None:
+    """Only the point that was named."""
+    program = "from arena.faults import point; point('after_read')"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env={"ARENA_FAULT": armed}, timeout=30, check=False
+    )
+
+    assert code == ended.returncode
