@@ -4,9 +4,11 @@ from decimal import Decimal
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
-from arena.messages import OrderDecided, QuoteSeen, ToolResult
+from arena.messages import DeadLetter, OrderDecided, QuoteSeen, ToolResult
+from arena.settings import Settings
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
 
+BUY_LITTLE = '{"product_id": "BTC-USD", "quantity": "0.0001", "action": "buy"}'
 BUY = '{"product_id": "BTC-USD", "quantity": "0.041", "action": "buy"}'
 
 
@@ -25,3 +27,68 @@ async def test_an_order_is_filled_over_kafka(bus: KafkaBus) -> None:
 
     assert ("filled", Decimal("67217")) == (event.outcome, event.price)
     assert (True, event.seq) == (result.ok, result.account_seq)
+
+
+async def test_a_restarted_executor_goes_on_at_once(bus: KafkaBus, settings: Settings) -> None:
+    """The next process owns the shard by its own epoch and knows every order of the last."""
+    await bus.append(topics.TICKERS.name, product(), key="BTC-USD")
+    await bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
+    inbox = topics.inbox("momentum")
+    for index in range(2):
+        other = KafkaBus(settings, client_id=f"executor-{index}")
+        await other.start()
+        async with serving(other):
+            await bus.send(
+                topics.COMMANDS.name, tool_call("momentum", "execute_trade", BUY, index=index)
+            )
+            await read_until(bus, inbox, ToolResult, index + 1)
+        await other.close()
+    events = await read_until(bus, topics.EVENTS.name, OrderDecided, 2)
+    results = await read_until(bus, inbox, ToolResult, 3)
+
+    assert [(0, 1), (1, 2)] == [(event.source.offset, event.epoch) for event in events]
+    assert [0, 0, 1] == [result.index for result in results]
+
+
+async def test_poison_does_not_stop_the_shard(bus: KafkaBus) -> None:
+    """Whatever bytes a command is made of, the order behind it is decided."""
+    nested = b"[" * 100_000
+    poison = (b"", b"\xff\x00", b"null", b"[]", nested, b'{"call_id": "\\ud800"}', b"{}")
+    for value in poison:
+        await bus.send_bytes(
+            topics.COMMANDS.name, value, key=None, partition=0, headers=(("type", b"ToolCall"),)
+        )
+    hostile = (
+        '{"product_id": "\\ud800", "quantity": "1", "action": "buy"}',
+        '{"product_id": "BTC-USD", "quantity": 1e999999999999, "action": "buy"}',
+        '{"product_id": "BTC-USD", "quantity": "1", "action": "buy", "action": "sell"}',
+        "[" * 8_000,
+        "\x1b]0;owned\x07",
+        "x" * 300_000,
+    )
+    for index, arguments in enumerate(hostile):
+        await bus.send(
+            topics.COMMANDS.name, tool_call("momentum", "execute_trade", arguments, index=index)
+        )
+    async with serving(bus):
+        events = await read_until(bus, topics.EVENTS.name, OrderDecided, len(hostile))
+        letters = await read_until(bus, topics.DEAD_LETTERS.name, DeadLetter, len(poison))
+
+    assert {"malformed_arguments"} == {event.reason for event in events}
+    assert set(range(len(poison))) == {letter.offset for letter in letters}
+
+
+async def test_answers_come_in_command_order(bus: KafkaBus) -> None:
+    """A look between trades sees the ones before it and none behind it."""
+    await bus.append(topics.TICKERS.name, product(), key="BTC-USD")
+    await bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
+    for index in range(40):
+        tool, arguments = ("get_portfolio", "") if index % 2 else ("execute_trade", BUY_LITTLE)
+        await bus.send(topics.COMMANDS.name, tool_call("momentum", tool, arguments, index=index))
+    async with serving(bus):
+        results = await read_until(bus, topics.inbox("momentum"), ToolResult, 40)
+    cash = [result.value["cash_usd"] for result in results if isinstance(result.value, dict)]
+
+    assert list(range(40)) == [result.index for result in results]
+    assert cash[0::2] == cash[1::2]
+    assert 20 == len(set(cash))
