@@ -9,7 +9,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +35,7 @@ REDRAW_EVERY_S = 0.25
 IDLE_REDRAW_S = 1.0
 """With nothing new the ages still grow: the clock and the feed's age are drawn once a second."""
 PRINTED_SIZE = (100, 36)
-LOG_LINES_KEPT = 20
+LOG_LINES_KEPT = 8
 KEYS_MAX = 64
 
 
@@ -233,8 +233,8 @@ async def _wait(event: asyncio.Event, timeout_s: float) -> None:
 
 @contextlib.contextmanager
 def held_log() -> Iterator[None]:
-    """Keep log lines off the screen; the newest of them are told when it is left."""
-    kept: deque[str] = deque(maxlen=LOG_LINES_KEPT)
+    """Keep log lines off the screen; the newest different ones are told when it is left."""
+    kept: OrderedDict[str, int] = OrderedDict()
     root = logging.getLogger()
     before = root.handlers[:]
     root.handlers[:] = [_Holding(kept)]
@@ -242,14 +242,17 @@ def held_log() -> Iterator[None]:
         yield
     finally:
         root.handlers[:] = before
-        for line in kept:
-            print(line, file=sys.stderr)
+        for line, times in kept.items():
+            print(f"{line} ({times} times)" if times > 1 else line, file=sys.stderr)
 
 
 class _Holding(logging.Handler):
-    def __init__(self, kept: deque[str]) -> None:
+    def __init__(self, kept: OrderedDict[str, int]) -> None:
         super().__init__()
         self._kept = kept
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._kept.append(f"{record.levelname} {record.name} {record.getMessage()}")
+        line = f"{record.levelname} {record.name} {record.getMessage()}"
+        self._kept[line] = self._kept.pop(line, 0) + 1
+        if len(self._kept) > LOG_LINES_KEPT:
+            self._kept.popitem(last=False)

@@ -49,8 +49,8 @@ POSITIONS = (
     Column("agent", floor=7, shrink=True, grow=True),
     Column("product"),
     Column("quantity", "right", floor=6),
-    Column("avg cost", "right", optional=2),
-    Column("bid", "right", optional=3),
+    Column("avg cost", "right", optional=3),
+    Column("bid", "right", optional=4),
     Column("unrealised", "right", floor=8),
     Column("held", "right", optional=1, floor=4),
 )

@@ -33,8 +33,10 @@ def save_picture(screen: Screen, path: Path, title: str) -> None:
         highlight=False,
     )
     console.print(screen)
+    # Without it some viewers drop the blanks that columns begin with.
+    picture = console.export_svg(title=title).replace("<svg ", '<svg xml:space="preserve" ', 1)
     try:
-        path.write_text(console.export_svg(title=title), encoding="utf-8")
+        path.write_text(picture, encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"cannot write {path}: {error.strerror}", remedy="give --svg a path that can be written"

@@ -138,8 +138,8 @@ def _heights(agents: int, height: int) -> _Heights:
     """Share the lines between four borders and the footer: what people compare comes first."""
     room = height - 5
     ranking = max(2, min(1 + agents, room * 7 // 18 if room < 30 else room // 3))
-    thinking = max(3, room // 6 // agents * agents or room // 6)
-    thinking = min(thinking, max(3, agents * 3))
+    each = min(3, room // 5 // agents)
+    thinking = max(3, each * agents or room // 6)
     rest = room - ranking - thinking
     middle = max(4, (rest + 1) * 11 // 20)
     return _Heights(ranking, middle, rest - middle, thinking)

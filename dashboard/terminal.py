@@ -131,7 +131,7 @@ class Painter:
         self._stopped = False
         self._shown: Sequence[Text] = ()
         self._console: Console | None = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="painter", daemon=True)
         self._thread.start()
 
@@ -159,7 +159,7 @@ class Painter:
                     screen, self._next = self._next, None
                 if screen is not None:
                     self._paint(screen)
-        except BaseException as error:
+        except Exception as error:  # the main task raises it again
             self.error = error
 
     def _paint(self, screen: Screen) -> None:

@@ -8,7 +8,8 @@ import pytest
 from arena.money import SCALE, to_units
 from dashboard import history
 from dashboard.history import EquityCurve, Fill, Snapshots, thin, value_before
-from tests.dashboard.scenario import START, Scenario
+from tests.dashboard.recording import START
+from tests.dashboard.scenario import Scenario
 
 CASH = 100_000 * SCALE
 PRICE = Decimal("100.00")

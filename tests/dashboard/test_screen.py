@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta, timezone
 from decimal import Decimal
+from typing import get_args
 
 import pytest
 from rich.text import Text
@@ -13,7 +14,7 @@ from dashboard.frame import Frame, build_frame
 from dashboard.rows import Link
 from dashboard.screen import HEIGHT_MIN, WIDTH_MIN, Screen, render
 from dashboard.terminal import line_codes, line_console
-from dashboard.ui import PANES, Ui
+from dashboard.ui import PANES, ScreenName, Ui
 from dashboard.view import ArenaView
 from tests.dashboard.scenario import Scenario
 
@@ -62,15 +63,15 @@ def words_of(screen: Screen) -> str:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", SCENARIOS)
-@pytest.mark.parametrize("screen", ["main", "agent", "prompt", "help"])
+@pytest.mark.parametrize("screen", get_args(ScreenName))
 def test_every_line_has_the_width_of_the_terminal(
-    name: str, size: tuple[int, int], screen: str
+    name: str, size: tuple[int, int], screen: ScreenName
 ) -> None:
     """Nothing wraps, nothing is missing, whatever stands in the topics."""
     width, height = size
     agents = SCENARIOS[name].agents
     for pane in PANES:
-        ui = Ui(screen=screen, pane=pane, agent=agents[0][0] if agents else "", scroll=3)  # type: ignore[arg-type]
+        ui = Ui(screen=screen, pane=pane, agent=agents[0][0] if agents else "", scroll=3)
         drawn = render(FRAMES[name], ui, width, height)
 
         assert height == len(drawn.lines)

@@ -1,10 +1,12 @@
 """What the keys do."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.ui import PANES, Reach, Ui, press
+from dashboard.ui import PANES, Reach, ScreenName, Ui, press
 
 REACH = Reach(agents=("a", "b", "c"), turns=("t3", "t2", "t1"), scroll_max=25, page=10)
 KEYS = ("?", "esc", "tab", "backtab", "up", "down", "left", "right", "enter", "p", "pageup",
@@ -20,10 +22,10 @@ def after(ui: Ui, *keys: str) -> Ui:
     return ui
 
 
-@pytest.mark.parametrize("screen", ["main", "agent", "prompt", "help"])
-def test_q_quits_everywhere(screen: str) -> None:
+@pytest.mark.parametrize("screen", get_args(ScreenName))
+def test_q_quits_everywhere(screen: ScreenName) -> None:
     """One key leaves from every screen."""
-    assert press(Ui(screen=screen), "q", REACH) is None  # type: ignore[arg-type]
+    assert press(Ui(screen=screen), "q", REACH) is None
 
 
 def test_tab_goes_round_the_panes() -> None:

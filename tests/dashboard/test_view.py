@@ -239,3 +239,15 @@ def test_a_tombstone_removes_an_agent_from_the_roster() -> None:
 
 
 EVENTFUL_SPEC = view_of(EVENTFUL.records).roster["brainrot"]
+
+
+def test_a_frame_does_not_grow_with_the_log() -> None:
+    """What is drawn is bounded by what was asked for, however much was traded."""
+    scenario = Scenario(agents=Scenario().agents[:2]).run(300)
+    view = view_of(scenario.records)
+    frame = build_frame(view, scenario.wall, trades=20, points=50)
+
+    assert 20 == len(frame.trades)
+    assert frame.trades_kept > 20
+    assert all(25 < len(one.values) <= 51 for one in frame.series)
+    assert turns.TURNS_KEPT == len(view.turns.agents["momentum"].kept)
