@@ -231,13 +231,14 @@ class CoinbaseConnector:
         while True:
             await self.leadership.changed.wait()
             self.leadership.changed.clear()
-            if self.leadership.leads != self.publisher.active:
-                await self._take_turn(self.leadership.leads)
+            leads = self.leadership.leads
+            self.node.status = "running" if leads else "standby"
+            if leads != self.publisher.active:
+                await self._take_turn(leads)
 
     async def _take_turn(self, leads: bool) -> None:
         now_s = self.node.clock.monotonic()
         self.publisher.active = leads
-        self.node.status = "running" if leads else "standby"
         self.node.log.info("publishing" if leads else "standing by")
         if leads:
             await self.keeper.publish()

@@ -40,8 +40,25 @@ class Listed:
         return self.product_id.rsplit("-", 1)[-1]
 
 
-def _listed(product_id: str, price: str, step: str, base_step: str, **more: int) -> Listed:
-    return Listed(product_id, Decimal(price), Decimal(step), Decimal(base_step), **more)  # type: ignore[arg-type]  # the rest are ints
+def _listed(
+    product_id: str,
+    price: str,
+    step: str,
+    base_step: str,
+    *,
+    heat_pct: int = 100,
+    spread_bps: int = SPREAD_BPS,
+    trades_per_mille: int = 970,
+) -> Listed:
+    return Listed(
+        product_id,
+        Decimal(price),
+        Decimal(step),
+        Decimal(base_step),
+        heat_pct=heat_pct,
+        spread_bps=spread_bps,
+        trades_per_mille=trades_per_mille,
+    )
 
 
 KNOWN: Final = {

@@ -40,7 +40,10 @@ async def recovered(watched: Watched) -> None:
 
 async def test_snapshots_are_whole_and_follow_venue_time(memory_bus: MemoryBus) -> None:
     """Tickers, ages and full windows for every product, a venue minute apart."""
-    async with running_exchange() as server, running_connector(server, memory_bus) as watched:
+    async with (
+        running_exchange() as server,
+        running_connector(server, memory_bus, factor=1.0) as watched,
+    ):
         await settled(watched, 4)
         snapshots = watched.snapshots
 

@@ -101,7 +101,9 @@ def test_reads_a_recording_of_another_tool(shared_recordings: Path) -> None:
     frames = list(read_frames(path))
 
     assert 9946 == len(frames)
-    assert datetime(2021, 4, 17, 16, 43, 37, tzinfo=UTC) == frames[0].at.replace(microsecond=0)  # type: ignore[union-attr]
+    first = frames[0].at
+    assert first is not None
+    assert datetime(2021, 4, 17, 16, 43, 37, tzinfo=UTC) == first.replace(microsecond=0)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
