@@ -133,7 +133,7 @@ def _labels(row: AgentRow) -> list[Text]:
 
 def _figures(row: AgentRow, width: int) -> list[Text]:
     gain = row.gain
-    worth = Text(f"#{row.rank} ", style=agent_style(row.colour), no_wrap=True)
+    worth = Text.assemble((f"#{row.rank} ", agent_style(row.colour)), no_wrap=True)
     worth.append(text.money(row.equity), style="bold")
     worth.append(f"  {text.signed_percent(gain, row.opening or 0)}", style=change_style(gain))
     for words in (

@@ -35,7 +35,7 @@ def divider(
         first: Title at the left.
         second: Title behind the joint, or None.
     """
-    line = Text("├", style=BORDER, no_wrap=True)
+    line = Text.assemble(("├", BORDER), no_wrap=True)
     if left is None:
         line.append_text(_title(first, width - 2))
     elif second is None:
@@ -61,7 +61,7 @@ def bottom(width: int, keys: Iterable[tuple[str, str]], notes: Sequence[Text]) -
         shown.pop()
     right = _joined(shown)
     fill = room - left.cell_len - right.cell_len
-    line = Text("└", style=BORDER, no_wrap=True)
+    line = Text.assemble(("└", BORDER), no_wrap=True)
     line.append_text(left)
     line.append("─" * max(0, fill), style=BORDER)
     line.append_text(right)
