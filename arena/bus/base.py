@@ -10,7 +10,8 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from arena.errors import MessageTooLarge
 from arena.messages import Message
@@ -33,9 +34,11 @@ class Acked(Protocol):
         """Its offset there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record as it was read; `topic` is without the prefix."""
+class Record(NamedTuple):
+    """One record as it was read; `topic` is without the prefix.
+
+    A tuple, because one is made for every record that any process reads.
+    """
 
     topic: str
     partition: int
@@ -43,7 +46,7 @@ class Record:
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: Mapping[str, bytes] = field(default_factory=dict)
+    headers: Mapping[str, bytes] = MappingProxyType({})
 
     def message(self) -> Message:
         """The message in it.

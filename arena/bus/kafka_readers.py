@@ -15,13 +15,13 @@ from arena.topics import spec_of
 # Any: aiokafka's ConsumerRecord is untyped.
 def _record(prefix_length: int, raw: Any) -> Record:
     return Record(
-        topic=raw.topic[prefix_length:],
-        partition=raw.partition,
-        offset=raw.offset,
-        timestamp_ms=raw.timestamp,
-        key=raw.key,
-        value=raw.value,
-        headers=dict(raw.headers),
+        raw.topic[prefix_length:],
+        raw.partition,
+        raw.offset,
+        raw.timestamp,
+        raw.key,
+        raw.value,
+        dict(raw.headers),
     )
 
 
