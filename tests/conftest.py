@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
@@ -13,6 +14,13 @@ from arena.bus.memory import MemoryBus
 from arena.settings import Settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def fresh_logs() -> Iterator[None]:
+    """What a test configured of the logs does not outlive it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

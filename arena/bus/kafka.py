@@ -29,6 +29,7 @@ from arena.topics import RECORD_BYTES_MAX, Compression, TopicSpec, spec_of
 from arena.wire import Headers
 
 CONNECT_TIMEOUT_S = 10.0
+METADATA_PAUSE_S = 0.05
 REQUEST_TIMEOUT_MS = 15_000
 SESSION_TIMEOUT_MS = 10_000
 REPLICAS_WANTED = 3
@@ -57,6 +58,7 @@ class KafkaBus(Bus):
         self._partitions: dict[str, int] = {}
         self._compression: dict[str, Compression] = {}
         self._lookup: AIOKafkaConsumer | None = None
+        self._admin: AIOKafkaAdminClient | None = None
 
     async def start(self) -> None:
         """Connect, and keep one consumer that never fetches for questions about the log."""
@@ -73,31 +75,37 @@ class KafkaBus(Bus):
             ) from None
 
     async def close(self) -> None:
-        """Flush and stop the producers, then the lookup connection."""
+        """Flush and stop the producers, then the connections for questions."""
         for producer in self._producers.values():
             await producer.stop()
         self._producers.clear()
+        if self._admin is not None:
+            await self._admin.close()
+            self._admin = None
         if self._lookup is not None:
             await self._lookup.stop()
             self._lookup = None
 
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
         """Create missing topics; on three brokers or more with three replicas, two of which ack."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, client_id=self._client_id)
-        await admin.start()
-        try:
-            existing = set(await admin.list_topics())
-            missing = [s for s in specs if self._prefix + s.name not in existing]
-            if not missing:
-                return
-            brokers = len((await admin.describe_cluster())["brokers"])
-            replicas = REPLICAS_WANTED if brokers >= REPLICAS_WANTED else 1
-            response = await admin.create_topics([self._new_topic(s, replicas) for s in missing])
-            for name, code, text in response.topic_errors:
-                if code not in (0, TOPIC_EXISTS):
-                    raise BrokerUnavailable(f"the broker did not create topic {name}: {text}")
-        finally:
-            await admin.close()
+        admin = await self._admin_client()
+        existing = set(await admin.list_topics())
+        missing = [s for s in specs if self._prefix + s.name not in existing]
+        if not missing:
+            return
+        brokers = len((await admin.describe_cluster())["brokers"])
+        replicas = REPLICAS_WANTED if brokers >= REPLICAS_WANTED else 1
+        response = await admin.create_topics([self._new_topic(s, replicas) for s in missing])
+        for name, code, text in response.topic_errors:
+            if code not in (0, TOPIC_EXISTS):
+                raise BrokerUnavailable(f"the broker did not create topic {name}: {text}")
+
+    async def _admin_client(self) -> AIOKafkaAdminClient:
+        if self._admin is None:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, client_id=self._client_id)
+            await admin.start()
+            self._admin = admin
+        return self._admin
 
     def _new_topic(self, spec: TopicSpec, replicas: int) -> NewTopic:
         config = spec.broker_config()
@@ -107,13 +115,30 @@ class KafkaBus(Bus):
         return NewTopic(self._prefix + spec.name, spec.partitions, replicas, topic_configs=config)
 
     async def partitions(self, topic: str) -> int:
-        """Number of partitions, looked up once per topic."""
+        """Number of partitions, looked up once per topic.
+
+        Raises:
+            BrokerUnavailable: The topic does not exist.
+        """
         known = self._partitions.get(topic)
         if known is None:
-            producer = await self._producer(spec_of(topic).compression)
-            known = len(await producer.partitions_for(self._prefix + topic))
-            self._partitions[topic] = known
+            known = self._partitions[topic] = await self._look_up(topic)
         return known
+
+    async def _look_up(self, topic: str) -> int:
+        name = self._prefix + topic
+        admin = await self._admin_client()
+        deadline = asyncio.get_running_loop().time() + CONNECT_TIMEOUT_S
+        while True:
+            (found,) = await admin.describe_topics([name])
+            if found["error_code"] == 0 and found["partitions"]:
+                return len(found["partitions"])
+            if asyncio.get_running_loop().time() > deadline:
+                raise BrokerUnavailable(
+                    f"there is no topic {name}",
+                    remedy="`arena topics create` makes them; is ARENA_PREFIX right?",
+                )
+            await asyncio.sleep(METADATA_PAUSE_S)
 
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers

@@ -106,7 +106,7 @@ def test_a_time_without_zone_is_refused() -> None:
         b'{"venue":"x","product_id":"A-B","price":"1","best_bid":"1","best_ask":"1",'
         b'"event_time":"2026-11-21T09:30:00","received_at":"2026-11-21T09:30:00Z"}'
     )
-    with pytest.raises(Malformed, match="time zone"):
+    with pytest.raises(Malformed, match="timezone"):
         wire.decode(body, {"type": b"Ticker"})
 
 
