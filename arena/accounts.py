@@ -19,12 +19,13 @@ Amounts are whole units of 10^-8 (`arena.money`). Times are venue times, so the 
 are the same whoever folds it and whenever.
 """
 
-import hashlib
-from collections import OrderedDict, deque
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, overload
 
 import orjson
 
@@ -95,13 +96,44 @@ class Account:
         return value
 
 
-@dataclass(slots=True)
-class Decided:
+class Decided(NamedTuple):
     """How an order ended: enough to answer a duplicate command."""
 
     seq: int
     outcome: str
     reason: str | None
+
+
+class NewestEvents(Sequence[Event]):
+    """The newest order events, oldest first; kept as bytes and decoded when they are asked for."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._values: deque[bytes] = deque(maxlen=EVENTS_REMEMBERED)
+
+    def append(self, value: bytes) -> None:
+        """Take in the newest; the oldest goes."""
+        self._values.append(value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NewestEvents) and self._values == other._values
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Event]: ...
+
+    def __getitem__(self, index: int | slice) -> Event | Sequence[Event]:
+        if isinstance(index, slice):
+            return [orjson.loads(value) for value in list(self._values)[index]]
+        event: Event = orjson.loads(self._values[index])
+        return event
 
 
 @dataclass(slots=True)
@@ -127,10 +159,11 @@ class Shard:
     next_offset: int = 0
     accounts: dict[str, Account] = field(default_factory=dict)
     house: dict[tuple[str, str], int] = field(default_factory=dict)
-    orders: OrderedDict[str, Decided] = field(default_factory=OrderedDict)
-    recent: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_REMEMBERED))
+    orders: dict[str, Decided] = field(default_factory=dict)
+    recent: NewestEvents = field(default_factory=NewestEvents)
     counted: int = 0
     ignored: int = 0
+    _order_ids: deque[str] = field(default_factory=deque)
 
     def apply(self, kind: str, value: bytes, offset: int) -> Event | None:
         """Fold one record.
@@ -155,7 +188,7 @@ class Shard:
             self.ignored += 1
             return None
         if kind == "OrderDecided":
-            self._decide(event)
+            self._decide(event, value)
         elif kind == "AccountOpened":
             self._open(event)
         elif kind == "Epoch":
@@ -198,7 +231,7 @@ class Shard:
         account.opening = account.cash
         self._advance(event, Decided(event["seq"], "opened", None))
 
-    def _decide(self, event: Event) -> None:
+    def _decide(self, event: Event, value: bytes) -> None:
         account = self.accounts.get(event["agent"])
         if account is None:
             raise BrokenLog(f"order {event['order_id']} of {event['agent']}, which has no account")
@@ -207,7 +240,7 @@ class Shard:
         else:
             account.rejections += 1
         account.chain = chain(account.chain, _deed(event))
-        self.recent.append(event)
+        self.recent.append(value)
         self._advance(event, Decided(event["seq"], event["outcome"], event["reason"]))
 
     def _fill(self, event: Event, account: Account) -> None:
@@ -235,7 +268,7 @@ class Shard:
         account.fills += 1
 
     def _post(self, event: Event, account: Account) -> None:
-        sums: dict[str, int] = {}
+        sums: dict[str, int] = {"USD": 0}
         house = self.house
         cash_account = f"agent/{event['agent']}/cash"
         position_account = f"agent/{event['agent']}/position"
@@ -255,9 +288,11 @@ class Shard:
     def _advance(self, event: Event, decided: Decided) -> None:
         self.seq = event["seq"]
         self.source_offset = event["source"]["offset"]
-        self.orders[event["order_id"]] = decided
-        if len(self.orders) > ORDERS_REMEMBERED:
-            self.orders.popitem(last=False)
+        order_id = event["order_id"]
+        self.orders[order_id] = decided
+        self._order_ids.append(order_id)
+        if len(self._order_ids) > ORDERS_REMEMBERED:
+            del self.orders[self._order_ids.popleft()]
 
     def digest(self) -> str:
         """Hash of what every agent owns and did; no wall time, offset, epoch or owner enters it."""
@@ -266,7 +301,7 @@ class Shard:
 
 def chain(head: str, value: bytes) -> str:
     """The next head of a chain of records: sha256 over the head's text and the record's bytes."""
-    return hashlib.sha256(head.encode() + value).hexdigest()
+    return sha256(head.encode() + value).hexdigest()
 
 
 def bought(position: Position, quantity: int, cost: int, time_ms: int) -> None:
@@ -316,7 +351,7 @@ def accounts_digest(accounts: dict[str, Account]) -> str:
         ]
         for agent, account in sorted(accounts.items())
     ]
-    return hashlib.sha256(orjson.dumps(rows)).hexdigest()
+    return sha256(orjson.dumps(rows)).hexdigest()
 
 
 def _decode(value: bytes, offset: int) -> Event:
