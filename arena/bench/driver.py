@@ -95,7 +95,8 @@ class Driver:
             if task.done():
                 task.result()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
         self._news.clear()
 
     async def _follow(self, reader: LogReader) -> None:

@@ -65,7 +65,8 @@ class KafkaBus(Bus):
         self.failed = asyncio.get_running_loop().create_future()
         self._lookup = self._consumer(group=None, reset="none")
         try:
-            await asyncio.wait_for(self._lookup.start(), CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._lookup.start()
         except (KafkaConnectionError, TimeoutError, OSError):
             await self._lookup.stop()
             self._lookup = None

@@ -1,9 +1,10 @@
 """Any server that speaks the Chat Completions protocol, through `openai`'s async client.
 
-The only module that knows `openai` 3.52 and its HTTP layer `httpx2`. It takes the client's short
-way: `AsyncOpenAI.post` with a body that orjson wrote, and the raw response back. The resource
-methods (`chat.completions.create`) do the same request with twice the CPU, spent on copying the
-request through typed dictionaries and the response into pydantic models; `docs/performance.md`.
+The only module that knows `openai` 3.52 and its HTTP layers, `httpx2` over `aiohttp`. It takes the
+client's short way: `AsyncOpenAI.post` with a body that orjson wrote, and the raw response back. The
+resource methods (`chat.completions.create`) over the default transport do the same request with
+2.5 times the CPU, spent on copying the request through typed dictionaries, the response into
+pydantic models, and HTTP in pure Python; `docs/performance.md`.
 
 Bounds: one total time per attempt (a stalled body ends with it), `RESPONSE_BYTES_MAX` of body, no
 compressed bodies (none are asked for), no retry inside the client.
@@ -15,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx2
 import openai
 import orjson
@@ -157,7 +159,7 @@ class OpenAICompatibleModel:
             max_retries=0,
             timeout=timeout,
             default_headers={"Accept-Encoding": "identity"},
-            http_client=openai.DefaultAsyncHttpxClient(
+            http_client=openai.DefaultAioHttpClient(
                 timeout=timeout,
                 limits=httpx2.Limits(
                     max_connections=settings.max_connections,
@@ -176,21 +178,26 @@ class OpenAICompatibleModel:
                 response = await self._client.post(
                     "/chat/completions", cast_to=httpx2.Response, content=content
                 )
-        except (TimeoutError, openai.APITimeoutError):
-            return CallFailed(
-                f"{self.host} gave no whole answer within {timeout_s:.1f} s",
-                retryable=True,
-                request_sha256=sha256,
-            )
+        except TimeoutError:
+            return self._late(timeout_s, sha256)
         except openai.APIStatusError as error:
             return self._refused(error, sha256)
         except openai.APIConnectionError as error:
+            if isinstance(error, openai.APITimeoutError) and not _was_cut(error):
+                return self._late(timeout_s, sha256)
+            return self._broken(error.__cause__ or error, sha256)
+        except aiohttp.ClientError as error:
+            # No HTTP at all came back: the client's own HTTP layer lets this error through.
             return self._broken(error, sha256)
         return RawReply(self._without_key(response.content), sha256)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    def _late(self, timeout_s: float, sha256: str) -> CallFailed:
+        reason = f"{self.host} gave no whole answer within {timeout_s:.1f} s"
+        return CallFailed(reason, retryable=True, request_sha256=sha256)
 
     def _refused(self, error: openai.APIStatusError, sha256: str) -> CallFailed:
         status, headers = error.status_code, error.response.headers
@@ -210,8 +217,7 @@ class OpenAICompatibleModel:
             body=body,
         )
 
-    def _broken(self, error: openai.APIConnectionError, sha256: str) -> CallFailed:
-        cause = error.__cause__
+    def _broken(self, cause: BaseException, sha256: str) -> CallFailed:
         if isinstance(cause, BodyRefused):
             reason = f"{self.host}: {cause}"
             return CallFailed(reason, retryable=False, request_sha256=sha256)
@@ -225,6 +231,13 @@ class OpenAICompatibleModel:
 
     def _hide(self, text: str) -> str:
         return text.replace(self._secret, "***") if self._secret else text
+
+
+def _was_cut(error: openai.APITimeoutError) -> bool:
+    """True where the server hung up, which the client's HTTP layer calls a time-out."""
+    origin = error.__cause__.__cause__ if error.__cause__ else None
+    cut = isinstance(origin, aiohttp.ClientConnectionError)
+    return cut and not isinstance(origin, aiohttp.ServerTimeoutError)
 
 
 def _said(body: bytes) -> str:
