@@ -30,12 +30,7 @@ def read_arguments(text: str) -> dict[str, Any]:
         return {}
     try:
         text.encode()
-        found = json.loads(
-            text,
-            parse_float=Decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object_of_unique_keys,
-        )
+        found = _DECODER.decode(text)
     except Unreadable:
         raise
     except UnicodeEncodeError:
@@ -80,3 +75,10 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+_DECODER = json.JSONDecoder(
+    parse_float=Decimal,
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_object_of_unique_keys,
+)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from arena import ids
-from arena.accounts import Shard
+from arena.accounts import Event, Shard
 from arena.messages import Message, OpenAccount, ToolCall, ToolResult
 from arena.topics import partition_of
 from trading_tools import envelope
@@ -125,10 +125,10 @@ class Desk:
         text = f"{call.tool} was not run: its deadline had passed."
         return Handled("refused", "expired", reply=failed(call, "expired", text))
 
-    def _append(self, record: Append) -> Append:
+    def _fold(self, record: Append) -> Event:
         event = self.shard.apply(record.kind, record.value, record.offset)
         assert event is not None, f"our own {record.kind} at {record.offset} does not count"
-        return record
+        return event
 
     def _open(self, command: OpenAccount, offset: int, now: datetime) -> Handled:
         known = command.agent in self.shard.accounts
@@ -136,7 +136,8 @@ class Desk:
             return Handled("duplicate")
         source = (self.partition, offset)
         record = account_opened(self.shard, source, command.call_id, command.agent, self.rules, now)
-        return Handled("opened", appends=[self._append(record)])
+        self._fold(record)
+        return Handled("opened", appends=[record])
 
     def _imply_account(self, call: ToolCall, offset: int, now: datetime) -> list[Append]:
         if call.agent in self.shard.accounts:
@@ -147,7 +148,8 @@ class Desk:
         source = (self.partition, before)
         order_id = ids.derive("open-account", call.agent)
         record = account_opened(self.shard, source, order_id, call.agent, self.rules, now)
-        return [self._append(record)]
+        self._fold(record)
+        return [record]
 
     def _run(
         self, tool: Tool, call: ToolCall, offset: int, now: datetime, prices_current: bool
@@ -182,8 +184,7 @@ class Desk:
         )
         source = (self.partition, offset)
         record = order_decided(self.shard, source, call, decision, account, self.rules, now)
-        self._append(record)
-        event = self.shard.recent[-1]
+        event = self._fold(record)
         portfolio = portfolio_of(account, self.market.quotes)
         return Handled(
             event["outcome"],

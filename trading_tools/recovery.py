@@ -19,9 +19,10 @@ from trading_tools.outbox import within_ack_timeout
 
 STALL_S = 20.0
 """A reader that is behind and gets nothing for so long reads a damaged log."""
-BATCH_MAX = 200
+BATCH_MAX = 100
 """Few enough that a batch is still in the processor's cache when it is folded."""
 TOPIC = topics.EVENTS.name
+KINDS = {name.encode(): name for name in topics.EVENTS.messages}
 
 
 @contextmanager
@@ -118,8 +119,9 @@ class EventLog:
     def _fold(self, record: Record) -> None:
         if record.value is None:
             raise BrokenLog(f"{TOPIC}[{self._partition}]@{record.offset} has no value")
-        kind = record.headers.get("type", b"").decode("utf-8", "replace")
-        self.shard.apply(kind, record.value, record.offset)
+        kind = record.headers.get("type", b"")
+        name = KINDS.get(kind) or kind.decode("utf-8", "replace")
+        self.shard.apply(name, record.value, record.offset)
 
     def _open_reader(self) -> LogReader:
         assert self._reader is not None, "the log is not open"

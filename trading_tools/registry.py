@@ -65,7 +65,7 @@ class Tool:
         """Run a tool that does not wait; whatever it raises becomes an answer."""
         try:
             outcome: Answer | Order = self.function(ctx, **arguments)
-        except Exception as error:
+        except Exception as error:  # the boundary to extensions, see below
             # A tool is an extension: whatever it raises must not stop the process that serves
             # every agent. The agent is told, and the error is not retried.
             return self._failure(type(error).__name__)

@@ -115,7 +115,8 @@ def test_another_agents_order_id_tells_nothing(desk: Desk) -> None:
     handled = desk.handle(thief, 1, NOW)
 
     assert handled.reply is not None
-    assert {"order_id", "outcome", "reason"} == set(handled.reply.value or {})  # type: ignore[arg-type]
+    assert isinstance(handled.reply.value, dict)
+    assert {"order_id", "outcome", "reason"} == set(handled.reply.value)
     assert "brainrot" not in desk.shard.accounts
 
 
