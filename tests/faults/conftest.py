@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from tests.faults.records import Findings
 ORDERS = int(os.environ.get("ARENA_FAULTS_ORDERS", "2000"))
 """Of each run; `ARENA_FAULTS_ORDERS` makes them longer than they are in the suite."""
 PER_SECOND = 300.0
+EXTRA_ROUND = 150
+EXTRA_ROUNDS_MAX = 80
 SETTLE_S = 40.0
 
 
@@ -34,8 +36,18 @@ async def run_traffic(
     seed: int,
     trouble: Coroutine[Any, Any, None],  # Any: what it awaits is of no interest
     orders: int = ORDERS,
+    enough: Callable[[], bool] = lambda: True,
 ) -> Findings:
-    """Trade while trouble goes on, let everything settle, and judge what the topics hold."""
+    """Trade while trouble goes on, let everything settle, and judge what the topics hold.
+
+    Args:
+        bus: Where traffic and checker meet the executors.
+        executors: At least one was started.
+        seed: Of the traffic.
+        trouble: What happens meanwhile; cancelled when enough orders were sent.
+        orders: The fewest that are sent.
+        enough: Trading goes on, within bounds, until this is true.
+    """
     traffic = Traffic(bus, seed)
     await traffic.open_market()
     running = [
@@ -44,6 +56,10 @@ async def run_traffic(
     ]
     try:
         await traffic.run_agents(orders, PER_SECOND)
+        for _ in range(EXTRA_ROUNDS_MAX):
+            if enough():
+                break
+            await traffic.run_agents(EXTRA_ROUND, PER_SECOND)
         running[2].cancel()
         executors.fault = lambda: ""
         await wait_until_answered(bus, traffic, SETTLE_S)

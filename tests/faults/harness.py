@@ -134,6 +134,7 @@ class Traffic:
     acked: dict[int, bytes] = field(default_factory=dict)
     _quotes: dict[str, QuoteSeen] = field(default_factory=dict)
     _ticker_end: int = 0
+    _begun: int = 0
     _sent: list[ToolCall] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -174,10 +175,11 @@ class Traffic:
 
     async def run_agents(self, count: int, per_second: float) -> None:
         """Send so many commands at a rate; some are sent twice, some are garbage."""
-        for n in range(count):
+        for n in range(self._begun, self._begun + count):
             await self._send_one(n)
             if n % 10 == 9:
                 await asyncio.sleep(10 / per_second)
+        self._begun += count
 
     async def _send_one(self, n: int) -> None:
         dice = self._rng.random()

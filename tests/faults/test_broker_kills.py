@@ -43,7 +43,7 @@ async def test_sigkill_of_the_broker(broker: LocalBroker, tmp_path: Path) -> Non
             handle = await asyncio.to_thread(broker.start)
             kills.append(handle.pid)
 
-    findings = await run_traffic(bus, executors, 5, trouble())
+    findings = await run_traffic(bus, executors, 5, trouble(), enough=lambda: len(kills) == KILLS)
     await bus.close()
 
     assert not findings.wrong, findings.summary()

@@ -14,6 +14,8 @@ from tests.faults.harness import Executors
 
 pytestmark = [pytest.mark.timeout(600)]
 
+KILLS = 5
+
 
 async def test_sigkill_at_random(bus: KafkaBus, executors: Executors) -> None:
     """An executor killed at random moments and restarted at once loses and doubles nothing."""
@@ -28,10 +30,12 @@ async def test_sigkill_at_random(bus: KafkaBus, executors: Executors) -> None:
             await asyncio.sleep(rng.uniform(0, 0.5))
             executors.signal("one", signal.SIGKILL)
 
-    findings = await run_traffic(bus, executors, 1, trouble())
+    findings = await run_traffic(
+        bus, executors, 1, trouble(), enough=lambda: executors.ends["killed"] >= KILLS
+    )
 
     assert not findings.wrong, findings.summary()
-    assert executors.ends["killed"] >= 5
+    assert executors.ends["killed"] >= KILLS
 
 
 async def test_sigkill_at_every_fault_point(bus: KafkaBus, executors: Executors) -> None:
@@ -39,8 +43,8 @@ async def test_sigkill_at_every_fault_point(bus: KafkaBus, executors: Executors)
     chances = {
         "after_epoch": 0.9,
         "during_recovery": 0.9,
-        "after_read": 0.004,
-        "after_decide": 0.004,
+        "after_read": 0.01,
+        "after_decide": 0.01,
         "sent_not_acked": 0.05,
         "acked_not_replied": 0.05,
     }
@@ -54,7 +58,13 @@ async def test_sigkill_at_every_fault_point(bus: KafkaBus, executors: Executors)
     executors.fault = next_fault
     executors.start("one")
 
-    findings = await run_traffic(bus, executors, 2, asyncio.sleep(3600))
+    findings = await run_traffic(
+        bus,
+        executors,
+        2,
+        asyncio.sleep(3600),
+        enough=lambda: set(chances) <= set(executors.ends),
+    )
 
     assert not findings.wrong, findings.summary()
     assert set(chances) <= set(executors.ends)
