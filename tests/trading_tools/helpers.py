@@ -49,8 +49,9 @@ def ticker(bid: str, ask: str, product_id: str = "BTC-USD") -> Ticker:
 
 # Any: fields of a ToolCall, which checks them.
 def tool_call(agent: str, tool: str, arguments: str, **changes: Any) -> ToolCall:
-    """A call as a router sends it, with thirty seconds to live."""
+    """A call as a router sends it, with `life_s` or thirty seconds to live."""
     now = datetime.now(UTC)
+    life = timedelta(seconds=changes.pop("life_s", 30))
     turn = ids.turn_id(agent, "snapshot")
     fields: dict[str, Any] = {
         "call_id": ids.tool_call_id(turn, 0, changes.get("index", 0)),
@@ -62,7 +63,7 @@ def tool_call(agent: str, tool: str, arguments: str, **changes: Any) -> ToolCall
         "arguments": arguments,
         "snapshot_id": "snapshot",
         "issued_at": now,
-        "deadline_at": now + timedelta(seconds=30),
+        "deadline_at": now + life,
         "reply_to": topics.inbox(agent),
     }
     return ToolCall.model_validate(fields | changes)
