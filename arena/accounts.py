@@ -33,6 +33,7 @@ from arena.errors import BrokenLog
 from arena.money import SCALE_DIGITS, divide_half_even, notional_units, units_text
 
 GENESIS = "0" * 64
+FEES = "house/fees"
 ORDERS_REMEMBERED = 65_536
 """Decided order ids that are kept; a duplicate command arrives within the turn that sent it."""
 EVENTS_REMEMBERED = 512
@@ -41,7 +42,7 @@ EVENTS_REMEMBERED = 512
 _DEED = itemgetter(
     "order_id", "outcome", "reason", "product_id", "action", "quantity", "price", "fee"
 )
-_ZEROS = tuple("0" * (SCALE_DIGITS - digits) for digits in range(SCALE_DIGITS + 1))
+_STEPS = tuple(int(10**digits) for digits in range(SCALE_DIGITS, -1, -1))
 
 # Any: an event is decoded JSON; its shape is `arena.messages.account`.
 Event = dict[str, Any]
@@ -244,17 +245,15 @@ class Shard:
         self._advance(event, Decided(event["seq"], event["outcome"], event["reason"]))
 
     def _fill(self, event: Event, account: Account) -> None:
-        self._post(event, account)
+        cash, quantity, fee = self._post(event, account)
         product_id = event["product_id"]
-        quantity, notional = _units(event["quantity"]), _units(event["notional"])
-        fee = _units(event["fee"])
         position = account.positions.get(product_id)
         if position is None:
             position = account.positions[product_id] = Position()
-        if event["action"] == "buy":
-            bought(position, quantity, notional + fee, _unix_ms(event["used"]["event_time"]))
+        if quantity > 0:
+            bought(position, quantity, -cash, _unix_ms(event["used"]["event_time"]))
         else:
-            realised = sold(position, quantity, notional - fee)
+            realised = sold(position, -quantity, cash)
             account.realised += realised
             _must_be(event, "realised", realised)
         _must_be(event, "position_after", position.quantity)
@@ -264,26 +263,38 @@ class Shard:
         account.fees += fee
         account.slippage += _units(event["slippage"])
         account.latency_cost += _units(event["latency_cost"])
-        account.volume += notional
+        account.volume += abs(cash + fee)
         account.fills += 1
 
-    def _post(self, event: Event, account: Account) -> None:
-        sums: dict[str, int] = {"USD": 0}
+    def _post(self, event: Event, account: Account) -> tuple[int, int, int]:
+        """Carry out the postings: what moved into the agent's cash and position, and the fee."""
+        own_cash = f"agent/{event['agent']}/cash"
+        own_position = f"agent/{event['agent']}/position"
         house = self.house
-        cash_account = f"agent/{event['agent']}/cash"
-        position_account = f"agent/{event['agent']}/position"
+        cash = held = fee = usd = 0
+        others: dict[str, int] = {}
         for posting in event["postings"]:
             name, unit, amount = posting["account"], posting["unit"], int(posting["amount"])
-            sums[unit] = sums.get(unit, 0) + amount
-            if name == cash_account:
-                account.cash += amount
-            elif name != position_account:
+            if unit == "USD":
+                usd += amount
+            else:
+                others[unit] = others.get(unit, 0) + amount
+            if name == own_cash:
+                cash += amount
+            elif name == own_position:
+                held += amount
+            else:
+                if name == FEES:
+                    fee += amount
                 key = (name, unit)
                 house[key] = house.get(key, 0) + amount
-        if any(sums.values()):
+        if usd or any(others.values()):
+            sums = others | {"USD": usd}
             raise BrokenLog(f"postings of {event['order_id']} do not sum to zero: {sums}")
+        account.cash += cash
         if account.cash < 0:
             raise BrokenLog(f"{event['order_id']} leaves {event['agent']} with negative cash")
+        return cash, held, fee
 
     def _advance(self, event: Event, decided: Decided) -> None:
         self.seq = event["seq"]
@@ -301,7 +312,9 @@ class Shard:
 
 def chain(head: str, value: bytes) -> str:
     """The next head of a chain of records: sha256 over the head's text and the record's bytes."""
-    return sha256(head.encode() + value).hexdigest()
+    digest = sha256(head.encode())
+    digest.update(value)
+    return digest.hexdigest()
 
 
 def bought(position: Position, quantity: int, cost: int, time_ms: int) -> None:
@@ -369,11 +382,13 @@ def _deed(event: Event) -> bytes:
 
 
 def _units(text: str) -> int:
-    whole, _, part = text.partition(".")
-    digits = len(part)
+    point = text.find(".")
+    if point < 0:
+        return int(text) * _STEPS[0]
+    digits = len(text) - point - 1
     if digits > SCALE_DIGITS:
         raise BrokenLog(f"the amount {text} has more than {SCALE_DIGITS} decimals")
-    return int(whole + part + _ZEROS[digits])
+    return int(text[:point] + text[point + 1 :]) * _STEPS[digits]
 
 
 def _unix_ms(text: str) -> int:

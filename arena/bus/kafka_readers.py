@@ -13,9 +13,9 @@ from arena.topics import spec_of
 
 
 # Any: aiokafka's ConsumerRecord is untyped.
-def _record(prefix_length: int, raw: Any) -> Record:
+def _record(topic: str, raw: Any) -> Record:
     return Record(
-        raw.topic[prefix_length:],
+        topic,
         raw.partition,
         raw.offset,
         raw.timestamp,
@@ -57,20 +57,19 @@ class KafkaLogReader(LogReader):
             timeout_ms=int(timeout_s * 1000), max_records=max_records
         )
         records: list[Record] = []
-        skip = len(self._prefix)
-        for raws in fetched.values():
+        for tp, raws in fetched.items():
+            topic, partition = tp.topic[len(self._prefix) :], tp.partition
+            expected = self._next[topic, partition]
+            compacted = topic in self._compacted
             for raw in raws:
-                record = _record(skip, raw)
-                pair = (record.topic, record.partition)
-                expected = self._next[pair]
-                if record.offset != expected and record.topic not in self._compacted:
+                if raw.offset != expected and not compacted:
                     raise BrokenLog(
-                        f"{record.topic}[{record.partition}]: expected offset {expected}, "
-                        f"read {record.offset}",
+                        f"{topic}[{partition}]: expected offset {expected}, read {raw.offset}",
                         remedy="the log lost records; compare it with an export",
                     )
-                self._next[pair] = record.offset + 1
-                records.append(record)
+                expected = raw.offset + 1
+                records.append(_record(topic, raw))
+            self._next[topic, partition] = expected
         return records
 
     def position(self, topic: str, partition: int) -> int:
@@ -135,7 +134,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             timeout_ms=int(timeout_s * 1000), max_records=max_records
         )
         skip = len(self._prefix)
-        return [_record(skip, raw) for raws in fetched.values() for raw in raws]
+        return [_record(tp.topic[skip:], raw) for tp, raws in fetched.items() for raw in raws]
 
     def assignment(self) -> Assignment:
         """What this member owns now."""
