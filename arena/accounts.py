@@ -240,7 +240,7 @@ class Shard:
             self._fill(event, account)
         else:
             account.rejections += 1
-        account.chain = chain(account.chain, _deed(event))
+        account.chain = chain(account.chain, orjson.dumps(_DEED(event)))
         self.recent.append(value)
         self._advance(event, Decided(event["seq"], event["outcome"], event["reason"]))
 
@@ -375,10 +375,6 @@ def _decode(value: bytes, offset: int) -> Event:
     if not isinstance(event, dict):
         raise BrokenLog(f"account.events@{offset} is no JSON object")
     return event
-
-
-def _deed(event: Event) -> bytes:
-    return orjson.dumps(_DEED(event))
 
 
 def _units(text: str) -> int:
