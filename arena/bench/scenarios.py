@@ -20,8 +20,10 @@ from arena.bus.kafka import KafkaBus
 from arena.errors import DependencyMissing
 from arena.settings import Settings
 
-PACE_COUNT = 120
-PACE_INTERVAL_S = 0.25
+PACE_COUNT = 60
+PACE_INTERVAL_S = 0.2
+PACE_PER_AGENT_S = 0.02
+"""Snapshots come slower the more agents answer each: nothing may be queued."""
 WARM_UP_S = 2.0
 FLOOR_CALLS = 1_500
 
@@ -67,7 +69,7 @@ async def turns(
             figures: Figures = {"agents": agents, "model": model, "calls": calls}
             figures["together"] = together
             if paced:
-                figures |= await _paced(driver)
+                figures |= await _paced(driver, agents)
             stored = stored_bytes(data_dir, rig.settings.prefix) if data_dir else 0
             figures |= await _flooded(driver, rig, seconds)
             if data_dir:
@@ -80,8 +82,8 @@ async def turns(
             await bus.close()
 
 
-async def _paced(driver: Driver) -> Figures:
-    await driver.pace(PACE_COUNT, PACE_INTERVAL_S)
+async def _paced(driver: Driver, agents: int) -> Figures:
+    await driver.pace(PACE_COUNT, PACE_INTERVAL_S + PACE_PER_AGENT_S * agents)
     if not driver.fill_ms:
         raise DependencyMissing(
             f"{driver.turns} turns made no fill", remedy="see account.events: why are they refused?"

@@ -20,6 +20,7 @@ from arena.errors import UsageError
 from arena.settings import Settings
 
 DEFAULT_AGENTS = "1,3,10,30"
+TABLE_COLUMNS = 132
 PROCESS_EACH_MAX = 10
 """Up to so many agents get a process each; more share one process, as they would here."""
 
@@ -36,7 +37,12 @@ def bench(
         str, typer.Option(help="Parts: relay,floor,stub,scripted,two-tools,one-process.")
     ] = "relay,floor,stub,scripted,two-tools,one-process",
 ) -> None:
-    """Measure turns per second, CPU per turn, latency, bytes and memory."""
+    """Measure turns per second, CPU per turn, latency, bytes and memory.
+
+    Takes about six minutes; the machine should have nothing else to do.
+
+    Example: arena bench --agents 1,3 --json bench.json
+    """
     counts = _counts(agents)
     parts = {part.strip() for part in only.split(",")}
     home = Path(tempfile.mkdtemp(prefix="arena-bench-"))
@@ -117,7 +123,7 @@ def _print(results: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(width=TABLE_COLUMNS)
     machine, broker = results["machine"], results["broker"]
     console.print(
         f"{machine['cores']} cores, {machine['memory_gib']} GiB, load {machine['load_1m']} at the "
