@@ -66,6 +66,7 @@ class _ToolRound:
     waiting: dict[str, int]
     sent: frozenset[int]
     sent_s: float
+    note: str = ""
 
     def trades(self) -> list[str]:
         """What became of the orders that were sent, in the model's order."""
@@ -244,8 +245,10 @@ class TurnMachine:
             tools.waiting[call_ids[index]] = index
             message = self._tool_call(index, call_ids[index], reply.tool_calls[index], now)
             (account if call.name in self._player.account_tools else stateless).append(message)
-        if (dropped := len(reply.tool_calls) - CALLS_KEPT_MAX) > 0:
-            tools.answers[-1] += f" ({dropped:,} further calls of this answer were dropped.)"
+        if reply.truncated and reply.error:
+            tools.note = f" ({clip(reply.error, ERROR_BYTES_MAX)})"
+        elif (dropped := len(reply.tool_calls) - CALLS_KEPT_MAX) > 0:
+            tools.note = f" ({dropped:,} further calls of this answer were dropped.)"
         tools.sent = frozenset(tools.waiting.values())
         self.tool_calls += len(tools.sent)
         if not tools.waiting:
@@ -287,6 +290,7 @@ class TurnMachine:
         tools = self._open
         assert tools is not None, "a round goes on only while it is open"
         self._open = None
+        tools.answers[-1] += tools.note
         self._messages += [
             ChatMessage(role="tool", content=answer, tool_call_id=call.model_call_id)
             for call, answer in zip(tools.calls, tools.answers, strict=True)

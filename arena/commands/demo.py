@@ -250,6 +250,12 @@ class _Show:
             remedy=f"read the logs in {self.begin.directory}/logs",
         )
 
+    def _records(self, arena: str) -> list[str]:
+        directory = self.begin.directory
+        if not self.begin.broker.durable:
+            return [f"Records: none; the broker kept them in memory. Logs: {directory}/logs"]
+        return [f"Records: {directory}", f"  read them:        {arena} tail account.events"]
+
     def print_end(self, document: words.Document) -> None:
         """The standings, where the records are, and what to try next."""
         spec = self.begin.spec
@@ -263,8 +269,7 @@ class _Show:
             words.prices_words(spec),
             words.models_words(spec),
             "",
-            f"Records: {self.begin.directory}",
-            f"  read them:        {arena} tail account.events",
+            *self._records(arena),
             "Next:",
             f"  the live market:  {arena} up examples/live.toml",
             f"  a real model:     OPENAI_API_KEY=... {arena} up examples/single-model.toml",

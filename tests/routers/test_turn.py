@@ -196,6 +196,17 @@ def test_ten_thousand_calls_are_bounded() -> None:
     assert "9,984 further calls" in tool_texts(second)[-1]
 
 
+def test_the_agent_reads_what_its_chat_node_cut() -> None:
+    """The note of a cut answer stands behind the last result, also where that came in later."""
+    machine = begun()
+    first = request_of(machine.start(now()))
+    cut = reply(first, trade(), error="10,000 tool calls were asked for, 1 is carried out")
+    sent = calls_of(machine.reply(cut.model_copy(update={"truncated": True}), now(1)))
+    second = request_of(machine.result(result(sent.account[0]), now(2)))
+
+    assert tool_texts(second)[-1].endswith("(10,000 tool calls were asked for, 1 is carried out)")
+
+
 @pytest.mark.parametrize("ids_given", [["", ""], ["x", "x"], ["x", "", "x"]])
 def test_calls_get_ids_of_their_own(ids_given: list[str]) -> None:
     """A provider refuses a conversation in which two calls share an id."""
