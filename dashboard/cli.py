@@ -9,14 +9,15 @@ import typer
 
 from arena import logs
 from arena.errors import UsageError
-from arena.settings import Settings
 
 
 def dashboard(
     bootstrap_servers: Annotated[
         str | None,
         typer.Option(
-            "--bootstrap-servers", help="Kafka addresses. [KAFKA_BOOTSTRAP_SERVERS]", metavar="HOST"
+            "--bootstrap-servers",
+            help="Kafka addresses. [KAFKA_BOOTSTRAP_SERVERS, else the newest run's]",
+            metavar="HOST",
         ),
     ] = None,
     once: Annotated[
@@ -42,32 +43,35 @@ def dashboard(
     """Show the arena in the terminal: ranking, equity, positions, trades, thoughts, health.
 
     It only reads, so any number may run and none slows the arena. On a terminal it fills the
-    screen (q quits, ? helps); into a pipe it prints a line per snapshot.
+    screen (q quits, ? helps); into a pipe it prints a line per snapshot. Without an address it
+    shows the newest run here, also one that has ended.
 
     Example: arena dashboard --once --json
     """
     from arena.bus.kafka import KafkaBus
     from arena.clock import SystemClock
+    from arena.commands.where import find_arena
     from arena.node import run_async
     from dashboard.app import Options, run
 
     if as_json and not once:
         raise UsageError("--json shows one moment", remedy="add --once")
-    settings = Settings().override(bootstrap_servers=bootstrap_servers)
-    logs.configure(settings, node="dashboard")
-    options = Options(
-        once=once,
-        as_json=as_json,
-        seconds=seconds,
-        width=width,
-        height=height,
-        svg=svg,
-        title=title,
-        broker=settings.bootstrap_servers,
-    )
-    bus = KafkaBus(settings, client_id="arena-dashboard")
-    try:
-        run_async(lambda: run(bus, SystemClock(), options))
-    except BrokenPipeError:
-        # Whoever read the lines has gone; the interpreter must not complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with find_arena(bootstrap_servers) as where:
+        settings = where.settings
+        logs.configure(settings, node="dashboard")
+        options = Options(
+            once=once,
+            as_json=as_json,
+            seconds=seconds,
+            width=width,
+            height=height,
+            svg=svg,
+            title=title,
+            broker=settings.bootstrap_servers,
+        )
+        bus = KafkaBus(settings, client_id="arena-dashboard")
+        try:
+            run_async(lambda: run(bus, SystemClock(), options))
+        except BrokenPipeError:
+            # Whoever read the lines has gone; the interpreter must not complain when it flushes.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

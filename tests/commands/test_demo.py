@@ -86,18 +86,24 @@ def test_a_demo_trades_and_leaves_its_records(home: Path, tmp_path: Path) -> Non
     assert agents["cash"]["equity_usd"] == "100000"
 
     if document["broker"]["durable"]:
-        read = subprocess.run(
-            [sys.executable, "-m", "arena", "tail", "account.events", "--json"],
-            env=environment(home),
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            check=False,
-        )
-        events = [json.loads(line) for line in read.stdout.splitlines()]
+        events = [json.loads(line) for line in _read(home, "tail", "account.events", "--json")]
         filled = [e for e in events if e["message"].get("outcome") == "filled"]
         assert len(filled) == sum(a["trades"] for a in agents.values())
+        later = json.loads("\n".join(_read(home, "dashboard", "--once", "--json")))
+        assert later["digest"] == document["digest"]
         require_nothing_left(home)
+
+
+def _read(home: Path, *command: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "arena", *command],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    return done.stdout.splitlines()
 
 
 @pytest.mark.timeout(240)
