@@ -1,0 +1,26 @@
+"""The statistics of a season: which differences are real, and which could not have been seen.
+
+Pure functions on numpy arrays: returns and a seed in, frozen values out.
+"""
+
+from judge.statistics.types import (
+    Effect,
+    FloatArray,
+    Interval,
+    MatrixEffects,
+    Pair,
+    Standing,
+    Verdict,
+)
+from judge.statistics.verdict import judge_returns
+
+__all__ = [
+    "Effect",
+    "FloatArray",
+    "Interval",
+    "MatrixEffects",
+    "Pair",
+    "Standing",
+    "Verdict",
+    "judge_returns",
+]

@@ -1,0 +1,150 @@
+"""What the statistics answer: frozen values, every one finite, with `None` where nothing is known.
+
+Totals and differences are sums of log returns over the whole season: 0.02 is about +2.02 %.
+Sharpe ratios are annualised by the `periods_per_year` of the call. Reads and writes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate and the confidence interval printed beside it, in the same unit."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two agents compared on the same events; `a < b` are their indices in the verdict.
+
+    Attributes:
+        a: Index of the first agent.
+        b: Index of the second agent.
+        difference: Season total of the paired log returns a - b; the interval stands for this
+            pair alone. None while it is too early.
+        p_value: Two-sided p-value of "no difference" for this pair alone.
+        p_adjusted: The same, family-wise over all pairs (step-down max-t).
+        separated: Whether the family-wise decision says that one beats the other; the sign of
+            `difference.estimate` says which.
+        identical: The two had exactly the same return in every period.
+        sharpe_difference: Annualised Sharpe ratio of a minus that of b (Ledoit and Wolf).
+        detectable: Smallest |true difference| that the family-wise decision would have found
+            with 80 % power, in the unit of `difference`.
+        reason: Why something above is None or why the pair was not tested; empty otherwise.
+    """
+
+    a: int
+    b: int
+    difference: Interval | None
+    p_value: float | None
+    p_adjusted: float | None
+    separated: bool
+    identical: bool
+    sharpe_difference: Interval | None
+    detectable: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What can be said of one agent.
+
+    Attributes:
+        name: The agent.
+        rank_low: Best rank that the family-wise decisions leave open, from 1.
+        rank_high: Worst rank that they leave open.
+        total: Season total of log returns; the interval is for this agent alone.
+        sharpe: Annualised Sharpe ratio, risk-free rate zero.
+        p_best: Share of the resampled seasons in which the agent came first (ties are split).
+        psr: Probabilistic Sharpe ratio against 0: P(true Sharpe > 0).
+        dsr: Deflated Sharpe ratio: the same against the best Sharpe that so many agents without
+            skill would show.
+        bradley_terry: Strength over windows in Elo points; the field's mean is 0.
+    """
+
+    name: str
+    rank_low: int
+    rank_high: int
+    total: Interval | None
+    sharpe: Interval | None
+    p_best: float | None
+    psr: float | None
+    dsr: float | None
+    bradley_terry: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The whole answer about a season.
+
+    Attributes:
+        standings: One per agent, in the order of the names given.
+        pairs: Every pair (a, b) with a < b, in lexicographic order.
+        confidence: Of every interval, e.g. 0.90.
+        claim_level: Nominal family-wise level at which a pair counts as separated.
+        periods: Number of returns per agent.
+        block_length: Mean block length of the bootstrap, in periods; None while too early.
+        detectable: Largest `Pair.detectable` among the agents that can still be first, i.e. the
+            difference at the top that could have been missed. None without such a pair.
+        method: How it was computed, one sentence each, to be printed beside the figures.
+        reasons: Why a value is None: the key is the column ("sharpe"), or column and agent
+            ("sharpe:cash"), or "a|b" for a pair.
+    """
+
+    standings: tuple[Standing, ...]
+    pairs: tuple[Pair, ...]
+    confidence: float
+    claim_level: float
+    periods: int
+    block_length: float | None
+    detectable: float | None
+    method: tuple[str, ...]
+    reasons: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One level of a factor, or one cell's interaction: its season total beside the grand mean.
+
+    Attributes:
+        name: The strategy, the model, or "strategy x model".
+        size: Season total log return above (+) or below the mean of the matrix; for a cell, what
+            is left of it after both main effects. None with a reason in `MatrixEffects.reasons`.
+    """
+
+    name: str
+    size: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixEffects:
+    """The two-way decomposition of a model x strategy matrix.
+
+    Attributes:
+        strategies: One main effect per strategy.
+        models: One main effect per model.
+        interactions: One per cell, strategies slowest.
+        seed_noise: Standard deviation of a season total between repeats of the same cell.
+        shares: Estimated share of the variance between agents: keys "strategy", "model",
+            "interaction", "seed"; they sum to 1. None without repeats.
+        p_values: F tests against the seed noise, on this market path alone; same keys but "seed".
+        reasons: Why a value is None.
+    """
+
+    strategies: tuple[Effect, ...]
+    models: tuple[Effect, ...]
+    interactions: tuple[Effect, ...]
+    seed_noise: Interval | None
+    shares: Mapping[str, float] | None
+    p_values: Mapping[str, float] | None
+    reasons: Mapping[str, str]
