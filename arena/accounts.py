@@ -24,11 +24,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from operator import itemgetter
-from typing import Any, Literal, NamedTuple, overload
+from operator import attrgetter
+from typing import Any, NamedTuple, overload
 
 import orjson
 
+from arena.account_log import (
+    AccountLogEvent,
+    EpochEvent,
+    LogEvent,
+    OpenedEvent,
+    OrderEvent,
+    decode_event,
+)
 from arena.errors import BrokenLog
 from arena.money import SCALE_DIGITS, divide_half_even, notional_units, units_text
 
@@ -39,14 +47,13 @@ ORDERS_REMEMBERED = 65_536
 EVENTS_REMEMBERED = 512
 """Newest order events kept whole, to answer again after a restart."""
 
-_DEED = itemgetter(
+_DEED = attrgetter(
     "order_id", "outcome", "reason", "product_id", "action", "quantity", "price", "fee"
 )
 _STEPS = tuple(int(10**digits) for digits in range(SCALE_DIGITS, -1, -1))
 
-# Any: an event is decoded JSON; its shape is `arena.messages.account`.
+# Any: an event kept whole is decoded JSON; its shape is `arena.messages.account`.
 Event = dict[str, Any]
-Kind = Literal["Epoch", "AccountOpened", "OrderDecided"]
 
 
 @dataclass(slots=True)
@@ -166,7 +173,7 @@ class Shard:
     ignored: int = 0
     _order_ids: deque[str] = field(default_factory=deque)
 
-    def apply(self, kind: str, value: bytes, offset: int) -> Event | None:
+    def apply(self, kind: str, value: bytes, offset: int) -> AccountLogEvent | None:
         """Fold one record.
 
         Args:
@@ -182,99 +189,102 @@ class Shard:
         """
         if offset != self.next_offset:
             raise BrokenLog(f"account.events: expected offset {self.next_offset}, read {offset}")
-        event = _decode(value, offset)
-        counts = self._claims(event) if kind == "Epoch" else self._follows(event, offset)
+        event = decode_event(kind, value, offset)
+        is_epoch = type(event) is EpochEvent
+        counts = self._claims(event) if is_epoch else self._follows(event, offset)
         self.next_offset = offset + 1
         if not counts:
             self.ignored += 1
             return None
-        if kind == "OrderDecided":
+        if type(event) is OrderEvent:
             self._decide(event, value)
-        elif kind == "AccountOpened":
+        elif type(event) is OpenedEvent:
             self._open(event)
-        elif kind == "Epoch":
-            self.epoch, self.owner = event["epoch"], event["owner"]
+        elif type(event) is EpochEvent:
+            self.epoch, self.owner = event.epoch, event.owner
         else:
             raise BrokenLog(f"account.events@{offset} holds a {kind}")
         self.head = chain(self.head, value)
         self.counted += 1
         return event
 
-    def _claims(self, event: Event) -> bool:
-        if event["epoch"] > self.epoch + 1:
+    def _claims(self, event: LogEvent) -> bool:
+        if event.epoch > self.epoch + 1:
             raise BrokenLog(
-                f"account.events: epoch {event['epoch']} follows epoch {self.epoch}",
+                f"account.events: epoch {event.epoch} follows epoch {self.epoch}",
                 remedy="this state was not folded from this log; rebuild it from offset 0",
             )
-        claim = (event["epoch"], event["seq"], event["prev"])
-        return claim == (self.epoch + 1, self.seq, self.head)
+        return (event.epoch, event.seq, event.prev) == (self.epoch + 1, self.seq, self.head)
 
-    def _follows(self, event: Event, offset: int) -> bool:
-        if event["epoch"] > self.epoch:
+    def _follows(self, event: LogEvent, offset: int) -> bool:
+        if event.epoch > self.epoch:
             raise BrokenLog(
-                f"account.events@{offset} is of epoch {event['epoch']}, the state of {self.epoch}",
+                f"account.events@{offset} is of epoch {event.epoch}, the state of {self.epoch}",
                 remedy="this state was not folded from this log; rebuild it from offset 0",
             )
-        if event["epoch"] != self.epoch or event["owner"] != self.owner:
+        if event.epoch != self.epoch or event.owner != self.owner:
             return False
-        if event["seq"] != self.seq + 1 or event["order_id"] in self.orders:
+        if event.seq != self.seq + 1 or event.order_id in self.orders:
             return False
-        if event["prev"] != self.head:
+        if event.prev != self.head:
             raise BrokenLog(
                 f"account.events@{offset}: its digest of the events before it does not follow",
                 remedy="an event before it was changed; compare the log with an export",
             )
         return True
 
-    def _open(self, event: Event) -> None:
-        account = self.accounts.setdefault(event["agent"], Account())
+    def _open(self, event: OpenedEvent) -> None:
+        account = self.accounts.setdefault(event.agent, Account())
         self._post(event, account)
         account.opening = account.cash
-        self._advance(event, Decided(event["seq"], "opened", None))
+        self._advance(event, Decided(event.seq, "opened", None))
 
-    def _decide(self, event: Event, value: bytes) -> None:
-        account = self.accounts.get(event["agent"])
+    def _decide(self, event: OrderEvent, value: bytes) -> None:
+        account = self.accounts.get(event.agent)
         if account is None:
-            raise BrokenLog(f"order {event['order_id']} of {event['agent']}, which has no account")
-        if event["outcome"] == "filled":
+            raise BrokenLog(f"order {event.order_id} of {event.agent}, which has no account")
+        if event.outcome == "filled":
             self._fill(event, account)
         else:
             account.rejections += 1
         account.chain = chain(account.chain, orjson.dumps(_DEED(event)))
         self.recent.append(value)
-        self._advance(event, Decided(event["seq"], event["outcome"], event["reason"]))
+        self._advance(event, Decided(event.seq, event.outcome, event.reason))
 
-    def _fill(self, event: Event, account: Account) -> None:
+    def _fill(self, event: OrderEvent, account: Account) -> None:
+        used, slippage, latency_cost = event.used, event.slippage, event.latency_cost
+        if used is None or slippage is None or latency_cost is None:
+            raise BrokenLog(f"{event.order_id} is filled, but says not at which price or cost")
         cash, quantity, fee = self._post(event, account)
-        product_id = event["product_id"]
+        product_id = event.product_id
         position = account.positions.get(product_id)
         if position is None:
             position = account.positions[product_id] = Position()
         if quantity > 0:
-            bought(position, quantity, -cash, _unix_ms(event["used"]["event_time"]))
+            bought(position, quantity, -cash, _unix_ms(used.event_time))
         else:
             realised = sold(position, -quantity, cash)
             account.realised += realised
-            _must_be(event, "realised", realised)
-        _must_be(event, "position_after", position.quantity)
-        _must_be(event, "cash_after", account.cash)
+            _must_be(event, "realised", event.realised, realised)
+        _must_be(event, "position_after", event.position_after, position.quantity)
+        _must_be(event, "cash_after", event.cash_after, account.cash)
         if position.quantity == 0:
             del account.positions[product_id]
         account.fees += fee
-        account.slippage += _units(event["slippage"])
-        account.latency_cost += _units(event["latency_cost"])
+        account.slippage += _units(slippage)
+        account.latency_cost += _units(latency_cost)
         account.volume += abs(cash + fee)
         account.fills += 1
 
-    def _post(self, event: Event, account: Account) -> tuple[int, int, int]:
+    def _post(self, event: OpenedEvent | OrderEvent, account: Account) -> tuple[int, int, int]:
         """Carry out the postings: what moved into the agent's cash and position, and the fee."""
-        own_cash = f"agent/{event['agent']}/cash"
-        own_position = f"agent/{event['agent']}/position"
+        own_cash = f"agent/{event.agent}/cash"
+        own_position = f"agent/{event.agent}/position"
         house = self.house
         cash = held = fee = usd = 0
         others: dict[str, int] = {}
-        for posting in event["postings"]:
-            name, unit, amount = posting["account"], posting["unit"], int(posting["amount"])
+        for posting in event.postings:
+            name, unit, amount = posting.account, posting.unit, int(posting.amount)
             if unit == "USD":
                 usd += amount
             else:
@@ -290,16 +300,16 @@ class Shard:
                 house[key] = house.get(key, 0) + amount
         if usd or any(others.values()):
             sums = others | {"USD": usd}
-            raise BrokenLog(f"postings of {event['order_id']} do not sum to zero: {sums}")
+            raise BrokenLog(f"postings of {event.order_id} do not sum to zero: {sums}")
         account.cash += cash
         if account.cash < 0:
-            raise BrokenLog(f"{event['order_id']} leaves {event['agent']} with negative cash")
+            raise BrokenLog(f"{event.order_id} leaves {event.agent} with negative cash")
         return cash, held, fee
 
-    def _advance(self, event: Event, decided: Decided) -> None:
-        self.seq = event["seq"]
-        self.source_offset = event["source"]["offset"]
-        order_id = event["order_id"]
+    def _advance(self, event: OpenedEvent | OrderEvent, decided: Decided) -> None:
+        self.seq = event.seq
+        self.source_offset = event.source.offset
+        order_id = event.order_id
         self.orders[order_id] = decided
         self._order_ids.append(order_id)
         if len(self._order_ids) > ORDERS_REMEMBERED:
@@ -367,32 +377,17 @@ def accounts_digest(accounts: dict[str, Account]) -> str:
     return sha256(orjson.dumps(rows)).hexdigest()
 
 
-def _decode(value: bytes, offset: int) -> Event:
-    try:
-        event = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        raise BrokenLog(f"account.events@{offset} is no JSON: {error}") from None
-    if not isinstance(event, dict):
-        raise BrokenLog(f"account.events@{offset} is no JSON object")
-    return event
-
-
 def _units(text: str) -> int:
-    point = text.find(".")
-    if point < 0:
-        return int(text) * _STEPS[0]
-    digits = len(text) - point - 1
-    if digits > SCALE_DIGITS:
+    whole, _, decimals = text.partition(".")
+    if len(decimals) > SCALE_DIGITS:
         raise BrokenLog(f"the amount {text} has more than {SCALE_DIGITS} decimals")
-    return int(text[:point] + text[point + 1 :]) * _STEPS[digits]
+    return int(whole + decimals) * _STEPS[len(decimals)]
 
 
 def _unix_ms(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def _must_be(event: Event, name: str, units: int) -> None:
-    if event[name] is None or _units(event[name]) != units:
-        raise BrokenLog(
-            f"{event['order_id']}: {name} is {event[name]}, the fold has {units_text(units)}"
-        )
+def _must_be(event: OrderEvent, name: str, said: str | None, units: int) -> None:
+    if said is None or _units(said) != units:
+        raise BrokenLog(f"{event.order_id}: {name} is {said}, the fold has {units_text(units)}")

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from arena.account_log import OpenedEvent, OrderEvent
 from arena.accounts import Account, Shard, accounts_digest
 from arena.bus.base import Record
 from arena.errors import BrokenLog
@@ -44,25 +45,23 @@ class Books:
             self._broken_partitions.add(record.partition)
             self.broken = self.broken or f"account.events[{record.partition}]: {error}"
             return
-        if event is None:
-            return
-        if kind == "AccountOpened":
+        if isinstance(event, OpenedEvent):
             self._opened(shard, event)
-        elif kind == "OrderDecided" and event["outcome"] == "filled":
-            self._filled(shard, event)
+        elif isinstance(event, OrderEvent) and event.outcome == "filled" and event.used:
+            self._filled(shard, event, event.used.event_time)
 
-    def _opened(self, shard: Shard, event: Event) -> None:
-        agent = event["agent"]
-        self.curves[agent] = EquityCurve(shard.accounts[agent].opening, unix_ms(event["at"]))
+    def _opened(self, shard: Shard, event: OpenedEvent) -> None:
+        agent = event.agent
+        self.curves[agent] = EquityCurve(shard.accounts[agent].opening, unix_ms(event.at))
 
-    def _filled(self, shard: Shard, event: Event) -> None:
-        agent, product_id = event["agent"], event["product_id"]
+    def _filled(self, shard: Shard, event: OrderEvent, priced_at: str) -> None:
+        agent, product_id = event.agent, event.product_id
         account = shard.accounts[agent]
         position = account.positions.get(product_id)
         self.curves[agent].add(
             Fill(
-                snapshot_id=event["snapshot_id"],
-                priced_ms=unix_ms(event["used"]["event_time"]),
+                snapshot_id=event.snapshot_id,
+                priced_ms=unix_ms(priced_at),
                 product_id=product_id,
                 quantity=position.quantity if position else 0,
                 cost=position.cost if position else 0,

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from arena import ids
-from arena.accounts import Event, Shard
+from arena.accounts import Shard
 from arena.messages import Message, OpenAccount, ToolCall, ToolResult
 from arena.topics import partition_of
 from trading_tools import envelope
@@ -125,10 +125,9 @@ class Desk:
         text = f"{call.tool} was not run: its deadline had passed."
         return Handled("refused", "expired", reply=failed(call, "expired", text))
 
-    def _fold(self, record: Append) -> Event:
+    def _fold(self, record: Append) -> None:
         event = self.shard.apply(record.kind, record.value, record.offset)
         assert event is not None, f"our own {record.kind} at {record.offset} does not count"
-        return event
 
     def _open(self, command: OpenAccount, offset: int, now: datetime) -> Handled:
         known = command.agent in self.shard.accounts
@@ -184,7 +183,8 @@ class Desk:
         )
         source = (self.partition, offset)
         record = order_decided(self.shard, source, call, decision, account, self.rules, now)
-        event = self._fold(record)
+        self._fold(record)
+        event = self.shard.recent[-1]
         portfolio = portfolio_of(account, self.market.quotes)
         return Handled(
             event["outcome"],

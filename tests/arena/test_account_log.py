@@ -1,0 +1,99 @@
+"""The typed reading of the account log: the fields the messages write, nothing unreadable."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from arena.account_log import EpochEvent, LogEvent, OpenedEvent, OrderEvent, decode_event
+from arena.accounts import GENESIS
+from arena.errors import BrokenLog
+from arena.messages import AccountOpened, Epoch, OrderDecided
+from tests.arena.test_accounts import Log
+
+
+@pytest.fixture
+def log() -> Log:
+    """A log with an owner, an account, a buy, a sell and a rejection."""
+    log = Log()
+    log.claim("one")
+    log.open()
+    log.append(log.fill("1", "buy", "0.5"))
+    log.append(log.fill("2", "sell", "0.25"))
+    log.append(log.reject("3"))
+    return log
+
+
+def _holds(read: object, written: object) -> bool:
+    """True where everything that was read stands in what was written."""
+    if isinstance(read, dict) and isinstance(written, dict):
+        return all(name in written and _holds(part, written[name]) for name, part in read.items())
+    if isinstance(read, list) and isinstance(written, list):
+        return len(read) == len(written) and all(map(_holds, read, written))
+    return read == written
+
+
+def test_an_event_is_what_the_message_says(log: Log) -> None:
+    """The fold reads the very fields the message models write."""
+    kinds = []
+    for offset, (kind, value) in enumerate(log.records):
+        event = decode_event(kind, value, offset)
+        kinds.append(type(event))
+        read = msgspec.to_builtins(event)
+        if kind == "Epoch":
+            assert "" == read.pop("order_id")
+        assert _holds(read, json.loads(value))
+
+    assert [EpochEvent, OpenedEvent, OrderEvent, OrderEvent, OrderEvent] == kinds
+    assert GENESIS != log.shard.head
+
+
+@pytest.mark.parametrize(
+    ("struct", "message"),
+    [(EpochEvent, Epoch), (OpenedEvent, AccountOpened), (OrderEvent, OrderDecided)],
+)
+def test_only_fields_of_the_message_are_read(struct: Any, message: Any) -> None:
+    """A field the executor never writes would silently hold its default for ever."""
+    # Any: pytest hands classes over untyped.
+    unknown = set(struct.__struct_fields__) - set(message.model_fields)
+
+    assert unknown <= {"order_id"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("postings", None), ("seq", "2"), ("outcome", "maybe"), ("agent", 7)]
+)
+def test_a_field_of_another_type_stops(log: Log, field: str, value: object) -> None:
+    """Neither a missing posting nor a number as text is folded as something else."""
+    kind, text = log.records[2]
+    changed = json.loads(text) | {field: value}
+
+    with pytest.raises(BrokenLog, match=field):
+        decode_event(kind, json.dumps(changed).encode(), 2)
+
+
+@pytest.mark.parametrize("field", ["postings", "agent", "source", "prev", "snapshot_id"])
+def test_a_missing_field_stops(log: Log, field: str) -> None:
+    """A record without what the fold needs is named with its field."""
+    kind, text = log.records[2]
+    changed = json.loads(text)
+    del changed[field]
+
+    with pytest.raises(BrokenLog, match=f"account.events@7.*{field}"):
+        decode_event(kind, json.dumps(changed).encode(), 7)
+
+
+def test_an_unknown_kind_is_read_as_far_as_it_goes(log: Log) -> None:
+    """Whether it counts can be decided without knowing it."""
+    event = decode_event("Dividend", log.records[2][1], 2)
+
+    assert type(event) is LogEvent
+    assert "1" == event.order_id
+
+
+@pytest.mark.parametrize("field", ["used", "slippage", "latency_cost"])
+def test_a_fill_without_its_price_stops(log: Log, field: str) -> None:
+    """A fill that does not say what it was priced with cannot be folded."""
+    with pytest.raises(BrokenLog, match="not at which price"):
+        log.append(log.fill("4", "buy", "0.1", **{field: None}))
