@@ -1,5 +1,6 @@
 """The two ways to read Kafka: a log with a place of our own, and a member of a group."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -96,6 +97,8 @@ class KafkaLogReader(LogReader):
 
     async def close(self) -> None:
         """Stop the consumer."""
+        # A task of the consumer catches its cancellation only once it has begun to run.
+        await asyncio.sleep(0)
         await self._consumer.stop()
 
 
