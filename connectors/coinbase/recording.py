@@ -101,7 +101,7 @@ def _open(path: Path) -> BinaryIO:
     if path.suffix == ".zst":
         import io
 
-        import pyarrow  # type: ignore[import-untyped]  # ships no types
+        import pyarrow
 
         return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"))
     return path.open("rb")

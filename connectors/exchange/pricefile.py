@@ -160,7 +160,7 @@ def _csv_rows(path: Path) -> Iterable[Mapping[str, object]]:
 
 
 def _parquet_rows(path: Path) -> Iterable[Mapping[str, object]]:
-    from pyarrow import parquet  # type: ignore[import-untyped]  # ships no types
+    from pyarrow import parquet
 
     for batch in parquet.ParquetFile(path).iter_batches():
         yield from batch.to_pylist()
