@@ -14,6 +14,7 @@ from typing import Final
 from arena.messages import Ticker
 from connectors.coinbase.events import Event, HeartbeatSeen, TickerSeen, TradeSeen
 from connectors.coinbase.sanity import Suspect, judge, mid_price
+from connectors.coinbase.trades import TradeGap
 
 VENUE: Final = "coinbase"
 STALE_AFTER_S: Final = 5.0
@@ -80,12 +81,14 @@ class ProductFeed:
         alive_s: Monotonic seconds at which the ticker was last known to stand.
         heartbeat_s: Monotonic seconds of the last heartbeat.
         sequence: Highest venue sequence on this connection.
+        heard_trade_id: Trade id of the last heartbeat.
     """
 
     ticker: Ticker | None = None
     alive_s: float | None = None
     heartbeat_s: float | None = None
     sequence: int = -1
+    heard_trade_id: int = 0
     behind_since_s: float | None = None
     last_mid: Decimal | None = None
     suspect: Suspect | None = None
@@ -164,6 +167,14 @@ class Feed:
         since_s = known.behind_since_s
         return since_s is not None and now_s - since_s > BEHIND_GRACE_S
 
+    def gap(self, product_id: str) -> TradeGap | None:
+        """The trades between the last ticker and the last heartbeat; None where none are."""
+        known = self.products.get(product_id)
+        if known is None or known.ticker is None or known.ticker.trade_id is None:
+            return None
+        seen, heard = known.ticker.trade_id, known.heard_trade_id
+        return TradeGap(product_id, seen, heard) if heard > seen else None
+
     def silence_s(self, product_id: str, now_s: float) -> float | None:
         """Monotonic seconds since the product's last heartbeat; None before the first."""
         known = self.products.get(product_id)
@@ -175,6 +186,7 @@ class Feed:
         self.clock.observe(beat.time)
         known = self.products.setdefault(beat.product_id, ProductFeed())
         known.heartbeat_s = received.monotonic_s
+        known.heard_trade_id = beat.last_trade_id
         last = known.ticker
         if last is None or (last.trade_id is not None and beat.last_trade_id > last.trade_id):
             if known.behind_since_s is None:

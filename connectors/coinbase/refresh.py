@@ -12,16 +12,20 @@ from typing import Final
 from arena import logs
 from arena.clock import Clock
 from arena.messages import Ticker
+from arena.money import decimal_text
 from connectors.coinbase.candles import MINUTE_S, CandleBook, floor_s
 from connectors.coinbase.feed import Dropped, Feed, Received
 from connectors.coinbase.pacing import Uniform
 from connectors.coinbase.rest import CoinbaseRest, RestFailed
+from connectors.coinbase.trades import Backfill, Filled, TradeGap, with_trades
 
 POLL_CHECK_S: Final = (0.02, 2.0)
 """Least and most wall seconds between two looks at a book."""
 START_JITTER_S: Final = 0.5
 FAILED_PAUSE_S: Final = 5.0
 REPAIR_EVERY_S: Final = 15.0
+UNFILLED_NAMED_MAX: Final = 10
+"""Runs of missing trade ids that one line of the log names."""
 
 
 class Refresher:
@@ -32,7 +36,8 @@ class Refresher:
         feed: Gives venue time; gets repaired tickers.
         clock: Wall and monotonic time.
         rng: For the jitter.
-        counters: Gets `candle_polls`, `candle_failures`, `repairs`.
+        counters: Gets `candle_polls`, `candle_failures`, `repairs`, `trades_missed` and
+            `trades_backfilled`.
 
     Attributes:
         books: Product -> candles.
@@ -95,7 +100,9 @@ class Refresher:
         return True
 
     async def repair(self, product_id: str, epoch: int) -> Ticker | None:
-        """Ask for the quotes of a product whose ticker is missing or behind its heartbeats.
+        """Ask for what a product lacks whose ticker is missing or behind its heartbeats.
+
+        The trades since its last ticker first, then its quotes, because trades carry none.
 
         Returns:
             The ticker to publish, or None; a product is asked about every `REPAIR_EVERY_S`.
@@ -104,17 +111,52 @@ class Refresher:
         if now_s - self._repaired_s.get(product_id, -REPAIR_EVERY_S) < REPAIR_EVERY_S:
             return None
         self._repaired_s[product_id] = now_s
+        gap = self._feed.gap(product_id)
+        backfill = None if gap is None else await self._backfill(gap)
         try:
             seen = await self._rest.ticker(product_id)
         except RestFailed as error:
             self._log.warning("repair failed", product=product_id, error=str(error))
             return None
+        filled = None if backfill is None else backfill.filled(seen)
+        if filled is not None:
+            seen = with_trades(seen, filled)
         received = Received(self._clock.now(), self._clock.monotonic(), epoch)
         outcome = self._feed.repair(seen, received)
         self._counters["repairs"] += 1
         if isinstance(outcome, Dropped):
             self._log.info("repair dropped", product=product_id, why=outcome.why)
-        return outcome if isinstance(outcome, Ticker) else None
+        if not isinstance(outcome, Ticker):
+            return None
+        if filled is not None:
+            self._tell(product_id, filled)
+        return outcome
+
+    async def _backfill(self, gap: TradeGap) -> Backfill:
+        """Ask for the trades in a gap; what cannot be had stays open in it."""
+        backfill = Backfill(gap)
+        try:
+            while not backfill.done:
+                backfill.take(await self._rest.trades(gap.product_id, backfill.after))
+        except RestFailed as error:
+            self._log.warning("no trades", product=gap.product_id, error=str(error))
+        return backfill
+
+    def _tell(self, product_id: str, filled: Filled) -> None:
+        """Count and log what became of a gap that is closed."""
+        self._counters["trades_missed"] += filled.missed
+        self._counters["trades_backfilled"] += len(filled.trades)
+        unfilled = filled.unfilled
+        log = self._log.warning if unfilled else self._log.info
+        log(
+            "trades backfilled",
+            product=product_id,
+            missed=filled.missed,
+            backfilled=len(filled.trades),
+            volume=decimal_text(filled.volume),
+            last_trade_id=filled.until,
+            unfilled=[f"{first}-{last}" for first, last in unfilled[:UNFILLED_NAMED_MAX]],
+        )
 
     async def _poll(self, product_id: str, now: datetime) -> bool:
         """One poll; False where it failed."""

@@ -16,7 +16,7 @@ import httpx
 from arena import __version__, logs
 from arena.clock import Clock
 from arena.messages import Candle
-from connectors.coinbase.events import TickerSeen
+from connectors.coinbase.events import TickerSeen, TradeSeen
 from connectors.coinbase.pacing import Backoff, TokenBucket, Uniform, refused_delay, retry_after
 from connectors.coinbase.rest_protocol import (
     Listing,
@@ -28,6 +28,7 @@ from connectors.coinbase.rest_protocol import (
     read_time,
 )
 from connectors.coinbase.snapshot import Origin
+from connectors.coinbase.trades import PAGE_ROWS_MAX, read_trades
 
 USER_AGENT: Final = f"trading-arena/{__version__}"
 TIMEOUT_S: Final = 10.0
@@ -159,6 +160,22 @@ class CoinbaseRest:
             raise RestFailed(path, OK, str(error)) from None
         self._counters["rest_rows_refused"] += refused
         return candles
+
+    async def trades(self, product_id: str, after: int | None = None) -> list[TradeSeen]:
+        """The newest `PAGE_ROWS_MAX` trades with an id below `after`, newest first.
+
+        Raises:
+            RestFailed: No usable answer.
+        """
+        path = f"/products/{product_id}/trades"
+        query = {"limit": str(PAGE_ROWS_MAX)} | ({} if after is None else {"after": str(after)})
+        body = await self._get(path, query)
+        try:
+            trades, refused = read_trades(body, product_id)
+        except RestMalformed as error:
+            raise RestFailed(path, OK, str(error)) from None
+        self._counters["rest_rows_refused"] += refused
+        return trades
 
     async def _get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
         """The body of a 200; retries what may pass."""

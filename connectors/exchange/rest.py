@@ -20,6 +20,8 @@ from connectors.exchange.market import Book, Market
 
 GRANULARITIES: Final = (60, 300, 900, 3600, 21_600, 86_400)
 ROWS_MAX: Final = 300
+TRADES_MAX: Final = 1_000
+"""Rows of a page of trades, also where no limit is asked for."""
 JSON: Final = "application/json; charset=utf-8"
 TOO_MANY: Final = (
     "granularity too small for the requested time range. "
@@ -62,8 +64,8 @@ def problem(status: int, message: str, headers: Mapping[str, str] | None = None)
     return Answer(status, orjson.dumps({"message": message}), headers=headers or {})
 
 
-def _json(body: object) -> Answer:
-    return Answer(200, orjson.dumps(body))
+def _json(body: object, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(200, orjson.dumps(body), headers=headers or {})
 
 
 def _products(market: Market) -> list[dict[str, object]]:
@@ -111,9 +113,20 @@ def _ticker(book: Book) -> Answer:
 
 
 def _trades(book: Book, query: Mapping[str, str]) -> Answer:
-    after = _whole(query.get("after"))
-    limit = min(_whole(query.get("limit")) or ROWS_MAX, 1000)
-    rows = [p for p in reversed(book.prints) if after is None or p.trade_id < after][:limit]
+    """A page, newest first: the newest below `after` and above `before`, ids not included.
+
+    The headers carry the page's first and last id as cursors, where it has any.
+    """
+    after, before = _whole(query.get("after")), _whole(query.get("before"))
+    limit = min(_whole(query.get("limit")) or TRADES_MAX, TRADES_MAX)
+    rows = [
+        p
+        for p in reversed(book.prints)
+        if (after is None or p.trade_id < after) and (before is None or p.trade_id > before)
+    ][:limit]
+    cursors = (
+        {"CB-BEFORE": str(rows[0].trade_id), "CB-AFTER": str(rows[-1].trade_id)} if rows else {}
+    )
     return _json(
         [
             {
@@ -124,7 +137,8 @@ def _trades(book: Book, query: Mapping[str, str]) -> Answer:
                 "time": iso(p.at),
             }
             for p in rows
-        ]
+        ],
+        cursors,
     )
 
 

@@ -1,6 +1,7 @@
 """The connector against the simulated exchange, in good weather and in every bad one."""
 
 import asyncio
+from collections import deque
 from itertools import pairwise
 from pathlib import Path
 
@@ -223,15 +224,40 @@ async def test_a_malformed_frame_goes_to_the_dead_letters(memory_bus: MemoryBus)
 
 
 async def test_lost_tickers_are_fetched_by_rest(memory_bus: MemoryBus) -> None:
-    """Heartbeats name newer trades than the ticker: the quotes are asked for."""
+    """Heartbeats name newer trades than the ticker: trades and quotes are asked for."""
     async with (
         running_exchange(products=("BTC-USD",)) as server,
         running_connector(server, memory_bus, products=("BTC-USD",), factor=20.0) as watched,
     ):
         await settled(watched)
         await break_it(server, "gap", seconds=4)
-        await eventually(lambda: watched.count("repairs") >= 1, "a repair")
+        await eventually(lambda: watched.count("trades_backfilled") >= 1, "a backfill")
+        await eventually(lambda: any(t.sequence == 0 for t in watched.tickers), "its ticker")
+        repaired = next(t for t in watched.tickers if t.sequence == 0)
+        prints = {p.trade_id: p for p in server.market.books["BTC-USD"].prints}
         await recovered(watched)
+
+        assert watched.count("trades_missed") == watched.count("trades_backfilled")
+    last = prints[repaired.trade_id or 0]
+    assert (last.trade.price, last.trade.size) == (repaired.price, repaired.last_size)
+    assert last.trade.taker_side == repaired.taker_side
+    assert repaired.event_time >= last.at
+
+
+async def test_trades_that_cannot_be_had_are_told(memory_bus: MemoryBus) -> None:
+    """The exchange has forgotten the older ones: they are missed and stay so."""
+    async with (
+        running_exchange(products=("BTC-USD",)) as server,
+        running_connector(server, memory_bus, products=("BTC-USD",), factor=20.0) as watched,
+    ):
+        await settled(watched)
+        await break_it(server, "gap", seconds=4)
+        book = server.market.books["BTC-USD"]
+        book.prints = deque(book.prints, maxlen=2)
+        await eventually(lambda: watched.count("trades_missed") >= 1, "a backfill")
+
+        assert 1 <= watched.count("trades_backfilled") <= 2
+        assert watched.count("trades_missed") > watched.count("trades_backfilled")
 
 
 async def test_a_delisted_product_leaves_and_the_others_stay(memory_bus: MemoryBus) -> None:

@@ -10,6 +10,7 @@ from arena.messages import Ticker
 from connectors.coinbase.events import TickerSeen
 from connectors.coinbase.feed import BEHIND_GRACE_S, STALE_AFTER_S, Dropped, Feed, VenueClock
 from connectors.coinbase.protocol import parse
+from connectors.coinbase.trades import TradeGap
 from tests.connectors.builders import T0, heartbeat, received, ticker
 from tests.connectors.test_protocol import recorded_lines
 
@@ -95,6 +96,18 @@ def test_a_ticker_of_the_last_connection_is_confirmed_only_by_its_own_trade() ->
 
     feed.apply(heartbeat(5), received(31, epoch=2))
     assert not feed.stale("BTC-USD", 31)
+
+
+def test_a_gap_is_what_lies_between_ticker_and_heartbeat() -> None:
+    """None before the first ticker and none after a newer one."""
+    feed = Feed()
+    feed.apply(heartbeat(9), received(0))
+    assert feed.gap("BTC-USD") is None
+
+    feed.apply(ticker(sequence=1, trade_id=5), received(1))
+    assert TradeGap("BTC-USD", seen=5, heard=9) == feed.gap("BTC-USD")
+    feed.apply(ticker(sequence=2, trade_id=9), received(2))
+    assert feed.gap("BTC-USD") is None
 
 
 def test_a_repair_by_rest_brings_the_product_back() -> None:

@@ -1,0 +1,175 @@
+"""Trades that the feed did not tell of, out of REST pages. Pure.
+
+A heartbeat names the newest trade id of its product; where that stays ahead of the last ticker's, a
+ticker was lost and with it the trades between. `GET /products/{id}/trades` gives them newest first,
+at most `PAGE_ROWS_MAX` a page; `after` asks for the page of older ids. (`before` gives the newest
+page above an id, not the next one, so it is of no use here.) Source: Coinbase Exchange, "Get
+product trades" and "Pagination" (docs.cdp.coinbase.com/exchange/rest-api/pagination).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import pairwise
+from typing import Final
+
+from connectors.coinbase.events import Side, TickerSeen, TradeSeen
+from connectors.coinbase.protocol import INTEGER_MAX, PRODUCT_ID, parse_number, parse_time
+from connectors.coinbase.rest_protocol import RestMalformed, load
+
+PAGE_ROWS_MAX: Final = 1_000
+PAGES_MAX: Final = 3
+"""Of one backfill: what lies further back is told as missing, and the REST budget is kept."""
+TAKER_OF: Final[Mapping[object, Side]] = {"buy": "sell", "sell": "buy"}
+"""The venue names the maker's side of a trade."""
+
+
+def read_trades(body: bytes | str, product_id: str) -> tuple[list[TradeSeen], int]:
+    """The trades of `GET /products/{id}/trades`, newest first, one per id.
+
+    Returns:
+        The trades, without sequence numbers (0), and how many rows were no trade.
+
+    Raises:
+        RestMalformed: The body is no list.
+    """
+    rows = load(body)
+    if not isinstance(rows, list) or not PRODUCT_ID.fullmatch(product_id):
+        raise RestMalformed("trades: expected a list")
+    found: dict[int, TradeSeen] = {}
+    wrong = 0
+    for row in rows:
+        trade = _trade(row, product_id)
+        if trade is None:
+            wrong += 1
+        else:
+            found[trade.trade_id] = trade
+    return [found[trade_id] for trade_id in sorted(found, reverse=True)], wrong
+
+
+def _trade(row: object, product_id: str) -> TradeSeen | None:
+    if not isinstance(row, dict):
+        return None
+    trade_id, taker = row.get("trade_id"), TAKER_OF.get(str(row.get("side")))
+    if type(trade_id) is not int or not 0 <= trade_id <= INTEGER_MAX or taker is None:
+        return None
+    try:
+        price, size = parse_number(row, "price"), parse_number(row, "size")
+    except ValueError:
+        return None
+    if price <= 0 or size < 0:
+        return None
+    time = parse_time(row.get("time"))
+    return TradeSeen(product_id, trade_id, price, size, sequence=0, taker_side=taker, time=time)
+
+
+@dataclass(frozen=True, slots=True)
+class TradeGap:
+    """Trades of a product that were not seen.
+
+    Attributes:
+        seen: Trade id of the last ticker.
+        heard: Newest trade id of the heartbeats.
+    """
+
+    product_id: str
+    seen: int
+    heard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What became of a gap.
+
+    Attributes:
+        seen: The trade id it begins behind. until: the newest id that is known now.
+        trades: Oldest first.
+    """
+
+    seen: int
+    until: int
+    trades: tuple[TradeSeen, ...]
+
+    @property
+    def missed(self) -> int:
+        """Trades in the gap."""
+        return self.until - self.seen
+
+    @property
+    def volume(self) -> Decimal:
+        """Base units traded in those that were found."""
+        return sum((trade.size for trade in self.trades), Decimal(0))
+
+    @property
+    def unfilled(self) -> tuple[tuple[int, int], ...]:
+        """First and last id of each run that was not found."""
+        ids = [self.seen, *(trade.trade_id for trade in self.trades), self.until + 1]
+        return tuple((a + 1, b - 1) for a, b in pairwise(ids) if b - a > 1)
+
+
+class Backfill:
+    """Asks for a gap page by page, newest first.
+
+    Args:
+        gap: What is missing.
+        page_rows: Rows asked for with each page.
+        pages_max: Pages after which it ends.
+
+    Attributes:
+        after: Cursor of the next page; None for the newest one.
+        done: True where there is nothing more to ask.
+    """
+
+    def __init__(
+        self, gap: TradeGap, *, page_rows: int = PAGE_ROWS_MAX, pages_max: int = PAGES_MAX
+    ) -> None:
+        """Nothing was asked yet."""
+        self.after: int | None = None
+        self.done = gap.heard <= gap.seen
+        self._gap = gap
+        self._page_rows = page_rows
+        self._pages_left = pages_max
+        self._trades: dict[int, TradeSeen] = {}
+
+    def take(self, page: list[TradeSeen]) -> None:
+        """Take over the answer to the last request, newest first."""
+        self._pages_left -= 1
+        fresh = [trade for trade in page if trade.trade_id > self._gap.seen]
+        before = len(self._trades)
+        self._trades |= {trade.trade_id: trade for trade in fresh}
+        oldest = page[-1].trade_id if page else 0
+        reached = oldest <= self._gap.seen + 1
+        unmoved = len(self._trades) == before
+        self.after = oldest
+        self.done = reached or unmoved or self._pages_left <= 0 or len(page) < self._page_rows
+
+    def filled(self, ticker: TickerSeen) -> Filled:
+        """What was found; `ticker` tells the newest known id where no trade came."""
+        trades = tuple(self._trades[trade_id] for trade_id in sorted(self._trades))
+        newest = trades[-1].trade_id if trades else ticker.trade_id or 0
+        return Filled(self._gap.seen, max(newest, self._gap.seen), trades)
+
+
+def with_trades(ticker: TickerSeen, filled: Filled) -> TickerSeen:
+    """A ticker with the newest backfilled trade as its last one, where that is not older.
+
+    The quotes stay the ticker's, because trades carry none. Trades that the ticker did not count
+    yet are added to its volume.
+    """
+    if not filled.trades or (ticker.trade_id or 0) > filled.until:
+        return ticker
+    last = filled.trades[-1]
+    volume = ticker.volume_24h
+    if volume is not None and ticker.trade_id is not None:
+        later = (t.size for t in filled.trades if t.trade_id > (ticker.trade_id or 0))
+        volume = sum(later, volume)
+    times = [time for time in (ticker.time, last.time) if time is not None]
+    return replace(
+        ticker,
+        price=last.price,
+        last_size=last.size,
+        taker_side=last.taker_side,
+        trade_id=last.trade_id,
+        time=max(times, default=None),
+        volume_24h=volume,
+    )
