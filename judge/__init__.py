@@ -1,1 +1,1 @@
-"""The judge's room: metrics, statistics and verdicts belong here. Nothing is built yet."""
+"""The judge's room: seasons, metrics, statistics, leaderboards, reports and the judge service."""

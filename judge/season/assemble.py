@@ -1,0 +1,256 @@
+"""From folded topics to a season: who takes part, what belongs to which snapshot. Pure."""
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+
+from arena import topics
+from arena.messages import AgentSpec, Rules
+from arena.money import BPS, from_units, to_units
+from judge.season.arrays import account_arrays, hold_curve, price_arrays
+from judge.season.books import Books
+from judge.season.market import Market
+from judge.season.model import (
+    Assumptions,
+    Decision,
+    Entry,
+    Fill,
+    LlmSpend,
+    Rejection,
+    Season,
+    TimeArray,
+)
+from judge.season.thinking import Player, Thinking, TurnRead, spend_of
+
+INTERVAL_S = 60.0
+"""Assumed while there is no snapshot."""
+
+
+@dataclass(slots=True)
+class Folded:
+    """The parts of a season, each folded from its topic.
+
+    Attributes:
+        malformed: Records nobody could read. malformed_first: the first of them by name.
+    """
+
+    market: Market
+    books: Books
+    thinking: Thinking
+    pacing: str | None = None
+    roster: dict[str, AgentSpec] = field(default_factory=dict)
+    rules: Rules | None = None
+    malformed: int = 0
+    malformed_first: str = ""
+
+
+@dataclass(slots=True)
+class _Deeds:
+    """What one entry did up to the last snapshot of the season."""
+
+    entry: Entry
+    fills: tuple[Fill, ...]
+    rejections: tuple[Rejection, ...]
+    decisions: tuple[Decision, ...]
+
+
+def assemble(folded: Folded, ends: dict[str, dict[int, int]], upto: int | None) -> Season:
+    """The season up to a snapshot, or the whole of it.
+
+    Args:
+        folded: What was read.
+        ends: Topic -> partition -> offset behind the last record.
+        upto: Index of the last snapshot, None for all.
+    """
+    market = folded.market
+    count = len(market.points) if upto is None else upto + 1
+    points = market.points[:count]
+    last = max(count - 1, 0)
+    deeds = _sorted_deeds(folded, last, whole=upto is None)
+    traded = {fill.product_id for one in deeds for fill in one.fills}
+    products = tuple(sorted(traded.union(*(point.quotes for point in points))))
+    bids, asks = price_arrays(points, products)
+    openings = [_opening(folded, one.entry.name) for one in deeds]
+    cash, exposure = account_arrays(openings, [one.fills for one in deeds], products, bids)
+    times = _times(folded, count)
+    if upto is not None:
+        ends = {topics.SNAPSHOTS.name: {points[-1].partition: points[-1].offset + 1}}
+    return Season(
+        entries=tuple(one.entry for one in deeds),
+        interval_s=market.interval_s or INTERVAL_S,
+        times=times,
+        products=products,
+        bids=bids,
+        asks=asks,
+        equity=cash + exposure.sum(axis=2),
+        cash=cash,
+        exposure=exposure,
+        fills=tuple(one.fills for one in deeds),
+        rejections=tuple(one.rejections for one in deeds),
+        decisions=tuple(one.decisions for one in deeds),
+        llm=tuple(_spend(folded, one.entry.name, last, whole=upto is None) for one in deeds),
+        hold=hold_curve(_hold_cash(folded), bids, asks, *_costs(folded)),
+        snapshot_ids=tuple(point.snapshot_id for point in points),
+        ends=ends,
+        account_digest=folded.books.digest() if upto is None else "",
+        assumptions=_assumptions(folded, count, products, whole=upto is None),
+    )
+
+
+def _times(folded: Folded, count: int) -> TimeArray:
+    stamps = [point.as_of.replace(tzinfo=None) for point in folded.market.points[:count]]
+    if not stamps:
+        return np.array(["NaT"], dtype="datetime64[us]")
+    return np.array([*stamps, stamps[-1]], dtype="datetime64[us]")
+
+
+def _sorted_deeds(folded: Folded, last: int, *, whole: bool) -> list[_Deeds]:
+    names = set(folded.roster) | set(folded.books.opened) | set(folded.thinking.turns)
+    found = [_deeds(folded, name, last) for name in sorted(names)]
+    if not whole:
+        found = [one for one in found if one.decisions or one.fills or one.rejections]
+    return sorted(found, key=lambda one: (one.entry.kind, one.entry.name))
+
+
+def _deeds(folded: Folded, name: str, last: int) -> _Deeds:
+    _place_orders(folded, name)
+    orders = [o.event for o in folded.books.orders.get(name, [])]
+    turns = folded.thinking.turns.get(name, [])
+    _place_turns(folded, name, turns)
+    decisions = tuple(t.decision for t in turns if t.decision.index <= last)
+    joined = max(min((d.index for d in decisions), default=0), 0)
+    return _Deeds(
+        entry=_entry(name, folded.roster.get(name), folded.thinking.players.get(name), joined),
+        fills=tuple(o for o in orders if isinstance(o, Fill) and o.index <= last),
+        rejections=tuple(o for o in orders if isinstance(o, Rejection) and o.index <= last),
+        decisions=decisions,
+    )
+
+
+def _place_orders(folded: Folded, name: str) -> None:
+    """Give each order the index of its snapshot; where that is not known, of the order before."""
+    market, before = folded.market, 0
+    for order in folded.books.orders.get(name, []):
+        index = market.index.get(order.snapshot_id, before)
+        if order.event.index != index and market.points:
+            order.event = replace(order.event, index=index, as_of=market.points[index].as_of)
+        before = index
+
+
+def _place_turns(folded: Folded, name: str, turns: list[TurnRead]) -> None:
+    orders = folded.books.orders.get(name, [])
+    rejected = {o.event.order_id: o.event.reason for o in orders if isinstance(o.event, Rejection)}
+    filled = {o.event.order_id for o in orders if isinstance(o.event, Fill)}
+    count: dict[str, int] = {}
+    for order in orders:
+        count[order.event.turn_id] = count.get(order.event.turn_id, 0) + 1
+    before = 0
+    for turn in turns:
+        index = folded.market.index.get(turn.snapshot_id, before)
+        if turn.decision.index != index:
+            turn.decision = replace(turn.decision, index=index)
+        turn.complete(count.get(turn.decision.turn_id, 0), rejected, filled)
+        before = index
+
+
+def _entry(name: str, spec: AgentSpec | None, player: Player | None, joined: int) -> Entry:
+    strategy = spec.strategy if spec else player.strategy if player else ""
+    node = spec.node if spec else player.node if player else ""
+    return Entry(
+        name=name,
+        strategy=strategy,
+        model=player.model if player else "",
+        node=node,
+        kind=spec.kind if spec else "agent",
+        scripted=player.scripted if player else False,
+        seed=_repeat(name, f"{strategy}-{node}-"),
+        joined=joined,
+    )
+
+
+def _repeat(name: str, stem: str) -> int | None:
+    """The repeat in a name that the matrix of a competition gave: "<strategy>-<node>-<k>"."""
+    repeat = name.removeprefix(stem)
+    return int(repeat) if repeat != name and repeat.isascii() and repeat.isdigit() else None
+
+
+def _spend(folded: Folded, name: str, last: int, *, whole: bool) -> LlmSpend:
+    calls = folded.thinking.calls.get(name, [])
+    if whole:
+        return spend_of(calls)
+    asked, index = folded.thinking.snapshots, folded.market.index
+    far = last + 1
+    return spend_of([c for c in calls if index.get(asked.get(c.turn_id, ""), far) <= last])
+
+
+def _opening(folded: Folded, name: str) -> int:
+    """Starting cash in units of 10^-8 USD; of an account that is not open yet, what it will be."""
+    rules = folded.rules
+    known = folded.books.opened.get(name)
+    if known is not None:
+        return known
+    return _hold_cash(folded) if rules is None else to_units(rules.starting_cash_usd)
+
+
+def _hold_cash(folded: Folded) -> int:
+    if folded.rules is not None:
+        return to_units(folded.rules.starting_cash_usd)
+    return max(folded.books.opened.values(), default=0)
+
+
+def _costs(folded: Folded) -> tuple[float, float]:
+    """Fee and slippage as shares of a notional; zero where no rules are known."""
+    rules = folded.rules
+    return (float(rules.fee_bps) / BPS, float(rules.slippage_bps) / BPS) if rules else (0.0, 0.0)
+
+
+def _assumptions(
+    folded: Folded, count: int, products: tuple[str, ...], *, whole: bool
+) -> Assumptions:
+    market, rules = folded.market, folded.rules
+    points = market.points[:count]
+    return Assumptions(
+        venue=market.venue,
+        simulated=market.simulated,
+        speed=market.speed,
+        pacing=folded.pacing,
+        interval_s=market.interval_s or INTERVAL_S,
+        snapshots=count,
+        first=points[0].as_of if points else None,
+        last=points[-1].as_of if points else None,
+        products=products,
+        starting_cash_usd=from_units(_hold_cash(folded)) if folded.books.opened or rules else None,
+        fee_schedule=rules.fee_schedule if rules else "",
+        fee_bps=rules.fee_bps if rules else None,
+        slippage_bps=rules.slippage_bps if rules else None,
+        notes=_notes(folded) if whole else (),
+    )
+
+
+def _notes(folded: Folded) -> tuple[str, ...]:
+    """What was missing or odd in the records of a whole season."""
+    market, books = folded.market, folded.books
+    orphans = sum(o.snapshot_id not in market.index for own in books.orders.values() for o in own)
+    gaps = _gaps(market)
+    first = folded.malformed_first
+    broken = [text for _, text in sorted(books.broken.items())]
+    found = (
+        *(f"{text}; the figures of this log end there." for text in broken),
+        (gaps and f"{gaps:,} intervals had no snapshot; their returns are in the next one."),
+        (market.missing and f"{market.missing:,} quotes were missing: the last one was used."),
+        (market.stale and f"{market.stale:,} quotes were stale: they were used as marks."),
+        (market.late and f"{market.late:,} snapshots came late and do not count."),
+        (orphans and f"{orphans:,} orders name a snapshot that was not read."),
+        (folded.malformed and f"{folded.malformed:,} records could not be read: {first} ..."),
+    )
+    return tuple(note for note in found if note)
+
+
+def _gaps(market: Market) -> int:
+    """Whole intervals that are missing between the snapshots."""
+    points, interval_s = market.points, market.interval_s or INTERVAL_S
+    return sum(
+        max(round((b.as_of - a.as_of).total_seconds() / interval_s) - 1, 0)
+        for a, b in pairwise(points)
+    )

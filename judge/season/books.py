@@ -1,0 +1,137 @@
+"""Every decided order, folded from `account.events` by `arena.accounts`. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from arena.accounts import Account, Shard, accounts_digest
+from arena.bus.base import Record
+from arena.errors import BrokenLog, Malformed
+from arena.messages import AccountOpened, OrderDecided
+from arena.money import SCALE, to_units
+from judge.season.model import Fill, Rejection
+
+UNPLACED = -1
+"""Index of an order whose snapshot was not read yet."""
+_NEVER = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(slots=True)
+class Order:
+    """A decided order and the snapshot it answers."""
+
+    snapshot_id: str
+    event: Fill | Rejection
+
+
+@dataclass(slots=True)
+class Books:
+    """The fold of all shards, and what it was made of.
+
+    Attributes:
+        shards: By partition.
+        opened: Agent -> starting cash in units of 10^-8 USD.
+        orders: Agent -> its orders in the order of the log.
+        broken: Partition -> what is wrong with its log; it is folded no further.
+    """
+
+    shards: dict[int, Shard] = field(default_factory=dict)
+    opened: dict[str, int] = field(default_factory=dict)
+    orders: dict[str, list[Order]] = field(default_factory=dict)
+    broken: dict[int, str] = field(default_factory=dict)
+
+    def apply(self, record: Record) -> None:
+        """Fold one record; one that cannot stand in a sound log ends its partition."""
+        if record.partition in self.broken:
+            return
+        shard = self.shards.setdefault(record.partition, Shard())
+        kind = record.headers.get("type", b"").decode("utf-8", "replace")
+        try:
+            message = record.message()
+            before = _cost(shard, message)
+            if shard.apply(kind, record.value or b"", record.offset) is None:
+                return
+            self._take(shard, message, before)
+        except (BrokenLog, Malformed, KeyError, TypeError, ValueError) as error:
+            self.broken[record.partition] = (
+                f"account.events[{record.partition}]@{record.offset}: {error}"
+            )
+
+    def _take(self, shard: Shard, message: object, cost_before: int) -> None:
+        if isinstance(message, AccountOpened):
+            self.opened[message.agent] = shard.accounts[message.agent].opening
+            self.orders.setdefault(message.agent, [])
+        elif isinstance(message, OrderDecided):
+            filled = message.outcome == "filled"
+            change = _cost(shard, message) - cost_before
+            event = _fill(message, change) if filled else _rejection(message)
+            self.orders.setdefault(message.agent, []).append(Order(message.snapshot_id, event))
+
+    @property
+    def accounts(self) -> dict[str, Account]:
+        """All accounts by agent."""
+        return {name: a for shard in self.shards.values() for name, a in shard.accounts.items()}
+
+    def digest(self) -> str:
+        """Hash of what every agent owns and did."""
+        return accounts_digest(self.accounts)
+
+
+def _cost(shard: Shard, message: object) -> int:
+    """What the agent's position in the product of an order has cost, in units of 10^-8 USD."""
+    if not isinstance(message, OrderDecided) or message.agent not in shard.accounts:
+        return 0
+    position = shard.accounts[message.agent].positions.get(message.product_id)
+    return position.cost if position else 0
+
+
+def _fill(event: OrderDecided, cost_change: int) -> Fill:
+    if event.action is None or event.used is None or event.quantity is None or event.price is None:
+        raise ValueError(f"the filled order {event.order_id} has no price, quantity or side")
+    quantity, notional = to_units(event.quantity), _units(event.notional)
+    fee, sign = _units(event.fee), 1 if event.action == "buy" else -1
+    return Fill(
+        index=UNPLACED,
+        seq=event.seq,
+        order_id=event.order_id,
+        turn_id=event.turn_id,
+        as_of=_NEVER,
+        product_id=event.product_id,
+        side=event.action,
+        quantity=quantity,
+        price=to_units(event.price),
+        seen_bid=to_units(event.seen.bid) if event.seen else None,
+        seen_ask=to_units(event.seen.ask) if event.seen else None,
+        bid=to_units(event.used.bid),
+        ask=to_units(event.used.ask),
+        priced_ms=int(event.used.event_time.timestamp() * 1000),
+        notional=notional,
+        fee=fee,
+        slippage=_units(event.slippage),
+        latency_cost=_units(event.latency_cost),
+        realised=None if event.realised is None else to_units(event.realised),
+        cash_change=-sign * notional - fee,
+        quantity_change=sign * quantity,
+        cost_change=cost_change,
+    )
+
+
+def _rejection(event: OrderDecided) -> Rejection:
+    if event.reason is None:
+        raise ValueError(f"the rejected order {event.order_id} has no reason")
+    return Rejection(
+        index=UNPLACED,
+        seq=event.seq,
+        order_id=event.order_id,
+        turn_id=event.turn_id,
+        as_of=_NEVER,
+        product_id=event.product_id,
+        side=event.action,
+        quantity=None if event.quantity is None else int(event.quantity * SCALE),
+        reason=event.reason,
+        detail=event.detail,
+    )
+
+
+def _units(amount: Decimal | None) -> int:
+    return 0 if amount is None else to_units(amount)

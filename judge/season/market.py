@@ -1,0 +1,76 @@
+"""The season's clock and prices, folded from `market.snapshots`. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from arena.messages import MarketSnapshot
+from arena.money import to_units
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One snapshot: where it stands in the topic, and the best bid and ask per product."""
+
+    partition: int
+    offset: int
+    snapshot_id: str
+    as_of: datetime
+    published_at: datetime
+    quotes: dict[str, tuple[int, int]]
+
+
+class Market:
+    """The snapshots in the order of venue time.
+
+    Attributes:
+        points: One for each snapshot that counts.
+        index: Snapshot id -> index; an id that does not count has that of the newest that did.
+        stale: Quotes that were marked as not to be traded on. missing: products without a quote.
+        late: Snapshots that were older than one before them.
+    """
+
+    def __init__(self) -> None:
+        """Begin before the first snapshot."""
+        self.points: list[Point] = []
+        self.index: dict[str, int] = {}
+        self.venue = ""
+        self.simulated = False
+        self.speed = 1.0
+        self.interval_s = 0.0
+        self.stale = 0
+        self.missing = 0
+        self.late = 0
+
+    def apply(self, partition: int, offset: int, snapshot: MarketSnapshot) -> None:
+        """Take the next snapshot; one that was read before changes nothing."""
+        if snapshot.snapshot_id in self.index:
+            return
+        if self.points and snapshot.as_of <= self.points[-1].as_of:
+            self.late += 1
+            self.index[snapshot.snapshot_id] = len(self.points) - 1
+            return
+        if not self.points:
+            self.venue, self.simulated = snapshot.venue, snapshot.simulated
+            self.speed, self.interval_s = snapshot.speed, snapshot.interval_s
+        self.index[snapshot.snapshot_id] = len(self.points)
+        self.points.append(
+            Point(
+                partition=partition,
+                offset=offset,
+                snapshot_id=snapshot.snapshot_id,
+                as_of=snapshot.as_of,
+                published_at=snapshot.published_at,
+                quotes=self._quotes(snapshot),
+            )
+        )
+
+    def _quotes(self, snapshot: MarketSnapshot) -> dict[str, tuple[int, int]]:
+        found: dict[str, tuple[int, int]] = {}
+        for view in snapshot.products:
+            if view.ticker is None or view.ticker.best_bid <= 0 or view.ticker.best_ask <= 0:
+                self.missing += 1
+                continue
+            self.stale += view.stale
+            ticker = view.ticker
+            found[view.product_id] = (to_units(ticker.best_bid), to_units(ticker.best_ask))
+        return found

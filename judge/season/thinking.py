@@ -1,0 +1,194 @@
+"""Turns and model calls, folded from `agent.turns` and `llm.calls`. Pure.
+
+A router that was frozen can append a second `Turn`, a chat node a second `LlmCall`: the first
+record of a turn id and of a call id counts.
+"""
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import NamedTuple
+
+from arena.messages import LlmCall, RejectReason, Turn, TurnStarted
+from judge.season.books import UNPLACED
+from judge.season.model import Decision, LlmSpend
+
+FINAL_TEXT_MAX = 400
+"""Characters of a model's closing words that are kept."""
+UNUSABLE = frozenset(
+    {
+        RejectReason.MALFORMED_ARGUMENTS,
+        RejectReason.UNKNOWN_PRODUCT,
+        RejectReason.INVALID_QUANTITY,
+        RejectReason.BAD_INCREMENT,
+    }
+)
+"""Rejections that say the order could not be understood, rather than not afforded."""
+
+
+@dataclass(slots=True)
+class TurnRead:
+    """A turn as it was recorded; `decision` lacks what only the accounts know.
+
+    Attributes:
+        refused: Ids of its tool calls that were not answered "ok".
+    """
+
+    agent: str
+    snapshot_id: str
+    decision: Decision
+    refused: tuple[str, ...]
+
+    def complete(self, orders: int, rejected: dict[str, RejectReason], filled: set[str]) -> None:
+        """Add what became of the orders: how many there were, and which outputs were of no use.
+
+        Args:
+            orders: Decided orders of this turn.
+            rejected: Order id -> reason, of the agent.
+            filled: Ids of the agent's filled orders.
+        """
+        invalid = sum(
+            rejected[call] in UNUSABLE if call in rejected else call not in filled
+            for call in self.refused
+        )
+        invalid += self.decision.outcome in ("failed", "max_rounds")
+        if (orders, invalid) != (self.decision.orders, self.decision.invalid):
+            self.decision = replace(self.decision, orders=orders, invalid=invalid)
+
+
+class Called(NamedTuple):
+    """One model call, as far as the season needs it."""
+
+    turn_id: str
+    ok: bool
+    replayed: bool
+    scripted: bool
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: Decimal | None
+    latency_ms: float
+
+
+class Player(NamedTuple):
+    """What an agent's newest turn says of it."""
+
+    strategy: str
+    node: str
+    model: str
+    scripted: bool
+
+
+@dataclass(slots=True)
+class Thinking:
+    """The fold of turns and calls.
+
+    Attributes:
+        turns: Agent -> its turns in the order of the log.
+        calls: Agent -> its model calls. players: agent -> what its newest turn says of it.
+        snapshots: Turn id -> the snapshot it is about.
+    """
+
+    turns: dict[str, list[TurnRead]] = field(default_factory=dict)
+    calls: dict[str, list[Called]] = field(default_factory=dict)
+    players: dict[str, Player] = field(default_factory=dict)
+    snapshots: dict[str, str] = field(default_factory=dict)
+    _ended: set[str] = field(default_factory=set)
+    _called: set[str] = field(default_factory=set)
+
+    def started(self, message: TurnStarted) -> None:
+        """A turn was begun."""
+        self.snapshots.setdefault(message.turn_id, message.snapshot_id)
+
+    def ended(self, message: Turn) -> None:
+        """A turn is over; a second record of it changes nothing."""
+        if message.turn_id in self._ended:
+            return
+        self._ended.add(message.turn_id)
+        self.snapshots.setdefault(message.turn_id, message.snapshot_id)
+        read = TurnRead(message.agent, message.snapshot_id, _decision(message), _refused(message))
+        self.turns.setdefault(message.agent, []).append(read)
+        known = self.players.get(message.agent)
+        if message.model or known is None:
+            self.players[message.agent] = Player(
+                message.strategy, message.node, message.model, message.scripted
+            )
+
+    def called(self, message: LlmCall) -> None:
+        """A model was called; a second record of the call changes nothing."""
+        if message.call_id in self._called:
+            return
+        self._called.add(message.call_id)
+        usage = message.usage
+        cost = usage.cost_usd
+        if cost is None and message.scripted:
+            cost = Decimal(0)
+        self.calls.setdefault(message.agent, []).append(
+            Called(
+                turn_id=message.turn_id,
+                ok=message.outcome == "ok",
+                replayed=message.replayed,
+                scripted=message.scripted,
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
+                cost_usd=cost,
+                latency_ms=message.latency_ms,
+            )
+        )
+
+
+def spend_of(calls: list[Called]) -> LlmSpend:
+    """The sum of an entry's model calls."""
+    paid = [call for call in calls if not call.replayed]
+    answered = [call.latency_ms for call in calls if call.ok]
+    return LlmSpend(
+        calls=len(calls),
+        failed=sum(not call.ok for call in calls),
+        replayed=len(calls) - len(paid),
+        scripted=sum(call.scripted for call in calls),
+        unpriced=sum(call.cost_usd is None for call in calls),
+        prompt_tokens=sum(call.prompt_tokens for call in calls),
+        completion_tokens=sum(call.completion_tokens for call in calls),
+        cost_usd=_total(calls),
+        paid_usd=_total(paid),
+        latency_ms=sum(answered) / len(answered) if answered else None,
+    )
+
+
+def _total(calls: list[Called]) -> Decimal | None:
+    total = Decimal(0)
+    for call in calls:
+        if call.cost_usd is None:
+            return None
+        total += call.cost_usd
+    return total
+
+
+def _refused(turn: Turn) -> tuple[str, ...]:
+    return tuple(
+        call_id
+        for one in turn.rounds
+        for call_id, ok in zip(one.tool_call_ids, one.tools_ok, strict=False)
+        if not ok
+    )
+
+
+def _decision(turn: Turn) -> Decision:
+    return Decision(
+        index=UNPLACED,
+        turn_id=turn.turn_id,
+        as_of=turn.as_of,
+        outcome=turn.outcome,
+        error=turn.error,
+        rounds=len(turn.rounds),
+        calls=sum(len(one.tool_call_ids) for one in turn.rounds),
+        calls_refused=len(_refused(turn)),
+        orders=0,
+        invalid=0,
+        skipped=turn.skipped_snapshots,
+        prompt_tokens=turn.usage.prompt_tokens,
+        completion_tokens=turn.usage.completion_tokens,
+        cost_usd=turn.usage.cost_usd,
+        model_ms=sum(one.model_ms for one in turn.rounds),
+        total_ms=turn.total_ms,
+        snapshot_age_ms=turn.snapshot_age_ms,
+        final_text=turn.final_text[:FINAL_TEXT_MAX],
+    )

@@ -1,0 +1,48 @@
+"""The assumptions behind a season's figures, in words. Pure."""
+
+from arena.money import decimal_text
+from judge.season.model import Assumptions
+
+
+def assumption_lines(known: Assumptions) -> tuple[str, ...]:
+    """One sentence for each thing a reader must know to trust, or to doubt, the figures."""
+    return (
+        _market(known),
+        _clock(known),
+        _costs(known),
+        "An order fills whole at the best ask (buy) or bid (sell) when it is decided, not at the "
+        "price the agent saw; depth and market impact are not modelled.",
+        "Positions are marked at the best bid, so a position could be sold at its mark, less the "
+        "fee; a position without a bid is marked at its cost.",
+        "An order counts from the snapshot it answers, whenever it arrived.",
+        *known.notes,
+    )
+
+
+def _market(known: Assumptions) -> str:
+    kind = "a simulation or a recording, not a live market" if known.simulated else "live"
+    venue = known.venue or "no venue"
+    products = ", ".join(known.products) or "none"
+    return f"Prices: {venue} ({kind}); products: {products}."
+
+
+def _clock(known: Assumptions) -> str:
+    if known.first is None or known.last is None:
+        return "No snapshot was read."
+    span = f"{known.first:%Y-%m-%d %H:%M:%S} to {known.last:%Y-%m-%d %H:%M:%S} UTC"
+    words = f"{known.snapshots:,} snapshots every {known.interval_s:g} s of market time, {span}"
+    if known.pacing:
+        words += f", {known.pacing}"
+    elif known.speed != 1:
+        words += f", {known.speed:g} times real time"
+    return f"{words}; a year has 365 days of 24 hours."
+
+
+def _costs(known: Assumptions) -> str:
+    if known.fee_bps is None or known.slippage_bps is None or known.starting_cash_usd is None:
+        return "The executor published no rules: the buy-and-hold is computed without costs."
+    return (
+        f"Starting cash {known.starting_cash_usd:,.2f} USD; taker fee "
+        f"{decimal_text(known.fee_bps)} bps ({known.fee_schedule}), slippage "
+        f"{decimal_text(known.slippage_bps)} bps against the taker; long only, no borrowing."
+    )
