@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("arena.commands.up:up", "Run the processes of an ARENA.toml here."),
     "status": ("arena.commands.status:status", "Show every process and how it fares."),
     "tail": ("arena.commands.tail:tail", "Print a topic's messages, decoded."),
+    "compete new": ("arena.commands.compete_new:new", "Write the specification of a contest."),
     "bench": ("arena.commands.bench:bench", "Measure turns per second, latency and memory."),
     "broker": ("arena.commands.broker:app", "Start, stop or look at the local Kafka."),
     "topics": ("arena.commands.topics:app", "Create or describe the topics."),
@@ -31,16 +32,29 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dashboard": ("dashboard.cli:dashboard", "Show the arena in the terminal."),
 }
 
+GROUPS = {"compete": "Hold a contest between agents, and judge it."}
+"""First words of commands that have two, such as `compete run`."""
+
 EXAMPLE = "\n\nExample: "
 """What begins the last paragraph of a command's docstring: its help ends with it."""
 
 
 def main() -> None:
     """Run the command of `sys.argv`; an `ArenaError` is one line on stderr and an exit code."""
-    asked = sys.argv[1] if len(sys.argv) > 1 else ""
     app = _new_app()
-    for name in [asked] if asked in COMMANDS else COMMANDS:
-        _add(app, name, load=asked in COMMANDS)
+    words = sys.argv[1:]
+    first, asked = " ".join(words[:1]), " ".join(words[:2])
+    if asked not in COMMANDS:
+        asked = first
+    if asked in COMMANDS:
+        _add(_group(app, asked), asked, *COMMANDS[asked], load=True)
+    elif asked in GROUPS:
+        group = _group(app, f"{asked} ")
+        for name in (n for n in COMMANDS if n.startswith(f"{asked} ")):
+            _add(group, name, *COMMANDS[name], load=False)
+    else:
+        for name, (path, text) in _top_commands().items():
+            _add(app, name, path, text, load=False)
     try:
         app(prog_name="arena")
     except ArenaError as error:
@@ -48,6 +62,25 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _top_commands() -> dict[str, tuple[str, str]]:
+    """What `arena --help` lists: a group stands for its commands."""
+    found = {}
+    for name, entry in COMMANDS.items():
+        group = name.partition(" ")[0]
+        found[group] = ("", GROUPS[group]) if group in GROUPS else entry
+    return found
+
+
+def _group(app: typer.Typer, name: str) -> typer.Typer:
+    """Where a command is added: below its first word, where it has two."""
+    first, space, _ = name.partition(" ")
+    if not space:
+        return app
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(group, name=first, help=GROUPS[first])
+    return group
 
 
 def _new_app() -> typer.Typer:
@@ -73,9 +106,9 @@ def _new_app() -> typer.Typer:
     return app
 
 
-def _add(app: typer.Typer, name: str, *, load: bool) -> None:
-    path, text = COMMANDS[name]
+def _add(app: typer.Typer, name: str, path: str, text: str, *, load: bool) -> None:
     found = _find(path) if load else _placeholder
+    name = name.rpartition(" ")[2]
     if isinstance(found, typer.Typer):
         app.add_typer(found, name=name, help=text)
     else:

@@ -1,10 +1,12 @@
-"""ARENA.toml: which market, models, agents and rules make up an arena.
+"""ARENA.toml: which market, models, agents and rules make up an arena, and which contest it holds.
 
     [arena]         name, prefix, products, interval_s
-    [market]        source = "coinbase", or "exchange" (simulated) with seed, speed, prices
+    [market]        source = "coinbase", or "exchange" (simulated) with seed, speed, prices,
+                    or "replay" (in lock-step) with seed, prices, start
     [rules]         fees, slippage_bps, starting_cash, price_age_s, collar_bps
     [[chat_nodes]]  name, model_id, base_url, api_key_env, max_workers, reasoning_effort, ...
-    [[agents]]      name, strategy, chat_node, process, cadence
+    [[agents]]      name, strategy, chat_node, process, cadence, seed
+    [competition]   snapshots, pacing, strategies, models, repeats, baselines, replies, ...
     [dashboard]     show
 
 Reads one file. `parse_spec` is pure; every error names the file, the line, the value and the
@@ -14,196 +16,83 @@ remedy. A key that no table has is refused, with the nearest one that exists.
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from arena import ids, topics
+from arena import topics
 from arena.errors import UsageError
+from arena.spec_competition import CompetitionTable, added_nodes, check_competition, entrants
 from arena.spec_errors import SpecFault, explain
+from arena.spec_tables import (
+    AGENTS_MAX,
+    AgentTable,
+    ArenaTable,
+    ChatNodeTable,
+    DashboardTable,
+    MarketTable,
+    RulesTable,
+    Table,
+)
 from arena.topics import TopicSpec
 
-SCRIPTED = "scripted"
-"""The `model_id` of the built-in rules: no key, no network, no LLM."""
-
-DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
-AGENTS_MAX = 200
-STRATEGY_PATTERN = r"^[^@=\s][^@=]*$"
-PREFIX_PATTERN = r"^[A-Za-z0-9._-]{0,64}$"
-PRODUCT_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,10}$"
-VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
-
-
-def _name(value: str) -> str:
-    try:
-        return ids.check_name("this", value)
-    except UsageError as error:
-        raise ValueError(error.remedy) from None
-
-
-Name = Annotated[str, AfterValidator(_name)]
-"""A name that can be part of a topic name."""
-
-ProductId = Annotated[str, Field(pattern=PRODUCT_PATTERN)]
-
-
-class Table(BaseModel):
-    """A table of the file: frozen, and without room for keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ArenaTable(Table):
-    """What the whole arena shares.
-
-    Attributes:
-        name: Shown on the dashboard and in the names of runs.
-        prefix: Put before every topic; arenas with different prefixes share a broker.
-        products: What the agents may trade.
-        interval_s: Seconds between two market snapshots, in the market's own time.
-    """
-
-    name: Name = "arena"
-    prefix: str = Field(default="", pattern=PREFIX_PATTERN)
-    products: tuple[ProductId, ...] = Field(
-        default=("BTC-USD", "ETH-USD", "SOL-USD"), min_length=1, max_length=50
-    )
-    interval_s: float = Field(default=60.0, gt=0, le=86_400)
-
-
-class MarketTable(Table):
-    """Where prices come from.
-
-    Attributes:
-        source: "coinbase" is the live venue, "exchange" the simulated one.
-        seed: Of the synthetic prices.
-        speed: How many seconds of market pass in one of ours.
-        prices: Candle files to replay instead of synthetic prices, relative to the ARENA.toml.
-    """
-
-    source: Literal["coinbase", "exchange"] = "exchange"
-    seed: int = Field(default=7, ge=0)
-    speed: float = Field(default=1.0, ge=0.01, le=3_600)
-    prices: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _simulation_keys_need_a_simulation(self) -> Self:
-        given = sorted(self.model_fields_set - {"source"})
-        if self.source == "coinbase" and given:
-            key = given[0]
-            raise SpecFault((key,), f'{key} is for source = "exchange"; leave it out')
-        return self
-
-
-class RulesTable(Table):
-    """The money rules the executor applies; what is left out keeps the executor's default.
-
-    Attributes:
-        fees: A preset's name, or the taker fee in basis points.
-        slippage_bps: Added against the taker at each fill.
-        starting_cash: USD each account opens with.
-        price_age_s: An older price is refused.
-        collar_bps: The most that the price may have moved from the one the agent saw.
-    """
-
-    fees: Annotated[str, Field(min_length=1, max_length=64)] | Decimal | None = None
-    slippage_bps: Decimal | None = Field(default=None, ge=0, le=10_000)
-    starting_cash: Decimal | None = Field(default=None, gt=0)
-    price_age_s: float | None = Field(default=None, gt=0)
-    collar_bps: Decimal | None = Field(default=None, gt=0, le=10_000)
-
-
-class ChatNodeTable(Table):
-    """One model, served to the agents that name it; what is left out keeps the node's default.
-
-    Attributes:
-        model_id: As the provider calls it; "scripted" for the built-in rules.
-        base_url: Of an OpenAI-compatible server; OpenAI's own where none is given.
-        api_key_env: The environment variable that holds the key; never the key.
-        max_workers: Calls at the same time.
-        reasoning_effort: Passed on to models that reason.
-        timeout_s: Of one attempt.
-        max_retries: Attempts after the first.
-        max_completion_tokens: Cap of one call.
-        daily_token_budget: Calls beyond it are refused until the next UTC day.
-    """
-
-    name: Name
-    model_id: str = Field(min_length=1)
-    base_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
-    api_key_env: str = Field(default=DEFAULT_KEY_VARIABLE, pattern=VARIABLE_PATTERN)
-    max_workers: int | None = Field(default=None, ge=1, le=1_000)
-    reasoning_effort: str | None = None
-    timeout_s: float | None = Field(default=None, ge=0.1, le=3_600)
-    max_retries: int | None = Field(default=None, ge=0, le=20)
-    max_completion_tokens: int | None = Field(default=None, gt=0)
-    daily_token_budget: int | None = Field(default=None, gt=0)
-
-    @property
-    def scripted(self) -> bool:
-        """True where the built-in rules answer, not an LLM."""
-        return self.model_id == SCRIPTED
-
-
-class AgentTable(Table):
-    """One agent: a strategy that thinks with a chat node.
-
-    Attributes:
-        strategy: A shipped strategy's name, or a .py or .toml file relative to the ARENA.toml.
-        process: Agents with the same word share one process; each has its own by default.
-        cadence: Take every n-th snapshot; the strategy's own cadence where none is given.
-        max_rounds: Tool rounds of a turn.
-        decision_deadline_s: What a whole turn may take.
-    """
-
-    name: Name
-    strategy: Annotated[str, Field(pattern=STRATEGY_PATTERN)]
-    chat_node: Name
-    process: Name | None = None
-    cadence: int | None = Field(default=None, ge=1, le=10_000)
-    max_rounds: int | None = Field(default=None, ge=1, le=100)
-    decision_deadline_s: float | None = Field(default=None, ge=0.1, le=3_600)
-
-    @property
-    def limits(self) -> tuple[int | None, int | None, float | None]:
-        """What agents that share a process must have in common."""
-        return self.cadence, self.max_rounds, self.decision_deadline_s
-
-
-class DashboardTable(Table):
-    """The terminal dashboard; `show = false` leaves it out."""
-
-    show: bool = True
+__all__ = [
+    "AgentTable",
+    "ArenaSpec",
+    "ChatNodeTable",
+    "CompetitionTable",
+    "load_spec",
+    "parse_spec",
+]
 
 
 class ArenaSpec(Table):
-    """A whole ARENA.toml."""
+    """A whole ARENA.toml.
+
+    `agents` and `chat_nodes` are those that the file names, until `expanded` adds the contest's.
+    """
 
     arena: ArenaTable = ArenaTable()
     market: MarketTable = MarketTable()
     rules: RulesTable = RulesTable()
-    chat_nodes: tuple[ChatNodeTable, ...] = Field(min_length=1)
-    agents: tuple[AgentTable, ...] = Field(min_length=1, max_length=AGENTS_MAX)
+    chat_nodes: tuple[ChatNodeTable, ...] = ()
+    agents: tuple[AgentTable, ...] = Field(default=(), max_length=AGENTS_MAX)
+    competition: CompetitionTable | None = None
     dashboard: DashboardTable = DashboardTable()
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         _require_own_names("chat_nodes", [n.name for n in self.chat_nodes])
         _require_own_names("agents", [a.name for a in self.agents])
-        known = [n.name for n in self.chat_nodes]
-        first: dict[str, AgentTable] = {}
-        for index, agent in enumerate(self.agents):
-            if agent.chat_node not in known:
-                what = f"no [[chat_nodes]] is called {agent.chat_node!r}; there is "
-                raise SpecFault(("agents", index, "chat_node"), what + ", ".join(known))
-            mate = first.setdefault(agent.process or f"agent {agent.name}", agent)
-            if agent.limits != mate.limits:
-                raise SpecFault(
-                    ("agents", index, "process"),
-                    f"{agent.name} shares {agent.process!r} with {mate.name}; give both the same "
-                    "cadence, max_rounds and decision_deadline_s, or a process each",
-                )
+        if self.competition is None:
+            _require_an_arena(self)
+        else:
+            check_competition(
+                self.competition,
+                arena=self.arena,
+                market=self.market,
+                chat_nodes=self.chat_nodes,
+                agents=self.agents,
+            )
+        _check_agents(self.agents, self.chat_nodes)
+        _check_whole(self.agents, self.expanded().agents)
         return self
+
+    def expanded(self) -> Self:
+        """With the agents of the contest's matrix and its baselines; call it once."""
+        table = self.competition
+        if table is None:
+            return self
+        deadline = {"decision_deadline_s": table.decision_deadline_s}
+        given = tuple(
+            a if a.decision_deadline_s else a.model_copy(update=deadline) for a in self.agents
+        )
+        return self.model_copy(
+            update={
+                "chat_nodes": self.chat_nodes + added_nodes(table),
+                "agents": given + entrants(table),
+            }
+        )
 
     def processes(self) -> dict[str, tuple[AgentTable, ...]]:
         """The agents by the process that runs them, in the file's order."""
@@ -226,8 +115,48 @@ def _require_own_names(table: str, names: list[str]) -> None:
             raise SpecFault((table, index, "name"), what)
 
 
+def _require_an_arena(spec: ArenaSpec) -> None:
+    if spec.market.source == "replay":
+        text = 'a replay waits for its agents: add a [competition], or choose "exchange"'
+        raise SpecFault(("market", "source"), text)
+    for table, given in (("chat_nodes", spec.chat_nodes), ("agents", spec.agents)):
+        if not given:
+            raise SpecFault((table,), f"add a [[{table}]] table")
+
+
+def _check_agents(agents: tuple[AgentTable, ...], nodes: tuple[ChatNodeTable, ...]) -> None:
+    known = [node.name for node in nodes]
+    for index, agent in enumerate(agents):
+        if agent.chat_node not in known:
+            there = ", ".join(known) or "none yet"
+            what = f"no [[chat_nodes]] is called {agent.chat_node!r}; there is {there}"
+            raise SpecFault(("agents", index, "chat_node"), what)
+
+
+def _check_whole(given: tuple[AgentTable, ...], everyone: tuple[AgentTable, ...]) -> None:
+    """See that names differ and that those who share a process may."""
+    if len(everyone) > AGENTS_MAX:
+        text = f"{len(everyone)} agents come of it; an arena has at most {AGENTS_MAX}"
+        raise SpecFault(("competition", "repeats"), text)
+    names: list[str] = []
+    first: dict[str, AgentTable] = {}
+    for index, agent in enumerate(everyone):
+        named = index < len(given)
+        if agent.name in names:
+            what = f"{agent.name!r} comes of it, and is taken; name the other one otherwise"
+            raise SpecFault(("competition", "strategies"), what)
+        names.append(agent.name)
+        mate = first.setdefault(agent.process or f"agent {agent.name}", agent)
+        if agent.limits != mate.limits:
+            raise SpecFault(
+                ("agents", names.index(agent.name if named else mate.name), "process"),
+                f"{agent.name} shares {agent.process!r} with {mate.name}; give both the same "
+                "cadence, max_rounds and decision_deadline_s, or a process each",
+            )
+
+
 def parse_spec(text: str, *, path: str) -> ArenaSpec:
-    """An ARENA.toml's text as a specification.
+    """An ARENA.toml's text as a specification, with the agents of its contest.
 
     Args:
         text: The file's content.
@@ -241,7 +170,7 @@ def parse_spec(text: str, *, path: str) -> ArenaSpec:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is no TOML: {error}") from None
     try:
-        return ArenaSpec.model_validate(tables)
+        return ArenaSpec.model_validate(tables).expanded()
     except ValidationError as error:
         raise UsageError(explain(error, ArenaSpec, text, path)) from None
 

@@ -5,6 +5,7 @@ TOML's own parser gives no positions, so the line of a key is found in the text.
 
 import difflib
 import re
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -110,7 +111,7 @@ def _sentence(first: ErrorDetails, where: Location, model: type[BaseModel]) -> s
         shown = f"{text!r}: " if isinstance(text, str) else ""
         return f"{shown}{fault}"
     given = first["input"]
-    value = str(given) if isinstance(given, Decimal) else repr(given)
+    value = str(given) if isinstance(given, Decimal | datetime) else repr(given)
     if len(value) > VALUE_CHARS_MAX:
         value = value[:VALUE_CHARS_MAX] + "..."
     wanted = first["msg"][0].lower() + first["msg"][1:]

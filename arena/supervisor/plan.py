@@ -6,15 +6,21 @@ nodes that need them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 
 from arena.errors import UsageError
-from arena.spec import AgentTable, ArenaSpec, ChatNodeTable
+from arena.spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
+from arena.spec_competition import BASELINES
 from arena.supervisor.child import ProcessSpec
 
 BASE_URL_VARIABLE = "OPENAI_BASE_URL"
 LOOPBACK = "127.0.0.1"
+ISO_UTC = "%Y-%m-%dT%H:%M:%S"
 DASHBOARD = "dashboard"
+CONNECTOR = "connector"
+JUDGE = "judge"
+LOCK_STEP = ("--pacing", "lock-step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +58,23 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
             foreground=name == DASHBOARD and around.terminal,
         )
 
+    contest = spec.competition
+    pacing = LOCK_STEP if contest and contest.lock_step else ()
     found = []
     if spec.market.source == "exchange":
         words = exchange_words(spec, around)
         found.append(process("exchange", *words, ready_port=around.exchange_port))
-    found.append(process("connector", *connector_words(spec, around)))
-    found.append(process("tools", *tools_words(spec)))
+    found.append(process(CONNECTOR, *connector_words(spec, around)))
+    found.append(process("tools", *tools_words(spec), *pacing))
     for node in spec.chat_nodes:
-        key = None if node.scripted else node.api_key_env
-        found.append(process(f"chat-node-{node.name}", *chat_node_words(node), key=key))
+        paid = not node.scripted and not (contest and contest.replies == "replay")
+        words = chat_node_words(node) + replies_words(node, contest, around.directory)
+        key = node.api_key_env if paid else None
+        found.append(process(f"chat-node-{node.name}", *words, key=key))
     for name, agents in spec.processes().items():
-        found.append(process(name, *router_words(agents, around.directory)))
+        found.append(process(name, *router_words(agents, around.directory), *pacing))
+    if contest and contest.judge:
+        found.append(process(JUDGE, *judge_words(contest)))
     if around.dashboard is not None:
         found.append(process(DASHBOARD, "dashboard", *around.dashboard))
     return found
@@ -80,12 +92,47 @@ def exchange_words(spec: ArenaSpec, around: Surroundings) -> list[str]:
 
 def connector_words(spec: ArenaSpec, around: Surroundings) -> list[str]:
     """The command of the connector; the exchange itself tells it what is simulated."""
+    if spec.market.source == "replay":
+        return replay_words(spec, around.directory)
     words = ["connector", "coinbase", "--min-interval", f"{spec.arena.interval_s:g}"]
     words += ["--products", ",".join(spec.arena.products)]
     if spec.market.source == "exchange":
         address = f"{LOOPBACK}:{around.exchange_port}"
         words += ["--ws-url", f"ws://{address}", "--rest-url", f"http://{address}"]
     return words
+
+
+def replay_words(spec: ArenaSpec, directory: Path) -> list[str]:
+    """The command of the connector that waits for its agents."""
+    contest, market = spec.competition, spec.market
+    assert contest is not None, "the specification was not checked"
+    words = ["connector", "replay", "--lock-step"]
+    words += ["--agents", ",".join(agent.name for agent in spec.agents)]
+    words += ["--products", ",".join(spec.arena.products)]
+    for path in market.prices:
+        words += ["--prices", str(directory / path)]
+    options = {
+        "--seed": None if market.prices else market.seed,
+        "--start": market.begins_at and market.begins_at.astimezone(UTC).strftime(ISO_UTC),
+        "--min-interval": spec.arena.interval_s,
+        "--snapshots": contest.snapshot_count(spec.arena.interval_s),
+        "--deadline": max(a.decision_deadline_s or 0.0 for a in spec.agents),
+    }
+    return [*words, *_flags(options)]
+
+
+def replies_words(
+    node: ChatNodeTable, contest: CompetitionTable | None, directory: Path
+) -> list[str]:
+    """Whether a chat node keeps its replies, or answers from kept ones."""
+    if contest is None or contest.replies == "live" or node.name == BASELINES:
+        return []
+    return ["--replies", contest.replies, "--replies-file", str(directory / contest.replies_file)]
+
+
+def judge_words(contest: CompetitionTable) -> list[str]:
+    """The command of the judge."""
+    return ["judge", *_flags({"--confidence": contest.confidence, "--seed": contest.seed})]
 
 
 def tools_words(spec: ArenaSpec) -> list[str]:
@@ -123,10 +170,13 @@ def router_words(agents: tuple[AgentTable, ...], directory: Path) -> list[str]:
     if first.process is None:
         words = ["router", "--name", first.name, "--chat-node-name", first.chat_node]
         words += ["--strategy", _strategy(first, directory)]
+        words += _flags({"--seed": first.seed})
     else:
         words = ["routers", "--name", first.process]
         for agent in agents:
-            words += ["--agent", f"{agent.name}={_strategy(agent, directory)}@{agent.chat_node}"]
+            seed = "" if agent.seed is None else f"#{agent.seed}"
+            seat = f"{agent.name}={_strategy(agent, directory)}@{agent.chat_node}{seed}"
+            words += ["--agent", seat]
     options = {
         "--cadence": first.cadence,
         "--max-rounds": first.max_rounds,
@@ -141,6 +191,8 @@ def require_keys(spec: ArenaSpec, environ: Mapping[str, str]) -> None:
     Raises:
         UsageError: A variable is not set.
     """
+    if spec.competition and spec.competition.replies == "replay":
+        return
     for node in spec.chat_nodes:
         base_url = node.base_url or environ.get(BASE_URL_VARIABLE)
         if not (node.scripted or base_url or environ.get(node.api_key_env, "").strip()):

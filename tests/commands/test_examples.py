@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from arena.commands.compete_spec import competition_toml
 from arena.commands.demo_spec import BASELINES, STRATEGIES, demo_toml
 from arena.errors import UsageError
 from arena.spec import load_spec, parse_spec
@@ -47,6 +48,13 @@ def test_a_key_reaches_only_the_chat_nodes_that_need_it(path: Path) -> None:
 def test_the_demo_runs_its_example() -> None:
     """`examples/demo.toml` is the text that `arena demo` runs."""
     assert (ROOT / "examples" / "demo.toml").read_text(encoding="utf-8") == demo_toml()
+
+
+def test_the_contest_that_is_shipped_is_the_one_that_is_written() -> None:
+    """`examples/competition.toml` is the text of `arena compete new`."""
+    path = "examples/competition.toml"
+
+    assert (ROOT / path).read_text(encoding="utf-8") == competition_toml(path=path)
 
 
 def test_the_demo_has_three_strategies_and_three_baselines() -> None:

@@ -1,0 +1,150 @@
+"""The specification that `arena compete new` writes, and what the flags of a run change. Pure.
+
+`examples/competition.toml` is the same text. The keys are explained where they stand, because the
+file is read more often than any page about it.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from arena.errors import UsageError
+
+PRICE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
+SNAPSHOTS = 240
+
+TEXT = """\
+# A contest: every strategy with every model, on the same prices, to a verdict.
+#
+#   arena compete run {path}
+#
+# It needs no key: simulated prices, scripted rules instead of LLMs. The rules take no chance, so
+# repeats of a cell end equal to the cent here; the repeats of an LLM do not.
+
+[arena]
+name = "{name}"
+products = ["BTC-USD", "ETH-USD", "SOL-USD"]
+interval_s = 60             # of market time, from one decision to the next
+
+[market]
+source = "replay"           # the same prices in every run; "exchange" (simulated) and "coinbase"
+seed = 7                    # (live) go with pacing = "real-time"
+# prices = ["BTC-USD.csv"]  # recorded candles of a minute instead of the seed, a file per product
+# start = 2026-01-01T00:00:00Z
+
+[rules]
+fees = "coinbase-advanced-1"
+slippage_bps = 2
+starting_cash = 100000
+# price_age_s = 30          # an older price is refused
+# collar_bps = 200          # so is one that has moved farther from what the agent saw
+
+[[chat_nodes]]
+name = "rules"
+model_id = "scripted"       # built-in rules that read the same prompt an LLM would
+
+# [[chat_nodes]]
+# name = "nano"
+# model_id = "gpt-5-nano"   # the key comes from OPENAI_API_KEY, never from this file
+
+[competition]
+snapshots = {snapshots}             # decisions of each agent; or duration = "16d" of market time
+pacing = "lock-step"        # the market waits for every agent: exact, whatever the speed
+strategies = ["momentum", "brainrot", "scalper"]    # each with each model:
+models = ["rules"]
+repeats = 2                 # agents per cell, each with a seed of its own
+baselines = ["buy_and_hold", "random", "cash"]      # scripted, to compare with
+decision_deadline_s = 60    # of a whole turn; who is later holds
+replies = "live"            # "record" keeps the models' replies, "replay" pays for nothing again
+# replies_file = "replies.jsonl"
+confidence = 0.90           # of the intervals that are printed
+seed = 1                    # of the resampling behind them
+# llm_budget_usd = 5.00     # the contest ends in order when the models have cost so much
+"""
+
+
+def competition_toml(
+    *, path: str = "competition.toml", name: str = "competition", snapshots: int = SNAPSHOTS
+) -> str:
+    """A commented contest that runs as it is.
+
+    Args:
+        path: How its first lines call it.
+        name: Of the arena.
+        snapshots: Its length.
+    """
+    return TEXT.format(path=path, name=name, snapshots=snapshots)
+
+
+def changed_toml(text: str, *, prices: Sequence[Path] = (), snapshots: int | None = None) -> str:
+    """A specification with other prices or another length; without changes, the text itself.
+
+    Args:
+        text: Valid TOML.
+        prices: Candle files; their names begin with their products, which are then traded.
+        snapshots: Decisions of each agent.
+
+    Raises:
+        UsageError: A file's name does not begin with a product, or a product has two files.
+    """
+    if not prices and snapshots is None:
+        return text
+    tables: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)  # Any: whatever TOML holds
+    if prices:
+        products = [product_of(path) for path in prices]
+        if len(set(products)) < len(products):
+            raise UsageError(f"--prices: two files of {products}", remedy="give one per product")
+        tables["arena"] = {**tables.get("arena", {}), "products": products}
+        tables["market"] = {"source": "replay", "prices": [str(path) for path in prices]}
+    if snapshots is not None:
+        contest = {**tables.get("competition", {}), "snapshots": snapshots}
+        contest.pop("duration", None)
+        tables["competition"] = contest
+    return toml_of(tables)
+
+
+def product_of(path: Path) -> str:
+    """The product that a candle file's name begins with, such as `BTC-USD_2018-04.csv.gz`.
+
+    Raises:
+        UsageError: It begins with none.
+    """
+    found = re.match(r"[A-Za-z0-9]+-[A-Za-z0-9]+", path.name)
+    if found is None:
+        raise UsageError(
+            f"--prices {path.name} does not begin with a product",
+            remedy="name it like BTC-USD_2018-04.csv.gz, or list the files in the specification",
+        )
+    return found[0].upper()
+
+
+# Any: whatever TOML holds.
+def toml_of(tables: Mapping[str, Any]) -> str:
+    """Tables of plain values, and arrays of such tables, as TOML."""
+    parts = []
+    for name, table in tables.items():
+        many = table if isinstance(table, list) else [table]
+        head = f"[[{name}]]" if isinstance(table, list) else f"[{name}]"
+        for each in many:
+            lines = [head, *(f"{key} = {_value(value)}" for key, value in each.items())]
+            parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _value(value: object) -> str:
+    match value:
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case bool():
+            return str(value).lower()
+        case list():
+            return "[" + ", ".join(_value(each) for each in value) + "]"
+        case datetime():
+            return value.isoformat()
+        case _:
+            return str(value)

@@ -1,0 +1,124 @@
+"""How far a contest is: a fold of its topics, and the line that says so. Pure.
+
+Reads `market.snapshots`, `agent.turns` and `llm.calls`.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from arena.messages import LlmCall, MarketSnapshot, Message, Turn
+
+RATE_SNAPSHOTS_MIN = 3
+"""Fewer say nothing about how long the rest will take."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened so far.
+
+    Attributes:
+        wanted: Snapshots of the whole contest.
+        agents: Who takes part.
+        last: Offset of the contest's last snapshot; None before it is there.
+        tokens: Of calls that went to a model. cost_usd: what they cost.
+        replayed: Calls that were answered from a recording.
+        unpriced: Models whose price nobody knows.
+    """
+
+    wanted: int
+    agents: Collection[str]
+    snapshots: int = 0
+    last: int | None = None
+    turns: int = 0
+    tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    replayed: int = 0
+    unpriced: set[str] = field(default_factory=set)
+    _newest: dict[str, int] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
+
+    def apply(self, message: Message, offset: int) -> None:
+        """Fold one message; what a redelivery brings twice counts once.
+
+        Args:
+            message: Of one of the three topics.
+            offset: Where it stands in its partition.
+        """
+        match message:
+            case MarketSnapshot():
+                if message.snapshot_id not in self._seen:
+                    self._seen.add(message.snapshot_id)
+                    self.snapshots += 1
+                    if self.snapshots == self.wanted:
+                        self.last = offset
+            case Turn():
+                newest = self._newest.get(message.agent, -1)
+                if message.snapshot_offset > newest:
+                    self._newest[message.agent] = message.snapshot_offset
+                    self.turns += 1
+            case LlmCall():
+                self._call(message)
+            case _:
+                pass
+
+    @property
+    def all_in(self) -> bool:
+        """True when every agent has decided on the last snapshot, or on a later one."""
+        last = self.last
+        return last is not None and all(self._newest.get(a, -1) >= last for a in self.agents)
+
+    def _call(self, call: LlmCall) -> None:
+        if call.scripted:
+            return
+        if call.replayed:
+            self.replayed += 1
+            return
+        usage = call.usage
+        self.tokens += usage.prompt_tokens + usage.completion_tokens
+        if usage.cost_usd is not None:
+            self.cost_usd += usage.cost_usd
+        elif usage.prompt_tokens:
+            self.unpriced.add(call.model)
+
+
+def progress_line(tally: Tally, elapsed_s: float, began_at: int) -> str:
+    """One line for people: snapshots, time left, turns, tokens, cost.
+
+    Args:
+        tally: So far.
+        elapsed_s: Since this part of the run began, wall time.
+        began_at: Snapshots that were done by then.
+    """
+    done = min(tally.snapshots, tally.wanted)
+    parts = [
+        f"{done}/{tally.wanted} snapshots {done / tally.wanted:4.0%}",
+        _left(tally.wanted - done, done - began_at, elapsed_s),
+        f"{tally.turns:,} turns",
+    ]
+    if tally.replayed:
+        parts.append(f"{tally.replayed:,} replies replayed")
+    if tally.tokens or not tally.replayed:
+        parts.append(f"{tally.tokens:,} tokens")
+        unknown = " and what has no known price" if tally.unpriced else ""
+        parts.append(f"${tally.cost_usd:.2f}{unknown}")
+    return "  ".join(parts)
+
+
+def _left(left: int, done: int, elapsed_s: float) -> str:
+    if left <= 0:
+        return "last turns"
+    if done < RATE_SNAPSHOTS_MIN:
+        return "starting"
+    return f"{clock_words(left * elapsed_s / done)} left"
+
+
+def clock_words(seconds: float) -> str:
+    """A span as m:ss, h:mm:ss, or days and hours."""
+    whole = int(seconds + 0.5)
+    days, rest = divmod(whole, 86_400)
+    hours, rest = divmod(rest, 3_600)
+    if days:
+        return f"{days} d {hours} h"
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"

@@ -1,0 +1,189 @@
+"""The tables of an ARENA.toml, each by itself: keys, bounds and defaults. Pure.
+
+What they must have in common is checked by `arena.spec`; the contest has `arena.spec_competition`.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from arena import ids
+from arena.errors import UsageError
+from arena.spec_errors import SpecFault
+
+SCRIPTED = "scripted"
+"""The `model_id` of the built-in rules, also with `:<strategy>`: no key, no network, no LLM."""
+
+DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
+AGENTS_MAX = 200
+SEED_MAX = 2**31 - 1
+STRATEGY_PATTERN = r"^[^@=\s][^@=]*$"
+PREFIX_PATTERN = r"^[A-Za-z0-9._-]{0,64}$"
+PRODUCT_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,10}$"
+VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
+"""Venue time of a synthetic replay that names none: the same in every run."""
+
+SOURCES_OF = {
+    "seed": ("exchange", "replay"),
+    "speed": ("exchange",),
+    "prices": ("exchange", "replay"),
+    "start": ("replay",),
+}
+"""Keys of [market] that only some sources know."""
+
+
+def _name(value: str) -> str:
+    try:
+        return ids.check_name("this", value)
+    except UsageError as error:
+        raise ValueError(error.remedy) from None
+
+
+Name = Annotated[str, AfterValidator(_name)]
+"""A name that can be part of a topic name."""
+
+ProductId = Annotated[str, Field(pattern=PRODUCT_PATTERN)]
+
+
+class Table(BaseModel):
+    """A table of the file: frozen, and without room for keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ArenaTable(Table):
+    """What the whole arena shares.
+
+    Attributes:
+        name: Shown on the dashboard and in the names of runs.
+        prefix: Put before every topic; arenas with different prefixes share a broker.
+        products: What the agents may trade.
+        interval_s: Seconds between two market snapshots, in the market's own time.
+    """
+
+    name: Name = "arena"
+    prefix: str = Field(default="", pattern=PREFIX_PATTERN)
+    products: tuple[ProductId, ...] = Field(
+        default=("BTC-USD", "ETH-USD", "SOL-USD"), min_length=1, max_length=50
+    )
+    interval_s: float = Field(default=60.0, gt=0, le=86_400)
+
+
+class MarketTable(Table):
+    """Where prices come from.
+
+    Attributes:
+        source: "coinbase" is the live venue, "exchange" the simulated one, "replay" the same
+            prices in every run, at the pace of the agents.
+        seed: Of the synthetic prices.
+        speed: How many seconds of market pass in one of ours.
+        prices: Candle files to replay instead of synthetic prices, relative to the ARENA.toml.
+        start: Venue time of the first snapshot of a replay; early in the files, or the same day
+            every time, where none is given.
+    """
+
+    source: Literal["coinbase", "exchange", "replay"] = "exchange"
+    seed: int = Field(default=7, ge=0)
+    speed: float = Field(default=1.0, ge=0.01, le=3_600)
+    prices: tuple[str, ...] = ()
+    start: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _keys_need_their_source(self) -> Self:
+        for key in sorted(self.model_fields_set):
+            sources = SOURCES_OF.get(key, (self.source,))
+            if self.source not in sources:
+                wanted = " or ".join(f'"{source}"' for source in sources)
+                raise SpecFault((key,), f"{key} is for source = {wanted}; leave it out")
+        return self
+
+    @property
+    def begins_at(self) -> datetime | None:
+        """Venue time a replay begins at; None where its files say it."""
+        return self.start if self.start or self.prices else SYNTHETIC_START
+
+
+class RulesTable(Table):
+    """The money rules the executor applies; what is left out keeps the executor's default.
+
+    Attributes:
+        fees: A preset's name, or the taker fee in basis points.
+        slippage_bps: Added against the taker at each fill.
+        starting_cash: USD each account opens with.
+        price_age_s: An older price is refused.
+        collar_bps: The most that the price may have moved from the one the agent saw.
+    """
+
+    fees: Annotated[str, Field(min_length=1, max_length=64)] | Decimal | None = None
+    slippage_bps: Decimal | None = Field(default=None, ge=0, le=10_000)
+    starting_cash: Decimal | None = Field(default=None, gt=0)
+    price_age_s: float | None = Field(default=None, gt=0)
+    collar_bps: Decimal | None = Field(default=None, gt=0, le=10_000)
+
+
+class ChatNodeTable(Table):
+    """One model, served to the agents that name it; what is left out keeps the node's default.
+
+    Attributes:
+        model_id: As the provider calls it; "scripted" for the built-in rules.
+        base_url: Of an OpenAI-compatible server; OpenAI's own where none is given.
+        api_key_env: The environment variable that holds the key; never the key.
+        max_workers: Calls at the same time.
+        reasoning_effort: Passed on to models that reason.
+        timeout_s: Of one attempt.
+        max_retries: Attempts after the first.
+        max_completion_tokens: Cap of one call.
+        daily_token_budget: Calls beyond it are refused until the next UTC day.
+    """
+
+    name: Name
+    model_id: str = Field(min_length=1)
+    base_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    api_key_env: str = Field(default=DEFAULT_KEY_VARIABLE, pattern=VARIABLE_PATTERN)
+    max_workers: int | None = Field(default=None, ge=1, le=1_000)
+    reasoning_effort: str | None = None
+    timeout_s: float | None = Field(default=None, ge=0.1, le=3_600)
+    max_retries: int | None = Field(default=None, ge=0, le=20)
+    max_completion_tokens: int | None = Field(default=None, gt=0)
+    daily_token_budget: int | None = Field(default=None, gt=0)
+
+    @property
+    def scripted(self) -> bool:
+        """True where the built-in rules answer, not an LLM."""
+        return self.model_id.partition(":")[0] == SCRIPTED
+
+
+class AgentTable(Table):
+    """One agent: a strategy that thinks with a chat node.
+
+    Attributes:
+        strategy: A shipped strategy's name, or a .py or .toml file relative to the ARENA.toml.
+        process: Agents with the same word share one process; each has its own by default.
+        cadence: Take every n-th snapshot; the strategy's own cadence where none is given.
+        max_rounds: Tool rounds of a turn.
+        decision_deadline_s: What a whole turn may take.
+        seed: Given to the model with every call: repeats of a cell differ by it alone.
+    """
+
+    name: Name
+    strategy: Annotated[str, Field(pattern=STRATEGY_PATTERN)]
+    chat_node: Name
+    process: Name | None = None
+    cadence: int | None = Field(default=None, ge=1, le=10_000)
+    max_rounds: int | None = Field(default=None, ge=1, le=100)
+    decision_deadline_s: float | None = Field(default=None, ge=0.1, le=3_600)
+    seed: int | None = Field(default=None, ge=0, le=SEED_MAX)
+
+    @property
+    def limits(self) -> tuple[int | None, int | None, float | None]:
+        """What agents that share a process must have in common."""
+        return self.cadence, self.max_rounds, self.decision_deadline_s
+
+
+class DashboardTable(Table):
+    """The terminal dashboard; `show = false` leaves it out."""
+
+    show: bool = True
