@@ -20,12 +20,11 @@ are the same whoever folds it and whenever.
 """
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from operator import attrgetter
-from typing import Any, NamedTuple, overload
+from typing import NamedTuple
 
 import orjson
 
@@ -39,21 +38,17 @@ from arena.account_log import (
 )
 from arena.errors import BrokenLog
 from arena.money import SCALE_DIGITS, divide_half_even, notional_units, units_text
+from arena.newest_events import NewestEvents
 
 GENESIS = "0" * 64
 FEES = "house/fees"
 ORDERS_REMEMBERED = 65_536
 """Decided order ids that are kept; a duplicate command arrives within the turn that sent it."""
-EVENTS_REMEMBERED = 512
-"""Newest order events kept whole, to answer again after a restart."""
 
 _DEED = attrgetter(
     "order_id", "outcome", "reason", "product_id", "action", "quantity", "price", "fee"
 )
 _STEPS = tuple(int(10**digits) for digits in range(SCALE_DIGITS, -1, -1))
-
-# Any: an event kept whole is decoded JSON; its shape is `arena.messages.account`.
-Event = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -112,38 +107,6 @@ class Decided(NamedTuple):
     reason: str | None
 
 
-class NewestEvents(Sequence[Event]):
-    """The newest order events, oldest first; kept as bytes and decoded when they are asked for."""
-
-    def __init__(self) -> None:
-        """None yet."""
-        self._values: deque[bytes] = deque(maxlen=EVENTS_REMEMBERED)
-
-    def append(self, value: bytes) -> None:
-        """Take in the newest; the oldest goes."""
-        self._values.append(value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, NewestEvents) and self._values == other._values
-
-    __hash__ = None  # type: ignore[assignment]  # it changes
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    @overload
-    def __getitem__(self, index: int) -> Event: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Event]: ...
-
-    def __getitem__(self, index: int | slice) -> Event | Sequence[Event]:
-        if isinstance(index, slice):
-            return [orjson.loads(value) for value in list(self._values)[index]]
-        event: Event = orjson.loads(self._values[index])
-        return event
-
-
 @dataclass(slots=True)
 class Shard:
     """The fold of one partition of `account.events`.
@@ -153,6 +116,7 @@ class Shard:
         seq: Of the last event that counted. head: the chain's digest.
         source_offset: Offset in `account.commands` of the last decided command; -1 at first.
         next_offset: Offset in `account.events` behind the last record that was folded.
+        head_offset: Offset of the last record that counted; -1 before the first.
         accounts: By agent. house: (account, unit) -> balance of the other side.
         orders: Decided orders by id, the newest `ORDERS_REMEMBERED`.
         recent: The newest order events as they stand in the log.
@@ -165,6 +129,7 @@ class Shard:
     head: str = GENESIS
     source_offset: int = -1
     next_offset: int = 0
+    head_offset: int = -1
     accounts: dict[str, Account] = field(default_factory=dict)
     house: dict[tuple[str, str], int] = field(default_factory=dict)
     orders: dict[str, Decided] = field(default_factory=dict)
@@ -204,7 +169,7 @@ class Shard:
             self.epoch, self.owner = event.epoch, event.owner
         else:
             raise BrokenLog(f"account.events@{offset} holds a {kind}")
-        self.head = chain(self.head, value)
+        self.head, self.head_offset = chain(self.head, value), offset
         self.counted += 1
         return event
 

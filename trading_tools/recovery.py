@@ -1,8 +1,11 @@
 """Start-up is recovery: fold the account log of a shard to its end, then claim it by an epoch.
 
-Reads `account.events`, appends one `Epoch` to it per claim.
+Reads `account.events`, appends one `Epoch` to it per claim. The fold begins at a checkpoint where
+there is one that fits the log, else at the first record.
 """
 
+import asyncio
+import contextlib
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +14,11 @@ from uuid import uuid4
 from arena import topics
 from arena.accounts import Shard
 from arena.bus.base import LogReader, Record, Start
+from arena.checkpoint import is_head_of
 from arena.errors import BrokenLog
 from arena.faults import point
 from arena.node import Node
+from trading_tools.checkpoints import ShardCheckpoint
 from trading_tools.events import epoch_of
 from trading_tools.outbox import within_ack_timeout
 
@@ -51,11 +56,39 @@ class EventLog:
         self._node = node
         self._partition = partition
         self._reader: LogReader | None = None
+        self._checkpoint = ShardCheckpoint(node, partition)
 
     async def open(self) -> None:
-        """Begin at the first record: the topic is kept for ever, so its offset is 0."""
+        """Begin behind the checkpoint, or at the first record: the topic is kept for ever."""
         start = Start(offsets={(TOPIC, self._partition): 0})
         self._reader = await self._node.bus.partition_reader(TOPIC, self._partition, start)
+        kept = await asyncio.to_thread(self._checkpoint.load)
+        if kept is not None:
+            await self._resume(kept, self._reader)
+
+    async def _resume(self, kept: Shard, reader: LogReader) -> None:
+        """Take the kept state over where its last event stands in the log as it was folded."""
+        if await self.end() < kept.next_offset:
+            self._checkpoint.refuse(f"the log ends before offset {kept.next_offset}")
+            return
+        reader.seek(TOPIC, self._partition, kept.head_offset)
+        records: list[Record] = []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STALL_S):
+                while not records:
+                    records = await reader.read(timeout_s=0.5, max_records=1)
+        if records and is_head_of(
+            kept, _kind(records[0]), records[0].value or b"", kept.head_offset
+        ):
+            self.shard = kept
+        else:
+            self._checkpoint.refuse(f"offset {kept.head_offset} holds another event")
+        reader.seek(TOPIC, self._partition, self.shard.next_offset)
+
+    async def keep(self) -> None:
+        """Write a checkpoint where it is time; every event in the shard must be acked."""
+        if self._checkpoint.is_due(self.shard):
+            await self._checkpoint.keep(self.shard)
 
     async def close(self) -> None:
         """Stop reading."""
@@ -87,6 +120,7 @@ class EventLog:
         """
         with no_garbage_collection():
             await self._fold_to(offset)
+        await self.keep()
 
     async def _fold_to(self, offset: int) -> None:
         idle_since = self._node.clock.monotonic()
@@ -119,10 +153,13 @@ class EventLog:
     def _fold(self, record: Record) -> None:
         if record.value is None:
             raise BrokenLog(f"{TOPIC}[{self._partition}]@{record.offset} has no value")
-        kind = record.headers.get("type", b"")
-        name = KINDS.get(kind) or kind.decode("utf-8", "replace")
-        self.shard.apply(name, record.value, record.offset)
+        self.shard.apply(_kind(record), record.value, record.offset)
 
     def _open_reader(self) -> LogReader:
         assert self._reader is not None, "the log is not open"
         return self._reader
+
+
+def _kind(record: Record) -> str:
+    kind = record.headers.get("type", b"")
+    return KINDS.get(kind) or kind.decode("utf-8", "replace")

@@ -2,8 +2,9 @@
 
 from pydantic import JsonValue
 
-from arena.accounts import Decided, Event
+from arena.accounts import Decided
 from arena.messages import ToolCall, ToolResult
+from arena.newest_events import Event
 from trading_tools.context import Answer
 from trading_tools.portfolio import Portfolio, usd_of_text
 

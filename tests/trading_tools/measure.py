@@ -109,17 +109,25 @@ async def _one_by_one(bus: KafkaBus, executor: psutil.Process) -> None:
 
 
 async def _recover(bus: KafkaBus, settings: Settings) -> None:
-    for _ in range(3):
-        log = EventLog(Node("tools", "measure", settings, bus, SystemClock()), 0)
-        cpu_s, began = time.process_time(), time.perf_counter()
-        await log.open()
-        await log.fold_to(await log.end())
-        took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_s
-        events = log.shard.next_offset
-        print(
-            f"recovery: {events:,} events in {took_s:.2f} s, {cpu_s / events * 1e6:.1f} CPU us each"
-        )
-        await log.close()
+    with tempfile.TemporaryDirectory() as folder:
+        for life in range(3):
+            home = Path(folder) / str(life)
+            await _recover_once(bus, settings.override(home=home), "from nothing")
+        await _recover_once(bus, settings.override(home=home), "from a checkpoint")
+
+
+async def _recover_once(bus: KafkaBus, settings: Settings, how: str) -> None:
+    log = EventLog(Node("tools", "measure", settings, bus, SystemClock()), 0)
+    cpu_s, began = time.process_time(), time.perf_counter()
+    await log.open()
+    await log.fold_to(await log.end())
+    took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_s
+    events = log.shard.next_offset
+    print(
+        f"recovery {how}: {events:,} events in {took_s:.2f} s, "
+        f"{cpu_s / events * 1e6:.1f} CPU us each"
+    )
+    await log.close()
 
 
 def _call(rng: random.Random, n: int, agent: str = "") -> ToolCall:

@@ -1,0 +1,158 @@
+"""A local snapshot of the account fold, so that a restart does not grow with the log.
+
+The log stays the only truth: a checkpoint is a saving, thrown away where it does not fit. It holds
+the fold up to an offset, and the digest of the chain there. Before it is used, the last record that
+counted is read again from the log: its `prev` and its bytes must give that very digest. The digest
+covers every event before it, so one read shows that the log is still the one that was folded.
+
+Pure, but for `SealedFile`.
+"""
+
+import contextlib
+import os
+from collections import deque
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from arena.account_log import decode_event
+from arena.accounts import Account, Decided, Shard, chain
+from arena.errors import BrokenLog, Malformed
+from arena.newest_events import NewestEvents
+
+FORMAT = 1
+"""Of the image, and of what the fold makes of a log: another one means another state."""
+MAGIC = b"arena checkpoint\n"
+DIGEST_BYTES = 32
+
+
+class ShardImage(msgspec.Struct, array_like=True):
+    """A `Shard` as it is stored; `house` as rows, `orders` oldest first."""
+
+    format: int
+    epoch: int
+    owner: str
+    seq: int
+    head: str
+    source_offset: int
+    next_offset: int
+    head_offset: int
+    counted: int
+    ignored: int
+    accounts: dict[str, Account]
+    house: list[tuple[str, str, int]]
+    orders: dict[str, Decided]
+    recent: list[bytes]
+
+
+def pack_shard(shard: Shard) -> bytes:
+    """A shard as bytes.
+
+    Raises:
+        OverflowError: An amount needs more than 64 bits; such a shard is folded from the log.
+    """
+    image = ShardImage(
+        format=FORMAT,
+        epoch=shard.epoch,
+        owner=shard.owner,
+        seq=shard.seq,
+        head=shard.head,
+        source_offset=shard.source_offset,
+        next_offset=shard.next_offset,
+        head_offset=shard.head_offset,
+        counted=shard.counted,
+        ignored=shard.ignored,
+        accounts=shard.accounts,
+        house=[(account, unit, amount) for (account, unit), amount in shard.house.items()],
+        orders=shard.orders,
+        recent=shard.recent.values(),
+    )
+    return msgspec.msgpack.encode(image)
+
+
+def unpack_shard(packed: bytes) -> Shard:
+    """The shard in bytes of `pack_shard`, equal to the one that was packed.
+
+    Raises:
+        Malformed: They are no shard, or one of another format.
+    """
+    try:
+        image = msgspec.msgpack.decode(packed, type=ShardImage)
+    except msgspec.DecodeError as error:
+        raise Malformed(f"no checkpoint of a shard: {error}") from None
+    if image.format != FORMAT:
+        raise Malformed(f"a checkpoint of format {image.format}, this is {FORMAT}")
+    return Shard(
+        epoch=image.epoch,
+        owner=image.owner,
+        seq=image.seq,
+        head=image.head,
+        source_offset=image.source_offset,
+        next_offset=image.next_offset,
+        head_offset=image.head_offset,
+        accounts=image.accounts,
+        house={(account, unit): amount for account, unit, amount in image.house},
+        orders=image.orders,
+        recent=NewestEvents(image.recent),
+        counted=image.counted,
+        ignored=image.ignored,
+        _order_ids=deque(image.orders),
+    )
+
+
+def is_head_of(shard: Shard, kind: str, value: bytes, offset: int) -> bool:
+    """True where a record of the log is the last one that the shard counted."""
+    if offset != shard.head_offset:
+        return False
+    try:
+        event = decode_event(kind, value, offset)
+    except BrokenLog:
+        return False
+    return chain(event.prev, value) == shard.head
+
+
+class SealedFile:
+    """One file that is there whole, or not at all.
+
+    Attributes:
+        path: Replaced by one rename; a file that was cut or changed on disk is not read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is touched yet."""
+        self.path = path
+
+    def write(self, payload: bytes) -> None:
+        """Replace the file, on disk when this returns.
+
+        Raises:
+            OSError: The disk is full, or the folder cannot be written.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            with draft.open("wb") as file:
+                file.write(MAGIC + sha256(payload).digest() + payload)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def read(self) -> bytes | None:
+        """What was written last; None where there is nothing, or nothing whole."""
+        try:
+            found = self.path.read_bytes()
+        except OSError:
+            return None
+        begin = len(MAGIC) + DIGEST_BYTES
+        payload = found[begin:]
+        if found[:begin] != MAGIC + sha256(payload).digest():
+            return None
+        return payload
+
+    def discard(self) -> None:
+        """Remove the file where it is there."""
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
