@@ -1,0 +1,210 @@
+"""Every metric of an entry, measured from a season. Pure.
+
+The functions are in `metrics_returns` (curves), `metrics_trades` (fills) and `metrics_conduct`
+(exposure, decisions, model cost). What is undefined is None, and `Metrics.reasons` says why.
+"""
+
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from judge import metrics_conduct as conduct
+from judge import metrics_returns as curve
+from judge import metrics_trades as trading
+from judge.season.model import Season
+
+WHY_NONE = {
+    "total_return": "no period yet",
+    "total_log_return": "no period yet",
+    "mean_log_return": "no period yet",
+    "annual_return": "no period yet, or too short a season to extrapolate to a year",
+    "volatility": "fewer than two periods",
+    "sharpe": "fewer than two periods, or the equity never moved",
+    "sortino": "no period with a loss",
+    "calmar": "the equity never fell, or its annual growth is undefined",
+    "max_drawdown": "no mark yet",
+    "drawdown_periods": "no mark yet",
+    "skewness": "fewer than two periods, or the equity never moved",
+    "excess_kurtosis": "fewer than two periods, or the equity never moved",
+    "excess_return": "no period yet",
+    "exposure": "no equity",
+    "time_in_market": "no mark yet",
+    "leverage": "no equity",
+    "cash_ratio": "no equity",
+    "concentration": "nothing was ever held",
+    "turnover": "no equity",
+    "win_rate": "no trade was closed",
+    "profit_factor": "no closed trade lost",
+    "expectancy_usd": "no trade was closed",
+    "average_hold_s": "no trade was closed",
+    "biggest_win_usd": "no closed trade won",
+    "biggest_loss_usd": "no closed trade lost",
+    "llm_usd": "the price of a model call is unknown",
+    "llm_paid_usd": "the price of a model call is unknown",
+    "net_return": "the price of a model call is unknown, or there is no period yet",
+    "usd_per_decision": "the price of a model call is unknown, or nothing was decided",
+    "invalid_rate": "nothing was decided",
+    "hold_share": "nothing was decided",
+    "decision_ms": "nothing was decided",
+    "model_ms": "nothing was decided",
+}
+"""Metric -> why it can be None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The figures of one entry. Returns, rates and ratios are plain numbers: 0.02 is 2 %.
+
+    Attributes:
+        total_return, excess_return, net_return: Simple, over the season; excess over the season's
+            buy-and-hold; net of the model's cost.
+        volatility, sharpe, sortino: Annualised, of log returns. annual_return, calmar: of equity.
+        max_drawdown: Share lost, >= 0. drawdown_periods: from its peak to its end.
+        exposure, leverage, cash_ratio: Mean, largest, mean share of the equity.
+        turnover: Traded notional over mean equity.
+        trades: Fills. closed: sells. rejected: refused orders.
+        latency_usd: Lost against the price seen; < 0 is a gain.
+        llm_usd: Of all calls; llm_paid_usd: without those that were replayed.
+        decision_ms, model_ms: Means of our wall time.
+        reasons: Metric -> why it is None.
+    """
+
+    equity_usd: float
+    total_return: float | None
+    total_log_return: float | None
+    mean_log_return: float | None
+    annual_return: float | None
+    volatility: float | None
+    sharpe: float | None
+    sortino: float | None
+    calmar: float | None
+    max_drawdown: float | None
+    drawdown_periods: int | None
+    skewness: float | None
+    excess_kurtosis: float | None
+    excess_return: float | None
+    exposure: float | None
+    time_in_market: float | None
+    leverage: float | None
+    cash_ratio: float | None
+    concentration: float | None
+    turnover: float | None
+    trades: int
+    closed: int
+    rejected: int
+    win_rate: float | None
+    profit_factor: float | None
+    expectancy_usd: float | None
+    average_hold_s: float | None
+    biggest_win_usd: float | None
+    biggest_loss_usd: float | None
+    fees_usd: float
+    slippage_usd: float
+    latency_usd: float
+    llm_usd: Decimal | None
+    llm_paid_usd: Decimal | None
+    net_return: float | None
+    usd_per_decision: float | None
+    decisions: int
+    skipped: int
+    invalid_rate: float | None
+    hold_share: float | None
+    decision_ms: float | None
+    model_ms: float | None
+    tokens: int
+    reasons: dict[str, str]
+
+
+def measure(season: Season, place: int) -> Metrics:
+    """All metrics of one entry.
+
+    Args:
+        season: The season.
+        place: Of the entry in it.
+    """
+    found: dict[str, float | Decimal | None] = {
+        **_of_curve(season, place),
+        **_of_trades(season, place),
+        **_of_conduct(season, place),
+    }
+    reasons = {name: WHY_NONE[name] for name, value in found.items() if value is None}
+    # The keys are the fields; a test measures a season and reads each of them.
+    return Metrics(**found, reasons=reasons)  # type: ignore[arg-type]
+
+
+def as_columns(metrics: Metrics) -> dict[str, float | int | str | None]:
+    """The figures as a flat row for tables: money of exact amounts as text, no reasons."""
+    row = asdict(metrics)
+    del row["reasons"]
+    return {k: format(v, "f") if isinstance(v, Decimal) else v for k, v in row.items()}
+
+
+def _of_curve(season: Season, place: int) -> dict[str, float | Decimal | None]:
+    equity, exposure = season.equity[:, place], season.exposure[:, place]
+    returns, year = season.log_returns()[:, place], season.periods_per_year
+    fall = curve.max_drawdown(equity)
+    total, hold = curve.total_return(equity), curve.total_return(season.hold)
+    return {
+        "equity_usd": float(equity[-1]),
+        "total_return": total,
+        "total_log_return": curve.total_log_return(returns),
+        "mean_log_return": curve.mean_log_return(returns),
+        "annual_return": curve.annual_return(equity, year),
+        "volatility": curve.volatility(returns, year),
+        "sharpe": curve.sharpe(returns, year),
+        "sortino": curve.sortino(returns, year),
+        "calmar": curve.calmar(equity, year),
+        "max_drawdown": None if fall is None else fall.depth,
+        "drawdown_periods": None if fall is None else fall.periods,
+        "skewness": curve.skewness(returns),
+        "excess_kurtosis": curve.excess_kurtosis(returns),
+        "excess_return": None if total is None or hold is None else total - hold,
+        "exposure": conduct.mean_exposure(exposure, equity),
+        "time_in_market": conduct.time_in_market(exposure),
+        "leverage": conduct.max_leverage(exposure, equity),
+        "cash_ratio": conduct.cash_ratio(season.cash[:, place], equity),
+        "concentration": conduct.concentration(exposure),
+    }
+
+
+def _of_trades(season: Season, place: int) -> dict[str, float | Decimal | None]:
+    fills = season.fills[place]
+    closed = trading.closed_trades(fills)
+    profits = np.array([trade.profit_usd for trade in closed], dtype=np.float64)
+    return {
+        "turnover": trading.turnover(fills, season.equity[:, place]),
+        "trades": len(fills),
+        "closed": len(closed),
+        "rejected": len(season.rejections[place]),
+        "win_rate": trading.win_rate(profits),
+        "profit_factor": trading.profit_factor(profits),
+        "expectancy_usd": trading.expectancy(profits),
+        "average_hold_s": trading.average_hold(closed),
+        "biggest_win_usd": trading.biggest_win(profits),
+        "biggest_loss_usd": trading.biggest_loss(profits),
+        "fees_usd": trading.fees(fills),
+        "slippage_usd": trading.slippage(fills),
+        "latency_usd": trading.latency_cost(fills),
+    }
+
+
+def _of_conduct(season: Season, place: int) -> dict[str, float | Decimal | None]:
+    decisions, spend = season.decisions[place], season.llm[place]
+    count = conduct.made(decisions)
+    cost = conduct.llm_cost(spend, decisions)
+    dollars = None if cost is None else float(cost)
+    ended = [one for one in decisions if one.outcome != "aborted"]
+    return {
+        "llm_usd": cost,
+        "llm_paid_usd": None if cost is None else spend.paid_usd,
+        "net_return": conduct.net_return(season.equity[:, place], dollars),
+        "usd_per_decision": dollars / count if dollars is not None and count else None,
+        "decisions": count,
+        "skipped": sum(one.skipped for one in decisions),
+        "invalid_rate": conduct.invalid_rate(decisions),
+        "hold_share": conduct.hold_share(decisions),
+        "decision_ms": conduct.mean_ms([one.total_ms for one in ended]),
+        "model_ms": conduct.mean_ms([one.model_ms for one in ended]),
+        "tokens": spend.prompt_tokens + spend.completion_tokens,
+    }

@@ -1,0 +1,104 @@
+"""Metrics of how an entry behaved: exposure, decisions, outputs, model cost. Pure."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import numpy as np
+
+from judge.season.model import Decision, FloatArray, LlmSpend
+
+
+def mean_exposure(exposure: FloatArray, equity: FloatArray) -> float | None:
+    """Mean share of the equity that is in positions; long only, so it is the leverage as well.
+
+    Args:
+        exposure: [T+1, P] USD.
+        equity: [T+1] USD.
+    """
+    shares = _shares(exposure, equity)
+    return float(shares.mean()) if len(shares) else None
+
+
+def max_leverage(exposure: FloatArray, equity: FloatArray) -> float | None:
+    """Largest gross exposure over equity; at most 1 where nothing can be borrowed."""
+    shares = _shares(exposure, equity)
+    return float(shares.max()) if len(shares) else None
+
+
+def cash_ratio(cash: FloatArray, equity: FloatArray) -> float | None:
+    """Mean share of the equity that is cash."""
+    known = equity > 0
+    return float(np.mean(cash[known] / equity[known])) if known.any() else None
+
+
+def time_in_market(exposure: FloatArray) -> float | None:
+    """Share of the rows with an open position."""
+    return float(np.mean(np.abs(exposure).sum(axis=1) > 0)) if len(exposure) else None
+
+
+def concentration(exposure: FloatArray) -> float | None:
+    """Mean Herfindahl-Hirschman index of the positions, over the rows that hold any.
+
+    The sum of squared shares of the gross exposure: 1 is a single position, 1/k is k equal ones.
+    Source: Herfindahl (1950), "Concentration in the Steel Industry". None where nothing was held.
+    """
+    gross = np.abs(exposure).sum(axis=1)
+    held = gross > 0
+    if not held.any():
+        return None
+    shares = np.abs(exposure[held]) / gross[held, np.newaxis]
+    return float(np.mean(np.sum(shares**2, axis=1)))
+
+
+def made(decisions: Sequence[Decision]) -> int:
+    """Decisions that were carried to an end; a turn that a crash cut off is none."""
+    return sum(one.outcome != "aborted" for one in decisions)
+
+
+def invalid_rate(decisions: Sequence[Decision]) -> float | None:
+    """Share of the decisions with an output nobody could use (`Decision.invalid`).
+
+    None where nothing was decided.
+    """
+    count = made(decisions)
+    if not count:
+        return None
+    return sum(one.invalid > 0 for one in decisions if one.outcome != "aborted") / count
+
+
+def hold_share(decisions: Sequence[Decision]) -> float | None:
+    """Share of the decisions that placed no order. None where nothing was decided."""
+    count = made(decisions)
+    return sum(one.held for one in decisions) / count if count else None
+
+
+def llm_cost(spend: LlmSpend, decisions: Sequence[Decision]) -> Decimal | None:
+    """USD of all model calls, a replayed one at its recorded cost.
+
+    None where the price of any is unknown, or turns of a model have no record of their calls.
+    """
+    if not spend.calls and any(one.rounds for one in decisions):
+        return None
+    return spend.cost_usd
+
+
+def net_return(equity: FloatArray, cost_usd: float | None) -> float | None:
+    """Simple return of the whole curve after the model's cost: (equity[T] - cost) / equity[0] - 1.
+
+    None where the cost is unknown or there is no period.
+    """
+    if cost_usd is None or len(equity) < 2 or equity[0] <= 0:
+        return None
+    return float((equity[-1] - cost_usd) / equity[0] - 1)
+
+
+def mean_ms(values: Sequence[float]) -> float | None:
+    """Mean of durations in milliseconds. None where there is none."""
+    return sum(values) / len(values) if values else None
+
+
+def _shares(exposure: FloatArray, equity: FloatArray) -> FloatArray:
+    known = equity > 0
+    gross = np.abs(exposure).sum(axis=1)
+    shares: FloatArray = gross[known] / equity[known]
+    return shares

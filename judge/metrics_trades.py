@@ -1,0 +1,124 @@
+"""Metrics of fills: closed trades at average cost, turnover, and what trading cost. Pure.
+
+Every sell closes a trade: the part of the position it sells. Its profit is after the fees of both
+sides, at the average cost of the position, exactly as `arena.accounts` books it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from arena.money import SCALE
+from judge.season.model import Fill, FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedTrade:
+    """What one sell closed.
+
+    Attributes:
+        index: Of the snapshot of the sell.
+        profit_usd: After all fees. cost_usd: what the part sold had cost, fees included.
+        hold_s: Venue seconds from the entry, weighted by quantity, to the sell.
+    """
+
+    index: int
+    order_id: str
+    product_id: str
+    profit_usd: float
+    cost_usd: float
+    hold_s: float
+
+
+def closed_trades(fills: Sequence[Fill]) -> tuple[ClosedTrade, ...]:
+    """The trades that an entry's fills closed, in the order of the log.
+
+    A sell without a recorded profit (it closed nothing that was bought in these fills) is left out.
+    """
+    held: dict[str, tuple[int, int]] = {}
+    closed: list[ClosedTrade] = []
+    for fill in fills:
+        quantity, entry_ms = held.get(fill.product_id, (0, fill.priced_ms))
+        if fill.side == "buy":
+            total = quantity + fill.quantity
+            entry_ms = (entry_ms * quantity + fill.priced_ms * fill.quantity) // total
+            held[fill.product_id] = (total, entry_ms)
+            continue
+        held[fill.product_id] = (quantity - fill.quantity, entry_ms)
+        if fill.realised is not None:
+            closed.append(
+                ClosedTrade(
+                    index=fill.index,
+                    order_id=fill.order_id,
+                    product_id=fill.product_id,
+                    profit_usd=fill.realised / SCALE,
+                    cost_usd=-fill.cost_change / SCALE,
+                    hold_s=(fill.priced_ms - entry_ms) / 1000,
+                )
+            )
+    return tuple(closed)
+
+
+def win_rate(profits: FloatArray) -> float | None:
+    """Share of closed trades with a profit above zero. None where none was closed."""
+    return float(np.mean(profits > 0)) if len(profits) else None
+
+
+def profit_factor(profits: FloatArray) -> float | None:
+    """Sum of the profits over the sum of the losses. None where no closed trade lost."""
+    lost = float(-profits[profits < 0].sum())
+    return float(profits[profits > 0].sum()) / lost if lost > 0 else None
+
+
+def expectancy(profits: FloatArray) -> float | None:
+    """Mean profit of a closed trade, USD. None where none was closed."""
+    return float(profits.mean()) if len(profits) else None
+
+
+def biggest_win(profits: FloatArray) -> float | None:
+    """The largest profit of a closed trade, USD. None where none made one."""
+    return float(profits.max()) if len(profits) and profits.max() > 0 else None
+
+
+def biggest_loss(profits: FloatArray) -> float | None:
+    """The largest loss of a closed trade, USD, below zero. None where none lost."""
+    return float(profits.min()) if len(profits) and profits.min() < 0 else None
+
+
+def average_hold(trades: Sequence[ClosedTrade]) -> float | None:
+    """Mean venue seconds a closed trade was held. None where none was closed."""
+    return sum(trade.hold_s for trade in trades) / len(trades) if trades else None
+
+
+def traded(fills: Sequence[Fill]) -> float:
+    """Sum of the notionals, USD, fees not included."""
+    return float(sum(fill.notional for fill in fills) / SCALE)
+
+
+def turnover(fills: Sequence[Fill], equity: FloatArray) -> float | None:
+    """Traded notional over mean equity: 2 is the whole account bought and sold once.
+
+    None where the mean equity is zero.
+    """
+    mean = float(equity.mean()) if len(equity) else 0.0
+    return traded(fills) / mean if mean > 0 else None
+
+
+def fees(fills: Sequence[Fill]) -> float:
+    """USD paid in fees."""
+    return float(sum(fill.fee for fill in fills) / SCALE)
+
+
+def slippage(fills: Sequence[Fill]) -> float:
+    """USD lost against the best price at the fill."""
+    return float(sum(fill.slippage for fill in fills) / SCALE)
+
+
+def latency_cost(fills: Sequence[Fill]) -> float:
+    """USD lost because prices moved between the snapshot seen and the decision (< 0: gained).
+
+    Per fill: quantity x (ask used - ask seen) for a buy, quantity x (bid seen - bid used) for a
+    sell.
+    """
+    return float(sum(fill.latency_cost for fill in fills) / SCALE)
