@@ -30,6 +30,7 @@ class ShardCheckpoint:
         self.file = SealedFile(home / f"{topics.EVENTS.name}-{partition}")
         self._log = node.log
         self._kept_to = 0
+        self._writing: asyncio.Task[None] | None = None
 
     def load(self) -> Shard | None:
         """The shard as it was kept, not yet held against the log; None where there is none."""
@@ -54,11 +55,29 @@ class ShardCheckpoint:
         """True where enough was folded since the last one."""
         return shard.next_offset - self._kept_to >= EVENTS_BETWEEN
 
-    async def keep(self, shard: Shard) -> None:
-        """Write one; every event in the shard must be acked. A full disk costs only the saving."""
+    def keep(self, shard: Shard) -> None:
+        """Begin to write one, aside; every event in the shard must be acked."""
+        if self._writing is not None and not self._writing.done():
+            return
         self._kept_to = shard.next_offset
         try:
             packed = pack_shard(shard)
+        except OverflowError as error:
+            self._complain(error)
+            return
+        self._writing = asyncio.create_task(self._write(packed))
+
+    async def settle(self) -> None:
+        """Wait for what is being written."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write(self, packed: bytes) -> None:
+        try:
             await asyncio.to_thread(self.file.write, packed)
-        except (OSError, OverflowError) as error:
-            self._log.warning("checkpoint not written", path=str(self.file.path), why=str(error))
+        except OSError as error:
+            self._complain(error)
+
+    def _complain(self, error: Exception) -> None:
+        """A full disk costs only the saving."""
+        self._log.warning("checkpoint not written", path=str(self.file.path), why=str(error))

@@ -114,7 +114,7 @@ class Owner:
             point("after_decide")
             await self._take(message, record.offset, handled)
         await self._settle()
-        await self._log.keep()
+        self._log.keep()
 
     async def _read(self, record: Record) -> Message | None:
         try:

@@ -85,13 +85,14 @@ class EventLog:
             self._checkpoint.refuse(f"offset {kept.head_offset} holds another event")
         reader.seek(TOPIC, self._partition, self.shard.next_offset)
 
-    async def keep(self) -> None:
-        """Write a checkpoint where it is time; every event in the shard must be acked."""
+    def keep(self) -> None:
+        """Begin a checkpoint where it is time; every event in the shard must be acked."""
         if self._checkpoint.is_due(self.shard):
-            await self._checkpoint.keep(self.shard)
+            self._checkpoint.keep(self.shard)
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Stop reading, and see what is being kept onto the disk."""
+        await self._checkpoint.settle()
         if self._reader is not None:
             await self._reader.close()
             self._reader = None
@@ -120,7 +121,7 @@ class EventLog:
         """
         with no_garbage_collection():
             await self._fold_to(offset)
-        await self.keep()
+        self.keep()
 
     async def _fold_to(self, offset: int) -> None:
         idle_since = self._node.clock.monotonic()

@@ -90,7 +90,8 @@ async def test_records_without_effect_at_the_end_are_passed(bus: Bus, home: Path
 async def test_a_checkpoint_of_another_log_is_thrown_away(bus: Bus, home: Path) -> None:
     """The topic was made anew with other orders: the fold begins at the first record."""
     checkpoint = ShardCheckpoint(_node(bus, home), 0)
-    await checkpoint.keep(_written(size="0.002").shard)
+    checkpoint.keep(_written(size="0.002").shard)
+    await checkpoint.settle()
     log = _written(ORDERS + 5)
     await _append(bus, log.records)
 
@@ -103,7 +104,8 @@ async def test_a_checkpoint_ahead_of_the_log_is_thrown_away(bus: Bus, home: Path
     """The log lost its tail."""
     log = _written(4)
     checkpoint = ShardCheckpoint(_node(bus, home), 0)
-    await checkpoint.keep(_written().shard)
+    checkpoint.keep(_written().shard)
+    await checkpoint.settle()
     await _append(bus, log.records)
 
     shard, first = await _recover(bus, home)
