@@ -4,16 +4,27 @@ The flags say who plays which strategy against which chat node; everything else 
 learns from the topics.
 """
 
-from typing import Annotated, Literal
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from arena.errors import UsageError
 from arena.ids import check_name
+from arena.messages import Pacing
 from arena.settings import Settings
 from routers.plan import Limits
 from routers.strategy import load_strategy
 from routers.transcript import ROUNDS_MAX
+
+if TYPE_CHECKING:
+    from routers.seat import Seat
+
+Agent = tuple[str, str, str, int | None]
+"""Name, strategy, chat node, and the seed of the model's sampling."""
+
+SEED_PATTERN = re.compile(r"[0-9]{1,18}")
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -38,6 +49,10 @@ Cadence = Annotated[
     int | None,
     typer.Option("--cadence", help="Answer every n-th snapshot. [the strategy's own]", min=1),
 ]
+Paced = Annotated[
+    Pacing,
+    typer.Option("--pacing", help="lock-step: the market waits; nothing is skipped or aborted."),
+]
 Level = Annotated[
     LogLevel | None, typer.Option("--log-level", help="How much to log. [ARENA_LOG_LEVEL]")
 ]
@@ -57,6 +72,10 @@ def router(
     decision_deadline: Decision = 60.0,
     tool_timeout: ToolTimeout = 10.0,
     cadence: Cadence = None,
+    pacing: Paced = "real-time",
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Of the model's sampling. [the strategy's own]")
+    ] = None,
     log_level: Level = None,
 ) -> None:
     """Run one agent: a strategy, a model behind a chat node, and its memory.
@@ -65,15 +84,16 @@ def router(
 
     Example: arena router --name mo --chat-node-name rules --strategy momentum
     """
-    limits = Limits(rounds=max_rounds, decision_s=decision_deadline, tool_s=tool_timeout)
-    seats = [f"{name}={strategy}@{chat_node_name}"]
-    _run("router", name, seats, limits, cadence, bootstrap_servers, log_level)
+    limits = _limits(max_rounds, decision_deadline, tool_timeout, pacing)
+    agents = [(name, strategy, chat_node_name, seed)]
+    seats = _seats(agents, limits, cadence, pacing)
+    _run("router", name, seats, bootstrap_servers, log_level)
 
 
 def routers(
     agent: Annotated[
         list[str],
-        typer.Option("--agent", help="NAME=STRATEGY@CHAT_NODE; repeat it for every agent."),
+        typer.Option("--agent", help="NAME=STRATEGY@CHAT_NODE or ...#SEED, once for every agent."),
     ],
     name: Annotated[str, typer.Option("--name", help="Of this process, for people.")] = "agents",
     bootstrap_servers: Bootstrap = None,
@@ -81,51 +101,74 @@ def routers(
     decision_deadline: Decision = 60.0,
     tool_timeout: ToolTimeout = 10.0,
     cadence: Cadence = None,
+    pacing: Paced = "real-time",
     log_level: Level = None,
 ) -> None:
     """Run several agents in one process.
 
     Example: arena routers --agent mo=momentum@rules --agent idle=cash@rules
     """
-    limits = Limits(rounds=max_rounds, decision_s=decision_deadline, tool_s=tool_timeout)
-    _run("routers", name, agent, limits, cadence, bootstrap_servers, log_level)
+    limits = _limits(max_rounds, decision_deadline, tool_timeout, pacing)
+    seats = _seats([split_agent(text) for text in agent], limits, cadence, pacing)
+    _run("routers", name, seats, bootstrap_servers, log_level)
+
+
+def _limits(rounds: int, decision_s: float, tool_s: float, pacing: Pacing) -> Limits:
+    """The bounds of a turn; in lock-step a tool may take as long as the whole decision.
+
+    A tools process that died is then waited for, as the market waits.
+    """
+    if pacing == "lock-step":
+        tool_s = max(tool_s, decision_s)
+    return Limits(rounds=rounds, decision_s=decision_s, tool_s=tool_s)
+
+
+def _seats(
+    agents: list[Agent], limits: Limits, cadence: int | None, pacing: Pacing
+) -> "list[Seat]":
+    from routers.seat import Seat
+
+    seats = []
+    for agent, strategy_name, chat_node, seed in agents:
+        strategy = load_strategy(strategy_name)
+        if seed is not None:
+            sampling = strategy.sampling.model_copy(update={"seed": seed})
+            strategy = replace(strategy, sampling=sampling)
+        seats.append(Seat(agent, chat_node, strategy, limits, cadence or strategy.cadence, pacing))
+    if len({seat.agent for seat in seats}) < len(seats):
+        names = ", ".join(seat.agent for seat in seats)
+        raise UsageError(f"an agent is named twice in {names}", remedy="names are accounts")
+    return seats
 
 
 def _run(
     kind: str,
     name: str,
-    agents: list[str],
-    limits: Limits,
-    cadence: int | None,
+    seats: "list[Seat]",
     bootstrap_servers: str | None,
     log_level: LogLevel | None,
 ) -> None:
     from arena.node import run_node
     from routers.fleet import serve_agents
-    from routers.router import Seat
 
     check_name("process", name)
-    seats = []
-    for agent, strategy_name, chat_node in map(split_agent, agents):
-        strategy = load_strategy(strategy_name)
-        seats.append(Seat(agent, chat_node, strategy, limits, cadence or strategy.cadence))
-    if len({seat.agent for seat in seats}) < len(seats):
-        raise UsageError(f"an agent is named twice in {agents}", remedy="names are accounts")
     settings = Settings().override(bootstrap_servers=bootstrap_servers, log_level=log_level)
     run_node(kind, name, settings, lambda node: serve_agents(node, seats))
 
 
-def split_agent(text: str) -> tuple[str, str, str]:
-    """Name, strategy and chat node of "mo=momentum@rules"; a path may be the strategy.
+def split_agent(text: str) -> Agent:
+    """Name, strategy, chat node and seed of "mo=momentum@rules#3"; a path may be the strategy.
 
     Raises:
         UsageError: The text has another form.
     """
     agent, equals, rest = text.partition("=")
-    strategy, at, chat_node = rest.rpartition("@")
-    if not (equals and at and strategy):
+    strategy, at, address = rest.rpartition("@")
+    chat_node, hash_sign, seed = address.partition("#")
+    if not (equals and at and strategy) or (hash_sign and not SEED_PATTERN.fullmatch(seed)):
         raise UsageError(
-            f"--agent {text!r} is not NAME=STRATEGY@CHAT_NODE",
-            remedy="write it as mo=momentum@rules",
+            f"--agent {text!r} is not NAME=STRATEGY@CHAT_NODE or NAME=STRATEGY@CHAT_NODE#SEED",
+            remedy="write it as mo=momentum@rules or mo=momentum@rules#3",
         )
-    return check_name("agent", agent), strategy, check_name("chat node", chat_node)
+    number = int(seed) if hash_sign else None
+    return check_name("agent", agent), strategy, check_name("chat node", chat_node), number

@@ -13,7 +13,8 @@ from arena.bus.base import LATEST, LogReader
 from arena.node import Node
 from routers.market import Market
 from routers.roster import Roster
-from routers.router import AgentRouter, Seat
+from routers.router import AgentRouter
+from routers.seat import Seat
 
 TOOLS_DEADLINE_S = 30.0
 INBOX_READ_S = 5.0
@@ -23,7 +24,7 @@ COMMIT_INTERVAL_S = 0.5
 async def serve_agents(
     node: Node, seats: Sequence[Seat], *, tools_deadline_s: float = TOOLS_DEADLINE_S
 ) -> None:
-    """Play the agents until cancelled.
+    """Play the agents, all in the same pacing, until cancelled.
 
     Raises:
         DependencyMissing: A tool that a strategy names was not offered in time.
@@ -37,7 +38,8 @@ async def serve_agents(
     recovering = asyncio.Lock()
     agents = [AgentRouter(node, seat, market, roster, recovering) for seat in seats]
     try:
-        await roster.open({t for s in seats for t in s.strategy.tools}, tools_deadline_s)
+        tools = {t for s in seats for t in s.strategy.tools}
+        await roster.open(tools, tools_deadline_s, pacing=seats[0].pacing)
         inbox = await node.bus.log_reader(*(spec.name for spec in own), start=LATEST)
         try:
             await _together(

@@ -1,7 +1,7 @@
-"""What an agent remembers: one line per last decision, and where its history stood.
+"""What an agent remembers: one line per last decision, its account, and where its history stood.
 
-A line is made when a turn ends and kept in `Turn.memory`, so folding an agent's records of
-`agent.turns` gives back exactly what it remembered before a restart. The first `Turn` of a turn
+Line and account are known when a turn ends and kept in its `Turn`, so folding an agent's records
+of `agent.turns` gives back exactly what it remembered before a restart. The first `Turn` of a turn
 counts; a second one, by a process that had lost the agent, is ignored. Pure.
 """
 
@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from arena.messages import Message, RequestedCall, ToolResult, Turn, TurnStarted
+from routers.portfolio import KnownPortfolio, portfolio_after
 
 TURNS_REMEMBERED = 5
 WORDS_CHARS_MAX = 160
@@ -35,6 +36,7 @@ class History:
         last_offset: Offset of the newest snapshot it began to answer; -1 before the first.
         last_as_of: Venue time of that snapshot.
         open_turn: The begun turn that has no end yet, or None.
+        known: The account as the agent was told last, or None.
         turns: Turns that were counted.
     """
 
@@ -42,22 +44,28 @@ class History:
     last_offset: int = -1
     last_as_of: datetime | None = None
     open_turn: TurnStarted | None = None
+    known: KnownPortfolio | None = None
     turns: int = 0
     _ended: deque[str] = field(default_factory=lambda: deque(maxlen=TURN_IDS_KEPT))
 
     def begin(self, started: TurnStarted) -> None:
         """Note that a turn was begun; one that ended already is not begun again."""
-        if started.turn_id in self._ended:
+        if self.has_ended(started.turn_id):
             return
         self.open_turn = started
         self._move_to(started.snapshot_offset, started.as_of)
 
+    def has_ended(self, turn_id: str) -> bool:
+        """True where this turn is one of the newest that ended."""
+        return turn_id in self._ended
+
     def end(self, turn: Turn) -> bool:
         """Note that a turn ended; False where it had ended before."""
-        if turn.turn_id in self._ended:
+        if self.has_ended(turn.turn_id):
             return False
         self._ended.append(turn.turn_id)
         self.turns += 1
+        self.known = portfolio_after(turn, self.known)
         if self.open_turn is not None and self.open_turn.turn_id == turn.turn_id:
             self.open_turn = None
         self._move_to(turn.snapshot_offset, turn.as_of)

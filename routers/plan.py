@@ -19,6 +19,7 @@ from arena.messages import (
     Turn,
     TurnStarted,
 )
+from routers.portfolio import KnownPortfolio
 from routers.strategy import Strategy
 
 
@@ -88,13 +89,18 @@ class Player:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a turn begins with: the snapshot, where it stood, and how it was rendered."""
+    """What a turn begins with: the snapshot, where it stood, and how it was rendered.
+
+    Attributes:
+        known: The account as the agent was told before.
+    """
 
     snapshot: MarketSnapshot
     snapshot_offset: int
     skipped: int
     system: str
     user: str
+    known: KnownPortfolio | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,41 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from arena.messages import MarketSnapshot, Part, ToolResult
-from arena.money import WireDecimal
+from arena.messages import MarketSnapshot, Portfolio, ToolResult, Turn
 
 POSITIONS_MAX = 30
 """More positions than this are not repeated in a prompt; the agent can ask for all of them."""
-
-
-class HeldPosition(Part):
-    """One position as the executor told it.
-
-    Attributes:
-        quantity: Base units. average_cost: USD per base unit, fees included.
-        bid: What a seller got when it was told; None where no price was known.
-        held_s: Venue seconds since entry, weighted by quantity; None where unknown.
-    """
-
-    product_id: str = Field(max_length=64)
-    quantity: WireDecimal
-    average_cost: WireDecimal
-    bid: WireDecimal | None = None
-    held_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-
-
-class Portfolio(Part):
-    """An account as the executor told it.
-
-    Attributes:
-        cash_usd: What the agent may spend.
-        positions: Products it holds.
-    """
-
-    cash_usd: WireDecimal
-    positions: tuple[HeldPosition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +67,24 @@ def portfolio_in(result: ToolResult) -> Portfolio | None:
         return Portfolio.model_validate(found)
     except ValidationError:
         return None
+
+
+def portfolio_after(turn: Turn, before: KnownPortfolio | None) -> KnownPortfolio | None:
+    """What the agent knows of its account after a turn, from the turn's record.
+
+    Args:
+        turn: As it was recorded.
+        before: What the agent knew when the turn began.
+
+    Returns:
+        None where it was never told, and after a turn that was cut off: an order of it may have
+        been carried out, so what was known before is no longer known.
+    """
+    if turn.outcome == "aborted":
+        return None
+    if turn.portfolio is None or turn.portfolio_as_of is None:
+        return before
+    return KnownPortfolio(turn.portfolio, turn.portfolio_as_of)
 
 
 def mark(known: KnownPortfolio, snapshot: MarketSnapshot) -> MarkedPortfolio:

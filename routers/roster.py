@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from arena import topics
 from arena.bus.base import LogReader, Record
 from arena.errors import DependencyMissing
-from arena.messages import Rules, ToolOffered
+from arena.messages import Pacing, Rules, ToolOffered
 from arena.node import Node
 
 TOOL_KEY = "tool/"
@@ -34,8 +34,15 @@ class Roster:
         self._node = node
         self._reader: LogReader | None = None
 
-    async def open(self, tools: Iterable[str], deadline_s: float) -> None:
+    async def open(
+        self, tools: Iterable[str], deadline_s: float, *, pacing: Pacing = "real-time"
+    ) -> None:
         """Read the roster up to now, and on until it offers every one of the tools.
+
+        Args:
+            tools: Names of those that must be offered.
+            deadline_s: To wait for them.
+            pacing: In lock-step the rules must be known too, because the prompts tell them.
 
         Raises:
             DependencyMissing: Nobody offered one of them by the deadline.
@@ -44,20 +51,32 @@ class Roster:
         clock = self._node.clock
         wanted = set(tools)
         began_s = said_s = clock.monotonic()
-        while await self._reader.behind() or wanted - self.offers.keys():
+        while await self._reader.behind() or self._missing(wanted, pacing):
             await self._read(READ_TIMEOUT_S)
             now_s = clock.monotonic()
-            missing = ", ".join(sorted(wanted - self.offers.keys()))
+            missing = self._missing(wanted, pacing)
             if now_s - began_s > deadline_s:
                 raise DependencyMissing(
                     f"no tools process offered {missing or 'anything new'} in {deadline_s:g} s",
-                    remedy="start one with `arena tools`, or take the tool out of the strategy",
+                    remedy=self._remedy(wanted),
                 )
             if missing and now_s - said_s >= WAIT_LOG_INTERVAL_S:
                 said_s = now_s
                 left_s = round(deadline_s - (now_s - began_s))
-                text = f"waiting for tool {missing}: is `arena tools` running?"
+                text = f"waiting for {missing}: is `arena tools` running?"
                 self._node.log.warning(text, seconds_left=left_s)
+
+    def _missing(self, tools: set[str], pacing: Pacing) -> str:
+        """What the roster lacks, in words; "" where it has all."""
+        missing = sorted(tools - self.offers.keys())
+        if pacing == "lock-step" and (self.rules is None or self.rules.pacing != pacing):
+            missing.append("rules with pacing lock-step")
+        return ", ".join(missing)
+
+    def _remedy(self, tools: set[str]) -> str:
+        if tools - self.offers.keys():
+            return "start one with `arena tools`, or take the tool out of the strategy"
+        return "start `arena tools --pacing lock-step`"
 
     async def follow(self) -> None:
         """Keep up with changes until cancelled."""

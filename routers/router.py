@@ -7,68 +7,50 @@ The group decides who plays: whoever owns the partition of the snapshots is acti
 process of the same name is a standby that does nothing. On every change of ownership the agent's
 history is read again; a begun turn that is not this process's own is recorded as aborted. That a
 snapshot was answered is known from `agent.turns`; the committed offset is only a hint.
+
+In lock-step the market waits for the agent, so nothing may depend on which process lived when: the
+group begins at the first snapshot, and a begun turn is run again (`routers.rerun`).
 """
 
 import asyncio
 import contextlib
-from collections import deque
-from dataclasses import dataclass
 
 from arena import ids, topics
-from arena.bus.base import LATEST, Acked, Assignment, GroupReader, Record
+from arena.bus.base import EARLIEST, LATEST, Acked, Assignment, GroupReader, Record
 from arena.errors import ArenaError
 from arena.messages import (
-    AgentSpec,
     ChatReply,
+    ChatRequest,
     MarketSnapshot,
     Message,
-    OpenAccount,
-    ToolResult,
+    ToolCall,
     Turn,
+    TurnStarted,
 )
 from arena.node import Node
-from routers.market import Market, SeenMarket
+from routers.mail import Mail
+from routers.market import Market
 from routers.memory import History
+from routers.openings import Openings
 from routers.plan import (
     Effect,
     FinishTurn,
-    Limits,
     Now,
-    Opening,
-    Player,
     SendRequest,
     SendToolCalls,
     aborted_turn,
 )
-from routers.portfolio import KnownPortfolio
-from routers.prompt import render_system, render_user
 from routers.recovery import read_history
+from routers.rerun import CutOff, read_cut_off
 from routers.roster import Roster
-from routers.strategy import Strategy
+from routers.seat import Seat, announce
 from routers.turn import TurnMachine
 
-MAIL_MAX = 256
-"""Replies and results that may wait for an agent; more are dropped and counted as late."""
 IDLE_READ_S = 5.0
 DRAIN_READ_S = 0.2
 ABORT_SETTLE_S = 1.0
 """How long a previous owner's last append may still be on its way before its turn is aborted."""
 STOP_TIMEOUT_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """An agent as it was asked for on the command line.
-
-    Attributes:
-        cadence: Answers every n-th snapshot.
-    """
-
-    agent: str
-    chat_node: str
-    strategy: Strategy
-    limits: Limits
-    cadence: int
 
 
 class AgentRouter:
@@ -88,7 +70,7 @@ class AgentRouter:
         self._node = node
         self._bus = node.bus
         self._market = market
-        self._roster = roster
+        self._openings = Openings(seat, roster)
         self._recovering = recovering
         self._prompted = topics.prompted(seat.chat_node)
         self._reader: GroupReader | None = None
@@ -98,14 +80,11 @@ class AgentRouter:
         self._restored_at = -1
         self._announced = False
         self._latest: Record | None = None
-        self._mail: deque[Message] = deque()
+        self._mail = Mail()
         self._turn: TurnMachine | None = None
-        self._started_ack: asyncio.Future[Acked] | None = None
+        self._record_ack: asyncio.Future[Acked] | None = None
+        self._cut_off: CutOff | None = None
         self._history = History()
-        self._known: KnownPortfolio | None = None
-        self._player: Player | None = None
-        self._system = ""
-        self._roster_version = -1
         self._answered: tuple[str, int, int] | None = None
 
     @property
@@ -116,7 +95,10 @@ class AgentRouter:
     async def watch(self) -> None:
         """Keep the newest snapshot at hand until cancelled; older ones are never queued."""
         self._reader = await self._bus.group_reader(
-            self.seat.agent, topics.SNAPSHOTS.name, start=LATEST, on_change=self._on_change
+            self.seat.agent,
+            topics.SNAPSHOTS.name,
+            start=EARLIEST if self.seat.lock_step else LATEST,
+            on_change=self._on_change,
         )
         self._owner = bool(self._reader.assignment())
         self._wake.set()
@@ -144,6 +126,8 @@ class AgentRouter:
                     await self._take_over()
                 elif self._turn is not None:
                     await self._play_on(self._turn)
+                elif self._cut_off is not None:
+                    await self._begin_again(self._cut_off)
                 elif (record := self._take_latest()) is not None:
                     await self._begin(record)
                 else:
@@ -160,11 +144,10 @@ class AgentRouter:
 
     def deliver(self, message: Message) -> None:
         """A message of the agent's inbox."""
-        if self._turn is None or len(self._mail) >= MAIL_MAX:
+        if self._mail.put(message):
+            self._wake.set()
+        else:
             self._node.counters["late_replies"] += 1
-            return
-        self._mail.append(message)
-        self._wake.set()
 
     def _on_change(self, assignment: Assignment) -> None:
         self._owner = bool(assignment)
@@ -183,10 +166,10 @@ class AgentRouter:
         return Now(clock.now(), clock.monotonic())
 
     async def _take_over(self) -> None:
-        """Learn where the agent stands, and record a turn that nobody will end."""
-        changes, agent = self._changes, self.seat.agent
-        if self._started_ack is not None:
-            await self._started_ack
+        """Learn where the agent stands, and what to do about a turn that has no end."""
+        changes, self._cut_off = self._changes, None
+        if self._record_ack is not None:
+            await self._record_ack
         history = await self._read_history()
         if history.open_turn is not None and not self._is_mine(history):
             await self._node.clock.sleep(ABORT_SETTLE_S)
@@ -195,55 +178,60 @@ class AgentRouter:
             return
         if self._turn is not None and not self._is_mine(history):
             self._node.counters["handed_over"] += 1
-            self._turn = None
-            self._mail.clear()
+            self._forget_turn()
         if history.open_turn is not None and not self._is_mine(history):
-            player = self._current_player()
-            turn = aborted_turn(history.open_turn, player, self._node.clock.now())
-            await self._bus.append(topics.TURNS.name, turn, key=agent)
-            history.end(turn)
-            self._count(turn)
-        if history.last_offset != self._history.last_offset:
-            # Another process played since: what this one knew of the account may be old.
-            self._known = None
+            self._cut_off = await self._read_cut_off(history.open_turn)
+            if changes != self._changes:
+                return
+            if self._cut_off is None:
+                await self._abort(history)
         self._history = history
         self._restored_at = changes
-        await self._announce()
+        if not self._announced:
+            self._announced = True
+            await announce(self._node, self.seat)
 
     async def _read_history(self) -> History:
         """One agent at a time: a reader's first fetch takes megabytes."""
         async with self._recovering:
-            return await read_history(self._node, self.seat.agent)
+            return await read_history(self._node, self.seat.agent, whole=self.seat.lock_step)
+
+    async def _read_cut_off(self, started: TurnStarted) -> CutOff | None:
+        """What a turn is run again with; None where it is not.
+
+        The mail is opened before the inbox is read back, so no answer falls in between.
+        """
+        if not self.seat.lock_step:
+            return None
+        self._mail.begin(started.turn_id)
+        async with self._recovering:
+            return await read_cut_off(self._node, self.seat.agent, started)
+
+    async def _abort(self, history: History) -> None:
+        """Record the end of a turn that nobody will end."""
+        assert history.open_turn is not None, "only a turn without an end is aborted"
+        self._mail.end()
+        turn = aborted_turn(history.open_turn, self._openings.player(), self._node.clock.now())
+        await self._bus.append(topics.TURNS.name, turn, key=self.seat.agent)
+        history.end(turn)
+        self._count(turn)
+
+    def _forget_turn(self) -> None:
+        self._turn = None
+        self._mail.end()
 
     def _is_mine(self, history: History) -> bool:
+        """True where this process may play the open turn on: in lock-step none is played on.
+
+        While another process owned the agent its answers went elsewhere; they are in the inbox.
+        """
         open_turn = history.open_turn
         return (
-            self._turn is not None
+            not self.seat.lock_step
+            and self._turn is not None
             and open_turn is not None
             and open_turn.turn_id == self._turn.turn_id
         )
-
-    async def _announce(self) -> None:
-        """Say who plays, and ask for an account; both are harmless when repeated."""
-        if self._announced:
-            return
-        self._announced = True
-        seat, strategy, now = self.seat, self.seat.strategy, self._node.clock.now()
-        spec = AgentSpec(
-            agent=seat.agent,
-            strategy=strategy.name,
-            node=seat.chat_node,
-            kind=strategy.kind,
-            prompt_sha256=strategy.prompt_sha256,
-            prompt_version=strategy.prompt_version,
-            tools=strategy.tools,
-            cadence=seat.cadence,
-            joined_at=now,
-        )
-        await self._bus.send(topics.ROSTER.name, spec, key=f"agent/{seat.agent}")
-        call_id = ids.derive("open-account", seat.agent)
-        command = OpenAccount(call_id=call_id, agent=seat.agent, issued_at=now)
-        await self._bus.append(topics.COMMANDS.name, command, key=seat.agent)
 
     def _take_latest(self) -> Record | None:
         """The newest snapshot where it is time to answer one."""
@@ -257,20 +245,31 @@ class AgentRouter:
         seen = await self._market.read(record)
         if seen is None or self._was_answered(record.offset, seen.snapshot):
             return
-        last, now = self._history.last_offset, self._now()
+        last = self._history.last_offset
         skipped = max(0, record.offset - last - self.seat.cadence) if last >= 0 else 0
         self._node.counters["skipped"] += skipped
-        player = self._current_player()
-        self._turn = TurnMachine(player, self._opening(record, seen, skipped))
-        self._mail.clear()
-        await self._carry_out(self._turn.start(now))
+        self._turn = self._openings.open(record, seen, skipped, self._history)
+        self._mail.begin(self._turn.turn_id)
+        await self._carry_out(self._turn.start(self._now()))
+
+    async def _begin_again(self, cut_off: CutOff) -> None:
+        """Run a turn that was cut off; what was answered is in the mail before it is asked."""
+        self._cut_off = None
+        seen = await self._market.read(cut_off.record)
+        assert seen is not None, "a turn is begun on a snapshot only"
+        self._node.counters["run_again"] += 1
+        self._turn = self._openings.open(cut_off.record, seen, 0, self._history)
+        self._mail.put_before(cut_off.answers)
+        await self._carry_out(self._turn.start(self._now(), again=True))
 
     def _was_answered(self, offset: int, snapshot: MarketSnapshot) -> bool:
-        """True for a snapshot at or before the last one that a turn was begun on.
+        """True for a snapshot at or before the last one that a turn was begun on, or its copy.
 
         An older offset with a newer venue time stands in a topic that was created anew.
         """
         history = self._history
+        if history.has_ended(ids.turn_id(self.seat.agent, snapshot.snapshot_id)):
+            return True
         if offset > history.last_offset or history.last_as_of is None:
             return False
         if snapshot.as_of <= history.last_as_of:
@@ -279,41 +278,19 @@ class AgentRouter:
         history.last_offset = -1
         return False
 
-    def _opening(self, record: Record, seen: SeenMarket, skipped: int) -> Opening:
-        user = render_user(seen.text, seen.snapshot, self._known, tuple(self._history.lines))
-        return Opening(
-            snapshot=seen.snapshot,
-            snapshot_offset=record.offset,
-            skipped=skipped,
-            system=self._system,
-            user=user,
-        )
-
-    def _current_player(self) -> Player:
-        """The player with the tools and rules that the roster holds now."""
-        roster, seat = self._roster, self.seat
-        if self._player is None or self._roster_version != roster.version:
-            self._roster_version = roster.version
-            self._system = render_system(seat.strategy.prompt, roster.rules)
-            self._player = Player.of(
-                seat.agent, seat.chat_node, seat.strategy, seat.limits, roster.offers.values()
-            )
-        return self._player
-
     async def _play_on(self, turn: TurnMachine) -> None:
         """Feed the turn what came in, and the time; then wait for more."""
-        while self._mail and self._owner and not turn.done:
-            message, now = self._mail.popleft(), self._now()
-            if isinstance(message, ChatReply):
-                await self._carry_out(turn.reply(message, now))
-            elif isinstance(message, ToolResult):
-                await self._carry_out(turn.result(message, now))
+        while self._owner and (answer := self._mail.take(turn.awaited)) is not None:
+            if isinstance(answer, ChatReply):
+                await self._carry_out(turn.reply(answer, self._now()))
+            else:
+                await self._carry_out(turn.result(answer, self._now()))
         if self._turn is not turn or not self._owner:
             return
         now = self._now()
         if now.monotonic_s >= turn.wake_at_s:
             await self._carry_out(turn.time_passed(now))
-        elif not self._mail:
+        else:
             await self._sleep(turn.wake_at_s - now.monotonic_s)
 
     async def _carry_out(self, effects: tuple[Effect, ...]) -> None:
@@ -329,29 +306,32 @@ class AgentRouter:
         agent = self.seat.agent
         if effect.started is not None:
             self._history.begin(effect.started)
-            self._started_ack = await self._bus.send(topics.TURNS.name, effect.started, key=agent)
-        await self._bus.send(self._prompted, effect.request, key=agent)
+            self._record_ack = await self._bus.send(topics.TURNS.name, effect.started, key=agent)
+        await self._send(self._prompted, effect.request)
 
     async def _send_tool_calls(self, effect: SendToolCalls) -> None:
         """A turn whose orders may be in the log must itself be in the log."""
-        if self._started_ack is not None and not self._started_ack.done():
-            await self._started_ack
-        agent = self.seat.agent
+        if self._record_ack is not None and not self._record_ack.done():
+            await self._record_ack
         for call in effect.account:
-            await self._bus.send(topics.COMMANDS.name, call, key=agent)
+            await self._send(topics.COMMANDS.name, call)
         for call in effect.stateless:
-            await self._bus.send(topics.TOOL_CALLS.name, call, key=agent)
+            await self._send(topics.TOOL_CALLS.name, call)
         self._node.counters["tool_calls"] += len(effect.account) + len(effect.stateless)
+
+    async def _send(self, topic: str, call: ChatRequest | ToolCall) -> None:
+        """Send a call, unless it was answered before a crash."""
+        if not self._mail.has(call.call_id):
+            await self._bus.send(topic, call, key=self.seat.agent)
 
     async def _finish(self, effect: FinishTurn) -> None:
         turn, machine = effect.turn, self._turn
         assert machine is not None, "only a turn that was begun can finish"
-        self._turn = self._started_ack = None
-        self._node.counters["late_replies"] += machine.late + len(self._mail)
-        self._mail.clear()
-        self._known = machine.known or self._known
+        self._turn = None
+        self._node.counters["late_replies"] += machine.late + self._mail.end()
         self._history.end(turn)
         ack = await self._bus.send(topics.TURNS.name, turn, key=self.seat.agent)
+        self._record_ack = ack
         ack.add_done_callback(lambda done: self._recorded(done, turn.snapshot_offset))
         self._count(turn)
 
@@ -377,8 +357,16 @@ class AgentRouter:
         )
 
     async def _stop(self) -> None:
-        """Record a turn under way as aborted, so that a clean stop leaves none open."""
-        if self._turn is None or not self._owner or self._restored_at != self._changes:
+        """Record a turn under way as aborted, so that a clean stop leaves none open.
+
+        In lock-step it is left open, to be run again.
+        """
+        if (
+            self.seat.lock_step
+            or self._turn is None
+            or not self._owner
+            or self._restored_at != self._changes
+        ):
             return
         error = "the router was stopped during this turn"
         with contextlib.suppress(ArenaError, TimeoutError):

@@ -9,6 +9,7 @@ foreign ones) change nothing and are counted. Every way ends in exactly one `Fin
 Bounds: `routers.plan.Limits` and those of `routers.transcript`. Pure: reads and writes nothing.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -114,14 +115,24 @@ class TurnMachine:
         self._open: _ToolRound | None = None
         self._trades: list[str] = []
         self._words = ""
+        self._replayed = False
         self._account_seq = -1
 
-    def start(self, now: Now) -> tuple[Effect, ...]:
-        """Begin the turn."""
+    @property
+    def awaited(self) -> Collection[str]:
+        """Ids of the calls whose answers the turn waits for now."""
+        if self._open is not None:
+            return self._open.waiting.keys()
+        return () if self._asked is None else (self._asked,)
+
+    def start(self, now: Now, *, again: bool = False) -> tuple[Effect, ...]:
+        """Begin the turn; `again` where the evidence of its beginning is in the log already."""
         self._started = now
         self._deadline = now.wall + timedelta(seconds=self._player.limits.decision_s)
         self._deadline_s = now.monotonic_s + self._player.limits.decision_s
         snapshot = self._opening.snapshot
+        if again:
+            return (self._ask(now),)
         started = TurnStarted(
             turn_id=self.turn_id,
             agent=self._player.agent,
@@ -139,6 +150,7 @@ class TurnMachine:
             return ()
         self._asked = None
         self._answered = reply
+        self._replayed |= reply.replayed
         self._model_ms = _ms(now.monotonic_s - self._asked_s)
         self._add_usage(reply.usage)
         if reply.outcome != "ok":
@@ -340,6 +352,7 @@ class TurnMachine:
     def _finish(self, now: Now, outcome: TurnOutcome, error: str) -> tuple[Effect, ...]:
         self.done = True
         player, opening, snapshot = self._player, self._opening, self._opening.snapshot
+        known = self.known or opening.known
         age_s = (self._started.wall - snapshot.published_at).total_seconds()
         turn = Turn(
             turn_id=self.turn_id,
@@ -348,6 +361,7 @@ class TurnMachine:
             node=player.node,
             model=self._answered.model if self._answered else "",
             scripted=self._answered.scripted if self._answered else False,
+            replayed=self._replayed,
             snapshot_id=snapshot.snapshot_id,
             snapshot_offset=opening.snapshot_offset,
             as_of=snapshot.as_of,
@@ -360,6 +374,8 @@ class TurnMachine:
             error=clip(error, ERROR_BYTES_MAX),
             final_text=clip(self._words, FINAL_TEXT_BYTES_MAX),
             memory=self._memory(outcome),
+            portfolio=known and known.portfolio,
+            portfolio_as_of=known and known.as_of,
             usage=self._usage,
             started_at=self._started.wall,
             ended_at=now.wall,

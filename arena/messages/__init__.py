@@ -41,7 +41,17 @@ from arena.messages.market import (
 )
 from arena.messages.ops import DeadLetter, Heartbeat
 from arena.messages.tools import OpenAccount, QuoteSeen, ToolCall, ToolOffered, ToolResult
-from arena.messages.turns import AgentSpec, Round, Rules, Turn, TurnOutcome, TurnStarted
+from arena.messages.turns import (
+    AgentSpec,
+    HeldPosition,
+    Pacing,
+    Portfolio,
+    Round,
+    Rules,
+    Turn,
+    TurnOutcome,
+    TurnStarted,
+)
 
 __all__ = [
     "AccountEvent",
@@ -56,12 +66,15 @@ __all__ = [
     "DeadLetter",
     "Epoch",
     "Heartbeat",
+    "HeldPosition",
     "LlmCall",
     "MarketSnapshot",
     "Message",
     "OpenAccount",
     "OrderDecided",
+    "Pacing",
     "Part",
+    "Portfolio",
     "Posting",
     "Product",
     "ProductView",

@@ -2,11 +2,44 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from arena.messages.base import Message, Part, Utc
 from arena.messages.chat import CallOutcome, ChatMessage, Usage
 from arena.money import WireDecimal
 
 TurnOutcome = Literal["completed", "max_rounds", "failed", "expired", "aborted"]
+
+Pacing = Literal["real-time", "lock-step"]
+"""Whether the market waits: in lock-step it moves on when every turn on a snapshot has ended."""
+
+
+class HeldPosition(Part):
+    """One position as the executor told it.
+
+    Attributes:
+        quantity: Base units. average_cost: USD per base unit, fees included.
+        bid: What a seller got when it was told; None where no price was known.
+        held_s: Venue seconds since entry, weighted by quantity; None where unknown.
+    """
+
+    product_id: str = Field(max_length=64)
+    quantity: WireDecimal
+    average_cost: WireDecimal
+    bid: WireDecimal | None = None
+    held_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+
+
+class Portfolio(Part):
+    """An account as the executor told it.
+
+    Attributes:
+        cash_usd: What the agent may spend.
+        positions: Products it holds.
+    """
+
+    cash_usd: WireDecimal
+    positions: tuple[HeldPosition, ...] = ()
 
 
 class Round(Part):
@@ -48,6 +81,7 @@ class Turn(Message):
     """One whole decision of an agent on one snapshot.
 
     Attributes:
+        replayed: True where a model's reply was a recorded one.
         prompt_sha256: Hash of the rendered system and user text; the text itself is in `messages`.
         messages: The whole conversation: system, user, assistant and tool messages.
         skipped_snapshots: Older snapshots that were passed over since the last turn.
@@ -56,6 +90,9 @@ class Turn(Message):
             process died during the turn.
         final_text: The model's closing words, cut at a bound.
         memory: What the next turns' prompts may say of this one, one line.
+        portfolio: The account as the agent knows it after this turn, which the next prompt
+            repeats; None where it was never told. portfolio_as_of: venue time of the snapshot
+            it answered when it was told.
         usage: Sum over the rounds; cost None where a price is unknown.
     """
 
@@ -65,6 +102,7 @@ class Turn(Message):
     node: str
     model: str = ""
     scripted: bool = False
+    replayed: bool = False
     snapshot_id: str
     snapshot_offset: int
     as_of: Utc
@@ -77,6 +115,8 @@ class Turn(Message):
     error: str = ""
     final_text: str = ""
     memory: str = ""
+    portfolio: Portfolio | None = None
+    portfolio_as_of: Utc | None = None
     usage: Usage = Usage()
     started_at: Utc
     ended_at: Utc
@@ -90,6 +130,7 @@ class AgentSpec(Message):
     Attributes:
         kind: "agent" competes; "baseline" is there to compare with.
         prompt_sha256: Hash of the strategy's system prompt.
+        seed: Of its sampling, where it has one.
     """
 
     agent: str
@@ -100,6 +141,7 @@ class AgentSpec(Message):
     prompt_version: int = 1
     tools: tuple[str, ...] = ()
     cadence: int = 1
+    seed: int | None = None
     joined_at: Utc
 
 
@@ -110,6 +152,7 @@ class Rules(Message):
         fee_bps: Taker fee. slippage_bps: added against the taker at the fill.
         price_age_s_max: An older price is refused. collar_bps: the most that the price may have
             moved from the one the agent saw.
+        pacing: In "lock-step" the age of a price is measured in venue time.
     """
 
     starting_cash_usd: WireDecimal
@@ -118,4 +161,5 @@ class Rules(Message):
     slippage_bps: WireDecimal
     price_age_s_max: float
     collar_bps: WireDecimal
+    pacing: Pacing = "real-time"
     at: Utc

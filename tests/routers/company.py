@@ -14,6 +14,7 @@ from arena.messages import (
     ChatReply,
     ChatRequest,
     Message,
+    Pacing,
     ToolCall,
     ToolResult,
     Turn,
@@ -24,7 +25,7 @@ from arena.settings import Settings
 from arena.wire import Headers
 from routers.fleet import serve_agents
 from routers.plan import Limits
-from routers.router import Seat
+from routers.seat import Seat
 from routers.strategy import Strategy
 from tests.routers.builders import TRADER, offers, portfolio_value, reply, result, snapshot, trade
 
@@ -140,9 +141,10 @@ def seat(
     limits: Limits | None = None,
     cadence: int = 1,
     strategy: Strategy = TRADER,
+    pacing: Pacing = "real-time",
 ) -> Seat:
     """An agent that plays against the company's chat node."""
-    return Seat(agent, "model", strategy, limits or Limits(), cadence)
+    return Seat(agent, "model", strategy, limits or Limits(), cadence, pacing)
 
 
 @asynccontextmanager

@@ -12,16 +12,22 @@ from routers.cli import split_agent
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("mo=momentum@rules", ("mo", "momentum", "rules")),
-        ("a=my/own@home.toml@n-1", ("a", "my/own@home.toml", "n-1")),
+        ("mo=momentum@rules", ("mo", "momentum", "rules", None)),
+        ("a=my/own@home.toml@n-1", ("a", "my/own@home.toml", "n-1", None)),
+        ("mo=momentum@rules#3", ("mo", "momentum", "rules", 3)),
+        ("a=my#own.toml@n#0", ("a", "my#own.toml", "n", 0)),
     ],
 )
-def test_an_agent_is_name_strategy_and_node(text: str, parts: tuple[str, str, str]) -> None:
-    """The last @ parts the node, so a path may have one."""
+def test_an_agent_is_name_strategy_and_node(
+    text: str, parts: tuple[str, str, str, int | None]
+) -> None:
+    """The last @ parts the node, so a path may have one; a seed may stand behind the node."""
     assert parts == split_agent(text)
 
 
-@pytest.mark.parametrize("text", ["", "mo", "mo=momentum", "mo@rules", "=@", "a b=x@n", "a=x@n m"])
+@pytest.mark.parametrize(
+    "text", ["", "mo", "mo=momentum", "mo@rules", "=@", "a b=x@n", "a=x@n m", "a=x@n#", "a=x@n#-1"]
+)
 def test_another_form_is_refused(text: str) -> None:
     """The error shows the value."""
     with pytest.raises(UsageError):

@@ -64,10 +64,10 @@ async def test_a_turn_that_was_taken_over_is_not_ended_twice(memory_bus: MemoryB
     assert (1, 2) == (first.counters["turns"], second.counters["turns"])
 
 
-async def test_an_account_that_another_process_traded_is_forgotten(
+async def test_the_account_is_handed_over_with_the_agent(
     memory_bus: MemoryBus,
 ) -> None:
-    """Memory comes from the log; an account that may be old is not shown as the agent's own."""
+    """Memory and account come from the log: each prompt shows what the last turn left."""
     spare = await OtherConnection.to(memory_bus)
     async with (
         Company(memory_bus).working() as company,
@@ -82,5 +82,5 @@ async def test_an_account_that_another_process_traded_is_forgotten(
         turns = await company.wait_for_turns(4)
     prompts = [t.messages[1].content for t in turns]
 
-    assert [False] * 4 == ["## Your account" in p for p in prompts]
+    assert [False, True, True, True] == ["## Your account" in p for p in prompts]
     assert 3 == prompts[3].count("bought 0.1 BTC-USD")

@@ -6,8 +6,8 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena.messages import CandleWindow, MarketSnapshot, Rules
-from routers.portfolio import HeldPosition, KnownPortfolio, Portfolio
+from arena.messages import CandleWindow, HeldPosition, MarketSnapshot, Portfolio, Rules
+from routers.portfolio import KnownPortfolio
 from routers.prompt import (
     PRODUCTS_MAX,
     PROMPT_CHARS_MAX,

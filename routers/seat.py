@@ -1,0 +1,56 @@
+"""Who plays, as it was asked for on the command line, and how the others learn of it.
+
+Writes `arena.roster` and `account.commands`.
+"""
+
+from dataclasses import dataclass
+
+from arena import ids, topics
+from arena.messages import AgentSpec, OpenAccount, Pacing
+from arena.node import Node
+from routers.plan import Limits
+from routers.strategy import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An agent as it was asked for on the command line.
+
+    Attributes:
+        cadence: Answers every n-th snapshot.
+        pacing: In lock-step no snapshot is passed over at the start, and a turn that a crash cut
+            off is run again.
+    """
+
+    agent: str
+    chat_node: str
+    strategy: Strategy
+    limits: Limits
+    cadence: int
+    pacing: Pacing = "real-time"
+
+    @property
+    def lock_step(self) -> bool:
+        """True where the market waits for this agent."""
+        return self.pacing == "lock-step"
+
+
+async def announce(node: Node, seat: Seat) -> None:
+    """Say who plays, and ask for an account; both are harmless when repeated."""
+    strategy, now = seat.strategy, node.clock.now()
+    spec = AgentSpec(
+        agent=seat.agent,
+        strategy=strategy.name,
+        node=seat.chat_node,
+        kind=strategy.kind,
+        prompt_sha256=strategy.prompt_sha256,
+        prompt_version=strategy.prompt_version,
+        tools=strategy.tools,
+        cadence=seat.cadence,
+        seed=strategy.sampling.seed,
+        joined_at=now,
+    )
+    await node.bus.send(topics.ROSTER.name, spec, key=f"agent/{seat.agent}")
+    call_id = ids.derive("open-account", seat.agent)
+    command = OpenAccount(call_id=call_id, agent=seat.agent, issued_at=now)
+    await node.bus.append(topics.COMMANDS.name, command, key=seat.agent)
