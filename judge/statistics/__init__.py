@@ -3,6 +3,7 @@
 Pure functions on numpy arrays: returns and a seed in, frozen values out.
 """
 
+from judge.statistics.effects import matrix_effects
 from judge.statistics.types import (
     Effect,
     FloatArray,
@@ -23,4 +24,5 @@ __all__ = [
     "Standing",
     "Verdict",
     "judge_returns",
+    "matrix_effects",
 ]

@@ -1,0 +1,158 @@
+"""One agent at a time: total, Sharpe ratio, chances, strength; `None` with a reason otherwise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from judge.statistics.bradley_terry import strengths
+from judge.statistics.multiplicity import chances_of_first
+from judge.statistics.resample import draw_circular
+from judge.statistics.sharpe import expected_best_sharpe, probabilistic_sharpe
+from judge.statistics.student import Comparison, Studentised, is_constant, studentise_sharpes
+from judge.statistics.types import FloatArray, Interval, Standing
+
+STRETCHES_MIN = 10
+"""Something that happened in fewer separate blocks of time than this cannot be resampled."""
+
+COLUMNS = ("total", "sharpe", "p_best", "psr", "dsr", "bradley_terry")
+CONSTANT = "the return is the same in every period"
+ALONE = "there is nobody to compare with"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is judged and how: the arguments of `judge_returns`, checked and thinned.
+
+    Attributes:
+        returns: Shape [T, N].
+        names: The N agents.
+        block_length: Mean block length in periods.
+        confidence: Of the intervals.
+        resamples: B.
+        seed: Of the resampling.
+        periods_per_year: Of the rows of `returns`.
+    """
+
+    returns: FloatArray
+    names: tuple[str, ...]
+    block_length: float
+    confidence: float
+    resamples: int
+    seed: int
+    periods_per_year: float
+
+    @property
+    def periods(self) -> int:
+        """T."""
+        return int(self.returns.shape[0])
+
+    @cached_property
+    def lively(self) -> tuple[int, ...]:
+        """The agents with enough activity for a Sharpe ratio to have an error."""
+        return tuple(i for i in range(len(self.names)) if not self.reason(self.returns[:, i]))
+
+    def reason(self, series: FloatArray) -> str:
+        """Why a series [T] cannot be resampled; empty if it can."""
+        if is_constant(series[:, None], np.abs(self.returns).max())[0]:
+            return CONSTANT
+        blocks = np.add.reduceat(
+            series != 0.0, np.arange(0, series.size, int(np.ceil(self.block_length)))
+        )
+        active = int(np.count_nonzero(blocks))
+        if active >= STRETCHES_MIN:
+            return ""
+        return f"something happened in {active} separate stretches; {STRETCHES_MIN} are needed"
+
+
+@dataclass(frozen=True, slots=True)
+class Sharpes:
+    """Annualised Sharpe ratios.
+
+    Attributes:
+        agents: By agent, where the agent is lively.
+        pairs: By pair, where both are lively and differ.
+        ratios: By agent, per period.
+    """
+
+    agents: dict[int, Interval | None]
+    pairs: dict[tuple[int, int], Interval | None]
+    ratios: dict[int, float]
+
+
+def compare_sharpes(plan: Plan, combos: Sequence[tuple[int, int]]) -> Sharpes:
+    """Studentise the Sharpe ratios of all lively agents and of the pairs among them."""
+    place = {agent: column for column, agent in enumerate(plan.lively)}
+    if not place:
+        return Sharpes({}, {}, {})
+    kept = [pair for pair in combos if pair[0] in place and pair[1] in place]
+    result = studentise_sharpes(
+        plan.returns[:, plan.lively],
+        draw_circular(
+            plan.periods, plan.block_length, plan.resamples, np.random.default_rng([plan.seed, 1])
+        ),
+        [(place[a], place[b]) for a, b in kept],
+    )
+
+    def interval(source: Studentised, column: int) -> Interval | None:
+        scale = float(np.sqrt(plan.periods_per_year))
+        return source.interval(column, confidence=plan.confidence, scale=scale)
+
+    return Sharpes(
+        {agent: interval(result.agents, column) for agent, column in place.items()},
+        {pair: interval(result.pairs, column) for column, pair in enumerate(kept)},
+        {agent: float(result.agents.estimates[column]) for agent, column in place.items()},
+    )
+
+
+def standings(
+    plan: Plan, ranks: Sequence[tuple[int, int]], means: Comparison, sharpes: Sharpes
+) -> tuple[tuple[Standing, ...], dict[str, str]]:
+    """One standing per agent, and the reasons of what is None in them."""
+    several = len(plan.names) > 1
+    chances = chances_of_first(means.stars) if several else None
+    powers, reasons = _strengths(plan)
+    ratios = np.array(list(sharpes.ratios.values()))
+    luck = expected_best_sharpe(ratios) if ratios.size > 1 else None
+    if not several:
+        reasons["p_best"] = reasons["dsr"] = ALONE
+    elif luck is None:
+        reasons["dsr"] = "fewer than two agents have a Sharpe ratio"
+    found = []
+    for i, name in enumerate(plan.names):
+        why = plan.reason(plan.returns[:, i])
+        total = means.agents.interval(i, confidence=plan.confidence, scale=plan.periods)
+        if why and why != CONSTANT:
+            total = None
+        if why:
+            reasons |= {f"{column}:{name}": why for column in ("sharpe", "psr", "dsr")}
+        if total is None:
+            reasons[f"total:{name}"] = why or "too few resamples have any variance"
+        found.append(
+            Standing(
+                name=name,
+                rank_low=ranks[i][0],
+                rank_high=ranks[i][1],
+                total=total,
+                sharpe=sharpes.agents.get(i),
+                p_best=None if chances is None else float(chances[i]),
+                psr=None if why else probabilistic_sharpe(plan.returns[:, i]),
+                dsr=None if why or luck is None else probabilistic_sharpe(plan.returns[:, i], luck),
+                bradley_terry=powers[i],
+            )
+        )
+    return tuple(found), reasons
+
+
+def _strengths(plan: Plan) -> tuple[Sequence[Interval | None], dict[str, str]]:
+    if len(plan.names) < 2:
+        return [None] * len(plan.names), {"bradley_terry": ALONE}
+    found, _ = strengths(
+        plan.returns,
+        block_length=plan.block_length,
+        confidence=plan.confidence,
+        resamples=plan.resamples,
+        rng=np.random.default_rng([plan.seed, 2]),
+    )
+    return found, {}

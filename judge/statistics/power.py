@@ -1,0 +1,84 @@
+"""What could have been seen: the minimum detectable effect, and a season planned on paper."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+POWER = 0.80
+"""The chance with which a detectable difference is found (Cohen 1988's convention)."""
+
+DAYS_PER_YEAR = 365.0
+
+
+def detectable_difference(error: float, critical: float, *, power: float = POWER) -> float:
+    """The smallest true |difference| that a two-sided test finds with the given power.
+
+    Bloom (1995, Evaluation Review 19, 547-556): (critical value + Z(power)) x standard error.
+
+    Args:
+        error: Standard error of the difference, in the unit of the answer.
+        critical: The |t| that has to be passed; family-wise where there are several pairs.
+        power: The wanted chance.
+    """
+    return float((critical + stats.norm.ppf(power)) * error)
+
+
+def normal_critical_value(agents: int, level: float) -> float:
+    """The |t| to pass for any of all pairs of N alike, normal agents: Tukey's range / sqrt(2).
+
+    Tukey (1953): the largest of all |x_i - x_j| over their standard error follows the studentised
+    range. It is what the bootstrap's critical value comes to in a long season.
+    """
+    return float(stats.studentized_range.ppf(1.0 - level, agents, np.inf) / np.sqrt(2.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """A season on paper.
+
+    Attributes:
+        agents: N cells of the contest, each of `repeats` seeds.
+        days: Market time.
+        volatility: Annualised standard deviation of an agent's log returns, e.g. 0.5.
+        correlation: Between agents of different cells.
+        seed_correlation: Between repeats of one cell.
+        repeats: Seeds per cell; cells are compared by the mean over their seeds.
+        level: Family-wise level of a claim.
+    """
+
+    agents: int
+    days: float
+    volatility: float
+    correlation: float
+    seed_correlation: float = 1.0
+    repeats: int = 1
+    level: float = 0.03
+
+    @property
+    def difference_sd(self) -> float:
+        """Standard deviation of the difference of two cells' season totals (log return)."""
+        shared = self.seed_correlation - self.correlation
+        own = (1.0 - self.seed_correlation) / self.repeats
+        years = self.days / DAYS_PER_YEAR
+        return float(self.volatility * np.sqrt(2.0 * (shared + own) * years))
+
+    @property
+    def detectable(self) -> float:
+        """Smallest difference of season totals that is claimed with 80 % power (log return)."""
+        critical = normal_critical_value(self.agents, self.level)
+        return detectable_difference(self.difference_sd, critical)
+
+    @property
+    def detectable_sharpe(self) -> float:
+        """The same as a difference of annualised Sharpe ratios, at equal volatility."""
+        return self.detectable / self.volatility * DAYS_PER_YEAR / self.days
+
+    def days_for(self, difference: float, per_days: float) -> float:
+        """Days until a true difference is claimed with 80 % power.
+
+        Args:
+            difference: True difference in log return, earned every `per_days` days.
+            per_days: The days in which it is earned.
+        """
+        return self.days * (self.detectable / (difference * self.days / per_days)) ** 2
