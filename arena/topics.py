@@ -169,6 +169,14 @@ ROSTER = TopicSpec(
     readers=("router", "dashboard", "judge"),
     compacted=True,
 )
+EVALUATIONS = TopicSpec(
+    name="judge.evaluations",
+    key="snapshot",
+    messages=("Evaluation",),
+    writers=("judge",),
+    readers=("dashboard", "judge"),
+    retention_ms=FOREVER_MS,
+)
 HEARTBEATS = TopicSpec(
     name="arena.heartbeats",
     key="node id",
@@ -197,6 +205,7 @@ TOPICS: tuple[TopicSpec, ...] = (
     TURNS,
     LLM_CALLS,
     ROSTER,
+    EVALUATIONS,
     HEARTBEATS,
     DEAD_LETTERS,
 )

@@ -5,6 +5,7 @@ chat        ChatRequest, ChatReply, LlmCall
 tools       ToolCall, ToolResult, ToolOffered, OpenAccount
 account     Epoch, AccountOpened, OrderDecided
 turns       TurnStarted, Turn, AgentSpec, Rules
+judging     Evaluation
 ops         Heartbeat, DeadLetter
 """
 
@@ -30,6 +31,7 @@ from arena.messages.chat import (
     ToolSchema,
     Usage,
 )
+from arena.messages.judging import Estimate, Evaluation, LeaderboardRow
 from arena.messages.market import (
     Candle,
     CandleWindow,
@@ -65,8 +67,11 @@ __all__ = [
     "ChatRequest",
     "DeadLetter",
     "Epoch",
+    "Estimate",
+    "Evaluation",
     "Heartbeat",
     "HeldPosition",
+    "LeaderboardRow",
     "LlmCall",
     "MarketSnapshot",
     "Message",

@@ -164,7 +164,7 @@ def _entry(name: str, spec: AgentSpec | None, player: Player | None, joined: int
         node=node,
         kind=spec.kind if spec else "agent",
         scripted=player.scripted if player else False,
-        seed=_repeat(name, f"{strategy}-{node}-"),
+        seed=spec.seed if spec and spec.seed is not None else _repeat(name, f"{strategy}-{node}-"),
         joined=joined,
     )
 
@@ -214,7 +214,7 @@ def _assumptions(
         venue=market.venue,
         simulated=market.simulated,
         speed=market.speed,
-        pacing=folded.pacing,
+        pacing=folded.pacing or (rules.pacing if rules else None),
         interval_s=market.interval_s or INTERVAL_S,
         snapshots=count,
         first=points[0].as_of if points else None,

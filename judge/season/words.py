@@ -33,7 +33,7 @@ def _clock(known: Assumptions) -> str:
     words = f"{known.snapshots:,} snapshots every {known.interval_s:g} s of market time, {span}"
     if known.pacing:
         words += f", {known.pacing}"
-    elif known.speed != 1:
+    if known.speed != 1:
         words += f", {known.speed:g} times real time"
     return f"{words}; a year has 365 days of 24 hours."
 
