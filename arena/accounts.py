@@ -45,7 +45,13 @@ FEES = "house/fees"
 ORDERS_REMEMBERED = 65_536
 """Decided order ids that are kept; a duplicate command arrives within the turn that sent it."""
 
-_DEED = attrgetter(
+DEEDS_PER_LINK = 64
+"""Orders of an agent that enter its chain together: one hash for many costs less."""
+
+Deed = tuple[str, str, str | None, str, str | None, str | None, str | None, str | None]
+"""What an agent's order was and came to."""
+
+_deed_of = attrgetter(
     "order_id", "outcome", "reason", "product_id", "action", "quantity", "price", "fee"
 )
 _STEPS = tuple(int(10**digits) for digits in range(SCALE_DIGITS, -1, -1))
@@ -75,7 +81,8 @@ class Account:
         realised: Profit of all sells, after fees, against average cost.
         fees, slippage, latency_cost, volume: Sums over all fills, USD.
         fills, rejections: Counts of decided orders.
-        chain: Digest over what the agent did, order by order.
+        chain: Digest over what the agent did, `DEEDS_PER_LINK` orders at a time.
+        deeds: The orders since, which are not in the chain yet.
     """
 
     opening: int = 0
@@ -89,6 +96,7 @@ class Account:
     fills: int = 0
     rejections: int = 0
     chain: str = GENESIS
+    deeds: list[Deed] = field(default_factory=list)
 
     def equity(self, bids: dict[str, int]) -> int:
         """Cash and positions marked at the bid; a product without a bid is marked at its cost."""
@@ -212,7 +220,10 @@ class Shard:
             self._fill(event, account)
         else:
             account.rejections += 1
-        account.chain = chain(account.chain, orjson.dumps(_DEED(event)))
+        account.deeds.append(_deed_of(event))
+        if len(account.deeds) == DEEDS_PER_LINK:
+            account.chain = chain(account.chain, orjson.dumps(account.deeds))
+            account.deeds.clear()
         self.recent.append(value)
         self._advance(event, Decided(event.seq, event.outcome, event.reason))
 
@@ -335,7 +346,7 @@ def accounts_digest(accounts: dict[str, Account]) -> str:
             ],
             [str(account.realised), str(account.fees), str(account.slippage)],
             [account.fills, account.rejections],
-            account.chain,
+            [account.chain, account.deeds],
         ]
         for agent, account in sorted(accounts.items())
     ]

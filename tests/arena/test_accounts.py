@@ -362,3 +362,23 @@ def test_replay_gives_the_live_state(steps: list[tuple[str, int]]) -> None:
 
 def _whole_sell(log: Log, order_id: str, held: int) -> OrderDecided:
     return log.fill(order_id, "sell", str(from_units(held)))
+
+
+def test_every_order_enters_the_digest() -> None:
+    """Orders enter an agent's chain many at a time; those before and behind a link all count."""
+
+    def digest(other: int) -> str:
+        log = Log()
+        log.claim("one")
+        log.open()
+        for number in range(accounts.DEEDS_PER_LINK + 5):
+            reason = "expired" if number == other else "no_price"
+            log.append(log.reject(str(number), reason=reason))
+        assert 5 == len(log.shard.accounts["a"].deeds)
+        return log.shard.digest()
+
+    same = digest(-1)
+    others = {digest(n) for n in (0, accounts.DEEDS_PER_LINK - 1, accounts.DEEDS_PER_LINK, 68)}
+
+    assert digest(-1) == same
+    assert 4 == len(others - {same})
