@@ -1,16 +1,22 @@
 # Every recipe is one command that replaces its shell, so a signal to make reaches it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format lock clean
+.PHONY: help demo compete verdict-check test check bench format lock clean
 MAKEFLAGS += --no-print-directory
 RUNTIME := exec scripts/setup runtime
 DEV := exec scripts/setup dev
 PYTHON := .venv/bin/python
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## a whole arena here for about 90 s (ARGS='--seconds 45 --json demo.json')
 	@ARENA_STEP='[1/4]' $(RUNTIME) $(PYTHON) -m arena demo $(ARGS)
+
+compete: ## a contest of about two minutes, to its report (ARGS='--json outcome.json')
+	@ARENA_STEP='[1/6]' $(RUNTIME) $(PYTHON) -m arena compete run examples/competition.toml $(ARGS)
+
+verdict-check: ## does the verdict raise false alarms? tournaments without a difference
+	@$(RUNTIME) $(PYTHON) -m arena judge check $(ARGS)
 
 test: ## every test, against one real Kafka (ARGS='tests/arena -k fold')
 	@$(DEV) $(PYTHON) -m pytest $(ARGS)

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("arena.commands.status:status", "Show every process and how it fares."),
     "tail": ("arena.commands.tail:tail", "Print a topic's messages, decoded."),
     "compete new": ("arena.commands.compete_new:new", "Write the specification of a contest."),
+    "compete run": ("arena.commands.compete:run", "Hold a contest, to its report."),
     "bench": ("arena.commands.bench:bench", "Measure turns per second, latency and memory."),
     "broker": ("arena.commands.broker:app", "Start, stop or look at the local Kafka."),
     "topics": ("arena.commands.topics:app", "Create or describe the topics."),

@@ -181,11 +181,19 @@ def load_spec(path: Path) -> ArenaSpec:
     Raises:
         UsageError: There is no such file, or it is no arena.
     """
+    return parse_spec(read_spec(path), path=str(path))
+
+
+def read_spec(path: Path) -> str:
+    """The text of an ARENA.toml.
+
+    Raises:
+        UsageError: There is no such file, or it is no text.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
             f"cannot read {path}: {reason}", remedy="examples/ holds arenas to start from"
         ) from None
-    return parse_spec(text, path=str(path))

@@ -35,7 +35,7 @@ class Beginning:
     """What a run is made from.
 
     Attributes:
-        command: "up" or "demo".
+        command: "up", "demo" or "compete".
         spec: The arena. text: the ARENA.toml it was read from. folder: its paths' base.
         settings: Broker, prefix and home of the run.
         broker: As it was found or started.
@@ -116,10 +116,11 @@ def open_run(
 ) -> ArenaRun:
     """The run, recorded and not started."""
     spec, broker = begin.spec, begin.broker
-    simulated = spec.market.source == "exchange"
+    simulated = spec.market.source != "coinbase"
     record = RunRecord(
         command=begin.command,
         name=spec.arena.name,
+        folder=str(begin.folder.resolve()),
         prefix=begin.settings.prefix,
         bootstrap=broker.bootstrap,
         broker_kind=broker.kind,

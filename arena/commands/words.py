@@ -25,6 +25,8 @@ def prices_words(spec: ArenaSpec) -> str:
     if market.source == "coinbase":
         return "Prices: Coinbase, live."
     what = f"{len(market.prices)} recorded files" if market.prices else f"seed {market.seed}"
+    if market.source == "replay":
+        return f"Prices: {'replayed' if market.prices else 'simulated'}, {what}, in lock-step."
     pace = "real time" if market.speed == 1 else f"{market.speed:g} times real time"
     return f"Prices: simulated exchange, {what}, {pace}."
 
@@ -47,7 +49,7 @@ def process_words(processes: Sequence[ProcessSpec], agents: int) -> str:
     words: list[str] = [name for name in ("exchange", "connector") if name in names]
     words.append(_count(nodes, "chat node"))
     words.append(f"{_count(routers, 'router')} ({_count(agents, 'agent')})")
-    words += [name for name in ("tools", "dashboard") if name in names]
+    words += [name for name in ("tools", "judge", "dashboard") if name in names]
     return ", ".join(words)
 
 

@@ -19,6 +19,7 @@ LOOPBACK = "127.0.0.1"
 ISO_UTC = "%Y-%m-%dT%H:%M:%S"
 DASHBOARD = "dashboard"
 CONNECTOR = "connector"
+EXCHANGE = "exchange"
 JUDGE = "judge"
 LOCK_STEP = ("--pacing", "lock-step")
 
@@ -63,7 +64,7 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
     found = []
     if spec.market.source == "exchange":
         words = exchange_words(spec, around)
-        found.append(process("exchange", *words, ready_port=around.exchange_port))
+        found.append(process(EXCHANGE, *words, ready_port=around.exchange_port))
     found.append(process(CONNECTOR, *connector_words(spec, around)))
     found.append(process("tools", *tools_words(spec), *pacing))
     for node in spec.chat_nodes:

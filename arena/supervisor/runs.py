@@ -49,7 +49,8 @@ class RunRecord(BaseModel):
     """What run.json holds.
 
     Attributes:
-        command: "up" or "demo".
+        command: "up", "demo" or "compete".
+        folder: What the paths in its ARENA.toml are relative to.
         bootstrap: Kafka addresses of the run.
         broker_home: The home of the broker that was started for this run; None where it was
             there before. Its records can be read again by starting it there.
@@ -62,6 +63,7 @@ class RunRecord(BaseModel):
 
     command: str
     name: str
+    folder: str = ""
     prefix: str
     bootstrap: str
     broker_kind: str = ""

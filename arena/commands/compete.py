@@ -1,0 +1,210 @@
+"""`arena compete run`: a contest from its specification to its report.
+
+Starts a broker with data of its own (or uses that of `KAFKA_BOOTSTRAP_SERVERS`) and every process
+of the contest, keeps them up, shows how far it is, and ends with the records, the report and the
+leaderboard. Writes `<home>/runs/<time>/`. What was stopped, or killed with -9, goes on with
+`--resume`: the topics are the only state.
+
+Exit codes: 0 held to its end, 1 cut short, 2 wrong usage, 3 broker missing, 130 after Ctrl-C,
+143 after SIGTERM, 141 where the reader of its output went away.
+"""
+
+import asyncio
+import os
+import shutil
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena import __version__
+from arena.commands.compete_end import finish
+from arena.commands.compete_hold import End, Ending, Holder
+from arena.commands.compete_start import (
+    Contest,
+    begin_contest,
+    broker_of,
+    resume_contest,
+    split_words,
+)
+from arena.commands.live_line import LiveLine
+from arena.commands.session import (
+    Beginning,
+    ensure_topics,
+    exit_code_of,
+    on_terminal,
+    open_run,
+    processes_of,
+    settings_for,
+    typed,
+)
+from arena.commands.steps import Steps
+from arena.commands.where import mute_output
+from arena.commands.words import models_words, prices_words, process_words
+from arena.errors import EXIT_NO, UsageError
+from arena.localbroker.launch import BrokerHandle
+from arena.localbroker.progress import Step
+from arena.localbroker.signals import Terminated, terminate_as_interrupt
+from arena.settings import Settings
+from arena.supervisor.child import ProcessSpec
+from arena.supervisor.plan import require_keys
+from arena.supervisor.running import ArenaRun
+from arena.supervisor.signals import StopSignals
+from arena.supervisor.supervisor import Change
+
+PROCESSES = "processes"
+STEPS = ("Apache Kafka", "broker", PROCESSES, "records", "report")
+EXIT_TERMINATED = 143
+EXIT_PIPE = 141
+STEP_VARIABLE = "ARENA_STEP"
+
+
+def run(
+    spec: Annotated[
+        list[Path] | None, typer.Argument(metavar="[SPEC]", help="The contest's TOML.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Stop after so many; --resume goes on.", min=1)
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", help="Go on with this run.", metavar="RUN")
+    ] = None,
+    prices: Annotated[
+        list[Path] | None,
+        typer.Option("--prices", help="Candle files, or their folder, instead of SPEC's prices."),
+    ] = None,
+    snapshots: Annotated[
+        int | None, typer.Option("--snapshots", help="Decisions of each agent.", min=1)
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Also write how it ended to FILE.", metavar="FILE"),
+    ] = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="Show the dashboard meanwhile; q stops.")
+    ] = False,
+) -> None:
+    """Hold a contest: every process, to the last snapshot, the report and the leaderboard.
+
+    Example: arena compete run examples/competition.toml
+    """
+    settings = Settings()
+    files, more = split_words(spec or [])
+    if (len(files) != 1) == (resume is None) or (resume and (prices or more or snapshots)):
+        raise UsageError(
+            "give one specification, or --resume and a run, which keeps what it began with",
+            remedy="`arena compete new` writes a specification",
+        )
+    if resume is not None:
+        contest = resume_contest(resume, settings)
+    else:
+        given = [*(prices or ()), *more]
+        contest = begin_contest(files[0], prices=given, snapshots=snapshots, settings=settings)
+    try:
+        with terminate_as_interrupt(), ExitStack() as stack:
+            code = _compete(contest, seconds, json_file, stack, dashboard=dashboard)
+    except Terminated:
+        code = EXIT_TERMINATED
+    except BrokenPipeError:
+        mute_output()
+        code = EXIT_PIPE
+    sys.exit(code)
+
+
+def _compete(
+    contest: Contest,
+    seconds: float | None,
+    json_file: Path | None,
+    stack: ExitStack,
+    *,
+    dashboard: bool,
+) -> int:
+    steps = _begin()
+    try:
+        require_keys(contest.spec, os.environ)
+        broker = stack.enter_context(broker_of(contest, steps.show))
+    except BaseException:
+        if contest.before is None:  # nothing was run, nothing is to be read
+            shutil.rmtree(contest.directory, ignore_errors=True)
+        raise
+    begin = _beginning(contest, broker)
+    ensure_topics(contest.spec, begin.settings)
+    terminal = on_terminal() and dashboard
+    words = ("--title", contest.spec.arena.name) if terminal else None
+    processes = processes_of(
+        contest.spec, begin.settings, contest.folder, dashboard=words, terminal=terminal
+    )
+    line = LiveLine(sys.stdout, hidden=terminal)
+    with StopSignals() as signals:
+        run = open_run(begin, processes, lambda change: _tell(line, change))
+        try:
+            run.start(lambda: signals.received is not None)
+            _introduce(begin, processes, steps)
+            holder = Holder(run, contest.spec, line, seconds=seconds)
+            ending = asyncio.run(holder.hold(begin.settings, signals))
+        finally:
+            run.stop()
+        if not ending.over:
+            stack.close()
+            return _say_stopped(contest, run, ending, signals, durable=broker.durable)
+        finish(begin, holder.tally, ending, steps, json_file)
+    return 0 if ending.why is End.DONE else EXIT_NO
+
+
+def _begin() -> Steps:
+    """The first line; steps are numbered behind those of `scripts/setup`, where it ran."""
+    print(f" arena {__version__}   a contest between trading agents, on real Kafka", flush=True)
+    first = 2 if STEP_VARIABLE in os.environ else 1
+    return Steps(sys.stdout, first=first, names=STEPS)
+
+
+def _beginning(contest: Contest, broker: BrokerHandle) -> Beginning:
+    own = broker.data_dir is not None or not broker.durable
+    before = contest.before
+    home = Path(before.broker_home) if before and before.broker_home else contest.directory
+    return Beginning(
+        command="compete",
+        spec=contest.spec,
+        text=contest.text,
+        folder=contest.folder,
+        settings=settings_for(broker, Settings().override(prefix=contest.prefix)),
+        broker=broker,
+        broker_home=home if own and broker.durable else None,
+        directory=contest.directory,
+    )
+
+
+def _introduce(begin: Beginning, processes: list[ProcessSpec], steps: Steps) -> None:
+    spec = begin.spec
+    detail = f"{len(processes)}, which share nothing but Kafka topics"
+    steps.show(Step(PROCESSES, detail, finished=True))
+    print(f"       {process_words(processes, len(spec.agents))}\n")
+    print(f" {prices_words(spec)}\n {models_words(spec)}")
+    print(" Nothing here trades real money.")
+    print(f" Ctrl-C stops; to go on: {_resume_words(begin.directory)}")
+    if begin.broker.note:
+        print(f" Note: {begin.broker.note}.")
+    print(flush=True)
+
+
+def _tell(line: LiveLine, change: Change) -> None:
+    line.say(f"{change.name} {change.text}")
+
+
+def _say_stopped(
+    contest: Contest, run: ArenaRun, ending: Ending, signals: StopSignals, *, durable: bool
+) -> int:
+    """What remains of a contest that is not over, and its exit code."""
+    print(f"\n {ending.text[:1].upper()}{ending.text[1:]}; no process is left.")
+    if durable:
+        print(f" Records: {run.directory}\n To go on: {_resume_words(contest.directory)}")
+    else:
+        print(" Its records were in memory only, and are gone.")
+    sys.stdout.flush()
+    return exit_code_of(signals) or EXIT_NO
+
+
+def _resume_words(directory: Path) -> str:
+    return f"{typed()} compete run --resume {directory.name}"

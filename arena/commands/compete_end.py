@@ -1,0 +1,149 @@
+"""The end of a contest: its records out of Kafka, its report, its leaderboard.
+
+Reads the topics of the run; writes `<run>/records/`, `<run>/report/` (by `arena compete report`, in
+a process of its own) and the file of `--json`.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from arena import topics
+from arena.accounts import Account, Shard, accounts_digest
+from arena.commands.compete_hold import End, Ending
+from arena.commands.compete_tally import Tally, clock_words
+from arena.commands.session import LAUNCHER, Beginning, environment, typed
+from arena.commands.steps import Steps
+from arena.errors import ArenaError
+from arena.exports import Manifest, export_topics, read_records
+from arena.localbroker.progress import Progress, Step
+from arena.money import decimal_text
+from arena.supervisor.runs import read_run
+
+RECORDS = "records"
+REPORT = "report"
+REPORT_DEADLINE_S = 600.0
+EXPORTED = tuple(topic.name for topic in topics.fixed_topics())
+
+
+def finish(
+    begin: Beginning, tally: Tally, ending: Ending, steps: Steps, json_file: Path | None
+) -> None:
+    """Export, report, print; the broker still runs, everything else has ended.
+
+    Raises:
+        ArenaError: The records or the report could not be written.
+    """
+    print(flush=True)
+    manifest = asyncio.run(_export(begin, steps.show))
+    steps.show(Step(REPORT, "computing the verdict"))
+    said = _report(begin)
+    steps.show(Step(REPORT, str(begin.directory / REPORT), finished=True))
+    print(f"\n{said.rstrip()}\n" if said.strip() else "")
+    document = outcome(begin, tally, ending, manifest)
+    for line in _last_words(begin, tally, ending, document):
+        print(f" {line}".rstrip())
+    if json_file is not None:
+        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        print(f" Written: {json_file}")
+
+
+async def _export(begin: Beginning, progress: Progress) -> Manifest:
+    from arena.bus.kafka import KafkaBus
+
+    bus = KafkaBus(begin.settings, client_id="arena-export")
+    await bus.start()
+    try:
+        return await export_topics(
+            bus,
+            begin.directory / RECORDS,
+            EXPORTED,
+            prefix=begin.settings.prefix,
+            progress=progress,
+        )
+    finally:
+        await bus.close()
+
+
+def _report(begin: Beginning) -> str:
+    """Have the report written; what it says is the leaderboard."""
+    asked = subprocess.run(
+        [*LAUNCHER, "compete", "report", str(begin.directory)],
+        env=os.environ | environment(begin.settings),
+        capture_output=True,
+        text=True,
+        timeout=REPORT_DEADLINE_S,
+        check=False,
+    )
+    if asked.returncode == 0:
+        return asked.stdout
+    raise ArenaError(
+        f"the report could not be written: {asked.stderr.strip()[-500:] or asked.returncode}",
+        remedy=f"the records are in {begin.directory / RECORDS}; try it again with "
+        f"{typed()} compete report {begin.directory.name}",
+    )
+
+
+def account_digest(records: Path) -> str:
+    """Hash of what every agent owns and did, folded from exported records."""
+    shards: dict[int, Shard] = {}
+    for record in read_records(records, [topics.EVENTS.name]):
+        kind = record.headers.get("type", b"").decode()
+        shard = shards.setdefault(record.partition, Shard())
+        shard.apply(kind, record.value or b"", record.offset)
+    accounts: dict[str, Account] = {}
+    for shard in shards.values():
+        accounts |= shard.accounts
+    return accounts_digest(accounts)
+
+
+def outcome(
+    begin: Beginning, tally: Tally, ending: Ending, manifest: Manifest
+) -> dict[str, JsonValue]:
+    """The contest as a document for programs; its keys only grow."""
+    run = read_run(begin.directory)
+    return {
+        "run": begin.directory.name,
+        "directory": str(begin.directory),
+        "prefix": begin.settings.prefix,
+        "broker": {"kind": begin.broker.kind, "version": begin.broker.version},
+        "ended": ending.why.value,
+        "text": ending.text,
+        "seconds": round(ending.elapsed_s, 1),
+        "snapshots": tally.snapshots,
+        "snapshots_wanted": tally.wanted,
+        "agents": list(tally.agents),
+        "turns": tally.turns,
+        "tokens": tally.tokens,
+        "cost_usd": decimal_text(tally.cost_usd),
+        "models_without_price": [*sorted(tally.unpriced)],
+        "replies_replayed": tally.replayed,
+        "restarts": sum(p.restarts for p in run.processes) if run else 0,
+        "records": sum(file.count for file in manifest.topics.values()),
+        "account_digest": account_digest(begin.directory / RECORDS),
+        "report": str(begin.directory / REPORT / "index.html"),
+    }
+
+
+def _last_words(
+    begin: Beginning, tally: Tally, ending: Ending, document: dict[str, JsonValue]
+) -> list[str]:
+    arena, name = typed(), begin.directory.name
+    lines = [] if ending.why is End.DONE else [f"Cut short: {ending.text}."]
+    cost = "" if not tally.tokens else f", {tally.tokens:,} tokens, ${tally.cost_usd:.2f}"
+    lines += [
+        f"{tally.snapshots} snapshots, {tally.turns:,} turns of {len(tally.agents)} agents{cost}, "
+        f"in {clock_words(ending.elapsed_s)}.",
+        f"Accounts: {document['account_digest']}",
+        f"Report:   {document['report']}",
+        f"Records:  {begin.directory / RECORDS}",
+        f"Anyone can recompute it: {arena} compete verify {name}",
+    ]
+    if tally.unpriced and tally.cost_usd == Decimal(0):
+        lines.append(f"No price is known for {', '.join(sorted(tally.unpriced))}.")
+    return lines

@@ -1,0 +1,168 @@
+"""Holds a contest whose processes run: follows its topics, shows how far it is, sees its end.
+
+Reads `market.snapshots`, `agent.turns` and `llm.calls`; looks after the processes ten times a
+second.
+"""
+
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from arena import topics
+from arena.bus.base import LogReader
+from arena.bus.kafka import KafkaBus
+from arena.commands.compete_tally import Tally, progress_line
+from arena.commands.live_line import LiveLine
+from arena.errors import Malformed
+from arena.settings import Settings
+from arena.spec import ArenaSpec
+from arena.supervisor.plan import CONNECTOR, DASHBOARD, EXCHANGE, JUDGE
+from arena.supervisor.running import ArenaRun
+from arena.supervisor.signals import StopSignals
+from arena.supervisor.supervisor import TICK_S
+
+READ_MAX = 2_000
+FOLLOWED = (topics.SNAPSHOTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
+SPARE = (DASHBOARD, JUDGE)
+"""A contest goes on without these."""
+
+
+class End(Enum):
+    """Why a contest is over, or only this part of it."""
+
+    DONE = "done"
+    SHORT = "short"
+    BUDGET = "budget"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ended.
+
+    Attributes:
+        why: In one word. text: in one sentence, "" where all snapshots are done.
+        elapsed_s: Of this part, wall time.
+    """
+
+    why: End
+    text: str
+    elapsed_s: float
+
+    @property
+    def over(self) -> bool:
+        """True where there is something to report: nothing more will come by itself."""
+        return self.why in (End.DONE, End.SHORT, End.BUDGET)
+
+
+class Holder:
+    """One contest, from its start to its end.
+
+    Args:
+        run: Its processes, started.
+        spec: Its specification.
+        line: Where progress is shown.
+        seconds: Stop after so many, wall time; None goes on to the end.
+    """
+
+    def __init__(
+        self, run: ArenaRun, spec: ArenaSpec, line: LiveLine, *, seconds: float | None
+    ) -> None:
+        """Count nothing yet."""
+        assert spec.competition is not None, "the specification holds no contest"
+        self._run = run
+        self._spec = spec
+        self._contest = spec.competition
+        self._line = line
+        self._seconds = seconds
+        self._started_s = time.monotonic()
+        self._last_seen_s: float | None = None
+        wanted = spec.competition.snapshot_count(spec.arena.interval_s)
+        self.tally = Tally(wanted, [agent.name for agent in spec.agents])
+
+    async def hold(self, settings: Settings, signals: StopSignals) -> Ending:
+        """Follow the contest until it ends, a signal comes, or it cannot go on."""
+        bus = KafkaBus(settings, client_id="arena-compete")
+        await bus.start()
+        try:
+            reader = await bus.log_reader(*FOLLOWED)
+            try:
+                return await self._follow(reader, signals)
+            finally:
+                await reader.close()
+        finally:
+            await bus.close()
+
+    async def _follow(self, reader: LogReader, signals: StopSignals) -> Ending:
+        await self._catch_up(reader)
+        began_at = self.tally.snapshots
+        while True:
+            self._run.tick()
+            await self._read(reader)
+            elapsed_s = time.monotonic() - self._started_s
+            self._line.show(progress_line(self.tally, elapsed_s, began_at))
+            if (ending := self._ending(signals, elapsed_s)) is not None:
+                await self._catch_up(reader)
+                self._line.end(progress_line(self.tally, elapsed_s, began_at))
+                return ending
+
+    async def _catch_up(self, reader: LogReader) -> None:
+        while await reader.behind():
+            await self._read(reader)
+
+    async def _read(self, reader: LogReader) -> None:
+        for record in await reader.read(timeout_s=TICK_S, max_records=READ_MAX):
+            try:
+                message = record.message()
+            except Malformed:
+                continue  # its readers bury it; here it only counts nothing
+            self.tally.apply(message, record.offset)
+
+    def _ending(self, signals: StopSignals, elapsed_s: float) -> Ending | None:
+        """The first of the reasons to end that holds now."""
+        budget = self._contest.llm_budget_usd
+        if signals.received is not None:
+            return Ending(End.STOPPED, "stopped", elapsed_s)
+        if self._run.supervisor.foreground_ended:
+            return Ending(End.STOPPED, "stopped at the dashboard", elapsed_s)
+        if self._is_done():
+            return Ending(End.DONE, "", elapsed_s)
+        if lost := self._given_up():
+            return Ending(End.FAILED, lost, elapsed_s)
+        if budget is not None and self.tally.cost_usd >= budget:
+            return Ending(End.BUDGET, self._budget_words(budget), elapsed_s)
+        if self._state_of(EXCHANGE) == "finished":
+            text = f"the prices ended after {self.tally.snapshots} of {self.tally.wanted} snapshots"
+            return Ending(End.SHORT, text, elapsed_s)
+        if self._seconds is not None and elapsed_s >= self._seconds:
+            return Ending(End.STOPPED, f"stopped after {self._seconds:g} s, as asked", elapsed_s)
+        return None
+
+    def _is_done(self) -> bool:
+        """In lock-step the connector ends after the last turns; else they have their deadline."""
+        if self._contest.lock_step:
+            return self._state_of(CONNECTOR) == "finished"
+        if self.tally.last is None:
+            return False
+        now_s = time.monotonic()
+        self._last_seen_s = self._last_seen_s or now_s
+        late = now_s - self._last_seen_s >= self._contest.decision_deadline_s
+        return self.tally.all_in or late
+
+    def _given_up(self) -> str:
+        for process in self._run.record.processes:
+            if process.state == "given_up" and process.name not in SPARE:
+                return f"{process.name} could not be kept up: {process.note}; read {process.log}"
+        return ""
+
+    def _state_of(self, name: str) -> str:
+        found = (p.state for p in self._run.record.processes if p.name == name)
+        return next(found, "")
+
+    def _budget_words(self, budget: Decimal) -> str:
+        return (
+            f"the models have cost ${self.tally.cost_usd:.4f}, the budget was ${budget}: "
+            f"{self.tally.snapshots} of {self.tally.wanted} snapshots"
+        )

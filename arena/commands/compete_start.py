@@ -1,0 +1,135 @@
+"""What a contest is held from: a specification, or a run that was cut off.
+
+Reads the file, or `<home>/runs/<run>/`. Nothing is started here.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+from arena.commands.compete_spec import PRICE_SUFFIXES, changed_toml
+from arena.errors import DependencyMissing, UsageError
+from arena.localbroker.launch import BrokerHandle
+from arena.localbroker.progress import Progress
+from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, resolve_broker
+from arena.settings import Settings
+from arena.spec import ArenaSpec, parse_spec, read_spec
+from arena.supervisor.runs import SPEC_FILE, RunRecord, find_run, new_run_directory
+
+TAG_CHARS = 6
+"""Of chance in a prefix: two machines may begin at the same second on the same brokers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """A contest that can be begun, or gone on with.
+
+    Attributes:
+        spec: Its specification. text: the TOML it was read from. folder: its paths' base.
+        directory: Of the run.
+        prefix: Before its topics: every run has topics of its own.
+        before: How the run fared, where it is gone on with.
+    """
+
+    spec: ArenaSpec
+    text: str
+    folder: Path
+    directory: Path
+    prefix: str
+    before: RunRecord | None = None
+
+
+def begin_contest(
+    path: Path, *, prices: Sequence[Path], snapshots: int | None, settings: Settings
+) -> Contest:
+    """A new run of a specification.
+
+    Args:
+        path: The specification.
+        prices: Candle files, or folders of them, instead of its own prices.
+        snapshots: Instead of its own length.
+        settings: Home, and a prefix before the run's own.
+
+    Raises:
+        UsageError: The specification or a price file cannot be used.
+    """
+    text = changed_toml(read_spec(path), prices=_price_files(prices), snapshots=snapshots)
+    spec = _contest_of(text, str(path))
+    directory = new_run_directory(settings.home, datetime.now().astimezone())
+    tag = uuid4().hex[:TAG_CHARS]
+    prefix = f"{settings.prefix}{spec.arena.prefix}{directory.name}-{tag}."
+    return Contest(spec, text, path.resolve().parent, directory, prefix)
+
+
+def resume_contest(name: str, settings: Settings) -> Contest:
+    """A run that was stopped or killed.
+
+    Raises:
+        UsageError: There is no such contest, or it is being held right now.
+        DependencyMissing: Its records were in memory only.
+    """
+    directory, run = find_run(settings.home, name)
+    if run.command != "compete":
+        raise UsageError(f"run {name} was `arena {run.command}`", remedy="begin a contest anew")
+    if run.is_running():
+        raise UsageError(f"run {name} is being held by pid {run.pid}", remedy="wait for it")
+    if not run.durable:
+        raise DependencyMissing(
+            f"run {name} kept its records in memory", remedy="with Java 17 the next run keeps them"
+        )
+    path = directory / SPEC_FILE
+    text = read_spec(path)
+    spec = _contest_of(text, str(path))
+    return Contest(spec, text, Path(run.folder), directory, run.prefix, before=run)
+
+
+@contextmanager
+def broker_of(contest: Contest, progress: Progress) -> Iterator[BrokerHandle]:
+    """The broker of a contest: one of its own, or that of `KAFKA_BOOTSTRAP_SERVERS`.
+
+    Raises:
+        DependencyMissing: It does not answer, or cannot be started.
+    """
+    before = contest.before
+    environ: Mapping[str, str] = os.environ
+    home = contest.directory
+    if before is not None and before.broker_home is not None:
+        home, environ = Path(before.broker_home), {}
+    elif before is not None and not environ.get(BOOTSTRAP_VARIABLE, "").strip():
+        environ = {BOOTSTRAP_VARIABLE: before.bootstrap}
+    with resolve_broker(home, environ=environ, progress=progress) as broker:
+        yield broker
+
+
+def split_words(words: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The specifications and the price files among arguments: `--prices A B` leaves B there."""
+    prices = [word for word in words if word.name.endswith(PRICE_SUFFIXES)]
+    return [word for word in words if word not in prices], prices
+
+
+def _contest_of(text: str, path: str) -> ArenaSpec:
+    spec = parse_spec(text, path=path)
+    if spec.competition is None:
+        raise UsageError(
+            f"{path} holds no contest: it has no [competition]",
+            remedy="`arena up` runs it as it is; `arena compete new` writes one",
+        )
+    return spec
+
+
+def _price_files(paths: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        files = [each.resolve() for each in inside if each.name.endswith(PRICE_SUFFIXES)]
+        if not files or not all(file.is_file() for file in files):
+            raise UsageError(
+                f"--prices {path}: no candle file there",
+                remedy=f"name files that end with {', '.join(PRICE_SUFFIXES)}, or their folder",
+            )
+        found += files
+    return found
