@@ -9,6 +9,7 @@ import typer
 
 from arena.errors import EXIT_NO
 from arena.ids import check_name
+from arena.messages import Pacing
 from arena.node import Node, run_async, run_node
 from arena.settings import Settings
 from trading_tools.rules import DEFAULT_FEES, TradingRules
@@ -62,6 +63,10 @@ def serve(
     only: Annotated[
         Only | None, typer.Option(help="One half of the work.", show_default=False)
     ] = None,
+    pacing: Annotated[
+        Pacing,
+        typer.Option(help="lock-step: the age of a price is told by the market's own clock."),
+    ] = "real-time",
     name: Annotated[str, typer.Option(help="Of this process.")] = "tools",
     bootstrap_servers: Servers = None,
     log_level: Annotated[LogLevel | None, typer.Option(case_sensitive=False)] = None,
@@ -81,6 +86,7 @@ def serve(
         starting_cash=starting_cash,
         price_age_s=price_age_s,
         collar_bps=collar_bps,
+        pacing=pacing,
     )
     settings = Settings().override(
         bootstrap_servers=bootstrap_servers, log_level=log_level and log_level.value

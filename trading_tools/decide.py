@@ -93,6 +93,7 @@ def decide(
     rules: TradingRules,
     now: datetime,
     *,
+    prices_at: datetime | None = None,
     prices_current: bool = True,
 ) -> Decision:
     """Decide an order.
@@ -104,6 +105,7 @@ def decide(
         market: Newest prices and listings.
         rules: Of this arena.
         now: Our wall time.
+        prices_at: The time that the age of a price is measured to, where it is not `now`.
         prices_current: False where prices as new as the agent's snapshot did not arrive in time.
     """
     if isinstance(order, Refused):
@@ -115,7 +117,7 @@ def decide(
         _refuse_late(call, now)
         or _refuse_product(order, listing, market)
         or _refuse_quantity(order, listing)
-        or _refuse_price(order, quote, seen, rules, now, prices_current)
+        or _refuse_price(order, quote, seen, rules, prices_at or now, prices_current)
     )
     if refusal is not None:
         return Decision(refusal, order, quote, seen)

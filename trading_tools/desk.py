@@ -69,10 +69,18 @@ class Desk:
         return envelope.objection(message)
 
     def prices_needed(self, message: Message, offset: int) -> Mapping[int, int]:
-        """The offsets of `market.tickers` to have read before this command may be decided."""
-        if not isinstance(message, ToolCall) or self._was_decided(message.call_id, offset):
+        """The offsets of `market.tickers` to have read before this command may be decided.
+
+        In lock-step a look at the account waits for them too, and an answer that is given again:
+        they tell what positions are worth.
+        """
+        if not isinstance(message, ToolCall):
             return {}
         tool = self.tools.get(message.tool)
+        if self.rules.lock_step:
+            return message.ticker_offsets if tool is not None else {}
+        if self._was_decided(message.call_id, offset):
+            return {}
         return message.ticker_offsets if tool is not None and tool.places_order else {}
 
     def handle(
@@ -100,6 +108,11 @@ class Desk:
         handled = self._run(tool, message, offset, now, prices_current)
         handled.appends[:0] = opening
         return handled
+
+    def places_order(self, message: Message) -> bool:
+        """True where a message asks for an order."""
+        tool = self.tools.get(message.tool) if isinstance(message, ToolCall) else None
+        return tool is not None and tool.places_order
 
     def _was_decided(self, order_id: str, offset: int) -> bool:
         return offset <= self.shard.source_offset or order_id in self.shard.orders
@@ -178,11 +191,15 @@ class Desk:
         self, call: ToolCall, order: Order | Refused, offset: int, now: datetime, current: bool
     ) -> Handled:
         account = self.shard.accounts[call.agent]
+        market, rules = self.market, self.rules
+        # In lock-step the market stands still while agents think: only its own clock tells what
+        # is old, and tells every run the same.
+        prices_at = market.newest_at if rules.lock_step else None
         decision = decide(
-            account, call, order, self.market, self.rules, now, prices_current=current
+            account, call, order, market, rules, now, prices_at=prices_at, prices_current=current
         )
         source = (self.partition, offset)
-        record = order_decided(self.shard, source, call, decision, account, self.rules, now)
+        record = order_decided(self.shard, source, call, decision, account, rules, now, prices_at)
         self._fold(record)
         event = self.shard.recent[-1]
         portfolio = portfolio_of(account, self.market.quotes)

@@ -98,6 +98,7 @@ def order_decided(
     account: Account,
     rules: TradingRules,
     now: datetime,
+    prices_at: datetime | None = None,
 ) -> Append:
     """The one event of an order.
 
@@ -109,6 +110,7 @@ def order_decided(
         account: Of the agent, before the event.
         rules: Fee.
         now: Wall time of the decision.
+        prices_at: The time that the age of the price is measured to, where it is not `now`.
     """
     event = {
         "epoch": shard.epoch,
@@ -122,7 +124,7 @@ def order_decided(
         "round": call.round,
         "index": call.index,
         "snapshot_id": call.snapshot_id,
-        **_outcome(decision, account, rules, now),
+        **_outcome(decision, account, rules, prices_at or now),
         "issued_at": utc_text(call.issued_at),
         "at": utc_text(now),
     }
@@ -132,7 +134,7 @@ def order_decided(
 
 # Any: JSON values, in the order of the fields of `OrderDecided`.
 def _outcome(
-    decision: Decision, account: Account, rules: TradingRules, now: datetime
+    decision: Decision, account: Account, rules: TradingRules, prices_at: datetime
 ) -> dict[str, Any]:
     order, outcome = decision.order, decision.outcome
     product_id = "" if order is None else order.product_id
@@ -145,7 +147,7 @@ def _outcome(
         "action": None if order is None else order.action,
         "quantity": None if order is None else _quantity(decision),
         "seen": _seen(decision.seen),
-        "used": _used(decision.quote, now),
+        "used": _used(decision.quote, prices_at),
         **_money(outcome if isinstance(outcome, Fill) else None, account, product_id, rules),
     }
 
@@ -163,7 +165,7 @@ def _seen(seen: QuoteSeen | None) -> dict[str, str] | None:
     return {"bid": decimal_text(seen.bid), "ask": decimal_text(seen.ask)}
 
 
-def _used(quote: Quote | None, now: datetime) -> dict[str, Any] | None:  # Any: JSON values
+def _used(quote: Quote | None, prices_at: datetime) -> dict[str, Any] | None:  # Any: JSON values
     if quote is None:
         return None
     return {
@@ -171,7 +173,7 @@ def _used(quote: Quote | None, now: datetime) -> dict[str, Any] | None:  # Any: 
         "offset": quote.offset,
         "bid": quote.bid_text,
         "ask": quote.ask_text,
-        "age_ms": quote.age_ms(now),
+        "age_ms": quote.age_ms(prices_at),
         "event_time": utc_text(quote.event_time),
     }
 

@@ -49,7 +49,7 @@ class Executor:
         self._rules = rules
         self._tools = tools
         self._seats = seats
-        self._feed = PriceFeed(node)
+        self._feed = PriceFeed(node, whole=rules.lock_step)
         self._owners: dict[int, Owner] = {}
         self._ignored: dict[int, int] = {}
         self._random = Random()

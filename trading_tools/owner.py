@@ -15,7 +15,7 @@ from arena import topics
 from arena.bus.base import Acked, LogReader, Record, Start
 from arena.errors import BrokenLog, Fenced, Malformed
 from arena.faults import point
-from arena.messages import Message, ToolResult
+from arena.messages import Message, ToolCall, ToolResult
 from arena.node import Node
 from trading_tools.desk import Desk, Handled, Kind
 from trading_tools.events import Append
@@ -61,6 +61,7 @@ class Owner:
         self._outbox = Outbox(node.bus)
         self._unacked: list[tuple[Append, asyncio.Future[Acked]]] = []
         self._answers: list[ToolResult] = []
+        self._looking: set[str] = set()
         self._reader: LogReader | None = None
 
     async def serve(self, should_serve: Callable[[], bool]) -> None:
@@ -108,6 +109,7 @@ class Owner:
             if message is None:
                 continue
             prices_current = await self._catch_up(message, record.offset)
+            await self._answer_looks_before(message)
             handled = self._desk.handle(
                 message, record.offset, self._node.clock.now(), prices_current=prices_current
             )
@@ -135,7 +137,26 @@ class Owner:
             return True
         # What was decided before need not wait for prices that this command waits for.
         await self._settle()
-        return await self._feed.catch_up(needed, PRICE_WAIT_S)
+        timeout_s = PRICE_WAIT_S
+        if isinstance(message, ToolCall) and self._desk.rules.lock_step:
+            left_s = (message.deadline_at - self._node.clock.now()).total_seconds()
+            timeout_s = max(PRICE_WAIT_S, left_s)
+        return await self._feed.catch_up(needed, timeout_s)
+
+    async def _answer_looks_before(self, message: Message) -> None:
+        """In lock-step: before an order is decided, what its agent saw before is in its inbox.
+
+        Otherwise a crash between the two would answer the look again from the account after the
+        order, and the agent would go on from another account than in a run without a crash.
+        """
+        if not (self._desk.rules.lock_step and isinstance(message, ToolCall)):
+            return
+        if not self._desk.places_order(message):
+            self._looking.add(message.agent)
+        elif message.agent in self._looking:
+            await self._settle()
+            await self._outbox.settle()
+            self._looking.clear()
 
     async def _take(self, message: Message, offset: int, handled: Handled) -> None:
         for append in handled.appends:

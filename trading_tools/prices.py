@@ -1,6 +1,7 @@
 """The executor's view of the market, always running: the newest of `market.tickers`.
 
-Reads `market.tickers` from `BACKLOG_S` before now. Only the newest record per product is decoded,
+Reads `market.tickers` from `BACKLOG_S` before now, or from its beginning where the market may have
+stood still for longer. Only the newest record per product is decoded,
 the ones it replaces are dropped unread, as market data may be.
 """
 
@@ -8,7 +9,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from arena import topics
-from arena.bus.base import LogReader, Record, Start
+from arena.bus.base import EARLIEST, LogReader, Record, Start
 from arena.errors import BrokerUnavailable, Malformed
 from arena.node import Node
 from trading_tools.quotes import Market
@@ -25,11 +26,13 @@ class PriceFeed:
 
     Args:
         node: Its bus is read, its counters count.
+        whole: Read the topic from its beginning.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, *, whole: bool = False) -> None:
         """Nothing is read before `open`."""
         self.market = Market()
+        self._whole = whole
         self._node = node
         self._reader: LogReader | None = None
         self._next: dict[int, int] = {}
@@ -43,7 +46,8 @@ class PriceFeed:
         """
         bus = self._node.bus
         since_ms = int((self._node.clock.now().timestamp() - BACKLOG_S) * 1000)
-        self._reader = await bus.log_reader(TOPIC, start=Start.since(since_ms))
+        start = EARLIEST if self._whole else Start.since(since_ms)
+        self._reader = await bus.log_reader(TOPIC, start=start)
         partitions = range(await bus.partitions(TOPIC))
         self._next = {p: self._reader.position(TOPIC, p) for p in partitions}
         ends = await self._reader.end_offsets()
@@ -53,7 +57,7 @@ class PriceFeed:
                     await self._read_once()
         except TimeoutError:
             raise BrokerUnavailable(
-                f"the prices of the last {BACKLOG_S} s did not come in {LOAD_TIMEOUT_S:.0f} s"
+                f"the backlog of {TOPIC} did not come in {LOAD_TIMEOUT_S:.0f} s"
             ) from None
 
     async def run(self) -> None:

@@ -42,7 +42,11 @@ class Quote:
         return 0 < self.bid <= self.ask
 
     def age_ms(self, now: datetime) -> int:
-        """Milliseconds since the feed was last known to be alive, never negative."""
+        """Milliseconds since the feed was last known to be alive, never negative.
+
+        Args:
+            now: Our wall time; in lock-step the market's, in which the feed's times are too.
+        """
         return max(0, int((now - self.alive_at).total_seconds() * 1000))
 
 
@@ -72,10 +76,15 @@ class Listing:
 
 @dataclass(slots=True)
 class Market:
-    """The newest quote and listing per product."""
+    """The newest quote and listing per product.
+
+    Attributes:
+        newest_at: The market's clock: the newest venue time of all tickers; None before the first.
+    """
 
     quotes: dict[str, Quote] = field(default_factory=dict)
     listings: dict[str, Listing] = field(default_factory=dict)
+    newest_at: datetime | None = None
 
     def note(self, message: Message, partition: int, offset: int) -> None:
         """Take in a message of `market.tickers`.
@@ -86,6 +95,7 @@ class Market:
         try:
             if isinstance(message, Ticker):
                 self.quotes[message.product_id] = quote_of(message, partition, offset)
+                self.newest_at = max(message.event_time, self.newest_at or message.event_time)
             elif isinstance(message, Product):
                 self.listings[message.product_id] = listing_of(message)
             else:

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Self
 
 from arena.errors import UsageError
-from arena.messages import Rules
+from arena.messages import Pacing, Rules
 from arena.money import CASH_STEP, parse_decimal, to_units, units_text
 
 DEFAULT_FEES = "coinbase-advanced-1"
@@ -49,6 +49,7 @@ class TradingRules:
         slippage_bps: Moves the fill price against the taker.
         price_age_s_max: A price that was confirmed longer ago is refused.
         collar_bps: The most that the price may differ from the one the agent saw.
+        pacing: In lock-step the market's own clock tells how old a price is.
     """
 
     starting_cash: int = to_units(Decimal(100_000))
@@ -57,6 +58,7 @@ class TradingRules:
     slippage_bps: Decimal = Decimal(2)
     price_age_s_max: float = 30.0
     collar_bps: Decimal = Decimal(200)
+    pacing: Pacing = "real-time"
 
     def __post_init__(self) -> None:
         """Refuse what no arena can mean."""
@@ -81,6 +83,7 @@ class TradingRules:
         starting_cash: str = "100000",
         price_age_s: float = 30.0,
         collar_bps: str = "200",
+        pacing: Pacing = "real-time",
     ) -> Self:
         """The rules that the flags of `arena tools` ask for.
 
@@ -90,6 +93,7 @@ class TradingRules:
             starting_cash: USD as text.
             price_age_s: Seconds.
             collar_bps: Basis points as text.
+            pacing: As the routers have it.
 
         Raises:
             UsageError: A value cannot be used.
@@ -106,7 +110,13 @@ class TradingRules:
             slippage_bps=_decimal("--slippage-bps", slippage_bps),
             price_age_s_max=price_age_s,
             collar_bps=_decimal("--collar-bps", collar_bps),
+            pacing=pacing,
         )
+
+    @property
+    def lock_step(self) -> bool:
+        """True where the market waits for the agents."""
+        return self.pacing == "lock-step"
 
     def message(self, at: datetime) -> Rules:
         """The rules as they are published on the roster."""
@@ -117,6 +127,7 @@ class TradingRules:
             slippage_bps=self.slippage_bps,
             price_age_s_max=self.price_age_s_max,
             collar_bps=self.collar_bps,
+            pacing=self.pacing,
             at=at,
         )
 

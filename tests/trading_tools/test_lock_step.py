@@ -1,0 +1,139 @@
+"""Tools in lock-step: nothing an agent is told depends on wall time or on who was killed."""
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from arena import topics
+from arena.accounts import Shard
+from arena.bus.base import Acked
+from arena.bus.memory import MemoryBus, MemoryCluster
+from arena.messages import OrderDecided, Rules, Ticker, ToolResult
+from arena.wire import Headers, encode
+from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
+from trading_tools.desk import Desk
+from trading_tools.events import epoch_of
+from trading_tools.prices import BACKLOG_S
+from trading_tools.quotes import Market
+from trading_tools.registry import load_catalogue
+from trading_tools.rules import TradingRules
+
+LOCK_STEP = TradingRules(pacing="lock-step")
+VENUE_TIME = datetime(2020, 1, 1, tzinfo=UTC)
+BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
+
+
+def old_ticker(product_id: str = "BTC-USD", after_s: float = 0) -> Ticker:
+    """A ticker of years ago by the machine's clock, as recorded prices have them."""
+    at = VENUE_TIME + timedelta(seconds=after_s)
+    times = {"event_time": at, "received_at": at, "confirmed_at": at}
+    return ticker("67201.10", "67203.55", product_id).model_copy(update=times)
+
+
+def desk_of(rules: TradingRules, *tickers: Ticker) -> Desk:
+    """A desk that owns the only shard, in a market of these tickers."""
+    market = Market()
+    for offset, found in enumerate(tickers):
+        market.note(product(found.product_id), 0, 2 * offset)
+        market.note(found, 0, 2 * offset + 1)
+    shard = Shard()
+    shard.apply("Epoch", encode(epoch_of(shard, "me", VENUE_TIME)).value, 0)
+    tools = {n: t for n, t in load_catalogue().items() if t.touches_account}
+    return Desk(0, 1, shard, market, rules, tools)
+
+
+@pytest.mark.parametrize(
+    ("rules", "outcome"), [(TradingRules(), "rejected"), (LOCK_STEP, "filled")]
+)
+def test_a_price_ages_by_the_market_clock(rules: TradingRules, outcome: str) -> None:
+    """In lock-step a recorded price of years ago is of now where nothing newer has come."""
+    desk = desk_of(rules, old_ticker())
+    handled = desk.handle(tool_call("momentum", "execute_trade", BUY), 0, datetime.now(UTC))
+
+    assert outcome == handled.kind
+
+
+def test_a_price_that_the_market_left_behind_is_stale() -> None:
+    """Age is what other products' tickers show to have passed; the event tells the same age."""
+    limit_s = LOCK_STEP.price_age_s_max
+    desk = desk_of(LOCK_STEP, old_ticker(), old_ticker("ETH-USD", limit_s + 1))
+    call = tool_call("momentum", "execute_trade", BUY)
+    handled = desk.handle(call, 0, datetime.now(UTC))
+    event = desk.shard.recent[-1]
+
+    assert ("rejected", "stale_price") == (handled.kind, handled.reason)
+    assert (limit_s + 1) * 1000 == event["used"]["age_ms"]
+
+
+def test_a_look_at_the_account_waits_for_prices_too() -> None:
+    """What it says depends on them; an answer that is given again waits likewise."""
+    desk, needed = desk_of(LOCK_STEP, old_ticker()), {0: 9}
+    call = tool_call("momentum", "execute_trade", BUY, ticker_offsets=needed)
+    desk.handle(call, 0, datetime.now(UTC))
+    look = tool_call("momentum", "get_portfolio", "{}", index=1, ticker_offsets=needed)
+
+    assert needed == desk.prices_needed(look, 1)
+    assert needed == desk.prices_needed(call, 0)
+
+
+def test_the_rules_on_the_roster_tell_the_pacing() -> None:
+    """Routers in lock-step wait for it."""
+    assert "lock-step" == LOCK_STEP.message(VENUE_TIME).pacing
+    assert "real-time" == TradingRules().message(VENUE_TIME).pacing
+    assert "real-time" == Rules.model_fields["pacing"].default
+
+
+async def test_prices_from_before_a_long_pause_are_known() -> None:
+    """The market may have stood still for hours when the executor starts."""
+    long_ago_ms = int((time.time() - 2 * BACKLOG_S) * 1000)
+    bus = MemoryBus(MemoryCluster(lambda: long_ago_ms))
+    await bus.start()
+    await bus.ensure_topics(topics.fixed_topics())
+    await bus.append(topics.TICKERS.name, product(), key="BTC-USD")
+    await bus.append(topics.TICKERS.name, old_ticker(), key="BTC-USD")
+    call = tool_call("momentum", "execute_trade", BUY, ticker_offsets={0: 2})
+    async with serving(bus, LOCK_STEP):
+        await bus.append(topics.COMMANDS.name, call, key="momentum")
+        (result,) = await read_until(bus, call.reply_to, ToolResult, 1)
+
+    assert result.ok, result.text
+
+
+class InOrder(MemoryBus):
+    """A bus that remembers in which order records were handed over."""
+
+    def __init__(self) -> None:
+        """Nothing was sent."""
+        super().__init__()
+        self.sent: list[tuple[str, str]] = []
+
+    async def send_bytes(
+        self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
+    ) -> "asyncio.Future[Acked]":
+        """Hand over one record."""
+        self.sent.append((topic, dict(headers)["type"].decode()))
+        return await super().send_bytes(topic, value, key=key, partition=partition, headers=headers)
+
+
+async def test_a_look_is_answered_before_the_next_order_is_decided() -> None:
+    """Else a crash between them would show the account after the order, as no other run does."""
+    bus = InOrder()
+    await bus.start()
+    await bus.ensure_topics(topics.fixed_topics())
+    await bus.append(topics.TICKERS.name, product(), key="BTC-USD")
+    await bus.append(topics.TICKERS.name, old_ticker(), key="BTC-USD")
+    look = tool_call("momentum", "get_portfolio", "{}", ticker_offsets={0: 2})
+    trade = tool_call("momentum", "execute_trade", BUY, index=1, ticker_offsets={0: 2})
+    for call in (look, trade):
+        await bus.append(topics.COMMANDS.name, call, key="momentum")
+    async with serving(bus, replace(LOCK_STEP, slippage_bps=Decimal(0))):
+        await read_until(bus, topics.EVENTS.name, OrderDecided, 1)
+        results = await read_until(bus, look.reply_to, ToolResult, 2)
+    told = [kind for _, kind in bus.sent if kind in ("ToolResult", "OrderDecided")]
+
+    assert ["ToolResult", "OrderDecided", "ToolResult"] == told
+    assert ["get_portfolio", "execute_trade"] == [r.tool for r in results]
