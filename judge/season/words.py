@@ -31,10 +31,12 @@ def _clock(known: Assumptions) -> str:
         return "No snapshot was read."
     span = f"{known.first:%Y-%m-%d %H:%M:%S} to {known.last:%Y-%m-%d %H:%M:%S} UTC"
     words = f"{known.snapshots:,} snapshots every {known.interval_s:g} s of market time, {span}"
-    if known.pacing:
-        words += f", {known.pacing}"
-    if known.speed != 1:
-        words += f", {known.speed:g} times real time"
+    if known.pacing == "lock-step":
+        words += "; lock-step: the next snapshot waits for every decision"
+    elif known.speed == 1:
+        words += "; in real time: who is slow skips snapshots"
+    else:
+        words += f"; market time runs at {known.speed:g} times the clock"
     return f"{words}; a year has 365 days of 24 hours."
 
 
