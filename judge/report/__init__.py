@@ -1,0 +1,1 @@
+"""The report of a run: from its exported records alone to a page, tables and figures."""

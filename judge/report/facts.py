@@ -1,0 +1,232 @@
+"""Everything a report says, computed from a run's exported records alone. Pure but for the reading.
+
+Reads `<run>/records/`. The same records and options give the same facts on every machine, up to the
+rounding of floating point.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from arena import __version__
+from arena.errors import UsageError
+from arena.exports import Manifest, read_manifest, read_records
+from judge.leaderboard import Leaderboard, leaderboard
+from judge.metrics import Metrics, as_columns
+from judge.season import SEASON_TOPICS, Season, SeasonBuilder
+from judge.statistics import Interval, MatrixEffects, Standing, Verdict
+from judge.statistics.effects import matrix_effects
+
+RECORDS = "records"
+FORMAT = 1
+
+Figures = dict[str, Any]  # Any: a JSON tree.
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is chosen, not measured; `figures.json` names it.
+
+    Attributes:
+        confidence: Of the intervals.
+        seed: Of the resampling.
+        pacing: What the competition says of its pacing, None where it says nothing.
+    """
+
+    confidence: float = 0.90
+    seed: int = 1
+    pacing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A run's figures.
+
+    Attributes:
+        run: Its name.
+        board: The leaderboard, with the season, metrics and verdict it was made of.
+        effects: Of the model x strategy matrix, without the baselines; None where there is none.
+        records: Topic -> SHA-256 of its exported file. ends: topic -> partition -> end offset.
+    """
+
+    run: str
+    options: Options
+    board: Leaderboard
+    effects: MatrixEffects | None
+    records: Mapping[str, str] = field(default_factory=dict)
+    ends: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+    @property
+    def season(self) -> Season:
+        """The season."""
+        return self.board.season
+
+    @property
+    def metrics(self) -> tuple[Metrics, ...]:
+        """Of each entry, in the season's order."""
+        return self.board.metrics
+
+    @property
+    def verdict(self) -> Verdict:
+        """The statistics, in the season's order."""
+        return self.board.verdict
+
+    @property
+    def order(self) -> list[int]:
+        """The entries' places in the season, in the order of the leaderboard."""
+        places = {name: place for place, name in enumerate(self.season.names)}
+        return [places[row.agent] for row in self.board.rows]
+
+    def standing(self, place: int) -> Standing:
+        """What the statistics say of an entry."""
+        return self.verdict.standings[place]
+
+
+def read_facts(directory: Path, options: Options, *, run: str = "") -> Facts:
+    """The facts of a run's directory.
+
+    Args:
+        directory: The run's; its `records/` is read.
+        options: Of the statistics.
+        run: Its name where that is not the directory's.
+
+    Raises:
+        UsageError: It has no exported records, or they lack a topic the figures need.
+        BrokenLog: A file of records is damaged.
+    """
+    folder = directory / RECORDS
+    manifest = read_manifest(folder)
+    missing = [topic for topic in SEASON_TOPICS if topic not in manifest.topics]
+    if missing:
+        raise UsageError(f"{folder} lacks {', '.join(missing)}", remedy="export the run again")
+    builder = SeasonBuilder(options.pacing)
+    for record in read_records(folder, SEASON_TOPICS):
+        builder.apply(record)
+    return make_facts(run or directory.resolve().name, builder.season(), options, manifest)
+
+
+def make_facts(
+    run: str, season: Season, options: Options, manifest: Manifest | None = None
+) -> Facts:
+    """Measure a season and judge it.
+
+    Raises:
+        UsageError: Nobody took part, or there was no snapshot.
+    """
+    if not season.entries or not season.periods:
+        raise UsageError(
+            f"run {run} has {len(season.entries)} agents and {season.periods} snapshots",
+            remedy="a report needs one of each",
+        )
+    return Facts(
+        run=run,
+        options=options,
+        board=leaderboard(season, confidence=options.confidence, seed=options.seed),
+        effects=_effects(season, options),
+        records={} if manifest is None else {t: f.sha256 for t, f in manifest.topics.items()},
+        ends=season.ends if manifest is None else manifest.ends(),
+    )
+
+
+def in_matrix(season: Season) -> list[int]:
+    """The entries that compete: what the model x strategy matrix is made of."""
+    return [n for n, entry in enumerate(season.entries) if entry.kind == "agent"]
+
+
+def _effects(season: Season, options: Options) -> MatrixEffects | None:
+    places = in_matrix(season)
+    if not places:
+        return None
+    return matrix_effects(
+        season.log_returns()[:, places],
+        [season.entries[n].strategy for n in places],
+        [season.entries[n].node for n in places],
+        confidence=options.confidence,
+        seed=options.seed,
+    )
+
+
+def figures(facts: Facts) -> Figures:
+    """Every figure as a JSON tree, with where it came from."""
+    season = facts.season
+    return {
+        "format": FORMAT,
+        "arena": __version__,
+        "run": facts.run,
+        "options": asdict(facts.options),
+        "records": dict(facts.records),
+        "ends": {t: {str(p): end for p, end in e.items()} for t, e in facts.ends.items()},
+        "account_digest": season.account_digest,
+        "season": {
+            "snapshots": season.periods,
+            "interval_s": season.interval_s,
+            "periods_per_year": season.periods_per_year,
+            "first": str(season.times[0]),
+            "last": str(season.times[-1]),
+            "products": list(season.products),
+            "hold_usd": [float(season.hold[0]), float(season.hold[-1])],
+        },
+        "entries": [_entry(facts, place) for place in range(len(season.entries))],
+        "verdict": asdict(facts.verdict),
+        "effects": None if facts.effects is None else asdict(facts.effects),
+        "evaluation": facts.board.evaluation().model_dump(mode="json"),
+    }
+
+
+def canonical(tree: Figures) -> bytes:
+    """A JSON tree as bytes, keys sorted: the same tree gives the same bytes."""
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(
+        tree,
+        default=_plain,
+        option=options | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS,
+    )
+
+
+def leaderboard_row(facts: Facts, place: int) -> dict[str, float | int | str | bool | None]:
+    """One line of `leaderboard.csv`."""
+    entry, standing = facts.season.entries[place], facts.standing(place)
+    row: dict[str, float | int | str | bool | None] = {
+        "name": entry.name,
+        "strategy": entry.strategy,
+        "model": entry.model,
+        "node": entry.node,
+        "kind": entry.kind,
+        "scripted": entry.scripted,
+        "seed": entry.seed,
+        "rank_low": standing.rank_low,
+        "rank_high": standing.rank_high,
+        "p_best": standing.p_best,
+        "psr": standing.psr,
+        "dsr": standing.dsr,
+    }
+    for name in ("total", "sharpe", "bradley_terry"):
+        found: Interval | None = getattr(standing, name)
+        row |= {f"{name}_low": None if found is None else found.low}
+        row |= {f"{name}_high": None if found is None else found.high}
+    strength = standing.bradley_terry
+    row["bradley_terry"] = None if strength is None else strength.estimate
+    return row | as_columns(facts.metrics[place])
+
+
+def _entry(facts: Facts, place: int) -> Figures:
+    return {
+        **asdict(facts.season.entries[place]),
+        **leaderboard_row(facts, place),
+        "reasons": dict(facts.metrics[place].reasons),
+    }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form here")

@@ -1,0 +1,111 @@
+"""The model x strategy matrix: what the report says of it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from judge.report import words
+from judge.report.agents import NAME_MAX
+from judge.report.facts import Facts, in_matrix
+from judge.report.tables import Cell, Head, Row, Table, name_cell, plain, tone
+from judge.statistics import Effect, MatrixEffects
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The matrix as the page shows it.
+
+    Attributes:
+        cells: [strategies][models] mean simple return of the repeats; None where none took part.
+        effects: Table of the decomposition.
+    """
+
+    strategies: tuple[str, ...]
+    models: tuple[str, ...]
+    cells: tuple[tuple[float | None, ...], ...]
+    note: str
+    caption: str
+    effects: Table | None
+
+
+def make_matrix(facts: Facts) -> Matrix | None:
+    """The matrix of the competing agents; None where there are fewer than two cells."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for place in in_matrix(facts.season):
+        entry, gain = facts.season.entries[place], facts.metrics[place].total_return
+        if gain is not None:
+            found.setdefault((entry.strategy, entry.node), []).append(gain)
+    if len(found) < 2:
+        return None
+    strategies = tuple(dict.fromkeys(strategy for strategy, _ in found))
+    models = tuple(dict.fromkeys(model for _, model in found))
+    repeats = max(len(gains) for gains in found.values())
+    return Matrix(
+        strategies=tuple(words.quote(name, NAME_MAX) for name in strategies),
+        models=tuple(words.quote(name, NAME_MAX) for name in models),
+        cells=tuple(
+            tuple(
+                float(np.mean(found[s, m])) if (s, m) in found else None for m in models
+            )
+            for s in strategies
+        ),
+        note=_note(facts.effects, repeats),
+        caption=(
+            f"Mean return over up to {repeats} repeats of each cell." if repeats > 1
+            else "Return of each cell; with one agent a cell, chance and skill can't be told apart."
+        ),
+        effects=None if facts.effects is None else _effects_table(facts.effects),
+    )  # fmt: skip
+
+
+def _note(effects: MatrixEffects | None, repeats: int) -> str:
+    if effects is None or effects.shares is None:
+        why = "" if effects is None else effects.reasons.get("shares", "")
+        return "What the strategy, the model and their pairing each add" + (
+            f"; how much of the spread each explains is unknown: {why}." if why else "."
+        )
+    named = (("strategy", "the strategy"), ("model", "the model"),
+             ("interaction", "their pairing"), ("seed", "chance between repeats"))  # fmt: skip
+    shares = ", ".join(
+        f"{text} {words.share(effects.shares[key], 0)}"
+        for key, text in named
+        if key in effects.shares
+    )
+    tests = ", ".join(
+        f"{text} p = {effects.p_values[key]:.3f}"
+        for key, text in named
+        if effects.p_values is not None and key in effects.p_values
+    )
+    words_of_tests = (
+        f" F tests against the repeats, on this market alone: {tests}." if tests else ""
+    )
+    return f"Of the variance between agents: {shares}.{words_of_tests}"
+
+
+def _effects_table(effects: MatrixEffects) -> Table | None:
+    groups: Mapping[str, tuple[Effect, ...]] = {
+        "strategy": effects.strategies,
+        "model": effects.models,
+        "pairing": effects.interactions,
+    }
+    heads = (
+        Head("part", "w stick"),
+        Head("kind", "w"),
+        Head("against the mean of the matrix", note="over the season, with its interval"),
+    )
+    rows = [
+        Row((name_cell(words.quote(effect.name, 2 * NAME_MAX)), Cell(kind, css="w"), _size(effect)))
+        for kind, group in groups.items()
+        for effect in group
+        if effect.size is not None
+    ]
+    return Table("Effects", heads, tuple(rows)) if rows else None
+
+
+def _size(effect: Effect) -> Cell:
+    found = effect.size
+    if found is None:
+        return plain(words.UNKNOWN)
+    spread = f"{words.log_change(found.low)} … {words.log_change(found.high)}"
+    return Cell(words.log_change(found.estimate), spread, tone(found.estimate), found.estimate)

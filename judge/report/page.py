@@ -1,0 +1,315 @@
+"""The report as one value, and as HTML and Markdown. Pure but for reading its own templates.
+
+The HTML is self-contained: plotly's script is inlined, nothing is loaded. A content security policy
+allows only the two scripts that are in it, by their hashes, so text of a model can't become one.
+"""
+
+import base64
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import orjson
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from arena import __version__
+from judge.metrics import Metrics
+from judge.report import plots, words
+from judge.report.agents import NAME_MAX, AgentPart, agent_part
+from judge.report.columns import (
+    decisions_table,
+    latency_table,
+    leaderboard_table,
+    offsets_table,
+    pairs_table,
+    traders,
+)
+from judge.report.facts import Facts
+from judge.report.matrix import Matrix, make_matrix
+from judge.report.sentences import (
+    agents_note,
+    curves_caption,
+    decisions_note,
+    facts_line,
+    leaderboard_note,
+    marks,
+    options_line,
+    pairs_note,
+    reason_lines,
+    sentences_of,
+)
+from judge.report.tables import Table
+
+COLORS = 8
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
+CURVES_SHOWN = 10
+"""Curves drawn at first; more are a click away."""
+
+Look = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A button that shows or hides a curve."""
+
+    key: str
+    name: str
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the templates need."""
+
+    run: str
+    name: str
+    version: str
+    facts: str
+    marks: tuple[str, ...]
+    contents: tuple[tuple[str, str], ...]
+    verdict: tuple[str, ...]
+    leaderboard: Table
+    leaderboard_note: str
+    has_intervals: bool
+    returns_caption: str
+    curves_caption: str
+    keys: tuple[Key, ...]
+    pairs: Table
+    pairs_note: str
+    matrix_note: str
+    matrix_caption: str
+    effects: Table | None
+    has_costs: bool
+    costs_caption: str
+    latency: Table
+    decisions_note: str
+    has_llm_cost: bool
+    decisions: Table
+    agents_note: str
+    agents: tuple[AgentPart, ...]
+    assumptions: tuple[str, ...]
+    method: tuple[str, ...]
+    reasons: tuple[str, ...]
+    offsets: Table
+    digest: str
+    options: str
+    script_hashes: str
+
+
+def html(facts: Facts) -> str:
+    """The whole page."""
+    matrix = make_matrix(facts)
+    plotly = get_plotlyjs().replace("</script", "<\\/script")
+    script = _template("page.js")
+    page = make_page(facts, matrix, script_hashes=f"{_hash(plotly)} {_hash(script)}")
+    # Markup: our own files, and JSON in which no character can end a script element.
+    return _render(
+        "page.html.j2",
+        escaped=True,
+        page=page,
+        style=Markup(_template("style.css")),
+        script=Markup(script),
+        plotly=Markup(plotly),
+        charts=_embed(make_charts(facts, matrix)),
+        looks=_embed(looks(facts)),
+    )
+
+
+def markdown(facts: Facts) -> str:
+    """The same without charts, in Markdown."""
+    return _render("report.md.j2", escaped=False, page=make_page(facts, make_matrix(facts)))
+
+
+def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -> Page:
+    """Everything the page says but its charts."""
+    season = facts.season
+    has_intervals = any(standing.total for standing in facts.verdict.standings)
+    return Page(
+        run=facts.run,
+        name=words.quote(facts.run, NAME_MAX),
+        version=__version__,
+        facts=facts_line(facts),
+        marks=marks(facts),
+        contents=_contents(has_intervals=has_intervals, has_matrix=matrix is not None),
+        verdict=sentences_of(facts.board.words),
+        leaderboard=leaderboard_table(facts),
+        leaderboard_note=leaderboard_note(facts),
+        has_intervals=has_intervals,
+        returns_caption=(
+            f"Dot: return. Bar: its {facts.verdict.confidence:.0%} interval, for that entry alone. "
+            "Overlapping bars don't decide who is better; the paired differences below do."
+        ),
+        curves_caption=curves_caption(facts),
+        keys=_keys(facts),
+        pairs=pairs_table(facts),
+        pairs_note=pairs_note(facts),
+        matrix_note="" if matrix is None else matrix.note,
+        matrix_caption="" if matrix is None else matrix.caption,
+        effects=None if matrix is None else matrix.effects,
+        has_costs=bool(traders(facts)),
+        costs_caption=(
+            "Latency cost is what the price moved between the snapshot an agent saw and its fill; "
+            "to the left of zero it gained."
+        ),
+        latency=latency_table(facts),
+        decisions_note=decisions_note(facts),
+        has_llm_cost=bool(_decision_costs(facts)),
+        decisions=decisions_table(facts),
+        agents_note=agents_note(facts),
+        agents=tuple(agent_part(season, n, _figures(facts.metrics[n])) for n in facts.order),
+        assumptions=season.assumptions.lines(),
+        method=facts.verdict.method,
+        reasons=reason_lines(facts.verdict.reasons),
+        offsets=offsets_table(facts),
+        digest=season.account_digest,
+        options=options_line(facts),
+        script_hashes=script_hashes,
+    )
+
+
+def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
+    """The charts by the id of their place in the page."""
+    season = facts.season
+    charts = {
+        "chart-equity": plots.equity_chart(season),
+        "chart-drawdowns": plots.drawdown_chart(season),
+    }
+    rows = []
+    for place in facts.order:
+        total = facts.standing(place).total
+        if total is not None:
+            estimate, low, high = (math.expm1(v) for v in (total.estimate, total.low, total.high))
+            rows.append((season.names[place], estimate, low, high, place))
+    if rows:
+        hold = float(season.hold[-1] / season.hold[0] - 1)
+        charts["chart-returns"] = plots.interval_chart(rows, hold)
+    if matrix is not None:
+        charts["chart-matrix"] = plots.heat_chart(matrix.strategies, matrix.models, matrix.cells)
+    if trading := traders(facts):
+        of = [facts.metrics[n] for n in trading]
+        kinds = (
+            ("fees", [m.fees_usd for m in of]),
+            ("slippage", [m.slippage_usd for m in of]),
+            ("latency", [m.latency_usd for m in of]),
+        )
+        charts["chart-costs"] = plots.cost_chart([season.names[n] for n in trading], kinds)
+    if costs := _decision_costs(facts):
+        charts["chart-decisions"] = plots.decision_chart(list(costs), list(costs.values()))
+    return charts
+
+
+def looks(facts: Facts) -> list[Look]:
+    """Colour, dash and symbol per entry.
+
+    A cell of the matrix shares a colour and a symbol, its repeats differ by dash, baselines are
+    grey. Where every pair of colour and dash is taken, they come round again.
+    """
+    found: list[Look] = []
+    cells: dict[tuple[str, str], int] = {}
+    repeats: dict[tuple[str, str], int] = {}
+    for entry in facts.season.entries:
+        group = ("", "") if entry.kind == "baseline" else (entry.strategy, entry.model)
+        repeat = repeats[group] = repeats.get(group, -1) + 1
+        if entry.kind == "baseline":
+            color, turn = "--base", repeat + 1
+        else:
+            cell = cells.setdefault(group, len(cells))
+            color, turn = f"--c{cell % COLORS}", repeat + cell // COLORS
+        symbol = SYMBOLS[(repeat if entry.kind == "baseline" else cells[group]) % len(SYMBOLS)]
+        found.append({"color": color, "dash": DASHES[turn % len(DASHES)], "symbol": symbol})
+    return found
+
+
+def _keys(facts: Facts) -> tuple[Key, ...]:
+    names = [words.quote(name, NAME_MAX) for name in facts.season.names]
+    many = len(names) > CURVES_SHOWN
+    return (
+        *(Key(str(n), names[n], not many or at < CURVES_SHOWN) for at, n in enumerate(facts.order)),
+        Key("hold", "buy and hold (computed)", shown=True),
+    )
+
+
+def _contents(*, has_intervals: bool, has_matrix: bool) -> tuple[tuple[str, str], ...]:
+    listed = (
+        ("verdict", "Verdict", True),
+        ("leaderboard", "Leaderboard", True),
+        ("returns", "Returns", has_intervals),
+        ("equity", "Equity", True),
+        ("drawdowns", "Drawdowns", True),
+        ("pairs", "Who beats whom", True),
+        ("matrix", "Strategy × model", has_matrix),
+        ("costs", "Trading costs", True),
+        ("decisions", "Cost of decisions", True),
+        ("agents", "Every agent", True),
+        ("assumptions", "Assumptions", True),
+        ("method", "Method", True),
+        ("records", "Records and check", True),
+    )
+    return tuple((anchor, text) for anchor, text, there in listed if there)
+
+
+def _decision_costs(facts: Facts) -> dict[str, float]:
+    """Name -> USD per decision, of the entries that paid or would have paid, dearest first."""
+    found = {
+        facts.season.names[n]: cost
+        for n in facts.order
+        if (cost := facts.metrics[n].usd_per_decision)
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _figures(found: Metrics) -> Sequence[tuple[str, str]]:
+    periods = words.UNKNOWN if found.drawdown_periods is None else f"{found.drawdown_periods:,}"
+    return (
+        ("equity, USD", words.usd(found.equity_usd)),
+        ("over buy and hold", words.change(found.excess_return)),
+        ("volatility, a year", words.share(found.volatility)),
+        ("Sortino", words.number(found.sortino)),
+        ("Calmar", words.number(found.calmar)),
+        ("max drawdown", f"{words.share(found.max_drawdown)} over {periods} periods"),
+        ("exposure, mean", words.share(found.exposure)),
+        ("leverage, most", words.number(found.leverage)),
+        ("cash, mean", words.share(found.cash_ratio)),
+        ("concentration", words.number(found.concentration)),
+        ("turnover", words.number(found.turnover)),
+        ("win rate", words.share(found.win_rate)),
+        ("profit factor", words.number(found.profit_factor)),
+        ("expectancy, USD", words.change_usd(found.expectancy_usd)),
+        ("held on average", words.lasted(found.average_hold_s)),
+        ("biggest win, loss", _both(found.biggest_win_usd, found.biggest_loss_usd)),
+    )
+
+
+def _both(win: float | None, loss: float | None) -> str:
+    return f"{words.change_usd(win)}, {words.change_usd(loss)}"
+
+
+def _render(name: str, *, escaped: bool, **given: object) -> str:
+    environment = Environment(
+        autoescape=escaped, undefined=StrictUndefined, trim_blocks=False, keep_trailing_newline=True
+    )
+    return environment.from_string(_template(name)).render(**given)
+
+
+@cache
+def _template(name: str) -> str:
+    return (files("judge.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _embed(tree: Any) -> Markup:  # Any: a JSON tree.
+    text = orjson.dumps(tree, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    for mark in "<>&\u2028\u2029":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return Markup(text)
+
+
+def _hash(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"'sha256-{digest}'"

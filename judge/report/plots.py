@@ -1,0 +1,211 @@
+"""The report's charts as plotly figures, colourless: the page paints them for light and dark. Pure.
+
+A trace says in `meta` what it is (`{"entry": 3}`, `{"role": "hold"}`); the page gives it colour,
+dash and symbol by that. So one description serves the screen, the night and the printer.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from judge.metrics_returns import drawdowns
+from judge.season import FloatArray, Season
+
+POINTS_MAX = 2_000
+"""Most points of one curve."""
+ROW_PX = 26
+PATTERNS = ("", "/", "x")
+
+Chart = dict[str, Any]  # Any: a plotly figure's JSON.
+
+
+def equity_chart(season: Season) -> Chart:
+    """Every entry's equity over venue time, and the buy-and-hold."""
+    traces = [
+        _line(season, season.equity[:, n], name, {"entry": n}, "%{y:,.2f} USD")
+        for n, name in enumerate(season.names)
+    ]
+    traces.append(_line(season, season.hold, "buy and hold", {"role": "hold"}, "%{y:,.2f} USD"))
+    return _chart(traces, yaxis={"title": {"text": "equity, USD"}, "tickformat": ",.0f"})
+
+
+def drawdown_chart(season: Season) -> Chart:
+    """How far each entry stands under its highest equity so far."""
+    traces = [
+        _line(season, -drawdowns(season.equity[:, n]), name, {"entry": n}, "%{y:.2%}")
+        for n, name in enumerate(season.names)
+    ]
+    traces.append(
+        _line(season, -drawdowns(season.hold), "buy and hold", {"role": "hold"}, "%{y:.2%}")
+    )
+    return _chart(traces, yaxis={"title": {"text": "below the peak"}, "tickformat": ".1%"})
+
+
+def interval_chart(rows: Sequence[tuple[str, float, float, float, int]], hold: float) -> Chart:
+    """Each entry's return with its interval, best on top, against the buy-and-hold.
+
+    Args:
+        rows: Name, return, low, high and number of the entry; best first.
+        hold: Return of the buy-and-hold.
+    """
+    traces = [
+        go.Scatter(
+            x=[value],
+            y=[name],
+            mode="markers",
+            name=name,
+            meta={"entry": n},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [high - value],
+                "arrayminus": [value - low],
+            },
+            hovertemplate="%{y}: %{x:+.2%}<extra></extra>",
+        )
+        for name, value, low, high, n in rows
+    ]
+    chart = _chart(
+        traces,
+        xaxis={"title": {"text": "return over the season"}, "tickformat": "+.1%"},
+        yaxis={"autorange": "reversed", "type": "category"},
+        height=ROW_PX * len(rows) + 90,
+        hovermode="closest",
+    )
+    chart["layout"]["shapes"] = [
+        {"type": "line", "x0": hold, "x1": hold, "y0": 0, "y1": 1, "yref": "paper"}
+    ]
+    chart["layout"]["annotations"] = [
+        {
+            "x": hold, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False,
+            "text": f"buy and hold {hold:+.2%}",
+        }
+    ]  # fmt: skip
+    return chart
+
+
+def heat_chart(
+    strategies: Sequence[str], models: Sequence[str], cells: Sequence[Sequence[float | None]]
+) -> Chart:
+    """Mean return of each strategy (row) with each model (column), the figure in its cell."""
+    known = [abs(v) for row in cells for v in row if v is not None]
+    bound = max(known, default=0.0) or 0.01
+    trace = go.Heatmap(
+        x=list(models),
+        y=list(strategies),
+        z=[list(row) for row in cells],
+        zmin=-bound,
+        zmax=bound,
+        meta={"role": "heat"},
+        texttemplate="%{z:+.2%}",
+        hovertemplate="%{y} × %{x}: %{z:+.2%}<extra></extra>",
+        xgap=3,
+        ygap=3,
+        showscale=False,
+    )
+    return _chart(
+        [trace],
+        xaxis={"type": "category", "side": "top", "title": {"text": "model"}},
+        yaxis={"type": "category", "autorange": "reversed", "title": {"text": "strategy"}},
+        height=56 * len(strategies) + 110,
+        hovermode="closest",
+    )
+
+
+def cost_chart(names: Sequence[str], costs: Sequence[tuple[str, Sequence[float]]]) -> Chart:
+    """What trading cost each entry: one bar, stacked of kinds that a pattern tells apart.
+
+    Args:
+        names: Of the entries, dearest first.
+        costs: Kind of cost and USD per entry.
+    """
+    traces = [
+        go.Bar(
+            x=list(amounts),
+            y=list(names),
+            orientation="h",
+            name=kind,
+            meta={"role": "cost", "kind": n},
+            marker={"pattern": {"shape": PATTERNS[n % len(PATTERNS)]}},
+            hovertemplate=f"%{{y}}: {kind} %{{x:,.2f}} USD<extra></extra>",
+        )
+        for n, (kind, amounts) in enumerate(costs)
+    ]
+    return _bars(traces, len(names), "USD", {"tickformat": ",.0f"})
+
+
+def decision_chart(names: Sequence[str], dollars: Sequence[float]) -> Chart:
+    """What one decision cost in model calls, USD."""
+    trace = go.Bar(
+        x=list(dollars),
+        y=list(names),
+        orientation="h",
+        meta={"role": "single"},
+        texttemplate="$%{x:.4f}",
+        textposition="auto",
+        hovertemplate="%{y}: $%{x:.5f} a decision<extra></extra>",
+    )
+    return _bars([trace], len(names), "USD per decision", {"tickformat": "$.4~f"})
+
+
+def thin(values: FloatArray, limit: int = POINTS_MAX) -> "np.ndarray[Any, np.dtype[np.intp]]":
+    """Indices of at most `limit` points that keep the ends and each stretch's lowest and highest.
+
+    Args:
+        values: [T] the curve.
+        limit: At least 4.
+    """
+    size = len(values)
+    if size <= limit:
+        return np.arange(size)
+    edges = np.linspace(0, size, (limit - 2) // 2 + 1).astype(int)
+    kept = {0, size - 1}
+    for first, last in pairwise(edges):
+        kept |= {first + int(values[first:last].argmin()), first + int(values[first:last].argmax())}
+    return np.array(sorted(kept))
+
+
+def _line(
+    season: Season, values: FloatArray, name: str, meta: dict[str, object], shown: str
+) -> go.Scatter:
+    kept = thin(values)
+    return go.Scatter(
+        x=[str(time) for time in season.times[kept].astype("datetime64[s]")],
+        y=[round(float(value), 6) for value in values[kept]],
+        mode="lines",
+        name=name,
+        meta=meta,
+        hovertemplate=f"%{{x|%d %b %H:%M:%S}}  {shown}<extra>%{{fullData.name}}</extra>",
+    )
+
+
+def _bars(traces: list[go.Bar], rows: int, title: str, xaxis: dict[str, object]) -> Chart:
+    return _chart(
+        traces,
+        barmode="relative",
+        xaxis={"title": {"text": title}, **xaxis},
+        yaxis={"type": "category", "autorange": "reversed"},
+        height=ROW_PX * rows + 90,
+        hovermode="closest",
+    )
+
+
+def _chart(traces: Sequence[object], **layout: Any) -> Chart:  # Any: plotly's layout tree.
+    """A checked figure without a template, with what all charts share."""
+    figure = go.Figure(data=list(traces))
+    figure.update_layout(
+        template=None,
+        showlegend=False,
+        autosize=True,
+        hovermode=layout.pop("hovermode", "closest"),
+        margin={"l": 8, "r": 12, "t": 28, "b": 8},
+        **layout,
+    )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    found: Chart = figure.to_plotly_json()
+    found["layout"].pop("template", None)
+    return found

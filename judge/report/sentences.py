@@ -1,0 +1,114 @@
+"""What the report says in words beside its tables. Pure."""
+
+import re
+from collections.abc import Mapping
+
+from judge.report import words
+from judge.report.agents import ROWS_MAX
+from judge.report.facts import Facts
+from judge.report.plots import POINTS_MAX
+
+REASONS_MAX = 60
+
+
+def facts_line(facts: Facts) -> str:
+    """One line under the title: how long, who, how paced."""
+    season = facts.season
+    known = season.assumptions
+    agents = sum(entry.kind == "agent" for entry in season.entries)
+    baselines = len(season.entries) - agents
+    span = words.lasted(season.periods * season.interval_s)
+    parts = [
+        f"{season.periods:,} snapshots, {span} of market",
+        f"{agents} agents and {baselines} baselines",
+    ]
+    if known.first is not None and known.last is not None:
+        parts.append(f"{known.first:%d %b %Y %H:%M} to {known.last:%d %b %Y %H:%M} UTC")
+    if known.pacing:
+        parts.append(known.pacing)
+    return " · ".join(parts)
+
+
+def marks(facts: Facts) -> tuple[str, ...]:
+    """What a figure must not be mistaken for."""
+    season = facts.season
+    agents = [entry for entry in season.entries if entry.kind == "agent"]
+    replayed = sum(spend.replayed for spend in season.llm)
+    found = ["Simulated or recorded prices" if season.assumptions.simulated else "Live prices"]
+    found.append("No real money")
+    if agents and all(entry.scripted for entry in agents):
+        found.append("Scripted rules, no LLM")
+    elif any(entry.scripted for entry in agents):
+        found.append("Some agents are scripted rules")
+    if replayed:
+        found.append(f"{replayed:,} recorded replies replayed")
+    return tuple(found)
+
+
+def sentences_of(verdict: str) -> tuple[str, ...]:
+    """The verdict cut behind its first sentence, which is shown largest."""
+    found = re.split(r"(?<=[^.]\.) (?=[A-Z])", verdict, maxsplit=1)
+    return tuple(found)
+
+
+def leaderboard_note(facts: Facts) -> str:
+    """How the table is read."""
+    return (
+        "By rank set, then by return. A rank set holds every rank the evidence leaves open; intervals are "
+        f"{facts.verdict.confidence:.0%}. Click a head to sort, point at one to read what it means."
+    )
+
+
+def curves_caption(facts: Facts) -> str:
+    """How the curves are drawn."""
+    text = (
+        "Marked at the best bid before each snapshot's orders. Dotted: equal-weight buy and hold."
+    )
+    points = len(facts.season.times)
+    if points > POINTS_MAX:
+        text += (
+            f" Of {points:,} points at most {POINTS_MAX:,} are drawn: the lowest and highest of "
+            "each stretch, so no extreme is lost; equity.parquet holds all."
+        )
+    return text
+
+
+def pairs_note(facts: Facts) -> str:
+    """How the matrix is read."""
+    level = facts.verdict.claim_level
+    return (
+        "How much more money the row ended with than the column, on the same snapshots, with the "
+        f"{facts.verdict.confidence:.0%} interval of that pair alone. ▲ the row beats the column, "
+        f"▼ it loses to it: decided over all pairs at once, false in at most {level:.0%} of "
+        "seasons. No mark: not separated."
+    )
+
+
+def decisions_note(facts: Facts) -> str:
+    """What a decision's cost is made of."""
+    if all(entry.scripted for entry in facts.season.entries):
+        return "Every reply came from scripted rules, which cost nothing."
+    return "A scripted entry costs nothing; where a model's price is unknown its cost is too (–)."
+
+
+def agents_note(facts: Facts) -> str:
+    """What the agents' parts hold, and how much of it."""
+    return (
+        "Open an agent to read what it did and why, in its own words. The page shows about "
+        f"{ROWS_MAX:,} trades and as many turns in all; fills.csv and the records hold every one."
+    )
+
+
+def options_line(facts: Facts) -> str:
+    """What was chosen rather than measured."""
+    chosen = facts.options
+    return f"Confidence {chosen.confidence:g}, seed of the resampling {chosen.seed}."
+
+
+def reason_lines(reasons: Mapping[str, str]) -> tuple[str, ...]:
+    """Why figures are missing, one line each, up to a bound."""
+    lines = [f"{words.quote(key, 160)}: {words.quote(why, 300)}" for key, why in reasons.items()]
+    if len(lines) > REASONS_MAX:
+        more = len(lines) - REASONS_MAX
+        return (*lines[:REASONS_MAX], f"and {more:,} more, all in figures.json")
+    return tuple(lines)

@@ -1,0 +1,87 @@
+"""Figures as people read them: signs shown, separators, a real minus, never a bare None. Pure."""
+
+import math
+import re
+from datetime import timedelta
+
+UNKNOWN = "–"
+MINUS = "−"
+UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+)
+"""Control, zero-width and direction-changing characters: hostile text hides behind them."""
+
+
+def usd(amount: float | None, digits: int = 2) -> str:
+    """An amount of money: "100,412.77"."""
+    return UNKNOWN if amount is None else _signed(f"{amount:,.{digits}f}")
+
+
+def change_usd(amount: float | None, digits: int = 2) -> str:
+    """A gain or loss: "+38.20"."""
+    return UNKNOWN if amount is None else _signed(f"{amount:+,.{digits}f}")
+
+
+def share(ratio: float | None, digits: int = 1) -> str:
+    """A share of a whole: 0.25 is "25.0 %"."""
+    return UNKNOWN if ratio is None else f"{_signed(f'{ratio * 100:.{digits}f}')} %"
+
+
+def change(ratio: float | None, digits: int = 2) -> str:
+    """A relative change: 0.0041 is "+0.41 %"."""
+    return UNKNOWN if ratio is None else f"{_signed(f'{ratio * 100:+,.{digits}f}')} %"
+
+
+def log_change(log_return: float | None, digits: int = 2) -> str:
+    """A log return as the relative change it stands for."""
+    return UNKNOWN if log_return is None else change(math.expm1(log_return), digits)
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A plain figure: "1.37"."""
+    return UNKNOWN if value is None else _signed(f"{value:,.{digits}f}")
+
+
+def count(value: float | None) -> str:
+    """A whole number with separators."""
+    return UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def llm_usd(amount: float | None) -> str:
+    """What models cost, in as many digits as small sums need: "$0.0031"."""
+    if amount is None:
+        return UNKNOWN
+    return f"${amount:,.2f}" if amount >= 100 or amount == 0 else f"${amount:,.4f}"
+
+
+def lasted(seconds: float | None) -> str:
+    """A length of time in its two largest units: "1 h 12 min"."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = timedelta(seconds=seconds) // timedelta(minutes=1)
+    days, rest = divmod(minutes, 24 * 60)
+    hours, minutes = divmod(rest, 60)
+    parts = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n]
+    return " ".join(parts[:2])
+
+
+def rank_set(low: int, high: int) -> str:
+    """The ranks that are left open: "1" or "1–4"."""
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def quote(text: str, limit: int) -> str:
+    """Foreign text made harmless to the eye: unprintable characters shown, cut at a bound."""
+    shown = UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text.strip())
+    return shown if len(shown) <= limit else f"{shown[:limit].rstrip()} …"
+
+
+def _signed(text: str) -> str:
+    """A real minus; a figure that rounds to zero has no sign."""
+    if not re.search("[1-9]", text):
+        return text.lstrip("+-")
+    return text.replace("-", MINUS, 1)
