@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "router": ("routers.cli:router", "Run one agent."),
     "routers": ("routers.cli:routers", "Run several agents in one process."),
     "tools": ("trading_tools.cli:app", "Serve the trading tools and execute orders."),
+    "judge": ("judge.cli:judge", "Say what the records can and cannot tell."),
     "dashboard": ("dashboard.cli:dashboard", "Show the arena in the terminal."),
 }
 

@@ -33,8 +33,9 @@ def verdict_words(season: Season, verdict: Verdict, ranked: Sequence[str]) -> st
 
 
 def _why_none(verdict: Verdict) -> str:
-    reason = verdict.reasons.get("pairs") or verdict.reasons.get("detectable")
-    return f"no verdict: {reason or 'a single agent has nobody to be compared with'}"
+    if len(verdict.standings) == 1:
+        return "no verdict: a single agent has nobody to be compared with"
+    return f"no verdict: {verdict.reasons.get('pairs') or verdict.reasons.get('detectable', '')}"
 
 
 def _top(season: Season, verdict: Verdict, ranked: Sequence[str]) -> str:

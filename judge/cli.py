@@ -1,0 +1,68 @@
+"""`arena judge`: flags and words of the judge."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from arena import logs
+from arena.commands.where import Prefix, Run, Servers, find_arena
+from arena.messages import Evaluation
+
+
+def judge(
+    bootstrap_servers: Servers = None,
+    prefix: Prefix = None,
+    run_name: Run = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Read to the end of the topics, print, and leave.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the evaluation as JSON; implies --once.")
+    ] = False,
+    confidence: Annotated[
+        float, typer.Option("--confidence", help="Of every interval.", min=0.5, max=0.99)
+    ] = 0.90,
+    seed: Annotated[int, typer.Option("--seed", help="Of the resampling.", min=0)] = 1,
+    resamples: Annotated[
+        int, typer.Option("--resamples", help="Bootstrap replications.", min=200, max=100_000)
+    ] = 2_000,
+) -> None:
+    """Judge the contest: who is ahead, and what the records can and cannot tell.
+
+    It folds the topics of a run and publishes an evaluation after each settled snapshot, rarer as
+    the season grows; the dashboard shows the newest. Two judges with the same flags say the same,
+    whenever they were started. With --once it prints the leaderboard of all that was recorded.
+
+    Example: arena judge --once
+    """
+    from arena.bus.kafka import KafkaBus
+    from arena.node import Node, run_async, run_node
+    from judge.leaderboard_words import render
+    from judge.service import Judge, Settings, judge_once
+
+    asked = Settings(confidence=confidence, seed=seed, resamples=resamples)
+    live = not once and not as_json
+    with find_arena(bootstrap_servers, prefix, run_name, start_broker=not live) as where:
+        if live:
+
+            async def serve(node: Node) -> None:
+                await Judge(node, asked).serve()
+
+            run_node("judge", "judge", where.settings, serve)
+
+        async def print_once() -> None:
+            bus = KafkaBus(where.settings, client_id="arena-judge-once")
+            await bus.start()
+            try:
+                evaluation = await judge_once(bus, asked)
+            finally:
+                await bus.close()
+            sys.stdout.write((_json(evaluation) if as_json else render(evaluation)) + "\n")
+
+        logs.configure(where.settings, node="judge")
+        run_async(print_once)
+
+
+def _json(evaluation: Evaluation) -> str:
+    return evaluation.model_dump_json(indent=2)

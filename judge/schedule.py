@@ -1,0 +1,53 @@
+"""Which evaluations are made: a rule of the records alone, so that every judge follows the same.
+
+An evaluation costs more the longer a season lasts, so they become rarer as it grows: after every
+snapshot at first, then after every 2nd, 4th, ... one. Only the newest one that is due is made; a
+judge that joined late, or fell behind, leaves the older ones out. Pure.
+"""
+
+from datetime import timedelta
+
+from judge.season import SeasonBuilder
+
+EVALUATIONS_PER_DOUBLING = 32
+"""About so many evaluations are made while a season doubles its length."""
+SETTLE_S = 120.0
+"""Our seconds after which a snapshot is settled though an agent has not answered it."""
+
+
+def stride(snapshots: int) -> int:
+    """After every how many snapshots a season of this length is evaluated: a power of two."""
+    share = max(snapshots // EVALUATIONS_PER_DOUBLING, 1)
+    return 1 << (share.bit_length() - 1)
+
+
+def newest_due(builder: SeasonBuilder) -> int | None:
+    """Index of the newest settled snapshot after which the season is evaluated, or None."""
+    slowest = _slowest(builder)
+    for index in range(builder.snapshots - 1, -1, -1):
+        count = index + 1
+        if count % stride(count) == 0 and (index <= slowest or _old(builder, index)):
+            return index
+    return None
+
+
+def _slowest(builder: SeasonBuilder) -> int:
+    """The newest snapshot that every agent has answered, or is not due to answer.
+
+    An agent of the roster that has not decided anything yet has answered none.
+    """
+    index, folded = builder.folded.market.index, builder.folded
+    turns = folded.thinking.turns
+    settled = []
+    for agent in folded.roster.keys() | turns.keys():
+        spec = folded.roster.get(agent)
+        passed_over = spec.cadence - 1 if spec else 0
+        newest = index.get(turns[agent][-1].snapshot_id) if turns.get(agent) else None
+        settled.append(-1 if newest is None else newest + passed_over)
+    return min(settled, default=-1)
+
+
+def _old(builder: SeasonBuilder, index: int) -> bool:
+    points = builder.folded.market.points
+    age = points[-1].published_at - points[index].published_at
+    return age > timedelta(seconds=SETTLE_S)

@@ -1,0 +1,172 @@
+"""The judge as a process: folds a season as it goes, and says what it proves.
+
+Reads arena.roster, market.snapshots, account.events, agent.turns and llm.calls from their start,
+and judge.evaluations for what was said already. Writes judge.evaluations. It keeps nothing else:
+after a restart it folds anew and does not say again what stands in the topic. Any number of judges
+may run; with the same settings they write the same bytes under the same id.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from arena import topics
+from arena.bus.base import Bus, LogReader, Record
+from arena.clock import Clock, SystemClock
+from arena.errors import DependencyMissing, Malformed
+from arena.messages import Evaluation
+from arena.node import Node
+from judge.leaderboard import CONFIDENCE, RESAMPLES, SEED, evaluation_id, leaderboard
+from judge.schedule import newest_due
+from judge.season import SEASON_TOPICS, Season, SeasonBuilder
+
+READ_TIMEOUT_S = 0.5
+RECORDS_PER_READ = 500
+CATCH_UP_S = 60.0
+"""Longest time without a record before reading to the end is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a judge is asked: two that are asked the same answer the same."""
+
+    confidence: float = CONFIDENCE
+    seed: int = SEED
+    resamples: int = RESAMPLES
+
+    def id_of(self, snapshot_id: str) -> str:
+        """The id of the evaluation up to a snapshot."""
+        return evaluation_id(snapshot_id, self.confidence, self.seed, self.resamples)
+
+    def evaluate(self, season: Season) -> Evaluation:
+        """Judge a season."""
+        return leaderboard(
+            season, confidence=self.confidence, seed=self.seed, resamples=self.resamples
+        ).evaluation()
+
+
+async def judge_once(bus: Bus, settings: Settings, clock: Clock | None = None) -> Evaluation:
+    """Read the season to the ends of its topics as they are now, and judge it.
+
+    Raises:
+        DependencyMissing: The broker stopped answering on the way.
+    """
+    await bus.ensure_topics(_season_specs())
+    reader = await bus.log_reader(*SEASON_TOPICS)
+    builder = SeasonBuilder()
+    try:
+        await _read_to(reader, await reader.end_offsets(), builder.apply, clock or SystemClock())
+    finally:
+        await reader.close()
+    return await asyncio.to_thread(lambda: settings.evaluate(builder.season()))
+
+
+def _season_specs() -> list[topics.TopicSpec]:
+    return [topics.spec_of(name) for name in (*SEASON_TOPICS, topics.EVALUATIONS.name)]
+
+
+class Judge:
+    """Serves evaluations until cancelled.
+
+    Attributes:
+        builder: The season so far. said: Ids of evaluations that stand in the topic.
+    """
+
+    def __init__(self, node: Node, settings: Settings) -> None:
+        """Know nothing yet."""
+        self.node = node
+        self.settings = settings
+        self.builder = SeasonBuilder()
+        self.said: set[str] = set()
+
+    async def serve(self) -> None:
+        """Fold, and publish an evaluation whenever one is due."""
+        node = self.node
+        await node.bus.ensure_topics(_season_specs())
+        reader = await node.bus.log_reader(*SEASON_TOPICS, topics.EVALUATIONS.name)
+        try:
+            await self._catch_up(reader)
+            node.status = "running"
+            node.log.info("judging", snapshots=self.builder.snapshots, said=len(self.said))
+            while True:
+                await self._say(reader)
+                for record in await reader.read(
+                    timeout_s=READ_TIMEOUT_S, max_records=RECORDS_PER_READ
+                ):
+                    self.apply(record)
+        finally:
+            await reader.close()
+
+    def apply(self, record: Record) -> None:
+        """Fold one record."""
+        if record.topic != topics.EVALUATIONS.name:
+            self.builder.apply(record)
+            return
+        try:
+            message = record.message()
+        except Malformed as error:
+            where = f"{record.topic}[{record.partition}]@{record.offset}"
+            self.node.log.warning("unreadable evaluation", record=where, error=str(error))
+            return
+        if isinstance(message, Evaluation):
+            self.said.add(message.evaluation_id)
+
+    async def _catch_up(self, reader: LogReader) -> None:
+        await _read_to(reader, await reader.end_offsets(), self.apply, self.node.clock)
+
+    async def _say(self, reader: LogReader) -> None:
+        index = newest_due(self.builder)
+        if index is None or self._is_said(index):
+            return
+        # The turns of the snapshot were read; its orders were decided before they ended, so they
+        # stand in the log by now, but perhaps not yet in the fold.
+        await self._catch_up(reader)
+        if self._is_said(index):
+            return
+        began = time.perf_counter()
+        season = self.builder.season(index)
+        evaluation = await asyncio.to_thread(self.settings.evaluate, season)
+        await self.node.bus.append(topics.EVALUATIONS.name, evaluation, key=evaluation.snapshot_id)
+        self.said.add(evaluation.evaluation_id)
+        took_ms = (time.perf_counter() - began) * 1000
+        self.node.counters["evaluations"] += 1
+        self.node.gauges["evaluation_ms"] = round(took_ms, 1)
+        self.node.details["verdict"] = evaluation.verdict
+        self.node.log.info(
+            "evaluated",
+            evaluation_id=evaluation.evaluation_id,
+            snapshots=evaluation.snapshots,
+            verdict=evaluation.verdict,
+            duration_ms=round(took_ms, 1),
+        )
+
+    def _is_said(self, index: int) -> bool:
+        point = self.builder.folded.market.points[index]
+        return self.settings.id_of(point.snapshot_id) in self.said
+
+
+async def _read_to(
+    reader: LogReader,
+    ends: Mapping[tuple[str, int], int],
+    apply: Callable[[Record], None],
+    clock: Clock,
+) -> None:
+    """Read until every partition is at its end.
+
+    Raises:
+        DependencyMissing: Nothing came for `CATCH_UP_S` though the ends were not reached.
+    """
+    heard_s = clock.monotonic()
+    while any(reader.position(topic, partition) < end for (topic, partition), end in ends.items()):
+        records = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=RECORDS_PER_READ)
+        for record in records:
+            apply(record)
+        if records:
+            heard_s = clock.monotonic()
+            await asyncio.sleep(0)
+        elif clock.monotonic() - heard_s > CATCH_UP_S:
+            raise DependencyMissing(
+                f"no record came for {CATCH_UP_S:g} s before the end of the topics",
+                remedy="is the broker alive? arena status shows it",
+            )

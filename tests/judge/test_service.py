@@ -1,0 +1,180 @@
+"""Judges over a real Kafka: the same bytes whenever they were started, and nothing said twice."""
+
+import asyncio
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from arena import topics
+from arena.bus.base import Bus, Record
+from arena.bus.kafka import KafkaBus
+from arena.clock import SystemClock
+from arena.messages import Evaluation
+from arena.node import Node, serve_node
+from arena.settings import Settings as ArenaSettings
+from judge.leaderboard_words import render
+from judge.schedule import newest_due, stride
+from judge.season import SeasonBuilder
+from judge.service import Judge, Settings, judge_once
+from tests.dashboard.publishing import ROOT, environment, publish
+from tests.dashboard.scenario import Scenario
+
+DEADLINE_S = 40.0
+ASKED = Settings(resamples=300)
+
+
+@asynccontextmanager
+async def running(settings: ArenaSettings, name: str) -> AsyncIterator[Judge]:
+    """A judge with a connection of its own."""
+    bus = KafkaBus(settings, client_id=name)
+    judges: list[Judge] = []
+
+    async def serve(node: Node) -> None:
+        judges.append(Judge(node, ASKED))
+        await judges[0].serve()
+
+    task = asyncio.create_task(serve_node(Node("judge", name, settings, bus, SystemClock()), serve))
+    try:
+        await until(lambda: bool(judges) or task.done())
+        yield judges[0]
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait until something is true, at most `DEADLINE_S`."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not true():
+            await asyncio.sleep(0.05)
+
+
+async def said(bus: Bus) -> list[Record]:
+    """Everything in the topic of evaluations."""
+    reader = await bus.log_reader(topics.EVALUATIONS.name)
+    found: list[Record] = []
+    ends = await reader.end_offsets()
+    while any(reader.position(t, p) < end for (t, p), end in ends.items()):
+        found += await reader.read(timeout_s=0.2)
+    await reader.close()
+    return found
+
+
+def id_after(scenario: Scenario) -> str:
+    """The id of the evaluation after the scenario's newest snapshot."""
+    assert scenario.newest is not None
+    return ASKED.id_of(scenario.newest.snapshot_id)
+
+
+async def test_two_judges_started_at_different_times_say_the_same(
+    bus: KafkaBus, settings: ArenaSettings
+) -> None:
+    """One judge from the start, one from the middle: equal bytes under equal ids, at every time."""
+    scenario = Scenario().run(30)
+    async with running(settings, "early") as early:
+        place = await publish(bus, scenario)
+        await until(lambda: id_after(scenario) in early.said)
+        async with running(settings, "late") as late:
+            scenario.run(34)
+            await publish(bus, scenario, place)
+            await until(lambda: id_after(scenario) in early.said & late.said)
+
+    values = defaultdict(set)
+    for record in await said(bus):
+        message = record.message()
+        assert isinstance(message, Evaluation)
+        values[message.evaluation_id].add(record.value)
+    assert {1} == {len(found) for found in values.values()}
+    newest = next(iter(values[id_after(scenario)]))
+    assert newest is not None
+    assert Evaluation.model_validate_json(newest).snapshots == 64
+
+
+async def test_a_restarted_judge_says_nothing_twice(bus: KafkaBus, settings: ArenaSettings) -> None:
+    """What stands in the topic is not said again by a judge that folds from the start."""
+    scenario = Scenario().run(5)
+    await publish(bus, scenario)
+    async with running(settings, "first") as first:
+        await until(lambda: id_after(scenario) in first.said)
+    before = await said(bus)
+    async with running(settings, "second") as second:
+        await until(lambda: second.node.status == "running")
+        await until(lambda: id_after(scenario) in second.said)
+        assert second.node.counters["evaluations"] == 0
+
+    assert [r.value for r in before] == [r.value for r in await said(bus)]
+
+
+async def test_a_judge_asked_once_prints_the_same_bytes_at_any_time(
+    bus: KafkaBus, settings: ArenaSettings
+) -> None:
+    """Two commands on the same topics print the same, as text and as JSON."""
+    await publish(bus, Scenario().run(70))
+
+    async def printed(*flags: str) -> bytes:
+        command = [sys.executable, "-m", "arena", "judge", "--resamples", "300", *flags]
+        done = await asyncio.to_thread(
+            subprocess.run,
+            command,
+            cwd=ROOT,
+            env=environment(settings),
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=True,
+        )
+        return done.stdout
+
+    first = (await printed("--once"), await printed("--json"))
+    second = (await printed("--once"), await printed("--json"))
+
+    assert first == second
+    evaluation = await judge_once(bus, ASKED)
+    assert evaluation == Evaluation.model_validate_json(first[1])
+    assert render(evaluation) + "\n" == first[0].decode()
+
+
+def test_evaluations_become_rarer_as_a_season_grows() -> None:
+    """The stride is a power of two that grows with the season, never with time."""
+    assert [1, 1, 1, 2, 2, 4, 512] == [stride(n) for n in (0, 1, 63, 64, 127, 128, 23_040)]
+
+
+def test_a_snapshot_is_due_when_every_turn_on_it_is_in() -> None:
+    """An evaluation waits for the slowest agent."""
+    scenario = Scenario().run(3)
+    builder = SeasonBuilder()
+    for record in scenario.records:
+        builder.apply(record)
+    assert newest_due(builder) == 2
+
+    before = len(scenario.records)
+    scenario.snapshot()
+    started = [scenario.begin_turn(name) for name, _, _ in scenario.agents]
+    for one in started[1:]:
+        scenario.end_turn(one, None, "")
+    for record in scenario.records[before:]:
+        builder.apply(record)
+    assert newest_due(builder) == 2
+
+    before = len(scenario.records)
+    scenario.end_turn(started[0], None, "")
+    for record in scenario.records[before:]:
+        builder.apply(record)
+    assert newest_due(builder) == 3
+
+
+def test_a_dead_agent_is_not_waited_for_for_ever() -> None:
+    """Some minutes later a snapshot counts as settled without the agent that fell silent."""
+    scenario = Scenario().run(2)
+    builder = SeasonBuilder()
+    silent = scenario.agents[0]
+    scenario.agents = scenario.agents[1:]
+    scenario.run(1)
+    scenario.advance(130 * scenario.speed)
+    scenario.snapshot()
+    for record in scenario.records:
+        builder.apply(record)
+
+    assert silent[0] in builder.folded.roster
+    assert newest_due(builder) == 2
