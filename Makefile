@@ -16,7 +16,7 @@ compete: ## a contest of about two minutes, to its report (ARGS='--json outcome.
 	@ARENA_STEP='[1/6]' $(RUNTIME) $(PYTHON) -m arena compete run examples/competition.toml $(ARGS)
 
 verdict-check: ## does the verdict raise false alarms? tournaments without a difference
-	@$(RUNTIME) $(PYTHON) -m arena judge check $(ARGS)
+	@$(RUNTIME) $(PYTHON) -m arena verdict-check $(ARGS)
 
 test: ## every test, against one real Kafka (ARGS='tests/arena -k fold')
 	@$(DEV) $(PYTHON) -m pytest $(ARGS)

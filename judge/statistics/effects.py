@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from judge.statistics.resample import choose_block_length, draw_stationary
-from judge.statistics.student import is_constant, studentise_means
+from judge.statistics.student import ROUNDING, is_constant, studentise_means
 from judge.statistics.types import Effect, FloatArray, Interval, MatrixEffects
 from judge.statistics.verdict import PERIODS_MIN, thinned
 
@@ -44,7 +44,8 @@ def matrix_effects(
         resamples: Bootstrap replications.
 
     Returns:
-        Effects as season totals of log returns.
+        Effects as season totals of log returns. Every interval stands for itself alone: which
+        agent beats which is decided by `judge_returns`, not here.
 
     Raises:
         ValueError: Where the three arguments do not have the same number of agents.
@@ -128,6 +129,7 @@ def _sizes(
     size = float(np.abs(returns).max())
     means = np.stack([returns[:, list(cell)].mean(axis=1) for cell in cells], axis=1)
     series, _ = thinned(effect_series(means.reshape(-1, *shape)))
+    series = np.where(np.abs(series).max(axis=0) <= ROUNDING * size, 0.0, series)
     constant = is_constant(series, size)
     block_length = 1.0 if constant.all() else choose_block_length(series[:, ~constant])
     rng = np.random.default_rng([seed, 3])
@@ -140,7 +142,22 @@ def _sizes(
     ]
     if None in found:
         reasons["effects"] = "too few resamples have any variance"
-    return found
+    return [
+        size if here else None for size, here in zip(found, _exists(shape, reasons), strict=True)
+    ]
+
+
+def _exists(shape: tuple[int, int], reasons: dict[str, str]) -> list[bool]:
+    """Which effects there are: a factor with one level has none, nor has its interaction."""
+    rows, columns = shape
+    for levels, factor in ((rows, "strategies"), (columns, "models")):
+        if levels == 1:
+            reasons[factor] = reasons["interactions"] = f"there is only one of the {factor}"
+    return [
+        *[rows > 1] * rows,
+        *[columns > 1] * columns,
+        *[rows > 1 and columns > 1] * (rows * columns),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from scipy.special import ndtri
 
 POWER = 0.80
 """The chance with which a detectable difference is found (Cohen 1988's convention)."""
@@ -21,7 +22,7 @@ def detectable_difference(error: float, critical: float, *, power: float = POWER
         critical: The |t| that has to be passed; family-wise where there are several pairs.
         power: The wanted chance.
     """
-    return float((critical + stats.norm.ppf(power)) * error)
+    return float((critical + ndtri(power)) * error)
 
 
 def normal_critical_value(agents: int, level: float) -> float:

@@ -4,7 +4,7 @@ Ratios here are per period, not annualised; both probabilities are the same eith
 """
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from judge.statistics.types import FloatArray
 
@@ -26,11 +26,11 @@ def probabilistic_sharpe(returns: FloatArray, benchmark: float = 0.0) -> float:
         Between 0 and 1.
     """
     ratio = sharpe_ratio(returns)
-    skew = float(stats.skew(returns))
-    kurtosis = float(stats.kurtosis(returns, fisher=False))
+    scores = (returns - returns.mean()) / returns.std()
+    skew, kurtosis = float((scores**3).mean()), float((scores**4).mean())
     spread = 1.0 - skew * ratio + (kurtosis - 1.0) / 4.0 * ratio**2
     score = (ratio - benchmark) * np.sqrt(returns.size - 1.0) / np.sqrt(spread)
-    return float(stats.norm.cdf(score))
+    return float(ndtr(score))
 
 
 def expected_best_sharpe(ratios: FloatArray) -> float:
@@ -47,8 +47,8 @@ def expected_best_sharpe(ratios: FloatArray) -> float:
         In the unit of the ratios.
     """
     trials = ratios.size
-    luck = (1.0 - EULER_MASCHERONI) * stats.norm.ppf(1.0 - 1.0 / trials)
-    luck += EULER_MASCHERONI * stats.norm.ppf(1.0 - 1.0 / (trials * np.e))
+    luck = (1.0 - EULER_MASCHERONI) * ndtri(1.0 - 1.0 / trials)
+    luck += EULER_MASCHERONI * ndtri(1.0 - 1.0 / (trials * np.e))
     return float(ratios.std(ddof=1) * luck)
 
 
