@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "routers": ("routers.cli:routers", "Run several agents in one process."),
     "tools": ("trading_tools.cli:app", "Serve the trading tools and execute orders."),
     "judge": ("judge.cli:judge", "Say what the records can and cannot tell."),
+    "verdict-check": ("judge.check:verdict_check", "Try the judge on seasons with a known truth."),
     "dashboard": ("dashboard.cli:dashboard", "Show the arena in the terminal."),
 }
 
