@@ -80,7 +80,7 @@ class CompetitionTable(Table):
     decision_deadline_s: float = Field(default=60.0, ge=0.1, le=3_600)
     replies: Literal["live", "record", "replay"] = "live"
     replies_file: str = Field(default="replies.jsonl", min_length=1)
-    confidence: float = Field(default=0.90, ge=0.5, le=0.999)
+    confidence: float = Field(default=0.90, ge=0.5, le=0.99)
     seed: int = Field(default=1, ge=0)
     llm_budget_usd: Decimal | None = Field(default=None, gt=0)
     judge: bool = True

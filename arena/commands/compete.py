@@ -197,7 +197,8 @@ def _say_stopped(
     contest: Contest, run: ArenaRun, ending: Ending, signals: StopSignals, *, durable: bool
 ) -> int:
     """What remains of a contest that is not over, and its exit code."""
-    print(f"\n {ending.text[:1].upper()}{ending.text[1:]}; no process is left.")
+    colon = ":" if ending.why is End.FAILED else ""
+    print(f"\n Stopped{colon} {ending.text}; no process is left.")
     if durable:
         print(f" Records: {run.directory}\n To go on: {_resume_words(contest.directory)}")
     else:

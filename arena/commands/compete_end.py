@@ -41,15 +41,16 @@ def finish(
     """
     print(flush=True)
     manifest = asyncio.run(_export(begin, steps.show))
+    document = outcome(begin, tally, ending, manifest)
+    if json_file is not None:
+        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     steps.show(Step(REPORT, "computing the verdict"))
     said = _report(begin)
     steps.show(Step(REPORT, str(begin.directory / REPORT), finished=True))
-    print(f"\n{said.rstrip()}\n" if said.strip() else "")
-    document = outcome(begin, tally, ending, manifest)
+    print(f"\n{said.strip()}\n")
     for line in _last_words(begin, tally, ending, document):
         print(f" {line}".rstrip())
     if json_file is not None:
-        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         print(f" Written: {json_file}")
 
 

@@ -43,7 +43,7 @@ class Ending:
     """How it ended.
 
     Attributes:
-        why: In one word. text: in one sentence, "" where all snapshots are done.
+        why: In one word. text: what goes on behind "stopped" or "cut short", "" after the end.
         elapsed_s: Of this part, wall time.
     """
 
@@ -124,9 +124,9 @@ class Holder:
         """The first of the reasons to end that holds now."""
         budget = self._contest.llm_budget_usd
         if signals.received is not None:
-            return Ending(End.STOPPED, "stopped", elapsed_s)
+            return Ending(End.STOPPED, f"by {signals.received.name}", elapsed_s)
         if self._run.supervisor.foreground_ended:
-            return Ending(End.STOPPED, "stopped at the dashboard", elapsed_s)
+            return Ending(End.STOPPED, "at the dashboard", elapsed_s)
         if self._is_done():
             return Ending(End.DONE, "", elapsed_s)
         if lost := self._given_up():
@@ -137,7 +137,7 @@ class Holder:
             text = f"the prices ended after {self.tally.snapshots} of {self.tally.wanted} snapshots"
             return Ending(End.SHORT, text, elapsed_s)
         if self._seconds is not None and elapsed_s >= self._seconds:
-            return Ending(End.STOPPED, f"stopped after {self._seconds:g} s, as asked", elapsed_s)
+            return Ending(End.STOPPED, f"after {self._seconds:g} s, as asked", elapsed_s)
         return None
 
     def _is_done(self) -> bool:

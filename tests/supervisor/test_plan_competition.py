@@ -84,7 +84,7 @@ def test_a_start_in_another_zone_is_told_in_utc() -> None:
 
 def test_a_contest_in_real_time_is_an_arena_with_a_judge() -> None:
     """Nothing waits: the venue, the tools and the routers run as ever."""
-    text = TEXT.replace('"replay"', '"exchange"').replace("[compet", "[dashboard]\n[compet")
+    text = TEXT.replace('"replay"', '"exchange"')
     found = planned(text.replace("snapshots = 12", 'snapshots = 12\npacing = "real-time"'))
 
     assert list(found)[:2] == ["exchange", "connector"]

@@ -235,7 +235,7 @@ def test_every_cell_has_every_repeat_once(strategies: int, models: int, repeats:
             "repeats = 2",
             "confidence = 90",
             "line 16: [competition] confidence: 90 cannot be used: input should be less than or "
-            "equal to 0.999",
+            "equal to 0.99",
         ),
         (
             'name = "rules"',
