@@ -4,7 +4,7 @@ What they do is in `connectors.coinbase` and `connectors.exchange`, loaded by th
 it.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +37,14 @@ Interval = Annotated[
     float,
     typer.Option("--min-interval", help="Seconds of venue time between snapshots.", min=0.0),
 ]
+Prices = Annotated[
+    list[Path] | None,
+    typer.Option("--prices", help="Candles of one minute, CSV or Parquet, one per product."),
+]
+REPLAY_EXAMPLES = (
+    "Example: arena connector replay --frames day.jsonl.zst --speed 10\n\n"
+    "Example: arena connector replay --lock-step --agents momentum --snapshots 120"
+)
 
 
 @connector_app.command(epilog="Example: arena connector coinbase --products BTC-USD SOL-USD")
@@ -98,22 +106,85 @@ def coinbase(
     )
 
 
-@connector_app.command(epilog="Example: arena connector replay --frames day.jsonl.zst --speed 10")
+@connector_app.command(epilog=REPLAY_EXAMPLES)
 def replay(
-    frames: Annotated[Path, typer.Option("--frames", help="A recording made with --record.")],
+    frames: Annotated[
+        Path | None, typer.Option("--frames", help="A recording made with --record.")
+    ] = None,
     speed: Annotated[
-        float, typer.Option("--speed", help="Recorded seconds per wall second.", min=0.001)
+        float,
+        typer.Option("--speed", help="Of --frames: recorded seconds per wall second.", min=0.001),
     ] = 1.0,
     products: Annotated[
-        list[str] | None, typer.Option("--products", help="Only these. [all in the recording]")
+        list[str] | None,
+        typer.Option("--products", help="Only these. [all in the recording, or one per file]"),
+    ] = None,
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PRODUCT|FILE]...", help="Further product ids or price files."),
     ] = None,
     min_interval: Interval = INTERVAL_S,
+    lock_step: Annotated[
+        bool,
+        typer.Option("--lock-step", help="The next snapshot comes when all agents have answered."),
+    ] = False,
+    agents: Annotated[
+        list[str] | None,
+        typer.Option("--agents", help="Who must answer: comma-separated or the flag repeated."),
+    ] = None,
+    prices: Prices = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Of synthetic prices, where no file is given. [7]")
+    ] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option(
+            "--start",
+            help="Venue time (UTC) of the first snapshot. [2026-01-01, or an hour into the files]",
+        ),
+    ] = None,
+    snapshots: Annotated[
+        int | None,
+        typer.Option("--snapshots", help="How many. [all that the files give]", min=1),
+    ] = None,
+    deadline: Annotated[
+        float,
+        typer.Option("--deadline", help="Wall seconds an agent has for its turn.", min=0.1),
+    ] = 60.0,
+    agents_timeout: Annotated[
+        float,
+        typer.Option("--agents-timeout", help="Seconds to wait for all agents to come.", min=1.0),
+    ] = 300.0,
     bootstrap_servers: Servers = None,
     log_level: LogLevel = None,
 ) -> None:
-    """Publish a recording of the feed again: the same tickers and snapshots, at a pace."""
+    """Publish recorded prices: frames of the feed at a pace, or candles in step with the agents.
+
+    In lock-step market time moves on when every agent has answered the last snapshot or its
+    deadline has passed; the snapshots are the same in every run. Killed and started again it goes
+    on where it was, and it ends by itself.
+    """
     settings = _settings(bootstrap_servers, log_level)
-    _run_playback(settings, frames, min_interval, speed, _products(products, None))
+    if lock_step == (frames is not None):
+        raise UsageError("what is to be replayed?", remedy="give one of --frames and --lock-step")
+    files, ids = _files(prices, more)
+    if frames is not None:
+        _run_playback(settings, frames, min_interval, speed, _products(products, ids))
+        return
+    from connectors.lockstep.conductor import Waits
+    from connectors.lockstep.run import LockstepOptions, run_lockstep
+
+    options = LockstepOptions(
+        agents=tuple(name.strip() for text in agents or () for name in text.split(",") if name),
+        products=_products(products, ids),
+        prices=files,
+        seed=seed,
+        start=_utc(start),
+        interval_s=min_interval,
+        snapshots=snapshots,
+        waits=Waits(deadline, agents_timeout),
+    )
+    run_lockstep(settings, options)
 
 
 def exchange(
@@ -132,10 +203,7 @@ def exchange(
     speed: Annotated[
         float, typer.Option("--speed", help="Venue seconds per wall second.", min=0.01, max=3600.0)
     ] = 1.0,
-    prices: Annotated[
-        list[Path] | None,
-        typer.Option("--prices", help="Candles of one minute, CSV or Parquet, one per product."),
-    ] = None,
+    prices: Prices = None,
     start: Annotated[
         datetime | None,
         typer.Option("--start", help="Venue time (UTC) at the start. [now, or early in the files]"),
@@ -152,23 +220,20 @@ def exchange(
 
     Example: arena exchange --port 0 --speed 60
     """
-    from datetime import UTC
-
     from arena import logs
     from arena.node import run_async
     from connectors.exchange.faults import parse_fault
     from connectors.exchange.listing import DEFAULT_PRODUCTS
     from connectors.exchange.run import ExchangeOptions, run_exchange
 
-    files = [*(prices or ()), *(Path(word) for word in more or () if word.endswith(PRICE_SUFFIXES))]
-    ids = [word for word in more or () if not word.endswith(PRICE_SUFFIXES)]
+    files, ids = _files(prices, more)
     options = ExchangeOptions(
         products=_products(products, ids) or (() if files else DEFAULT_PRODUCTS),
         port=port,
         seed=seed,
         speed=speed,
-        prices=tuple(files),
-        start=start.replace(tzinfo=UTC) if start and start.tzinfo is None else start,
+        prices=files,
+        start=_utc(start),
         faults=tuple(parse_fault(text) for text in faults or ()),
     )
     logs.configure(_settings(None, log_level), node="exchange")
@@ -180,6 +245,18 @@ def _settings(bootstrap_servers: str | None, log_level: str | None) -> Settings:
     if level not in (None, "DEBUG", "INFO", "WARNING", "ERROR"):
         raise UsageError(f"--log-level {log_level}", remedy="use DEBUG, INFO, WARNING or ERROR")
     return Settings().override(bootstrap_servers=bootstrap_servers, log_level=level)
+
+
+def _files(prices: list[Path] | None, more: list[str] | None) -> tuple[tuple[Path, ...], list[str]]:
+    """Price files out of the flag and the arguments, and the arguments that are none."""
+    words = [Path(word) for word in more or () if word.endswith(PRICE_SUFFIXES)]
+    ids = [word for word in more or () if not word.endswith(PRICE_SUFFIXES)]
+    return (*(prices or ()), *words), ids
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """A time as it was typed, in UTC."""
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def _products(products: list[str] | None, more: list[str] | None) -> tuple[str, ...]:

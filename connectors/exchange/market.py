@@ -146,8 +146,10 @@ class Market:
     def price_24h_ago(self, product_id: str) -> Decimal:
         """Open of the oldest minute of the last 24 hours."""
         book = self.books[product_id]
-        for minute, bar in book.minutes.items():
-            if minute >= self.now_s - DAY_S:
+        edge = self.now_s - DAY_S
+        oldest = next(iter(book.minutes), self.now_s)
+        for minute in range(max(oldest, edge + -edge % MINUTE_S), self.now_s, MINUTE_S):
+            if (bar := book.minutes.get(minute)) is not None:
                 return bar.open
         return book.tape.product.price
 

@@ -78,6 +78,10 @@ class FileTape:
         self._last = Tick(bid, ask, QUOTED_SIZE, QUOTED_SIZE, trade)
         return self._last
 
+    def knows(self, at_s: int) -> bool:
+        """True where the file has a row for the minute."""
+        return at_s - at_s % MINUTE_S in self.rows
+
     def _quotes(self, row: Row, price: Decimal | None) -> tuple[Decimal, Decimal]:
         """The row's closing quotes, as far from this step's price as they are from the close."""
         step = self.product.quote_increment

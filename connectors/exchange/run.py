@@ -27,8 +27,9 @@ class ExchangeOptions:
     Attributes:
         products: Ids; with files one per file, or none to take them from the file names.
         prices: Files of candles, or none for synthetic prices.
-        start: Venue time at which clients may join; None for now, or for files `HISTORY_S` after
+        start: Venue time at which clients may join; None for now, or for files `history_s` after
             their first candle (at most half their length).
+        history_s: Of market that is played before the start.
     """
 
     products: tuple[str, ...]
@@ -38,6 +39,7 @@ class ExchangeOptions:
     prices: tuple[Path, ...] = ()
     start: datetime | None = None
     faults: tuple[Fault, ...] = ()
+    history_s: int = HISTORY_S
 
 
 def build_market(options: ExchangeOptions, now: datetime) -> Market:
@@ -52,7 +54,7 @@ def build_market(options: ExchangeOptions, now: datetime) -> Market:
 def _from_seed(options: ExchangeOptions, now: datetime) -> Market:
     start_s = _minute(options.start or now)
     tapes = [SyntheticTape(listed(product), options.seed) for product in options.products]
-    market = Market(tapes, start_s=start_s - HISTORY_S, seed=options.seed)
+    market = Market(tapes, start_s=start_s - options.history_s, seed=options.seed)
     market.advance(start_s)
     return market
 
@@ -68,7 +70,7 @@ def _from_files(options: ExchangeOptions) -> Market:
     tapes = [load_tape(path, product) for path, product in pairs]
     first_s = min(tape.first_s for tape in tapes)
     last_s = max(tape.last_s for tape in tapes)
-    start_s = first_s + min(HISTORY_S, _whole_minutes((last_s - first_s) // 2))
+    start_s = first_s + min(options.history_s, _whole_minutes((last_s - first_s) // 2))
     if options.start is not None:
         start_s = _minute(options.start)
     if not first_s <= start_s < last_s:

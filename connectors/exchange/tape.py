@@ -45,3 +45,7 @@ class Tape(Protocol):
             at_s: Unix seconds, a multiple of `STEP_S`; later with each call.
         """
         ...
+
+    def knows(self, at_s: int) -> bool:
+        """True where the source tells of the minute that a venue time lies in."""
+        ...

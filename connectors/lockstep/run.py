@@ -1,0 +1,87 @@
+"""From the flags of `arena connector replay --lock-step` to a running process."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from arena.errors import UsageError
+from arena.ids import check_name
+from arena.node import Node, run_node
+from arena.settings import Settings
+from connectors.exchange.listing import DEFAULT_PRODUCTS
+from connectors.exchange.pricefile import HALF_SPREAD_BPS
+from connectors.exchange.run import HISTORY_S, ExchangeOptions, build_market
+from connectors.lockstep.conductor import Conductor, Waits
+from connectors.lockstep.reel import Reel
+
+START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""Venue time of the first snapshot of synthetic prices."""
+FILE_HISTORY_S: Final = 3_600
+"""Of a file's candles that lie before the first snapshot, where nothing else is said."""
+SEED: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class LockstepOptions:
+    """What `arena connector replay --lock-step` is asked for.
+
+    Attributes:
+        agents: Who must answer.
+        products: Ids; with files one per file, or none to take them from the file names.
+        prices: Files of candles, or none for synthetic prices.
+        seed: Of synthetic prices.
+        start: Venue time of the first snapshot, whole minutes; None for `START`, or for files
+            `FILE_HISTORY_S` after their first candle.
+        interval_s: Venue seconds from snapshot to snapshot.
+        snapshots: How many; None for as many as the files give.
+        waits: Wall seconds.
+    """
+
+    agents: tuple[str, ...]
+    products: tuple[str, ...]
+    prices: tuple[Path, ...]
+    seed: int | None
+    start: datetime | None
+    interval_s: float
+    snapshots: int | None
+    waits: Waits
+
+
+def build_reel(options: LockstepOptions) -> Reel:
+    """The reel, at its first snapshot.
+
+    Raises:
+        UsageError: The options contradict each other, or the files.
+    """
+    if options.prices and options.seed is not None:
+        raise UsageError("--seed is for synthetic prices", remedy="leave out --seed or --prices")
+    start = options.start.replace(second=0, microsecond=0) if options.start else None
+    exchange = ExchangeOptions(
+        products=options.products or (() if options.prices else DEFAULT_PRODUCTS),
+        seed=SEED if options.seed is None else options.seed,
+        prices=options.prices,
+        start=start,
+        history_s=FILE_HISTORY_S if options.prices else HISTORY_S,
+    )
+    market = build_market(exchange, START)
+    return Reel(market, interval_s=options.interval_s, snapshots=options.snapshots)
+
+
+def run_lockstep(settings: Settings, options: LockstepOptions) -> None:
+    """Publish in lock-step and exit with the code."""
+    if not options.agents:
+        raise UsageError("--lock-step waits for agents", remedy="name them with --agents")
+    for agent in options.agents:
+        check_name("agent", agent)
+    reel = build_reel(options)
+
+    async def serve(node: Node) -> None:
+        source = {"source": "recorded candles"} if options.prices else {"source": "synthetic"}
+        spread = f"{2 * HALF_SPREAD_BPS} bps where a candle has no quotes"
+        node.details |= source | ({"spread": spread} if options.prices else {})
+        node.details |= {"simulated": True, "products": ", ".join(reel.product_ids)}
+        node.log.info("replay", agents=list(options.agents), start=str(reel.as_of(0)), **source)
+        await Conductor(node, reel, options.agents, options.waits).serve()
+
+    run_node("connector", "replay", settings, serve)

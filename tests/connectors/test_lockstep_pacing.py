@@ -1,0 +1,127 @@
+"""Whom a snapshot waits for: cadences, deadlines, late answers; and what of a batch is there."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.lockstep.pacing import TURN_GRACE_S, Missing, Pacer, Verdict
+from connectors.lockstep.tail import already_appended
+
+AGENTS = ("a", "b", "c")
+
+
+def pacer(*cadences: int, deadline_s: float = 10.0) -> Pacer:
+    """A pacer whose agents are all there."""
+    made = Pacer(AGENTS[: len(cadences)], deadline_s=deadline_s)
+    for agent, cadence in zip(AGENTS, cadences, strict=False):
+        made.listed(agent, cadence)
+        made.opened(agent)
+    return made
+
+
+def test_everybody_must_be_listed_and_have_an_account() -> None:
+    """Who is missing is named, by what is missing."""
+    made = Pacer(("a", "b", "a"), deadline_s=1)
+    assert Missing(("a", "b"), ("a", "b")) == made.missing
+
+    made.listed("a", 1)
+    made.listed("stranger", 1)
+    made.opened("b")
+    assert Missing(("b",), ("a",)) == made.missing
+    made.listed("b", 2)
+    made.opened("a")
+    assert not made.missing
+
+
+def test_a_snapshot_waits_for_every_answer() -> None:
+    """The last answer ends the wait; strangers and old snapshots do not count."""
+    made = pacer(1, 1)
+    made.published(0, now_s=0)
+    assert made.answered("a", 0)
+    assert not made.answered("a", 0)
+    assert not made.answered("stranger", 0)
+    assert (("b",), Verdict.WAIT) == (made.waiting, made.verdict(0))
+
+    assert made.answered("b", 0)
+    assert Verdict.ANSWERED == made.verdict(0)
+    made.published(1, now_s=1)
+    assert ("a", "b") == made.waiting
+
+
+def test_the_deadline_leaves_room_for_a_turn_that_ends_with_it() -> None:
+    """An agent's own deadline is the same; its last word is yet to come."""
+    made = pacer(1, deadline_s=10)
+    made.published(0, now_s=100)
+
+    assert Verdict.WAIT == made.verdict(110)
+    assert TURN_GRACE_S == made.left_s(110)
+    assert Verdict.LATE == made.verdict(110 + TURN_GRACE_S)
+    assert 0 == made.left_s(1_000)
+
+
+def test_an_agent_is_due_by_its_cadence() -> None:
+    """Cadence 3: snapshots 0, 3, 6."""
+    made, due = pacer(3), []
+    for index in range(8):
+        made.published(index, now_s=0)
+        if made.waiting:
+            due.append(index)
+            made.answered("a", index)
+
+    assert [0, 3, 6] == due
+
+
+def test_a_late_answer_moves_what_is_due() -> None:
+    """It answered 0 while 4 was out: it is due again from 3 on, so still for 4."""
+    made = pacer(3)
+    for index in range(5):
+        made.published(index, now_s=0)
+    made.answered("a", 0)
+    assert ("a",) == made.waiting
+
+    made.answered("a", 3)
+    assert Verdict.ANSWERED == made.verdict(0)
+    made.published(6, now_s=0)
+    assert ("a",) == made.waiting
+
+
+@given(
+    cadences=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    away=st.lists(st.booleans(), min_size=30, max_size=30),
+    data=st.data(),
+)
+def test_it_waits_for_exactly_those_whose_router_would_answer(
+    cadences: list[int], away: list[bool], data: st.DataObject
+) -> None:
+    """Routers that come and go: with those that are there nobody waits in vain, or is skipped."""
+    made = pacer(*cadences)
+    last = dict.fromkeys(AGENTS[: len(cadences)], -1)
+    for index, gone in enumerate(away):
+        made.published(index, now_s=index * 100)
+        would = [
+            a for a, n in zip(last, cadences, strict=True) if last[a] < 0 or index >= last[a] + n
+        ]
+        assert tuple(would) == made.waiting
+        if gone and would:
+            would.remove(data.draw(st.sampled_from(would)))
+        for agent in data.draw(st.permutations(would)):
+            assert made.answered(agent, index)
+            last[agent] = index
+        done = not made.waiting
+        assert done == (made.verdict(index * 100) is Verdict.ANSWERED)
+        assert done or made.verdict(index * 100 + 50) is Verdict.LATE
+
+
+@given(
+    batch=st.lists(st.binary(min_size=1, max_size=2), max_size=6),
+    cut=st.integers(0, 6),
+    byte=st.binary(),
+)
+def test_a_cut_batch_is_completed_and_never_doubled(
+    batch: list[bytes], cut: int, byte: bytes
+) -> None:
+    """What a kill left of it is its beginning; with anything else there it is appended whole."""
+    tail = batch[:cut]
+
+    assert len(tail) == already_appended(batch, tail)
+    assert tail + batch[already_appended(batch, tail) :] == batch
+    assert 0 == already_appended(batch, [*batch, byte])
