@@ -32,7 +32,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tools": ("trading_tools.cli:app", "Serve the trading tools and execute orders."),
     "judge": ("judge.cli:judge", "Say what the records can and cannot tell."),
     "verdict-check": ("judge.check:verdict_check", "Try the judge on seasons with a known truth."),
-    "judge": ("judge.cli:judge", "Judge a contest while it is held, or once."),
     "dashboard": ("dashboard.cli:dashboard", "Show the arena in the terminal."),
 }
 
