@@ -8,10 +8,10 @@ from judge.metrics import Metrics
 from judge.report import words
 from judge.report.agents import NAME_MAX, anchor, entry_words
 from judge.report.facts import Facts
-from judge.report.tables import Cell, Head, Row, Table, name_cell, plain, tone
+from judge.report.tables import Cell, Head, Row, Table, name_cell, plain
 from judge.statistics import Interval, Pair, Standing
 
-LATENCY_BPS = 10_000
+BPS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,16 @@ def _ranks(metrics: Metrics, standing: Standing) -> Cell:
 
 
 def _return(metrics: Metrics, standing: Standing) -> Cell:
-    under = "" if standing.total is None else _range(_simple(standing.total), words.change)
-    value = metrics.total_return
-    return Cell(words.change(value), under, tone(value), "" if value is None else value)
+    under = "" if standing.total is None else _range(_simple(standing.total), percent=True)
+    shown = plain(words.change(metrics.total_return), metrics.total_return, colored=True)
+    return Cell(shown.text, under, shown.css, shown.value)
 
 
 def _sharpe(metrics: Metrics, standing: Standing) -> Cell:
     if standing.sharpe is None:
         return plain(words.UNKNOWN, None)
     found = standing.sharpe
-    return Cell(words.number(found.estimate), _range(found, words.number), "", found.estimate)
+    return Cell(words.number(found.estimate, 1), _range(found), "", found.estimate)
 
 
 def _of(
@@ -147,7 +147,7 @@ def _pair_cell(pair: Pair, *, flipped: bool) -> Cell:
     p_value = "" if pair.p_adjusted is None else f"p adjusted {pair.p_adjusted:.3f}"
     simple = _simple(found)
     return Cell(
-        mark + words.change(simple.estimate), _range(simple, words.change), css, note=p_value
+        mark + words.change(simple.estimate), _range(simple, percent=True), css, note=p_value
     )
 
 
@@ -162,8 +162,7 @@ def latency_table(facts: Facts) -> Table:
     rows = []
     for place in traders(facts):
         metrics = facts.metrics[place]
-        notional = notional_usd(facts, place)
-        bps = metrics.latency_usd / notional * LATENCY_BPS if notional else None
+        notional, bps = notional_usd(facts, place), latency_bps(facts, place)
         took = None if metrics.decision_ms is None else metrics.decision_ms / 1000
         cells = (
             name_cell(words.quote(facts.season.names[place], NAME_MAX), "", anchor(place)),
@@ -172,7 +171,7 @@ def latency_table(facts: Facts) -> Table:
             plain(words.usd(metrics.fees_usd), metrics.fees_usd),
             plain(words.usd(metrics.slippage_usd), metrics.slippage_usd),
             plain(words.change_usd(metrics.latency_usd), metrics.latency_usd),
-            plain(words.UNKNOWN if bps is None else words.number(bps), bps),
+            plain(words.change_usd(bps), bps),
             plain(words.lasted(took), took),
             plain(words.number(metrics.turnover), metrics.turnover),
         )
@@ -232,7 +231,7 @@ def offsets_table(facts: Facts) -> Table:
         for topic, ends in facts.ends.items()
         for partition, end in sorted(ends.items())
     ]
-    return Table("Offsets", heads, tuple(rows))
+    return Table("Offsets", heads, tuple(rows), kind="fit")
 
 
 def traders(facts: Facts) -> list[int]:
@@ -243,6 +242,11 @@ def traders(facts: Facts) -> list[int]:
 def notional_usd(facts: Facts, place: int) -> float:
     """What an entry traded, both sides."""
     return sum(fill.notional for fill in facts.season.fills[place]) / 1e8
+
+
+def latency_bps(facts: Facts, place: int) -> float:
+    """What waiting cost an entry that traded, in basis points of what it traded."""
+    return facts.metrics[place].latency_usd / notional_usd(facts, place) * BPS
 
 
 def _css(facts: Facts, place: int) -> str:
@@ -259,5 +263,7 @@ def _flip(found: Interval) -> Interval:
     return Interval(-found.estimate, -found.high, -found.low)
 
 
-def _range(found: Interval, form: Callable[[float | None], str]) -> str:
-    return f"{form(found.low)} … {form(found.high)}"
+def _range(found: Interval, *, percent: bool = False) -> str:
+    if percent:
+        return words.spread(found.low * 100, found.high * 100, 2)
+    return words.spread(found.low, found.high, 1)

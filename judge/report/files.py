@@ -96,8 +96,12 @@ def read_parquet(path: Path) -> pa.Table:
 
 def read_csv(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file as text."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{str(k): str(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    return parse_csv(path.read_text(encoding="utf-8"))
+
+
+def parse_csv(text: str) -> list[dict[str, str]]:
+    """The rows of CSV as text."""
+    return [{str(k): str(v) for k, v in row.items()} for row in csv.DictReader(io.StringIO(text))]
 
 
 def _fill(agent: str, fill: Fill) -> dict[str, str]:

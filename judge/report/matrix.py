@@ -1,5 +1,6 @@
 """The model x strategy matrix: what the report says of it. Pure."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -100,12 +101,15 @@ def _effects_table(effects: MatrixEffects) -> Table | None:
         for effect in group
         if effect.size is not None
     ]
-    return Table("Effects", heads, tuple(rows)) if rows else None
+    return Table("Effects", heads, tuple(rows), kind="fit") if rows else None
 
 
 def _size(effect: Effect) -> Cell:
     found = effect.size
     if found is None:
         return plain(words.UNKNOWN)
-    spread = f"{words.log_change(found.low)} … {words.log_change(found.high)}"
-    return Cell(words.log_change(found.estimate), spread, tone(found.estimate), found.estimate)
+    low, high = (math.expm1(end) * 100 for end in (found.low, found.high))
+    text = words.log_change(found.estimate)
+    sure = found.low > 0 or found.high < 0
+    css = tone(found.estimate, text) if sure else ""
+    return Cell(text, words.spread(low, high, 2), css, found.estimate)

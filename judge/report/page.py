@@ -24,6 +24,7 @@ from judge.report import plots, words
 from judge.report.agents import NAME_MAX, AgentPart, agent_part
 from judge.report.columns import (
     decisions_table,
+    latency_bps,
     latency_table,
     leaderboard_table,
     offsets_table,
@@ -87,7 +88,6 @@ class Page:
     matrix_caption: str
     effects: Table | None
     has_costs: bool
-    costs_caption: str
     latency: Table
     decisions_note: str
     has_llm_cost: bool
@@ -154,10 +154,6 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         matrix_caption="" if matrix is None else matrix.caption,
         effects=None if matrix is None else matrix.effects,
         has_costs=bool(traders(facts)),
-        costs_caption=(
-            "Latency cost is what the price moved between the snapshot an agent saw and its fill; "
-            "to the left of zero it gained."
-        ),
         latency=latency_table(facts),
         decisions_note=decisions_note(facts),
         has_llm_cost=bool(_decision_costs(facts)),
@@ -197,9 +193,11 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
         kinds = (
             ("fees", [m.fees_usd for m in of]),
             ("slippage", [m.slippage_usd for m in of]),
-            ("latency", [m.latency_usd for m in of]),
         )
-        charts["chart-costs"] = plots.cost_chart([season.names[n] for n in trading], kinds)
+        names = [season.names[n] for n in trading]
+        charts["chart-costs"] = plots.cost_chart(names, kinds)
+        bps = [latency_bps(facts, n) for n in trading]
+        charts["chart-latency"] = plots.latency_chart(names, bps)
     if costs := _decision_costs(facts):
         charts["chart-decisions"] = plots.decision_chart(list(costs), list(costs.values()))
     return charts

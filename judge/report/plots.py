@@ -12,11 +12,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from judge.metrics_returns import drawdowns
+from judge.report import words
 from judge.season import FloatArray, Season
 
 POINTS_MAX = 2_000
 """Most points of one curve."""
 ROW_PX = 26
+TITLED_PX = 28
+"""Room above a chart that has words there."""
 PATTERNS = ("", "/", "x")
 
 Chart = dict[str, Any]  # Any: a plotly figure's JSON.
@@ -29,7 +32,7 @@ def equity_chart(season: Season) -> Chart:
         for n, name in enumerate(season.names)
     ]
     traces.append(_line(season, season.hold, "buy and hold", {"role": "hold"}, "%{y:,.2f} USD"))
-    return _chart(traces, yaxis={"title": {"text": "equity, USD"}, "tickformat": ",.0f"})
+    return _chart(traces, yaxis={"tickformat": ",.0f"})
 
 
 def drawdown_chart(season: Season) -> Chart:
@@ -41,7 +44,7 @@ def drawdown_chart(season: Season) -> Chart:
     traces.append(
         _line(season, -drawdowns(season.hold), "buy and hold", {"role": "hold"}, "%{y:.2%}")
     )
-    return _chart(traces, yaxis={"title": {"text": "below the peak"}, "tickformat": ".1%"})
+    return _chart(traces, yaxis={"tickformat": ".1%"})
 
 
 def interval_chart(rows: Sequence[tuple[str, float, float, float, int]], hold: float) -> Chart:
@@ -70,10 +73,10 @@ def interval_chart(rows: Sequence[tuple[str, float, float, float, int]], hold: f
     ]
     chart = _chart(
         traces,
-        xaxis={"title": {"text": "return over the season"}, "tickformat": "+.1%"},
+        xaxis={"title": {"text": "return over the season"}, "tickformat": ".1%"},
         yaxis={"autorange": "reversed", "type": "category"},
         height=ROW_PX * len(rows) + 90,
-        hovermode="closest",
+        top=TITLED_PX,
     )
     chart["layout"]["shapes"] = [
         {"type": "line", "x0": hold, "x1": hold, "y0": 0, "y1": 1, "yref": "paper"}
@@ -81,7 +84,7 @@ def interval_chart(rows: Sequence[tuple[str, float, float, float, int]], hold: f
     chart["layout"]["annotations"] = [
         {
             "x": hold, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False,
-            "text": f"buy and hold {hold:+.2%}",
+            "text": f"buy and hold {words.change(hold)}",
         }
     ]  # fmt: skip
     return chart
@@ -111,7 +114,7 @@ def heat_chart(
         xaxis={"type": "category", "side": "top", "title": {"text": "model"}},
         yaxis={"type": "category", "autorange": "reversed", "title": {"text": "strategy"}},
         height=56 * len(strategies) + 110,
-        hovermode="closest",
+        top=TITLED_PX,
     )
 
 
@@ -134,7 +137,21 @@ def cost_chart(names: Sequence[str], costs: Sequence[tuple[str, Sequence[float]]
         )
         for n, (kind, amounts) in enumerate(costs)
     ]
-    return _bars(traces, len(names), "USD", {"tickformat": ",.0f"})
+    return _bars(traces, len(names), "USD", {"tickformat": ",.0f"}, showlegend=True)
+
+
+def latency_chart(names: Sequence[str], bps: Sequence[float]) -> Chart:
+    """What the wait between seeing and filling cost, in bps of what was traded; left is a gain."""
+    trace = go.Bar(
+        x=list(bps),
+        y=list(names),
+        orientation="h",
+        meta={"role": "single"},
+        texttemplate="%{x:+.2f}",
+        textposition="auto",
+        hovertemplate="%{y}: %{x:+.3f} bps<extra></extra>",
+    )
+    return _bars([trace], len(names), "bps of what was traded", {})
 
 
 def decision_chart(names: Sequence[str], dollars: Sequence[float]) -> Chart:
@@ -182,14 +199,22 @@ def _line(
     )
 
 
-def _bars(traces: list[go.Bar], rows: int, title: str, xaxis: dict[str, object]) -> Chart:
+def _bars(
+    traces: list[go.Bar],
+    rows: int,
+    title: str,
+    xaxis: dict[str, object],
+    *,
+    showlegend: bool = False,
+) -> Chart:
     return _chart(
         traces,
         barmode="relative",
+        showlegend=showlegend,
         xaxis={"title": {"text": title}, **xaxis},
         yaxis={"type": "category", "autorange": "reversed"},
         height=ROW_PX * rows + 90,
-        hovermode="closest",
+        top=TITLED_PX,
     )
 
 
@@ -198,10 +223,10 @@ def _chart(traces: Sequence[object], **layout: Any) -> Chart:  # Any: plotly's l
     figure = go.Figure(data=list(traces))
     figure.update_layout(
         template=None,
-        showlegend=False,
+        showlegend=layout.pop("showlegend", False),
         autosize=True,
-        hovermode=layout.pop("hovermode", "closest"),
-        margin={"l": 8, "r": 12, "t": 28, "b": 8},
+        hovermode="closest",
+        margin={"l": 8, "r": 12, "t": layout.pop("top", 12), "b": 8},
         **layout,
     )
     figure.update_xaxes(automargin=True)

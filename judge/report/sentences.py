@@ -23,7 +23,9 @@ def facts_line(facts: Facts) -> str:
         f"{agents} agents and {baselines} baselines",
     ]
     if known.first is not None and known.last is not None:
-        parts.append(f"{known.first:%d %b %Y %H:%M} to {known.last:%d %b %Y %H:%M} UTC")
+        same_day = known.first.date() == known.last.date()
+        last = f"{known.last:%H:%M}" if same_day else f"{known.last:%d %b %Y %H:%M}"
+        parts.append(f"{known.first:%d %b %Y %H:%M} to {last} UTC")
     if known.pacing:
         parts.append(known.pacing)
     return " · ".join(parts)
@@ -54,16 +56,16 @@ def sentences_of(verdict: str) -> tuple[str, ...]:
 def leaderboard_note(facts: Facts) -> str:
     """How the table is read."""
     return (
-        "By rank set, then by return. A rank set holds every rank the evidence leaves open; intervals are "
-        f"{facts.verdict.confidence:.0%}. Click a head to sort, point at one to read what it means."
+        "By rank set, then by return. A rank set holds every rank the evidence leaves open; "
+        f"intervals are {facts.verdict.confidence:.0%}. Click a head to sort, point at one to read "
+        "what it means."
     )
 
 
 def curves_caption(facts: Facts) -> str:
     """How the curves are drawn."""
-    text = (
-        "Marked at the best bid before each snapshot's orders. Dotted: equal-weight buy and hold."
-    )
+    text = "USD, marked at the best bid before each snapshot's orders. "
+    text += "Dotted: equal-weight buy and hold."
     points = len(facts.season.times)
     if points > POINTS_MAX:
         text += (

@@ -70,14 +70,18 @@ class Table:
         return "\n".join(lines)
 
 
-def tone(amount: float | None) -> str:
-    """Colour of a gain or loss; its sign says the same."""
-    return "" if not amount else "gain" if amount > 0 else "loss"
+def tone(amount: float | None, text: str) -> str:
+    """Colour of a gain or loss, as its sign says; none where the text has rounded it to zero."""
+    if not amount or not any(mark in text for mark in "123456789"):
+        return ""
+    return "gain" if amount > 0 else "loss"
 
 
 def plain(text: str, value: float | None = None, *, colored: bool = False) -> Cell:
     """A figure's cell, sorted by its value; an unknown one sorts last."""
-    return Cell(text, value="" if value is None else value, css=tone(value) if colored else "")
+    return Cell(
+        text, value="" if value is None else value, css=tone(value, text) if colored else ""
+    )
 
 
 def words(text: str, under: str = "") -> Cell:

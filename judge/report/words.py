@@ -42,6 +42,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return UNKNOWN if value is None else _signed(f"{value:,.{digits}f}")
 
 
+def spread(low: float, high: float, digits: int) -> str:
+    """The ends of an interval in the unit of the figure above it: "−4.53 … −1.41"."""
+    return f"{_signed(f'{low:+,.{digits}f}')} … {_signed(f'{high:+,.{digits}f}')}"
+
+
 def count(value: float | None) -> str:
     """A whole number with separators."""
     return UNKNOWN if value is None else f"{value:,.0f}"

@@ -32,7 +32,7 @@
       const color = variable("--c" + (meta.kind || 0));
       painted.marker = { ...trace.marker, color, line: { color: variable("--paper"), width: 1 } };
       if (trace.marker && trace.marker.pattern) {
-        painted.marker.pattern = { ...trace.marker.pattern, fgcolor: variable("--paper"), fgopacity: 0.75, size: 6, solidity: 0.25 };
+        painted.marker.pattern = { ...trace.marker.pattern, fillmode: "overlay", bgcolor: color, fgcolor: variable("--paper"), fgopacity: 0.8, size: 6, solidity: 0.3 };
       }
     }
     return painted;
@@ -51,6 +51,7 @@
       legend: { orientation: "h", y: 1, yanchor: "bottom", x: 0, font: { color: quiet, size: 12 } },
       shapes: (layout.shapes || []).map((s) => ({ ...s, layer: "below", line: { color: variable("--hold"), dash: "dot", width: 1.5 } })),
       annotations: (layout.annotations || []).map((a) => ({ ...a, font: { color: quiet, size: 12 } })),
+      bargap: 0.38,
       dragmode: touch.matches ? false : "zoom",
     };
   }

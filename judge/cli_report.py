@@ -1,0 +1,192 @@
+"""`arena compete report`, `verify` and `compare`: flags and words.
+
+Reads `<run>/records/`; `report` writes `<run>/report/`. No broker is asked.
+"""
+
+import sys
+import tomllib
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arena.errors import EXIT_NO, UsageError
+from arena.supervisor.runs import SPEC_FILE
+
+if TYPE_CHECKING:
+    from judge.report.facts import Options
+
+RECORDS = "records"
+LAST = "last"
+
+RunArgument = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A run's directory, its name in .arena/runs, or last."),
+]
+Confidence = Annotated[
+    float | None,
+    typer.Option(min=0.5, max=0.99, help="Of the intervals. [the competition's, else 0.9]"),
+]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="Of the resampling. [the competition's, else 1]")
+]
+Out = Annotated[Path | None, typer.Option(help="The report's folder. [RUN/report]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def report(
+    run: RunArgument = LAST,
+    out: Out = None,
+    open_: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
+    confidence: Confidence = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of a run from its exported records alone, and print the leaderboard.
+
+    It holds index.html, which needs no network, and the same as report.md, leaderboard.csv,
+    fills.csv, fills.parquet, equity.parquet and figures.json.
+
+    Example: arena compete report last
+    """
+    from judge.leaderboard_words import render
+    from judge.report.facts import canonical, figures, read_facts
+    from judge.report.write import REPORT, write_report
+
+    directory = find_directory(run)
+    facts = read_facts(directory, _options(directory, confidence, seed))
+    page = write_report(facts, out or directory / REPORT)
+    if as_json:
+        sys.stdout.write(canonical(figures(facts)).decode())
+    else:
+        print(render(facts.board.evaluation()))
+    print(f"report: {page}", file=sys.stderr)
+    if open_ and not webbrowser.open(page.as_uri()):
+        print("arena: no browser was found; open the file by hand", file=sys.stderr)
+
+
+def verify(run: RunArgument = LAST, out: Out = None, as_json: AsJson = False) -> None:
+    """Recompute every figure of a report from the records alone; exit 1 where one differs.
+
+    Example: arena compete verify last
+    """
+    import orjson
+
+    from judge.report.verify import verify_report
+    from judge.report.write import REPORT
+
+    directory = find_directory(run)
+    found = verify_report(directory, out or directory / REPORT)
+    if as_json:
+        document = {
+            "verified": not found.differences,
+            "compared": found.compared,
+            "differences": found.differences,
+            "notes": found.notes,
+        }
+        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        for line in (*found.notes, *found.differences):
+            print(line)
+        print(_verified(found.compared, len(found.differences)))
+    if found.differences:
+        raise SystemExit(EXIT_NO)
+
+
+def compare(
+    before: RunArgument,
+    after: RunArgument,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option("--pair", metavar="OLD=NEW", help="Two agents that belong together."),
+    ] = None,
+    confidence: Confidence = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs agent by agent: did a change of prompt help?
+
+    Agents belong together by name, else by strategy, chat node and seed. Runs that saw the same
+    snapshots at the same prices, as in lock-step, are compared period by period; others with the
+    wider interval of two separate seasons.
+
+    Example: arena compete compare last last
+    """
+    from judge.report.compare import compare_runs
+    from judge.report.compare_words import compare_document, compare_lines
+    from judge.report.facts import canonical, read_facts
+
+    pairs = _pairs(pair or [])
+    one, two = find_directory(before), find_directory(after)
+    options = _options(one, confidence, seed)
+    found = compare_runs(read_facts(one, options), read_facts(two, options), pairs)
+    if as_json:
+        sys.stdout.write(canonical(compare_document(found)).decode())
+    else:
+        print("\n".join(compare_lines(found)))
+
+
+def find_directory(name: str) -> Path:
+    """The directory of a run that has exported records.
+
+    Args:
+        name: A directory, a name in `.arena/runs`, or "last" for the newest with records.
+
+    Raises:
+        UsageError: There is none.
+    """
+    from arena.settings import Settings
+
+    runs = Settings().home / "runs"
+    exported = sorted(path.parent for path in runs.glob(f"*/{RECORDS}/manifest.json"))
+    if name == LAST:
+        if exported:
+            return exported[-1]
+        raise UsageError(f"no run in {runs} has records", remedy="`arena compete run` makes them")
+    for directory in (runs / name, Path(name)):
+        if (directory / RECORDS / "manifest.json").is_file():
+            return directory
+    known = f"those with records are {', '.join(p.name for p in exported[-5:])}"
+    remedy = known if exported else "`arena compete run` makes them"
+    raise UsageError(f"no run {name!r} with records, here or in {runs}", remedy=remedy)
+
+
+def _options(directory: Path, confidence: float | None, seed: int | None) -> "Options":
+    """The flags, else what the run's competition says, else the defaults."""
+    from judge.report.facts import Options
+
+    told: dict[str, object] = {}
+    path = directory / SPEC_FILE
+    if path.is_file():
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8")).get("competition", {})
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{path} is no TOML: {error}") from None
+        told = table if isinstance(table, dict) else {}
+    usual, pacing = Options(), told.get("pacing", "lock-step" if told else None)
+    return Options(
+        confidence=confidence or _number(told.get("confidence"), usual.confidence),
+        seed=seed if seed is not None else int(_number(told.get("seed"), usual.seed)),
+        pacing=pacing if isinstance(pacing, str) else None,
+    )
+
+
+def _number(value: object, usual: float) -> float:
+    return value if isinstance(value, int | float) else usual
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        old, separator, new = text.partition("=")
+        if not separator or not old or not new:
+            raise UsageError(f"--pair {text!r} names no two agents", remedy="write OLD=NEW")
+        pairs[old] = new
+    return pairs
+
+
+def _verified(compared: int, differences: int) -> str:
+    if differences:
+        return f"{differences:,} differences among {compared:,} figures: not what the records give"
+    return f"{compared:,} figures recomputed from the records: all the same"

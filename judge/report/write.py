@@ -1,0 +1,63 @@
+"""Writes a run's report, whole: the page, Markdown, tables and figures.
+
+Reads `<run>/records/`; writes `<run>/report/` or another folder. The files are made beside it and
+moved into place when all are whole.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from judge.report import files
+from judge.report.facts import Facts, canonical, figures
+from judge.report.page import html, markdown
+
+REPORT = "report"
+PAGE = "index.html"
+MARKDOWN = "report.md"
+FIGURES = "figures.json"
+
+
+def write_report(facts: Facts, folder: Path) -> Path:
+    """Write every file of the report; an older one is replaced.
+
+    Args:
+        facts: What it says.
+        folder: Where; usually `<run>/report`.
+
+    Returns:
+        The page.
+    """
+    folder = folder.absolute()
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        for name, text in texts(facts).items():
+            (draft / name).write_text(text, encoding="utf-8", newline="\n")
+        (draft / FIGURES).write_bytes(canonical(figures(facts)))
+        files.write_parquet(draft / files.EQUITY, files.equity_table(facts.season))
+        files.write_parquet(draft / files.FILLS_PARQUET, files.fills_table(facts.season))
+        _replace(folder, draft)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder / PAGE
+
+
+def texts(facts: Facts) -> dict[str, str]:
+    """The report's text files by name."""
+    return {
+        PAGE: html(facts),
+        MARKDOWN: markdown(facts),
+        files.LEADERBOARD: files.leaderboard_csv(facts),
+        files.FILLS: files.fills_csv(facts.season),
+    }
+
+
+def _replace(folder: Path, draft: Path) -> None:
+    """Take the place of an older report; what else the folder holds stays."""
+    if not folder.exists():
+        draft.rename(folder)
+        return
+    for path in draft.iterdir():
+        path.replace(folder / path.name)
