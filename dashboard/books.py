@@ -65,7 +65,7 @@ class Books:
                 product_id=product_id,
                 quantity=position.quantity if position else 0,
                 cost=position.cost if position else 0,
-                cash=account.cash,
+                cash=account.cash + account.scraped,
             )
         )
 

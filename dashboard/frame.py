@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from arena.accounts import Account
-from arena.messages import Turn
+from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import SCALE, divide_half_even, notional_units, to_units
 from dashboard.books import Event
 from dashboard.history import thin, value_before
@@ -34,6 +34,7 @@ class Frame:
         trades: The newest orders, as many as were asked for, newest first.
         trades_kept: How many could be asked for.
         turns: The newest whole turns of the agent that is looked at, oldest first.
+        evaluation: The newest of the judge; None where there is none.
     """
 
     now: datetime
@@ -46,6 +47,7 @@ class Frame:
     thoughts: tuple[Thought, ...]
     processes: tuple[ProcessRow, ...]
     turns: tuple[Turn, ...] = ()
+    evaluation: Evaluation | None = None
 
     def row(self, agent: str) -> AgentRow | None:
         """The ranking row of an agent."""
@@ -81,6 +83,7 @@ def build_frame(
         thoughts=_thoughts(view, colours, now),
         processes=tuple(view.processes.rows(now)),
         turns=tuple(turns.kept.values()) if turns else (),
+        evaluation=view.evaluation,
     )
 
 
@@ -138,7 +141,13 @@ def _agent_row(
         tokens=spent.tokens if spent else 0,
         cost_usd=spent.known_cost if spent else Decimal(0),
         unpriced=spent.unpriced if spent else 0,
+        judged=_judged(view, name),
     )
+
+
+def _judged(view: ArenaView, name: str) -> LeaderboardRow | None:
+    rows = view.evaluation.rows if view.evaluation else ()
+    return next((row for row in rows if row.agent == name), None)
 
 
 def _recent_pnl(view: ArenaView, name: str, equity: int | None) -> int | None:

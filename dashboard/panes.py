@@ -21,6 +21,7 @@ from dashboard.palette import (
 from dashboard.plot import plot_returns
 from dashboard.rows import AgentRow, PositionRow, Thought, TradeRow
 from dashboard.standings import model_words
+from dashboard.verdict import interval_cell, judged_columns, ranks_cell
 
 TITLES_FROM = 8
 """Lines from which on the trades pane spends one on titles."""
@@ -45,6 +46,8 @@ RANKING = (
     Column("slippage", "right", optional=9),
     Column("strategy", optional=10),
 )
+JUDGED_AT = 6
+"""Behind the return stands what the judge says of it, where there is a judge."""
 POSITIONS = (
     Column("agent", floor=7, shrink=True, grow=True),
     Column("product"),
@@ -80,7 +83,13 @@ def ranking(frame: Frame, width: int, height: int, chosen: str) -> list[Text]:
     first = max(0, min(place - rooms + 1, len(frame.ranking) - rooms))
     rows = frame.ranking[first : first + rooms]
     mixed = len({row.scripted for row in frame.ranking if row.scripted is not None}) > 1
-    return table(RANKING, [_agent_cells(row, chosen, mixed) for row in rows], width)
+    cells = [_agent_cells(row, chosen, mixed) for row in rows]
+    if frame.evaluation is None:
+        return table(RANKING, cells, width)
+    for row, line in zip(rows, cells, strict=True):
+        line[JUDGED_AT:JUDGED_AT] = [ranks_cell(row.judged), interval_cell(row.judged)]
+    columns = judged_columns(RANKING, JUDGED_AT, frame.evaluation.confidence)
+    return table(columns, cells, width)
 
 
 def _agent_cells(row: AgentRow, chosen: str, mixed: bool) -> list[Text]:

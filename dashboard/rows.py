@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from arena.messages import LeaderboardRow
+
 
 @dataclass(frozen=True, slots=True)
 class AgentRow:
@@ -20,6 +22,7 @@ class AgentRow:
         recent_pnl: Equity less that of five venue minutes ago.
         latency_cost: USD lost between the price seen and the best price at the fill.
         cost_usd: Of the model calls whose price is known; None where none is. unpriced: the others.
+        judged: What the newest evaluation says of it; None where there is none.
     """
 
     rank: int
@@ -46,6 +49,7 @@ class AgentRow:
     tokens: int
     cost_usd: Decimal | None
     unpriced: int
+    judged: LeaderboardRow | None = None
 
     @property
     def gain(self) -> int | None:

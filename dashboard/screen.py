@@ -20,6 +20,7 @@ from dashboard.palette import ALARM, QUIET, WARNING
 from dashboard.rows import Link
 from dashboard.standings import market_words, spending_words
 from dashboard.ui import SCROLLING, Reach, Ui
+from dashboard.verdict import verdict_line
 
 WIDTH_MIN, HEIGHT_MIN = 80, 24
 FEED_SILENT_S = 15.0
@@ -129,24 +130,25 @@ def _broker(link: Link) -> Text:
 @dataclass(frozen=True, slots=True)
 class _Heights:
     ranking: int
+    verdict: int
     middle: int
     trades: int
     thinking: int
 
 
-def _heights(agents: int, height: int) -> _Heights:
+def _heights(agents: int, height: int, verdict: int) -> _Heights:
     """Share the lines between four borders and the footer: what people compare comes first."""
-    room = height - 5
+    room = height - 5 - verdict
     ranking = max(2, min(1 + agents, room * 7 // 18 if room < 30 else room // 3))
     each = min(3, room // 5 // agents)
     thinking = max(3, each * agents or room // 6)
     rest = room - ranking - thinking
     middle = max(4, (rest + 1) * 11 // 20)
-    return _Heights(ranking, middle, rest - middle, thinking)
+    return _Heights(ranking, verdict, middle, rest - middle, thinking)
 
 
 def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
-    heights = _heights(max(1, len(frame.ranking)), height)
+    heights = _heights(max(1, len(frame.ranking)), height, int(frame.evaluation is not None))
     inner = width - 4
     left = (width - 3) * 9 // 20 if width < 120 else (width - 3) * 11 // 20
     right = width - 3 - left
@@ -163,6 +165,7 @@ def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
         *side(
             reading or panes.ranking(frame, inner, heights.ranking, chosen), width, heights.ranking
         ),
+        *side(verdict_line(frame.evaluation, inner), width, heights.verdict),
         divider(
             width,
             left,

@@ -14,6 +14,7 @@ from dashboard import text
 from dashboard.frame import Frame, build_frame
 from dashboard.processes import ProcessRow
 from dashboard.rows import AgentRow, Standing
+from dashboard.verdict import judged_document, verdict_document
 from dashboard.view import ArenaView
 
 _PERCENT_STEP = Decimal("0.0001")
@@ -29,7 +30,7 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
 
     Returns:
         broker, snapshots, as_of, simulated, speed, rules, agents (in rank order), digest (of all
-        accounts), processes, and what could not be read.
+        accounts), verdict (of the judge, null without one), processes, and what could not be read.
     """
     frame = build_frame(view, now)
     standing = frame.standing
@@ -41,6 +42,7 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
         "speed": standing.speed,
         "rules": _rules(standing),
         "agents": [_agent(row) for row in frame.ranking],
+        "verdict": verdict_document(frame.evaluation),
         "digest": view.books.digest(),
         "partial": standing.partial,
         "llm_errors": standing.llm_errors,
@@ -83,6 +85,7 @@ def _agent(row: AgentRow) -> JsonValue:
         "tokens": row.tokens,
         "cost_usd": None if row.cost_usd is None else decimal_text(row.cost_usd),
         "calls_of_unknown_price": row.unpriced,
+        "judged": judged_document(row.judged),
     }
 
 

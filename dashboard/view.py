@@ -1,9 +1,9 @@
-"""The whole arena as one read model, folded from seven topics in any order. Pure.
+"""The whole arena as one read model, folded from nine topics in any order. Pure.
 
 Reads records of market.tickers, market.snapshots, account.events, agent.turns, llm.calls,
-arena.roster, arena.heartbeats and dead_letters. Within a partition they come in order; between
-topics and partitions any interleaving gives the same view, also where the reader joined late
-(`WINDOWS` says from where it must read).
+arena.roster, judge.evaluations, arena.heartbeats and dead_letters. Within a partition they come in
+order; between topics and partitions any interleaving gives the same view, also where the reader
+joined late (`WINDOWS` says from where it must read).
 """
 
 from arena import topics
@@ -11,6 +11,7 @@ from arena.bus.base import Record
 from arena.errors import Malformed
 from arena.messages import (
     AgentSpec,
+    Evaluation,
     Heartbeat,
     LlmCall,
     MarketSnapshot,
@@ -38,6 +39,7 @@ WINDOWS: dict[str, int | None] = {
     topics.SNAPSHOTS.name: SNAPSHOTS_WINDOW,
     topics.TURNS.name: TURNS_WINDOW,
     topics.LLM_CALLS.name: CALLS_WINDOW,
+    topics.EVALUATIONS.name: 1,
     topics.DEAD_LETTERS.name: 1,
 }
 """Topic -> newest records of each partition to read; None is all of them."""
@@ -49,6 +51,7 @@ class ArenaView:
     Attributes:
         market, snapshots, books, turns, calls, processes: The parts, each folded from its topic.
         roster: Agents by name. rules: The executor's money rules, None before they were read.
+        evaluation: The newest of the judge, None where no judge runs.
         dead_letters: Records in that topic. malformed: Records this view could not read, and
             `malformed_newest`: where the newest of them stood and why.
         version: Grows with every record.
@@ -64,6 +67,7 @@ class ArenaView:
         self.processes = Processes()
         self.roster: dict[str, AgentSpec] = {}
         self.rules: Rules | None = None
+        self.evaluation: Evaluation | None = None
         self._dead_letter_ends: dict[int, int] = {}
         self.malformed = 0
         self.malformed_newest = ""
@@ -116,6 +120,8 @@ class ArenaView:
                 self.roster[message.agent] = message
             case Rules():
                 self.rules = message
+            case Evaluation():
+                self.evaluation = message
             case Heartbeat():
                 self.processes.beat(message)
 
