@@ -1,24 +1,26 @@
 """One request to one reply: deadline, budget, attempts, decoding, cost, and the log of the call.
 
-Reads nothing, writes `llm.calls` and the agent's inbox. Both records are handed over together; a
-request is done when the brokers have both. Every outcome is answered: the agent never waits for
-a reply that does not come.
+Writes `llm.calls` and the agent's inbox; reads or writes recorded replies where it is told to. Both
+records are handed over together; a request is done when the brokers have both. Every outcome is
+answered: the agent never waits for a reply that does not come.
 """
 
 import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from arena import topics
-from arena.messages import CallOutcome, ChatRequest, Usage
+from arena.messages import CallOutcome, ChatReply, ChatRequest, LlmCall, Usage
 from arena.node import Node
 from chat_nodes.answered import AnsweredCalls
 from chat_nodes.budget import DailyBudget
 from chat_nodes.decode import Decoded, decode_reply
 from chat_nodes.models.base import CallFailed, Model, RawReply
 from chat_nodes.prices import PriceList
+from chat_nodes.recordings import Recorded, Recordings, request_sha256
 from chat_nodes.records import CallInProgress, logged_call, reply_from_log, reply_of
 from chat_nodes.retries import GiveUp, after_failure
 
@@ -48,6 +50,7 @@ class Answerer:
         prices: Of the known models.
         budget: Of the day.
         answered: What is in the log already.
+        recordings: Where replies are recorded, or taken from; None asks the model always.
         draw: Random numbers in [0, 1), for jitter.
     """
 
@@ -59,6 +62,7 @@ class Answerer:
         prices: PriceList,
         budget: DailyBudget,
         answered: AnsweredCalls,
+        recordings: Recordings | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
         """Ready to answer."""
@@ -68,6 +72,7 @@ class Answerer:
         self._price = prices.of(model.model_id)
         self._budget = budget
         self._answered = answered
+        self._recordings = recordings
         self._draw = draw
         self._log_partition: int | None = None
 
@@ -79,12 +84,18 @@ class Answerer:
         """
         logged = await self._answered.find(request.call_id)
         reply = None if logged is None else reply_from_log(logged)
-        if reply is not None:
+        clock = self._node.clock
+        now = clock.now()
+        if reply is not None and not _has_more_time(reply, request, now):
             self._node.counters["from_log"] += 1
             await self._node.bus.append(request.reply_to, reply, partition=0)
             return
-        clock = self._node.clock
-        call = CallInProgress(request, clock.now(), clock.monotonic())
+        if (recorded := self._recorded(request)) is not None:
+            again = recorded.answer(request, self._node.name, now)
+            self._node.counters["replayed"] += 1
+            await self._send(request, again.call, again.reply)
+            return
+        call = CallInProgress(request, now, clock.monotonic())
         try:
             decoded = await self._decide(call)
         except asyncio.CancelledError:
@@ -165,14 +176,9 @@ class Answerer:
             latency_ms=latency_ms,
         )
         reply = reply_of(logged, decoded)
-        if self._log_partition is None:
-            self._log_partition = await self._answered.partition()
-        log_acked = await node.bus.send(
-            topics.LLM_CALLS.name, logged, key=node.name, partition=self._log_partition
-        )
-        reply_acked = await node.bus.send(request.reply_to, reply, partition=0)
-        self._answered.note(request.call_id, (await log_acked).offset)
-        await reply_acked
+        if call.attempts:
+            await self._record(request, logged, reply)
+        await self._send(request, logged, reply)
         log = node.log.debug if decoded.outcome == "ok" else node.log.info
         log(
             "model call",
@@ -185,6 +191,34 @@ class Answerer:
             attempts=call.attempts,
             duration_ms=latency_ms,
         )
+
+    def _recorded(self, request: ChatRequest) -> Recorded | None:
+        """What was recorded for a request, where there is a recording to answer from."""
+        if self._recordings is None:
+            return None
+        sha256 = request_sha256(self._model.model_id, request)
+        return self._recordings.find(sha256, request.call_id)
+
+    async def _record(self, request: ChatRequest, logged: LlmCall, reply: ChatReply) -> None:
+        """Keep what the model answered, before anybody can act on it."""
+        recordings = self._recordings
+        if recordings is None or recordings.mode != "record":
+            return
+        sha256 = request_sha256(self._model.model_id, request)
+        recorded = Recorded(request_sha256=sha256, call=logged, reply=reply)
+        await asyncio.to_thread(recordings.add, recorded)
+
+    async def _send(self, request: ChatRequest, logged: LlmCall, reply: ChatReply) -> None:
+        """Publish the call and the reply; the brokers have both when this returns."""
+        bus = self._node.bus
+        if self._log_partition is None:
+            self._log_partition = await self._answered.partition()
+        log_acked = await bus.send(
+            topics.LLM_CALLS.name, logged, key=self._node.name, partition=self._log_partition
+        )
+        reply_acked = await bus.send(request.reply_to, reply, partition=0)
+        self._answered.note(request.call_id, (await log_acked).offset)
+        await reply_acked
 
     def _usage(self, call: CallInProgress, decoded: Decoded) -> Usage:
         tokens = decoded.tokens
@@ -211,3 +245,8 @@ class Answerer:
             counters["unknown_price"] += 1
         else:
             counters["cost_microusd"] += int((usage.cost_usd * MICRO).to_integral_value())
+
+
+def _has_more_time(logged: ChatReply, request: ChatRequest, now: datetime) -> bool:
+    """True where a call that came too late to be asked is asked for again, and in time."""
+    return logged.outcome == "expired" and not logged.attempts and now < request.deadline_at

@@ -80,8 +80,9 @@ class AnsweredCalls:
         if call is None:
             return False
         self.note(call.call_id, record.offset)
-        tokens = call.usage.prompt_tokens + call.usage.completion_tokens
-        self._budget.add(tokens, call.ended_at)
+        if not call.replayed:
+            tokens = call.usage.prompt_tokens + call.usage.completion_tokens
+            self._budget.add(tokens, call.ended_at)
         return True
 
     async def find(self, call_id: str) -> LlmCall | None:

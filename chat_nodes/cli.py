@@ -6,7 +6,8 @@ A key given as a flag is taken out of the process's command line before anything
 import os
 import sys
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -16,7 +17,10 @@ from arena.ids import check_name
 from arena.node import Node, run_node
 from arena.settings import Settings
 from chat_nodes.models import SCRIPTED, open_model, provider_of
-from chat_nodes.models.base import ModelSettings
+from chat_nodes.models.base import Model, ModelSettings
+
+if TYPE_CHECKING:
+    from chat_nodes.recordings import Recordings
 
 DEFAULT_KEY_ENV = "OPENAI_API_KEY"
 
@@ -28,6 +32,14 @@ class LogLevel(StrEnum):
     INFO = "INFO"
     WARNING = "WARNING"
     ERROR = "ERROR"
+
+
+class Replies(StrEnum):
+    """The ways of `--replies`."""
+
+    LIVE = "live"
+    RECORD = "record"
+    REPLAY = "replay"
 
 
 def chat_node(
@@ -61,6 +73,13 @@ def chat_node(
     daily_token_budget: Annotated[
         int, typer.Option(min=0, help="Tokens per UTC day, then calls are refused; 0 is no limit.")
     ] = 0,
+    replies: Annotated[
+        Replies, typer.Option(help="Record every reply, or answer from those recorded.")
+    ] = Replies.LIVE,
+    replies_file: Annotated[
+        Path | None,
+        typer.Option(help="FILE.jsonl is kept as FILE.<name>.jsonl.", show_default=False),
+    ] = None,
     log_level: Annotated[LogLevel | None, typer.Option(case_sensitive=False)] = None,
 ) -> None:
     """Serve one model to every agent that names this node.
@@ -73,7 +92,9 @@ def chat_node(
     settings = Settings().override(
         bootstrap_servers=bootstrap_servers, log_level=log_level and log_level.value
     )
-    key = api_key or _key_from_environment(model_id, base_url, api_key_env)
+    recordings = _open_recordings(replies, replies_file, name)
+    replay = replies is Replies.REPLAY
+    key = "" if replay else api_key or _key_from_environment(model_id, base_url, api_key_env)
     model_settings = ModelSettings(
         model_id=model_id,
         base_url=base_url,
@@ -82,8 +103,7 @@ def chat_node(
         max_completion_tokens=max_completion_tokens,
         max_connections=max_workers,
     )
-
-    model = open_model(model_settings)
+    model = _open_model(model_settings, recordings)
 
     async def serve(node: Node) -> None:
         # Here, so that `--help` and a wrong flag answer without the model's libraries.
@@ -96,9 +116,31 @@ def chat_node(
             node.log.info("sends the key", variable=api_key_env, host=urlsplit(base_url).hostname)
         limits = CallLimits(timeout_s=timeout, max_retries=max_retries)
         chat_settings = ChatNodeSettings(max_workers, limits, daily_token_budget)
-        await serve_model(node, model, chat_settings)
+        await serve_model(node, model, chat_settings, recordings)
 
     run_node("chat-node", name, settings, serve)
+
+
+def _open_recordings(replies: Replies, file: Path | None, name: str) -> "Recordings | None":
+    if (replies is Replies.LIVE) != (file is None):
+        raise UsageError(
+            f"--replies {replies.value} with --replies-file {file}",
+            remedy="record and replay need a file, live needs none",
+        )
+    if file is None:
+        return None
+    from chat_nodes.recordings import Recordings, path_of
+
+    return Recordings(path_of(file, name), "replay" if replies is Replies.REPLAY else "record")
+
+
+def _open_model(settings: ModelSettings, recordings: "Recordings | None") -> Model:
+    """The model that is asked; where replies are replayed, nobody is."""
+    if recordings is not None and recordings.mode == "replay":
+        from chat_nodes.models.recorded import RecordedModel
+
+        return RecordedModel(settings.model_id, recordings)
+    return open_model(settings)
 
 
 def _hide_command_line(name: str, key: str) -> None:

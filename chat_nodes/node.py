@@ -26,6 +26,7 @@ from chat_nodes.lanes import Job, Lanes
 from chat_nodes.models.base import Model
 from chat_nodes.offsets import LowWater
 from chat_nodes.prices import PriceList, load_prices
+from chat_nodes.recordings import Recordings
 
 GROUP = "chat-node"
 """Put before the node's name: an agent may have the same name, and has that group."""
@@ -60,11 +61,17 @@ class ChatNode:
         node: Connected.
         model: Who answers.
         settings: Workers, limits, budget.
+        recordings: Of replies, where they are recorded or replayed.
         prices: Of the known models; None reads the file that comes with the node.
     """
 
     def __init__(
-        self, node: Node, model: Model, settings: ChatNodeSettings, prices: PriceList | None = None
+        self,
+        node: Node,
+        model: Model,
+        settings: ChatNodeSettings,
+        recordings: Recordings | None = None,
+        prices: PriceList | None = None,
     ) -> None:
         """Nothing is read before `run`."""
         self._node = node
@@ -72,7 +79,9 @@ class ChatNode:
         budget = DailyBudget(settings.daily_token_budget)
         self._answered = AnsweredCalls(node.bus, node.name, budget)
         prices = prices or load_prices()
-        self._answerer = Answerer(node, model, settings.limits, prices, budget, self._answered)
+        self._answerer = Answerer(
+            node, model, settings.limits, prices, budget, self._answered, recordings
+        )
         self._lanes = Lanes(settings.max_workers, self._work)
         self._marks: dict[tuple[str, int], LowWater] = defaultdict(LowWater)
         self._owned: Assignment = frozenset()
@@ -198,9 +207,17 @@ class ChatNode:
         self._node.gauges["lag"] = await reader.lag()
 
 
-async def serve_model(node: Node, model: Model, settings: ChatNodeSettings) -> None:
+async def serve_model(
+    node: Node, model: Model, settings: ChatNodeSettings, recordings: Recordings | None = None
+) -> None:
     """Serve a model on a connected node until cancelled."""
+    if recordings is not None:
+        node.details["replies"] = recordings.mode
+        known = {"file": recordings.path.name, "calls": len(recordings)}
+        node.log.info("recorded replies", mode=recordings.mode, **known)
+        if recordings.skipped:
+            node.log.warning("lines that are no recorded reply", skipped=recordings.skipped)
     try:
-        await ChatNode(node, model, settings).run()
+        await ChatNode(node, model, settings, recordings).run()
     finally:
         await model.close()

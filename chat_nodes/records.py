@@ -72,7 +72,7 @@ def logged_call(
     )
 
 
-def reply_of(call: LlmCall, decoded: Decoded, *, replayed: bool = False) -> ChatReply:
+def reply_of(call: LlmCall, decoded: Decoded) -> ChatReply:
     """The reply that a logged call gives."""
     return ChatReply(
         call_id=call.call_id,
@@ -82,7 +82,7 @@ def reply_of(call: LlmCall, decoded: Decoded, *, replayed: bool = False) -> Chat
         node=call.node,
         model=call.model,
         scripted=call.scripted,
-        replayed=replayed,
+        replayed=call.replayed,
         outcome=call.outcome,
         text=decoded.text,
         reasoning=decoded.reasoning,
@@ -106,4 +106,4 @@ def reply_from_log(call: LlmCall) -> ChatReply | None:
     decoded = Decoded(call.outcome)
     if call.raw_response:
         decoded = decode_reply(call.raw_response.encode())
-    return reply_of(call, decoded, replayed=True)
+    return reply_of(call, decoded)

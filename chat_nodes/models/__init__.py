@@ -13,7 +13,7 @@ from chat_nodes.models.base import Model, ModelSettings
 
 DEFAULT_PROVIDER = "openai_compatible"
 SCRIPTED = "scripted"
-_NOT_PROVIDERS = frozenset({"base", "prompt_reader"})
+_NOT_PROVIDERS = frozenset({"base", "prompt_reader", "recorded"})
 
 
 def provider_names() -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from arena.node import Node
 from arena.settings import Settings
 from chat_nodes.models.base import CallFailed, RawReply
 from chat_nodes.node import ChatNodeSettings, serve_model
+from chat_nodes.recordings import Recordings
 from tests.chat_nodes.stub_server import completion
 
 NODE = "gpt"
@@ -74,11 +75,13 @@ async def serving(
     settings: ChatNodeSettings | None = None,
     *,
     clock: Clock | None = None,
+    recordings: Recordings | None = None,
 ) -> AsyncIterator[Node]:
     """A chat node at work; its error, if it had one, is raised at the end."""
     node = new_node(bus, clock)
     await bus.ensure_topics([topics.HEARTBEATS, topics.DEAD_LETTERS])
-    work = serve_model(node, model, settings or ChatNodeSettings())  # type: ignore[arg-type]
+    limits = settings or ChatNodeSettings()
+    work = serve_model(node, model, limits, recordings)  # type: ignore[arg-type]
     task = asyncio.create_task(work)
     try:
         await until(lambda: node.status == "running" or task.done())

@@ -44,6 +44,8 @@ def test_a_missing_key_is_told_with_its_remedy() -> None:
         (("--name", "a b", "--model-id", "scripted"), "cannot be part of a topic name"),
         (("--name", "n", "--model-id", "scripted:astrology"), "no scripted strategy 'astrology'"),
         (("--name", "n"), "--model-id"),
+        (("--name", "n", "--model-id", "gpt", "--replies", "replay"), "need a file"),
+        (("--name", "n", "--model-id", "scripted", "--replies-file", "x"), "live needs none"),
         (("--name", "n", "--model-id", "scripted", "--max-workers", "0"), "--max-workers"),
         (("--name", "n", "--model-id", "scripted", "--log-level", "LOUD"), "--log-level"),
     ],
@@ -54,6 +56,16 @@ def test_wrong_usage_ends_with_two(flags: tuple[str, ...], said: str) -> None:
 
     assert 2 == done.returncode
     assert said in done.stderr
+
+
+def test_a_replay_without_recordings_says_how_to_make_them(tmp_path: Path) -> None:
+    """No key is asked for; the file that is missing carries the node's name."""
+    file = str(tmp_path / "replies.jsonl")
+    done = run("--name", "n", "--model-id", "gpt", "--replies", "replay", "--replies-file", file)
+
+    assert 2 == done.returncode
+    assert "replies.n.jsonl" in done.stderr
+    assert "record it first with --replies record" in done.stderr
 
 
 @pytest.mark.parametrize(

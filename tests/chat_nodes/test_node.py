@@ -242,7 +242,7 @@ async def test_a_logged_call_is_not_paid_again_after_a_crash(memory_bus: MemoryB
         first, second = await replies(memory_bus, count=2)
 
     assert (1, 1, 0) == (len(model.asked), node.counters["from_log"], node.counters["calls"])
-    assert first.model_copy(update={"replayed": True}) == second
+    assert first == second
     assert 1 == len(await calls(memory_bus))
 
 
@@ -254,7 +254,7 @@ async def test_a_request_sent_twice_is_called_once(memory_bus: MemoryBus) -> Non
         first, second = await replies(memory_bus, count=2)
 
     assert ([one.call_id], "hello momentum") == (model.asked, second.text)
-    assert (False, True) == (first.replayed, second.replayed)
+    assert first == second
 
 
 async def test_what_is_no_request_is_buried_and_passed_over(memory_bus: MemoryBus) -> None:

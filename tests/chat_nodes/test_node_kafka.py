@@ -39,7 +39,7 @@ async def test_requests_are_answered_over_kafka_and_once_after_a_restart(
             for agent in agents:
                 first, second = await replies(bus, agent, 2)
 
-                assert first.model_copy(update={"replayed": True}) == second
+                assert first == second
 
     assert (5, 0) == (successor.counters["from_log"], successor.counters["calls"])
     assert 5 == len(stub.requests) == len(await calls(bus, 5))

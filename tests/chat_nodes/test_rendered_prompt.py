@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 
-from arena.messages import ChatMessage, Rules
+from arena.messages import ChatMessage, HeldPosition, Rules
+from arena.messages import Portfolio as ToldPortfolio
 from arena.money import SCALE
 from chat_nodes.models.prompt_reader import Held, read_account, read_cost_bps, read_market
-from routers.portfolio import HeldPosition, KnownPortfolio
-from routers.portfolio import Portfolio as ToldPortfolio
+from routers.portfolio import KnownPortfolio
 from routers.prompt import render_market, render_system, render_user
 from tests.chat_nodes.asking import START
 from tests.routers.builders import snapshot

@@ -1,0 +1,261 @@
+"""Recorded replies: found by request, safe against kill -9, served without asking anybody."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.errors import UsageError
+from arena.messages import ChatReply, ChatRequest, LlmCall, Sampling, ToolSchema, Usage
+from chat_nodes.models.recorded import RecordedModel
+from chat_nodes.recordings import Mode, Recorded, Recordings, path_of, request_sha256
+from tests.chat_nodes.asking import START, request
+from tests.chat_nodes.serving import NODE, FakeModel, calls, now, read_all, replies, send, serving
+
+MODEL = "gpt-5-nano"
+
+
+def recorded(asked: ChatRequest, text: str = "I hold.", outcome: str = "ok") -> Recorded:
+    """What a node records of a call."""
+    fields = {
+        "call_id": asked.call_id,
+        "agent": asked.agent,
+        "turn_id": asked.turn_id,
+        "round": asked.round,
+        "node": NODE,
+        "model": MODEL,
+        "outcome": outcome,
+        "usage": Usage(prompt_tokens=7, cost_usd="0.25"),
+        "latency_ms": 812.5,
+    }
+    sha256 = request_sha256(MODEL, asked)
+    times = {"started_at": asked.issued_at, "ended_at": asked.issued_at}
+    return Recorded(
+        request_sha256=sha256,
+        call=LlmCall.model_validate({**fields, **times, "request_sha256": "provider's"}),
+        reply=ChatReply.model_validate({**fields, "text": text}),
+    )
+
+
+def found(recordings: Recordings, asked: ChatRequest) -> str | None:
+    """The text that is served for a request."""
+    line = recordings.find(request_sha256(MODEL, asked), asked.call_id)
+    return None if line is None else line.reply.text
+
+
+def test_the_hash_is_of_what_decides_the_answer_alone() -> None:
+    """Not of who asks and when; model, messages, tools and sampling each change it."""
+    one = request("prompt", turn="1")
+    same = request("prompt", agent="other", turn="2", issued_at=START + timedelta(days=1))
+    schema = {"type": "object", "properties": {}}
+    others = [
+        request_sha256("gpt-5", one),
+        request_sha256(MODEL, request("prompt!", turn="1")),
+        request_sha256(MODEL, request("prompt", turn="1", sampling=Sampling(seed=1))),
+        request_sha256(
+            MODEL,
+            request("prompt", tools=[ToolSchema(name="t", description="", parameters=schema)]),
+        ),
+    ]
+
+    assert request_sha256(MODEL, one) == request_sha256(MODEL, same)
+    assert 5 == len({request_sha256(MODEL, one), *others})
+
+
+def test_the_hash_does_not_change_from_release_to_release() -> None:
+    """A recording of today is found tomorrow; a schema's order of keys does not matter."""
+    ordered = {"type": "object", "properties": {"a": {"type": "string"}}}
+    turned = dict(reversed(ordered.items()))
+    hashes = {
+        request_sha256(
+            MODEL,
+            request("p", tools=[ToolSchema(name="t", description="d", parameters=parameters)]),
+        )
+        for parameters in (ordered, turned)
+    }
+
+    assert {"998f"} == {h[:4] for h in hashes}
+
+
+def test_every_node_has_a_file_of_its_own() -> None:
+    """One flag serves several nodes."""
+    assert Path("runs/replies.gpt.jsonl") == path_of(Path("runs/replies.jsonl"), "gpt")
+
+
+def test_what_was_recorded_is_found_by_another_process(tmp_path: Path) -> None:
+    """By request and call; a request that differs finds nothing."""
+    asked, file = request("prompt", turn="1"), tmp_path / "r.jsonl"
+    with Recordings(file, "record") as recordings:
+        recordings.add(recorded(asked))
+    with Recordings(file, "replay") as replay:
+        assert "I hold." == found(replay, asked)
+        assert None is found(replay, request("another", turn="1"))
+        assert (1, 0) == (len(replay), replay.skipped)
+
+
+@pytest.mark.parametrize("cut", [1, 40, 400])
+def test_what_a_kill_left_of_a_line_is_passed_over(tmp_path: Path, cut: int) -> None:
+    """The lines before it are read, and those behind it too."""
+    first, torn, third = (request("prompt", turn=str(n)) for n in range(3))
+    file = tmp_path / "r.jsonl"
+    with Recordings(file, "record") as recordings:
+        recordings.add(recorded(first, "first"))
+        recordings.add(recorded(torn, "torn"))
+    os.truncate(file, file.stat().st_size - cut)
+    with Recordings(file, "record") as successor:
+        assert ("torn" if cut == 1 else None) == found(successor, torn)
+        successor.add(recorded(third, "third"))
+    with Recordings(file, "replay") as replay:
+        assert ["first", "third"] == [found(replay, a) for a in (first, third)]
+        assert (0 if cut == 1 else 1) == replay.skipped
+
+
+def test_two_processes_of_a_name_share_a_file(tmp_path: Path) -> None:
+    """Each finds its own lines though the other wrote in between."""
+    one, two = (request("prompt", turn=t) for t in "12")
+    file = tmp_path / "r.jsonl"
+    with Recordings(file, "record") as left, Recordings(file, "record") as right:
+        left.add(recorded(one, "left"))
+        right.add(recorded(two, "right"))
+        assert ["left", "right"] == [found(left, one), found(right, two)]
+    with Recordings(file, "replay") as replay:
+        assert ["left", "right"] == [found(replay, one), found(replay, two)]
+
+
+def test_an_agent_of_another_name_is_served_in_a_replay_only(tmp_path: Path) -> None:
+    """Which of the replies follows from the call's id, so a restart changes nothing."""
+    file = tmp_path / "r.jsonl"
+    with Recordings(file, "record") as recordings:
+        for turn in "12":
+            recordings.add(recorded(request("prompt", turn=turn), turn))
+        stranger = request("prompt", agent="renamed", turn="1")
+        assert None is found(recordings, stranger)
+    served = []
+    for _ in range(2):
+        with Recordings(file, "replay") as replay:
+            served.append(found(replay, stranger))
+
+    assert served[0] in ("1", "2")
+    assert served[0] == served[1]
+
+
+def test_a_failed_call_is_replayed_but_asked_again_while_recording(tmp_path: Path) -> None:
+    """A contest that goes on may have more luck; then the answer counts."""
+    asked, file = request("prompt"), tmp_path / "r.jsonl"
+    with Recordings(file, "record") as recordings:
+        recordings.add(recorded(asked, "no luck", "failed"))
+        assert None is found(recordings, asked)
+        with Recordings(file, "replay") as replay:
+            assert "no luck" == found(replay, asked)
+        recordings.add(recorded(asked, "luck"))
+        assert "luck" == found(recordings, asked)
+    with Recordings(file, "replay") as replay:
+        assert "luck" == found(replay, asked)
+
+
+def test_nothing_to_replay_is_told_with_the_remedy(tmp_path: Path) -> None:
+    """Before anything is connected."""
+    with pytest.raises(UsageError, match=r"r\.jsonl.*--replies record"):
+        Recordings(tmp_path / "r.jsonl", "replay")
+
+
+async def serve_once(
+    bus: MemoryBus, file: Path, mode: Mode, asked: ChatRequest
+) -> tuple[ChatReply, list[str]]:
+    """The newest reply to a request, and the calls that a model was asked."""
+    with Recordings(file, mode) as recordings:
+        fake = FakeModel()
+        model = fake if mode == "record" else RecordedModel(MODEL, recordings)
+        async with serving(bus, model, recordings=recordings):
+            before = len(await read_all(bus, asked.reply_to, ChatReply, 0)) if bus_has(bus) else 0
+            await send(bus, asked)
+            return (await replies(bus, asked.agent, before + 1))[-1], fake.asked
+
+
+def bus_has(bus: MemoryBus) -> bool:
+    """True where somebody was answered on this bus."""
+    return topics.inbox("momentum") in bus.cluster.partitions
+
+
+async def test_a_replayed_reply_is_the_recorded_one(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """But for its mark: nobody is asked, and the cost is told though nothing is paid."""
+    asked, file = request(issued_at=now()), tmp_path / "r.jsonl"
+    first, paid = await serve_once(memory_bus, file, "record", asked)
+    other_run = MemoryBus()
+    await other_run.start()
+    later = asked.model_copy(update={"issued_at": asked.issued_at + timedelta(seconds=1)})
+    again, unpaid = await serve_once(other_run, file, "replay", later)
+    (call,) = await calls(other_run)
+
+    assert ([asked.call_id], []) == (paid, unpaid)
+    assert not first.replayed
+    assert first.model_copy(update={"replayed": True}) == again
+    assert (True, first.usage, first.latency_ms) == (call.replayed, call.usage, call.latency_ms)
+
+
+async def test_a_request_that_was_not_recorded_fails_clearly(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """The agent is told at once, once, and the node goes on."""
+    file = tmp_path / "r.jsonl"
+    file.write_bytes(b"")
+    reply, _ = await serve_once(memory_bus, file, "replay", request(issued_at=now()))
+
+    assert ("failed", 1) == (reply.outcome, reply.attempts)
+    assert "r.jsonl holds no reply to this request" in reply.error
+    assert "--replies record" in reply.error
+
+
+async def test_a_resumed_recording_pays_nothing_twice(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """What the file holds of the same call is served from it."""
+    asked, file = request(issued_at=now()), tmp_path / "r.jsonl"
+    await serve_once(memory_bus, file, "record", asked)
+    resumed = MemoryBus()
+    await resumed.start()
+    reply, paid = await serve_once(resumed, file, "record", asked)
+
+    assert ([], "hello momentum") == (paid, reply.text)
+    assert 1 == len(file.read_bytes().splitlines())
+
+
+async def test_a_reply_is_on_the_disk_before_it_is_sent(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """Nobody can act on a reply that a kill would lose."""
+    file = tmp_path / "r.jsonl"
+    sizes = []
+
+    class Watched(MemoryBus):
+        async def send_bytes(self, topic, value, **rest):  # type: ignore[no-untyped-def]
+            if topic == topics.LLM_CALLS.name:
+                sizes.append(file.stat().st_size)
+            return await super().send_bytes(topic, value, **rest)
+
+    watched = Watched(memory_bus.cluster)
+    await watched.start()
+    await serve_once(watched, file, "record", request(issued_at=now()))
+
+    assert sizes == [file.stat().st_size]
+    assert sizes[0] > 0
+
+
+async def test_a_call_that_came_too_late_is_asked_when_it_comes_again(
+    memory_bus: MemoryBus,
+) -> None:
+    """A turn that is run again brings the same call with more time."""
+    model = FakeModel()
+    late = request(issued_at=now() - timedelta(minutes=2))
+    fresh = request(issued_at=now())
+    async with serving(memory_bus, model):
+        await send(memory_bus, late)
+        await replies(memory_bus)
+        await send(memory_bus, fresh)
+        first, second = await replies(memory_bus, count=2)
+
+    assert late.call_id == fresh.call_id
+    assert ("expired", "ok") == (first.outcome, second.outcome)
