@@ -53,6 +53,7 @@ class OpenedEvent(LogEvent, gc=False, kw_only=True):
 
     source: SourceRead
     agent: str
+    scrape: str | None = None
     postings: list[PostingRead]
     at: str
 
@@ -74,6 +75,7 @@ class OrderEvent(LogEvent, gc=False, kw_only=True):
     slippage: str | None = None
     latency_cost: str | None = None
     realised: str | None = None
+    scraped: str | None = None
     postings: list[PostingRead]
     cash_after: str | None = None
     position_after: str | None = None

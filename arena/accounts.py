@@ -76,7 +76,8 @@ class Account:
     """One agent's account.
 
     Attributes:
-        cash: USD. opening: the USD it was opened with.
+        cash: USD that can be spent. opening: the USD it was opened with.
+        scraped: USD of profit set aside. scrape: the share of a profit that is, times 10^8.
         positions: By product; only those that are not zero.
         realised: Profit of all sells, after fees, against average cost.
         fees, slippage, latency_cost, volume: Sums over all fills, USD.
@@ -87,6 +88,8 @@ class Account:
 
     opening: int = 0
     cash: int = 0
+    scraped: int = 0
+    scrape: int = 0
     positions: dict[str, Position] = field(default_factory=dict)
     realised: int = 0
     fees: int = 0
@@ -99,8 +102,8 @@ class Account:
     deeds: list[Deed] = field(default_factory=list)
 
     def equity(self, bids: dict[str, int]) -> int:
-        """Cash and positions marked at the bid; a product without a bid is marked at its cost."""
-        value = self.cash
+        """All cash, and positions marked at the bid; one without a bid is marked at its cost."""
+        value = self.cash + self.scraped
         for product_id, position in self.positions.items():
             bid = bids.get(product_id)
             value += position.cost if bid is None else notional_units(position.quantity, bid)
@@ -210,6 +213,7 @@ class Shard:
         account = self.accounts.setdefault(event.agent, Account())
         self._post(event, account)
         account.opening = account.cash
+        account.scrape = _units(event.scrape or "0")
         self._advance(event, Decided(event.seq, "opened", None))
 
     def _decide(self, event: OrderEvent, value: bytes) -> None:
@@ -231,7 +235,7 @@ class Shard:
         used, slippage, latency_cost = event.used, event.slippage, event.latency_cost
         if used is None or slippage is None or latency_cost is None:
             raise BrokenLog(f"{event.order_id} is filled, but says not at which price or cost")
-        cash, quantity, fee = self._post(event, account)
+        cash, quantity, fee, scraped = self._post(event, account)
         product_id = event.product_id
         position = account.positions.get(product_id)
         if position is None:
@@ -239,9 +243,11 @@ class Shard:
         if quantity > 0:
             bought(position, quantity, -cash, _unix_ms(used.event_time))
         else:
-            realised = sold(position, -quantity, cash)
+            realised = sold(position, -quantity, cash + scraped)
             account.realised += realised
             _must_be(event, "realised", event.realised, realised)
+        if scraped or event.scraped is not None:
+            _must_be(event, "scraped", event.scraped, scraped)
         _must_be(event, "position_after", event.position_after, position.quantity)
         _must_be(event, "cash_after", event.cash_after, account.cash)
         if position.quantity == 0:
@@ -249,15 +255,20 @@ class Shard:
         account.fees += fee
         account.slippage += _units(slippage)
         account.latency_cost += _units(latency_cost)
-        account.volume += abs(cash + fee)
+        account.volume += abs(cash + scraped + fee)
         account.fills += 1
 
-    def _post(self, event: OpenedEvent | OrderEvent, account: Account) -> tuple[int, int, int]:
-        """Carry out the postings: what moved into the agent's cash and position, and the fee."""
+    def _post(self, event: OpenedEvent | OrderEvent, account: Account) -> tuple[int, int, int, int]:
+        """Carry out the postings.
+
+        Returns:
+            What moved into the agent's cash and position, the fee, and what was set aside.
+        """
         own_cash = f"agent/{event.agent}/cash"
         own_position = f"agent/{event.agent}/position"
+        own_scraped = f"agent/{event.agent}/scraped"
         house = self.house
-        cash = held = fee = usd = 0
+        cash = held = fee = scraped = usd = 0
         others: dict[str, int] = {}
         for posting in event.postings:
             name, unit, amount = posting.account, posting.unit, int(posting.amount)
@@ -269,6 +280,8 @@ class Shard:
                 cash += amount
             elif name == own_position:
                 held += amount
+            elif name == own_scraped:
+                scraped += amount
             else:
                 if name == FEES:
                     fee += amount
@@ -278,9 +291,10 @@ class Shard:
             sums = others | {"USD": usd}
             raise BrokenLog(f"postings of {event.order_id} do not sum to zero: {sums}")
         account.cash += cash
-        if account.cash < 0:
+        account.scraped += scraped
+        if account.cash < 0 or scraped < 0:
             raise BrokenLog(f"{event.order_id} leaves {event.agent} with negative cash")
-        return cash, held, fee
+        return cash, held, fee, scraped
 
     def _advance(self, event: OpenedEvent | OrderEvent, decided: Decided) -> None:
         self.seq = event.seq
@@ -339,7 +353,7 @@ def accounts_digest(accounts: dict[str, Account]) -> str:
         [
             agent,
             str(account.opening),
-            str(account.cash),
+            [str(account.cash), str(account.scraped)],
             [
                 [p, str(held.quantity), str(held.cost), held.entry_ms]
                 for p, held in sorted(account.positions.items())

@@ -53,6 +53,24 @@ def parse_decimal(value: object) -> Decimal:
     return number
 
 
+def parse_share(value: object) -> Decimal:
+    """Read a share of something: "0.2" or "20%", from nothing to the whole.
+
+    Args:
+        value: A `str`, or a `Decimal`.
+
+    Raises:
+        ValueError: No share between 0 and 1, or one with more than eight decimals.
+    """
+    percent = isinstance(value, str) and value.rstrip().endswith("%")
+    number = parse_decimal(value.rstrip()[:-1] if percent and isinstance(value, str) else value)
+    share = number / 100 if percent else number
+    if not 0 <= share <= 1:
+        raise ValueError(f"{value} is no share; write one from 0 to 1, such as 0.2 or 20%")
+    to_units(share)
+    return share
+
+
 def decimal_text(number: Decimal) -> str:
     """Plain digits without an exponent: `Decimal("1E+3")` becomes "1000"."""
     return format(number, "f")

@@ -6,6 +6,7 @@ learns from the topics.
 
 import re
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -13,6 +14,7 @@ import typer
 from arena.errors import UsageError
 from arena.ids import check_name
 from arena.messages import Pacing
+from arena.money import parse_share
 from arena.settings import Settings
 from routers.plan import Limits
 from routers.strategy import load_strategy
@@ -53,6 +55,10 @@ Paced = Annotated[
     Pacing,
     typer.Option("--pacing", help="lock-step: the market waits; nothing is skipped or aborted."),
 ]
+Scrape = Annotated[
+    str | None,
+    typer.Option("--scrape", help='Share of realised profits to set aside: 0.2 or "20%". [none]'),
+]
 Level = Annotated[
     LogLevel | None, typer.Option("--log-level", help="How much to log. [ARENA_LOG_LEVEL]")
 ]
@@ -76,6 +82,7 @@ def router(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Of the model's sampling. [the strategy's own]")
     ] = None,
+    scrape: Scrape = None,
     log_level: Level = None,
 ) -> None:
     """Run one agent: a strategy, a model behind a chat node, and its memory.
@@ -86,7 +93,7 @@ def router(
     """
     limits = _limits(max_rounds, decision_deadline, tool_timeout, pacing)
     agents = [(name, strategy, chat_node_name, seed)]
-    seats = _seats(agents, limits, cadence, pacing)
+    seats = _seats(agents, limits, cadence, pacing, scrape)
     _run("router", name, seats, bootstrap_servers, log_level)
 
 
@@ -102,6 +109,7 @@ def routers(
     tool_timeout: ToolTimeout = 10.0,
     cadence: Cadence = None,
     pacing: Paced = "real-time",
+    scrape: Scrape = None,
     log_level: Level = None,
 ) -> None:
     """Run several agents in one process.
@@ -109,7 +117,7 @@ def routers(
     Example: arena routers --agent mo=momentum@rules --agent idle=cash@rules
     """
     limits = _limits(max_rounds, decision_deadline, tool_timeout, pacing)
-    seats = _seats([split_agent(text) for text in agent], limits, cadence, pacing)
+    seats = _seats([split_agent(text) for text in agent], limits, cadence, pacing, scrape)
     _run("routers", name, seats, bootstrap_servers, log_level)
 
 
@@ -124,21 +132,34 @@ def _limits(rounds: int, decision_s: float, tool_s: float, pacing: Pacing) -> Li
 
 
 def _seats(
-    agents: list[Agent], limits: Limits, cadence: int | None, pacing: Pacing
+    agents: list[Agent],
+    limits: Limits,
+    cadence: int | None,
+    pacing: Pacing,
+    scrape: str | None,
 ) -> "list[Seat]":
     from routers.seat import Seat
 
+    share = _share(scrape)
     seats = []
     for agent, strategy_name, chat_node, seed in agents:
         strategy = load_strategy(strategy_name)
         if seed is not None:
             sampling = strategy.sampling.model_copy(update={"seed": seed})
             strategy = replace(strategy, sampling=sampling)
-        seats.append(Seat(agent, chat_node, strategy, limits, cadence or strategy.cadence, pacing))
+        every = cadence or strategy.cadence
+        seats.append(Seat(agent, chat_node, strategy, limits, every, pacing, share))
     if len({seat.agent for seat in seats}) < len(seats):
         names = ", ".join(seat.agent for seat in seats)
         raise UsageError(f"an agent is named twice in {names}", remedy="names are accounts")
     return seats
+
+
+def _share(text: str | None) -> Decimal | None:
+    try:
+        return None if text is None else parse_share(text)
+    except ValueError as error:
+        raise UsageError(f"--scrape {text}: {error}") from None
 
 
 def _run(

@@ -48,6 +48,7 @@ class MarkedPortfolio:
     """A portfolio valued at a snapshot; a position without any bid counts at its cost."""
 
     cash_usd: Decimal
+    scraped_usd: Decimal
     equity_usd: Decimal
     positions: tuple[MarkedPosition, ...]
 
@@ -91,7 +92,7 @@ def mark(known: KnownPortfolio, snapshot: MarketSnapshot) -> MarkedPortfolio:
     """The portfolio valued at the bids of a snapshot, as of its venue time."""
     elapsed_s = max(0.0, (snapshot.as_of - known.as_of).total_seconds())
     bids = {v.product_id: v.ticker.best_bid for v in snapshot.products if v.ticker is not None}
-    equity = known.portfolio.cash_usd
+    equity = known.portfolio.cash_usd + known.portfolio.scraped_usd
     marked = []
     for position in known.portfolio.positions:
         bid = bids.get(position.product_id, position.bid)
@@ -108,4 +109,5 @@ def mark(known: KnownPortfolio, snapshot: MarketSnapshot) -> MarkedPortfolio:
                 held_s=None if position.held_s is None else position.held_s + elapsed_s,
             )
         )
-    return MarkedPortfolio(known.portfolio.cash_usd, equity, tuple(marked))
+    told = known.portfolio
+    return MarkedPortfolio(told.cash_usd, told.scraped_usd, equity, tuple(marked))

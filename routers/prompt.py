@@ -160,6 +160,9 @@ def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot) -> str:
         f"cash_usd: {decimal_text(account.cash_usd)}",
         f"equity_usd: {account.equity_usd.quantize(CENT):f}",
     ]
+    if account.scraped_usd:
+        aside = decimal_text(account.scraped_usd)
+        lines.append(f"set_aside_usd: {aside} (part of your equity, not to be traded with)")
     lines += [_position_line(position) for position in account.positions[:POSITIONS_MAX]]
     if not account.positions:
         lines.append("position: none")

@@ -4,6 +4,7 @@ Writes `arena.roster` and `account.commands`.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from arena import ids, topics
 from arena.messages import AgentSpec, OpenAccount, Pacing
@@ -20,6 +21,7 @@ class Seat:
         cadence: Answers every n-th snapshot.
         pacing: In lock-step no snapshot is passed over at the start, and a turn that a crash cut
             off is run again.
+        scrape: Share of every realised profit that the executor sets aside.
     """
 
     agent: str
@@ -28,6 +30,7 @@ class Seat:
     limits: Limits
     cadence: int
     pacing: Pacing = "real-time"
+    scrape: Decimal | None = None
 
     @property
     def lock_step(self) -> bool:
@@ -52,5 +55,5 @@ async def announce(node: Node, seat: Seat) -> None:
     )
     await node.bus.send(topics.ROSTER.name, spec, key=f"agent/{seat.agent}")
     call_id = ids.derive("open-account", seat.agent)
-    command = OpenAccount(call_id=call_id, agent=seat.agent, issued_at=now)
+    command = OpenAccount(call_id=call_id, agent=seat.agent, scrape=seat.scrape, issued_at=now)
     await node.bus.append(topics.COMMANDS.name, command, key=seat.agent)

@@ -13,6 +13,7 @@ from arena.accounts import Account, Position
 from arena.messages import QuoteSeen, RejectReason, Side, ToolCall
 from arena.money import (
     BPS,
+    CASH_STEP,
     SCALE,
     cash_notional_units,
     decimal_text,
@@ -46,7 +47,7 @@ class Fill:
     Attributes:
         price: With slippage. notional: price times quantity, in whole micro-dollars.
         slippage: USD lost against the best price. latency_cost: USD lost against the price seen.
-        realised: Profit of a sell, None for a buy.
+        realised: Profit of a sell, None for a buy. scraped: what of it is set aside.
     """
 
     quantity: int
@@ -56,6 +57,7 @@ class Fill:
     slippage: int
     latency_cost: int
     realised: int | None
+    scraped: int
     postings: tuple[Leg, ...]
     cash_after: int
     position_after: int
@@ -254,6 +256,15 @@ def _fill(
     side = 1 if buy else -1
     cash_move = -(notional + fee) if buy else notional - fee
     seen_price = _seen_units(seen, order.action)
+    realised = None if buy else _realised(held, quantity, notional - fee)
+    scraped = _scraped(realised or 0, account.scrape)
+    legs: tuple[Leg, ...] = (
+        (f"agent/{agent}/cash", "USD", cash_move - scraped),
+        (f"agent/{agent}/scraped", "USD", scraped),
+        *_market_postings(quantity, best, price, notional, fee, side),
+        (f"agent/{agent}/position", listing.base_currency, side * quantity),
+        ("house/market", listing.base_currency, -side * quantity),
+    )
     latency = 0 if seen_price is None else notional_units(quantity, side * (best - seen_price))
     return Fill(
         quantity=quantity,
@@ -262,9 +273,10 @@ def _fill(
         fee=fee,
         slippage=notional_units(quantity, side * (price - best)),
         latency_cost=latency,
-        realised=None if buy else _realised(held, quantity, notional - fee),
-        postings=_postings(agent, listing.base_currency, quantity, price, notional, fee, side),
-        cash_after=account.cash + cash_move,
+        realised=realised,
+        scraped=scraped,
+        postings=tuple(leg for leg in legs if leg[2]),
+        cash_after=account.cash + cash_move - scraped,
         position_after=held.quantity + side * quantity,
     )
 
@@ -273,16 +285,23 @@ def _realised(held: Position, quantity: int, proceeds: int) -> int:
     return proceeds - divide_half_even(held.cost * quantity, held.quantity)
 
 
-def _postings(
-    agent: str, base: str, quantity: int, price: int, notional: int, fee: int, side: int
+def _scraped(realised: int, share: int) -> int:
+    """What of a profit is set aside: its share, down to a whole micro-dollar."""
+    if realised <= 0:
+        return 0
+    aside: int = realised * share // SCALE // CASH_STEP * CASH_STEP
+    return aside
+
+
+def _market_postings(
+    quantity: int, best: int, price: int, notional: int, fee: int, side: int
 ) -> tuple[Leg, ...]:
-    exact = notional_units(quantity, price)
-    legs: tuple[Leg, ...] = (
-        (f"agent/{agent}/cash", "USD", -side * notional - fee),
-        ("house/market", "USD", side * exact),
+    """Where the agent's money went: to the market at its best price, and what trading cost."""
+    at_best = notional_units(quantity, best)
+    slippage = notional_units(quantity, side * (price - best))
+    return (
+        ("house/market", "USD", side * at_best),
+        ("house/slippage", "USD", slippage),
         ("house/fees", "USD", fee),
-        ("house/rounding", "USD", side * (notional - exact)),
-        (f"agent/{agent}/position", base, side * quantity),
-        ("house/market", base, -side * quantity),
+        ("house/rounding", "USD", side * (notional - at_best) - slippage),
     )
-    return tuple(leg for leg in legs if leg[2])

@@ -147,7 +147,9 @@ class Desk:
         if known or self._was_decided(command.call_id, offset):
             return Handled("duplicate")
         source = (self.partition, offset)
-        record = account_opened(self.shard, source, command.call_id, command.agent, self.rules, now)
+        record = account_opened(
+            self.shard, source, command.call_id, command.agent, self.rules, now, command.scrape
+        )
         self._fold(record)
         return Handled("opened", appends=[record])
 

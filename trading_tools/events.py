@@ -6,6 +6,7 @@ as much. A contract test holds both forms equal, byte for byte.
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -25,6 +26,18 @@ from arena.wire import Headers, encode, headers_of
 from trading_tools.decide import Decision, Fill
 from trading_tools.quotes import Quote
 from trading_tools.rules import TradingRules
+
+NO_FILL = (
+    "price",
+    "notional",
+    "fee",
+    "fee_bps",
+    "slippage",
+    "latency_cost",
+    "realised",
+    "scraped",
+)
+"""What a rejection has nothing to say about, in the order of `OrderDecided`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,7 @@ def account_opened(
     agent: str,
     rules: TradingRules,
     now: datetime,
+    scrape: Decimal | None = None,
 ) -> Append:
     """The event that opens an account with the starting cash.
 
@@ -69,6 +83,7 @@ def account_opened(
         agent: Whose account.
         rules: Starting cash.
         now: Wall time.
+        scrape: Share of every realised profit to set aside.
     """
     cash = rules.starting_cash
     event = AccountOpened(
@@ -80,6 +95,7 @@ def account_opened(
         order_id=order_id,
         agent=agent,
         cash_usd=from_units(cash),
+        scrape=scrape,
         postings=(
             Posting(account=f"agent/{agent}/cash", unit="USD", amount=str(cash)),
             Posting(account="house/capital", unit="USD", amount=str(-cash)),
@@ -183,9 +199,8 @@ def _money(
 ) -> dict[str, Any]:  # Any: JSON values
     if fill is None:
         held = account.positions.get(product_id, Position()).quantity
-        nothing = ("price", "notional", "fee", "fee_bps", "slippage", "latency_cost", "realised")
         return {
-            **dict.fromkeys(nothing),
+            **dict.fromkeys(NO_FILL),
             "postings": [],
             "cash_after": units_text(account.cash),
             "position_after": units_text(held) if product_id else None,
@@ -198,6 +213,7 @@ def _money(
         "slippage": units_text(fill.slippage),
         "latency_cost": units_text(fill.latency_cost),
         "realised": None if fill.realised is None else units_text(fill.realised),
+        "scraped": units_text(fill.scraped) if fill.scraped else None,
         "postings": [
             {"account": name, "unit": unit, "amount": str(amount)}
             for name, unit, amount in fill.postings

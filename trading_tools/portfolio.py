@@ -41,9 +41,15 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """An account at the newest prices, USD in units of 10^-8."""
+    """An account at the newest prices, USD in units of 10^-8.
+
+    Attributes:
+        cash: Can be spent. scraped: profit set aside, None for an account that sets none aside.
+        equity: All of it, and the positions.
+    """
 
     cash: int
+    scraped: int | None
     equity: int
     holdings: tuple[Holding, ...]
 
@@ -51,6 +57,7 @@ class Portfolio:
         """For programs: money as strings."""
         return {
             "cash_usd": units_text(self.cash),
+            **self._scraped_value(),
             "equity_usd": units_text(self.equity),
             "positions": [
                 {
@@ -65,9 +72,16 @@ class Portfolio:
             ],
         }
 
+    def _scraped_value(self) -> dict[str, JsonValue]:
+        return {} if self.scraped is None else {"scraped_usd": units_text(self.scraped)}
+
     def text(self) -> str:
         """For a model: one line of cash and equity, one line per position."""
-        lines = [f"Cash {usd(self.cash)} USD, equity {usd(self.equity)} USD."]
+        cash = f"Cash {usd(self.cash)} USD"
+        if self.scraped is not None:
+            total, aside = usd(self.cash + self.scraped), usd(self.scraped)
+            cash += f" available, {total} USD in all ({aside} USD of profit set aside)"
+        lines = [f"{cash}, equity {usd(self.equity)} USD."]
         if not self.holdings:
             return f"{lines[0]} No positions."
         lines.append("product | quantity | average cost | bid | unrealised USD | held")
@@ -92,7 +106,7 @@ def portfolio_of(account: Account, quotes: Mapping[str, Quote]) -> Portfolio:
         quotes: The newest by product.
     """
     holdings = []
-    equity = account.cash
+    equity = account.cash + account.scraped
     for product_id, position in sorted(account.positions.items()):
         quote = quotes.get(product_id)
         bid = quote.bid if quote is not None and quote.usable else None
@@ -109,7 +123,8 @@ def portfolio_of(account: Account, quotes: Mapping[str, Quote]) -> Portfolio:
                 held_s=None if held_ms is None else held_ms // 1000,
             )
         )
-    return Portfolio(account.cash, equity, tuple(holdings))
+    scraped = account.scraped if account.scrape or account.scraped else None
+    return Portfolio(account.cash, scraped, equity, tuple(holdings))
 
 
 def usd(units: int, *, signed: bool = False, grouped: bool = False) -> str:

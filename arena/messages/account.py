@@ -57,8 +57,9 @@ class Posting(Part):
     """One leg of an entry; the legs of an event sum to zero per unit.
 
     Attributes:
-        account: "agent/<name>/cash", "agent/<name>/position", "house/market", "house/fees",
-            "house/rounding" or "house/capital".
+        account: "agent/<name>/cash", "agent/<name>/position", "agent/<name>/scraped",
+            "house/market" (at the best price), "house/slippage", "house/fees", "house/rounding" or
+            "house/capital".
         unit: "USD", or the product's base currency.
         amount: Whole units of 10^-8, signed, as a string.
     """
@@ -79,7 +80,11 @@ class Epoch(Message):
 
 
 class AccountOpened(Message):
-    """An agent's account with its starting cash."""
+    """An agent's account with its starting cash.
+
+    Attributes:
+        scrape: Share of every realised profit that is set aside, 0.2 for a fifth; None for none.
+    """
 
     epoch: int
     owner: str
@@ -89,6 +94,7 @@ class AccountOpened(Message):
     order_id: str
     agent: str
     cash_usd: WireDecimal
+    scrape: WireDecimal | None = None
     postings: tuple[Posting, ...]
     at: Utc
 
@@ -105,7 +111,8 @@ class OrderDecided(Message):
         price: Fill price with slippage. notional: price times quantity, to a micro-dollar.
         fee: Charged in USD. slippage: USD lost against the best price. latency_cost: USD lost
             against the price seen (negative: gained).
-        cash_after: USD, position_after: base units, both after this event.
+        realised: Profit of a sell after fees. scraped: what of it was set aside; None for nothing.
+        cash_after: USD that can be spent, position_after: base units, both after this event.
     """
 
     epoch: int
@@ -134,6 +141,7 @@ class OrderDecided(Message):
     slippage: WireDecimal | None = None
     latency_cost: WireDecimal | None = None
     realised: WireDecimal | None = None
+    scraped: WireDecimal | None = None
     postings: tuple[Posting, ...] = ()
     cash_after: WireDecimal | None = None
     position_after: WireDecimal | None = None

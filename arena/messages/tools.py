@@ -43,10 +43,15 @@ class ToolCall(Message):
 
 
 class OpenAccount(Message):
-    """Ask the executor to open the account of an agent; harmless where it is open already."""
+    """Ask the executor to open the account of an agent; harmless where it is open already.
+
+    Attributes:
+        scrape: Share of every realised profit to set aside, from 0 to 1; None for none.
+    """
 
     call_id: str
     agent: str
+    scrape: WireDecimal | None = None
     issued_at: Utc
 
 

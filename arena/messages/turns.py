@@ -1,5 +1,6 @@
 """An agent's turns: the whole transcript of one decision, and what it cost."""
 
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field
@@ -35,10 +36,12 @@ class Portfolio(Part):
 
     Attributes:
         cash_usd: What the agent may spend.
+        scraped_usd: Profit that was set aside: the agent's, but not to be traded with.
         positions: Products it holds.
     """
 
     cash_usd: WireDecimal
+    scraped_usd: WireDecimal = Decimal(0)
     positions: tuple[HeldPosition, ...] = ()
 
 

@@ -93,3 +93,18 @@ def test_half_goes_to_even() -> None:
     halves = [money.divide_half_even(n, 2) for n in (1, 3, 5, -1, -3)]
 
     assert [0, 2, 2, 0, -2] == halves
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("0.2", "0.2"), ("20%", "0.2"), ("12.5 %", "0.125"), ("0", "0"), ("1", "1")]
+)
+def test_a_share_is_a_fraction_or_a_percentage(text: str, share: str) -> None:
+    """Both ways of writing it mean the same."""
+    assert Decimal(share) == money.parse_share(text)
+
+
+@pytest.mark.parametrize("text", ["20", "101%", "-0.1", "a fifth", "0.123456789", "%", ""])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    """Twenty is not a fifth, and nobody guesses."""
+    with pytest.raises(ValueError, match="share|decimal"):
+        money.parse_share(text)

@@ -4,8 +4,9 @@ import pytest
 from pydantic import JsonValue
 
 from arena.messages import ToolResult
-from routers.portfolio import portfolio_in
-from tests.routers.builders import portfolio_value
+from routers.portfolio import KnownPortfolio, mark, portfolio_in
+from routers.prompt import render_market, render_user
+from tests.routers.builders import portfolio_value, snapshot
 
 
 def carrying(value: JsonValue) -> ToolResult:
@@ -73,3 +74,17 @@ def test_an_unknown_bid_and_time_are_allowed() -> None:
 def test_anything_else_is_no_portfolio(value: JsonValue) -> None:
     """Other values and malformed ones are passed over, floats are no money."""
     assert portfolio_in(carrying(value)) is None
+
+
+def test_profit_set_aside_is_equity_but_no_cash() -> None:
+    """A model sees what it cannot trade with, and its equity holds it."""
+    told = portfolio_in(carrying({"cash_usd": "100", "scraped_usd": "25", "positions": []}))
+    assert told is not None
+    shown = snapshot()
+    marked = mark(KnownPortfolio(told, shown.as_of), shown)
+    text = render_user(render_market(shown), shown, KnownPortfolio(told, shown.as_of), ())
+
+    assert ("100", "25", "125") == tuple(
+        str(n) for n in (marked.cash_usd, marked.scraped_usd, marked.equity_usd)
+    )
+    assert "set_aside_usd: 25 " in text

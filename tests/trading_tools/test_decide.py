@@ -1,5 +1,6 @@
 """How orders are decided: the money of a fill, and every refusal in its order."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -93,13 +94,44 @@ def test_a_sell_gets_the_bid_less_slippage_and_fee() -> None:
     assert to_units(Decimal("0.06")) == fill.position_after
 
 
+def test_a_share_of_a_profit_is_set_aside() -> None:
+    """50,000 USD of bitcoin sold for 55,000 at a fifth puts 1,000 USD out of reach."""
+    holder = account("0", held="1", cost="50000")
+    holder.scrape = to_units(Decimal("0.2"))
+    rules = replace(TradingRules(), fee_bps=Decimal(0), slippage_bps=Decimal(0))
+    asked, sell = call(), order("1", "sell")
+    fill = decide(holder, asked, sell, market("55000", "55001"), rules, NOW).outcome
+
+    assert isinstance(fill, Fill)
+    assert to_units(Decimal(5000)) == fill.realised
+    assert to_units(Decimal(1000)) == fill.scraped
+    assert to_units(Decimal(54000)) == fill.cash_after
+    assert ("agent/momentum/cash", "USD", to_units(Decimal(54000))) in fill.postings
+    assert ("agent/momentum/scraped", "USD", to_units(Decimal(1000))) in fill.postings
+    assert 0 == sum(amount for _, unit, amount in fill.postings if unit == "USD")
+
+
+@pytest.mark.parametrize(("cost", "action"), [("70000", "sell"), ("0", "buy")])
+def test_without_a_profit_nothing_is_set_aside(cost: str, action: Side) -> None:
+    """A loss and a buy move the whole of their money through the cash that can be spent."""
+    holder = account("100000", held="1", cost=cost)
+    holder.scrape = to_units(Decimal(1))
+    fill = decided("0.5", action, holder).outcome
+
+    assert isinstance(fill, Fill)
+    assert 0 == fill.scraped
+    assert not any("scraped" in name for name, _, _ in fill.postings)
+
+
 def test_rounding_is_posted() -> None:
     """What the notional's rounding gives or takes stands in an account of its own."""
     fill = decided("0.00012345").outcome
 
     assert isinstance(fill, Fill)
     # 0.00012345 * 67217 = 8.29793865 exactly, 8.297939 in micro-dollars.
-    assert ("house/market", "USD", 829_793_865) in fill.postings
+    # Of that the best ask takes 0.00012345 * 67203.55 = 8.29627825, slippage 0.0016604.
+    assert ("house/market", "USD", 829_627_825) in fill.postings
+    assert ("house/slippage", "USD", 166_040) in fill.postings
     assert ("house/rounding", "USD", 35) in fill.postings
     assert 0 == sum(amount for _, unit, amount in fill.postings if unit == "USD")
 

@@ -1,13 +1,15 @@
 """The desk: which commands count, what each becomes, and what is answered again."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from arena import ids, topics
 from arena.accounts import Shard
-from arena.messages import Heartbeat, OpenAccount, ToolCall
+from arena.messages import Heartbeat, OpenAccount, OrderDecided, ToolCall
+from arena.money import to_units
 from arena.wire import encode
 from tests.trading_tools.helpers import product, ticker, tool_call
 from trading_tools.desk import Desk, Handled
@@ -69,6 +71,28 @@ def test_a_crash_between_opening_and_order_loses_no_order(desk: Desk) -> None:
 
     assert 4 == recovered.source_offset
     assert recovered.apply(order.kind, order.value, order.offset) is not None
+
+
+def test_profit_set_aside_is_in_the_event_of_the_sell(desk: Desk) -> None:
+    """The share an account was opened with moves out of reach in the very event of the sell."""
+    fifth = Decimal("0.2")
+    command = OpenAccount(call_id="open", agent="momentum", scrape=fifth, issued_at=NOW)
+    desk.handle(command, 0, NOW)
+    desk.handle(trade(0), 1, NOW)
+    dearer = ticker("80000", "80001").model_copy(update={"received_at": NOW})
+    desk.market.note(dearer, 0, 2)
+    handled = desk.handle(trade(1, BUY.replace("buy", "sell")), 2, NOW)
+    (record,) = handled.appends
+    event = OrderDecided.model_validate_json(record.value)
+    account = desk.shard.accounts["momentum"]
+
+    assert event.realised is not None
+    assert event.scraped is not None
+    assert to_units(event.scraped) == account.scraped == account.realised // 500 * 100
+    assert account.cash + account.scraped == account.opening + account.realised
+    looked = desk.handle(look(2), 3, NOW).reply
+    assert looked is not None
+    assert "USD of profit set aside" in looked.text
 
 
 def test_an_account_is_opened_once(desk: Desk) -> None:

@@ -125,10 +125,11 @@ class Trading(RuleBasedStateMachine):
         text = json.dumps(arguments)
         self._command(tool_call(agent, "execute_trade", text, index=index, **fields))
 
-    @rule(agent=AGENTS)
-    def open_account(self, agent: str) -> None:
-        """An account is asked for."""
-        self._command(OpenAccount(call_id=f"open-{agent}", agent=agent, issued_at=self.now))
+    @rule(agent=AGENTS, scrape=st.sampled_from([None, Decimal("0.2"), Decimal(1)]))
+    def open_account(self, agent: str, scrape: Decimal | None) -> None:
+        """An account is asked for; some set a part of their profits aside."""
+        call_id = f"open-{agent}"
+        self._command(OpenAccount(call_id=call_id, agent=agent, scrape=scrape, issued_at=self.now))
 
     @rule(agent=AGENTS)
     def look(self, agent: str) -> None:
@@ -156,7 +157,7 @@ class Trading(RuleBasedStateMachine):
         for unit in {unit for _, unit in folded.house}:
             house = sum(n for (_, u), n in folded.house.items() if u == unit)
             agents = sum(
-                a.cash if unit == "USD" else _held(a.positions, unit)
+                a.cash + a.scraped if unit == "USD" else _held(a.positions, unit)
                 for a in folded.accounts.values()
             )
             assert 0 == house + agents
@@ -176,6 +177,8 @@ class Trading(RuleBasedStateMachine):
             assert shard.apply(record.kind, record.value, offset) is not None
             for account in shard.accounts.values():
                 assert account.cash >= 0
+                assert 0 <= account.scraped
+                assert account.scrape or not account.scraped
                 assert all(p.quantity > 0 and p.cost >= 0 for p in account.positions.values())
         return shard
 

@@ -59,6 +59,22 @@ def test_positions_are_marked_at_the_bid() -> None:
     ) == portfolio.text()
 
 
+def test_profit_set_aside_is_shown_beside_the_cash() -> None:
+    """An agent reads what it may spend, and what it has in all."""
+    found = portfolio_of(Account(cash=54_000 * SCALE, scraped=1_000 * SCALE, scrape=SCALE // 5), {})
+
+    assert (
+        "Cash 54000.00 USD available, 55000.00 USD in all (1000.00 USD of profit set aside), "
+        "equity 55000.00 USD. No positions."
+    ) == found.text()
+    assert {
+        "cash_usd": "54000",
+        "scraped_usd": "1000",
+        "equity_usd": "55000",
+        "positions": [],
+    } == found.value()
+
+
 def test_the_fold_and_the_portfolio_agree_on_equity() -> None:
     """One figure, whoever computes it."""
     market = Market()
