@@ -111,9 +111,11 @@ def test_a_drawdown_knows_its_length() -> None:
     """The length counts from the high to the first value not below it."""
     equity = np.array([100.0, 110.0, 99.0, 104.5, 110.0, 108.0])
 
-    assert curve.Drawdown(
-        depth=pytest.approx(0.1), peak=1, trough=2, end=4, periods=3
-    ) == curve.max_drawdown(equity)
+    fall = curve.max_drawdown(equity)
+
+    assert fall is not None
+    assert (1, 2, 4, 3) == (fall.peak, fall.trough, fall.end, fall.periods)
+    assert fall.depth == pytest.approx(0.1)
 
 
 def test_a_drawdown_that_never_ends_lasts_to_the_end() -> None:
