@@ -128,6 +128,7 @@ def outcome(
         "records": sum(file.count for file in manifest.topics.values()),
         "account_digest": account_digest(begin.directory / RECORDS),
         "report": str(begin.directory / REPORT / "index.html"),
+        "figures": str(begin.directory / REPORT / "figures.json"),
     }
 
 

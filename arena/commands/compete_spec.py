@@ -16,7 +16,8 @@ from typing import Any
 from arena.errors import UsageError
 
 PRICE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
-SNAPSHOTS = 240
+SNAPSHOTS = 864
+"""Three days of market, about two minutes on two cores."""
 
 TEXT = """\
 # A contest: every strategy with every model, on the same prices, to a verdict.
@@ -24,12 +25,12 @@ TEXT = """\
 #   arena compete run {path}
 #
 # It needs no key: simulated prices, scripted rules instead of LLMs. The rules take no chance, so
-# repeats of a cell end equal to the cent here; the repeats of an LLM do not.
+# repeats of a cell end equal to the cent here; those of an LLM would not.
 
 [arena]
 name = "{name}"
 products = ["BTC-USD", "ETH-USD", "SOL-USD"]
-interval_s = 60             # of market time, from one decision to the next
+interval_s = 300            # of market time, from one decision to the next
 
 [market]
 source = "replay"           # the same prices in every run; "exchange" (simulated) and "coinbase"
@@ -53,7 +54,7 @@ model_id = "scripted"       # built-in rules that read the same prompt an LLM wo
 # model_id = "gpt-5-nano"   # the key comes from OPENAI_API_KEY, never from this file
 
 [competition]
-snapshots = {snapshots}             # decisions of each agent; or duration = "16d" of market time
+snapshots = {snapshots}             # decisions of each agent; or duration = "3d" of market time
 pacing = "lock-step"        # the market waits for every agent: exact, whatever the speed
 strategies = ["momentum", "brainrot", "scalper"]    # each with each model:
 models = ["rules"]

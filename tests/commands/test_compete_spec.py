@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from arena.commands.compete_spec import changed_toml, competition_toml, product_of, toml_of
+from arena.commands.compete_spec import (
+    SNAPSHOTS,
+    changed_toml,
+    competition_toml,
+    product_of,
+    toml_of,
+)
 from arena.commands.compete_start import split_words
 from arena.errors import UsageError
 from arena.settings import Settings
@@ -81,7 +87,7 @@ def test_other_prices_and_another_length() -> None:
 
 def test_another_length_replaces_a_duration() -> None:
     """`--snapshots` wins over what the file says, in whichever way it says it."""
-    text = competition_toml().replace("snapshots = 240", 'duration = "2d"')
+    text = competition_toml().replace(f"snapshots = {SNAPSHOTS}", 'duration = "2d"')
 
     spec = parse_spec(changed_toml(text, snapshots=5), path="c.toml")
 
