@@ -1,0 +1,91 @@
+"""A contest in lock-step ends alike, whatever the processes, whoever was killed, paid or replayed.
+
+`ARENA_CONTEST_SNAPSHOTS` makes the contests longer, `ARENA_CONTEST_SEEDS` adds contests with kills
+at other moments.
+"""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from arena.settings import Settings
+from tests.faults.contest import AGENTS, Contest, Outcome, Trouble
+
+SNAPSHOTS = int(os.environ.get("ARENA_CONTEST_SNAPSHOTS", "14"))
+SEEDS = int(os.environ.get("ARENA_CONTEST_SEEDS", "1"))
+VICTIMS = (("routers-0", "model"), ("tools",), ("connector", "routers-0"), ("model", "tools"))
+DELAY_S_MAX = 0.12
+"""A snapshot's turns take about as long, so a kill falls anywhere in them."""
+
+pytestmark = [pytest.mark.timeout(600 + 60 * SEEDS)]
+
+
+def contest(settings: Settings, folder: Path, name: str, **rest: object) -> Contest:
+    """A contest under a prefix of its own."""
+    own = settings.model_copy(update={"prefix": f"{settings.prefix}{name}."})
+    return Contest(own, folder / name, SNAPSHOTS, **rest)  # type: ignore[arg-type]
+
+
+def trouble(seed: int) -> Trouble:
+    """Kills of every kind of process, spread over the contest, at moments of a seed."""
+    rng = random.Random(seed)
+    step = SNAPSHOTS / (len(VICTIMS) + 1)
+    return Trouble(
+        tuple(
+            (max(1, round(step * (n + 1))), rng.uniform(0, DELAY_S_MAX), names)
+            for n, names in enumerate(VICTIMS)
+        )
+    )
+
+
+def same(expected: Outcome, found: Outcome) -> None:
+    """Every turn and every account are alike; the first difference is told."""
+    assert expected.turns.keys() == found.turns.keys()
+    for key, turn in sorted(expected.turns.items()):
+        assert turn == found.turns[key], key
+    assert expected.digest == found.digest
+    assert (0, 0) == (found.late_prices, found.run_twice)
+
+
+async def test_every_contest_of_a_specification_ends_alike(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """One process or many, live or replayed: the same prompts, conversations and accounts."""
+    file = ("--replies-file", str(tmp_path / "replies.jsonl"))
+    plain, recorded = await asyncio.gather(
+        contest(settings, tmp_path, "plain").run(),
+        contest(
+            settings, tmp_path, "apart", together=False, replies=("--replies", "record", *file)
+        ).run(),
+    )
+    replayed = await contest(
+        settings, tmp_path, "replay", replies=("--replies", "replay", *file)
+    ).run()
+
+    assert len(AGENTS) * SNAPSHOTS == len(plain.turns)
+    assert {"completed"} == {t.outcome for t in plain.turns.values()}
+    assert Counter(o.outcome for o in plain.orders)["filled"] > SNAPSHOTS / 2
+    same(plain, recorded)
+    same(plain, replayed)
+    assert (0, 0, len(plain.turns)) == (plain.replayed, recorded.replayed, replayed.replayed)
+    assert all(call.replayed for call in replayed.calls)
+    assert len(recorded.calls) == len(replayed.calls)
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+async def test_kills_change_nothing_but_the_log(
+    settings: Settings, tmp_path: Path, seed: int
+) -> None:
+    """SIGKILL of routers, tools, chat node and connector amid the turns of a contest."""
+    killed = contest(settings, tmp_path, "killed")
+    expected, found = await asyncio.gather(
+        contest(settings, tmp_path, "plain").run(), killed.run(trouble(seed))
+    )
+    print(f"\nseed {seed}: {dict(killed.kills)}")
+
+    same(expected, found)
+    assert sum(map(len, VICTIMS)) == sum(killed.kills[n] for n in {*sum(VICTIMS, ())})
