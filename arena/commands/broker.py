@@ -10,10 +10,12 @@ from typing import Annotated
 
 import typer
 
-from arena.errors import EXIT_NO, DependencyMissing
-from arena.localbroker.launch import APACHE_KAFKA
+from arena.errors import EXIT_NO, DependencyMissing, UsageError
+from arena.localbroker.cluster import NODES
+from arena.localbroker.launch import APACHE_KAFKA, BrokerHandle
 from arena.localbroker.ports import DEFAULT_PORT, LOOPBACK
 from arena.localbroker.resolve import handle_of
+from arena.localbroker.security import PLAINTEXT, directory_of
 from arena.localbroker.status import BrokerStatus, look, stop_broker
 from arena.settings import Settings
 
@@ -32,25 +34,49 @@ KINDS = {APACHE_KAFKA: "Apache Kafka"}
 @app.command(epilog="Example: arena broker start --port 0")
 def start(
     port: Annotated[
-        int, typer.Option("--port", help="Port for clients; 0 is any free one.", min=0, max=65535)
-    ] = DEFAULT_PORT,
+        int | None,
+        typer.Option(
+            "--port",
+            help=f"Port for clients, {DEFAULT_PORT} if not given; 0 is any free one. Three brokers "
+            "take this one and the next two.",
+            min=0,
+            max=65535,
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option("--host", help="IPv4 address to listen on and to advertise.")
     ] = LOOPBACK,
+    nodes: Annotated[
+        int | None,
+        typer.Option(
+            "--nodes", help="1, or 3 brokers that outlive the loss of one; also starts a lost one."
+        ),
+    ] = None,
+    secure: Annotated[
+        bool,
+        typer.Option("--secure", help="Ask for credentials; they are made in .arena/secure."),
+    ] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Start Apache Kafka here; it stays until `arena broker stop`."""
     from arena.commands.progress import draw_progress
-    from arena.localbroker.broker import LocalBroker
+    from arena.localbroker.local import open_local
 
+    if nodes not in (None, 1, NODES):
+        raise typer.BadParameter(f"{nodes} brokers: give 1 or {NODES}", param_hint="--nodes")
     directory = _home(home)
     found = look(directory)
+    wanted_port = DEFAULT_PORT if port is None else port
+    try:
+        broker = open_local(directory, nodes=nodes, secure=secure, host=host, port=wanted_port)
+    except UsageError as error:
+        typer.echo(f"arena: {error}", err=True)
+        raise typer.Exit(error.exit_code) from error
     if found.condition == "running" and found.broker is not None:
         handle = handle_of(found.broker)
         words = "runs already"
     else:
-        broker = LocalBroker(directory, host=host, port=port)
         with draw_progress() as progress:
             handle = broker.start(progress)
         broker.detach()
@@ -58,12 +84,20 @@ def start(
     if as_json:
         print(json.dumps(look(directory).as_json(), indent=2))
         return
+    _say_started(handle, words, directory)
+
+
+def _say_started(handle: BrokerHandle, words: str, directory: Path) -> None:
     name = KINDS.get(handle.kind, "broker")
     print(f"{name} {handle.version} {words} on {handle.bootstrap} (pid {handle.pid})")
     kept = _shorten(str(handle.data_dir)) if handle.data_dir else "in memory only"
     print(f"data {kept}, log {_shorten(str(handle.log_file))}")
     if handle.note:
         print(f"Note: {handle.note}.")
+    if handle.security != PLAINTEXT:
+        secrets = _shorten(str(directory_of(directory)))
+        print(f"Credentials: {secrets}/<principal>.env; what each may do: arena topics acl --apply")
+        print(f"Use it: set -a; . {secrets}/cli.env; set +a")
     print(f"Use it: export KAFKA_BOOTSTRAP_SERVERS={handle.bootstrap}   stop it: arena broker stop")
 
 
@@ -119,6 +153,8 @@ def _shorten(path: str) -> str:
 
 def _rows(found: BrokerStatus) -> list[tuple[str, str]]:
     """The lines of the status, as name and value."""
+    if found.nodes:
+        return _cluster_rows(found)
     rows: list[tuple[str, str]] = [("broker", found.condition)]
     broker = found.broker
     if found.condition == "stale" and broker is not None:
@@ -139,6 +175,37 @@ def _rows(found: BrokerStatus) -> list[tuple[str, str]]:
                 f"up {found.uptime_s:,.0f} s",
             ),
         ]
-    jars = str(found.jars) if found.jars else "not fetched yet"
-    rows.append(("jars", f"{jars}{', every byte checked' if found.verified else ''}"))
+    rows.append(_jars_row(found))
     return rows
+
+
+def _cluster_rows(found: BrokerStatus) -> list[tuple[str, str]]:
+    """The lines of a cluster's status: what all share, then each broker."""
+    serving = sum(node.condition == "running" for node in found.nodes)
+    rows = [("cluster", f"{found.condition}, {serving} of {len(found.nodes)} brokers serve")]
+    if (broker := found.broker) is not None:
+        rows += [
+            ("version", f"{KINDS.get(broker.kind, broker.kind)} {broker.version}"),
+            ("clients", broker.bootstrap),
+            ("data", _shorten(broker.data_dir)),
+        ]
+    for number, node in enumerate(found.nodes, start=1):
+        rows.append((f"broker {number}", _node_words(node)))
+    return [*rows, _jars_row(found)]
+
+
+def _node_words(node: BrokerStatus) -> str:
+    """What one line tells of one broker of a cluster."""
+    broker = node.broker
+    if broker is None:
+        return "stopped"
+    if node.condition == "stale":
+        gone = f"stopped (pid {broker.pid} is gone; `arena broker start` starts it again)"
+        return f"{gone}, {node.reason}" if node.reason else gone
+    used = f"pid {broker.pid}, {node.rss_bytes / MEGABYTE:.0f} MB, up {node.uptime_s:,.0f} s"
+    return f"{node.condition} on {broker.bootstrap}, {used}, log {_shorten(broker.log_file)}"
+
+
+def _jars_row(found: BrokerStatus) -> tuple[str, str]:
+    jars = str(found.jars) if found.jars else "not fetched yet"
+    return "jars", f"{jars}{', every byte checked' if found.verified else ''}"

@@ -17,9 +17,8 @@ from typing import Annotated
 import typer
 
 from arena.errors import ArenaError, DependencyMissing
-from arena.localbroker.config import BrokerFiles
+from arena.localbroker.cluster_state import local_state
 from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, resolve_broker
-from arena.localbroker.state import read_state
 from arena.settings import Settings
 from arena.supervisor.runs import RunRecord, find_run, newest_run
 
@@ -98,7 +97,7 @@ def find_arena(
 
 
 def _running_here(home: Path) -> str | None:
-    state = read_state(BrokerFiles(home.resolve() / "kafka").state)
+    state = local_state(home)
     return state.bootstrap if state is not None and state.is_running() else None
 
 
@@ -110,7 +109,7 @@ def _broker_of(
         yield servers or run.bootstrap
         return
     home = Path(run.broker_home)
-    state = read_state(BrokerFiles(home.resolve() / "kafka").state)
+    state = local_state(home)
     running = state is not None and state.is_running()
     if not running and not run.durable:
         raise DependencyMissing(

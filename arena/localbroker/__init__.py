@@ -1,4 +1,4 @@
-"""One local Kafka broker, fetched, checked, started and stopped without Docker.
+"""Local Kafka brokers, fetched, checked, started and stopped without Docker.
 
     lock      the committed list of jars: coordinate, SHA-256, size
     cache     where fetched things lie; locks and atomic publishing
@@ -15,8 +15,13 @@
     progress  how a long wait tells what it is doing
     state     the file that says which broker runs
     kafka     prepares Apache Kafka; fallback prepares the memory-only broker
+    security  who may connect: principals, passwords, the listeners' settings
     launch    what it takes to run one broker process, and what a user of it gets
+    process   one broker process, and the wait until it serves
     broker    `LocalBroker`: start, stop, kill
+    cluster   `LocalCluster`: three of them; start, repair, stop, kill one
+    local     the one or the other, as an arena's home holds it
+    cluster_state  what a home says of its brokers
     status    one look at it, and stop from another process
     resolve   `KAFKA_BOOTSTRAP_SERVERS`, a broker that runs already, or one of our own
 

@@ -115,6 +115,15 @@ def is_same_process(pid: int, start_time_s: float) -> bool:
     return found is not None and abs(found - start_time_s) < SAME_START_S
 
 
+def kill_process(pid: int, start_time_s: float) -> None:
+    """SIGKILL a process that is not our child, and wait until it is gone."""
+    if is_same_process(pid, start_time_s):
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            process.kill()
+            process.wait(KILL_DEADLINE_S)
+
+
 def end_process(pid: int, start_time_s: float, *, deadline_s: float = TERM_DEADLINE_S) -> bool:
     """End a process that is not our child: SIGTERM, a deadline, SIGKILL.
 

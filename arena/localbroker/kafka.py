@@ -10,23 +10,47 @@ from pathlib import Path
 
 from arena.localbroker import config
 from arena.localbroker.cache import require_space
-from arena.localbroker.config import BrokerFiles
+from arena.localbroker.config import BrokerFiles, Quorum
 from arena.localbroker.diagnose import explain_exit
 from arena.localbroker.jars import ensure_jars
-from arena.localbroker.java import Java, ensure_java
+from arena.localbroker.java import ensure_java
 from arena.localbroker.launch import APACHE_KAFKA, Launch
 from arena.localbroker.lock import load_lock
 from arena.localbroker.ports import Ports
 from arena.localbroker.progress import Progress, Step
+from arena.localbroker.security import (
+    DIRECTORY_MODE,
+    PLAINTEXT,
+    Security,
+    scram_words,
+    write_private,
+)
 
 FORMAT_DEADLINE_S = 60.0
+FORMAT_ARGUMENTS_NAME = "format.args"
 FREE_BYTES_MIN = 256_000_000
 
 
 def prepare_kafka(
-    files: BrokerFiles, host: str, ports: Ports, *, cache: Path | None, progress: Progress
+    files: BrokerFiles,
+    host: str,
+    ports: Ports,
+    *,
+    cache: Path | None,
+    progress: Progress,
+    quorum: Quorum | None = None,
+    security: Security | None = None,
 ) -> Launch:
     """Everything Apache Kafka needs on this machine, ready to run.
+
+    Args:
+        files: Where this broker keeps its things.
+        host: The address to listen on.
+        ports: Of this broker.
+        cache: As for `LocalBroker`.
+        progress: Told what is waited for.
+        quorum: Its place in a cluster; None for a broker alone.
+        security: Who may connect; None where everybody may.
 
     Raises:
         FetchFailed: The jars or a Java cannot be had.
@@ -37,10 +61,19 @@ def prepare_kafka(
     jars = ensure_jars(lock, cache=cache, progress=progress)
     java = ensure_java(cache=cache, progress=progress)
     files.root.mkdir(parents=True, exist_ok=True)
+    if security:
+        # The cluster's own metadata holds what the accounts are checked against.
+        files.root.chmod(DIRECTORY_MODE)
     require_space(files.root, FREE_BYTES_MIN)
-    files.server_properties.write_text(config.server_properties(host, ports))
+    write_private(files.server_properties, config.server_properties(host, ports, quorum, security))
     files.log4j_properties.write_text(config.LOG4J_PROPERTIES)
-    cluster_id = _formatted_cluster_id(files, java, jars, progress)
+    cluster_id = read_formatted(files)
+    if cluster_id is None:
+        progress(Step("broker", "formatting its storage"))
+        cluster_id = quorum.cluster_id if quorum else config.cluster_id_from(os.urandom(16))
+        words = ["format", "--cluster-id", cluster_id, "--config", config.SERVER_PROPERTIES_NAME]
+        words += scram_words(security) if security else []
+        _format(files, config.java_command(java.path, jars, config.STORAGE_CLASS, *words))
     return Launch(
         kind=APACHE_KAFKA,
         version=lock.kafka_version,
@@ -51,36 +84,37 @@ def prepare_kafka(
         cluster_id=cluster_id,
         durable=True,
         log_file=files.server_log,
+        security=security.protocol if security else PLAINTEXT,
     )
 
 
-def _formatted_cluster_id(files: BrokerFiles, java: Java, jars: Path, progress: Progress) -> str:
-    """The cluster id of the storage, which is formatted where it never was.
+def read_formatted(files: BrokerFiles) -> str | None:
+    """The cluster id the storage was formatted with; None where it never was.
 
     Formatting twice with another id is an error in Kafka, so only a missing file asks for it.
     """
-    if files.meta_properties.exists():
-        found = config.read_cluster_id(files.meta_properties.read_text())
-        if found is not None:
-            return found
-    progress(Step("broker", "formatting its storage"))
-    cluster_id = config.cluster_id_from(os.urandom(16))
-    command = config.java_command(
-        java.path,
-        jars,
-        config.STORAGE_CLASS,
-        *("format", "--cluster-id", cluster_id, "--config", config.SERVER_PROPERTIES_NAME),
-    )
-    answer = subprocess.run(
-        command,
-        cwd=files.root,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=FORMAT_DEADLINE_S,
-        check=False,
-    )
+    if not files.meta_properties.exists():
+        return None
+    return config.read_cluster_id(files.meta_properties.read_text())
+
+
+def _format(files: BrokerFiles, command: list[str]) -> None:
+    """Run the format command; its words may hold passwords, so Java reads them from a file."""
+    arguments = files.root / FORMAT_ARGUMENTS_NAME
+    write_private(arguments, config.argument_file(command))
+    try:
+        answer = subprocess.run(
+            [command[0], f"@{FORMAT_ARGUMENTS_NAME}"],
+            cwd=files.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=FORMAT_DEADLINE_S,
+            check=False,
+        )
+    finally:
+        arguments.unlink()
     if answer.returncode != 0:
         raise explain_exit(
             answer.stdout + answer.stderr,
@@ -89,4 +123,3 @@ def _formatted_cluster_id(files: BrokerFiles, java: Java, jars: Path, progress: 
             data_dir=str(files.log_dirs),
             log_file=str(files.console_log),
         )
-    return cluster_id

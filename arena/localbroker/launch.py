@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arena.localbroker.security import PLAINTEXT
+
 APACHE_KAFKA = "apache-kafka"
 KAFKA_COMPATIBLE = "kafka-compatible"
 EXTERNAL = "external"
@@ -22,6 +24,7 @@ class Launch:
         log_file: The log to read after a failure, besides its console output.
         environ: Added to the environment.
         note: What the user must be told about this broker; "" where nothing.
+        security: Protocol of its listener, as `KAFKA_SECURITY_PROTOCOL` names it.
     """
 
     kind: str
@@ -33,6 +36,7 @@ class Launch:
     log_file: Path
     environ: dict[str, str] = field(default_factory=dict)
     note: str = ""
+    security: str = PLAINTEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class BrokerHandle:
         durable: False where nothing outlives the broker's process.
         note: What the user must be told about it; "" where nothing.
         ready_s: Seconds from its start to its first answer; 0 where it ran already.
+        security: Protocol of its listener; more than PLAINTEXT needs credentials.
     """
 
     bootstrap: str
@@ -60,3 +65,4 @@ class BrokerHandle:
     durable: bool
     note: str = ""
     ready_s: float = 0.0
+    security: str = PLAINTEXT

@@ -5,6 +5,7 @@ happily answers from whoever holds it; so ports are tried before the start.
 """
 
 import socket
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from arena.errors import UsageError
@@ -58,9 +59,37 @@ def choose_ports(port: int | None, host: str = LOOPBACK) -> Ports:
         )
     if port is None:
         port = DEFAULT_PORT if can_bind(DEFAULT_PORT, host) else 0
-    # Both sockets are held open together so that the kernel cannot name one port twice.
-    with socket.socket() as first, socket.socket() as second:
-        first.bind((host, 0))
-        second.bind((host, 0))
-        free: tuple[int, int] = first.getsockname()[1], second.getsockname()[1]
-    return Ports(client=port or free[0], controller=free[1])
+    client, controller = _free_ports(2, host)
+    return Ports(client=port or client, controller=controller)
+
+
+def choose_cluster_ports(
+    count: int, port: int | None = None, host: str = LOOPBACK
+) -> tuple[Ports, ...]:
+    """Ports for the brokers of a cluster.
+
+    Args:
+        count: How many brokers.
+        port: The first client port, the next ones follow it; 0 or None for any free ones.
+        host: The IPv4 address to listen on.
+
+    Raises:
+        UsageError: `host` is no address of this machine.
+        PortTaken: One of the client ports was given and something else holds it.
+    """
+    if port:
+        clients = [choose_ports(wanted, host).client for wanted in range(port, port + count)]
+        return tuple(map(Ports, clients, _free_ports(count, host)))
+    choose_ports(0, host)
+    free = _free_ports(2 * count, host)
+    return tuple(map(Ports, free[:count], free[count:]))
+
+
+def _free_ports(count: int, host: str) -> list[int]:
+    """Ports that were free just now."""
+    # The sockets are held open together so that the kernel cannot name one port twice.
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((host, 0))
+        return [each.getsockname()[1] for each in sockets]

@@ -2,12 +2,13 @@
 
 A broker answers ApiVersions only once it serves, so that answer is "ready". The cluster id in
 a Metadata answer tells our broker from another one on the same port. Encoding and decoding are
-pure; `probe` is the only function that opens a socket.
+pure; `probe` and `serves` are the only functions that open a socket.
 
 Protocol: https://kafka.apache.org/protocol (ApiVersions v0, Metadata v4).
 """
 
 import socket
+import ssl
 import struct
 from dataclasses import dataclass
 
@@ -68,6 +69,25 @@ def probe(host: str, port: int, *, timeout_s: float = PROBE_TIMEOUT_S) -> Broker
             return decode_metadata(_receive(connection))
     except (OSError, ValueError, struct.error):
         return None
+
+
+def serves(host: str, port: int, *, tls: bool = False, timeout_s: float = PROBE_TIMEOUT_S) -> bool:
+    """True where somebody who speaks Kafka answers, though he may tell no more without a login."""
+    try:
+        with socket.create_connection((host, port), timeout_s) as plain:
+            connection = _wrapped(plain) if tls else plain
+            connection.sendall(encode_request(API_VERSIONS, 0, 1, b""))
+            return bool(struct.unpack_from(">i", _receive(connection))[0] == 1)
+    except (OSError, ValueError, struct.error):
+        return False
+
+
+def _wrapped(plain: socket.socket) -> ssl.SSLSocket:
+    """TLS without a look at the certificate: nothing is told and nothing is believed here."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(plain)
 
 
 def _string(answer: bytes, at: int) -> tuple[str | None, int]:

@@ -10,14 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from arena.errors import BrokerUnavailable, UsageError
-from arena.localbroker.broker import LocalBroker
-from arena.localbroker.config import BrokerFiles
+from arena.localbroker.cluster_state import local_state
 from arena.localbroker.launch import EXTERNAL, BrokerHandle
-from arena.localbroker.probe import BrokerAnswer, probe
+from arena.localbroker.local import open_local
+from arena.localbroker.probe import BrokerAnswer, probe, serves
 from arena.localbroker.progress import Progress, Step, no_progress
-from arena.localbroker.state import BrokerState, read_state
+from arena.localbroker.security import PLAINTEXT
+from arena.localbroker.state import BrokerState
 
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
+SECURITY_VARIABLE = "KAFKA_SECURITY_PROTOCOL"
 EXTERNAL_DEADLINE_S = 10.0
 PROBE_INTERVAL_S = 0.2
 
@@ -45,14 +47,15 @@ def resolve_broker(
         DependencyMissing: No broker can be started, with the remedy.
     """
     addresses = (os.environ if environ is None else environ).get(BOOTSTRAP_VARIABLE, "").strip()
-    state = read_state(BrokerFiles(home.resolve() / "kafka").state)
+    state = local_state(home)
     if addresses:
-        yield connect_external(addresses, state=state, progress=progress)
-    elif state is not None and state.is_running() and ask(state.bootstrap) is not None:
+        security = (environ or os.environ).get(SECURITY_VARIABLE, "").strip() or PLAINTEXT
+        yield connect_external(addresses, state=state, security=security, progress=progress)
+    elif state is not None and state.is_running() and answers(state.bootstrap, state.security):
         progress(Step("broker", f"already running on {state.bootstrap}", finished=True))
         yield handle_of(state)
     else:
-        with LocalBroker(home, port=port, cache=cache) as broker:
+        with open_local(home, port=port, cache=cache) as broker:
             yield broker.start(progress)
 
 
@@ -60,12 +63,15 @@ def connect_external(
     addresses: str,
     *,
     state: BrokerState | None = None,
+    security: str = PLAINTEXT,
     deadline_s: float = EXTERNAL_DEADLINE_S,
     progress: Progress = no_progress,
 ) -> BrokerHandle:
     """The broker at `addresses` ("host:port", comma-separated), once one of them answers.
 
     Its version is told where it is the local broker of `state`: the protocol has no such field.
+    A secure one says no more than that it is there; whether the credentials are right is seen by
+    the first client.
 
     Raises:
         BrokerUnavailable: None of the addresses answered in time.
@@ -74,9 +80,8 @@ def connect_external(
     deadline = time.monotonic() + deadline_s
     while True:
         for address in addresses.split(","):
-            answer = ask(address)
-            if answer is not None:
-                known = state is not None and state.cluster_id == answer.cluster_id
+            if answers(address, security):
+                known = state is not None and _is_of(state, address)
                 progress(Step("broker", f"{addresses} answers", finished=True))
                 return BrokerHandle(
                     bootstrap=addresses,
@@ -86,6 +91,7 @@ def connect_external(
                     pid=None,
                     log_file=None,
                     durable=state.durable if state is not None and known else True,
+                    security=security,
                 )
         if time.monotonic() > deadline:
             raise BrokerUnavailable(
@@ -96,11 +102,40 @@ def connect_external(
         time.sleep(PROBE_INTERVAL_S)
 
 
+def answers(addresses: str, security: str) -> bool:
+    """True where a broker answers on one of "host:port", comma-separated.
+
+    Raises:
+        UsageError: An address has no port.
+    """
+    if security == PLAINTEXT:
+        return any(ask(address) is not None for address in addresses.split(","))
+    tls = security.endswith("SSL")
+    return any(serves(*split(address), tls=tls) for address in addresses.split(","))
+
+
+def _is_of(state: BrokerState, address: str) -> bool:
+    """True where the broker on an address is the local one of a state."""
+    if state.security != PLAINTEXT:
+        return state.is_running() and address.strip() in state.bootstrap.split(",")
+    answer = ask(address)
+    return answer is not None and answer.cluster_id == state.cluster_id
+
+
 def ask(address: str) -> BrokerAnswer | None:
     """Probe one "host:port".
 
     Raises:
         UsageError: The address has no port.
+    """
+    return probe(*split(address))
+
+
+def split(address: str) -> tuple[str, int]:
+    """The host and the port of an address.
+
+    Raises:
+        UsageError: It has no port.
     """
     host, separator, port = address.strip().rpartition(":")
     if not separator or not port.isdigit():
@@ -108,7 +143,7 @@ def ask(address: str) -> BrokerAnswer | None:
             f"{address.strip()!r} is no broker address",
             remedy=f"write {BOOTSTRAP_VARIABLE} as host:port, with commas between several",
         )
-    return probe(host.strip("[]"), int(port))
+    return host.strip("[]"), int(port)
 
 
 def handle_of(state: BrokerState) -> BrokerHandle:
@@ -122,4 +157,5 @@ def handle_of(state: BrokerState) -> BrokerHandle:
         log_file=Path(state.log_file),
         durable=state.durable,
         note=state.note,
+        security=state.security,
     )

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from arena.localbroker.child import is_same_process
+from arena.localbroker.security import PLAINTEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class BrokerState:
         log_file: Its log.
         log_start_bytes: How long the log was when it started.
         note: What the user must be told about it; "" where nothing.
+        security: Protocol of its listener.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class BrokerState:
     log_file: str
     log_start_bytes: int = 0
     note: str = ""
+    security: str = PLAINTEXT
 
     def is_running(self) -> bool:
         """True while the process that was started lives."""

@@ -1,6 +1,7 @@
 """What there is to know about the local broker: read only, for `arena broker status` and stop."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,29 +10,33 @@ import psutil
 
 from arena.localbroker.cache import cache_root
 from arena.localbroker.child import end_process
-from arena.localbroker.config import BrokerFiles
+from arena.localbroker.cluster_state import local_state, members
+from arena.localbroker.config import files_of
 from arena.localbroker.diagnose import find_cause, read_tail
 from arena.localbroker.jars import jars_directory, verify_jars
 from arena.localbroker.lock import load_lock
-from arena.localbroker.resolve import ask
+from arena.localbroker.process import ask_node
+from arena.localbroker.resolve import split
 from arena.localbroker.state import BrokerState, read_state, remove_state
 
-Condition = Literal["running", "not answering", "stopped", "stale"]
+Condition = Literal["running", "not answering", "degraded", "stopped", "stale"]
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerStatus:
-    """One look at the local broker.
+    """One look at the local broker, or at the cluster and each of its brokers.
 
     Attributes:
         condition: "running"; "not answering" while its process lives but does not serve;
-            "stopped"; "stale" where the process it speaks of is gone.
+            "degraded" where some brokers of a cluster serve and others do not; "stopped"; "stale"
+            where the process it speaks of is gone.
         broker: What was started, None where nothing was.
         rss_bytes: Resident memory of its process; 0 where it does not run.
         uptime_s: Seconds since its start; 0 where it does not run.
         jars: Directory of the cached jars; None where they are not cached.
         reason: Why it ended, where its log tells a known cause; else "".
         verified: True where every byte of the jars was read and compared just now.
+        nodes: The brokers of a cluster, by number; empty where there is one alone.
     """
 
     condition: Condition
@@ -41,6 +46,7 @@ class BrokerStatus:
     jars: Path | None
     reason: str
     verified: bool
+    nodes: tuple["BrokerStatus", ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The same as plain values for `--json`."""
@@ -52,11 +58,17 @@ class BrokerStatus:
             "jars": str(self.jars) if self.jars else None,
             "reason": self.reason,
             "verified": self.verified,
+            "nodes": [node.as_json() for node in self.nodes],
         }
 
 
 def look(home: Path, *, cache: Path | None = None, verify: bool = False) -> BrokerStatus:
-    """Look at the broker of `home`; with `verify`, also read every byte of the cached jars.
+    """Look at the broker, or the cluster, of `home`.
+
+    Args:
+        home: The arena's local state.
+        cache: Where jars are kept.
+        verify: Also read every byte of the cached jars.
 
     Raises:
         FileRefused: With `verify`: a jar is missing, truncated, altered, or not in the lock.
@@ -65,7 +77,25 @@ def look(home: Path, *, cache: Path | None = None, verify: bool = False) -> Brok
     directory = jars_directory(lock, cache or cache_root())
     if verify:
         verify_jars(lock, directory)
-    state = read_state(BrokerFiles(home.resolve() / "kafka").state)
+    jars = directory if directory.is_dir() else None
+    found = members(home)
+    if not found:
+        return _look_at(read_state(files_of(home).state), jars, verified=verify)
+    nodes = tuple(_look_at(state, jars, verified=verify) for state in found)
+    serving = [node for node in nodes if node.condition == "running"]
+    return BrokerStatus(
+        condition=_condition_of_all([node.condition for node in nodes]),
+        broker=local_state(home),
+        rss_bytes=sum(node.rss_bytes for node in nodes),
+        uptime_s=max((node.uptime_s for node in serving), default=0.0),
+        jars=jars,
+        reason="; ".join(node.reason for node in nodes if node.reason),
+        verified=verify,
+        nodes=nodes,
+    )
+
+
+def _look_at(state: BrokerState | None, jars: Path | None, *, verified: bool) -> BrokerStatus:
     running = state is not None and state.is_running()
     rss_bytes, uptime_s = _usage(state) if state is not None and running else (0, 0.0)
     return BrokerStatus(
@@ -73,25 +103,43 @@ def look(home: Path, *, cache: Path | None = None, verify: bool = False) -> Brok
         broker=state,
         rss_bytes=rss_bytes,
         uptime_s=uptime_s,
-        jars=directory if directory.is_dir() else None,
+        jars=jars,
         reason=_reason(state) if state is not None and not running else "",
-        verified=verify,
+        verified=verified,
     )
 
 
+def _condition_of_all(conditions: list[Condition]) -> Condition:
+    if len(set(conditions)) == 1:
+        return conditions[0]
+    if any(condition in ("running", "not answering") for condition in conditions):
+        return "degraded"
+    return "stale" if "stale" in conditions else "stopped"
+
+
 def stop_broker(home: Path) -> BrokerState | None:
-    """End the broker of `home`, whoever started it.
+    """End the broker, or every broker of the cluster, of `home`, whoever started it.
 
     Returns:
-        The broker that was stopped; None where none was running. A stale state is removed.
+        What was stopped; None where nothing was running. A stale state is removed.
     """
-    path = BrokerFiles(home.resolve() / "kafka").state
+    files = files_of(home)
+    stopped = local_state(home)
+    found = members(home)
+    if not found:
+        return stopped if _end(files.state) else None
+    with ThreadPoolExecutor(len(found)) as threads:
+        ended = list(threads.map(_end, (files.node(n + 1).state for n in range(len(found)))))
+    return stopped if any(ended) else None
+
+
+def _end(path: Path) -> bool:
     state = read_state(path)
     if state is None:
-        return None
+        return False
     ended = end_process(state.pid, state.start_time_s)
     remove_state(path, state.pid)
-    return state if ended else None
+    return ended
 
 
 def _condition(state: BrokerState | None, *, running: bool) -> Condition:
@@ -99,9 +147,11 @@ def _condition(state: BrokerState | None, *, running: bool) -> Condition:
         return "stopped"
     if not running:
         return "stale"
-    answer = ask(state.bootstrap)
-    ours = answer is not None and answer.cluster_id == state.cluster_id
-    return "running" if ours else "not answering"
+    host, port = split(state.bootstrap)
+    answer = ask_node(
+        host, port, cluster_id=state.cluster_id, security=state.security, pid=state.pid
+    )
+    return "running" if answer == "ours" else "not answering"
 
 
 def _reason(state: BrokerState) -> str:

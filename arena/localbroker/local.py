@@ -1,0 +1,58 @@
+"""The broker of an arena's home, whatever it is: alone or a cluster, open or secure.
+
+What a home holds is decided once, by its first start, and kept: a broker that was made secure is
+never started open, and data of one broker is never mixed with that of three.
+"""
+
+from pathlib import Path
+
+from arena.errors import UsageError
+from arena.localbroker.broker import LocalBroker
+from arena.localbroker.cluster import NODES, LocalCluster
+from arena.localbroker.config import files_of
+from arena.localbroker.ports import LOOPBACK
+from arena.localbroker.security import Tls, ensure_security, is_secure
+
+
+def open_local(
+    home: Path,
+    *,
+    nodes: int | None = None,
+    secure: bool = False,
+    host: str = LOOPBACK,
+    port: int | None = None,
+    cache: Path | None = None,
+    tls: Tls | None = None,
+) -> LocalBroker | LocalCluster:
+    """The broker or the cluster of a home, not started.
+
+    Args:
+        home: The arena's local state (`.arena`).
+        nodes: 1 or 3; None for what the home holds, and for 1 where it holds nothing.
+        secure: Ask for credentials; a home that is secure stays so without being asked.
+        host: The IPv4 address to listen on.
+        port: The (first) client port, as for `LocalBroker`.
+        cache: As for `LocalBroker`.
+        tls: Encrypts a secure broker's listener.
+
+    Raises:
+        UsageError: The home holds something else than what is asked for.
+    """
+    files = files_of(home)
+    alone, cluster = files.meta_properties.exists(), files.cluster.exists()
+    wanted = nodes or (NODES if cluster else 1)
+    if (wanted == 1 and cluster) or (wanted == NODES and alone):
+        held = f"a cluster of {NODES} brokers" if cluster else "the data of one broker"
+        raise UsageError(
+            f"{files.root} holds {held}, not of {wanted}",
+            remedy="leave --nodes out, or choose another ARENA_HOME",
+        )
+    if secure and not is_secure(home) and (alone or cluster):
+        raise UsageError(
+            f"{files.root} holds a broker that was made without credentials",
+            remedy="a secure one begins empty: choose another ARENA_HOME",
+        )
+    security = ensure_security(home, tls) if secure or is_secure(home) else None
+    if wanted == NODES:
+        return LocalCluster(home, host=host, port=port, cache=cache, security=security)
+    return LocalBroker(home, host=host, port=port, cache=cache, security=security)

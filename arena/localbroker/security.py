@@ -1,0 +1,195 @@
+"""Who may connect to a secure broker: principals, their passwords, the listeners' settings.
+
+A secure broker speaks SASL/SCRAM-SHA-512 to its clients and knows an account for every kind of
+process. Who may do what is a matter of ACLs (`arena topics acl`); without one, nobody but the
+administrator may do anything. Reads and writes `<home>/secure/<principal>.env`, mode 0600: the
+variables a process needs, for `arena up`, or for a shell that sources the file.
+
+Passwords are in these files, in the broker's own `server.properties` (0600), and nowhere else:
+no argument of a process, no log, no topic.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from arena.errors import UsageError
+
+PLAINTEXT = "PLAINTEXT"
+SASL_PLAINTEXT = "SASL_PLAINTEXT"
+SASL_SSL = "SASL_SSL"
+MECHANISM = "SCRAM-SHA-512"
+LISTENER = "CLIENT"
+PASSWORD_BYTES = 32
+
+ADMIN = "admin"
+BROKER = "broker"
+CLI = "cli"
+PRINCIPALS = (
+    ADMIN,
+    BROKER,
+    "connector",
+    "chat-node",
+    "router",
+    "tools",
+    "executor",
+    "judge",
+    "ledger",
+    "dashboard",
+    CLI,
+)
+"""Accounts of a secure broker. `broker` is what the brokers are to each other."""
+
+KINDS = {"tools": "executor", "routers": "router", "up": ADMIN}
+"""Commands whose process is not called like its principal: `arena tools` runs the executor too."""
+
+FILE_MODE = 0o600
+DIRECTORY_MODE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What a listener with TLS needs, as PEM files.
+
+    Attributes:
+        keystore: The broker's private key and its chain, in one file.
+        truststore: The authority that signed it.
+    """
+
+    keystore: Path
+    truststore: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """The accounts of a secure broker.
+
+    Attributes:
+        passwords: Per principal.
+        tls: Encrypts the listener; None on loopback.
+    """
+
+    passwords: Mapping[str, str] = field(repr=False)
+    tls: Tls | None = None
+
+    @property
+    def protocol(self) -> str:
+        """What clients set as `KAFKA_SECURITY_PROTOCOL`."""
+        return SASL_SSL if self.tls else SASL_PLAINTEXT
+
+
+def secure_properties(security: Security) -> str:
+    """The lines of server.properties that make a broker ask who is there, and forbid by default.
+
+    The controllers know each other by PLAIN, which needs no stored account; the brokers use SCRAM
+    like every client. Kafka's documentation: "Security", 7.3 (SASL) and 7.5 (authorization).
+    """
+    password = security.passwords[BROKER]
+    module = "org.apache.kafka.common.security"
+    scram = f'{module}.scram.ScramLoginModule required username="{BROKER}" password="{password}";'
+    plain = (
+        f'{module}.plain.PlainLoginModule required username="{BROKER}" password="{password}" '
+        f'user_{BROKER}="{password}";'
+    )
+    client = f"listener.name.{LISTENER.lower()}"
+    lines = [
+        f"listener.security.protocol.map={LISTENER}:{security.protocol},CONTROLLER:SASL_PLAINTEXT",
+        f"sasl.mechanism.inter.broker.protocol={MECHANISM}",
+        "sasl.mechanism.controller.protocol=PLAIN",
+        f"{client}.sasl.enabled.mechanisms={MECHANISM}",
+        f"{client}.{MECHANISM.lower()}.sasl.jaas.config={scram}",
+        "listener.name.controller.sasl.enabled.mechanisms=PLAIN",
+        f"listener.name.controller.plain.sasl.jaas.config={plain}",
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        f"super.users=User:{ADMIN};User:{BROKER}",
+        "allow.everyone.if.no.acl.found=false",
+    ]
+    if security.tls:
+        lines += [
+            "ssl.keystore.type=PEM",
+            f"ssl.keystore.location={security.tls.keystore.resolve()}",
+            "ssl.truststore.type=PEM",
+            f"ssl.truststore.location={security.tls.truststore.resolve()}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def scram_words(security: Security) -> list[str]:
+    """Words of the format command that create the accounts; never to be put on a command line."""
+    words = []
+    for name, password in sorted(security.passwords.items()):
+        words += ["--add-scram", f"{MECHANISM}=[name={name},password={password}]"]
+    return words
+
+
+def directory_of(home: Path) -> Path:
+    """Where the credentials of an arena's home lie."""
+    return home.resolve() / "secure"
+
+
+def is_secure(home: Path) -> bool:
+    """True where the broker of this home was made a secure one."""
+    return (directory_of(home) / f"{BROKER}.env").exists()
+
+
+def ensure_security(home: Path, tls: Tls | None = None) -> Security:
+    """The accounts of this home's broker, with new random passwords where there were none."""
+    directory = directory_of(home)
+    if not is_secure(home):
+        directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        # The broker's file comes last: it says that the others are whole.
+        for name in sorted(PRINCIPALS, key=lambda n: n == BROKER):
+            environ = {
+                "KAFKA_SECURITY_PROTOCOL": SASL_SSL if tls else SASL_PLAINTEXT,
+                "KAFKA_SASL_MECHANISM": MECHANISM,
+                "KAFKA_SASL_USERNAME": name,
+                "KAFKA_SASL_PASSWORD": secrets.token_urlsafe(PASSWORD_BYTES),
+            }
+            if tls:
+                environ["KAFKA_SSL_CAFILE"] = str(tls.truststore.resolve())
+            write_private(
+                directory / f"{name}.env", "".join(f"{k}={v}\n" for k, v in environ.items())
+            )
+    names = [path.stem for path in directory.glob("*.env")]
+    passwords = {name: _read(directory, name)["KAFKA_SASL_PASSWORD"] for name in names}
+    return Security(passwords=passwords, tls=tls)
+
+
+def credentials_for(home: Path, kind: str) -> dict[str, str]:
+    """The environment with which a process of this kind connects to this home's broker.
+
+    Args:
+        home: The arena's local state.
+        kind: A principal, or the command the process runs ("tools", "chat-node", "router").
+
+    Returns:
+        Nothing where the broker of this home is not a secure one.
+
+    Raises:
+        UsageError: No principal is known for it.
+    """
+    if not is_secure(home):
+        return {}
+    name = KINDS.get(kind, kind)
+    try:
+        return _read(directory_of(home), name)
+    except FileNotFoundError:
+        raise UsageError(
+            f"there are no credentials for {kind!r} in {directory_of(home)}",
+            remedy=f"the principals are {', '.join(PRINCIPALS)}",
+        ) from None
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read, from its first byte on."""
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _read(directory: Path, name: str) -> dict[str, str]:
+    lines = (directory / f"{name}.env").read_text(encoding="utf-8").splitlines()
+    return {key: value for key, _, value in (line.partition("=") for line in lines) if value}
