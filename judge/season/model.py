@@ -61,7 +61,8 @@ class Fill:
         bid, ask: Best prices used. price: fill price, slippage included.
         notional, fee, slippage: USD. latency_cost: USD lost against the price seen (< 0: gained).
         realised: Profit of a sell after all fees, at average cost; None for a buy.
-        cash_change, quantity_change, cost_change: What it did to the account.
+        cash_change, quantity_change, cost_change: What it did to the account; profit that was set
+            aside is cash as well.
     """
 
     index: int
@@ -209,7 +210,7 @@ class Season:
         entries: [N] agents first, then baselines, each by name.
         times: [T+1] venue times (UTC) of the snapshots; the last one twice.
         bids, asks: [T+1, P] best prices; a missing one is carried forward, NaN before the first.
-        equity, cash: [T+1, N] USD. exposure: [T+1, N, P] USD of each position at the bid, at its
+        equity, cash: [T+1, N] USD; profit that was set aside is cash. exposure: [T+1, N, P] USD of each position at the bid, at its
             cost where there is no bid.
         fills, rejections, decisions: Per entry, in the order of the log.
         llm: Per entry.
