@@ -3,6 +3,7 @@
 Reads `<run>/records/`; `report` writes `<run>/report/`. No broker is asked.
 """
 
+import re
 import sys
 import tomllib
 import webbrowser
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
 
 RECORDS = "records"
 LAST = "last"
+SHOWN_MAX = 25
+"""Differences printed as text."""
 
 RunArgument = Annotated[
     str,
-    typer.Argument(metavar="RUN", help="A run's directory, its name in .arena/runs, or last."),
+    typer.Argument(
+        metavar="RUN", help="A run's directory, its name in .arena/runs, last or last~1."
+    ),
 ]
 Confidence = Annotated[
     float | None,
@@ -87,8 +92,10 @@ def verify(run: RunArgument = LAST, out: Out = None, as_json: AsJson = False) ->
         }
         sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        for line in (*found.notes, *found.differences):
+        for line in (*found.notes, *found.differences[:SHOWN_MAX]):
             print(line)
+        if (more := len(found.differences) - SHOWN_MAX) > 0:
+            print(f"... and {more:,} more; --json lists them")
         print(_verified(found.compared, len(found.differences)))
     if found.differences:
         raise SystemExit(EXIT_NO)
@@ -111,7 +118,7 @@ def compare(
     snapshots at the same prices, as in lock-step, are compared period by period; others with the
     wider interval of two separate seasons.
 
-    Example: arena compete compare last last
+    Example: arena compete compare last~1 last
     """
     from judge.report.compare import compare_runs
     from judge.report.compare_words import compare_document, compare_lines
@@ -131,7 +138,8 @@ def find_directory(name: str) -> Path:
     """The directory of a run that has exported records.
 
     Args:
-        name: A directory, a name in `.arena/runs`, or "last" for the newest with records.
+        name: A directory, a name in `.arena/runs`, "last" for the newest with records, or "last~2"
+            for the second before it.
 
     Raises:
         UsageError: There is none.
@@ -140,10 +148,13 @@ def find_directory(name: str) -> Path:
 
     runs = Settings().home / "runs"
     exported = sorted(path.parent for path in runs.glob(f"*/{RECORDS}/manifest.json"))
-    if name == LAST:
-        if exported:
-            return exported[-1]
-        raise UsageError(f"no run in {runs} has records", remedy="`arena compete run` makes them")
+    if found := re.fullmatch(rf"{LAST}(?:~(\d{{1,4}}))?", name):
+        back = int(found[1] or 0)
+        if back < len(exported):
+            return exported[-1 - back]
+        raise UsageError(
+            f"{len(exported)} runs in {runs} have records", remedy="`arena compete run` makes them"
+        )
     for directory in (runs / name, Path(name)):
         if (directory / RECORDS / "manifest.json").is_file():
             return directory

@@ -13,10 +13,11 @@ from judge.report import words
 from judge.report.tables import Cell, Head, Row, Table, plain
 from judge.season import Decision, Entry, Fill, Rejection, Season
 
-ROWS_MAX = 3_000
+ROWS_MAX = 1_000
 """Trades of all agents together that the page shows; likewise turns, likewise refused orders."""
 ROWS_MIN = 20
-TEXT_MAX = 600
+TEXT_MAX = 500
+WHY_MAX = 240
 NAME_MAX = 80
 
 TRADE_HEADS = (
@@ -150,7 +151,7 @@ def _trade(fill: Fill, told: dict[str, str]) -> Row:
             plain(words.usd(fill.fee / SCALE)),
             plain(words.change_usd(fill.latency_cost / SCALE)),
             plain(words.change_usd(realised), realised, colored=True),
-            Cell(words.quote(told.get(fill.turn_id, ""), TEXT_MAX), css="long"),
+            Cell(words.quote(told.get(fill.turn_id, ""), WHY_MAX), css="long"),
         )
     )
 
@@ -161,7 +162,7 @@ def _refused(rejection: Rejection) -> Row:
             _when(rejection.as_of),
             _order(rejection.side or "?", rejection.quantity, rejection.product_id),
             Cell(rejection.reason.value.replace("_", " "), css="w"),
-            Cell(words.quote(rejection.detail, TEXT_MAX), css="long"),
+            Cell(words.quote(rejection.detail, WHY_MAX), css="long"),
         )
     )
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import orjson
 import plotly.graph_objects as go
 
 from judge.metrics_returns import drawdowns
@@ -17,6 +18,8 @@ from judge.season import FloatArray, Season
 
 POINTS_MAX = 2_000
 """Most points of one curve."""
+CHART_POINTS_MAX = 24_000
+"""Most points of a chart: with more than twelve curves each of them has fewer."""
 ROW_PX = 26
 TITLED_PX = 28
 """Room above a chart that has words there."""
@@ -32,7 +35,7 @@ def equity_chart(season: Season) -> Chart:
         for n, name in enumerate(season.names)
     ]
     traces.append(_line(season, season.hold, "buy and hold", {"role": "hold"}, "%{y:,.2f} USD"))
-    return _chart(traces, yaxis={"tickformat": ",.0f"})
+    return _chart(traces, xaxis={"type": "date"}, yaxis={"tickformat": ",.0f"})
 
 
 def drawdown_chart(season: Season) -> Chart:
@@ -44,7 +47,7 @@ def drawdown_chart(season: Season) -> Chart:
     traces.append(
         _line(season, -drawdowns(season.hold), "buy and hold", {"role": "hold"}, "%{y:.2%}")
     )
-    return _chart(traces, yaxis={"tickformat": ".1%"})
+    return _chart(traces, xaxis={"type": "date"}, yaxis={"tickformat": ".1%"})
 
 
 def interval_chart(rows: Sequence[tuple[str, float, float, float, int]], hold: float) -> Chart:
@@ -168,6 +171,11 @@ def decision_chart(names: Sequence[str], dollars: Sequence[float]) -> Chart:
     return _bars([trace], len(names), "USD per decision", {"tickformat": "$.4~f"})
 
 
+def curve_points(season: Season) -> int:
+    """Most points of one curve of this season."""
+    return min(POINTS_MAX, CHART_POINTS_MAX // (len(season.entries) + 1))
+
+
 def thin(values: FloatArray, limit: int = POINTS_MAX) -> "np.ndarray[Any, np.dtype[np.intp]]":
     """Indices of at most `limit` points that keep the ends and each stretch's lowest and highest.
 
@@ -188,10 +196,10 @@ def thin(values: FloatArray, limit: int = POINTS_MAX) -> "np.ndarray[Any, np.dty
 def _line(
     season: Season, values: FloatArray, name: str, meta: dict[str, object], shown: str
 ) -> go.Scatter:
-    kept = thin(values)
+    kept = thin(values, curve_points(season))
     return go.Scatter(
-        x=[str(time) for time in season.times[kept].astype("datetime64[s]")],
-        y=[round(float(value), 6) for value in values[kept]],
+        x=season.times[kept].astype("datetime64[ms]").astype(np.float64),
+        y=values[kept],
         mode="lines",
         name=name,
         meta=meta,
@@ -231,6 +239,5 @@ def _chart(traces: Sequence[object], **layout: Any) -> Chart:  # Any: plotly's l
     )
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
-    found: Chart = figure.to_plotly_json()
-    found["layout"].pop("template", None)
+    found: Chart = orjson.loads(figure.to_json())
     return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from judge.report import words
 from judge.report.agents import ROWS_MAX
 from judge.report.facts import Facts
-from judge.report.plots import POINTS_MAX
+from judge.report.plots import curve_points
 
 REASONS_MAX = 60
 
@@ -67,9 +67,9 @@ def curves_caption(facts: Facts) -> str:
     text = "USD, marked at the best bid before each snapshot's orders. "
     text += "Dotted: equal-weight buy and hold."
     points = len(facts.season.times)
-    if points > POINTS_MAX:
+    if points > (most := curve_points(facts.season)):
         text += (
-            f" Of {points:,} points at most {POINTS_MAX:,} are drawn: the lowest and highest of "
+            f" Of {points:,} points at most {most:,} of each curve are drawn: the lowest and highest of "
             "each stretch, so no extreme is lost; equity.parquet holds all."
         )
     return text

@@ -22,8 +22,8 @@ from judge.report.facts import RECORDS, Facts, Options, canonical, figures, read
 from judge.report.write import FIGURES, MARKDOWN, PAGE, texts
 
 TOLERANCE = 1e-9
-ROWS_NAMED_MAX = 20
-"""Differences named of one table; the rest is counted."""
+NAMED_MAX = 1_000
+"""Differences named of one file; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ def verify_report(directory: Path, folder: Path) -> Checked:
         notes.append(f"written by arena {told.get('arena')}, checked by {__version__}")
         told["arena"] = given["arena"]
     compared, written = _count(given), texts(facts)
-    differences += _compare(FIGURES, told, given)
     for name, found in _tables(facts, written, folder):
         compared += found.compared
         differences += found.differences
         notes += [f"{name}: {note}" for note in found.notes]
+    differences += _bounded(FIGURES, list(_compare(FIGURES, told, given)))
     differences += _pages(written, folder, comparable=not notes)
     return Checked(compared, tuple(differences), tuple(notes))
 
@@ -94,7 +94,7 @@ def _read_figures(path: Path) -> dict[str, Any]:  # Any: a JSON tree.
 def _tables(
     facts: Facts, written: Mapping[str, str], folder: Path
 ) -> Iterator[tuple[str, Checked]]:
-    for name in (files.LEADERBOARD, files.FILLS):
+    for name in (files.FILLS, files.LEADERBOARD):
         yield name, _compare_csv(folder / name, written[name])
     for name, table in (
         (files.EQUITY, files.equity_table(facts.season)),
@@ -140,10 +140,12 @@ def _compare_rows(
         who = two.get("name") or two.get("agent") or ""
         where = f"{name} row {number} ({who})"
         found += _compare(where, dict(one), dict(two), exact=exact)
-    if len(found) > ROWS_NAMED_MAX:
-        more = len(found) - ROWS_NAMED_MAX
-        found = [*found[:ROWS_NAMED_MAX], f"{name}: and {more:,} more differences"]
-    return Checked(sum(len(row) for row in given), tuple(found))
+    return Checked(sum(len(row) for row in given), tuple(_bounded(name, found)))
+
+
+def _bounded(name: str, found: Sequence[str]) -> Sequence[str]:
+    more = len(found) - NAMED_MAX
+    return [*found[:NAMED_MAX], f"{name}: and {more:,} more"] if more > 0 else found
 
 
 def _pages(written: Mapping[str, str], folder: Path, *, comparable: bool) -> Iterator[str]:

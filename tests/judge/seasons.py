@@ -1,11 +1,16 @@
-"""Builds small synthetic seasons by hand: the same seed gives the same season."""
+"""Small synthetic seasons by hand, and runs on disk: the same seed gives the same ones."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.exports import export_topics
 from arena.messages import RejectReason
 from arena.money import SCALE
 from judge.season.model import (
@@ -18,6 +23,7 @@ from judge.season.model import (
     Rejection,
     Season,
 )
+from tests.dashboard.scenario import Scenario
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 PRODUCTS = ("BTC-USD", "SOL-USD")
@@ -98,6 +104,26 @@ def rename(season: Season, old: str, new: str) -> Season:
     """The same season with one entry under another name."""
     entries = tuple(replace(e, name=new) if e.name == old else e for e in season.entries)
     return replace(season, entries=entries)
+
+
+async def export_run(directory: Path, *, snapshots: int = 80, **changes: Any) -> Path:
+    """A run's directory with the exported records of a scripted arena.
+
+    Args:
+        directory: Of the run; made here.
+        snapshots: How many.
+        changes: Fields of the scenario.
+    """
+    bus = MemoryBus()
+    await bus.start()
+    await bus.ensure_topics(topics.fixed_topics())
+    for record in Scenario(**changes).run(snapshots).records:
+        assert record.value is not None
+        bus.cluster.append(
+            record.topic, record.partition, record.key, record.value, tuple(record.headers.items())
+        )
+    await export_topics(bus, directory / "records", [t.name for t in topics.fixed_topics()])
+    return directory
 
 
 def _assumptions(snapshots: int, interval_s: float) -> Assumptions:
@@ -250,4 +276,5 @@ class _Book:
 
 
 def _units(amount: float) -> int:
-    return int(round(amount * SCALE))
+    units: int = round(float(amount) * SCALE)
+    return units

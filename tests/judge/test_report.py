@@ -1,0 +1,263 @@
+"""The report says what the season holds, escapes what models said, and stays small."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from arena.errors import UsageError
+from judge.report import files, plots, words
+from judge.report.agents import ROWS_MAX, ROWS_MIN, TEXT_MAX
+from judge.report.facts import Facts, Options, canonical, figures, make_facts, read_facts
+from judge.report.page import html, looks, markdown
+from judge.report.write import write_report
+from judge.season import SeasonBuilder
+from tests.judge.seasons import BASELINES, MATRIX, entry, export_run, make_season
+
+HOSTILE = (
+    '</script><script>document.title="owned"</script><img src=x onerror=alert(1)>'
+    "\u202e {{ 7*7 }} | `code` [x](javascript:alert(1))"
+)
+PAGE_BYTES_MAX = 8_000_000
+
+
+@pytest.fixture(scope="module")
+def facts() -> Facts:
+    """Twelve agents whose every word is hostile, and three baselines."""
+    return make_facts("2026-11-21T09-12-03", make_season(text=HOSTILE), Options())
+
+
+@pytest.fixture(scope="module")
+def page(facts: Facts) -> str:
+    """Its page."""
+    return html(facts)
+
+
+def body(page: str) -> str:
+    """The page without its scripts and styles."""
+    return re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
+
+
+def test_the_page_needs_nothing_else(page: str) -> None:
+    """No address is loaded: no src, no link but the empty icon, no import."""
+    text = body(page)
+
+    assert [] == re.findall(r"<(?:img|iframe|object|embed|video|audio|source|form)\b", text)
+    assert ['<link rel="icon" href="data:,">'] == re.findall(r"<link[^>]*>", text)
+    assert [] == re.findall(r"<script[^>]+src", page)
+    assert [] == [
+        h for h in re.findall(r'href="([^"]*)"', text) if not h.startswith(("#", "data:"))
+    ]
+    assert "default-src 'none'" in page
+
+
+def test_what_a_model_said_is_text(page: str) -> None:
+    """Markup in a model's words is shown as words; direction marks are made visible."""
+    text = body(page)
+
+    assert "owned" in text
+    assert "&lt;script&gt;document.title" in text
+    assert "&lt;img src=x" in text
+    assert "{{ 7*7 }}" in text
+    assert "\u202e" not in page
+
+
+def test_only_our_own_scripts_may_run(page: str) -> None:
+    """The policy names the hashes of the two scripts in the page and of no other."""
+    import base64
+    import hashlib
+
+    scripts = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    hashes = [
+        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'"
+        for s in scripts
+    ]
+    policy = re.search(r"script-src ([^\"]+)\"", page)
+
+    assert policy is not None
+    assert 2 == len(scripts)
+    assert hashes == policy[1].replace("&#39;", "'").split()
+
+
+def test_embedded_json_cannot_end_its_script() -> None:
+    """An agent whose name closes a script element stays inside the JSON."""
+    hostile = entry("</script><b>x", "momentum", "small")
+    page = html(make_facts("run", make_season(entries=(hostile, *BASELINES)), Options()))
+
+    assert "</script><b>x" not in page
+    assert "\\u003c/script\\u003e\\u003cb\\u003ex" in page
+
+
+def test_every_column_of_the_leaderboard_is_there(page: str, facts: Facts) -> None:
+    """The columns the contest promises, one row an entry."""
+    text = body(page)
+    table = text[text.index('class="leaderboard"') :]
+    table = table[: table.index("</table>")]
+    wanted = (
+        "rank set", "equity", "return", "over hold", "max drawdown", "Sharpe", "P(best)", "fees",
+        "slippage", "latency cost", "LLM $", "net return", "win rate", "biggest win",
+        "biggest loss", "trades", "invalid",
+    )  # fmt: skip
+    heads = re.findall(r"<button type=\"button\">([^<]+)</button>", table)
+
+    assert set(wanted) <= set(heads)
+    assert len(facts.season.entries) == table.count('<th scope="row"')
+
+
+def test_the_verdict_stands_on_top(page: str, facts: Facts) -> None:
+    """The first thing said is the verdict in words."""
+    first = re.search(r'<p class="head">([^<]+)</p>', page)
+
+    assert first is not None
+    assert facts.board.words.startswith(first[1].replace("&#39;", "'"))
+    assert page.index('class="head"') < page.index('id="leaderboard"')
+
+
+def test_the_same_facts_give_the_same_bytes(facts: Facts, page: str) -> None:
+    """The page, the Markdown and the figures hold no clock and no chance."""
+    again = make_facts("2026-11-21T09-12-03", make_season(text=HOSTILE), Options())
+
+    assert page == html(again)
+    assert markdown(facts) == markdown(again)
+    assert canonical(figures(facts)) == canonical(figures(again))
+
+
+def test_a_long_season_stays_small() -> None:
+    """Thirty agents that never stop talking: bounded curves and tables, and it says so."""
+    entries = tuple(entry(f"agent-{n}", "momentum", f"m{n}") for n in range(30))
+    season = make_season(snapshots=2_500, entries=entries, text="x" * 5_000)
+    page = html(make_facts("run", season, Options()))
+
+    assert len(page.encode()) < PAGE_BYTES_MAX
+    assert "Of 2,501 points at most 774 of each curve are drawn" in page
+    assert "all are in fills.csv" in page
+    assert "x" * (TEXT_MAX + 1) not in page
+    assert ROWS_MIN <= ROWS_MAX // 30
+
+
+def test_a_thinned_curve_keeps_its_extremes() -> None:
+    """At most the bound of points; first, last, lowest and highest stay."""
+    values = np.cumsum(np.random.default_rng(3).normal(size=50_000))
+    kept = plots.thin(values)
+
+    assert len(kept) <= plots.POINTS_MAX
+    assert {0, 49_999, int(values.argmin()), int(values.argmax())} <= set(kept.tolist())
+    assert list(range(100)) == plots.thin(values[:100]).tolist()
+
+
+def test_colour_never_carries_meaning_alone(facts: Facts) -> None:
+    """Repeats of a cell share a colour and differ by dash; every pair of looks differs."""
+    found = looks(facts)
+    pairs = [(look["color"], look["dash"]) for look in found]
+
+    assert len(set(pairs)) == len(pairs)
+    assert found[0]["color"] == found[1]["color"]
+    assert {"--base"} == {look["color"] for look in found[len(MATRIX) :]}
+
+
+def test_markdown_has_the_same_rows(facts: Facts) -> None:
+    """Each entry stands in the Markdown, and no table is broken by what a name holds."""
+    text = markdown(facts)
+    table = text[text.index("| entry") : text.index("## Who beats whom")].strip().splitlines()
+
+    assert len(facts.season.entries) + 2 == len(table)
+    assert 1 == len({row.replace("\\|", "").count("|") for row in table})
+
+
+def test_tables_hold_every_figure(facts: Facts, tmp_path: Path) -> None:
+    """CSV and Parquet hold each entry, fill and mark."""
+    write_report(facts, tmp_path / "report")
+    board = list(csv.DictReader(io.StringIO((tmp_path / "report/leaderboard.csv").read_text())))
+    fills = list(csv.DictReader(io.StringIO((tmp_path / "report/fills.csv").read_text())))
+    equity = pq.read_table(tmp_path / "report/equity.parquet")
+    names = facts.season.names
+
+    assert [names[n] for n in facts.order] == [row["name"] for row in board]
+    assert sum(map(len, facts.season.fills)) == len(fills)
+    assert fills == [{k: v or "" for k, v in r.items()} for r in
+                     pq.read_table(tmp_path / "report/fills.parquet").to_pylist()]  # fmt: skip
+    assert facts.season.equity.size == equity.num_rows
+    assert np.array_equal(facts.season.equity.ravel(), equity["equity_usd"].to_numpy())
+    assert json.loads((tmp_path / "report/figures.json").read_text())["run"] == facts.run
+
+
+def test_a_rewritten_report_leaves_no_draft(facts: Facts, tmp_path: Path) -> None:
+    """Writing twice replaces the files and leaves what else lies there."""
+    write_report(facts, tmp_path / "report")
+    (tmp_path / "report/notes.txt").write_text("mine")
+    write_report(replace(facts, run="other"), tmp_path / "report")
+
+    assert ["report"] == [path.name for path in tmp_path.iterdir()]
+    assert "mine" == (tmp_path / "report/notes.txt").read_text()
+    assert "other" == json.loads((tmp_path / "report/figures.json").read_text())["run"]
+
+
+async def test_records_alone_make_the_report(tmp_path: Path) -> None:
+    """From exported records to facts, with the offsets and hashes they came from."""
+    directory = await export_run(tmp_path / "one", snapshots=70)
+    facts = read_facts(directory, Options(pacing="lock-step"))
+    told = figures(facts)
+
+    assert 70 == told["season"]["snapshots"]
+    assert {"0": 70} == told["ends"]["market.snapshots"]
+    assert 64 == len(told["records"]["account.events"])
+    assert "market.tickers" in told["records"]
+    assert "scalper" in html(facts)
+
+
+def test_a_season_without_agents_is_refused() -> None:
+    """A report of nothing is refused with a remedy."""
+    nobody = SeasonBuilder().season()
+
+    with pytest.raises(UsageError, match="has 0 agents"):
+        make_facts("run", nobody, Options())
+
+
+def test_a_short_season_says_too_early() -> None:
+    """With too few snapshots there is no interval, and the page says why."""
+    page = html(make_facts("run", make_season(snapshots=5), Options()))
+
+    assert "too early" in page
+    assert 'id="chart-returns"' not in page
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (words.change(-0.0299), "−2.99 %"),
+        (words.change(-0.0), "0.00 %"),
+        (words.change(0.00412), "+0.41 %"),
+        (words.usd(100412.774), "100,412.77"),
+        (words.change_usd(-12.444), "−12.44"),
+        (words.llm_usd(0.00312), "$0.0031"),
+        (words.llm_usd(0.0), "$0.00"),
+        (words.share(None), "–"),
+        (words.lasted(0.0311), "31 ms"),
+        (words.lasted(4_350), "1 h 12 min"),
+        (words.rank_set(1, 4), "1–4"),
+        (words.rank_set(2, 2), "2"),
+        (words.spread(-4.53, 1.4, 2), "−4.53 … +1.40"),
+        (words.quote("a\x1b[31m\u202eb", 80), "a\ufffd[31m\ufffdb"),
+        (words.quote("abcdef", 3), "abc …"),
+    ],
+)
+def test_figures_read_as_people_write_them(text: str, shown: str) -> None:
+    """Separators, signs, a real minus, and a dash for the unknown."""
+    assert shown == text
+
+
+def test_csv_fields_are_plain() -> None:
+    """An unknown figure is empty, a truth is true, a float keeps every digit."""
+    season = make_season(snapshots=65)
+    row = next(
+        csv.DictReader(io.StringIO(files.leaderboard_csv(make_facts("r", season, Options()))))
+    )
+
+    assert row["scripted"] in ("true", "false")
+    assert float(row["equity_usd"]) in season.equity[-1].tolist()
