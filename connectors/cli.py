@@ -21,6 +21,8 @@ PRODUCTS_MAX = 60
 INTERVAL_S = 60.0
 PRICE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
+START_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
 connector_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 Servers = Annotated[
@@ -41,9 +43,37 @@ Prices = Annotated[
     list[Path] | None,
     typer.Option("--prices", help="Candles of one minute, CSV or Parquet, one per product."),
 ]
+LockStep = Annotated[
+    bool, typer.Option("--lock-step", help="The next snapshot comes when all agents have answered.")
+]
+Agents = Annotated[
+    list[str] | None,
+    typer.Option("--agents", help="Who must answer: comma-separated or the flag repeated."),
+]
+ReplaySeed = Annotated[
+    int | None, typer.Option("--seed", help="Of synthetic prices, where no file is given. [7]")
+]
+ReplayStart = Annotated[
+    datetime | None,
+    typer.Option(
+        "--start",
+        formats=START_FORMATS,
+        help="Venue time (UTC) of the first snapshot. [2026-01-01, or an hour into the files]",
+    ),
+]
+Snapshots = Annotated[
+    int | None, typer.Option("--snapshots", help="How many. [all that the files give]", min=1)
+]
+Deadline = Annotated[
+    float, typer.Option("--deadline", help="Wall seconds an agent has for its turn.", min=0.1)
+]
+AgentsTimeout = Annotated[
+    float,
+    typer.Option("--agents-timeout", help="Seconds to wait for all agents to come.", min=1.0),
+]
 REPLAY_EXAMPLES = (
     "Example: arena connector replay --frames day.jsonl.zst --speed 10\n\n"
-    "Example: arena connector replay --lock-step --agents momentum --snapshots 120"
+    "Example: arena connector replay --lock-step --agents mo --snapshots 120"
 )
 
 
@@ -117,44 +147,21 @@ def replay(
     ] = 1.0,
     products: Annotated[
         list[str] | None,
-        typer.Option("--products", help="Only these. [all in the recording, or one per file]"),
+        typer.Option("--products", help="Only these; with --prices one per file. [all]"),
     ] = None,
     more: Annotated[
         list[str] | None,
         typer.Argument(metavar="[PRODUCT|FILE]...", help="Further product ids or price files."),
     ] = None,
     min_interval: Interval = INTERVAL_S,
-    lock_step: Annotated[
-        bool,
-        typer.Option("--lock-step", help="The next snapshot comes when all agents have answered."),
-    ] = False,
-    agents: Annotated[
-        list[str] | None,
-        typer.Option("--agents", help="Who must answer: comma-separated or the flag repeated."),
-    ] = None,
+    lock_step: LockStep = False,
+    agents: Agents = None,
     prices: Prices = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Of synthetic prices, where no file is given. [7]")
-    ] = None,
-    start: Annotated[
-        datetime | None,
-        typer.Option(
-            "--start",
-            help="Venue time (UTC) of the first snapshot. [2026-01-01, or an hour into the files]",
-        ),
-    ] = None,
-    snapshots: Annotated[
-        int | None,
-        typer.Option("--snapshots", help="How many. [all that the files give]", min=1),
-    ] = None,
-    deadline: Annotated[
-        float,
-        typer.Option("--deadline", help="Wall seconds an agent has for its turn.", min=0.1),
-    ] = 60.0,
-    agents_timeout: Annotated[
-        float,
-        typer.Option("--agents-timeout", help="Seconds to wait for all agents to come.", min=1.0),
-    ] = 300.0,
+    seed: ReplaySeed = None,
+    start: ReplayStart = None,
+    snapshots: Snapshots = None,
+    deadline: Deadline = 60.0,
+    agents_timeout: AgentsTimeout = 300.0,
     bootstrap_servers: Servers = None,
     log_level: LogLevel = None,
 ) -> None:
@@ -255,7 +262,7 @@ def _files(prices: list[Path] | None, more: list[str] | None) -> tuple[tuple[Pat
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    """A time as it was typed, in UTC."""
+    """A time as it was typed, in UTC where no zone was named."""
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 

@@ -5,13 +5,15 @@ import asyncio
 import pytest
 
 from arena import topics
-from arena.bus.memory import MemoryBus
+from arena.bus.base import Acked
+from arena.bus.memory import MemoryBus, MemoryCluster
 from arena.clock import SystemClock
 from arena.errors import DependencyMissing, Fenced, UsageError
 from arena.messages import MarketSnapshot, Product, Ticker
 from arena.node import Node
 from arena.settings import Settings
 from arena.topics import partition_of
+from arena.wire import Headers
 from connectors.lockstep import conductor as conductor_module
 from connectors.lockstep.conductor import Conductor, Waits
 from connectors.lockstep.pacing import TURN_GRACE_S
@@ -36,6 +38,32 @@ def conductor(
     clock = FastClock(factor) if factor != 1.0 else SystemClock()
     node = Node("connector", "replay", Settings(), bus, clock)
     return Conductor(node, reel or reel_of(snapshots=6), agents, Waits(deadline_s, agents_s))
+
+
+class Killed(Exception):
+    """The process is gone."""
+
+
+class DyingBus(MemoryBus):
+    """A connection whose process dies at its n-th append, just before or just after it."""
+
+    def __init__(self, cluster: MemoryCluster, appends: int, *, lost: bool) -> None:
+        """Share the cluster's records."""
+        super().__init__(cluster)
+        self._left = appends
+        self._lost = lost
+
+    async def send_bytes(
+        self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
+    ) -> "asyncio.Future[Acked]":
+        """Append, or die."""
+        self._left -= 1
+        if self._left < 0 and self._lost:
+            raise Killed
+        sent = await super().send_bytes(topic, value, key=key, partition=partition, headers=headers)
+        if self._left < 0:
+            raise Killed
+        return sent
 
 
 async def snapshots_in(bus: MemoryBus) -> list[MarketSnapshot]:
@@ -158,6 +186,32 @@ async def test_a_restart_goes_on_from_the_newest_snapshot(
     assert whole == await logged(memory_bus, topics.TICKERS.name)
     assert ids == [s.snapshot_id for s in await snapshots_in(memory_bus)]
     assert 4 + lost_tickers == run.node.counters["tickers"]
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["before", "after"])
+async def test_a_kill_at_any_append_changes_nothing(memory_bus: MemoryBus, *, lost: bool) -> None:
+    """Dying at the first append, then at the second of what is left, and so on, to the end."""
+    agents = Scripted("a"), Scripted("b", cadence=2)
+    deaths = 0
+    async with playing(memory_bus, *agents):
+        while True:
+            dying = DyingBus(memory_bus.cluster, appends=deaths % 6, lost=lost)
+            await dying.start()
+            try:
+                await finish(conductor(dying, "a", "b"))
+            except Killed:
+                deaths += 1
+                assert deaths < 100
+                continue
+            break
+
+    assert list(played(reel_of(snapshots=6))) == [
+        snapshot.model_copy(update={"published_at": WALL})
+        for snapshot in await snapshots_in(memory_bus)
+    ]
+    assert 6 * 4 == len(await logged(memory_bus, topics.TICKERS.name))
+    assert (6, 3) == (len(agents[0].answered), len(agents[1].answered))
+    assert deaths > 6
 
 
 async def test_a_finished_replay_publishes_nothing_more(memory_bus: MemoryBus) -> None:

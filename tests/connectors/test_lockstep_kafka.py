@@ -96,7 +96,7 @@ async def test_kills_change_nothing(
     a, b = Scripted("a"), Scripted("b", cadence=3)
     log = tmp_path / "log"
     async with replaying(settings, log, *flags("a", "b")) as child:
-        await asyncio.sleep(rng.uniform(0.3, 2.0))
+        await asyncio.sleep(rng.uniform(0.3, 2.0))  # any instant of the start, no condition
         child.kill()
         child.start()
         async with playing(bus, a, b):
@@ -106,7 +106,7 @@ async def test_kills_change_nothing(
                     f"snapshot {target}: {log.read_text()[-2000:]}",
                     deadline_s=DEADLINE_S,
                 )
-                await asyncio.sleep(rng.uniform(0.0, 0.02))
+                await asyncio.sleep(rng.uniform(0.0, 0.02))  # any instant of a round
                 child.kill()
                 child.start()
             assert 0 == await child.ended(), log.read_text()
