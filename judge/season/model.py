@@ -210,8 +210,8 @@ class Season:
         entries: [N] agents first, then baselines, each by name.
         times: [T+1] venue times (UTC) of the snapshots; the last one twice.
         bids, asks: [T+1, P] best prices; a missing one is carried forward, NaN before the first.
-        equity, cash: [T+1, N] USD; profit that was set aside is cash. exposure: [T+1, N, P] USD of each position at the bid, at its
-            cost where there is no bid.
+        equity, cash: [T+1, N] USD; profit that was set aside is cash.
+        exposure: [T+1, N, P] USD of each position at the bid, at its cost where there is no bid.
         fills, rejections, decisions: Per entry, in the order of the log.
         llm: Per entry.
         hold: [T+1] USD, equal-weight buy-and-hold of the products from the first snapshot on, with
