@@ -3,10 +3,43 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_BOOTSTRAP_SERVERS = "localhost:9092"
+
+
+class KafkaAccess(BaseSettings):
+    """How a process proves to the brokers who it is; secrets never show when this is printed.
+
+    Attributes:
+        security_protocol: Of the brokers' listener. `KAFKA_SECURITY_PROTOCOL`.
+        sasl_mechanism: How a login is proved. `KAFKA_SASL_MECHANISM`.
+        sasl_username: Who this process is. `KAFKA_SASL_USERNAME`.
+        sasl_password: Its password, or `sasl_password_file` for a file that holds it.
+            `KAFKA_SASL_PASSWORD`, `KAFKA_SASL_PASSWORD_FILE`.
+        ssl_cafile: PEM of the authorities to trust; the system's where none is given.
+            `KAFKA_SSL_CAFILE`.
+        ssl_certfile: PEM of this process's own certificate, with `ssl_keyfile` for its key where
+            that is another file. `KAFKA_SSL_CERTFILE`, `KAFKA_SSL_KEYFILE`.
+        ssl_key_password: Of that key, or `ssl_key_password_file` for a file that holds it.
+            `KAFKA_SSL_KEY_PASSWORD`, `KAFKA_SSL_KEY_PASSWORD_FILE`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="KAFKA_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_username: str = ""
+    sasl_password: SecretStr | None = None
+    sasl_password_file: Path | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    ssl_key_password: SecretStr | None = None
+    ssl_key_password_file: Path | None = None
 
 
 class Settings(BaseSettings):
@@ -24,6 +57,7 @@ class Settings(BaseSettings):
             `ARENA_IDEMPOTENCE`.
         fetch_wait_ms: How long a broker may hold a fetch that finds nothing; Kafka answers at once
             when a record comes, other brokers may not. `ARENA_FETCH_WAIT_MS`.
+        access: How to log in to the brokers. `KAFKA_SECURITY_PROTOCOL` and others.
     """
 
     model_config = SettingsConfigDict(
@@ -40,6 +74,7 @@ class Settings(BaseSettings):
     heartbeat_interval_s: float = Field(default=5.0, gt=0)
     idempotence: bool = True
     fetch_wait_ms: int = Field(default=500, ge=1, le=5_000)
+    access: KafkaAccess = Field(default_factory=KafkaAccess)
 
     def override(self, **changes: object) -> "Settings":
         """A copy with the given fields changed; `None` leaves a field as it is."""

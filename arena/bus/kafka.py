@@ -17,23 +17,21 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Start
+from arena.bus.kafka_access import connection, unreachable
 from arena.bus.kafka_readers import KafkaGroupReader, KafkaLogReader
+from arena.bus.kafka_topics import KafkaTopics
 from arena.errors import AppendFailed, BrokerUnavailable
 from arena.settings import Settings
 from arena.topics import RECORD_BYTES_MAX, Compression, TopicSpec, spec_of
 from arena.wire import Headers
 
 CONNECT_TIMEOUT_S = 10.0
-METADATA_PAUSE_S = 0.05
 REQUEST_TIMEOUT_MS = 15_000
 SESSION_TIMEOUT_MS = 10_000
-REPLICAS_WANTED = 3
-TOPIC_EXISTS = 36
 FETCH_BYTES_MAX = 8 << 20
 
 
@@ -48,7 +46,7 @@ class KafkaBus(Bus):
     def __init__(self, settings: Settings, *, client_id: str = "arena") -> None:
         """Remember where to connect."""
         super().__init__()
-        self._servers = settings.bootstrap_servers
+        self._settings = settings
         self._prefix = settings.prefix
         self._client_id = client_id
         self._idempotence = settings.idempotence
@@ -58,7 +56,7 @@ class KafkaBus(Bus):
         self._partitions: dict[str, int] = {}
         self._compression: dict[str, Compression] = {}
         self._lookup: AIOKafkaConsumer | None = None
-        self._admin: AIOKafkaAdminClient | None = None
+        self._topics = KafkaTopics(settings, client_id)
 
     async def start(self) -> None:
         """Connect, and keep one consumer that never fetches for questions about the log."""
@@ -71,8 +69,9 @@ class KafkaBus(Bus):
             await self._lookup.stop()
             self._lookup = None
             raise BrokerUnavailable(
-                f"broker {self._servers} did not answer in {CONNECT_TIMEOUT_S:.0f} s",
-                remedy="is KAFKA_BOOTSTRAP_SERVERS right? `arena broker start` runs a local one",
+                f"broker {self._settings.bootstrap_servers} did not answer in "
+                f"{CONNECT_TIMEOUT_S:.0f} s",
+                remedy=unreachable(self._settings),
             ) from None
 
     async def close(self) -> None:
@@ -80,40 +79,14 @@ class KafkaBus(Bus):
         for producer in self._producers.values():
             await producer.stop()
         self._producers.clear()
-        if self._admin is not None:
-            await self._admin.close()
-            self._admin = None
+        await self._topics.close()
         if self._lookup is not None:
             await self._lookup.stop()
             self._lookup = None
 
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
         """Create missing topics; on three brokers or more with three replicas, two of which ack."""
-        admin = await self._admin_client()
-        existing = set(await admin.list_topics())
-        missing = [s for s in specs if self._prefix + s.name not in existing]
-        if not missing:
-            return
-        brokers = len((await admin.describe_cluster())["brokers"])
-        replicas = REPLICAS_WANTED if brokers >= REPLICAS_WANTED else 1
-        response = await admin.create_topics([self._new_topic(s, replicas) for s in missing])
-        for name, code, text in response.topic_errors:
-            if code not in (0, TOPIC_EXISTS):
-                raise BrokerUnavailable(f"the broker did not create topic {name}: {text}")
-
-    async def _admin_client(self) -> AIOKafkaAdminClient:
-        if self._admin is None:
-            admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, client_id=self._client_id)
-            await admin.start()
-            self._admin = admin
-        return self._admin
-
-    def _new_topic(self, spec: TopicSpec, replicas: int) -> NewTopic:
-        config = spec.broker_config()
-        if replicas > 1:
-            config["min.insync.replicas"] = str(replicas - 1)
-            config.pop("flush.messages", None)
-        return NewTopic(self._prefix + spec.name, spec.partitions, replicas, topic_configs=config)
+        await self._topics.ensure(specs)
 
     async def partitions(self, topic: str) -> int:
         """Number of partitions, looked up once per topic.
@@ -123,23 +96,8 @@ class KafkaBus(Bus):
         """
         known = self._partitions.get(topic)
         if known is None:
-            known = self._partitions[topic] = await self._look_up(topic)
+            known = self._partitions[topic] = await self._topics.partitions(topic)
         return known
-
-    async def _look_up(self, topic: str) -> int:
-        name = self._prefix + topic
-        admin = await self._admin_client()
-        deadline = asyncio.get_running_loop().time() + CONNECT_TIMEOUT_S
-        while True:
-            (found,) = await admin.describe_topics([name])
-            if found["error_code"] == 0 and found["partitions"]:
-                return len(found["partitions"])
-            if asyncio.get_running_loop().time() > deadline:
-                raise BrokerUnavailable(
-                    f"there is no topic {name}",
-                    remedy="`arena topics create` makes them; is ARENA_PREFIX right?",
-                )
-            await asyncio.sleep(METADATA_PAUSE_S)
 
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
@@ -174,7 +132,7 @@ class KafkaBus(Bus):
         async with self._producers_lock:
             if compression not in self._producers:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._servers,
+                    **connection(self._settings),
                     client_id=self._client_id,
                     acks="all",
                     enable_idempotence=self._idempotence,
@@ -190,7 +148,7 @@ class KafkaBus(Bus):
 
     def _consumer(self, *, group: str | None, reset: str) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
+            **connection(self._settings),
             client_id=self._client_id,
             group_id=group,
             enable_auto_commit=False,

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
 
+from arena.bus.kafka_access import connection, unreachable
 from arena.errors import BrokerUnavailable, UsageError
 from arena.settings import Settings
 from arena.topics import spec_of
@@ -106,7 +107,7 @@ async def list_topics(settings: Settings) -> list[str]:
     Raises:
         BrokerUnavailable: Nobody answers at the configured address.
     """
-    async with _admin(settings) as admin:
+    async with admin_client(settings) as admin:
         return sorted(await _names(admin, settings.prefix))
 
 
@@ -116,10 +117,8 @@ async def describe_topics(settings: Settings) -> list[TopicState]:
     Raises:
         BrokerUnavailable: Nobody answers at the configured address.
     """
-    async with _admin(settings) as admin:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.bootstrap_servers, client_id=ADMIN_CLIENT_ID
-        )
+    async with admin_client(settings) as admin:
+        consumer = AIOKafkaConsumer(client_id=ADMIN_CLIENT_ID, **connection(settings))
         try:
             await consumer.start()
             return await _describe(admin, consumer, settings.prefix)
@@ -128,17 +127,20 @@ async def describe_topics(settings: Settings) -> list[TopicState]:
 
 
 @asynccontextmanager
-async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=settings.bootstrap_servers, client_id=ADMIN_CLIENT_ID
-    )
+async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Yield a connected admin client.
+
+    Raises:
+        BrokerUnavailable: Nobody answers at the configured address.
+    """
+    admin = AIOKafkaAdminClient(client_id=ADMIN_CLIENT_ID, **connection(settings))
     try:
         await asyncio.wait_for(admin.start(), CONNECT_TIMEOUT_S)
         yield admin
     except (KafkaConnectionError, TimeoutError, OSError):
         raise BrokerUnavailable(
             f"no broker answers at {settings.bootstrap_servers}",
-            remedy="is KAFKA_BOOTSTRAP_SERVERS right? `arena broker start` runs a local one",
+            remedy=unreachable(settings),
         ) from None
     finally:
         await admin.close()

@@ -10,21 +10,25 @@ TARGET, cut or filled to BYTES, keeping its first 16 bytes.
 import argparse
 import asyncio
 import time
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from arena.bus.kafka_access import connection
+from arena.settings import Settings
 
 
 def new_producer(servers: str) -> AIOKafkaProducer:
     """A producer with the settings of the bus."""
     return AIOKafkaProducer(
-        bootstrap_servers=servers, acks="all", enable_idempotence=True, linger_ms=0
+        **_connection(servers), acks="all", enable_idempotence=True, linger_ms=0
     )
 
 
 async def create_topics(servers: str, names: list[str]) -> None:
     """Create one-partition topics."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    admin = AIOKafkaAdminClient(**_connection(servers))
     await admin.start()
     await admin.create_topics([NewTopic(name, 1, 1) for name in names])
     await admin.close()
@@ -47,7 +51,7 @@ async def time_records(
         Milliseconds per record.
     """
     producer = new_producer(servers)
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="none")
+    consumer = AIOKafkaConsumer(**_connection(servers), auto_offset_reset="none")
     await producer.start()
     await consumer.start()
     partition = TopicPartition(last, 0)
@@ -71,7 +75,7 @@ async def time_records(
 
 async def relay(servers: str, source: str, target: str, size: int) -> None:
     """Forward until cancelled."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="none")
+    consumer = AIOKafkaConsumer(**_connection(servers), auto_offset_reset="none")
     producer = new_producer(servers)
     await consumer.start()
     await producer.start()
@@ -90,6 +94,11 @@ async def relay(servers: str, source: str, target: str, size: int) -> None:
     finally:
         await consumer.stop()
         await producer.stop()
+
+
+# Any: keyword arguments of aiokafka's clients, which are not typed.
+def _connection(servers: str) -> dict[str, Any]:
+    return connection(Settings().override(bootstrap_servers=servers))
 
 
 def main() -> None:

@@ -1,0 +1,103 @@
+"""How every Kafka client of the bus connects: addresses, login, TLS. Made from the settings."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from arena.errors import UsageError
+from arena.settings import KafkaAccess, Settings
+
+PASSWORD_BYTES_MAX = 4_096
+
+
+# Any: keyword arguments of aiokafka's clients, which are not typed.
+def connection(settings: Settings) -> dict[str, Any]:
+    """The keyword arguments with which a consumer, a producer or an admin client connects.
+
+    Raises:
+        UsageError: A login without a name or password, or a file that cannot be used.
+    """
+    access = settings.access
+    found: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "security_protocol": access.security_protocol,
+    }
+    if access.security_protocol.startswith("SASL"):
+        found["sasl_mechanism"] = access.sasl_mechanism
+        found["sasl_plain_username"] = _user(access)
+        found["sasl_plain_password"] = _password(access)
+    if access.security_protocol.endswith("SSL"):
+        found["ssl_context"] = _tls(access)
+    return found
+
+
+def unreachable(settings: Settings) -> str:
+    """What to check where no broker let us in: the client library does not tell why."""
+    protocol = settings.access.security_protocol
+    if protocol == "PLAINTEXT":
+        return (
+            "is KAFKA_BOOTSTRAP_SERVERS right? `arena broker start` runs a local one; a broker "
+            "that asks for a login needs KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_USERNAME"
+        )
+    return (
+        f"is KAFKA_BOOTSTRAP_SERVERS right, and does the broker know this login ({protocol}, "
+        f"user {settings.access.sasl_username or 'none'})?"
+    )
+
+
+def _user(access: KafkaAccess) -> str:
+    if not access.sasl_username:
+        raise UsageError(
+            f"KAFKA_SECURITY_PROTOCOL is {access.security_protocol} and KAFKA_SASL_USERNAME is "
+            "not set",
+            remedy="export KAFKA_SASL_USERNAME, and KAFKA_SASL_PASSWORD or "
+            "KAFKA_SASL_PASSWORD_FILE",
+        )
+    return access.sasl_username
+
+
+def _password(access: KafkaAccess) -> str:
+    found = _secret(access.sasl_password, access.sasl_password_file, "KAFKA_SASL_PASSWORD")
+    if not found:
+        raise UsageError(
+            f"there is no password for the Kafka user {access.sasl_username}",
+            remedy="export KAFKA_SASL_PASSWORD, or KAFKA_SASL_PASSWORD_FILE with the path of a "
+            "file that holds it",
+        )
+    return found
+
+
+def _tls(access: KafkaAccess) -> ssl.SSLContext:
+    """TLS that checks the broker's certificate and name; with our own certificate where given."""
+    try:
+        context = ssl.create_default_context(cafile=access.ssl_cafile)
+        if access.ssl_certfile is not None:
+            password = _secret(
+                access.ssl_key_password, access.ssl_key_password_file, "KAFKA_SSL_KEY_PASSWORD"
+            )
+            # Without a password OpenSSL would ask for one on the terminal; with "" it refuses.
+            context.load_cert_chain(access.ssl_certfile, access.ssl_keyfile, password=password)
+    except OSError as error:  # ssl.SSLError is one
+        raise UsageError(
+            f"the certificates cannot be used: {error}",
+            remedy="check KAFKA_SSL_CAFILE, KAFKA_SSL_CERTFILE, KAFKA_SSL_KEYFILE and "
+            "KAFKA_SSL_KEY_PASSWORD",
+        ) from None
+    return context
+
+
+def _secret(value: SecretStr | None, path: Path | None, variable: str) -> str:
+    """A secret from its variable, or else from the file that the variable names."""
+    if value is not None:
+        return value.get_secret_value()
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")[:PASSWORD_BYTES_MAX].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{variable}_FILE names {path}, which cannot be read: {error}",
+            remedy="give the path of a file that holds the secret and nothing else",
+        ) from None

@@ -1,0 +1,155 @@
+"""The topics as a bus needs them: there, replicated, and with so many partitions.
+
+Questions go to whichever broker answers; where one was lost, another is asked for as long as a
+cluster may take to recover.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+
+from arena.bus.kafka_access import connection, unreachable
+from arena.errors import BrokerUnavailable
+from arena.settings import Settings
+from arena.topics import TopicSpec
+
+REPLICAS_WANTED = 3
+ANSWER_TIMEOUT_S = 20.0
+"""Longer than three brokers take to agree on new leaders after one was lost."""
+REQUEST_TIMEOUT_MS = 5_000
+PAUSE_S = 0.05
+TOPIC_EXISTS = 36
+NOT_AUTHORIZED = 29
+NOT_CONTROLLER = 41
+UNKNOWN_TOPIC_TIMEOUT_S = 10.0
+
+Answer = TypeVar("Answer")
+
+
+class KafkaTopics:
+    """One arena's topics on its brokers.
+
+    Args:
+        settings: Addresses, login and prefix.
+        client_id: Shown in the broker's logs.
+    """
+
+    def __init__(self, settings: Settings, client_id: str) -> None:
+        """Remember where to connect."""
+        self._settings = settings
+        self._prefix = settings.prefix
+        self._client_id = client_id
+        self._admin: AIOKafkaAdminClient | None = None
+
+    async def close(self) -> None:
+        """Close the connection, where there is one."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await admin.close()
+
+    async def ensure(self, specs: Sequence[TopicSpec]) -> None:
+        """Create missing topics; on three brokers or more with three replicas, two of which ack.
+
+        Raises:
+            BrokerUnavailable: A topic could not be created.
+        """
+        existing = await self._ask(lambda admin: admin.describe_topics())
+        names = {found["topic"] for found in existing}
+        missing = [s for s in specs if self._prefix + s.name not in names]
+        if not missing:
+            return
+        cluster = await self._ask(lambda admin: admin.describe_cluster())
+        brokers = count_brokers(cluster["brokers"], existing)
+        replicas = REPLICAS_WANTED if brokers >= REPLICAS_WANTED else 1
+        wanted = [new_topic(self._prefix, spec, replicas) for spec in missing]
+        await self._ask(lambda admin: self._create(admin, wanted))
+
+    async def _create(self, admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
+        response = await admin.create_topics(wanted)
+        for name, code, text in response.topic_errors:
+            if code == NOT_CONTROLLER:
+                raise OSError(f"broker asked for {name} lost the controller")
+            if code == NOT_AUTHORIZED:
+                raise BrokerUnavailable(
+                    f"topic {name} does not exist, and {self._settings.access.sasl_username!r} "
+                    "may not create it",
+                    remedy="let the administrator create it: arena topics create",
+                )
+            if code not in (0, TOPIC_EXISTS):
+                raise BrokerUnavailable(f"the broker did not create topic {name}: {text}")
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions a topic has; waits a moment for one that was created just now.
+
+        Raises:
+            BrokerUnavailable: The topic does not exist, or nobody answers.
+        """
+        name = self._prefix + topic
+        deadline = asyncio.get_running_loop().time() + UNKNOWN_TOPIC_TIMEOUT_S
+        while True:
+            (found,) = await self._ask(lambda admin: admin.describe_topics([name]))
+            if found["error_code"] == 0 and found["partitions"]:
+                return len(found["partitions"])
+            if asyncio.get_running_loop().time() > deadline:
+                raise BrokerUnavailable(
+                    f"there is no topic {name}",
+                    remedy="`arena topics create` makes them; is ARENA_PREFIX right?",
+                )
+            await asyncio.sleep(PAUSE_S)
+
+    async def _ask(self, question: Callable[[AIOKafkaAdminClient], Awaitable[Answer]]) -> Answer:
+        deadline = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
+        while True:
+            try:
+                return await question(await self._connected())
+            except (KafkaError, TimeoutError, OSError) as error:
+                await self.close()
+                if asyncio.get_running_loop().time() > deadline:
+                    raise BrokerUnavailable(
+                        f"no broker of {self._settings.bootstrap_servers} answered in "
+                        f"{ANSWER_TIMEOUT_S:.0f} s: {error!r}",
+                        remedy=unreachable(self._settings),
+                    ) from error
+                await asyncio.sleep(PAUSE_S)
+
+    async def _connected(self) -> AIOKafkaAdminClient:
+        if self._admin is None:
+            admin = AIOKafkaAdminClient(
+                client_id=self._client_id,
+                request_timeout_ms=REQUEST_TIMEOUT_MS,
+                **connection(self._settings),
+            )
+            try:
+                await admin.start()
+            except BaseException:
+                await admin.close()
+                raise
+            self._admin = admin
+        return self._admin
+
+
+# Any: aiokafka returns plain objects.
+def count_brokers(living: Iterable[Any], topics: Iterable[Any]) -> int:
+    """How many brokers the cluster has, counting those that are down and hold replicas."""
+    found = {broker["node_id"] for broker in living}
+    for topic in topics:
+        for partition in topic["partitions"]:
+            found.update(partition["replicas"])
+    return len(found)
+
+
+def new_topic(prefix: str, spec: TopicSpec, replicas: int) -> NewTopic:
+    """A topic as it is asked for.
+
+    With replicas an ack means "on two brokers", so nothing is flushed; and a broker that fell
+    behind may never lead, or what was acked without it would be gone.
+    """
+    config = spec.broker_config()
+    if replicas > 1:
+        config["min.insync.replicas"] = str(replicas - 1)
+        config["unclean.leader.election.enable"] = "false"
+        config.pop("flush.messages", None)
+    return NewTopic(prefix + spec.name, spec.partitions, replicas, topic_configs=config)
