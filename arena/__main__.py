@@ -18,6 +18,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("arena.commands.demo:demo", "Run a whole arena here for about 90 seconds."),
     "up": ("arena.commands.up:up", "Run the processes of an ARENA.toml here."),
     "status": ("arena.commands.status:status", "Show every process and how it fares."),
+    "halt": ("arena.commands.halt:halt", "Take no new orders, until resume."),
+    "resume": ("arena.commands.halt:resume", "Take orders again after a halt."),
     "tail": ("arena.commands.tail:tail", "Print a topic's messages, decoded."),
     "compete new": ("arena.commands.compete_new:new", "Write the specification of a contest."),
     "compete run": ("arena.commands.compete:run", "Hold a contest, to its report."),

@@ -177,6 +177,14 @@ EVALUATIONS = TopicSpec(
     readers=("dashboard", "judge"),
     retention_ms=FOREVER_MS,
 )
+CONTROL = TopicSpec(
+    name="arena.control",
+    key="agent/<name> or all",
+    messages=("Halt", "Resume"),
+    writers=("cli",),
+    readers=("executor", "dashboard"),
+    compacted=True,
+)
 HEARTBEATS = TopicSpec(
     name="arena.heartbeats",
     key="node id",
@@ -206,6 +214,7 @@ TOPICS: tuple[TopicSpec, ...] = (
     LLM_CALLS,
     ROSTER,
     EVALUATIONS,
+    CONTROL,
     HEARTBEATS,
     DEAD_LETTERS,
 )

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 
 from arena.accounts import Account, Position
-from arena.messages import QuoteSeen, RejectReason, Side, ToolCall
+from arena.messages import Halt, QuoteSeen, RejectReason, Side, ToolCall
 from arena.money import (
     BPS,
     CASH_STEP,
@@ -97,6 +97,7 @@ def decide(
     *,
     prices_at: datetime | None = None,
     prices_current: bool = True,
+    halt: Halt | None = None,
 ) -> Decision:
     """Decide an order.
 
@@ -109,6 +110,7 @@ def decide(
         now: Our wall time.
         prices_at: The time that the age of a price is measured to, where it is not `now`.
         prices_current: False where prices as new as the agent's snapshot did not arrive in time.
+        halt: What stops this agent's orders, or None.
     """
     if isinstance(order, Refused):
         return Decision(Refusal(RejectReason.MALFORMED_ARGUMENTS, order.reason))
@@ -117,6 +119,7 @@ def decide(
     listing = market.listings.get(order.product_id)
     refusal = (
         _refuse_late(call, now)
+        or _refuse_halted(halt)
         or _refuse_product(order, listing, market)
         or _refuse_quantity(order, listing)
         or _refuse_price(order, quote, seen, rules, prices_at or now, prices_current)
@@ -134,6 +137,15 @@ def _refuse_late(call: ToolCall, now: datetime) -> Refusal | None:
         return None
     late_s = (now - call.deadline_at).total_seconds()
     return Refusal(RejectReason.EXPIRED, f"the order came {late_s:.1f} s after its deadline")
+
+
+def _refuse_halted(halt: Halt | None) -> Refusal | None:
+    if halt is None:
+        return None
+    whose = "trading" if halt.agent is None else f"trading of {halt.agent}"
+    why = f" ({halt.reason})" if halt.reason else ""
+    detail = f"{whose} was halted at {halt.at:%H:%M:%S} UTC{why}; no order is taken until resumed"
+    return Refusal(RejectReason.HALTED, detail)
 
 
 def _refuse_product(order: Order, listing: Listing | None, market: Market) -> Refusal | None:

@@ -24,6 +24,7 @@ from trading_tools.registry import Tool
 from trading_tools.replies import answered, decided, decided_long_ago, failed
 from trading_tools.rules import TradingRules
 from trading_tools.schema import Refused
+from trading_tools.switch import Switch
 
 Kind = Literal["opened", "filled", "rejected", "duplicate", "read", "refused"]
 
@@ -50,6 +51,7 @@ class Desk:
 
     Attributes:
         partition: The shard. shards: how many there are.
+        switch: Whose orders are halted.
         shard: Its fold, running ahead of the log by what was not acked yet.
     """
 
@@ -59,6 +61,7 @@ class Desk:
     market: Market
     rules: TradingRules
     tools: Mapping[str, Tool]
+    switch: Switch = field(default_factory=Switch)
 
     def objection(self, message: Message) -> str | None:
         """Why a message of `account.commands` names no order here, or None where it does."""
@@ -198,7 +201,15 @@ class Desk:
         # is old, and tells every run the same.
         prices_at = market.newest_at if rules.lock_step else None
         decision = decide(
-            account, call, order, market, rules, now, prices_at=prices_at, prices_current=current
+            account,
+            call,
+            order,
+            market,
+            rules,
+            now,
+            prices_at=prices_at,
+            prices_current=current,
+            halt=self.switch.halt_of(call.agent),
         )
         source = (self.partition, offset)
         record = order_decided(self.shard, source, call, decision, account, rules, now, prices_at)

@@ -1,7 +1,7 @@
 """The executor: for every shard a hot standby that becomes its single writer when it should.
 
-Reads `account.events`, `account.commands` and `market.tickers`; appends to `account.events` and
-`agent.inbox.*`. The way of a shard in this process, over and over:
+Reads `account.events`, `account.commands`, `market.tickers` and `arena.control`; appends to
+`account.events` and `agent.inbox.*`. The way of a shard in this process, over and over:
 
     fold the log from its first record -> follow it (standby) -> claim it by an epoch -> own it
 
@@ -24,6 +24,7 @@ from trading_tools.recovery import EventLog
 from trading_tools.registry import Tool
 from trading_tools.rules import TradingRules
 from trading_tools.seats import Seats
+from trading_tools.switch import SwitchFeed
 from trading_tools.together import run_together
 
 STANDBY_READ_S = 0.2
@@ -50,6 +51,7 @@ class Executor:
         self._tools = tools
         self._seats = seats
         self._feed = PriceFeed(node, whole=rules.lock_step)
+        self._control = SwitchFeed(node)
         self._owners: dict[int, Owner] = {}
         self._ignored: dict[int, int] = {}
         self._random = Random()
@@ -71,8 +73,10 @@ class Executor:
             )
         self._show_status()
         try:
+            await self._control.open()
             await self._feed.open()
             await run_together(
+                self._control.run(),
                 self._feed.run(),
                 self._seats.run(),
                 self._measure(),
@@ -80,6 +84,7 @@ class Executor:
             )
         finally:
             await self._feed.close()
+            await self._control.close()
 
     async def _serve_shard(self, partition: int, shards: int) -> None:
         while True:
@@ -114,7 +119,8 @@ class Executor:
             await self._node.clock.sleep(self._random.uniform(0, CLAIM_PAUSE_S_MAX))
 
     async def _own(self, log: EventLog, partition: int, shards: int) -> None:
-        desk = Desk(partition, shards, log.shard, self._feed.market, self._rules, self._tools)
+        market, switch = self._feed.market, self._control.switch
+        desk = Desk(partition, shards, log.shard, market, self._rules, self._tools, switch)
         owner = self._owners[partition] = Owner(self._node, log, desk, self._feed)
         self._ignored[partition] = log.shard.ignored
         self._show_status()

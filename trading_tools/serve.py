@@ -19,6 +19,7 @@ TOPICS = (
     topics.EVENTS,
     topics.TOOL_CALLS,
     topics.ROSTER,
+    topics.CONTROL,
 )
 
 

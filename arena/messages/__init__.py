@@ -6,7 +6,7 @@ tools       ToolCall, ToolResult, ToolOffered, OpenAccount
 account     Epoch, AccountOpened, OrderDecided
 turns       TurnStarted, Turn, AgentSpec, Rules
 judging     Evaluation
-ops         Heartbeat, DeadLetter
+ops         Heartbeat, Halt, Resume, DeadLetter
 """
 
 from arena.messages.account import (
@@ -41,7 +41,7 @@ from arena.messages.market import (
     Side,
     Ticker,
 )
-from arena.messages.ops import DeadLetter, Heartbeat
+from arena.messages.ops import DeadLetter, Halt, Heartbeat, Resume
 from arena.messages.tools import OpenAccount, QuoteSeen, ToolCall, ToolOffered, ToolResult
 from arena.messages.turns import (
     AgentSpec,
@@ -69,6 +69,7 @@ __all__ = [
     "Epoch",
     "Estimate",
     "Evaluation",
+    "Halt",
     "Heartbeat",
     "HeldPosition",
     "LeaderboardRow",
@@ -87,6 +88,7 @@ __all__ = [
     "QuoteUsed",
     "RejectReason",
     "RequestedCall",
+    "Resume",
     "Round",
     "Rules",
     "Sampling",

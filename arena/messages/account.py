@@ -18,6 +18,7 @@ class RejectReason(StrEnum):
 
     MALFORMED_ARGUMENTS = "malformed_arguments"
     EXPIRED = "expired"
+    HALTED = "halted"
     UNKNOWN_PRODUCT = "unknown_product"
     INVALID_QUANTITY = "invalid_quantity"
     BAD_INCREMENT = "bad_increment"

@@ -1,4 +1,4 @@
-"""Running the arena: heartbeats of processes, and messages nobody could read."""
+"""Running the arena: heartbeats, the kill switch, and messages nobody could read."""
 
 from typing import Literal
 
@@ -29,6 +29,30 @@ class Heartbeat(Message):
     counters: dict[str, int] = Field(default_factory=dict)
     gauges: dict[str, float] = Field(default_factory=dict)
     details: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Halt(Message):
+    """No new order is taken until a `Resume` of the same scope; the newest of a scope counts.
+
+    Attributes:
+        agent: Whose orders; None for everybody's. The key is "agent/<name>" or "all".
+        reason: For people; agents read it in the refusal.
+        by: Who asked, such as "cli/<host>".
+    """
+
+    agent: str | None = None
+    reason: str = ""
+    by: str
+    at: Utc
+
+
+class Resume(Message):
+    """Orders of a scope are taken again, as far as no other halt covers them."""
+
+    agent: str | None = None
+    reason: str = ""
+    by: str
+    at: Utc
 
 
 class DeadLetter(Message):
