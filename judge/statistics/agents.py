@@ -10,7 +10,13 @@ from judge.statistics.bradley_terry import strengths
 from judge.statistics.multiplicity import chances_of_first
 from judge.statistics.resample import draw_circular
 from judge.statistics.sharpe import expected_best_sharpe, probabilistic_sharpe
-from judge.statistics.student import Comparison, Studentised, is_constant, studentise_sharpes
+from judge.statistics.student import (
+    ROUNDING,
+    Comparison,
+    Studentised,
+    is_constant,
+    studentise_sharpes,
+)
 from judge.statistics.types import FloatArray, Interval, Standing
 
 STRETCHES_MIN = 10
@@ -18,6 +24,7 @@ STRETCHES_MIN = 10
 
 COLUMNS = ("total", "sharpe", "p_best", "psr", "dsr", "bradley_terry")
 CONSTANT = "the return is the same in every period"
+TOO_FLAT = "too many resamples have no variance"
 ALONE = "there is nobody to compare with"
 
 
@@ -55,10 +62,13 @@ class Plan:
 
     def reason(self, series: FloatArray) -> str:
         """Why a series [T] cannot be resampled; empty if it can."""
-        if is_constant(series[:, None], np.abs(self.returns).max())[0]:
+        size = float(np.abs(self.returns).max())
+        if is_constant(series[:, None], size)[0]:
             return CONSTANT
-        blocks = np.add.reduceat(
-            series != 0.0, np.arange(0, series.size, int(np.ceil(self.block_length)))
+        # What an agent mostly earns is nothing, or what a constant gap to another leaves.
+        unusual = np.abs(series - np.median(series)) > ROUNDING * size
+        blocks = np.logical_or.reduceat(
+            unusual, np.arange(0, series.size, int(np.ceil(self.block_length)))
         )
         active = int(np.count_nonzero(blocks))
         if active >= STRETCHES_MIN:
@@ -127,8 +137,10 @@ def standings(
             total = None
         if why:
             reasons |= {f"{column}:{name}": why for column in ("sharpe", "psr", "dsr")}
+        elif sharpes.agents[i] is None:
+            reasons[f"sharpe:{name}"] = TOO_FLAT
         if total is None:
-            reasons[f"total:{name}"] = why or "too few resamples have any variance"
+            reasons[f"total:{name}"] = why or TOO_FLAT
         found.append(
             Standing(
                 name=name,

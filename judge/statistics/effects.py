@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from judge.statistics.agents import TOO_FLAT
 from judge.statistics.resample import choose_block_length, draw_stationary
 from judge.statistics.student import ROUNDING, is_constant, studentise_means
 from judge.statistics.types import Effect, FloatArray, Interval, MatrixEffects
@@ -141,7 +142,7 @@ def _sizes(
         for column in range(count)
     ]
     if None in found:
-        reasons["effects"] = "too few resamples have any variance"
+        reasons["effects"] = TOO_FLAT
     return [
         size if here else None for size, here in zip(found, _exists(shape, reasons), strict=True)
     ]

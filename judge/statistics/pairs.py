@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from judge.statistics.agents import CONSTANT, Plan, Sharpes
+from judge.statistics.agents import CONSTANT, TOO_FLAT, Plan, Sharpes
 from judge.statistics.multiplicity import CLAIM_LEVEL, critical_value, step_down_p_values
 from judge.statistics.power import detectable_difference
 from judge.statistics.student import Comparison
@@ -55,7 +55,7 @@ def judge_pairs(
                 identical=False,
                 sharpe_difference=sharpes.pairs.get((a, b)),
                 detectable=detectable_difference(error, critical) if critical < np.inf else None,
-                reason="" if difference is not None else "too few resamples have any variance",
+                reason="" if difference is not None else TOO_FLAT,
             )
         )
     return tuple(found)

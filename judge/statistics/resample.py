@@ -76,8 +76,12 @@ def choose_block_length(series: FloatArray) -> float:
     Returns:
         Periods, between 1 and T / `BLOCKS_MIN`.
     """
-    optimal = optimal_block_length(series)["stationary"].to_numpy()
-    return float(np.clip(np.median(optimal), 1.0, series.shape[0] / BLOCKS_MIN))
+    longest = series.shape[0] / BLOCKS_MIN
+    # Where the estimated spectrum at frequency 0 vanishes, arch divides by it.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        optimal = optimal_block_length(series)["stationary"].to_numpy()
+    optimal = np.nan_to_num(optimal, nan=longest, posinf=longest)
+    return float(np.clip(np.median(optimal), 1.0, longest))
 
 
 def draw_stationary(

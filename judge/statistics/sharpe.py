@@ -9,28 +9,47 @@ from scipy.special import ndtr, ndtri
 from judge.statistics.types import FloatArray
 
 EULER_MASCHERONI = 0.5772156649015329
+SPREAD_MIN = 1e-12
+"""Returns of two values only can have a variance of their Sharpe ratio that vanishes."""
 
 
 def probabilistic_sharpe(returns: FloatArray, benchmark: float = 0.0) -> float:
-    """The probability that the true Sharpe ratio lies above a benchmark.
-
-    Bailey and Lopez de Prado (2012, Journal of Risk 15, 3-44):
-    Phi((SR - SR*) sqrt(T - 1) / sqrt(1 - skew SR + (kurtosis - 1) / 4 SR^2)), with the kurtosis
-    3 for a normal distribution. It takes skew and fat tails into account, but no autocorrelation.
+    """The probability that the true Sharpe ratio of a series lies above a benchmark.
 
     Args:
         returns: Shape [T], not constant.
         benchmark: SR*, per period.
 
     Returns:
-        Between 0 and 1.
+        Between 0 and 1; it takes skew and fat tails into account, but no autocorrelation.
     """
-    ratio = sharpe_ratio(returns)
     scores = (returns - returns.mean()) / returns.std()
-    skew, kurtosis = float((scores**3).mean()), float((scores**4).mean())
-    spread = 1.0 - skew * ratio + (kurtosis - 1.0) / 4.0 * ratio**2
-    score = (ratio - benchmark) * np.sqrt(returns.size - 1.0) / np.sqrt(spread)
-    return float(ndtr(score))
+    return sharpe_probability(
+        sharpe_ratio(returns),
+        benchmark,
+        periods=returns.size,
+        skew=float((scores**3).mean()),
+        kurtosis=float((scores**4).mean()),
+    )
+
+
+def sharpe_probability(
+    ratio: float, benchmark: float, *, periods: int, skew: float, kurtosis: float
+) -> float:
+    """The probability that the true Sharpe ratio lies above a benchmark, from the moments.
+
+    Bailey and Lopez de Prado (2012, Journal of Risk 15, 3-44):
+    Phi((SR - SR*) sqrt(T - 1) / sqrt(1 - skew SR + (kurtosis - 1) / 4 SR^2)).
+
+    Args:
+        ratio: SR, per period.
+        benchmark: SR*, per period.
+        periods: T.
+        skew: Third standardised moment.
+        kurtosis: Fourth standardised moment, 3 for a normal distribution.
+    """
+    spread = max(1.0 - skew * ratio + (kurtosis - 1.0) / 4.0 * ratio**2, SPREAD_MIN)
+    return float(ndtr((ratio - benchmark) * np.sqrt(periods - 1.0) / np.sqrt(spread)))
 
 
 def expected_best_sharpe(ratios: FloatArray) -> float:

@@ -43,7 +43,7 @@ def _ar1(centred: FloatArray) -> FloatArray:
 def _kernel_variance(centred: FloatArray) -> FloatArray:
     periods = centred.shape[0]
     autocovariance = _autocovariances(centred)
-    weights = 2.0 * _quadratic_spectral(np.arange(periods)[:, None] / _bandwidth(centred))
+    weights = 2.0 * _quadratic_spectral(np.arange(periods)[:, None] / andrews_bandwidth(centred))
     weights[0] = 1.0
     variance: FloatArray = np.einsum("lm,lm->m", weights, autocovariance)
     # The kernel is positive semi-definite; what is below 0 is rounding.
@@ -60,8 +60,15 @@ def _autocovariances(centred: FloatArray) -> FloatArray:
     return scaled
 
 
-def _bandwidth(centred: FloatArray) -> FloatArray:
-    """Andrews' AR(1) plug-in bandwidth for this kernel: 1.3221 (alpha_2 T)^(1/5), at least 1."""
+def andrews_bandwidth(centred: FloatArray) -> FloatArray:
+    """Andrews' AR(1) plug-in bandwidth for this kernel: 1.3221 (alpha_2 T)^(1/5), at least 1.
+
+    Args:
+        centred: Shape [T, M], every column of mean 0.
+
+    Returns:
+        Shape [M], in periods.
+    """
     slope = np.clip(_ar1(centred), -PREWHITENING_MAX, PREWHITENING_MAX)
     alpha = 4.0 * slope**2 / (1.0 - slope) ** 4
     width: FloatArray = 1.3221 * (alpha * centred.shape[0]) ** 0.2

@@ -21,6 +21,9 @@ PERIODS_MIN = 60
 PERIODS_MAX = 2000
 """Above so many returns neighbours are summed: more marks of the same time tell nothing more."""
 
+RETURN_MIN = 1e-12
+"""A smaller log return is the rounding of a logarithm, hence zero: 0.0000001 USD of 100,000."""
+
 RESAMPLES_MIN = 199
 AGENTS_MAX = 64
 """64 agents make 2,016 pairs, the most that a verdict decides at once."""
@@ -56,7 +59,7 @@ def judge_returns(
     periods = returns.shape[0]
     if periods < PERIODS_MIN:
         return _too_early(periods, names, confidence)
-    returns, together = thinned(returns)
+    returns, together = thinned(np.where(np.abs(returns) < RETURN_MIN, 0.0, returns))
     combos = list(combinations(range(len(names)), 2))
     block_length = _block_length(returns, combos)
     rng = np.random.default_rng([seed, 0])

@@ -1,0 +1,175 @@
+"""The check of the judge: its markets are what they say, and it can say no."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from judge import check, check_runs
+from judge.check_markets import LAWS, PERIOD_SD, Market
+from judge.check_paper import season_on_paper
+from judge.check_runs import (
+    Counts,
+    Coverage,
+    MarketCheck,
+    PowerJob,
+    count,
+    judge,
+    run_market,
+    run_power,
+    summarise,
+    summarise_power,
+)
+from judge.check_tables import market_table, paper_text, power_table, table
+from judge.statistics import Interval
+
+FAT = Market("fat", 3, 120)
+
+
+@pytest.mark.parametrize("law", sorted(LAWS))
+def test_markets_have_their_variance_and_correlation(law: str) -> None:
+    """Over a long season the deviation and the correlation are those stated, within 6 %."""
+    market = Market(law, 2, 60_000, correlation=0.5)
+    season = market.season(np.random.default_rng(3))
+
+    assert season.std(axis=0) == pytest.approx([PERIOD_SD] * 2, rel=0.06)
+    assert 0.5 == pytest.approx(np.corrcoef(season.T)[0, 1], abs=0.06)
+    assert 0.0 == market.true_total
+
+
+def test_spells_lose_their_fees() -> None:
+    """Agents that trade in a market without drift lose what their switches cost, and no more."""
+    market = Market("spells", 4, 400)
+    totals = [market.season(np.random.default_rng(i)).sum(axis=0) for i in range(400)]
+    error = np.std([t.mean() for t in totals]) / np.sqrt(400)
+
+    assert market.true_total < 0.0
+    assert abs(np.mean(totals) - market.true_total) < 3.0 * error
+
+
+def test_autocorrelated_markets_are_autocorrelated() -> None:
+    """The AR(1) has its slope, the GARCH none but in its squares."""
+    ar = Market("ar", 1, 20_000).season(np.random.default_rng(1))[:, 0]
+    garch = Market("garch", 1, 20_000).season(np.random.default_rng(1))[:, 0]
+
+    assert 0.3 == pytest.approx(np.corrcoef(ar[1:], ar[:-1])[0, 1], abs=0.02)
+    assert 0.0 == pytest.approx(np.corrcoef(garch[1:], garch[:-1])[0, 1], abs=0.04)
+    assert np.corrcoef(garch[1:] ** 2, garch[:-1] ** 2)[0, 1] > 0.04
+
+
+def test_false_claims_and_coverage_in_a_small_check() -> None:
+    """120 fat-tailed seasons: at most 12 false claims (binomial 99.5 % at 5 %), coverage 84-96 %.
+
+    Three pairs a season make 360 dependent intervals, whose share has an error of about 2 %.
+    """
+    found = summarise(FAT, run_market(FAT, 5, range(120)))
+
+    assert found.false_claims.estimate <= 12 / 120
+    assert 0.84 <= found.difference.share <= 0.96
+    assert 0.84 <= found.sharpe.share <= 0.96
+    assert 0.84 <= found.total.share <= 0.97
+    assert found.false_claims.low <= found.false_claims.estimate <= found.false_claims.high
+
+
+def test_the_same_season_gives_the_same_counts() -> None:
+    """How the seasons are cut into tasks changes nothing."""
+    whole = run_market(FAT, 1, range(4))
+
+    assert whole == run_market(FAT, 1, range(2)) + run_market(FAT, 1, range(2, 4))
+
+
+def test_a_difference_of_what_is_detectable_is_found() -> None:
+    """At the size called detectable power is 80 %: of 60 seasons 39 to 57 (binomial 99.5 %)."""
+    job = PowerJob(2, 0.8, 1.0)
+    found = summarise_power(job, run_power(job, 2, range(60)))
+
+    assert 39 <= round(found.found.estimate * 60) <= 57
+    assert found.detectable == pytest.approx(job.paper.detectable, rel=0.05)
+
+
+def test_the_check_can_say_no() -> None:
+    """Too many claims, or intervals that are too narrow or too wide, are called by name."""
+    counts = [Counts(i % 10 == 0, (8, 10), (19, 20), (9, 10), 10) for i in range(100)]
+    found = summarise(FAT, counts)
+
+    assert ("false claims", "coverage of difference", "coverage of total") == found.missed
+    assert "MISSED: false claims" in market_table([found])
+    assert Coverage(0.8, 0.0) == found.difference
+
+
+def test_a_verdict_is_held_against_the_truth() -> None:
+    """Intervals are counted by whether they hold the true value, missing ones not at all."""
+    season = FAT.season(np.random.default_rng(1))
+    season[:, 2] = season[:, 1]
+    season[:, 0] += 0.01
+    found = count(judge(season, seed=1), true_total=0.0)
+
+    assert found.claimed
+    # The twins differ by exactly 0; the two other pairs miss it.
+    assert (1, 3) == found.difference
+    assert (0, 2) == found.sharpe
+    assert (2, 3) == found.total
+
+
+def test_tables_line_up() -> None:
+    """Every line of a table is as long as the others, the figures to the right."""
+    lines = table(("market", "n"), [("normal", "1,000"), ("fat", "2")]).splitlines()
+
+    assert "| market |     n |" == lines[0]
+    assert "|--------|------:|" == lines[1]
+    assert 1 == len({len(line) for line in lines})
+
+
+def test_the_season_on_paper_agrees_with_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the verdict prints for simulated seasons is what paper says, however often marked."""
+    monkeypatch.setattr("judge.check_paper.MARKED_SEASONS", 3)
+    paper = season_on_paper(1)
+    expected = paper.seasons[paper.field][paper.correlations.index(0.5)].detectable
+    text = paper_text(paper)
+
+    assert [expected] * 3 == pytest.approx([d for _, _, d in paper.marks], rel=0.12)
+    assert paper.seeds[1][0] == pytest.approx(paper.seeds[3][0] * np.sqrt(3.0))
+    assert paper.waits["2 Sharpe"][0] == pytest.approx(4.0 * paper.waits["5 Sharpe"][0] * 25 / 16)
+    assert "| 2,304     |" in text
+
+
+def small(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
+    """The command with one market and one point of a power curve."""
+    monkeypatch.setattr(check_runs, "MARKETS", (Market("normal", 2, 60),))
+    monkeypatch.setattr(check_runs, "POWER_JOBS", (PowerJob(2, 0.8, 1.5),))
+    app = typer.Typer()
+    app.command()(check.verdict_check)
+    return app
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_command_prints_tables_and_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: bool
+) -> None:
+    """Tables, a JSON file, and exit code 0 or 1 as the promises were kept or missed."""
+    app = small(monkeypatch)
+    monkeypatch.setattr(MarketCheck, "missed", () if kept else ("false claims",))
+    path = tmp_path / "check.json"
+    ran = CliRunner().invoke(app, ["--seasons", "30", "--workers", "1", "--json", str(path)])
+    figures = json.loads(path.read_text(encoding="utf-8"))
+
+    assert (0 if kept else 1) == ran.exit_code
+    assert f"{int(kept)} of 1 markets kept every promise" in ran.output
+    assert 30 == figures["markets"][0]["seasons"]
+    assert 20 == figures["power"][0]["seasons"]
+    expected = summarise(Market("normal", 2, 60), run_market(Market("normal", 2, 60), 1, range(30)))
+    assert expected.difference.share == figures["markets"][0]["difference"]["share"]
+
+
+def test_a_point_of_a_power_curve_is_a_line() -> None:
+    """The table shows the true difference as a return, beside both detectable effects."""
+    job = PowerJob(2, 0.8, 1.0)
+    checked = summarise_power(job, [(True, 0.2), (False, 0.2)])
+
+    assert Interval(0.5, pytest.approx(0.0126, abs=1e-3), pytest.approx(0.987, abs=1e-3)) == (
+        checked.found
+    )
+    assert "| 50.0% (1.3%-98.7%) |" in power_table([checked])

@@ -1,0 +1,133 @@
+"""The matrix taken apart: against scipy, least squares, and planted effects."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from judge.statistics import matrix_effects
+from judge.statistics.effects import effect_series
+from judge.statistics.types import FloatArray
+
+STRATEGIES = [s for s in "abc" for _ in range(8)]
+MODELS = ["x", "x", "x", "x", "y", "y", "y", "y"] * 3
+
+
+def matrix(seed: int = 0, periods: int = 120) -> FloatArray:
+    """Three strategies, two models, four repeats; shape [T, 24]."""
+    rng = np.random.default_rng(seed)
+    return 0.01 * (rng.standard_normal((periods, 1)) + 0.3 * rng.standard_normal((periods, 24)))
+
+
+def f_of(totals: FloatArray, design: FloatArray, dropped: slice) -> float:
+    """The p-value of an F test of some columns of a design, by least squares."""
+    kept = np.delete(design, dropped, axis=1)
+
+    def squares(columns: FloatArray) -> float:
+        fitted = columns @ np.linalg.lstsq(columns, totals, rcond=None)[0]
+        return float(((totals - fitted) ** 2).sum())
+
+    whole, freedom = squares(design), totals.size - design.shape[1]
+    lost = design.shape[1] - kept.shape[1]
+    return float(stats.f.sf((squares(kept) - whole) / lost / (whole / freedom), lost, freedom))
+
+
+def test_one_model_is_scipys_one_way_analysis() -> None:
+    """With one model only, the F test of the strategies is scipy's `f_oneway`."""
+    returns = matrix()[:, :12]
+    strategies = [s for s in "abc" for _ in range(4)]
+    totals = returns.sum(axis=0)
+    found = matrix_effects(returns, strategies, ["x"] * 12, resamples=199)
+    expected = stats.f_oneway(totals[:4], totals[4:8], totals[8:]).pvalue
+
+    assert found.p_values is not None
+    assert ["strategy"] == list(found.p_values)
+    assert expected == pytest.approx(found.p_values["strategy"], abs=1e-12)
+    assert [None] == [effect.size for effect in found.models]
+    assert "there is only one of the models" == found.reasons["models"]
+
+
+def test_the_f_tests_are_those_of_least_squares() -> None:
+    """All three F tests agree with comparing nested least-squares fits."""
+    returns = matrix(seed=3)
+    totals = returns.sum(axis=0)
+    rows = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])["abc".index("a") :].repeat(8, axis=0)
+    columns = np.array([[1.0 if m == "x" else -1.0] for m in MODELS])
+    design = np.hstack([np.ones((24, 1)), rows, columns, rows * columns])
+    found = matrix_effects(returns, STRATEGIES, MODELS, resamples=199).p_values
+
+    assert found is not None
+    assert f_of(totals, design, slice(1, 3)) == pytest.approx(found["strategy"], abs=1e-10)
+    assert f_of(totals, design, slice(3, 4)) == pytest.approx(found["model"], abs=1e-10)
+    assert f_of(totals, design, slice(4, 6)) == pytest.approx(found["interaction"], abs=1e-10)
+
+
+def test_effects_add_up_to_the_cells() -> None:
+    """Effects sum to zero over each factor, and together they are the cells again."""
+    cells = np.random.default_rng(1).standard_normal((5, 3, 2))
+    effects = effect_series(cells)
+    rows, columns = effects[:, :3], effects[:, 3:5]
+    both = effects[:, 5:].reshape(5, 3, 2)
+    whole = cells.mean(axis=(1, 2))[:, None, None] + rows[:, :, None] + columns[:, None, :] + both
+
+    np.testing.assert_allclose(cells, whole, atol=1e-12)
+    for part in (rows.sum(axis=1), columns.sum(axis=1), both.sum(axis=1), both.sum(axis=2)):
+        np.testing.assert_allclose(0.0, part, atol=1e-12)
+
+
+def test_a_planted_effect_is_found_in_its_place() -> None:
+    """Strategy a earns 0.6 more: it stands 0.4 above the mean, the models and cells do not."""
+    returns = matrix(seed=2)
+    returns[:, :8] += 0.6 / 120
+    found = matrix_effects(returns, STRATEGIES, MODELS, resamples=499)
+    sizes = {effect.name: effect.size for effect in (*found.strategies, *found.models)}
+    first, model = sizes["a"], sizes["x"]
+
+    assert first is not None
+    assert first.low > 0.3
+    assert first.high < 0.5
+    assert model is not None
+    assert model.low < 0.0 < model.high
+    assert found.shares is not None
+    assert 1.0 == pytest.approx(sum(found.shares.values()))
+    assert found.shares["strategy"] > 0.8
+    assert "a x x" == found.interactions[0].name
+
+
+def test_seed_noise_has_a_chi_square_interval() -> None:
+    """The deviation between repeats is pooled over the cells, with its exact interval."""
+    returns = matrix(seed=5)
+    totals = returns.sum(axis=0).reshape(6, 4)
+    squares = float(((totals - totals.mean(axis=1, keepdims=True)) ** 2).sum())
+    found = matrix_effects(returns, STRATEGIES, MODELS, confidence=0.9, resamples=199).seed_noise
+
+    assert found is not None
+    assert found.estimate == pytest.approx(np.sqrt(squares / 18))
+    assert found.low == pytest.approx(np.sqrt(squares / stats.chi2.ppf(0.95, 18)))
+    assert found.high == pytest.approx(np.sqrt(squares / stats.chi2.ppf(0.05, 18)))
+
+
+def test_what_cannot_be_known_has_a_reason() -> None:
+    """A missing cell, no repeats, equal repeats and a short season each say so."""
+    returns = matrix()
+    missing = matrix_effects(returns[:, :3], list("aab"), list("xyx"), resamples=199)
+    single = matrix_effects(returns[:, :4], list("aabb"), list("xyxy"), resamples=199)
+    level = np.repeat(returns[:, :4], 2, axis=1)
+    equal = matrix_effects(level, list("aaaabbbb"), list("xxyyxxyy"), resamples=199)
+    short = matrix_effects(returns[:30], STRATEGIES, MODELS, resamples=199)
+
+    assert "the matrix has no agent for b x y" == missing.reasons["effects"]
+    assert all(effect.size is None for effect in missing.strategies)
+    assert (None, None, None) == (single.seed_noise, single.shares, single.p_values)
+    assert single.strategies[0].size is not None
+    assert {"seed_noise", "shares", "p_values"} == set(single.reasons)
+    assert equal.seed_noise is not None
+    assert 0.0 == equal.seed_noise.high
+    assert equal.p_values is None
+    assert "too early: 30 periods, at least 60 are needed" == short.reasons["effects"]
+    assert short.seed_noise is not None
+
+
+def test_wrong_lengths_are_refused() -> None:
+    """Every agent needs a strategy and a model."""
+    with pytest.raises(ValueError, match="3 strategies and 4 models"):
+        matrix_effects(matrix()[:, :4], list("aab"), list("xyxy"))
