@@ -89,14 +89,14 @@ TICKERS = TopicSpec(
     key="product",
     messages=("Ticker", "Product"),
     writers=("connector",),
-    readers=("executor", "dashboard", "judge"),
+    readers=("connector", "executor", "dashboard", "judge"),
 )
 SNAPSHOTS = TopicSpec(
     name="market.snapshots",
     key="venue",
     messages=("MarketSnapshot",),
     writers=("connector",),
-    readers=("router", "dashboard", "judge"),
+    readers=("connector", "router", "dashboard", "judge", "ledger"),
     retention_ms=30 * DAY_MS,
     note="every agent reads it through a consumer group of its own",
 )
@@ -138,7 +138,7 @@ EVENTS = TopicSpec(
     key="shard of agent",
     messages=("Epoch", "AccountOpened", "OrderDecided"),
     writers=("executor",),
-    readers=("executor", "dashboard", "judge", "ledger"),
+    readers=("connector", "executor", "dashboard", "judge", "ledger"),
     retention_ms=FOREVER_MS,
     compression=None,
     flush_every_append=True,
@@ -149,7 +149,7 @@ TURNS = TopicSpec(
     key="agent",
     messages=("TurnStarted", "Turn"),
     writers=("router",),
-    readers=("router", "dashboard", "judge"),
+    readers=("connector", "router", "dashboard", "judge", "ledger"),
     retention_ms=FOREVER_MS,
     partitions=4,
 )
@@ -158,7 +158,7 @@ LLM_CALLS = TopicSpec(
     key="node",
     messages=("LlmCall",),
     writers=("chat-node",),
-    readers=("dashboard", "judge"),
+    readers=("chat-node", "dashboard", "judge", "ledger"),
     retention_ms=90 * DAY_MS,
 )
 ROSTER = TopicSpec(
@@ -166,7 +166,7 @@ ROSTER = TopicSpec(
     key="agent/<name>, tool/<name> or rules",
     messages=("AgentSpec", "ToolOffered", "Rules"),
     writers=("router", "tools", "executor"),
-    readers=("router", "dashboard", "judge"),
+    readers=("connector", "router", "dashboard", "judge"),
     compacted=True,
 )
 EVALUATIONS = TopicSpec(
@@ -198,7 +198,7 @@ DEAD_LETTERS = TopicSpec(
     key="origin topic",
     messages=("DeadLetter",),
     writers=("any process",),
-    readers=("operator",),
+    readers=("dashboard", "operator"),
     retention_ms=90 * DAY_MS,
 )
 

@@ -1,0 +1,138 @@
+"""Puts access rules on the brokers.
+
+aiokafka's admin client has no method for this, but its protocol module knows the requests
+(https://kafka.apache.org/protocol: DescribeAcls 29, CreateAcls 30, DeleteAcls 31, version 1). They
+are sent by a private method of that client, here and nowhere else.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import (
+    CreateAclsRequest_v1,
+    DeleteAclsRequest_v1,
+    DescribeAclsRequest_v1,
+)
+from aiokafka.protocol.api import Request
+
+from arena.acls import Operation, Resource, Rule
+from arena.bus.kafka_admin import admin_client
+from arena.errors import ArenaError
+from arena.settings import Settings
+
+RESOURCES: dict[Resource, int] = {"topic": 2, "group": 3, "cluster": 4}
+OPERATIONS: dict[Operation, int] = {"read": 3, "write": 4, "describe": 8, "describe configs": 10}
+LITERAL, PREFIXED = 3, 4
+DENY, ALLOW = 2, 3
+ANY = 1
+EVERY_HOST = "*"
+SECURITY_DISABLED = 54
+
+Row = tuple[int, str, int, str, str, int, int]
+"""Resource type, name, pattern, principal, host, operation, permission: as the protocol has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was changed.
+
+    Attributes:
+        created: Rules that were not there. removed: rules of the arena's principals about the same
+            names that are not wanted any more. kept: rules that were there.
+    """
+
+    created: tuple[Rule, ...]
+    removed: int
+    kept: int
+
+
+class _Create(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # aiokafka is not typed
+    API_KEY = 30
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows = rows
+
+    def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> CreateAclsRequest_v1:
+        return request_struct_class(self._rows)
+
+
+class _Delete(_Create, Request[DeleteAclsRequest_v1]):  # type: ignore[misc]
+    API_KEY = 31
+
+
+class _Describe(Request[DescribeAclsRequest_v1]):  # type: ignore[misc]
+    API_KEY = 29
+
+    def build(self, request_struct_class: type[DescribeAclsRequest_v1]) -> DescribeAclsRequest_v1:
+        return request_struct_class(ANY, None, ANY, None, None, ANY, ANY)
+
+
+async def apply_rules(settings: Settings, rules: tuple[Rule, ...]) -> Applied:
+    """Make the brokers' rules about these principals and names the given ones.
+
+    Rules about other principals, or about names of other arenas, are left alone.
+
+    Raises:
+        BrokerUnavailable: Nobody answers, or the login is not accepted.
+        ArenaError: The brokers have no authorizer, or we may not change its rules.
+    """
+    wanted = {to_row(rule): rule for rule in rules}
+    principals = {row[3] for row in wanted}
+    things = {row[:2] for row in wanted}
+    async with admin_client(settings) as admin:
+        found = await _describe(admin)
+        retired = [
+            row
+            for row in found
+            if row[3] in principals and row[:2] in things and row not in wanted
+        ]
+        missing = [row for row in wanted if row not in found]
+        if missing:
+            # aiokafka's public methods know no request of ours.
+            answer = await admin._send_to_controller(_Create(missing))
+            for code, text in answer.creation_responses:
+                _check(code, text)
+        if retired:
+            answer = await admin._send_to_controller(_Delete(retired))
+            for result in answer.filter_responses:
+                _check(result[0], result[1])
+    created = tuple(sorted(wanted[row] for row in missing))
+    return Applied(created=created, removed=len(retired), kept=len(wanted) - len(missing))
+
+
+async def _describe(admin: AIOKafkaAdminClient) -> set[Row]:
+    answer = await admin._send_to_controller(_Describe())
+    _check(answer.error_code, answer.error_message)
+    return {
+        (kind, name, pattern, principal, host, operation, permission)
+        for kind, name, pattern, acls in answer.resources
+        for principal, host, operation, permission in acls
+    }
+
+
+def to_row(rule: Rule) -> Row:
+    """A rule as the protocol has it."""
+    return (
+        RESOURCES[rule.resource],
+        rule.name,
+        PREFIXED if rule.prefixed else LITERAL,
+        f"User:{rule.principal}",
+        EVERY_HOST,
+        OPERATIONS[rule.operation],
+        ALLOW if rule.allow else DENY,
+    )
+
+
+# Any: aiokafka returns plain objects.
+def _check(code: Any, text: Any) -> None:
+    if code == SECURITY_DISABLED:
+        raise ArenaError(
+            "these brokers have no authorizer: everybody may do everything",
+            remedy="`arena broker start --secure` in an empty ARENA_HOME runs one that has",
+        )
+    if code:
+        raise ArenaError(
+            f"the brokers refused to change their access rules: error {code}, {text}",
+            remedy="log in as the administrator: KAFKA_SASL_USERNAME=admin",
+        )
