@@ -1,14 +1,8 @@
 """`arena compete run` with real processes on a real Kafka: exact, whatever is killed on the way."""
 
 import contextlib
-import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +10,12 @@ import psutil
 import pytest
 
 from arena.settings import Settings
-from arena.supervisor.runs import RunRecord, newest_run, read_run
-from tests.commands.cli import ROOT, environment
-from tests.commands.test_demo import environment as without_broker
+from arena.spec import load_spec
+from arena.supervisor.runs import SPEC_FILE, read_run
+from tests.commands.contests import DEADLINE_S, Contests, is_started, is_trading, wait_for
 from tests.commands.test_demo import require_nothing_left, started_from
 
-DEADLINE_S = 100
-SNAPSHOTS = 16
+SNAPSHOTS = 12
 AGENTS = ("momentum-rules", "scalper-rules", "buy-and-hold", "random")
 SPEC = f"""\
 [arena]
@@ -45,61 +38,12 @@ judge = false
 """
 
 
-@dataclass
-class Arena:
-    """Where contests of one specification are held."""
-
-    settings: Settings
-    spec: Path
-    own_broker: bool = False
-
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        """`arena compete run` with these words."""
-        home = self.settings.home
-        return subprocess.Popen(
-            [sys.executable, "-u", "-m", "arena", "compete", "run", *words],
-            env=without_broker(home) if self.own_broker else environment(self.settings),
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def outcome(self, *words: str, meddle: Callable[[], None] | None = None) -> dict[str, Any]:
-        """Hold a contest to its end; what `--json` says of it."""
-        file = self.settings.home / "outcome.json"
-        file.unlink(missing_ok=True)
-        process = self.start(*words, "--json", str(file))
-        try:
-            if meddle is not None:
-                meddle()
-            output, _ = process.communicate(timeout=DEADLINE_S)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        assert process.returncode == 0, output
-        assert file.exists(), output
-        found: dict[str, Any] = json.loads(file.read_text())  # Any: JSON
-        return found
-
-    def run_when(self, accept: Callable[[RunRecord], bool]) -> tuple[Path, RunRecord]:
-        """The newest run, once it is as asked."""
-        end_s = time.monotonic() + DEADLINE_S / 2
-        while time.monotonic() < end_s:
-            found = newest_run(self.settings.home)
-            if found is not None and accept(found[1]):
-                return found
-            time.sleep(0.02)
-        raise AssertionError("no run came so far")
-
-
 @pytest.fixture
-def contests(settings: Settings, tmp_path: Path) -> Arena:
+def contests(settings: Settings, tmp_path: Path) -> Contests:
     """A home of their own, on the session's broker."""
     path = tmp_path / "small.toml"
     path.write_text(SPEC)
-    return Arena(settings, path)
+    return Contests(settings, path)
 
 
 @pytest.fixture(scope="module")
@@ -108,31 +52,12 @@ def undisturbed(broker_address: str, tmp_path_factory: pytest.TempPathFactory) -
     home = tmp_path_factory.mktemp("undisturbed")
     settings = Settings(bootstrap_servers=broker_address, prefix="compete.", home=home)
     (home / "small.toml").write_text(SPEC)
-    return Arena(settings, home).outcome(str(home / "small.toml"))
-
-
-def is_started(run: RunRecord) -> bool:
-    """Every process has a pid."""
-    return bool(run.processes) and all(p.pid for p in run.processes)
-
-
-def is_trading(directory: Path) -> bool:
-    """The connector has published its third snapshot."""
-    log = directory / "logs" / "connector.log"
-    return log.exists() and f'"number": "3/{SNAPSHOTS}"' in log.read_text()
-
-
-def wait_for(accept: Callable[[], bool]) -> None:
-    """Poll until it is so."""
-    end_s = time.monotonic() + DEADLINE_S / 2
-    while not accept():
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
+    return Contests(settings, home).outcome(str(home / "small.toml"))
 
 
 @pytest.mark.timeout(200)
 def test_every_run_ends_with_the_same_accounts(
-    contests: Arena, undisturbed: dict[str, Any]
+    contests: Contests, undisturbed: dict[str, Any]
 ) -> None:
     """Each kind of node is killed -9 in the middle; the accounts are the same to the last unit."""
     killed: list[str] = []
@@ -167,7 +92,7 @@ def test_kill_9_of_the_contest_itself_changes_nothing(
     home.mkdir()
     spec = home / "small.toml"
     spec.write_text(SPEC)
-    contests = Arena(Settings(home=home), spec, own_broker=True)
+    contests = Contests(Settings(home=home), spec, own_broker=True)
     process = contests.start(str(spec))
     try:
         directory, _ = contests.run_when(is_started)
@@ -196,7 +121,7 @@ def test_kill_9_of_the_contest_itself_changes_nothing(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
 )
 def test_a_stopped_contest_says_how_to_go_on(
-    contests: Arena, undisturbed: dict[str, Any], number: signal.Signals, code: int
+    contests: Contests, undisturbed: dict[str, Any], number: signal.Signals, code: int
 ) -> None:
     """The records stay, and what is typed next ends with the same accounts."""
     process = contests.start(str(contests.spec))
@@ -218,7 +143,7 @@ def test_a_stopped_contest_says_how_to_go_on(
 
 
 @pytest.mark.timeout(200)
-def test_a_contest_that_is_held_cannot_be_held_twice(contests: Arena) -> None:
+def test_a_contest_that_is_held_cannot_be_held_twice(contests: Contests) -> None:
     """A second hand on the same run would start everything again beside it."""
     process = contests.start(str(contests.spec))
     try:
@@ -234,7 +159,7 @@ def test_a_contest_that_is_held_cannot_be_held_twice(contests: Arena) -> None:
 
 
 @pytest.mark.timeout(200)
-def test_a_node_that_refuses_its_flags_ends_the_contest(contests: Arena) -> None:
+def test_a_node_that_refuses_its_flags_ends_the_contest(contests: Contests) -> None:
     """It could never end: exit code 1, the reason, and how to go on once that is put right."""
     contests.spec.write_text(SPEC.replace('"scalper"', '"genius"'))
     process = contests.start(str(contests.spec))
@@ -243,3 +168,18 @@ def test_a_node_that_refuses_its_flags_ends_the_contest(contests: Arena) -> None
     assert process.returncode == 1, output
     assert "could not be kept up: it refuses its configuration" in output
     assert "genius" in output
+
+
+@pytest.mark.timeout(200)
+def test_recorded_prices_take_the_place_of_the_specification_s(
+    contests: Contests, shared_recordings: Path
+) -> None:
+    """`--prices FOLDER`: the same contest on the real days that lie there, kept in the run."""
+    folder = shared_recordings / "candles" / "normalized"
+
+    outcome = contests.outcome(str(contests.spec), "--prices", str(folder), "--snapshots", "5")
+
+    kept = load_spec(Path(outcome["directory"]) / SPEC_FILE)
+    assert (outcome["ended"], outcome["turns"]) == ("done", 5 * len(AGENTS))
+    assert kept.arena.products == ("BTC-USD", "ETH-USD", "LTC-USD")
+    assert all(Path(path).parent == folder.resolve() for path in kept.market.prices)
