@@ -82,8 +82,7 @@ def rules_for(prefix: str, specs: tuple[TopicSpec, ...] = TOPICS) -> tuple[Rule,
                 found.append(Rule(principal, "topic", name, family, "write"))
             if may_read(principal, spec):
                 found.append(Rule(principal, "topic", name, family, "read"))
-        for group in GROUPS.get(principal, ()):
-            found.append(Rule(principal, "group", prefix + group, group.endswith("."), "read"))
+        found += [_group(principal, prefix, group) for group in GROUPS.get(principal, ())]
     found += _agents_groups(prefix)
     found.append(_under("cli", "topic", prefix, "describe configs"))
     found.append(Rule("cli", "cluster", CLUSTER, False, "describe"))
@@ -105,10 +104,12 @@ def may_read(principal: str, spec: TopicSpec) -> bool:
 def _agents_groups(prefix: str) -> list[Rule]:
     """A router may join the group of any agent, but none of the groups of the other nodes."""
     found = [_under(NAMED_BY_AGENTS, "group", prefix, "read")]
-    for group in sorted({group for groups in GROUPS.values() for group in groups}):
-        name, family = prefix + group, group.endswith(".")
-        found.append(Rule(NAMED_BY_AGENTS, "group", name, family, "read", allow=False))
-    return found
+    others = sorted({group for groups in GROUPS.values() for group in groups})
+    return found + [_group(NAMED_BY_AGENTS, prefix, group, allow=False) for group in others]
+
+
+def _group(principal: str, prefix: str, group: str, *, allow: bool = True) -> Rule:
+    return Rule(principal, "group", prefix + group, group.endswith("."), "read", allow)
 
 
 def _under(principal: str, resource: Resource, prefix: str, operation: Operation) -> Rule:

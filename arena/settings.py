@@ -1,5 +1,6 @@
 """Settings every process shares, from environment variables (a flag of a command overrides one)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +41,13 @@ class KafkaAccess(BaseSettings):
     ssl_keyfile: Path | None = None
     ssl_key_password: SecretStr | None = None
     ssl_key_password_file: Path | None = None
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> "KafkaAccess":
+        """What these variables say, before those of the process."""
+        prefix = str(cls.model_config["env_prefix"])
+        values = {key.removeprefix(prefix).lower(): value for key, value in environ.items()}
+        return cls.model_validate(values)
 
 
 class Settings(BaseSettings):

@@ -57,8 +57,14 @@ class _Create(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # aiokafka 
         return request_struct_class(self._rows)
 
 
-class _Delete(_Create, Request[DeleteAclsRequest_v1]):  # type: ignore[misc]
+class _Delete(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]
     API_KEY = 31
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows = rows
+
+    def build(self, request_struct_class: type[DeleteAclsRequest_v1]) -> DeleteAclsRequest_v1:
+        return request_struct_class(self._rows)
 
 
 class _Describe(Request[DescribeAclsRequest_v1]):  # type: ignore[misc]
@@ -83,9 +89,7 @@ async def apply_rules(settings: Settings, rules: tuple[Rule, ...]) -> Applied:
     async with admin_client(settings) as admin:
         found = await _describe(admin)
         retired = [
-            row
-            for row in found
-            if row[3] in principals and row[:2] in things and row not in wanted
+            row for row in found if row[3] in principals and row[:2] in things and row not in wanted
         ]
         missing = [row for row in wanted if row not in found]
         if missing:

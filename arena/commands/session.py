@@ -6,15 +6,18 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import arena
 from arena import topics
+from arena.acls import rules_for
+from arena.commands.where import logged_in
 from arena.localbroker.child import started_at
 from arena.localbroker.launch import KAFKA_COMPATIBLE, BrokerHandle
 from arena.localbroker.ports import choose_ports
+from arena.localbroker.security import ADMIN, credentials_of_command
 from arena.settings import Settings
 from arena.spec import ArenaSpec
 from arena.supervisor.child import ProcessSpec
@@ -71,12 +74,21 @@ def processes_of(
         dashboard=dashboard,
         terminal=terminal,
     )
-    return plan(spec, around)
+    return [_with_login(process, settings, launcher) for process in plan(spec, around)]
+
+
+def _with_login(process: ProcessSpec, settings: Settings, launcher: tuple[str, ...]) -> ProcessSpec:
+    """A process with the credentials of its own kind, where the broker here is a secure one."""
+    if settings.access.sasl_username != ADMIN:
+        return process
+    own = credentials_of_command(settings.home, process.argv[len(launcher)])
+    return replace(process, environ={**process.environ, **own})
 
 
 def settings_for(broker: BrokerHandle, settings: Settings) -> Settings:
     """The settings with which processes use a broker: the memory-only one needs its own ways."""
     settings = settings.override(bootstrap_servers=broker.bootstrap)
+    settings = logged_in(settings, settings.home, ADMIN)
     if broker.kind != KAFKA_COMPATIBLE:
         return settings
     return settings.override(idempotence=False, fetch_wait_ms=COMPATIBLE_FETCH_WAIT_MS)
@@ -96,10 +108,11 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def ensure_topics(spec: ArenaSpec, settings: Settings) -> None:
-    """Create the topics of an arena that do not exist."""
+    """Create the topics of an arena that do not exist; on our secure broker, with its rules."""
 
     async def create() -> None:
         from arena.bus.kafka import KafkaBus
+        from arena.bus.kafka_acls import apply_rules
 
         bus = KafkaBus(settings, client_id="arena-up")
         await bus.start()
@@ -107,6 +120,8 @@ def ensure_topics(spec: ArenaSpec, settings: Settings) -> None:
             await bus.ensure_topics([*topics.fixed_topics(), *spec.topics()])
         finally:
             await bus.close()
+        if settings.access.sasl_username == ADMIN:
+            await apply_rules(settings, rules_for(settings.prefix))
 
     asyncio.run(create())
 

@@ -1,4 +1,4 @@
-"""`arena topics create|describe`: the topics of an arena on its brokers."""
+"""`arena topics create|describe|acl`: an arena's topics on its brokers, and who may use them."""
 
 import json
 from dataclasses import asdict
@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from arena import topics
+from arena.acls import Rule, rules_for
 from arena.bus.kafka_admin import TopicState, describe_topics, list_topics
 from arena.commands.where import AsJson, Prefix, Run, Servers, find_arena, say
 from arena.errors import EXIT_NO
 from arena.ids import check_name
+from arena.localbroker.security import ADMIN
 from arena.node import run_async
 from arena.settings import Settings
 from arena.spec import load_spec
@@ -48,7 +50,7 @@ def create(
         found = load_spec(spec)
         wanted += found.topics()
         prefix = found.arena.prefix if prefix is None else prefix
-    with find_arena(servers, prefix, start_broker=False) as where:
+    with find_arena(servers, prefix, start_broker=False, principal=ADMIN) as where:
         run_async(lambda: _create(where.settings, wanted, as_json=as_json))
 
 
@@ -98,6 +100,54 @@ async def _describe(settings: Settings, *, as_json: bool) -> None:
             "`arena topics create` makes them"
         )
         raise SystemExit(EXIT_NO)
+
+
+@app.command(epilog="Example: arena topics acl --json")
+def acl(
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Put the rules on the brokers, as the administrator.")
+    ] = False,
+    servers: Servers = None,
+    prefix: Prefix = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who may write and read which topic by the topic table; `--apply` enforces it."""
+    with find_arena(servers, prefix, start_broker=False, principal=ADMIN) as where:
+        rules = rules_for(where.settings.prefix)
+        if apply:
+            run_async(lambda: _apply(where.settings, rules, as_json=as_json))
+    if as_json:
+        rows = [asdict(rule) for rule in rules]
+        print(json.dumps({"prefix": where.settings.prefix, "rules": rows}, indent=2))
+    else:
+        print("\n".join(rule_table(rules)))
+
+
+async def _apply(settings: Settings, rules: tuple[Rule, ...], *, as_json: bool) -> None:
+    from arena.bus.kafka_acls import apply_rules
+
+    done = await apply_rules(settings, rules)
+    if as_json:
+        created = [asdict(rule) for rule in done.created]
+        counts = {"kept": done.kept, "removed": done.removed}
+        print(json.dumps({"prefix": settings.prefix, "created": created, **counts}, indent=2))
+        return
+    print(f"{len(done.created)} rules put in force, {done.removed} removed, {done.kept} were there")
+
+
+def rule_table(rules: tuple[Rule, ...]) -> list[str]:
+    """The lines of the access rules; a name that stands for all that begin so ends in `*`."""
+    head = ("principal", "may", "what", "name")
+    rows = [head]
+    for rule in rules:
+        verb = rule.operation if rule.allow else f"NOT {rule.operation}"
+        name = f"{rule.name}*" if rule.prefixed else rule.name
+        rows.append((rule.principal, verb, rule.resource, name))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    return [
+        "  ".join([*(c.ljust(w) for c, w in zip(row[:3], widths, strict=True)), row[3]])
+        for row in rows
+    ]
 
 
 def table(states: list[TopicState]) -> list[str]:

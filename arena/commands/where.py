@@ -19,7 +19,8 @@ import typer
 from arena.errors import ArenaError, DependencyMissing
 from arena.localbroker.cluster_state import local_state
 from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, resolve_broker
-from arena.settings import Settings
+from arena.localbroker.security import PLAINTEXT, credentials_for
+from arena.settings import KafkaAccess, Settings
 from arena.supervisor.runs import RunRecord, find_run, newest_run
 
 PREFIX_VARIABLE = "ARENA_PREFIX"
@@ -64,6 +65,7 @@ def find_arena(
     run_name: str | None = None,
     *,
     start_broker: bool = True,
+    principal: str = "cli",
 ) -> Iterator[Where]:
     """Yield the arena a command means, with a broker that can be asked.
 
@@ -72,6 +74,7 @@ def find_arena(
         prefix: Likewise.
         run_name: Likewise; the newest run where none is given.
         start_broker: Start the broker of a run that has ended, on its data, and stop it after.
+        principal: Who logs in to a secure broker of this machine, where no variable says it.
 
     Raises:
         UsageError: There is no such run.
@@ -88,12 +91,29 @@ def find_arena(
         found = None  # another arena than the newest run here
     if found is None:
         servers = servers or _running_here(settings.home)
-        yield Where(settings.override(bootstrap_servers=servers, prefix=prefix or ""))
+        settings = settings.override(bootstrap_servers=servers, prefix=prefix or "")
+        yield Where(logged_in(settings, settings.home, principal))
         return
     directory, run = found
     prefix = run.prefix if prefix is None else prefix
     with _broker_of(run, directory, servers, start_broker=start_broker) as address:
-        yield Where(settings.override(bootstrap_servers=address, prefix=prefix), directory, run)
+        settings = settings.override(bootstrap_servers=address, prefix=prefix)
+        home = Path(run.broker_home) if run.broker_home else settings.home
+        yield Where(logged_in(settings, home, principal), directory, run)
+
+
+def logged_in(settings: Settings, home: Path, principal: str) -> Settings:
+    """The settings with the login of a principal, where they mean a home's own secure broker.
+
+    A login that the environment names stays as it is.
+    """
+    state = local_state(home)
+    if settings.access.security_protocol != PLAINTEXT or state is None:
+        return settings
+    ours = set(settings.bootstrap_servers.split(",")) <= set(state.bootstrap.split(","))
+    if state.security == PLAINTEXT or not ours:
+        return settings
+    return settings.override(access=KafkaAccess.of(credentials_for(home, principal)))
 
 
 def _running_here(home: Path) -> str | None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arena import acls
 from arena.errors import UsageError
 
 PLAINTEXT = "PLAINTEXT"
@@ -26,23 +27,10 @@ PASSWORD_BYTES = 32
 
 ADMIN = "admin"
 BROKER = "broker"
-CLI = "cli"
-PRINCIPALS = (
-    ADMIN,
-    BROKER,
-    "connector",
-    "chat-node",
-    "router",
-    "tools",
-    "executor",
-    "judge",
-    "ledger",
-    "dashboard",
-    CLI,
-)
+PRINCIPALS = (ADMIN, BROKER, *acls.PRINCIPALS)
 """Accounts of a secure broker. `broker` is what the brokers are to each other."""
 
-KINDS = {"tools": "executor", "routers": "router", "up": ADMIN}
+COMMANDS = {"tools": "executor", "routers": "router"}
 """Commands whose process is not called like its principal: `arena tools` runs the executor too."""
 
 FILE_MODE = 0o600
@@ -157,29 +145,35 @@ def ensure_security(home: Path, tls: Tls | None = None) -> Security:
     return Security(passwords=passwords, tls=tls)
 
 
-def credentials_for(home: Path, kind: str) -> dict[str, str]:
-    """The environment with which a process of this kind connects to this home's broker.
-
-    Args:
-        home: The arena's local state.
-        kind: A principal, or the command the process runs ("tools", "chat-node", "router").
+def credentials_for(home: Path, principal: str) -> dict[str, str]:
+    """The environment with which a principal connects to this home's broker.
 
     Returns:
         Nothing where the broker of this home is not a secure one.
 
     Raises:
-        UsageError: No principal is known for it.
+        UsageError: No such principal is known.
     """
     if not is_secure(home):
         return {}
-    name = KINDS.get(kind, kind)
     try:
-        return _read(directory_of(home), name)
+        return _read(directory_of(home), principal)
     except FileNotFoundError:
         raise UsageError(
-            f"there are no credentials for {kind!r} in {directory_of(home)}",
+            f"there are no credentials for {principal!r} in {directory_of(home)}",
             remedy=f"the principals are {', '.join(PRINCIPALS)}",
         ) from None
+
+
+def credentials_of_command(home: Path, command: str) -> dict[str, str]:
+    """The environment with which the process of an `arena` command connects.
+
+    Returns:
+        Nothing where the broker of this home is not a secure one, or where the command does not
+        use it (`exchange`).
+    """
+    principal = COMMANDS.get(command, command)
+    return credentials_for(home, principal) if principal in acls.PRINCIPALS else {}
 
 
 def write_private(path: Path, text: str) -> None:
