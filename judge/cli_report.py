@@ -147,7 +147,7 @@ def find_directory(name: str) -> Path:
     from arena.settings import Settings
 
     runs = Settings().home / "runs"
-    exported = sorted(path.parent for path in runs.glob(f"*/{RECORDS}/manifest.json"))
+    exported = sorted(path.parents[1] for path in runs.glob(f"*/{RECORDS}/manifest.json"))
     if found := re.fullmatch(rf"{LAST}(?:~(\d{{1,4}}))?", name):
         back = int(found[1] or 0)
         if back < len(exported):

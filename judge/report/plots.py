@@ -151,7 +151,8 @@ def latency_chart(names: Sequence[str], bps: Sequence[float]) -> Chart:
         orientation="h",
         meta={"role": "single"},
         texttemplate="%{x:+.2f}",
-        textposition="auto",
+        textposition="outside",
+        cliponaxis=False,
         hovertemplate="%{y}: %{x:+.3f} bps<extra></extra>",
     )
     return _bars([trace], len(names), "bps of what was traded", {})

@@ -69,8 +69,8 @@ def curves_caption(facts: Facts) -> str:
     points = len(facts.season.times)
     if points > (most := curve_points(facts.season)):
         text += (
-            f" Of {points:,} points at most {most:,} of each curve are drawn: the lowest and highest of "
-            "each stretch, so no extreme is lost; equity.parquet holds all."
+            f" Of {points:,} points at most {most:,} of each curve are drawn: the lowest and "
+            "highest of each stretch, so no extreme is lost; equity.parquet holds all."
         )
     return text
 

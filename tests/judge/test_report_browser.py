@@ -1,0 +1,242 @@
+"""The page in a real browser: it draws, asks for nothing, fits a phone, a night and a keyboard.
+
+Screenshots are left in the test's temporary folder.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judge.report.facts import Options, make_facts
+from judge.report.write import write_report
+from tests.judge.seasons import make_season
+
+webdriver = pytest.importorskip("selenium.webdriver")
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM or not DRIVER, reason="chromium or chromedriver is missing"),
+    pytest.mark.timeout(300),
+]
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage",
+)  # fmt: skip
+DEADLINE_S = 60
+DESKTOP, PHONE = (1280, 900), (390, 844)
+WORDS = '<script>document.title = "owned"</script> the trend is up'
+PNG = b"\x89PNG\r\n\x1a\n"
+
+Browser = Any  # Any: selenium's driver, imported only where it is there.
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of fifteen entries."""
+    facts = make_facts("2026-11-21T09-12-03", make_season(text=WORDS), Options())
+    return write_report(facts, tmp_path_factory.mktemp("report") / "report")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One headless Chromium with a profile of its own."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def show(
+    browser: Browser, page: Path, size: tuple[int, int] = DESKTOP, *, dark: bool = False
+) -> None:
+    """Load the page at a size, by day or by night, and wait until its charts are drawn."""
+    width, height = size
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
+    )
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    browser.get("about:blank")
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+    browser.get(page.as_uri())
+    WebDriverWait(browser, DEADLINE_S).until(
+        lambda b: b.execute_script("return document.documentElement.dataset.ready") == "yes"
+    )
+
+
+def picture(browser: Browser, page: Path, name: str) -> None:
+    """Leave a screenshot beside the report, and see that it is one."""
+    path = page.with_name(f"{name}.png")
+    assert browser.save_screenshot(str(path))
+    assert path.read_bytes().startswith(PNG)
+    assert path.stat().st_size > 10_000
+
+
+def asked_for(browser: Browser) -> list[str]:
+    """Every address that was requested since the page was asked for."""
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
+
+
+def find(browser: Browser, css: str) -> WebElement:
+    """One element, in sight."""
+    found: WebElement = browser.find_element(By.CSS_SELECTOR, css)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
+    return found
+
+
+def curves(browser: Browser, chart: str) -> int:
+    """Curves that are drawn in a chart."""
+    return len(browser.find_elements(By.CSS_SELECTOR, f"#{chart} .scatterlayer .trace"))
+
+
+def test_it_loads_alone_and_without_errors(browser: Browser, page: Path) -> None:
+    """Nothing but the file is requested, nothing is said on the console, every chart is drawn."""
+    show(browser, page)
+    requests = [url for url in asked_for(browser) if not url.startswith("data:")]
+    charts = [c.get_attribute("id") for c in browser.find_elements(By.CSS_SELECTOR, ".chart")]
+    drawn = browser.find_elements(By.CSS_SELECTOR, ".chart .main-svg:first-child")
+
+    assert [page.as_uri()] == requests
+    assert [] == browser.get_log("browser")
+    assert "2026-11-21T09-12-03: competition report" == browser.title
+    assert 7 == len(charts) == len(drawn)
+    picture(browser, page, "desktop")
+
+
+def test_a_script_of_a_model_does_not_run(browser: Browser, page: Path) -> None:
+    """What a model wrote is read, not run."""
+    show(browser, page)
+    agent = browser.find_elements(By.CSS_SELECTOR, "details.agent")[2]
+    agent.find_element(By.TAG_NAME, "summary").click()
+
+    assert WORDS in agent.find_element(By.CSS_SELECTOR, "td.long").text
+    assert "owned" != browser.title
+
+
+def test_an_agent_opens_and_is_led_to(browser: Browser, page: Path) -> None:
+    """A name in the leaderboard opens its agent; its summary closes it again by keyboard."""
+    show(browser, page)
+    link = find(browser, "table.leaderboard tbody tr:nth-child(3) a")
+    anchor = link.get_attribute("href").partition("#")[2]
+    agent = browser.find_element(By.ID, anchor)
+    assert agent.get_attribute("open") is None
+    link.click()
+    WebDriverWait(browser, DEADLINE_S).until(lambda b: agent.get_attribute("open") is not None)
+
+    assert agent.find_element(By.CSS_SELECTOR, "dl.figures").is_displayed()
+    agent.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
+    WebDriverWait(browser, DEADLINE_S).until(lambda b: agent.get_attribute("open") is None)
+
+
+def test_a_key_hides_a_curve_in_both_charts(browser: Browser, page: Path) -> None:
+    """A pressed key takes its curve out of equity and drawdowns; pressed again it is back."""
+    show(browser, page)
+    before = curves(browser, "chart-equity"), curves(browser, "chart-drawdowns")
+    key = find(browser, "#equity .keys button[data-key][aria-pressed=true]")
+    number = key.get_attribute("data-key")
+    key.send_keys(Keys.SPACE)
+    WebDriverWait(browser, DEADLINE_S).until(lambda b: curves(b, "chart-equity") < before[0])
+
+    assert (before[0] - 1, before[1] - 1) == (
+        curves(browser, "chart-equity"),
+        curves(browser, "chart-drawdowns"),
+    )
+    pressed = {
+        button.get_attribute("aria-pressed")
+        for button in browser.find_elements(
+            By.CSS_SELECTOR, f".keys [data-key='{number}'][aria-pressed]"
+        )
+    }
+    assert {"false"} == pressed
+    key.click()
+    WebDriverWait(browser, DEADLINE_S).until(lambda b: curves(b, "chart-equity") == before[0])
+
+
+def test_a_column_sorts(browser: Browser, page: Path) -> None:
+    """A click on a head sorts downwards, another one upwards, unknown figures last."""
+    show(browser, page)
+    head = find(browser, "table.leaderboard thead th:nth-child(9) button")
+    assert "fees" == head.text.split()[0]
+
+    def fees() -> list[float]:
+        cells = browser.find_elements(By.CSS_SELECTOR, "table.leaderboard tbody td:nth-child(9)")
+        return [float(cell.get_attribute("data-v")) for cell in cells]
+
+    unsorted = fees()
+    head.click()
+    assert sorted(unsorted, reverse=True) == fees()
+    head.click()
+    assert sorted(unsorted) == fees()
+    cell = browser.find_element(By.CSS_SELECTOR, "table.leaderboard thead th:nth-child(9)")
+    assert "ascending" == cell.get_attribute("aria-sort")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_never_scrolls_sideways(browser: Browser, page: Path, dark: bool) -> None:
+    """At 390 pixels only tables scroll, inside their boxes, with every agent open."""
+    show(browser, page, PHONE, dark=dark)
+    browser.execute_script(
+        "document.querySelectorAll('details').forEach((d) => { d.open = true; })"
+    )
+    width, wide, boxes = browser.execute_script(
+        "return [document.documentElement.clientWidth, document.documentElement.scrollWidth,"
+        "[...document.querySelectorAll('.scroll')].filter((b) => b.scrollWidth > b.clientWidth).length]"
+    )
+
+    assert (PHONE[0], PHONE[0]) == (width, wide)
+    assert boxes > 5
+    picture(browser, page, f"phone-{'dark' if dark else 'light'}")
+
+
+def test_at_night_page_and_charts_are_dark(browser: Browser, page: Path) -> None:
+    """The scheme changes under an open page: paper, ink and the charts' words follow."""
+
+    def colours() -> tuple[str, str]:
+        paper, ink = browser.execute_script(
+            "return [getComputedStyle(document.body).backgroundColor,"
+            "getComputedStyle(document.querySelector('#chart-equity .xtick text')).fill]"
+        )
+        return paper, ink
+
+    show(browser, page)
+    day = colours()
+    scheme = {"name": "prefers-color-scheme", "value": "dark"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    WebDriverWait(browser, DEADLINE_S).until(lambda b: colours()[1] != day[1])
+
+    assert ("rgb(253, 253, 251)", "rgb(21, 23, 26)") == (day[0], colours()[0])
+    assert [] == browser.get_log("browser")
+    picture(browser, page, "dark")
+
+
+def test_print_is_light_and_shows_whole_tables(browser: Browser, page: Path) -> None:
+    """On paper the page is light even at night, and no table hides behind a scroll bar."""
+    show(browser, page, dark=True)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    paper, flow = browser.execute_script(
+        "return [getComputedStyle(document.body).backgroundColor,"
+        "getComputedStyle(document.querySelector('.scroll')).overflowX]"
+    )
+
+    assert ("rgb(253, 253, 251)", "visible") == (paper, flow)

@@ -1,0 +1,108 @@
+"""`arena compete report`, `verify` and `compare` as they are typed."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.judge.seasons import export_run
+
+SPEC = '[competition]\nsnapshots = 65\nconfidence = 0.8\nseed = 3\npacing = "lock-step"\n'
+DEADLINE_S = 110
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with two runs on the same market."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("2026-11-21T09-12-03", "2026-11-21T10-00-00"):
+        directory = asyncio.run(export_run(home / "runs" / name, snapshots=65))
+        (directory / "ARENA.toml").write_text(SPEC)
+    return home
+
+
+def arena(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `arena compete ...` in that home."""
+    return subprocess.run(
+        [sys.executable, "-m", "arena", "compete", *words],
+        env=os.environ | {"ARENA_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+def test_report_then_verify_then_tamper(home: Path) -> None:
+    """A report is written for the newest run, verified, and refused after a byte changed."""
+    written = arena(home, "report", "last")
+    verified = arena(home, "verify", "last", "--json")
+    run = home / "runs" / "2026-11-21T10-00-00"
+    told = json.loads((run / "report/figures.json").read_text())
+
+    assert (0, "") == (
+        written.returncode,
+        written.stderr.replace(f"report: {run}/report/index.html\n", ""),
+    )
+    assert "Standings; intervals at 80%" in written.stdout
+    assert {"confidence": 0.8, "seed": 3, "pacing": "lock-step"} == told["options"]
+    assert (0, True, []) == (
+        verified.returncode,
+        json.loads(verified.stdout)["verified"],
+        json.loads(verified.stdout)["differences"],
+    )
+
+    fills = run / "report/fills.csv"
+    fills.write_text(fills.read_text().replace("buy", "sell", 1))
+    refused = arena(home, "verify", run.name)
+
+    assert 1 == refused.returncode
+    assert "fills.csv row 1" in refused.stdout
+    assert "1 differences among" in refused.stdout
+
+
+def test_report_goes_where_it_is_told(home: Path, tmp_path: Path) -> None:
+    """--out and --confidence win over the run and its specification; --json prints the figures."""
+    done = arena(
+        home, "report", "last~1", "--out", str(tmp_path / "r"), "--confidence", "0.95", "--json"
+    )
+
+    assert 0 == done.returncode
+    assert 0.95 == json.loads(done.stdout)["options"]["confidence"]
+    assert (tmp_path / "r/index.html").is_file()
+    assert pq.read_table(tmp_path / "r/equity.parquet").num_rows
+    assert 0 == arena(home, "verify", "last~1", "--out", str(tmp_path / "r")).returncode
+
+
+def test_compare_two_runs(home: Path) -> None:
+    """The same market twice: paired, and nothing is separated."""
+    text = arena(home, "compare", "last~1", "last")
+    document = json.loads(arena(home, "compare", "last~1", "last", "--json").stdout)
+
+    assert 0 == text.returncode
+    assert "Paired: the same 65 snapshots at the same prices." in text.stdout
+    assert document["paired"]
+    assert {False} == {line["separated"] for line in document["lines"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("report", "nowhere"), "no run 'nowhere' with records"),
+        (("verify", "last~7"), "2 runs in"),
+        (("compare", "last", "last", "--pair", "x"), "write OLD=NEW"),
+        (("compare", "last", "last", "--pair", "x=y"), "no such agents"),
+    ],
+)
+def test_wrong_usage_is_told(home: Path, words: tuple[str, ...], said: str) -> None:
+    """A wrong word ends with exit code 2 and a remedy on one line."""
+    done = arena(home, *words)
+
+    assert 2 == done.returncode
+    assert said in done.stderr
+    assert 1 == len(done.stderr.strip().splitlines())
