@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tools": ("trading_tools.cli:app", "Serve the trading tools and execute orders."),
     "judge": ("judge.cli:judge", "Say what the records can and cannot tell."),
     "verdict-check": ("judge.check:verdict_check", "Try the judge on seasons with a known truth."),
+    "ledger": ("ledger.cli:app", "Keep the books, and print what they say."),
     "dashboard": ("dashboard.cli:dashboard", "Show the arena in the terminal."),
 }
 

@@ -20,6 +20,7 @@ POINTS = (
     "during_recovery",
     "after_epoch",
 )
+LEDGER_POINTS = ("rows_written", "before_commit", "after_commit")
 
 
 def parse(text: str) -> tuple[str, float] | None:
@@ -31,8 +32,8 @@ def parse(text: str) -> tuple[str, float] | None:
     if not text:
         return None
     name, _, chance = text.partition(":")
-    if name not in (*POINTS, ANY):
-        known = ", ".join((*POINTS, ANY))
+    if name not in (*POINTS, *LEDGER_POINTS, ANY):
+        known = ", ".join((*POINTS, *LEDGER_POINTS, ANY))
         raise UsageError(f"{VARIABLE}={text!r} names no fault point", remedy=f"one of {known}")
     try:
         probability = float(chance)

@@ -1,0 +1,230 @@
+"""`arena ledger` keeps the books and prints what they say; `arena reconcile run` compares them."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arena.commands.where import AsJson, Prefix, Servers
+from arena.errors import EXIT_NO, DependencyMissing
+from arena.node import Node, run_node
+from arena.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ledger.database import Database
+    from ledger.place import Place
+    from ledger.statements import Sheet
+
+SHOWN = 50
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Books = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        help="Where the books lie, without a password. [DATABASE_URL, else below ARENA_HOME]",
+    ),
+]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Write CSV to this file.")]
+Parquet = Annotated[Path | None, typer.Option("--parquet", help="Write Parquet to this file.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=1, help=f"The newest so many rows. [table: {SHOWN}, else all]"),
+]
+
+
+@app.command(epilog="Example: arena ledger run")
+def run(
+    name: Annotated[str, typer.Option(help="Of this process.")] = "ledger",
+    database: Books = None,
+    servers: Servers = None,
+    prefix: Prefix = None,
+) -> None:
+    """Keep the books: post what the account log says, until stopped.
+
+    Run it twice and one stands by. A database that is full or gone is waited for.
+    """
+    from arena.ids import check_name
+
+    check_name("ledger", name)
+    settings = Settings().override(bootstrap_servers=servers, prefix=prefix)
+    place = find_books(settings, database)
+
+    async def work(node: Node) -> None:
+        from ledger.database import Database
+        from ledger.service import serve_ledger
+
+        await serve_ledger(node, Database(place))
+
+    run_node("ledger", name, settings, work)
+
+
+@app.command(epilog="Example: arena ledger balances --json")
+def balances(
+    database: Books = None,
+    prefix: Prefix = None,
+    as_json: AsJson = False,
+    csv: Csv = None,
+    parquet: Parquet = None,
+) -> None:
+    """Every account with its balance."""
+    from ledger.statements import balance_sheet
+
+    with reading(database, prefix) as connection:
+        sheet = balance_sheet(connection)
+    put(sheet, as_json=as_json, csv=csv, parquet=parquet)
+
+
+@app.command("trial-balance", epilog="Example: arena ledger trial-balance")
+def trial_balance(
+    database: Books = None,
+    prefix: Prefix = None,
+    as_json: AsJson = False,
+    csv: Csv = None,
+    parquet: Parquet = None,
+) -> None:
+    """Debits and credits of every account; exit code 1 where a unit does not sum to zero."""
+    from ledger import statements
+
+    with reading(database, prefix) as connection:
+        sheet, balanced = statements.trial_balance(connection)
+    put(sheet, as_json=as_json, csv=csv, parquet=parquet)
+    if not balanced:
+        sys.exit(EXIT_NO)
+
+
+@app.command(epilog="Example: arena ledger journal --limit 20")
+def journal(
+    database: Books = None,
+    prefix: Prefix = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+    csv: Csv = None,
+    parquet: Parquet = None,
+) -> None:
+    """The newest journal rows with their entries, oldest first."""
+    from ledger.statements import journal_sheet
+
+    with reading(database, prefix) as connection:
+        sheet = journal_sheet(connection, limit or _shown(as_json, csv, parquet))
+    put(sheet, as_json=as_json, csv=csv, parquet=parquet)
+
+
+@app.command(epilog="Example: arena ledger statement momentum --limit 20")
+def statement(
+    agent: Annotated[str, typer.Argument(help="Whose accounts.")],
+    database: Books = None,
+    prefix: Prefix = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+    csv: Csv = None,
+    parquet: Parquet = None,
+) -> None:
+    """What came into and went out of an agent's accounts; exit code 1 where it has none."""
+    from ledger import statements
+
+    with reading(database, prefix) as connection:
+        sheet = statements.statement(connection, agent, limit or _shown(as_json, csv, parquet))
+    put(sheet, as_json=as_json, csv=csv, parquet=parquet)
+    if not sheet.rows:
+        print(f"arena: the books hold no account of {agent!r}", file=sys.stderr)
+        sys.exit(EXIT_NO)
+
+
+@app.command(epilog="Example: arena ledger fills --limit 20")
+def fills(
+    agent: Annotated[str | None, typer.Option(help="Only this agent's.")] = None,
+    database: Books = None,
+    prefix: Prefix = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+    csv: Csv = None,
+    parquet: Parquet = None,
+) -> None:
+    """The newest fills, oldest first; files and JSON hold every column."""
+    from ledger.statements import FILLS_SHOWN, fills_sheet
+
+    short = _shown(as_json, csv, parquet)
+    with reading(database, prefix) as connection:
+        sheet = fills_sheet(connection, agent, limit or short, FILLS_SHOWN if short else None)
+    put(sheet, as_json=as_json, csv=csv, parquet=parquet)
+
+
+def find_books(settings: Settings, database: str | None) -> "Place":
+    """Where the books of the arena of these settings lie."""
+    from ledger.place import VARIABLE, find_place
+
+    return find_place(settings.home, settings.prefix, database or os.environ.get(VARIABLE))
+
+
+def books_of(database: str | None, prefix: str | None) -> "Place":
+    """Where the books of the arena lie that a command means: the newest run's here, if no other."""
+    from arena.commands.where import PREFIX_VARIABLE
+    from arena.supervisor.runs import newest_run
+
+    settings = Settings()
+    if prefix is None and PREFIX_VARIABLE not in os.environ:
+        found = newest_run(settings.home)
+        prefix = found[1].prefix if found else None
+    return find_books(settings.override(prefix=prefix), database)
+
+
+@contextmanager
+def opened(place: "Place") -> "Iterator[Database]":
+    """Books that are only read.
+
+    Raises:
+        DependencyMissing: There are none.
+    """
+    from ledger.database import Database
+
+    if place.path is not None and not place.path.is_file():
+        raise DependencyMissing(f"no books at {place}", remedy="`arena ledger run` keeps them")
+    database = Database(place, read_only=True)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def reading(database: str | None, prefix: str | None) -> "Iterator[Connection]":
+    """One consistent view of the books a command means."""
+    with opened(books_of(database, prefix)) as books, books.reading() as connection:
+        yield connection
+
+
+def put(sheet: "Sheet", *, as_json: bool, csv: Path | None, parquet: Path | None) -> None:
+    """Print a sheet, or write it to the files that were asked for."""
+    from ledger import render
+
+    if csv is not None:
+        csv.write_text(render.as_csv(sheet), encoding="utf-8", newline="")
+    if parquet is not None:
+        render.write_parquet(sheet, parquet)
+    for path in (csv, parquet):
+        if path is not None:
+            print(f"arena: {len(sheet.rows):,} rows in {path}", file=sys.stderr)
+    if as_json:
+        print(render.as_json(sheet))
+    elif csv is None and parquet is None:
+        from arena.commands.tables import print_table
+
+        columns = [(name, kind in ("amount", "count")) for name, kind in sheet.columns]
+        print_table(columns, render.cells(sheet, grouped=True), remarks=sheet.remarks)
+
+
+def _shown(as_json: bool, csv: Path | None, parquet: Path | None) -> int | None:
+    return None if as_json or csv or parquet else SHOWN

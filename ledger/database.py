@@ -1,0 +1,222 @@
+"""Opens the books: connections that are durable, and the newest schema on them.
+
+SQLite: WAL, `synchronous=FULL`, foreign keys on, one writer at a time. PostgreSQL:
+`synchronous_commit=on`, a schema of its own, writes under the role that may only add rows.
+Migrations run in one transaction under a lock, so two processes may start at once.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg import Error as PsycopgError
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from ledger.errors import BooksGone, BrokenBooks
+from ledger.place import Place
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+WRITER_ROLE = "arena_ledger_writer"
+BUSY_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_MS = 600_000
+GONE_STATES = ("08", "53", "57", "58", "25006", "40", "55P03")
+"""SQLSTATEs that pass: connection, resources, operator, system, read-only, rollback, lock."""
+
+
+class Database:
+    """Connections to one arena's books.
+
+    Attributes:
+        place: Where they lie.
+        is_sqlite: Which of the two engines.
+    """
+
+    def __init__(self, place: Place, *, read_only: bool = False) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            place: Where.
+            read_only: Whatever is asked of these connections, they change nothing.
+        """
+        self.place = place
+        self.is_sqlite = place.path is not None
+        self._read_only = read_only
+        self.engine = _sqlite(place, read_only) if self.is_sqlite else _postgres(place, read_only)
+        self._role: str | None = None
+
+    def upgrade(self) -> None:
+        """Bring the schema to the newest revision; creates it where there is none.
+
+        Raises:
+            BooksGone: The database does not answer or is full.
+            BrokenBooks: It holds something else, or a newer schema.
+        """
+        if self.place.path is not None:
+            self.place.path.parent.mkdir(parents=True, exist_ok=True)
+        with told(self.place), self.engine.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(
+                    text("SELECT pg_advisory_xact_lock(:key)"),
+                    {"key": lock_key("migrate", self.place.schema)},
+                )
+                connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.place.schema}"'))
+            config = _alembic()
+            newest = ScriptDirectory.from_config(config).get_current_head()
+            current = MigrationContext.configure(connection).get_current_revision()
+            if current != newest:
+                if current is not None and current > str(newest):
+                    raise BrokenBooks(
+                        f"the books at {self.place} have schema {current}, this arena {newest}",
+                        remedy="use the arena that wrote them",
+                    )
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction that may add rows.
+
+        Raises:
+            BooksGone: The database does not answer, is full or locked: nothing was written, or
+                (where the connection broke during the commit) all of it was.
+            BrokenBooks: It refused a row.
+        """
+        with told(self.place), self.engine.begin() as connection:
+            if not self.is_sqlite:
+                if self._role is None:
+                    self._role = _writer_role(connection)
+                if self._role:
+                    connection.exec_driver_sql(f"SET LOCAL ROLE {self._role}")
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent view of the books.
+
+        Raises:
+            BooksGone: The database does not answer, or there are no books.
+        """
+        with told(self.place), self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def told(place: Place) -> Iterator[None]:
+    """Tell the database's errors in the words of the books.
+
+    Raises:
+        BooksGone: What passes when the database is there again, or has room.
+        BrokenBooks: What it refused.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        if place.path is not None or _passes(error):
+            raise BooksGone(f"the books at {place}: {_words(error)}") from error
+        raise BrokenBooks(f"the books at {place}: {_words(error)}") from error
+    except IntegrityError as error:
+        raise BrokenBooks(
+            f"the books at {place} refused a row: {_words(error)}",
+            remedy="`arena reconcile run` says what differs, `arena ledger rebuild` makes new ones",
+        ) from error
+    except DatabaseError as error:
+        if _passes(error):
+            raise BooksGone(f"the books at {place}: {_words(error)}") from error
+        raise BrokenBooks(f"the books at {place}: {_words(error)}") from error
+    except PsycopgError as error:
+        if _passes(error):
+            raise BooksGone(f"the books at {place}: {_words(error)}") from error
+        raise BrokenBooks(f"the books at {place} refused a row: {_words(error)}") from error
+    except (sqlite3.OperationalError, OSError) as error:
+        raise BooksGone(f"the books at {place}: {error}") from error
+
+
+def lock_key(purpose: str, schema: str) -> int:
+    """The key of an advisory lock of PostgreSQL, signed 64 bits."""
+    digest = hashlib.sha256(f"arena ledger {purpose} {schema}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def _passes(error: DBAPIError | PsycopgError) -> bool:
+    orig = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(orig, "sqlstate", None)
+    return state is None or str(state).startswith(GONE_STATES)
+
+
+def _words(error: DBAPIError | PsycopgError) -> str:
+    orig = error.orig if isinstance(error, DBAPIError) else error
+    return str(orig).strip().split("\n", 1)[0]
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _sqlite(place: Place, read_only: bool) -> Engine:
+    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+
+    def connect() -> sqlite3.Connection:
+        mode = "ro" if read_only else "rwc"
+        path = Path(place.url.database or "").resolve()
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+        for setting in ("synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON"):
+            connection.execute(f"PRAGMA {setting}")
+        return connection
+
+    engine = create_engine(place.url, creator=connect, poolclass=NullPool if read_only else None)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _postgres(place: Place, read_only: bool) -> Engine:
+    options = {
+        "search_path": place.schema,
+        "synchronous_commit": "on",
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "default_transaction_read_only": "on" if read_only else "off",
+    }
+    arguments: dict[str, Any] = {  # Any: what psycopg takes
+        "options": " ".join(f"-c{name}={value}" for name, value in options.items()),
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "application_name": "arena-ledger",
+    }
+    return create_engine(place.url, connect_args=arguments, pool_pre_ping=True)
+
+
+def _writer_role(connection: Connection) -> str:
+    """The role that may only add rows, where there is one and this user may take it; else ""."""
+    found = connection.execute(
+        text(
+            "SELECT 1 FROM pg_roles WHERE rolname = :role AND pg_has_role(rolname, 'MEMBER')"
+            " AND rolname <> current_user"
+        ),
+        {"role": WRITER_ROLE},
+    ).scalar()
+    return WRITER_ROLE if found else ""

@@ -1,0 +1,113 @@
+"""Several topics as one stream in the order of their records' times.
+
+A topic is read on only when nothing of it is waiting, so the memory is bounded by one read per
+topic. A record is given out when no topic can still bring an older one: each has a record waiting,
+or was read to its end.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+
+from arena.bus.base import LogReader, Record
+from arena.errors import BrokenLog
+
+READ_MAX = 1_000
+STALL_S = 20.0
+"""A topic that is behind and gives nothing for so long is damaged."""
+
+
+class Merged:
+    """One stream out of a reader per topic.
+
+    Attributes:
+        readers: By topic; closed with this.
+    """
+
+    def __init__(self, readers: Mapping[str, LogReader]) -> None:
+        """Nothing is read yet."""
+        self.readers = readers
+        self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in readers}
+        self._reading: dict[str, asyncio.Task[list[Record]]] = {}
+
+    async def read(self, *, timeout_s: float, max_records: int = READ_MAX) -> list[Record]:
+        """The next records of all topics, oldest first; empty after the timeout.
+
+        Raises:
+            BrokenLog: A topic has more records but gives none.
+            BrokerUnavailable: Nobody answers.
+        """
+        await self._fill(timeout_s)
+        behind = await self._behind()
+        records: list[Record] = []
+        while len(records) < max_records:
+            if any(not self._waiting[topic] for topic in behind):
+                break
+            full = [queue for queue in self._waiting.values() if queue]
+            if not full:
+                break
+            oldest = min(full, key=lambda queue: queue[0].timestamp_ms)
+            records.append(oldest.popleft())
+        return records
+
+    async def lag(self, topic: str) -> int:
+        """Records of a topic that were not given out yet."""
+        return await self.readers[topic].behind() + len(self._waiting[topic])
+
+    async def close(self) -> None:
+        """Stop reading."""
+        for task in self._reading.values():
+            task.cancel()
+        await asyncio.gather(*self._reading.values(), return_exceptions=True)
+        for reader in self.readers.values():
+            await reader.close()
+
+    async def _fill(self, timeout_s: float) -> None:
+        """Read on where nothing waits; return as soon as there is anything."""
+        for topic, queue in self._waiting.items():
+            if not queue and topic not in self._reading:
+                reader = self.readers[topic]
+                self._reading[topic] = asyncio.create_task(
+                    reader.read(timeout_s=timeout_s, max_records=READ_MAX)
+                )
+        if any(self._waiting.values()):
+            await asyncio.sleep(0)
+        elif self._reading:
+            await asyncio.wait(
+                self._reading.values(), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        for topic, task in list(self._reading.items()):
+            if task.done():
+                self._take(topic)
+
+    async def _behind(self) -> set[str]:
+        """Topics that have more than was read; one with nothing waiting is waited for."""
+        behind = set()
+        for topic, queue in self._waiting.items():
+            if await self.readers[topic].behind() == 0:
+                continue
+            behind.add(topic)
+            if not queue and topic in self._reading:
+                await self._wait_for(topic)
+        return behind
+
+    async def _wait_for(self, topic: str) -> None:
+        try:
+            async with asyncio.timeout(STALL_S):
+                while not self._waiting[topic]:
+                    if topic not in self._reading:
+                        self._reading[topic] = asyncio.create_task(
+                            self.readers[topic].read(timeout_s=STALL_S, max_records=READ_MAX)
+                        )
+                    await asyncio.wait([self._reading[topic]])
+                    self._take(topic)
+        except TimeoutError:
+            raise BrokenLog(
+                f"{topic} has more records but gives none for {STALL_S:.0f} s",
+                remedy="compare the log with an export",
+            ) from None
+
+    def _take(self, topic: str) -> None:
+        records = self._reading.pop(topic).result()
+        records.sort(key=lambda record: (record.timestamp_ms, record.partition, record.offset))
+        self._waiting[topic].extend(records)

@@ -1,0 +1,177 @@
+"""Events of `account.events` as rows of the books. Pure.
+
+Whether an event counts is asked of the one fold (`arena.accounts.Shard`): what it ignores, the
+records of a zombie or the epoch that came second, is in no row here either.
+"""
+
+from arena import topics
+from arena.accounts import Position, Shard
+from arena.bus.base import Record
+from arena.errors import BrokenLog
+from arena.money import SCALE_DIGITS
+from ledger import schema
+from ledger.batch import Batch, Place
+from ledger.records import BookedRead, clean, fits, micros_of, read_booked
+
+EVENTS = topics.EVENTS.name
+KINDS = {name.encode(): name for name in topics.EVENTS.messages}
+ENTRY_KINDS = {"Epoch": "epoch", "AccountOpened": "opened"}
+NO_POSITION = Position()
+
+
+class Poster:
+    """The shards as far as they were read, and the accounts that have a number.
+
+    Attributes:
+        shards: By partition.
+        accounts: (name, unit) -> number.
+        events: Events that counted. postings: their entries. ignored: records without effect.
+    """
+
+    def __init__(
+        self,
+        shards: dict[int, Shard] | None = None,
+        accounts: dict[tuple[str, str], int] | None = None,
+    ) -> None:
+        """Go on from what the books hold."""
+        self.shards = shards or {}
+        self.accounts = accounts or {}
+        self.events = self.postings = self.ignored = 0
+
+    def place(self, shard: int) -> Place | None:
+        """How far a shard was read; None where it never was."""
+        state = self.shards.get(shard)
+        return None if state is None else place_of(state)
+
+    def post(self, record: Record, batch: Batch) -> None:
+        """Fold one record, and add what it comes to.
+
+        Raises:
+            BrokenLog: It cannot stand in a sound log at this place.
+        """
+        number, offset = record.partition, record.offset
+        before = self.place(number)
+        shard = self.shards.get(number)
+        if shard is None:
+            shard = self.shards[number] = Shard()
+        if record.value is None:
+            raise BrokenLog(f"{EVENTS}[{number}]@{offset} has no value")
+        kind = record.headers.get("type", b"")
+        name = KINDS.get(kind) or kind.decode("utf-8", "replace")
+        counted = shard.apply(name, record.value, offset)
+        if counted is None:
+            self.ignored += 1
+        else:
+            self._book(name, read_booked(record.value, offset), shard, record, batch)
+        batch.move((EVENTS, number), before, place_of(shard))
+
+    def _book(
+        self, name: str, event: BookedRead, shard: Shard, record: Record, batch: Batch
+    ) -> None:
+        number, offset = record.partition, record.offset
+        legs = len(event.postings)
+        rows = batch.rows
+        for leg, posting in enumerate(event.postings):
+            account = self._account(posting.account, posting.unit, batch)
+            amount = fits(int(posting.amount), f"{EVENTS}@{offset}")
+            rows[schema.entries].append((number, offset, leg, legs, account, amount))
+        rows[schema.journal].append(
+            (
+                number,
+                offset,
+                ENTRY_KINDS.get(name) or event.outcome,
+                event.epoch,
+                event.seq,
+                event.order_id and clean(event.order_id),
+                event.agent and clean(event.agent),
+                event.reason,
+                event.source.offset if event.source else None,
+                legs,
+                micros_of(event.at),
+                bytes.fromhex(shard.head),
+            )
+        )
+        if event.outcome == "filled":
+            self._fill(event, shard, record, batch)
+        self.events += 1
+        self.postings += legs
+
+    def _fill(self, event: BookedRead, shard: Shard, record: Record, batch: Batch) -> None:
+        number, offset = record.partition, record.offset
+        used, agent = event.used, event.agent
+        assert used is not None, "the fold takes no fill without its ticker"
+        assert agent is not None, "the fold takes no fill without its agent"
+        batch.rows[schema.fills].append(
+            (
+                number,
+                offset,
+                clean(event.order_id or ""),
+                clean(agent),
+                clean(event.turn_id),
+                clean(event.snapshot_id),
+                clean(event.product_id),
+                clean(event.action or ""),
+                units(event.quantity, offset),
+                units(event.price, offset),
+                units(event.notional, offset),
+                units(event.fee, offset),
+                units(event.slippage, offset),
+                units(event.latency_cost, offset),
+                None if event.realised is None else units(event.realised, offset),
+                units(event.scraped or "0", offset),
+                units(event.cash_after, offset),
+                units(event.position_after, offset),
+                used.partition,
+                used.offset,
+                micros_of(used.event_time),
+                micros_of(event.at),
+            )
+        )
+        held = shard.accounts[agent].positions.get(event.product_id, NO_POSITION)
+        position = (fits(held.quantity, agent), fits(held.cost, agent), held.entry_ms)
+        batch.rows[schema.positions].append(
+            (number, offset, clean(agent), clean(event.product_id), *position)
+        )
+
+    def _account(self, name: str, unit: str, batch: Batch) -> int:
+        key = name, unit
+        number = self.accounts.get(key)
+        if number is None:
+            number = self.accounts[key] = len(self.accounts) + 1
+            batch.rows[schema.accounts].append((number, clean(name), clean(unit), *whose(name)))
+        return number
+
+
+def place_of(shard: Shard) -> Place:
+    """How far a shard was folded, as the books note it."""
+    return Place(shard.next_offset, shard.head_offset, shard.head)
+
+
+def whose(account: str) -> tuple[str, str | None]:
+    """The kind of an account, and the agent it belongs to.
+
+    "agent/momentum/cash" is cash of momentum, "house/fees" is fees of the house; a name of any
+    other shape is a kind of its own.
+    """
+    owner, _, rest = account.partition("/")
+    if owner == "agent" and "/" in rest:
+        agent, _, kind = rest.rpartition("/")
+        return clean(kind), clean(agent)
+    return clean(rest or account), None
+
+
+def units(text: str | None, offset: int) -> int:
+    """Whole units of 10^-8 of a decimal text.
+
+    Raises:
+        BrokenLog: There is no text, it is no such decimal, or 64 bits do not hold it.
+    """
+    where = f"{EVENTS}@{offset}"
+    whole, _, decimals = (text or "").partition(".")
+    try:
+        if len(decimals) > SCALE_DIGITS:
+            raise ValueError
+        amount = int(whole + decimals.ljust(SCALE_DIGITS, "0"))
+    except ValueError:
+        raise BrokenLog(f"{where}: {text!r} is no amount of {SCALE_DIGITS} decimals") from None
+    return fits(amount, where)

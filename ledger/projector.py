@@ -1,0 +1,54 @@
+"""Records of all topics as one batch of rows. Pure."""
+
+from collections.abc import Iterable
+
+from arena.bus.base import Record
+from arena.errors import Malformed
+from arena.messages import Message
+from ledger.batch import Batch, Part, Place
+from ledger.posting import EVENTS, Poster
+from ledger.side import SideRows
+
+
+class Projector:
+    """The books in memory: what the next batch needs to know of those before it.
+
+    Attributes:
+        poster: Of `account.events`.
+        side: Of the other topics. places: how far those are.
+        unread: Records that were no message; whoever asks takes them out.
+    """
+
+    def __init__(self, poster: Poster, places: dict[Part, Place]) -> None:
+        """Go on from where the books stand."""
+        self.poster = poster
+        self.side = SideRows()
+        self.places = {part: place for part, place in places.items() if part[0] != EVENTS}
+        self.unread: list[tuple[Record, str]] = []
+
+    def batch(self, records: Iterable[Record]) -> Batch:
+        """The rows of records, in their order.
+
+        Raises:
+            BrokenLog: A record cannot stand in a sound account log at its place.
+        """
+        batch = Batch()
+        for record in records:
+            if record.topic == EVENTS:
+                self.poster.post(record, batch)
+                continue
+            part = record.topic, record.partition
+            message = self._message(record)
+            if message is not None:
+                self.side.add(record, message, self.poster.shards, batch)
+            after = Place(record.offset + 1)
+            batch.move(part, self.places.get(part), after)
+            self.places[part] = after
+        return batch
+
+    def _message(self, record: Record) -> Message | None:
+        try:
+            return record.message()
+        except Malformed as error:
+            self.unread.append((record, str(error)))
+            return None

@@ -1,0 +1,107 @@
+"""Records as the books read them: typed, and only what the books keep. Pure.
+
+`arena.messages` says what is written; a test holds the two together. Times become microseconds,
+amounts whole units of 10^-8.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from arena.errors import BrokenLog
+
+INT64_MAX = 2**63 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class SourceRead(msgspec.Struct, gc=False):
+    """Where in `account.commands` the decided command stood."""
+
+    offset: int
+
+
+class UsedRead(msgspec.Struct, gc=False):
+    """The ticker a fill was priced with."""
+
+    partition: int
+    offset: int
+    event_time: str
+
+
+class PostingRead(msgspec.Struct, gc=False):
+    """One leg of an event."""
+
+    account: str
+    unit: str
+    amount: str
+
+
+class BookedRead(msgspec.Struct, gc=False, kw_only=True):
+    """An event of `account.events` of any kind; amounts are decimal texts."""
+
+    epoch: int
+    seq: int
+    at: str
+    source: SourceRead | None = None
+    order_id: str | None = None
+    agent: str | None = None
+    turn_id: str = ""
+    snapshot_id: str = ""
+    outcome: str = ""
+    reason: str | None = None
+    product_id: str = ""
+    action: str | None = None
+    quantity: str | None = None
+    used: UsedRead | None = None
+    price: str | None = None
+    notional: str | None = None
+    fee: str | None = None
+    slippage: str | None = None
+    latency_cost: str | None = None
+    realised: str | None = None
+    scraped: str | None = None
+    postings: list[PostingRead] = []
+    cash_after: str | None = None
+    position_after: str | None = None
+
+
+_decode = msgspec.json.Decoder(BookedRead).decode
+
+
+def read_booked(value: bytes, offset: int) -> BookedRead:
+    """An event as the books keep it.
+
+    Raises:
+        BrokenLog: The bytes are no such event.
+    """
+    try:
+        return _decode(value)
+    except msgspec.DecodeError as error:
+        raise BrokenLog(f"account.events@{offset} cannot be booked: {error}") from None
+
+
+def fits(amount: int, what: str) -> int:
+    """The amount, where a column of 64 bits holds it.
+
+    Raises:
+        BrokenLog: It does not.
+    """
+    if -INT64_MAX <= amount <= INT64_MAX:
+        return amount
+    raise BrokenLog(f"{what} has an amount of {amount}: the books hold 64 bits")
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware time."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def micros_of(text: str) -> int:
+    """Microseconds since 1970 of an ISO 8601 time."""
+    return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+
+
+def clean(text: str) -> str:
+    """The text as every database takes it: PostgreSQL holds no NUL."""
+    return text.replace("\0", "�") if "\0" in text else text

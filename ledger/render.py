@@ -1,0 +1,111 @@
+"""A sheet as text for people, JSON, CSV or Parquet. Amounts are decimal text, never a float.
+
+In Parquet an amount is `decimal128(38, 8)` and a time a timestamp; the file holds what the books
+hold, to the last digit.
+"""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from arena.money import from_units, units_text
+from ledger.batch import Value
+from ledger.statements import Kind, Sheet
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DECIMAL_DIGITS, DECIMALS = 38, 8
+
+
+def moment(micros: int) -> datetime:
+    """The time of microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
+def cell(value: Value, kind: Kind) -> str:
+    """A value as it is read."""
+    if value is None:
+        return ""
+    if kind == "amount":
+        return units_text(int(value))
+    if kind == "time":
+        return moment(int(value)).isoformat().replace("+00:00", "Z")
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def cells(sheet: Sheet, *, grouped: bool = False) -> list[list[str]]:
+    """All rows as they are read; `grouped` puts commas between thousands."""
+    kinds = [kind for _, kind in sheet.columns]
+    return [
+        [
+            thousands(text) if grouped and kind == "amount" else text
+            for value, kind in zip(row, kinds, strict=True)
+            for text in (cell(value, kind),)
+        ]
+        for row in sheet.rows
+    ]
+
+
+def thousands(text: str) -> str:
+    """A decimal text with commas between thousands: "-1234.5" is "-1,234.5"."""
+    sign = "-" if text.startswith("-") else ""
+    number, point, decimals = text.removeprefix("-").partition(".")
+    return f"{sign}{int(number):,}{point}{decimals}" if number else text
+
+
+def as_json(sheet: Sheet) -> str:
+    """The rows as a list of objects; amounts are text, counts numbers, an absent value null."""
+    names = [name for name, _ in sheet.columns]
+    kinds = [kind for _, kind in sheet.columns]
+    rows = [
+        {
+            name: None if value is None else value if kind == "count" else cell(value, kind)
+            for name, kind, value in zip(names, kinds, row, strict=True)
+        }
+        for row in sheet.rows
+    ]
+    return json.dumps({"sheet": sheet.name, "rows": rows, "remarks": sheet.remarks}, indent=2)
+
+
+def as_csv(sheet: Sheet) -> str:
+    """The rows with a heading line (RFC 4180)."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([name for name, _ in sheet.columns])
+    writer.writerows(cells(sheet))
+    return out.getvalue()
+
+
+def write_parquet(sheet: Sheet, path: Path) -> None:
+    """One file of one row group."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {
+        "text": pa.string(),
+        "amount": pa.decimal128(DECIMAL_DIGITS, DECIMALS),
+        "count": pa.int64(),
+        "time": pa.timestamp("us", tz="UTC"),
+    }
+    names = [pa.field(name, types[kind]) for name, kind in sheet.columns]
+    columns = [
+        [_typed(row[place], kind) for row in sheet.rows]
+        for place, (_, kind) in enumerate(sheet.columns)
+    ]
+    table = pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, names, strict=True)],
+        schema=pa.schema(names),
+    )
+    pq.write_table(table, path, compression="zstd")
+
+
+def _typed(value: Value, kind: Kind) -> str | int | Decimal | datetime | None:
+    if value is None or kind == "count":
+        return value if not isinstance(value, bytes) else value.hex()
+    if kind == "amount":
+        return from_units(int(value))
+    if kind == "time":
+        return moment(int(value))
+    return cell(value, kind)

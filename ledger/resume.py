@@ -1,0 +1,136 @@
+"""Takes the fold up again where the books stand, held against the log.
+
+The books note the digest of the chain at the last event they hold. The log must still give that
+digest at that place; where it does not, the process stops. Nothing is folded twice but what came
+since the fold was kept last.
+"""
+
+import asyncio
+import contextlib
+
+from arena.account_log import decode_event
+from arena.accounts import Shard, chain
+from arena.bus.base import LogReader, Record, Start
+from arena.checkpoint import is_head_of
+from arena.errors import BrokenLog
+from arena.node import Node
+from ledger.batch import Place
+from ledger.posting import EVENTS, KINDS, place_of
+
+STALL_S = 20.0
+READ_MAX = 100
+REMEDY = (
+    "these books were kept of another log, or the log was changed: compare it with an export, or"
+    " give this arena books of its own"
+)
+
+
+async def resume_shard(node: Node, number: int, place: Place, kept: Shard | None) -> Shard:
+    """The fold of a shard up to where the books stand.
+
+    Args:
+        node: Connected.
+        number: The partition of `account.events`.
+        place: What the books say of it.
+        kept: The fold as it was kept last, where there is one.
+
+    Raises:
+        BrokenLog: The log does not follow.
+    """
+    start = Start(offsets={(EVENTS, number): 0})
+    reader = await node.bus.partition_reader(EVENTS, number, start)
+    try:
+        end = (await reader.end_offsets())[EVENTS, number]
+        if end < place.next_offset:
+            raise BrokenLog(
+                f"{EVENTS}[{number}] ends at {end}, the books stand at {place.next_offset}",
+                remedy=REMEDY,
+            )
+        await _check_head(reader, number, place)
+        shard = kept if kept and await _fits(reader, number, place, kept) else Shard()
+        await fold_to(reader, number, shard, place.next_offset)
+    finally:
+        await reader.close()
+    if place_of(shard) != place:
+        raise BrokenLog(
+            f"{EVENTS}[{number}] folds to {place_of(shard)}, the books stand at {place}",
+            remedy=REMEDY,
+        )
+    return shard
+
+
+async def fold_to(reader: LogReader, number: int, shard: Shard, offset: int) -> None:
+    """Fold a shard on until everything before an offset was read.
+
+    Raises:
+        BrokenLog: Nothing comes, or what comes cannot stand in a sound log.
+    """
+    reader.seek(EVENTS, number, shard.next_offset)
+    while shard.next_offset < offset:
+        for record in await _read(reader, number, READ_MAX):
+            if record.offset < offset:
+                fold(shard, record)
+
+
+def fold(shard: Shard, record: Record) -> None:
+    """Fold one record of `account.events`.
+
+    Raises:
+        BrokenLog: It cannot stand in a sound log at this place.
+    """
+    if record.value is None:
+        raise BrokenLog(f"{EVENTS}[{record.partition}]@{record.offset} has no value")
+    shard.apply(kind_of(record), record.value, record.offset)
+
+
+def kind_of(record: Record) -> str:
+    """What the `type` header says."""
+    kind = record.headers.get("type", b"")
+    return KINDS.get(kind) or kind.decode("utf-8", "replace")
+
+
+async def _check_head(reader: LogReader, number: int, place: Place) -> None:
+    if place.head_offset < 0:
+        return
+    record = await _record_at(reader, number, place.head_offset)
+    value = record.value or b""
+    event = decode_event(kind_of(record), value, record.offset)
+    if chain(event.prev, value) != place.head:
+        raise BrokenLog(
+            f"{EVENTS}[{number}]@{place.head_offset} is not the event in the books: the digest"
+            f" there is {place.head[:12]}, the log gives {chain(event.prev, value)[:12]}",
+            remedy=REMEDY,
+        )
+
+
+async def _fits(reader: LogReader, number: int, place: Place, kept: Shard) -> bool:
+    if kept.next_offset > place.next_offset:
+        return False
+    if kept.head_offset < 0:
+        return True
+    record = await _record_at(reader, number, kept.head_offset)
+    return is_head_of(kept, kind_of(record), record.value or b"", record.offset)
+
+
+async def _record_at(reader: LogReader, number: int, offset: int) -> Record:
+    reader.seek(EVENTS, number, offset)
+    return (await _read(reader, number, 1))[0]
+
+
+async def _read(reader: LogReader, number: int, max_records: int) -> list[Record]:
+    """At least one record.
+
+    Raises:
+        BrokenLog: None comes.
+    """
+    records: list[Record] = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STALL_S):
+            while not records:
+                records = await reader.read(timeout_s=0.5, max_records=max_records)
+    if not records:
+        raise BrokenLog(
+            f"{EVENTS}[{number}] gives nothing for {STALL_S:.0f} s",
+            remedy="compare the log with an export",
+        )
+    return records

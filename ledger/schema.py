@@ -1,0 +1,231 @@
+"""The tables of the books, the same on SQLite and PostgreSQL.
+
+Amounts are whole units of 10^-8 in 64 bits (INTEGER on SQLite, BIGINT on PostgreSQL): one posting,
+price or balance of an agent holds up to 92 billion of a unit, and whatever does not fit is refused
+before it is written. Sums over many rows may need more: PostgreSQL sums BIGINT into NUMERIC, and on
+SQLite they are taken in two halves (`ledger.statements`). Candles keep the venue's own digits:
+NUMERIC on PostgreSQL, decimal text on SQLite, because a volume may be any number. No column is a
+floating one. Times are microseconds since 1970, UTC.
+
+Rows of these tables are only ever added; triggers refuse anything else. What
+moves on is `progress` and `folds`: how far the topics are in the books.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.schema import SchemaItem
+
+BIG = BigInteger().with_variant(Integer(), "sqlite")
+SMALL = SmallInteger().with_variant(Integer(), "sqlite")
+DIGITS = Numeric().with_variant(Text(), "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _table(name: str, *parts: SchemaItem, rowid: bool = False) -> Table:
+    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_with_rowid=rowid)
+
+
+def _texts(*names: str) -> list[Column[str]]:
+    return [Column(name, Text, nullable=False) for name in names]
+
+
+def _bigs(*names: str) -> list[Column[int]]:
+    return [Column(name, BIG, nullable=False) for name in names]
+
+
+def _place(*names: str) -> list[SchemaItem]:
+    """A place in a topic as the key of a row."""
+    return [
+        Column(names[0], Integer, nullable=False),
+        Column(names[1], BIG, nullable=False),
+        PrimaryKeyConstraint(*names),
+    ]
+
+
+def _of_journal() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["shard", "log_offset"],
+        ["journal.shard", "journal.log_offset"],
+        deferrable=True,
+        initially="DEFERRED",
+    )
+
+
+accounts = _table(
+    "accounts",
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    *_texts("name", "unit", "kind"),
+    Column("agent", Text),
+    UniqueConstraint("name", "unit"),
+    rowid=True,
+)
+"""What can hold an amount: a name and a unit. `kind` is the last part of the name; `agent` is whose
+account it is, NULL for the house's."""
+
+journal = _table(
+    "journal",
+    *_place("shard", "log_offset"),
+    *_texts("kind"),
+    *_bigs("epoch", "seq"),
+    Column("order_id", Text),
+    Column("agent", Text),
+    Column("reason", Text),
+    Column("command_offset", BIG),
+    Column("legs", SMALL, nullable=False),
+    *_bigs("at_us"),
+    Column("head", LargeBinary, nullable=False),
+    UniqueConstraint("shard", "log_offset", "legs"),
+    CheckConstraint("legs >= 0", name="legs"),
+    CheckConstraint("length(head) = 32", name="head"),
+)
+"""One row per event of `account.events` that counted: epoch, opened, filled or rejected. `legs` is
+how many entries it has; `head` the chain's SHA-256 behind it."""
+
+entries = _table(
+    "entries",
+    Column("shard", Integer, nullable=False),
+    Column("log_offset", BIG, nullable=False),
+    Column("leg", SMALL, nullable=False),
+    Column("legs", SMALL, nullable=False),
+    Column("account_id", Integer, ForeignKey("accounts.account_id"), nullable=False),
+    Column("amount", BIG, nullable=False),
+    PrimaryKeyConstraint("shard", "log_offset", "leg"),
+    ForeignKeyConstraint(
+        ["shard", "log_offset", "legs"],
+        ["journal.shard", "journal.log_offset", "journal.legs"],
+        deferrable=True,
+        initially="DEFERRED",
+    ),
+    CheckConstraint("leg >= 0 AND leg < legs", name="leg"),
+)
+"""One leg of a journal row. The keys leave each journal exactly `legs` places, so a row that is
+complete can get no further entry, in this transaction or a later one."""
+
+fills = _table(
+    "fills",
+    *_place("shard", "log_offset"),
+    *_texts("order_id", "agent", "turn_id", "snapshot_id", "product_id", "action"),
+    *_bigs("quantity", "price", "notional", "fee", "slippage", "latency_cost"),
+    Column("realised", BIG),
+    *_bigs("scraped", "cash_after", "position_after"),
+    Column("ticker_partition", Integer, nullable=False),
+    *_bigs("ticker_offset", "priced_at_us", "at_us"),
+    _of_journal(),
+)
+"""One row per filled order. `realised` is NULL for a buy; `scraped` is what was set aside."""
+
+positions = _table(
+    "positions",
+    *_place("shard", "log_offset"),
+    *_texts("agent", "product_id"),
+    *_bigs("quantity", "cost", "entry_ms"),
+    _of_journal(),
+)
+"""What an agent held of a product after each fill; the newest row is what it holds."""
+
+equity_snapshots = _table(
+    "equity_snapshots",
+    *_texts("snapshot_id", "agent", "venue"),
+    *_bigs("as_of_us", "log_offset", "cash", "equity"),
+    PrimaryKeyConstraint("snapshot_id", "agent"),
+)
+"""Each account marked at the bids of each snapshot, as the books stood at `log_offset`."""
+
+llm_usage = _table(
+    "llm_usage",
+    *_place("part", "record_offset"),
+    *_texts("call_id", "agent", "turn_id", "node", "model", "outcome", "request_sha256"),
+    Column("round", Integer, nullable=False),
+    Column("scripted", SMALL, nullable=False),
+    Column("replayed", SMALL, nullable=False),
+    *_bigs("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens"),
+    Column("cost", BIG),
+    Column("attempts", Integer, nullable=False),
+    *_bigs("latency_us", "started_at_us", "ended_at_us"),
+)
+"""One row per record of `llm.calls`. `cost` is USD, half to even at 10^-8; NULL where unknown."""
+
+agent_logs = _table(
+    "agent_logs",
+    *_place("part", "record_offset"),
+    *_texts("turn_id", "agent", "strategy", "node", "model", "snapshot_id", "outcome"),
+    *_texts("prompt_sha256", "error", "final_text", "memory"),
+    Column("skipped_snapshots", Integer, nullable=False),
+    *_bigs("as_of_us", "started_at_us", "ended_at_us"),
+)
+"""One row per `Turn` of `agent.turns`."""
+
+candles = _table(
+    "candles",
+    *_texts("venue", "product_id"),
+    Column("granularity_s", Integer, nullable=False),
+    *_bigs("start_us"),
+    *(Column(name, DIGITS, nullable=False) for name in ("open", "high", "low", "close", "volume")),
+    PrimaryKeyConstraint("venue", "product_id", "granularity_s", "start_us"),
+)
+"""Every closed candle that a snapshot showed, once."""
+
+progress = _table(
+    "progress",
+    Column("topic", Text, nullable=False),
+    Column("part", Integer, nullable=False),
+    *_bigs("next_offset"),
+    Column("head_offset", BIG, nullable=False),
+    Column("head", Text, nullable=False),
+    PrimaryKeyConstraint("topic", "part"),
+)
+"""How far each partition is in the books. For `account.events`: the last event that counted, and
+the chain's digest there; -1 and "" for other topics."""
+
+folds = _table(
+    "folds",
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("next_offset", BIG, nullable=False),
+    Column("packed", LargeBinary, nullable=False),
+    rowid=True,
+)
+"""The fold of a shard as `arena.checkpoint` packs it, a saving for the next start."""
+
+Index(None, journal.c.order_id)
+Index(None, fills.c.agent)
+Index(None, entries.c.account_id)
+
+APPEND_ONLY = (
+    accounts,
+    entries,
+    journal,
+    fills,
+    positions,
+    equity_snapshots,
+    llm_usage,
+    agent_logs,
+    candles,
+)
+"""The tables whose rows are never changed, in the order they are written."""
+
+FIRST_WINS = (candles, equity_snapshots)
+"""Of those: a row that is there already is passed over, because two snapshots may say the same."""

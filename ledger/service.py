@@ -1,0 +1,188 @@
+"""The work of `arena ledger run`: keep the books, and never lose a record on the way.
+
+Reads `account.events`, `market.snapshots`, `agent.turns` and `llm.calls`; writes the database, in
+one transaction per batch: rows and the place in the topics together. A second process stands by. A
+database that is full or gone is waited for, and the heartbeat says so.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+from arena import topics
+from arena.bus.base import Start
+from arena.checkpoint import pack_shard
+from arena.errors import Fenced
+from arena.node import Node
+from ledger.batch import Batch, Part, Place
+from ledger.database import Database
+from ledger.errors import BooksGone
+from ledger.lock import WriterLock
+from ledger.merge import Merged
+from ledger.posting import EVENTS, Poster
+from ledger.projector import Projector
+from ledger.resume import resume_shard
+from ledger.writer import Writer
+
+SIDE = (topics.SNAPSHOTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
+TOPICS = (topics.EVENTS, topics.SNAPSHOTS, topics.TURNS, topics.LLM_CALLS)
+READ_TIMEOUT_S = 0.5
+BATCH_MAX = 2_000
+STANDBY_POLL_S = 1.0
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.2, 10.0
+EVENTS_PER_FOLD = 50_000
+"""So many events are folded again at most at a start."""
+Result = TypeVar("Result")
+
+
+class Ledger:
+    """One process that keeps the books of one arena.
+
+    Attributes:
+        node: Connected.
+        database: The books.
+    """
+
+    def __init__(self, node: Node, database: Database) -> None:
+        """Touch nothing yet."""
+        self.node = node
+        self.database = database
+        self._lock = WriterLock(database)
+        self._writer = Writer(database)
+        self._kept: dict[int, int] = {}
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        node = self.node
+        node.details["books"] = str(self.database.place)
+        await node.bus.ensure_topics(TOPICS)
+        try:
+            await self.patiently(self.database.upgrade)
+            await self._stand_by()
+            projector = await self._resume()
+            node.status = "running"
+            async with self.stream(projector) as stream:
+                while True:
+                    await self.step(projector, stream)
+        finally:
+            self._lock.release()
+            self.database.close()
+
+    async def step(self, projector: Projector, stream: Merged) -> int:
+        """Read what is there and book it; how many records."""
+        records = await stream.read(timeout_s=READ_TIMEOUT_S, max_records=BATCH_MAX)
+        if not records:
+            self.node.gauges["lag"] = await stream.lag(EVENTS)
+            return 0
+        began = self.node.clock.monotonic()
+        batch = projector.batch(records)
+        for record, error in projector.unread:
+            await self.node.dead_letter(record, error)
+        projector.unread.clear()
+        self._keep_folds(projector.poster, batch)
+        await self.patiently(lambda: self._write(batch))
+        self._count(projector.poster, batch, self.node.clock.monotonic() - began)
+        self.node.gauges["lag"] = await stream.lag(EVENTS)
+        return len(records)
+
+    async def patiently(self, work: Callable[[], Result]) -> Result:
+        """Do work on the database aside, again and again while the database is gone or full."""
+        node, pause_s = self.node, BACKOFF_FIRST_S
+        while True:
+            try:
+                done = await asyncio.to_thread(work)
+            except BooksGone as error:
+                node.counters["database_failures"] += 1
+                node.details["waiting"] = str(error)
+                node.log.warning("database gone", error=str(error), again_in_s=pause_s)
+                await node.beat()
+                await node.clock.sleep(pause_s)
+                pause_s = min(BACKOFF_MAX_S, pause_s * 2)
+                continue
+            if node.details.pop("waiting", None) is not None:
+                node.log.info("database back")
+                await node.beat()
+            return done
+
+    @asynccontextmanager
+    async def stream(self, projector: Projector) -> AsyncIterator[Merged]:
+        """All topics, each from where the books stand."""
+        bus = self.node.bus
+        readers = {}
+        try:
+            begin = {(EVENTS, n): s.next_offset for n, s in projector.poster.shards.items()}
+            for shard in range(await bus.partitions(EVENTS)):
+                begin.setdefault((EVENTS, shard), 0)
+            readers[EVENTS] = await bus.log_reader(EVENTS, start=Start(offsets=begin))
+            for topic in SIDE:
+                reader = readers[topic] = await bus.log_reader(topic)
+                for part in range(await bus.partitions(topic)):
+                    place = projector.places.get((topic, part))
+                    if place is not None and place.next_offset > reader.position(topic, part):
+                        reader.seek(topic, part, place.next_offset)
+            merged = Merged(readers)
+        except BaseException:
+            for reader in readers.values():
+                await reader.close()
+            raise
+        try:
+            yield merged
+        finally:
+            with contextlib.suppress(asyncio.CancelledError):
+                await merged.close()
+
+    async def _stand_by(self) -> None:
+        while not await self.patiently(self._lock.take):
+            if self.node.status != "standby":
+                self.node.log.info("stands by", books=str(self.database.place))
+                self.node.status = "standby"
+                await self.node.beat()
+            await self.node.clock.sleep(STANDBY_POLL_S)
+
+    async def _resume(self) -> Projector:
+        places: dict[Part, Place] = await self.patiently(self._writer.progress)
+        accounts = await self.patiently(self._writer.accounts)
+        shards = {}
+        for (topic, number), place in places.items():
+            if topic == EVENTS:
+                kept = await self.patiently(partial(self._writer.fold, number))
+                shards[number] = await resume_shard(self.node, number, place, kept)
+                self._kept[number] = kept.next_offset if kept else 0
+        return Projector(Poster(shards, accounts), places)
+
+    def _write(self, batch: Batch) -> None:
+        if not self._lock.take():
+            raise Fenced(f"another process keeps the books at {self.database.place}")
+        self._writer.write(batch)
+
+    def _keep_folds(self, poster: Poster, batch: Batch) -> None:
+        for number, shard in poster.shards.items():
+            if shard.next_offset - self._kept.get(number, 0) < EVENTS_PER_FOLD:
+                continue
+            self._kept[number] = shard.next_offset
+            try:
+                batch.folds[number] = shard.next_offset, pack_shard(shard)
+            except OverflowError as error:
+                self.node.log.warning("fold not kept", shard=number, why=str(error))
+
+    def _count(self, poster: Poster, batch: Batch, took_s: float) -> None:
+        node = self.node
+        node.counters["records"] += batch.records
+        node.counters["events"] = poster.events
+        node.counters["postings"] = poster.postings
+        node.counters["ignored"] = poster.ignored
+        node.log.info(
+            "booked",
+            records=batch.records,
+            places={f"{t}[{p}]": place.next_offset for (t, p), place in batch.after.items()},
+            outcome="ok",
+            duration_ms=round(took_s * 1000, 1),
+        )
+
+
+async def serve_ledger(node: Node, database: Database) -> None:
+    """Keep the books until cancelled."""
+    await Ledger(node, database).run()

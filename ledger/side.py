@@ -1,0 +1,133 @@
+"""Snapshots, turns and model calls as rows of the books. Pure."""
+
+from collections.abc import Mapping
+
+from arena.accounts import Account, Shard
+from arena.bus.base import Record
+from arena.messages import CandleWindow, LlmCall, MarketSnapshot, Message, Turn
+from arena.money import decimal_text, round_to_units
+from ledger import schema
+from ledger.batch import Batch, Row
+from ledger.records import INT64_MAX, clean, micros
+
+US_PER_MS = 1_000
+
+
+class SideRows:
+    """What the last snapshot showed, so that the same candles are not offered again each minute.
+
+    Attributes:
+        seen: (venue, product, granularity in seconds) -> starts of its last window's candles.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was seen."""
+        self.seen: dict[tuple[str, str, int], frozenset[int]] = {}
+
+    def add(
+        self, record: Record, message: Message, shards: Mapping[int, Shard], batch: Batch
+    ) -> None:
+        """Add what a message comes to; other messages of the topics come to nothing.
+
+        Args:
+            record: Where it stood.
+            message: What it says.
+            shards: The accounts as they stand now.
+            batch: Where the rows go.
+        """
+        match message:
+            case MarketSnapshot():
+                self._snapshot(message, shards, batch)
+            case LlmCall():
+                batch.rows[schema.llm_usage].append(usage_row(record, message))
+            case Turn():
+                batch.rows[schema.agent_logs].append(turn_row(record, message))
+
+    def _snapshot(
+        self, snapshot: MarketSnapshot, shards: Mapping[int, Shard], batch: Batch
+    ) -> None:
+        for view in snapshot.products:
+            for window in view.windows.values():
+                self._candles(snapshot.venue, view.product_id, window, batch)
+        bids = {
+            view.product_id: round_to_units(view.ticker.best_bid)
+            for view in snapshot.products
+            if view.ticker is not None
+        }
+        for shard in shards.values():
+            for agent, account in shard.accounts.items():
+                row = equity_row(snapshot, agent, account, bids, shard.next_offset)
+                batch.rows[schema.equity_snapshots].append(row)
+
+    def _candles(self, venue: str, product_id: str, window: CandleWindow, batch: Batch) -> None:
+        key = (venue, product_id, window.granularity_s)
+        seen = self.seen.get(key, frozenset())
+        starts = [micros(candle.start) for candle in window.candles]
+        for start_us, candle in zip(starts, window.candles, strict=True):
+            if start_us in seen:
+                continue
+            digits = (candle.open, candle.high, candle.low, candle.close, candle.volume)
+            batch.rows[schema.candles].append(
+                (
+                    clean(venue),
+                    clean(product_id),
+                    window.granularity_s,
+                    start_us,
+                    *map(decimal_text, digits),
+                )
+            )
+        self.seen[key] = frozenset(starts)
+
+
+def equity_row(
+    snapshot: MarketSnapshot, agent: str, account: Account, bids: dict[str, int], offset: int
+) -> Row:
+    """An account marked at the bids of a snapshot; `offset` is how far the log was folded."""
+    return (
+        clean(snapshot.snapshot_id),
+        clean(agent),
+        clean(snapshot.venue),
+        micros(snapshot.as_of),
+        offset,
+        account.cash,
+        max(-INT64_MAX, min(INT64_MAX, account.equity(bids))),
+    )
+
+
+def usage_row(record: Record, call: LlmCall) -> Row:
+    """A model call."""
+    usage = call.usage
+    texts = (call.call_id, call.agent, call.turn_id, call.node, call.model, call.outcome)
+    return (
+        record.partition,
+        record.offset,
+        *map(clean, texts),
+        clean(call.request_sha256),
+        call.round,
+        int(call.scripted),
+        int(call.replayed),
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.reasoning_tokens,
+        usage.cached_tokens,
+        None if usage.cost_usd is None else round_to_units(usage.cost_usd),
+        call.attempts,
+        round(call.latency_ms * US_PER_MS),
+        micros(call.started_at),
+        micros(call.ended_at),
+    )
+
+
+def turn_row(record: Record, turn: Turn) -> Row:
+    """A turn: what was decided on which snapshot, in the agent's own words."""
+    texts = (turn.turn_id, turn.agent, turn.strategy, turn.node, turn.model, turn.snapshot_id)
+    words = (turn.outcome, turn.prompt_sha256, turn.error, turn.final_text, turn.memory)
+    return (
+        record.partition,
+        record.offset,
+        *map(clean, (*texts, *words)),
+        turn.skipped_snapshots,
+        micros(turn.as_of),
+        micros(turn.started_at),
+        micros(turn.ended_at),
+    )

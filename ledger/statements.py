@@ -1,0 +1,273 @@
+"""What the books say, as sheets: balances, journal, trial balance, an agent's statement, fills.
+
+Reads the database alone. Amounts are whole units of 10^-8 until they are shown. A sum is taken in
+two halves, whole units and the rest, because one of SQLite has 64 bits and refuses to go beyond.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, Select, func, select
+
+from arena.money import SCALE
+from ledger.batch import Value
+from ledger.schema import accounts, entries, fills, journal
+
+Kind = Literal["text", "amount", "count", "time"]
+USD = "USD"
+DEBIT, CREDIT = "debit", "credit"
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table as it came out of the books.
+
+    Attributes:
+        name: What it is.
+        columns: Name and kind of each; amounts are units of 10^-8, times microseconds since 1970.
+        rows: In those columns' order.
+        remarks: Lines below it, for people.
+    """
+
+    name: str
+    columns: tuple[tuple[str, Kind], ...]
+    rows: list[tuple[Value, ...]]
+    remarks: list[str] = field(default_factory=list)
+
+
+def halves(amount: ColumnElement[int]) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """Two sums that make one without an overflow: `whole` puts them together."""
+    return func.sum(amount // SCALE), func.sum(amount % SCALE)
+
+
+def whole(units: int, rest: int) -> int:
+    """The sum of its two halves."""
+    total: int = int(units or 0) * SCALE + int(rest or 0)
+    return total
+
+
+def balances(connection: Connection) -> dict[tuple[str, str], int]:
+    """(account, unit) -> balance, of every account that was ever posted to."""
+    totals = (
+        select(entries.c.account_id, *(h.label(n) for h, n in zip(_sums(), "ab", strict=True)))
+        .group_by(entries.c.account_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(accounts.c.name, accounts.c.unit, totals.c.a, totals.c.b).join(
+            totals, totals.c.account_id == accounts.c.account_id
+        )
+    )
+    return {(name, unit): whole(a, b) for name, unit, a, b in rows}
+
+
+def balance_sheet(connection: Connection) -> Sheet:
+    """Every account with its balance."""
+    columns: tuple[tuple[str, Kind], ...] = (
+        ("account", "text"),
+        ("kind", "text"),
+        ("agent", "text"),
+        ("unit", "text"),
+        ("balance", "amount"),
+    )
+    known = {(r.name, r.unit): r for r in connection.execute(select(accounts))}
+    rows: list[tuple[Value, ...]] = [
+        (name, known[name, unit].kind, known[name, unit].agent or "", unit, amount)
+        for (name, unit), amount in sorted(balances(connection).items())
+    ]
+    return Sheet("balances", columns, rows)
+
+
+def trial_balance(connection: Connection) -> tuple[Sheet, bool]:
+    """Every balance as a debit or a credit, totals per unit, and whether all is in balance.
+
+    Not only the totals: each journal row must have all its entries, and those sum to zero.
+    """
+    found = sorted(
+        balances(connection).items(), key=lambda item: (item[0][1] != USD, *item[0][::-1])
+    )
+    rows: list[tuple[Value, ...]] = []
+    totals: dict[str, list[int]] = {}
+    for (name, unit), amount in found:
+        rows.append((unit, name, max(amount, 0), max(-amount, 0)))
+        total = totals.setdefault(unit, [0, 0])
+        total[0] += max(amount, 0)
+        total[1] += max(-amount, 0)
+    rows += [(unit, "TOTAL", debit, credit) for unit, (debit, credit) in totals.items()]
+    wrong = unbalanced(connection)
+    journals = connection.execute(select(func.count()).select_from(journal)).scalar_one()
+    remarks = [f"{unit}: debits and credits differ" for unit, (d, c) in totals.items() if d != c]
+    remarks += [f"account.events[{s}]@{o}: {why}" for s, o, why in wrong]
+    balanced = not remarks
+    remarks.append(
+        f"{journals:,} journal rows, {len(totals)} units: "
+        + ("every unit sums to zero" if balanced else "OUT OF BALANCE")
+    )
+    columns: tuple[tuple[str, Kind], ...] = (
+        ("unit", "text"),
+        ("account", "text"),
+        (DEBIT, "amount"),
+        (CREDIT, "amount"),
+    )
+    return Sheet("trial-balance", columns, rows, remarks), balanced
+
+
+def unbalanced(connection: Connection, limit: int = 20) -> list[tuple[int, int, str]]:
+    """Journal rows that lack entries or do not sum to zero: shard, offset and what is wrong."""
+    place = (entries.c.shard, entries.c.log_offset)
+    high, low = _sums()
+    sums = connection.execute(
+        select(*place, accounts.c.unit, high, low)
+        .join(accounts, accounts.c.account_id == entries.c.account_id)
+        .group_by(*place, accounts.c.unit)
+        .having(high * SCALE + low != 0)
+        .limit(limit)
+    )
+    wrong = [(s, o, f"{unit} sums to {whole(a, b)} of 10^-8") for s, o, unit, a, b in sums]
+    counted = select(*place, func.count().label("legs")).group_by(*place).subquery()
+    lacking = connection.execute(
+        select(journal.c.shard, journal.c.log_offset, journal.c.legs, counted.c.legs)
+        .outerjoin(
+            counted,
+            (counted.c.shard == journal.c.shard) & (counted.c.log_offset == journal.c.log_offset),
+        )
+        .where(journal.c.legs != func.coalesce(counted.c.legs, 0))
+        .limit(limit)
+    )
+    wrong += [(s, o, f"{has or 0} of {legs} entries are there") for s, o, legs, has in lacking]
+    return wrong[:limit]
+
+
+def journal_sheet(connection: Connection, limit: int | None = None) -> Sheet:
+    """The newest journal rows with their entries, oldest first."""
+    newest = _newest(select(journal.c.shard, journal.c.log_offset), journal.c, limit).subquery()
+    rows = connection.execute(
+        select(
+            journal.c.at_us,
+            journal.c.shard,
+            journal.c.log_offset,
+            journal.c.kind,
+            func.coalesce(journal.c.agent, ""),
+            func.coalesce(journal.c.order_id, ""),
+            func.coalesce(journal.c.reason, ""),
+            func.coalesce(accounts.c.name, ""),
+            func.coalesce(accounts.c.unit, ""),
+            entries.c.amount,
+        )
+        .join(
+            newest,
+            (newest.c.shard == journal.c.shard) & (newest.c.log_offset == journal.c.log_offset),
+        )
+        .outerjoin(
+            entries,
+            (entries.c.shard == journal.c.shard) & (entries.c.log_offset == journal.c.log_offset),
+        )
+        .outerjoin(accounts, accounts.c.account_id == entries.c.account_id)
+        .order_by(journal.c.shard, journal.c.log_offset, entries.c.leg)
+    )
+    columns: tuple[tuple[str, Kind], ...] = (
+        ("at", "time"),
+        ("shard", "count"),
+        ("offset", "count"),
+        ("kind", "text"),
+        ("agent", "text"),
+        ("order", "text"),
+        ("reason", "text"),
+        ("account", "text"),
+        ("unit", "text"),
+        ("amount", "amount"),
+    )
+    return Sheet("journal", columns, [tuple(row) for row in rows])
+
+
+def statement(connection: Connection, agent: str, limit: int | None = None) -> Sheet:
+    """What came into and went out of an agent's accounts, with the balance behind each."""
+    rows = connection.execute(
+        select(
+            journal.c.at_us,
+            journal.c.log_offset,
+            journal.c.kind,
+            func.coalesce(journal.c.order_id, ""),
+            accounts.c.kind,
+            accounts.c.unit,
+            entries.c.amount,
+        )
+        .select_from(entries)
+        .join(accounts, accounts.c.account_id == entries.c.account_id)
+        .join(
+            journal,
+            (entries.c.shard == journal.c.shard) & (entries.c.log_offset == journal.c.log_offset),
+        )
+        .where(accounts.c.agent == agent)
+        .order_by(journal.c.shard, journal.c.log_offset, entries.c.leg)
+    )
+    running: dict[tuple[str, str], int] = {}
+    lines: list[tuple[Value, ...]] = []
+    for *head, kind, unit, amount in rows:
+        running[kind, unit] = running.get((kind, unit), 0) + amount
+        lines.append((*head, kind, unit, amount, running[kind, unit]))
+    columns: tuple[tuple[str, Kind], ...] = (
+        ("at", "time"),
+        ("offset", "count"),
+        ("what", "text"),
+        ("order", "text"),
+        ("account", "text"),
+        ("unit", "text"),
+        ("amount", "amount"),
+        ("balance", "amount"),
+    )
+    return Sheet(f"statement of {agent}", columns, lines[-limit:] if limit else lines)
+
+
+FILL_KINDS: dict[str, Kind] = {
+    **dict.fromkeys(("shard", "log_offset", "ticker_partition", "ticker_offset"), "count"),
+    **dict.fromkeys(("quantity", "price", "notional", "fee", "slippage"), "amount"),
+    **dict.fromkeys(("latency_cost", "realised", "scraped"), "amount"),
+    **dict.fromkeys(("cash_after", "position_after"), "amount"),
+    **dict.fromkeys(("priced_at_us", "at_us"), "time"),
+}
+FILLS_SHOWN = (
+    "at_us",
+    "log_offset",
+    "agent",
+    "product_id",
+    "action",
+    "quantity",
+    "price",
+    "fee",
+    "slippage",
+    "realised",
+    "scraped",
+    "cash_after",
+)
+
+
+def fills_sheet(
+    connection: Connection,
+    agent: str | None = None,
+    limit: int | None = None,
+    names: Iterable[str] | None = None,
+) -> Sheet:
+    """The newest fills, oldest first."""
+    shown = tuple(names or fills.c.keys())
+    query = select(fills)
+    if agent is not None:
+        query = query.where(fills.c.agent == agent)
+    newest = _newest(query, fills.c, limit).subquery()
+    rows = connection.execute(
+        select(*(newest.c[name] for name in shown)).order_by(newest.c.shard, newest.c.log_offset)
+    )
+    columns = tuple((name.removesuffix("_us"), FILL_KINDS.get(name, "text")) for name in shown)
+    return Sheet("fills", columns, [tuple(row) for row in rows])
+
+
+# Any: the columns and rows of any of our tables.
+def _newest(query: Select[Any], columns: Any, limit: int | None) -> Select[Any]:
+    if limit is None:
+        return query
+    return query.order_by(columns.log_offset.desc(), columns.shard).limit(limit)
+
+
+def _sums() -> tuple[ColumnElement[int], ColumnElement[int]]:
+    return halves(entries.c.amount)

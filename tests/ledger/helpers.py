@@ -1,0 +1,134 @@
+"""Logs of many orders, books of both engines, and a ledger that runs in this process."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from arena import topics
+from arena.accounts import Shard
+from arena.bus.base import Bus
+from arena.clock import SystemClock
+from arena.money import decimal_text, from_units
+from arena.node import Node
+from arena.settings import Settings
+from ledger.database import Database
+from ledger.place import Place
+from ledger.service import Ledger
+from ledger.statements import balances
+from tests.arena.test_accounts import NOW, Log
+
+WAIT_S = 20.0
+EVENTS = topics.EVENTS.name
+
+
+def written_log(orders: int, seed: int = 1) -> Log:
+    """An account with buys, sells and refusals, a second owner and a zombie's records."""
+    rng = random.Random(seed)
+    log = Log()
+    log.claim("one")
+    log.open()
+    for number in range(orders):
+        grow(log, str(number), rng)
+        if number == orders // 2:
+            log.claim("two")
+            log.append(log.fill("zombie", "buy", "0.5", epoch=1, owner="one"))
+            log.claim("three", epoch=2)
+    return log
+
+
+def grow(log: Log, order_id: str, rng: random.Random) -> None:
+    """Append one decided order of any kind."""
+    held = log.shard.accounts["a"].positions.get("BTC-USD")
+    step = decimal_text(from_units(rng.randrange(1, 9_999)))
+    if held and rng.random() < 0.4:
+        log.append(log.fill(order_id, "sell", decimal_text(from_units(held.quantity))))
+    elif rng.random() < 0.8:
+        log.append(log.fill(order_id, "buy", step))
+    else:
+        log.append(log.reject(order_id))
+
+
+async def publish(bus: Bus, records: Iterable[tuple[str, bytes]]) -> None:
+    """Append records to `account.events`."""
+    acks = [
+        await bus.send_bytes(
+            EVENTS, value, key=b"a", partition=0, headers=(("type", kind.encode()),)
+        )
+        for kind, value in records
+    ]
+    await asyncio.gather(*acks)
+
+
+def new_node(bus: Bus, settings: Settings) -> Node:
+    """A node of a ledger."""
+    return Node("ledger", "test", settings, bus, SystemClock())
+
+
+@asynccontextmanager
+async def keeping(bus: Bus, settings: Settings, place: Place) -> AsyncIterator[Ledger]:
+    """A ledger that runs here; its failure is raised here."""
+    ledger = Ledger(new_node(bus, settings), Database(place))
+    body = asyncio.current_task()
+    assert body is not None
+    task = asyncio.create_task(ledger.run())
+    task.add_done_callback(lambda ended: None if ended.cancelled() else body.cancel())
+    try:
+        yield ledger
+    except asyncio.CancelledError:
+        if not task.done():
+            raise
+        body.uncancel()
+        task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def booked(place: Place, offset: int) -> None:
+    """Wait until the books stand behind an offset of `account.events`."""
+    async with asyncio.timeout(WAIT_S):
+        while next_offset(place) < offset:
+            await asyncio.sleep(0.02)
+
+
+def next_offset(place: Place) -> int:
+    """How far `account.events` is in the books; 0 where there are none."""
+    from ledger.errors import BooksGone
+    from ledger.writer import progress_of
+
+    database = Database(place, read_only=True)
+    try:
+        with database.reading() as connection:
+            found = progress_of(connection).get((EVENTS, 0))
+            return found.next_offset if found else 0
+    except BooksGone:
+        return 0
+    finally:
+        database.close()
+
+
+def fold_balances(shard: Shard) -> dict[tuple[str, str], int]:
+    """The balances that the fold knows: of every agent and of the house; none that is zero."""
+    found = dict(shard.house)
+    for agent, account in shard.accounts.items():
+        found[f"agent/{agent}/cash", "USD"] = account.cash
+        for product_id, held in account.positions.items():
+            found[f"agent/{agent}/position", product_id.split("-")[0]] = held.quantity
+    return {key: amount for key, amount in found.items() if amount}
+
+
+def book_balances(place: Place) -> dict[tuple[str, str], int]:
+    """The balances that the books hold; none that is zero."""
+    database = Database(place, read_only=True)
+    try:
+        with database.reading() as connection:
+            return {key: amount for key, amount in balances(connection).items() if amount}
+    finally:
+        database.close()
+
+
+def later(seconds: float) -> str:
+    """A time after the log's, ISO 8601."""
+    return (NOW + timedelta(seconds=seconds)).isoformat()
