@@ -258,6 +258,12 @@ class AgentRouter:
         seen = await self._market.read(cut_off.record)
         assert seen is not None, "a turn is begun on a snapshot only"
         self._node.counters["run_again"] += 1
+        self._node.log.info(
+            "turn run again",
+            agent=self.seat.agent,
+            snapshot_id=seen.snapshot.snapshot_id,
+            answers=len(cut_off.answers),
+        )
         self._turn = self._openings.open(cut_off.record, seen, 0, self._history)
         self._mail.put_before(cut_off.answers)
         await self._carry_out(self._turn.start(self._now(), again=True))

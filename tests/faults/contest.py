@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from arena import topics
 from arena.accounts import Shard
 from arena.bus.base import EARLIEST, Bus, Record
 from arena.bus.kafka import KafkaBus
-from arena.messages import ChatMessage, LlmCall, OrderDecided, Portfolio, Turn
+from arena.messages import ChatMessage, LlmCall, OrderDecided, Portfolio, Turn, TurnStarted
 from arena.settings import Settings
 
 AGENTS = {
@@ -68,6 +69,7 @@ class Contest:
         settings: Broker and a prefix that no other contest has.
         folder: For logs. snapshots: how many. together: all agents in one process.
         replies: Further flags of the chat node.
+        fault: Gives the `ARENA_FAULT` of a process by its name, at each start.
     """
 
     settings: Settings
@@ -75,7 +77,8 @@ class Contest:
     snapshots: int
     together: bool = True
     replies: tuple[str, ...] = ()
-    kills: Counter[str] = field(default_factory=Counter)
+    fault: Callable[[str], str] = lambda _: ""
+    ends: Counter[str] = field(default_factory=Counter)
     _living: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def commands(self) -> dict[str, list[str]]:
@@ -126,8 +129,7 @@ class Contest:
                 if name == "connector" and code == 0:
                     return
                 if code is not None:
-                    if code != -signal.SIGKILL:
-                        self.kills[f"{name} exit {code}"] += 1
+                    self.ends[f"{name} {'killed' if code == -signal.SIGKILL else code}"] += 1
                     self._start(name)
             assert time.monotonic() < until_s, f"the contest did not end\n{self._tail()}"
             await asyncio.sleep(POLL_S)
@@ -137,6 +139,7 @@ class Contest:
             "KAFKA_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers,
             "ARENA_PREFIX": self.settings.prefix,
             "ARENA_LOG_FORMAT": "json",
+            "ARENA_FAULT": self.fault(name),
         }
         command = [sys.executable, "-m", "arena", *self.commands()[name]]
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -145,7 +148,11 @@ class Contest:
     def kill(self, name: str) -> None:
         """SIGKILL one; the supervision starts it again."""
         self._living[name].kill()
-        self.kills[name] += 1
+
+    def run_again(self) -> int:
+        """How many turns were cut off by a kill and run again."""
+        logs = self.folder.glob("routers-*.log")
+        return sum(log.read_bytes().count(b'"turn run again"') for log in logs)
 
     def stop(self) -> None:
         """End all of them."""
@@ -163,21 +170,25 @@ class Contest:
 
 @dataclass
 class Trouble:
-    """Kills at moments that a plan and a delay choose.
+    """Kills amid turns.
 
     Attributes:
-        plan: (number of the snapshot, seconds behind it, who is killed then).
+        plan: (offset of a snapshot, seconds after the first turn on it was begun, who is killed).
     """
 
     plan: tuple[tuple[int, float, tuple[str, ...]], ...]
 
     async def make(self, contest: Contest, bus: Bus) -> None:
         """Kill as planned."""
-        reader = await bus.log_reader(topics.SNAPSHOTS.name, start=EARLIEST)
+        reader = await bus.log_reader(topics.TURNS.name, start=EARLIEST)
+        newest = -1
         try:
-            for number, delay_s, names in self.plan:
-                while reader.position(topics.SNAPSHOTS.name, 0) < number:
-                    await reader.read(timeout_s=0.2, max_records=1)
+            for offset, delay_s, names in self.plan:
+                while newest < offset:
+                    for record in await reader.read(timeout_s=0.2):
+                        turn = record.message()
+                        if isinstance(turn, TurnStarted):
+                            newest = max(newest, turn.snapshot_offset)
                 await asyncio.sleep(delay_s)
                 for name in names:
                     contest.kill(name)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 
 from arena import topics
 from arena.bus.base import Acked, Bus, LogReader
@@ -15,6 +16,7 @@ from arena.messages import (
     ChatRequest,
     Message,
     Pacing,
+    Rules,
     ToolCall,
     ToolResult,
     Turn,
@@ -27,7 +29,16 @@ from routers.fleet import serve_agents
 from routers.plan import Limits
 from routers.seat import Seat
 from routers.strategy import Strategy
-from tests.routers.builders import TRADER, offers, portfolio_value, reply, result, snapshot, trade
+from tests.routers.builders import (
+    TRADER,
+    WALL,
+    offers,
+    portfolio_value,
+    reply,
+    result,
+    snapshot,
+    trade,
+)
 
 DEADLINE_S = 20.0
 
@@ -125,6 +136,21 @@ class Company:
             assert time.monotonic() < deadline, f"{len(found)} of {count} turns in {DEADLINE_S} s"
             await asyncio.sleep(0.02)
         return found
+
+
+async def publish_rules(bus: Bus, pacing: Pacing = "lock-step") -> None:
+    """Put the rules of an arena on the roster."""
+    rules = Rules(
+        starting_cash_usd=Decimal(100_000),
+        fee_schedule="test",
+        fee_bps=Decimal(60),
+        slippage_bps=Decimal(2),
+        price_age_s_max=30,
+        collar_bps=Decimal(50),
+        pacing=pacing,
+        at=WALL,
+    )
+    await bus.append(topics.ROSTER.name, rules, key="rules")
 
 
 async def until(condition: Callable[[], object]) -> None:

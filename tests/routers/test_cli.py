@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from arena.errors import EXIT_USAGE, UsageError
-from routers.cli import split_agent
+from routers.cli import _limits, _seats, split_agent
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,21 @@ def test_help_ends_with_an_example_on_one_line(command: str) -> None:
     last = arena(command, "--help").stdout.rstrip().splitlines()[-1]
 
     assert last.strip().startswith(f"Example: arena {command} --")
+
+
+def test_a_seed_is_passed_to_the_model_and_lock_step_to_the_tools_time() -> None:
+    """The strategy's other settings stay; a tool may take as long as the decision."""
+    limits = _limits(rounds=4, decision_s=60, tool_s=10, pacing="lock-step")
+    plain, seeded = _seats(
+        [("a", "momentum", "n", None), ("b", "momentum", "n", 3)],
+        limits,
+        None,
+        "lock-step",
+        None,
+        None,
+    )
+
+    assert (None, 3) == (plain.strategy.sampling.seed, seeded.strategy.sampling.seed)
+    assert plain.strategy.sampling == seeded.strategy.sampling.model_copy(update={"seed": None})
+    assert (60, True) == (seeded.limits.tool_s, seeded.lock_step)
+    assert 10 == _limits(rounds=4, decision_s=60, tool_s=10, pacing="real-time").tool_s

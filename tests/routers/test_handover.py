@@ -1,9 +1,19 @@
 """Ownership that moves in the middle of a turn: no turn ends twice, none is lost needlessly."""
 
+import pytest
+
 from arena.bus.memory import MemoryBus
-from arena.messages import ChatReply, ChatRequest
-from tests.routers.builders import reply
-from tests.routers.company import Company, OtherConnection, playing, seat, trading_model, until
+from arena.messages import ChatReply, ChatRequest, Pacing
+from tests.routers.builders import reply, snapshot
+from tests.routers.company import (
+    Company,
+    OtherConnection,
+    playing,
+    publish_rules,
+    seat,
+    trading_model,
+    until,
+)
 
 
 def silent_model(_: ChatRequest) -> ChatReply | None:
@@ -84,3 +94,54 @@ async def test_the_account_is_handed_over_with_the_agent(
 
     assert [False, True, True, True] == ["## Your account" in p for p in prompts]
     assert 3 == prompts[3].count("bought 0.1 BTC-USD")
+
+
+@pytest.mark.parametrize("pacing", ["real-time", "lock-step"])
+async def test_a_restart_between_turns_is_seen_in_no_prompt(
+    memory_bus: MemoryBus, pacing: Pacing
+) -> None:
+    """Account and memory are those of the process before."""
+    undisturbed = MemoryBus()
+    await undisturbed.start()
+    prompts = []
+    for bus, lives in ((undisturbed, 1), (memory_bus, 3)):
+        async with Company(bus).working() as company:
+            await publish_rules(bus, "lock-step")
+            for life in range(lives):
+                async with playing(bus, seat(pacing=pacing)):
+                    for number in range(life * 3 // lives, (life + 1) * 3 // lives):
+                        await company.publish(number)
+                        await company.wait_for_turns(number + 1)
+            prompts.append([t.messages[1].content for t in await company.ended()])
+
+    assert prompts[0] == prompts[1]
+    assert "## Your account" in prompts[0][1]
+
+
+async def test_an_account_is_not_known_after_a_turn_that_was_cut_off(
+    memory_bus: MemoryBus,
+) -> None:
+    """An order of it may have been carried out: the agent has to look."""
+    gate: list[ChatRequest] = []
+
+    def silent_second(request: ChatRequest) -> ChatReply | None:
+        if request.snapshot_id == snapshot(1).snapshot_id:
+            gate.append(request)
+            return None
+        return trading_model(request)
+
+    doomed = await OtherConnection.to(memory_bus)
+    async with Company(memory_bus, silent_second).working() as company:
+        async with playing(doomed, seat()):
+            await company.publish(0)
+            await company.wait_for_turns(1)
+            await company.publish(1)
+            await until(lambda: gate)
+            doomed.die()
+        async with playing(memory_bus, seat()):
+            await company.wait_for_turns(2)
+            await company.publish(2)
+            turns = await company.wait_for_turns(3)
+
+    assert ["completed", "aborted", "completed"] == [t.outcome for t in turns]
+    assert "## Your account" not in turns[2].messages[1].content

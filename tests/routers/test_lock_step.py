@@ -1,7 +1,6 @@
 """An agent in lock-step: it begins at the first snapshot, and a turn cut off is run again."""
 
 import asyncio
-from decimal import Decimal
 
 import pytest
 
@@ -11,8 +10,6 @@ from arena.errors import DependencyMissing
 from arena.messages import (
     ChatReply,
     ChatRequest,
-    Pacing,
-    Rules,
     ToolCall,
     ToolResult,
     Turn,
@@ -24,25 +21,11 @@ from tests.routers.company import (
     OtherConnection,
     filling_tool,
     playing,
+    publish_rules,
     seat,
     trading_model,
     until,
 )
-
-
-async def publish_rules(bus: MemoryBus, pacing: Pacing = "lock-step") -> None:
-    """Put the rules of an arena on the roster."""
-    rules = Rules(
-        starting_cash_usd=Decimal(100_000),
-        fee_schedule="test",
-        fee_bps=Decimal(60),
-        slippage_bps=Decimal(2),
-        price_age_s_max=30,
-        collar_bps=Decimal(50),
-        pacing=pacing,
-        at=WALL,
-    )
-    await bus.append(topics.ROSTER.name, rules, key="rules")
 
 
 def looking_model(request: ChatRequest) -> ChatReply | None:

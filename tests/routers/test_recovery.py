@@ -75,3 +75,25 @@ async def test_a_record_that_is_no_message_is_buried(memory_bus: MemoryBus) -> N
 
     assert ["line 1"] == list(history.lines)
     assert 1 == node.counters["dead_letters"]
+
+
+async def test_a_whole_history_has_no_last_chunk(memory_bus: MemoryBus) -> None:
+    """In lock-step an agent remembers its turns, however many of others lie in between."""
+    other = neighbour_of("alpha")
+    await append(memory_bus, "alpha", started(1), ended(1))
+    filler = [started(n, other) for n in range(CHUNKS[-1])]
+    await append(memory_bus, other, *filler)
+    history = await read_history(node_on(memory_bus), "alpha", whole=True)
+
+    assert ["line 1"] == list(history.lines)
+
+
+async def test_turns_without_a_line_are_read_past(memory_bus: MemoryBus) -> None:
+    """The lines of a restarted agent are those it had, though a model failed in between."""
+    await append(memory_bus, "alpha", started(0), ended(0))
+    for number in range(1, CHUNKS[0]):
+        failed = ended(number).model_copy(update={"memory": "", "outcome": "failed"})
+        await append(memory_bus, "alpha", started(number), failed)
+    history = await read_history(node_on(memory_bus), "alpha")
+
+    assert ["line 0"] == list(history.lines)
