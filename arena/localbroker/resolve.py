@@ -49,7 +49,7 @@ def resolve_broker(
     addresses = (os.environ if environ is None else environ).get(BOOTSTRAP_VARIABLE, "").strip()
     state = local_state(home)
     if addresses:
-        security = (environ or os.environ).get(SECURITY_VARIABLE, "").strip() or PLAINTEXT
+        security = _security_of(addresses, state, os.environ if environ is None else environ)
         yield connect_external(addresses, state=state, security=security, progress=progress)
     elif state is not None and state.is_running() and answers(state.bootstrap, state.security):
         progress(Step("broker", f"already running on {state.bootstrap}", finished=True))
@@ -112,6 +112,14 @@ def answers(addresses: str, security: str) -> bool:
         return any(ask(address) is not None for address in addresses.split(","))
     tls = security.endswith("SSL")
     return any(serves(*split(address), tls=tls) for address in addresses.split(","))
+
+
+def _security_of(addresses: str, state: BrokerState | None, environ: Mapping[str, str]) -> str:
+    """The protocol of the brokers' listener: as told, or else as the local broker has it."""
+    if told := environ.get(SECURITY_VARIABLE, "").strip():
+        return told
+    ours = state is not None and set(addresses.split(",")) <= set(state.bootstrap.split(","))
+    return state.security if state is not None and ours else PLAINTEXT
 
 
 def _is_of(state: BrokerState, address: str) -> bool:
