@@ -47,6 +47,9 @@ def verdict_check(
     paper: Annotated[
         bool, typer.Option("--paper", help="Only print what a season on paper can tell.")
     ] = False,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Only compare kinds of intervals.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the simulations.", min=0)] = 1,
     workers: Annotated[
         int, typer.Option(help="Processes; 0 means one per core.", min=0, max=256)
@@ -66,16 +69,22 @@ def verdict_check(
     Example: arena verdict-check --paper
     """
     if paper:
-        _paper(seed, json_file)
-        return
+        return _paper(seed, json_file)
+    processes = workers or os.cpu_count() or 1
+    if intervals:
+        return _intervals(seasons, seed, processes, json_file)
+    return _promises(seasons, seed, processes, json_file)
+
+
+def _promises(seasons: int, seed: int, workers: int, json_file: Path | None) -> None:
     from judge.check_runs import CONFIDENCE, RESAMPLES, summarise, summarise_power
     from judge.check_tables import market_table, power_table
 
-    markets, powers = _run(seasons, seed, workers or os.cpu_count() or 1)
+    markets, powers = _run(seasons, seed, workers)
     checks = [summarise(market, counts) for market, counts in markets]
     curves = [summarise_power(job, results) for job, results in powers]
     print(
-        f'\nEvery agent has the same law: how often "A beats B" was said, and how often the '
+        f'Every agent has the same law: how often "A beats B" was said, and how often the '
         f"printed {CONFIDENCE:.0%} interval held the truth ({RESAMPLES} resamples, seed {seed})\n"
     )
     print(market_table(checks))
@@ -84,7 +93,7 @@ def verdict_check(
     missed = sum(bool(check.missed) for check in checks)
     print(f"\n{len(checks) - missed} of {len(checks)} markets kept every promise")
     if json_file is not None:
-        _write(json_file, seasons, seed, checks, curves)
+        _write(json_file, _figures(seasons, seed, checks, curves))
     if missed:
         raise typer.Exit(1)
 
@@ -96,7 +105,19 @@ def _paper(seed: int, json_file: Path | None) -> None:
     tables = season_on_paper(seed)
     print(paper_text(tables))
     if json_file is not None:
-        json_file.write_text(json.dumps(asdict(tables), indent=2) + "\n", encoding="utf-8")
+        _write(json_file, asdict(tables))
+
+
+def _intervals(seasons: int, seed: int, workers: int, json_file: Path | None) -> None:
+    from judge.check_intervals import CANDIDATES, MARKETS, run_intervals, summarise_intervals
+    from judge.check_tables import interval_table
+
+    with _progress(len(MARKETS) * seasons) as count, _pool(workers) as pool:
+        runs = _gather(pool, run_intervals, MARKETS, seed, seasons, count)
+    rows = [(market, len(hits), summarise_intervals(hits)) for market, hits in runs]
+    print(interval_table(CANDIDATES, rows))
+    if json_file is not None:
+        _write(json_file, [[asdict(m), n, [asdict(c) for c in found]] for m, n, found in rows])
 
 
 def _run(
@@ -105,14 +126,21 @@ def _run(
     list[tuple["Market", list["Counts"]]], list[tuple["PowerJob", list[tuple[bool, float]]]]
 ]:
     """Run every market and every point of the power curves on a pool of processes."""
-    from arena.commands.progress import draw_progress
     from judge.check_runs import MARKETS, POWER_JOBS, run_market, run_power
 
-    # The processes already use every core; threads of theirs would only get in each other's way.
-    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
     few = max(SEASONS_MIN, seasons // POWER_SHARE)
     total = len(MARKETS) * seasons + len(POWER_JOBS) * few
-    with draw_progress() as show, _pool(workers) as pool:
+    with _progress(total) as count, _pool(workers) as pool:
+        markets = _gather(pool, run_market, MARKETS, seed, seasons, count)
+        return markets, _gather(pool, run_power, POWER_JOBS, seed, few, count)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a callback that is told how many more seasons were asked for and judged."""
+    from arena.commands.progress import draw_progress
+
+    with draw_progress() as show:
         done = 0
 
         def count(part: int) -> None:
@@ -122,13 +150,14 @@ def _run(
             show(Step("verdict check", text, done, total, finished=done == total))
 
         count(0)
-        markets = _gather(pool, run_market, MARKETS, seed, seasons, count)
-        return markets, _gather(pool, run_power, POWER_JOBS, seed, few, count)
+        yield count
 
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Processes that leave Ctrl-C to this one, and that end when it leaves."""
+    # The processes already use every core; threads of theirs would only get in each other's way.
+    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
     try:
@@ -155,22 +184,18 @@ def _gather(
     gathered: list[tuple[Job, list[Result]]] = []
     for job, mine in zip(jobs, futures, strict=True):
         results: list[Result] = []
-        for future in mine:
-            found = future.result(timeout=PART_TIMEOUT_S)
-            results += found
-            count(len(found))
+        for part, future in zip(parts, mine, strict=True):
+            results += future.result(timeout=PART_TIMEOUT_S)
+            count(len(part))
         gathered.append((job, results))
     return gathered
 
 
-def _write(
-    path: Path,
-    seasons: int,
-    seed: int,
-    checks: Sequence["MarketCheck"],
-    curves: Sequence["PowerCheck"],
-) -> None:
-    figures = {
+# object: figures of mixed types, made for JSON.
+def _figures(
+    seasons: int, seed: int, checks: Sequence["MarketCheck"], curves: Sequence["PowerCheck"]
+) -> dict[str, object]:
+    return {
         "seasons": seasons,
         "seed": seed,
         "markets": [
@@ -179,5 +204,8 @@ def _write(
         ],
         "power": [{**asdict(c), "on_paper": c.job.paper.detectable} for c in curves],
     }
+
+
+def _write(path: Path, figures: object) -> None:
     path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print(f"all figures: {path}")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from math import expm1
 
+from judge.check_markets import Market
 from judge.check_paper import PaperTables
 from judge.check_runs import Coverage, MarketCheck, PowerCheck
 from judge.statistics import Interval
@@ -87,6 +88,19 @@ def power_table(checks: Sequence[PowerCheck]) -> str:
                 f"{expm1(check.job.paper.detectable):.1%}",
             )
             for check in checks
+        ),
+    )
+
+
+def interval_table(
+    candidates: Sequence[str], rows: Iterable[tuple[Market, int, Sequence[Coverage]]]
+) -> str:
+    """Coverage of the candidates for an interval, one line per market."""
+    return table(
+        ("market", "periods", "seasons", *candidates),
+        (
+            (m.title, str(m.periods), f"{seasons:,}", *(_coverage(c) for c in found))
+            for m, seasons, found in rows
         ),
     )
 
