@@ -97,15 +97,18 @@ class Holder:
 
     async def _follow(self, reader: LogReader, signals: StopSignals) -> Ending:
         await self._catch_up(reader)
-        began_at = self.tally.snapshots
+        began_at, began_s = self.tally.snapshots, 0.0
         while True:
             self._run.tick()
             await self._read(reader)
             elapsed_s = time.monotonic() - self._started_s
-            self._line.show(progress_line(self.tally, elapsed_s, began_at))
+            if not began_s and self.tally.snapshots > began_at:
+                # The rate is that of the contest, without the seconds the processes started in.
+                began_at, began_s = self.tally.snapshots, elapsed_s
+            self._line.show(progress_line(self.tally, elapsed_s - began_s, began_at))
             if (ending := self._ending(signals, elapsed_s)) is not None:
                 await self._catch_up(reader)
-                self._line.end(progress_line(self.tally, elapsed_s, began_at))
+                self._line.end(progress_line(self.tally, elapsed_s - began_s, began_at))
                 return ending
 
     async def _catch_up(self, reader: LogReader) -> None:

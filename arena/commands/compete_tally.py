@@ -87,8 +87,8 @@ def progress_line(tally: Tally, elapsed_s: float, began_at: int) -> str:
 
     Args:
         tally: So far.
-        elapsed_s: Since this part of the run began, wall time.
-        began_at: Snapshots that were done by then.
+        elapsed_s: Since the count stood at `began_at`, wall time.
+        began_at: Snapshots that were done by then: what a rate does not count.
     """
     done = min(tally.snapshots, tally.wanted)
     parts = [
