@@ -42,6 +42,19 @@ class Replies(StrEnum):
     REPLAY = "replay"
 
 
+RepliesMode = Annotated[
+    Replies, typer.Option(help="Record every reply, or answer from those recorded.")
+]
+RepliesFile = Annotated[
+    Path | None,
+    typer.Option(help="FILE.jsonl is kept as FILE.<name>.jsonl.", show_default=False),
+]
+Servers = Annotated[
+    str | None,
+    typer.Option(help="Kafka addresses. [env: KAFKA_BOOTSTRAP_SERVERS]", show_default=False),
+]
+
+
 def chat_node(
     name: Annotated[str, typer.Option(help="Of the node; agents address it by this name.")],
     model_id: Annotated[
@@ -57,10 +70,7 @@ def chat_node(
     api_key: Annotated[
         str, typer.Option(help="The key itself; prefer --api-key-env.", show_default=False)
     ] = "",
-    bootstrap_servers: Annotated[
-        str | None,
-        typer.Option(help="Kafka addresses. [env: KAFKA_BOOTSTRAP_SERVERS]", show_default=False),
-    ] = None,
+    bootstrap_servers: Servers = None,
     max_workers: Annotated[int, typer.Option(min=1, max=1000, help="Calls at once.")] = 10,
     reasoning_effort: Annotated[
         str, typer.Option(help="Passed to reasoning models, such as 'low'.", show_default=False)
@@ -73,13 +83,8 @@ def chat_node(
     daily_token_budget: Annotated[
         int, typer.Option(min=0, help="Tokens per UTC day, then calls are refused; 0 is no limit.")
     ] = 0,
-    replies: Annotated[
-        Replies, typer.Option(help="Record every reply, or answer from those recorded.")
-    ] = Replies.LIVE,
-    replies_file: Annotated[
-        Path | None,
-        typer.Option(help="FILE.jsonl is kept as FILE.<name>.jsonl.", show_default=False),
-    ] = None,
+    replies: RepliesMode = Replies.LIVE,
+    replies_file: RepliesFile = None,
     log_level: Annotated[LogLevel | None, typer.Option(case_sensitive=False)] = None,
 ) -> None:
     """Serve one model to every agent that names this node.

@@ -49,7 +49,7 @@ def test_a_rendered_account_is_read_whole() -> None:
 def test_the_portfolio_tools_words_are_read() -> None:
     """Cash, equity and a position from the text that `get_portfolio` answers."""
     holding = Holding("BTC-USD", SCALE // 2, 67_000 * SCALE, 68_000 * SCALE, 500 * SCALE, 61)
-    account = read_account([Portfolio(900 * SCALE, 34_900 * SCALE, (holding,)).text()])
+    account = read_account([Portfolio(900 * SCALE, None, 34_900 * SCALE, (holding,)).text()])
 
     assert account is not None
     assert (Decimal(900), Decimal(34_900)) == (account.cash_usd, account.equity_usd)

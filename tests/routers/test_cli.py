@@ -74,7 +74,6 @@ def test_a_seed_is_passed_to_the_model_and_lock_step_to_the_tools_time() -> None
         None,
         "lock-step",
         None,
-        None,
     )
 
     assert (None, 3) == (plain.strategy.sampling.seed, seeded.strategy.sampling.seed)
