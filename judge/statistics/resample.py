@@ -99,7 +99,8 @@ def draw_stationary(
         The resamples in parts of bounded size.
     """
     # arch is typed for whole lengths only; it uses no more of it than 1 / length.
-    source = StationaryBootstrap(block_length, np.arange(periods), seed=rng)  # type: ignore[arg-type]
+    season = np.arange(periods)
+    source = StationaryBootstrap(block_length, season, seed=rng)  # type: ignore[arg-type]
     return _draw(source, periods, resamples)
 
 
