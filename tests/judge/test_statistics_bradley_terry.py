@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.statistics.bradley_terry import ELO_PER_LOG_ODDS, fit, strengths
 
 
+@settings(deadline=None)
 @given(st.integers(0, 50), st.integers(0, 50))
 def test_two_agents_have_a_closed_form(wins: int, losses: int) -> None:
     """The difference is the log odds of wins, each side counting half a win more."""
@@ -28,6 +29,7 @@ def test_known_strengths_are_found_again() -> None:
     np.testing.assert_allclose(truth, found, atol=0.05)
 
 
+@settings(deadline=None)
 @given(st.permutations(range(4)), st.integers(0, 99))
 def test_the_order_of_agents_does_not_matter(order: list[int], seed: int) -> None:
     """Permuting the agents permutes their strengths."""

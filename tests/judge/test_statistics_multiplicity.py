@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from arch.bootstrap import MCS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.statistics.multiplicity import (
@@ -18,6 +18,7 @@ from judge.statistics.power import normal_critical_value
 from judge.statistics.verdict import judge_returns
 
 
+@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(0, 999))
 def test_step_down_agrees_with_the_definition(comparisons: int, seed: int) -> None:
     """The k-th p-value is the largest of the first k, each against the maximum over the rest."""
@@ -56,6 +57,7 @@ def test_ranks_by_hand() -> None:
     assert [(1, 3), (1, 3), (3, 4), (1, 4)] == rank_sets(4, [(0, 2), (1, 2)])
 
 
+@settings(deadline=None)
 @given(st.permutations(range(6)))
 def test_rank_sets_hold_the_true_order(order: list[int]) -> None:
     """If every decision is true, every agent's set holds its true rank; all known: one rank."""
