@@ -1,0 +1,223 @@
+"""Three brokers, orders that never stop, and how long a lost leader is felt."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import orjson
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from arena import topics
+from arena.bus.base import EARLIEST, Bus
+from arena.bus.kafka import KafkaBus
+from arena.localbroker.broker import LocalBroker
+from arena.localbroker.cluster import NODES, LocalCluster
+from arena.settings import Settings
+from tests.faults.checker import check
+from tests.faults.harness import TERMS, Executors, Traffic, read_topics, wait_until_answered
+from tests.faults.records import Findings
+
+IN_SYNC_TIMEOUT_S = 60.0
+FAILOVER_TIMEOUT_S = 60.0
+SETTLE_S = 60.0
+POLL_S = 0.05
+PER_SECOND = 100.0
+ORDERS_PER_ROUND = 10
+ASK_TIMEOUT_S = 3.0
+ASK_TIMEOUT_MS = 3_000
+FAILING = (KafkaError, TimeoutError, OSError, AttributeError)
+"""What a question to brokers of which one just died can end with: the client library loses the
+node it wanted to ask."""
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """Who holds a partition: the leader (-1 for none) and those in sync, by node id."""
+
+    leader: int
+    in_sync: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Failover:
+    """One kill of a leader, in seconds from the kill.
+
+    Attributes:
+        node_id: The broker that was killed.
+        acked_s: Until the next order was acked by `account.commands`.
+        decided_s: Until an order sent after the kill was decided in `account.events`.
+        restored_s: Until the broker was back and every replica in sync.
+    """
+
+    node_id: int
+    acked_s: float
+    decided_s: float
+    restored_s: float
+
+
+@dataclass
+class Watch:
+    """What arrives in `account.events`, and when: order ids with the monotonic clock's seconds."""
+
+    bus: Bus
+    decided: dict[str, float] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        log = await self.bus.log_reader(topics.EVENTS.name, start=EARLIEST)
+        try:
+            while True:
+                for record in await log.read(timeout_s=0.2):
+                    order = orjson.loads(record.value or b"{}").get("order_id")
+                    self.decided.setdefault(order, time.monotonic())
+        finally:
+            await log.close()
+
+
+async def replicas_of(settings: Settings, topic: str) -> Replicas:
+    """Leader and in-sync replicas of a topic's first partition, as a living broker knows them."""
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=ASK_TIMEOUT_MS
+    )
+    await admin.start()
+    try:
+        (found,) = await admin.describe_topics([settings.prefix + topic])
+        partition = found["partitions"][0]
+        return Replicas(partition["leader"], frozenset(partition["isr"]))
+    finally:
+        await admin.close()
+
+
+async def topic_settings(settings: Settings, topic: str) -> set[tuple[str, str]]:
+    """The broker's settings of a topic, as names and values."""
+    name = settings.prefix + topic
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name)]
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_configs(asked)
+    finally:
+        await admin.close()
+    (resource,) = answer.to_object()["resources"]
+    return {(e["config_names"], e["config_value"]) for e in resource["config_entries"]}
+
+
+async def wait_until_in_sync(settings: Settings) -> Replicas:
+    """Return the replicas of `account.events` once every broker holds all of it."""
+    deadline = time.monotonic() + IN_SYNC_TIMEOUT_S
+    found: Replicas | None = None
+    while time.monotonic() < deadline:
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                found = await replicas_of(settings, topics.EVENTS.name)
+        except FAILING:
+            pass
+        else:
+            if found.leader > 0 and len(found.in_sync) == NODES:
+                return found
+        await asyncio.sleep(POLL_S)
+    raise AssertionError(f"not in sync after {IN_SYNC_TIMEOUT_S:.0f} s: {found}")
+
+
+async def kill_leader(
+    cluster: LocalCluster, settings: Settings, traffic: Traffic, watch: Watch
+) -> Failover:
+    """SIGKILL the leader of `account.events` under traffic, time what follows, start it again."""
+    leader = (await wait_until_in_sync(settings)).leader
+    orders, acked = set(traffic.orders), set(traffic.acked)
+    began = time.monotonic()
+    await asyncio.to_thread(cluster.kill_node, leader)
+    acked_s, decided_s = await next_order(traffic, watch, orders, acked, began)
+    await asyncio.to_thread(cluster.start_node, leader)
+    await wait_until_in_sync(settings)
+    return Failover(leader, acked_s, decided_s, time.monotonic() - began)
+
+
+async def kill_only(broker: LocalBroker, traffic: Traffic, watch: Watch) -> Failover:
+    """SIGKILL the only broker under traffic, start it again at once, and time what follows."""
+    orders, acked = set(traffic.orders), set(traffic.acked)
+    began = time.monotonic()
+    await asyncio.to_thread(broker.kill)
+    restart = asyncio.ensure_future(asyncio.to_thread(broker.start))
+    acked_s, decided_s = await next_order(traffic, watch, orders, acked, began)
+    await restart
+    return Failover(1, acked_s, decided_s, time.monotonic() - began)
+
+
+async def next_order(
+    traffic: Traffic, watch: Watch, orders: set[str], acked: set[int], began: float
+) -> tuple[float, float]:
+    """Seconds until an order beyond the given ones was acked, and until one was decided."""
+    return await asyncio.gather(
+        _until(lambda: bool(traffic.acked.keys() - acked), began),
+        _until(lambda: bool((traffic.orders - orders) & watch.decided.keys()), began),
+    )
+
+
+async def roll(cluster: LocalCluster, settings: Settings) -> None:
+    """Restart every broker in turn, each after the one before is in sync again."""
+    for node_id in range(1, NODES + 1):
+        await wait_until_in_sync(settings)
+        await asyncio.to_thread(cluster.stop_node, node_id)
+        await asyncio.to_thread(cluster.start_node, node_id)
+    await wait_until_in_sync(settings)
+
+
+async def trade_through(
+    settings: Settings,
+    executors: Executors,
+    seed: int,
+    trouble: Callable[[Traffic, Watch], Awaitable[None]],
+) -> Findings:
+    """Trade while trouble goes on, let everything settle, and judge what the topics hold.
+
+    Args:
+        settings: Brokers and prefix.
+        executors: At least one was started.
+        seed: Of the traffic.
+        trouble: What happens meanwhile; trading ends with it.
+    """
+    bus = KafkaBus(settings, client_id="test")
+    await bus.start()
+    await bus.ensure_topics(topics.fixed_topics())
+    traffic, watch = Traffic(bus, seed), Watch(bus)
+    await traffic.open_market()
+    work = (executors.supervise(), traffic.run_market(), watch.run(), _trade(traffic))
+    running = [asyncio.ensure_future(each) for each in work]
+    try:
+        await executors.wait_until_owned(0)
+        await _until(lambda: bool(watch.decided), time.monotonic())
+        await trouble(traffic, watch)
+        running[-1].cancel()
+        await wait_until_answered(bus, traffic, SETTLE_S)
+    except (AssertionError, TimeoutError) as error:
+        raise AssertionError(f"{error!r}\n{executors.tail()}") from error
+    finally:
+        for task in running:
+            task.cancel()
+        ends = await asyncio.gather(*running, return_exceptions=True)
+        executors.stop()
+    found = await read_topics(bus)
+    await bus.close()
+    findings = check(found, TERMS)
+    for raw in found.commands:
+        findings.expect(traffic.acked.get(raw.offset) == raw.value, f"command {raw.offset} changed")
+    for end in ends:
+        findings.expect(isinstance(end, asyncio.CancelledError), f"a client ended: {end!r}")
+    findings.expect(not executors.ends, f"executors ended: {dict(executors.ends)}")
+    return findings
+
+
+async def _trade(traffic: Traffic) -> None:
+    while True:
+        await traffic.run_agents(ORDERS_PER_ROUND, PER_SECOND)
+
+
+async def _until(true: Callable[[], bool], began: float) -> float:
+    async with asyncio.timeout(FAILOVER_TIMEOUT_S):
+        while not true():
+            await asyncio.sleep(0.005)
+    return time.monotonic() - began
