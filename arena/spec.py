@@ -1,11 +1,11 @@
 """ARENA.toml: which market, models, agents and rules make up an arena, and which contest it holds.
 
     [arena]         name, prefix, products, interval_s
-    [market]        source = "coinbase", or "exchange" (simulated) with seed, speed, prices,
+    [market]        source = "coinbase", or "exchange" (simulated) with seed, speed, prices, record,
                     or "replay" (in lock-step) with seed, prices, start
     [rules]         fees, slippage_bps, starting_cash, price_age_s, collar_bps
     [[chat_nodes]]  name, model_id, base_url, api_key_env, max_workers, reasoning_effort, ...
-    [[agents]]      name, strategy, chat_node, process, cadence, seed
+    [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, replies, ...
     [dashboard]     show
 
@@ -151,7 +151,7 @@ def _check_whole(given: tuple[AgentTable, ...], everyone: tuple[AgentTable, ...]
             raise SpecFault(
                 ("agents", names.index(agent.name if named else mate.name), "process"),
                 f"{agent.name} shares {agent.process!r} with {mate.name}; give both the same "
-                "cadence, max_rounds and decision_deadline_s, or a process each",
+                "cadence, max_rounds, decision_deadline_s and scrape, or a process each",
             )
 
 

@@ -7,10 +7,19 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from arena import ids
 from arena.errors import UsageError
+from arena.money import parse_share
 from arena.spec_errors import SpecFault
 
 SCRIPTED = "scripted"
@@ -31,6 +40,7 @@ SOURCES_OF = {
     "speed": ("exchange",),
     "prices": ("exchange", "replay"),
     "start": ("replay",),
+    "record": ("coinbase", "exchange"),
 }
 """Keys of [market] that only some sources know."""
 
@@ -46,6 +56,15 @@ Name = Annotated[str, AfterValidator(_name)]
 """A name that can be part of a topic name."""
 
 ProductId = Annotated[str, Field(pattern=PRODUCT_PATTERN)]
+
+
+def share_of_toml(value: object) -> Decimal:
+    """The share that a TOML value says: a number, or a text such as "20%"."""
+    return parse_share(Decimal(value) if isinstance(value, int) else value)
+
+
+Share = Annotated[Decimal, BeforeValidator(share_of_toml)]
+"""A share as `arena.money.parse_share` reads it, or TOML's 0 or 1."""
 
 
 class Table(BaseModel):
@@ -83,6 +102,7 @@ class MarketTable(Table):
         prices: Candle files to replay instead of synthetic prices, relative to the ARENA.toml.
         start: Venue time of the first snapshot of a replay; early in the files, or the same day
             every time, where none is given.
+        record: Keep every raw frame of the feed in the run's directory.
     """
 
     source: Literal["coinbase", "exchange", "replay"] = "exchange"
@@ -90,6 +110,7 @@ class MarketTable(Table):
     speed: float = Field(default=1.0, ge=0.01, le=3_600)
     prices: tuple[str, ...] = ()
     start: AwareDatetime | None = None
+    record: bool = False
 
     @model_validator(mode="after")
     def _keys_need_their_source(self) -> Self:
@@ -166,6 +187,7 @@ class AgentTable(Table):
         max_rounds: Tool rounds of a turn.
         decision_deadline_s: What a whole turn may take.
         seed: Given to the model with every call: repeats of a cell differ by it alone.
+        scrape: Share of every realised profit that is set aside: 0.2 or "20%"; none by default.
     """
 
     name: Name
@@ -176,11 +198,12 @@ class AgentTable(Table):
     max_rounds: int | None = Field(default=None, ge=1, le=100)
     decision_deadline_s: float | None = Field(default=None, ge=0.1, le=3_600)
     seed: int | None = Field(default=None, ge=0, le=SEED_MAX)
+    scrape: Share | None = None
 
     @property
-    def limits(self) -> tuple[int | None, int | None, float | None]:
+    def limits(self) -> tuple[int | None, int | None, float | None, Decimal | None]:
         """What agents that share a process must have in common."""
-        return self.cadence, self.max_rounds, self.decision_deadline_s
+        return self.cadence, self.max_rounds, self.decision_deadline_s, self.scrape
 
 
 class DashboardTable(Table):

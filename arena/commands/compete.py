@@ -134,7 +134,12 @@ def _compete(
     terminal = on_terminal() and dashboard
     words = ("--title", contest.spec.arena.name) if terminal else None
     processes = processes_of(
-        contest.spec, begin.settings, contest.folder, dashboard=words, terminal=terminal
+        contest.spec,
+        begin.settings,
+        contest.folder,
+        dashboard=words,
+        terminal=terminal,
+        run_directory=begin.directory,
     )
     line = LiveLine(sys.stdout, hidden=terminal)
     with StopSignals() as signals:

@@ -165,6 +165,7 @@ class _Show:
             self.begin.folder,
             dashboard=tuple(dashboard),
             terminal=self.terminal,
+            run_directory=self.begin.directory,
         )
         run = open_run(self.begin, processes, self._tell)
         try:

@@ -27,6 +27,7 @@ interval_s = 60         # of market time: a second of ours at this speed
 source = "exchange"     # the simulated exchange speaks Coinbase's own protocol
 seed = {seed}
 speed = {speed:g}              # a minute of market in a second of ours
+record = true           # keep the raw frames beside the run's records
 
 [rules]
 fees = "coinbase-advanced-1"

@@ -29,6 +29,7 @@ from arena.supervisor.supervisor import TICK_S, Change
 
 # -P: a folder called "arena" where the user stands must not be taken for this package.
 LAUNCHER = (sys.executable, "-P", "-m", "arena")
+FRAMES = "frames.jsonl.zst"
 COMPATIBLE_FETCH_WAIT_MS = 10
 """The memory-only broker does not wake a waiting fetch when a record comes."""
 
@@ -64,8 +65,19 @@ def processes_of(
     dashboard: tuple[str, ...] | None,
     terminal: bool,
     launcher: tuple[str, ...] = LAUNCHER,
+    run_directory: Path | None = None,
 ) -> list[ProcessSpec]:
-    """The processes of an arena here, with a free port for its exchange."""
+    """The processes of an arena here, with a free port for its exchange.
+
+    Args:
+        spec: The arena.
+        settings: Broker, prefix and home of the run.
+        folder: What the paths in the spec are relative to.
+        dashboard: Words for the dashboard, or None for none.
+        terminal: The dashboard owns the terminal.
+        launcher: How this Python runs `arena`.
+        run_directory: Where the run keeps what it records.
+    """
     around = Surroundings(
         launcher=launcher,
         environ=environment(settings),
@@ -73,6 +85,7 @@ def processes_of(
         exchange_port=choose_ports(0).client,
         dashboard=dashboard,
         terminal=terminal,
+        frames=run_directory.resolve() / FRAMES if run_directory else None,
     )
     return [_with_login(process, settings, launcher) for process in plan(spec, around)]
 

@@ -89,7 +89,14 @@ def up(
             directory=new_run_directory(settings.home, datetime.now().astimezone()),
         )
         terminal = on_terminal()
-        processes = processes_of(spec, settings, folder, dashboard=words, terminal=terminal)
+        processes = processes_of(
+            spec,
+            settings,
+            folder,
+            dashboard=words,
+            terminal=terminal,
+            run_directory=begin.directory,
+        )
         code = _run(begin, processes, seconds, quiet=terminal and shown)
     sys.exit(code)
 

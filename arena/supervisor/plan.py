@@ -35,6 +35,7 @@ class Surroundings:
         exchange_port: Free on loopback; used where the market is simulated.
         dashboard: Words for the dashboard, or None for none.
         terminal: The dashboard owns the terminal.
+        frames: Where a market that is recorded keeps its frames.
     """
 
     launcher: tuple[str, ...]
@@ -43,6 +44,7 @@ class Surroundings:
     exchange_port: int = 0
     dashboard: tuple[str, ...] | None = None
     terminal: bool = False
+    frames: Path | None = None
 
 
 def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
@@ -100,6 +102,8 @@ def connector_words(spec: ArenaSpec, around: Surroundings) -> list[str]:
     if spec.market.source == "exchange":
         address = f"{LOOPBACK}:{around.exchange_port}"
         words += ["--ws-url", f"ws://{address}", "--rest-url", f"http://{address}"]
+    if spec.market.record and around.frames is not None:
+        words += ["--record", str(around.frames)]
     return words
 
 
@@ -182,6 +186,7 @@ def router_words(agents: tuple[AgentTable, ...], directory: Path) -> list[str]:
         "--cadence": first.cadence,
         "--max-rounds": first.max_rounds,
         "--decision-deadline": first.decision_deadline_s,
+        "--scrape": first.scrape,
     }
     return [*words, *_flags(options)]
 

@@ -7,6 +7,7 @@ import pytest
 
 from arena.errors import UsageError
 from arena.spec import load_spec, parse_spec
+from arena.supervisor.plan import Surroundings, plan
 
 SMALLEST = """\
 [arena]
@@ -127,3 +128,35 @@ def test_absent_file_names_the_examples(tmp_path: Path) -> None:
     """A wrong path ends with where to find arenas."""
     with pytest.raises(UsageError, match="examples/ holds arenas to start from"):
         load_spec(tmp_path / "nothing.toml")
+
+
+@pytest.mark.parametrize(("written", "share"), [('"20%"', "0.2"), ("0.2", "0.2"), ("1", "1")])
+def test_a_share_of_profits_is_read_in_every_spelling(written: str, share: str) -> None:
+    """A share is set aside by an agent's process, so it travels as its flag."""
+    text = SMALLEST + f"scrape = {written}\n"
+    spec = parse_spec(text, path="a.toml")
+    around = Surroundings(launcher=("arena",), environ={}, directory=Path("/spec"))
+    words = plan(spec, around)[-1].argv
+
+    assert Decimal(share) == spec.agents[1].scrape
+    assert share == words[words.index("--scrape") + 1]
+
+
+@pytest.mark.parametrize("written", ["20", '"a fifth"', "-0.1", "1.5"])
+def test_what_is_no_share_is_refused_with_its_line(written: str) -> None:
+    """Nobody loses twenty times his profit by a missing percent sign."""
+    with pytest.raises(UsageError, match=r"line \d+: .*scrape: "):
+        parse_spec(SMALLEST + f"scrape = {written}\n", path="a.toml")
+
+
+@pytest.mark.parametrize(("record", "kept"), [("true", True), ("false", False)])
+def test_frames_are_kept_where_the_market_is_recorded(record: str, kept: bool) -> None:
+    """The recording stands beside the run's records."""
+    spec = parse_spec(f"[market]\nrecord = {record}\n" + SMALLEST, path="a.toml")
+    around = Surroundings(
+        launcher=("arena",), environ={}, directory=Path("/spec"), frames=Path("/run/f.jsonl.zst")
+    )
+    (connector,) = [p for p in plan(spec, around) if p.name == "connector"]
+
+    assert kept == ("--record" in connector.argv)
+    assert kept == ("/run/f.jsonl.zst" in connector.argv)
