@@ -185,6 +185,14 @@ CONTROL = TopicSpec(
     readers=("executor", "dashboard"),
     compacted=True,
 )
+DRIFTS = TopicSpec(
+    name="ledger.drift",
+    key="owner",
+    messages=("Drift",),
+    writers=("ledger",),
+    readers=("operator",),
+    retention_ms=FOREVER_MS,
+)
 HEARTBEATS = TopicSpec(
     name="arena.heartbeats",
     key="node id",
@@ -214,6 +222,7 @@ TOPICS: tuple[TopicSpec, ...] = (
     LLM_CALLS,
     ROSTER,
     EVALUATIONS,
+    DRIFTS,
     CONTROL,
     HEARTBEATS,
     DEAD_LETTERS,

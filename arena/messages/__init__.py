@@ -6,6 +6,7 @@ tools       ToolCall, ToolResult, ToolOffered, OpenAccount
 account     Epoch, AccountOpened, OrderDecided
 turns       TurnStarted, Turn, AgentSpec, Rules
 judging     Evaluation
+books       Drift
 ops         Heartbeat, Halt, Resume, DeadLetter
 """
 
@@ -20,6 +21,7 @@ from arena.messages.account import (
     Source,
 )
 from arena.messages.base import Message, Part, Utc
+from arena.messages.books import Drift
 from arena.messages.chat import (
     CallOutcome,
     ChatMessage,
@@ -66,6 +68,7 @@ __all__ = [
     "ChatReply",
     "ChatRequest",
     "DeadLetter",
+    "Drift",
     "Epoch",
     "Estimate",
     "Evaluation",
