@@ -70,12 +70,12 @@ def entry_words(entry: Entry) -> str:
     if entry.kind == "baseline":
         return "baseline, scripted"
     parts = [f"{entry.strategy} × {entry.node}"]
-    if entry.model != entry.node:
+    if not entry.scripted and entry.model != entry.node:
         parts.append(entry.model or "its model never answered")
     if entry.seed is not None:
         parts.append(f"repeat {entry.seed}")
     if entry.scripted:
-        parts.append("scripted rules, no LLM")
+        parts.append("scripted, no LLM")
     return ", ".join(parts)
 
 

@@ -19,6 +19,8 @@ from judge.season import Entry, FloatArray, Season
 from judge.statistics import Interval, judge_returns
 from judge.statistics.multiplicity import CLAIM_LEVEL
 
+IDENTICAL = "the same return in every period"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -42,6 +44,7 @@ class Line:
     p_value: float | None
     p_adjusted: float | None
     separated: bool
+    identical: bool
     detectable: float | None
     reason: str
 
@@ -214,6 +217,7 @@ def _lines(
             difference=difference,
             p_value=p_value,
             p_adjusted=p_adjusted,
+            identical=reason == IDENTICAL,
             separated=p_adjusted is not None and p_adjusted <= CLAIM_LEVEL,
             detectable=detectable,
             reason=reason,
@@ -238,7 +242,7 @@ def _paired(before: Facts, after: Facts) -> Callable[[list[int], list[int]], Jud
             seed=before.options.seed,
         )
         (pair,) = verdict.pairs
-        reason = "the same return in every period" if pair.identical else pair.reason
+        reason = IDENTICAL if pair.identical else pair.reason
         return pair.difference, pair.p_value, pair.detectable, reason
 
     return judge

@@ -43,6 +43,8 @@ def conclusion(found: Comparison) -> str:
     """Did it help? In one sentence."""
     first = found.lines[0]
     who = first.before if first.level == "agent" else f"the {first.before}"
+    if first.identical:
+        return f"Nothing changed for {who}: {first.reason}."
     if first.difference is None:
         return f"No verdict on {who}: {first.reason}."
     size = words.log_change(first.difference.estimate)

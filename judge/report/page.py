@@ -88,6 +88,7 @@ class Page:
     matrix_caption: str
     effects: Table | None
     has_costs: bool
+    has_latency: bool
     latency: Table
     decisions_note: str
     has_llm_cost: bool
@@ -154,6 +155,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         matrix_caption="" if matrix is None else matrix.caption,
         effects=None if matrix is None else matrix.effects,
         has_costs=bool(traders(facts)),
+        has_latency=any(latency_bps(facts, n) for n in traders(facts)),
         latency=latency_table(facts),
         decisions_note=decisions_note(facts),
         has_llm_cost=bool(_decision_costs(facts)),
@@ -197,7 +199,8 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
         names = [season.names[n] for n in trading]
         charts["chart-costs"] = plots.cost_chart(names, kinds)
         bps = [latency_bps(facts, n) for n in trading]
-        charts["chart-latency"] = plots.latency_chart(names, bps)
+        if any(bps):
+            charts["chart-latency"] = plots.latency_chart(names, bps)
     if costs := _decision_costs(facts):
         charts["chart-decisions"] = plots.decision_chart(list(costs), list(costs.values()))
     return charts

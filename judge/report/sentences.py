@@ -81,8 +81,7 @@ def pairs_note(facts: Facts) -> str:
     return (
         "How much more money the row ended with than the column, on the same snapshots, with the "
         f"{facts.verdict.confidence:.0%} interval of that pair alone. ▲ the row beats the column, "
-        f"▼ it loses to it: decided over all pairs at once, false in at most {level:.0%} of "
-        "seasons. No mark: not separated."
+        f"▼ it loses to it: decided over all pairs at once, at {level:.0%}. No mark: not separated."
     )
 
 

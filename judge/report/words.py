@@ -6,6 +6,7 @@ from datetime import timedelta
 
 UNKNOWN = "–"
 MINUS = "−"
+NUMBER_MAX = 100_000
 UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
 )
@@ -38,8 +39,12 @@ def log_change(log_return: float | None, digits: int = 2) -> str:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A plain figure: "1.37"."""
-    return UNKNOWN if value is None else _signed(f"{value:,.{digits}f}")
+    """A plain figure: "1.37"; one without bounds, as a ratio over a tiny loss, is only bounded."""
+    if value is None:
+        return UNKNOWN
+    if abs(value) >= NUMBER_MAX:
+        return f"over {NUMBER_MAX:,}" if value > 0 else f"under {MINUS}{NUMBER_MAX:,}"
+    return _signed(f"{value:,.{digits}f}")
 
 
 def spread(low: float, high: float, digits: int) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,8 +39,8 @@ def entry(
     name: str, strategy: str, model: str, *, baseline: bool = False, seed: int | None = None
 ) -> Entry:
     """One entry; an agent is an LLM's, a baseline is scripted."""
-    kind = "baseline" if baseline else "agent"
-    return Entry(name, strategy, model, model, kind, scripted=baseline, seed=seed)  # type: ignore[arg-type]
+    kind: Literal["agent", "baseline"] = "baseline" if baseline else "agent"
+    return Entry(name, strategy, model, model, kind, scripted=baseline, seed=seed)
 
 
 MATRIX = tuple(

@@ -240,6 +240,8 @@ def test_a_short_season_says_too_early() -> None:
         (words.share(None), "–"),
         (words.lasted(0.0311), "31 ms"),
         (words.lasted(4_350), "1 h 12 min"),
+        (words.number(4.5e27), "over 100,000"),
+        (words.number(-137.921), "−137.92"),
         (words.rank_set(1, 4), "1–4"),
         (words.rank_set(2, 2), "2"),
         (words.spread(-4.53, 1.4, 2), "−4.53 … +1.40"),

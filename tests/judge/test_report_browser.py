@@ -69,8 +69,7 @@ def show(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
     )
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    emulate(browser, dark=dark)
     browser.get("about:blank")
     for kind in ("browser", "performance"):
         browser.get_log(kind)
@@ -78,6 +77,15 @@ def show(
     WebDriverWait(browser, DEADLINE_S).until(
         lambda b: b.execute_script("return document.documentElement.dataset.ready") == "yes"
     )
+
+
+def emulate(browser: Browser, *, dark: bool) -> None:
+    """Day or night, on a screen of someone who wants no motion: scrolling is then at once."""
+    features = [
+        {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+        {"name": "prefers-reduced-motion", "value": "reduce"},
+    ]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
 
 
 def picture(browser: Browser, page: Path, name: str) -> None:
@@ -127,7 +135,7 @@ def test_it_loads_alone_and_without_errors(browser: Browser, page: Path) -> None
 def test_a_script_of_a_model_does_not_run(browser: Browser, page: Path) -> None:
     """What a model wrote is read, not run."""
     show(browser, page)
-    agent = browser.find_elements(By.CSS_SELECTOR, "details.agent")[2]
+    agent = find(browser, "details.agent:nth-of-type(3)")
     agent.find_element(By.TAG_NAME, "summary").click()
 
     assert WORDS in agent.find_element(By.CSS_SELECTOR, "td.long").text
@@ -138,7 +146,7 @@ def test_an_agent_opens_and_is_led_to(browser: Browser, page: Path) -> None:
     """A name in the leaderboard opens its agent; its summary closes it again by keyboard."""
     show(browser, page)
     link = find(browser, "table.leaderboard tbody tr:nth-child(3) a")
-    anchor = link.get_attribute("href").partition("#")[2]
+    anchor = (link.get_attribute("href") or "").partition("#")[2]
     agent = browser.find_element(By.ID, anchor)
     assert agent.get_attribute("open") is None
     link.click()
@@ -201,7 +209,8 @@ def test_a_phone_never_scrolls_sideways(browser: Browser, page: Path, dark: bool
     )
     width, wide, boxes = browser.execute_script(
         "return [document.documentElement.clientWidth, document.documentElement.scrollWidth,"
-        "[...document.querySelectorAll('.scroll')].filter((b) => b.scrollWidth > b.clientWidth).length]"
+        "[...document.querySelectorAll('.scroll')]"
+        ".filter((box) => box.scrollWidth > box.clientWidth).length]"
     )
 
     assert (PHONE[0], PHONE[0]) == (width, wide)
@@ -221,8 +230,7 @@ def test_at_night_page_and_charts_are_dark(browser: Browser, page: Path) -> None
 
     show(browser, page)
     day = colours()
-    scheme = {"name": "prefers-color-scheme", "value": "dark"}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    emulate(browser, dark=True)
     WebDriverWait(browser, DEADLINE_S).until(lambda b: colours()[1] != day[1])
 
     assert ("rgb(253, 253, 251)", "rgb(21, 23, 26)") == (day[0], colours()[0])
