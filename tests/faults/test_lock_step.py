@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 
 from arena.settings import Settings
@@ -18,7 +19,8 @@ from tests.faults.contest import AGENTS, Contest, Outcome, Trouble
 
 SNAPSHOTS = int(os.environ.get("ARENA_CONTEST_SNAPSHOTS", "14"))
 SEEDS = int(os.environ.get("ARENA_CONTEST_SEEDS", "1"))
-VICTIMS = (("routers-0", "model"), ("tools",), ("connector", "routers-0"), ("model", "tools"))
+EVERYBODY = ("connector", "tools", "model", "routers-0")
+VICTIMS = (("routers-0", "model"), ("tools",), ("connector", "routers-0"), EVERYBODY)
 DELAY_S_MAX = 0.06
 """A snapshot's turns take about as long, so a kill falls anywhere in them."""
 FAULTS = ("after_decide:0.1", "sent_not_acked:0.1", "acked_not_replied:0.1")
@@ -51,6 +53,13 @@ def faulty_tools(seed: int) -> Callable[[str], str]:
     rng = random.Random(seed)
     points = iter(rng.sample(FAULTS, FAULTY_STARTS))
     return lambda name: next(points, "") if name == "tools" else ""
+
+
+def recorded_calls(file: Path) -> set[str]:
+    """Ids of the calls in a file of recorded replies; each has one line."""
+    ids = [orjson.loads(line)["call"]["call_id"] for line in file.open("rb")]
+    assert len(set(ids)) == len(ids)
+    return set(ids)
 
 
 def same(expected: Outcome, found: Outcome) -> None:
@@ -92,13 +101,15 @@ async def test_kills_change_nothing_but_the_log(
     settings: Settings, tmp_path: Path, seed: int
 ) -> None:
     """SIGKILL of routers, tools, chat node and connector amid the turns of a contest."""
-    killed = contest(settings, tmp_path, "killed", fault=faulty_tools(seed))
+    record = ("--replies", "record", "--replies-file", str(tmp_path / "replies.jsonl"))
+    killed = contest(settings, tmp_path, "killed", fault=faulty_tools(seed), replies=record)
     expected, found = await asyncio.gather(
         contest(settings, tmp_path, "plain").run(), killed.run(trouble(seed))
     )
     print(f"\nseed {seed}: {dict(killed.ends)}, {killed.run_again()} turns run again")
 
     same(expected, found)
+    assert {c.call_id for c in expected.calls} == recorded_calls(tmp_path / "replies.rules.jsonl")
     assert {"routers-0 killed", "tools killed", "model killed", "connector killed"} <= set(
         killed.ends
     )
