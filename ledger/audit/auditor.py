@@ -1,0 +1,111 @@
+"""All checkers over one stream of records. Pure: who reads the records, and from where, is outside.
+
+A record that a checker cannot read (a field is missing, an amount is no number) is a finding of
+that checker at that record; the others go on.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from arena import topics
+from arena.bus.base import Record
+from arena.errors import ArenaError
+from ledger.audit.answers import ConsumedChecker, LagChecker, OrdersChecker, RepliesChecker
+from ledger.audit.chain import ChainChecker
+from ledger.audit.fates import Fates
+from ledger.audit.findings import Checker, Scope, Status, Verdict
+from ledger.audit.limits import LimitsChecker
+from ledger.audit.lineage import LineageChecker
+from ledger.audit.money import HoldingsChecker
+from ledger.audit.places import PlacesChecker
+from ledger.audit.postings import PostingsChecker
+from ledger.audit.prices import PricesChecker
+from ledger.audit.reading import Seen
+from ledger.audit.secrets import SecretsChecker
+
+UNREADABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, ArenaError)
+"""What a checker may raise over a record that is not what it should be."""
+
+BROKEN_BY = (1, 4, 6, 7)
+"""Invariants whose findings also make the fold stop."""
+
+
+class Auditor:
+    """Feeds every checker, and asks each for its verdict.
+
+    Args:
+        scope: The records that will come.
+        secrets: Name -> value of what must not stand in any of them.
+    """
+
+    def __init__(self, scope: Scope, secrets: Mapping[str, str] | None = None) -> None:
+        """Nothing seen yet."""
+        self._fates = Fates()
+        self._chain = ChainChecker(scope)
+        self.holdings = HoldingsChecker(scope)
+        self._checkers: tuple[Checker, ...] = (
+            PostingsChecker(scope),
+            self.holdings,
+            OrdersChecker(scope, self._fates),
+            LimitsChecker(scope),
+            PricesChecker(scope),
+            PlacesChecker(scope),
+            LineageChecker(scope),
+            RepliesChecker(scope, self._fates),
+            SecretsChecker(scope, secrets),
+            LagChecker(scope, self._fates),
+            ConsumedChecker(scope, self._fates),
+        )
+        self.records = 0
+
+    def take(self, record: Record) -> None:
+        """One record; they come in the order of `reading.in_order`."""
+        self.records += 1
+        seen = Seen(record)
+        if record.topic == topics.EVENTS.name:
+            self._chain.take(seen)
+        try:
+            self._fates.take(seen)
+        except UNREADABLE as error:
+            _unreadable(self._chain, seen, error)
+        for checker in self._checkers:
+            try:
+                checker.take(seen)
+            except UNREADABLE as error:
+                _unreadable(checker, seen, error)
+
+    def take_all(self, records: Iterable[Record]) -> None:
+        """Every record of a stream."""
+        for record in records:
+            self.take(record)
+
+    def verdicts(self) -> list[Verdict]:
+        """What is to be said of each invariant but the eighth, by number."""
+        found = []
+        for checker in (*self._checkers, self._chain):
+            checker.finish()
+            found.append(checker.verdict())
+        found.sort(key=lambda verdict: verdict.number)
+        self._say_where_the_fold_stopped(found)
+        return found
+
+    def _say_where_the_fold_stopped(self, verdicts: list[Verdict]) -> None:
+        """The fold refuses what other invariants name; where none does, that is a finding of 2."""
+        stopped = self.holdings.stopped
+        if not stopped:
+            return
+        holdings = next(v for v in verdicts if v.number == self.holdings.number)
+        text = "; ".join(stopped.values())
+        named = any(v.number in BROKEN_BY and v.status is Status.FAIL for v in verdicts)
+        if holdings.status is Status.FAIL or named:
+            holdings.notes.append(f"the fold stops: {text}")
+            if holdings.status is not Status.FAIL:
+                holdings.status, holdings.why = Status.NOT_CHECKABLE, f"the fold stops: {text}"
+            return
+        for place, said in stopped.items():
+            self.holdings.expect(False, f"shard {place}", "", "a log that can be folded", said)
+        verdicts[verdicts.index(holdings)] = self.holdings.verdict()
+
+
+def _unreadable(checker: Checker, seen: Seen, error: BaseException) -> None:
+    found = f"{type(error).__name__}: {error}"
+    checker.expect(False, seen.place, seen.kind, "a record that can be read", found)

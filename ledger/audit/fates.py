@@ -1,0 +1,179 @@
+"""What became of everything that was asked: requests to models, orders and calls of tools. Pure.
+
+One fold for four invariants: 3 (every order has one end), 10 (every request one effective answer),
+12 (nothing waits for ever) and 13 (everything that was consumed has a fate).
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from arena import topics
+from ledger.audit.reading import ORDER_TOOL, Json, Seen
+
+COMMANDS, CALLS, EVENTS = topics.COMMANDS.name, topics.TOOL_CALLS.name, topics.EVENTS.name
+
+
+@dataclass(slots=True)
+class Fate:
+    """One request or call, and what is known of its end.
+
+    Attributes:
+        place: Where it stood first. asked: how many records asked for it.
+        deadline: ISO time past which nobody waits.
+        ends: Effective events that decide it. answers: replies or results. first: the first one's
+            outcome. told: what the turn says of it, "" where the turn says nothing.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    place: str
+    subject: str
+    agent: str
+    turn_id: str
+    tool: str
+    deadline: str
+    asked: int = 1
+    ends: int = 0
+    answers: int = 0
+    first: str = ""
+    told: str = ""
+
+
+@dataclass(slots=True)
+class Event:
+    """An effective event, and the command that it says it decides."""
+
+    place: str
+    subject: str
+    partition: int
+    offset: int
+
+
+@dataclass(slots=True)
+class Fates:
+    """The fold.
+
+    Attributes:
+        requests: By call id. calls: likewise, orders among them.
+        events: Order id -> its effective event; openings are not among them.
+        done: (topic, partition) -> offset of the newest record with a known end.
+        buried: Places of dead letters. others: Records that ask for nothing, by topic.
+        ended: Turns that have an end -> its outcome. cut_off: those of them that were aborted.
+        newest_ms: Timestamp of the newest record of any topic.
+    """
+
+    requests: dict[str, Fate] = field(default_factory=dict)
+    calls: dict[str, Fate] = field(default_factory=dict)
+    events: dict[str, Event] = field(default_factory=dict)
+    twice: list[tuple[Event, Event]] = field(default_factory=list)
+    done: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(lambda: -1))
+    buried: set[tuple[str, int, int]] = field(default_factory=set)
+    unreadable: list[tuple[str, int, int, str]] = field(default_factory=list)
+    opened: set[str] = field(default_factory=set)
+    openings: list[tuple[str, str]] = field(default_factory=list)
+    ended: dict[str, str] = field(default_factory=dict)
+    unasked: list[tuple[str, str]] = field(default_factory=list)
+    newest_ms: int = 0
+
+    def take(self, seen: Seen) -> None:
+        """Take in one record."""
+        self.newest_ms = max(self.newest_ms, seen.record.timestamp_ms)
+        topic = seen.topic
+        if topic in (COMMANDS, CALLS) or topic.startswith(topics.PROMPTED.name):
+            self._asked(seen)
+        elif topic == EVENTS and seen.effective:
+            self._decided(seen)
+        elif topic.startswith(topics.INBOX.name):
+            self._answered(seen)
+        elif topic == topics.TURNS.name and seen.kind == "Turn":
+            self._told(seen)
+        elif topic == topics.DEAD_LETTERS.name and (body := seen.body) is not None:
+            self.buried.add((body["topic"], body["partition"], body["offset"]))
+            self._done(body["topic"], body["partition"], body["offset"])
+
+    def _done(self, topic: str, partition: int, offset: int) -> None:
+        pair = (topic, partition)
+        self.done[pair] = max(self.done[pair], offset)
+
+    def _asked(self, seen: Seen) -> None:
+        record, body = seen.record, seen.body
+        if seen.kind == "OpenAccount" and body is not None and "agent" in body:
+            self.openings.append((seen.place, body["agent"]))
+            return
+        wanted = seen.kind in ("ToolCall", "ChatRequest")
+        if not wanted or body is None or "call_id" not in body or "agent" not in body:
+            self.unreadable.append((record.topic, record.partition, record.offset, seen.kind))
+            return
+        by_id = self.requests if seen.kind == "ChatRequest" else self.calls
+        call_id = str(body["call_id"])
+        if (known := by_id.get(call_id)) is not None:
+            known.asked += 1
+            return
+        tool = str(body.get("tool", ""))
+        by_id[call_id] = Fate(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            place=seen.place,
+            subject=_subject(call_id, tool, body),
+            agent=str(body["agent"]),
+            turn_id=str(body.get("turn_id")),
+            tool=tool,
+            deadline=str(body.get("deadline_at")),
+        )
+
+    def _decided(self, seen: Seen) -> None:
+        body = seen.body or {}
+        if seen.kind == "AccountOpened":
+            self.opened.add(body["agent"])
+        if seen.kind != "OrderDecided":
+            return
+        source, order_id = body["source"], body["order_id"]
+        self._done(COMMANDS, source["partition"], source["offset"])
+        subject = f"order {order_id}, agent {body['agent']}"
+        event = Event(seen.place, subject, source["partition"], source["offset"])
+        if order_id in self.events:
+            self.twice.append((self.events[order_id], event))
+        self.events.setdefault(order_id, event)
+        if (fate := self.calls.get(order_id)) is not None:
+            fate.ends += 1
+            fate.first = fate.first or body["outcome"]
+
+    def _answered(self, seen: Seen) -> None:
+        body = seen.body or {}
+        by_id = self.requests if seen.kind == "ChatReply" else self.calls
+        fate = by_id.get(str(body.get("call_id")))
+        if fate is None:
+            self.unasked.append((seen.place, str(body.get("call_id"))))
+            return
+        fate.answers += 1
+        if not fate.first and seen.kind == "ChatReply":
+            fate.first = str(body.get("outcome"))
+        self._done(fate.topic, fate.partition, fate.offset)
+
+    def _told(self, seen: Seen) -> None:
+        turn = seen.body or {}
+        if self.ended.setdefault(turn["turn_id"], turn["outcome"]) != turn["outcome"]:
+            return
+        for round_ in turn["rounds"]:
+            fate = self.requests.get(round_["call_id"])
+            if fate is not None and not fate.told:
+                fate.told = round_["outcome"]
+
+    def is_order(self, fate: Fate) -> bool:
+        """True where a call asks for an order that must be decided by one event."""
+        return fate.topic == COMMANDS and fate.tool == ORDER_TOOL
+
+    def was_buried(self, fate: Fate) -> bool:
+        """True where the record of a call is a dead letter."""
+        return (fate.topic, fate.partition, fate.offset) in self.buried
+
+    def waits(self, fate: Fate) -> bool:
+        """True where it stands behind everything of its partition whose end is known."""
+        return fate.offset > self.done[fate.topic, fate.partition]
+
+
+def _subject(call_id: str, tool: str, body: Json) -> str:
+    name = f"order {call_id}" if tool == ORDER_TOOL else f"call {call_id}"
+    return f"{name}, agent {body['agent']}"

@@ -1,0 +1,149 @@
+"""Invariant 4: what an account may do, held at every prefix of the log. Pure.
+
+Cash and positions are never negative; an account begins with the cash of the rules; only a share
+of a profit is set aside; an order is of the product's steps and worth its least; and who is halted
+gets no fill for as long as that lasts.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from arena import topics
+from arena.money import SCALE, units_text
+from ledger.audit.findings import Checker, Scope
+from ledger.audit.money import Holding, fill_moves
+from ledger.audit.reading import Json, Seen, units, when
+from ledger.audit.rules import Listings, RulesInForce
+
+HALT_TAKES_EFFECT = timedelta(seconds=1)
+"""An order may still fill so long after a halt was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    place: str
+    subject: str
+    product_id: str
+    quantity: int
+    notional: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Halted:
+    agent: str | None
+    since: datetime
+    until: datetime | None = None
+
+
+class LimitsChecker(Checker):
+    """Walks the fills with nothing but the limits in mind."""
+
+    number = 4
+    title = "limits hold at every prefix of the log"
+    needs = (topics.EVENTS.name, topics.ROSTER.name)
+    counted = "prefixes"
+
+    def __init__(self, scope: Scope) -> None:
+        """No account, no halt."""
+        super().__init__(scope)
+        self._holdings: dict[str, Holding] = {}
+        self._shares: dict[str, int] = {}
+        self._rules = RulesInForce()
+        self._listings = Listings()
+        self._halted: list[_Halted] = []
+        self._orders: list[_Order] = []
+
+    def take(self, seen: Seen) -> None:
+        """Take in rules, halts, listings and events."""
+        if seen.topic == topics.ROSTER.name:
+            self._rules.take(seen)
+        elif seen.topic == topics.CONTROL.name:
+            self._control(seen)
+        elif seen.topic == topics.TICKERS.name:
+            self._listings.take(seen)
+        elif seen.topic == topics.EVENTS.name and seen.effective and seen.kind != "Epoch":
+            self._event(seen)
+
+    def _control(self, seen: Seen) -> None:
+        body = seen.body
+        if body is None or seen.kind not in ("Halt", "Resume"):
+            return
+        agent, at = body.get("agent"), when(body["at"])
+        self.looked["halts"] += seen.kind == "Halt"
+        still = [h for h in self._halted if h.agent == agent and h.until is None]
+        if seen.kind == "Resume":
+            for halted in still:
+                self._halted.remove(halted)
+                self._halted.append(_Halted(agent, halted.since, at))
+        elif not still:
+            self._halted.append(_Halted(agent, at))
+
+    def _event(self, seen: Seen) -> None:
+        event = seen.body or {}
+        agent = event["agent"]
+        self.looked["prefixes"] += 1
+        if seen.kind == "AccountOpened":
+            self._open(seen, event)
+        elif event["outcome"] == "filled":
+            self._fill(seen, event, self._holdings.setdefault(agent, Holding()))
+
+    def _open(self, seen: Seen, event: Json) -> None:
+        agent, cash = event["agent"], units(event["cash_usd"])
+        subject = f"agent {agent}"
+        self.expect(agent not in self._holdings, seen.place, subject, "one account", "a second")
+        self._holdings[agent] = Holding(cash=cash)
+        self._shares[agent] = units(event.get("scrape"))
+        rules = self._rules.at(when(event["at"]))
+        if rules is not None:
+            wanted = rules.starting_cash_usd
+            found = event["cash_usd"]
+            text = f"{wanted} USD by the rules"
+            self.expect(units(found) == units(str(wanted)), seen.place, subject, text, found)
+
+    def _fill(self, seen: Seen, event: Json, holding: Holding) -> None:
+        agent, product_id = event["agent"], event["product_id"]
+        subject = f"order {event['order_id']}, agent {agent}"
+        self.looked["fills"] += 1
+        cash, quantity = fill_moves(event)
+        holding.cash += cash
+        held = holding.positions[product_id] = holding.positions.get(product_id, 0) + quantity
+        at_least = "cash of at least 0"
+        self.expect(holding.cash >= 0, seen.place, subject, at_least, units_text(holding.cash))
+        at_least = f"a position of at least 0 {product_id}"
+        self.expect(held >= 0, seen.place, subject, at_least, units_text(held))
+        self._scrape(seen, event, subject)
+        self._halt(seen, event, subject)
+        notional = units(event["notional"])
+        order = _Order(seen.place, subject, product_id, units(event["quantity"]), notional)
+        self._orders.append(order)
+
+    def _scrape(self, seen: Seen, event: Json, subject: str) -> None:
+        scraped, realised = units(event.get("scraped")), units(event.get("realised"))
+        most = max(0, realised) * self._shares.get(event["agent"], 0) // SCALE
+        text = f"at most {units_text(most)} USD set aside"
+        self.expect(0 <= scraped <= most, seen.place, subject, text, units_text(scraped))
+
+    def _halt(self, seen: Seen, event: Json, subject: str) -> None:
+        at = when(event["at"])
+        for halted in self._halted:
+            if halted.agent not in (None, event["agent"]):
+                continue
+            begun = at > halted.since + HALT_TAKES_EFFECT
+            if begun and (halted.until is None or at < halted.until):
+                text = f"no fill after the halt at {halted.since:%H:%M:%S}"
+                self.expect(False, seen.place, subject, text, f"a fill at {at:%H:%M:%S}")
+
+    def finish(self) -> None:
+        """Hold every order against the listings, which come after the events."""
+        for order in self._orders:
+            listings = self._listings.of(order.product_id)
+            if not listings:
+                continue
+            self.looked["steps"] += 1
+            fits = any(
+                order.quantity > 0 and order.quantity % base == 0 and order.notional >= least
+                for base, _, least in listings
+            )
+            found = f"{units_text(order.quantity)} worth {units_text(order.notional)} USD"
+            wanted = f"a multiple of a step of {order.product_id}, worth its least"
+            self.expect(fits, order.place, order.subject, wanted, found)

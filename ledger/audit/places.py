@@ -1,0 +1,114 @@
+"""Invariant 7: what was acked stays readable. Pure.
+
+That a record was acked is known from others that name its place: a snapshot names the tickers it
+was made from, an event its command and its ticker, a turn its snapshot, a dead letter the bytes it
+buried. All of them must be there, and no offset may be missing in between.
+"""
+
+from dataclasses import dataclass
+
+from arena import topics
+from arena.errors import UsageError
+from ledger.audit.findings import Checker, Scope
+from ledger.audit.reading import Json, Seen, place_of
+
+
+@dataclass(slots=True)
+class _Reach:
+    """How far a partition is known to have been acked, and by whom."""
+
+    end: int = 0
+    place: str = ""
+    why: str = ""
+
+
+class PlacesChecker(Checker):
+    """Counts every partition through, and looks up every place that is named."""
+
+    number = 7
+    title = "what was acked stays readable"
+    needs = ()
+    counted = "records"
+
+    def __init__(self, scope: Scope) -> None:
+        """Every partition at its first record."""
+        super().__init__(scope)
+        self._next: dict[tuple[str, int], int] = {}
+        self._count: dict[tuple[str, int], int] = {}
+        self._torn: set[tuple[str, int]] = set()
+        self._reach: dict[tuple[str, int], _Reach] = {}
+
+    def take(self, seen: Seen) -> None:
+        """Count one record, and note the places it names."""
+        record = seen.record
+        pair = (record.topic, record.partition)
+        self.looked["records"] += 1
+        wanted = self._next.get(pair, self.scope.first(*pair))
+        if not compacted(record.topic) and record.offset != wanted:
+            text = f"offset {wanted}"
+            self.expect(False, seen.place, "", text, f"offset {record.offset}")
+            self._torn.add(pair)
+        self._next[pair] = record.offset + 1
+        self._count[pair] = self._count.get(pair, 0) + 1
+        body = seen.body
+        if body is not None:
+            self._note_places(seen, body)
+
+    def _note_places(self, seen: Seen, body: Json) -> None:
+        match seen.kind:
+            case "MarketSnapshot":
+                for partition, end in (body.get("ticker_offsets") or {}).items():
+                    self._note(seen, topics.TICKERS.name, int(partition), int(end), "its tickers")
+            case "OrderDecided" | "AccountOpened":
+                source = body["source"]
+                end = source["offset"] + 1
+                self._note(seen, topics.COMMANDS.name, source["partition"], end, "its command")
+                if used := body.get("used"):
+                    end = used["offset"] + 1
+                    self._note(seen, topics.TICKERS.name, used["partition"], end, "its ticker")
+            case "Turn" | "TurnStarted":
+                end = body["snapshot_offset"] + 1
+                self._note(seen, topics.SNAPSHOTS.name, 0, end, "its snapshot")
+            case "Evaluation":
+                for topic, ends in (body.get("ends") or {}).items():
+                    for partition, end in ends.items():
+                        self._note(seen, topic, int(partition), int(end), "what it judged")
+            case "DeadLetter":
+                self.looked["dead letters"] += 1
+                partition, end = body["partition"], body["offset"] + 1
+                self._note(seen, body["topic"], partition, end, "what it buried")
+
+    def _note(self, seen: Seen, topic: str, partition: int, end: int, why: str) -> None:
+        if topic not in self.scope.spans:
+            return
+        self.looked["places named"] += 1
+        reach = self._reach.setdefault((topic, partition), _Reach())
+        if end > reach.end:
+            reach.end, reach.place, reach.why = end, seen.place, why
+
+    def finish(self) -> None:
+        """Hold what was read against what was acked."""
+        for topic, spans in self.scope.spans.items():
+            for partition, span in spans.items():
+                pair = (topic, partition)
+                self.looked["partitions"] += 1
+                count = self._count.get(pair, 0)
+                place = place_of(topic, partition, self._next.get(pair, span.first))
+                text = f"{span.count:,} records up to offset {span.end}"
+                whole = count == span.count or pair in self._torn
+                self.expect(whole, place, "", text, f"{count:,}")
+        for (topic, partition), reach in self._reach.items():
+            end = self.scope.end(topic, partition)
+            if reach.end > end and self.scope.live:
+                self.looked["places newer than these records"] += 1
+                continue
+            text = f"{place_of(topic, partition, reach.end - 1)}, {reach.why}"
+            self.expect(reach.end <= end, reach.place, "", text, f"the log ends at {end}")
+
+
+def compacted(topic: str) -> bool:
+    """True where older records of a key vanish by design; an unknown topic is none of the arena."""
+    try:
+        return topics.spec_of(topic).compacted
+    except UsageError:
+        return False

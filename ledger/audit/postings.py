@@ -1,0 +1,40 @@
+"""Invariant 1: the legs of every event sum to zero, in every unit. Pure."""
+
+from collections import Counter
+
+from arena import topics
+from ledger.audit.findings import Checker, Scope
+from ledger.audit.reading import Seen
+
+
+class PostingsChecker(Checker):
+    """Adds up what every event posts."""
+
+    number = 1
+    title = "entries sum to zero per event and unit"
+    needs = (topics.EVENTS.name,)
+    counted = "postings"
+
+    def __init__(self, scope: Scope) -> None:
+        """Nothing posted yet."""
+        super().__init__(scope)
+        self._units: set[str] = set()
+
+    def take(self, seen: Seen) -> None:
+        """Add up one event."""
+        if seen.topic != topics.EVENTS.name or not seen.effective or seen.kind == "Epoch":
+            return
+        body = seen.body or {}
+        sums: Counter[str] = Counter()
+        for posting in body.get("postings") or ():
+            sums[posting["unit"]] += int(posting["amount"])
+            self.looked["postings"] += 1
+        self.looked["events"] += 1
+        self._units |= sums.keys()
+        for unit, total in sums.items():
+            subject = f"seq {body.get('seq')}, order {body.get('order_id')}"
+            self.expect(total == 0, seen.place, subject, f"0 {unit}", f"{total} units of 10^-8")
+
+    def finish(self) -> None:
+        """Tell how many units there are."""
+        self.looked["units"] = len(self._units)

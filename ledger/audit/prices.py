@@ -1,0 +1,214 @@
+"""Invariant 5: every fill's price stands in `market.tickers`, fresh and in the collar. Pure.
+
+A fill names the ticker it was priced with. That record must be there, of that product and with
+those prices; the rules of the roster say how old it may be, how far from what the agent saw, how
+far it slips and what is charged.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from arena import topics
+from arena.messages import Rules, Ticker
+from arena.money import (
+    BPS,
+    cash_notional_units,
+    fee_units,
+    notional_units,
+    slip_price,
+    to_units,
+    units_text,
+)
+from ledger.audit.findings import Checker, Scope
+from ledger.audit.reading import Json, Seen, place_of, units, when
+from ledger.audit.rules import Listings, RulesInForce
+
+TICKERS = topics.TICKERS.name
+
+
+@dataclass(slots=True)
+class _Fill:
+    """A fill, and what `market.tickers` says of it.
+
+    Attributes:
+        seen_end: Offset behind the last ticker its agent's snapshot was made from, or 0.
+        quote: The ticker it names. newest: offset of the product's newest ticker before `seen_end`.
+        clock: The market's newest venue time there.
+    """
+
+    place: str
+    subject: str
+    event: Json
+    rules: Rules | None
+    seen_end: int
+    quote: Ticker | None = None
+    newest: int = -1
+    clock: datetime | None = None
+
+
+class PricesChecker(Checker):
+    """Finds the ticker of every fill, and computes the fill from it again."""
+
+    number = 5
+    title = "every fill's price stands in market.tickers"
+    needs = (topics.EVENTS.name, TICKERS, topics.ROSTER.name)
+    counted = "fills"
+
+    def __init__(self, scope: Scope) -> None:
+        """No fill yet."""
+        super().__init__(scope)
+        self._rules = RulesInForce()
+        self._listings = Listings()
+        self._ends: dict[str, dict[int, int]] = {}
+        self._fills: list[_Fill] = []
+        self._named: dict[tuple[int, int], list[_Fill]] = defaultdict(list)
+        self._bounds: dict[tuple[int, int], list[_Fill]] = defaultdict(list)
+        self._newest: dict[str, int] = {}
+        self._clock: datetime | None = None
+
+    def take(self, seen: Seen) -> None:
+        """Collect fills, then find their tickers."""
+        if seen.topic == topics.ROSTER.name:
+            self._rules.take(seen)
+        elif seen.topic == topics.COMMANDS.name:
+            self._command(seen)
+        elif seen.topic == topics.EVENTS.name and seen.effective:
+            self._event(seen)
+        elif seen.topic == TICKERS:
+            self._listings.take(seen)
+            self._ticker(seen)
+
+    def _command(self, seen: Seen) -> None:
+        body = seen.body or {}
+        if seen.kind == "ToolCall" and body.get("ticker_offsets"):
+            ends = {int(p): int(end) for p, end in body["ticker_offsets"].items()}
+            self._ends.setdefault(str(body.get("call_id")), ends)
+
+    def _event(self, seen: Seen) -> None:
+        event = seen.body or {}
+        ends = self._ends.pop(event.get("order_id", ""), {})
+        if event.get("outcome") != "filled":
+            return
+        self.looked["fills"] += 1
+        subject = f"order {event['order_id']}, agent {event['agent']}"
+        used = event["used"]
+        if not self.expect(used is not None, seen.place, subject, "a price used", "none"):
+            return
+        place = (used["partition"], used["offset"])
+        end = ends.get(used["partition"], 0)
+        fill = _Fill(seen.place, subject, event, self._rules.at(when(event["at"])), end)
+        self._fills.append(fill)
+        self._named[place].append(fill)
+        if end:
+            self._bounds[used["partition"], end].append(fill)
+
+    def _ticker(self, seen: Seen) -> None:
+        record = seen.record
+        self._pass(record.partition, record.offset)
+        body = seen.body
+        if seen.kind != "Ticker" or body is None:
+            return
+        self.looked["tickers"] += 1
+        self._newest[body["product_id"]] = record.offset
+        event_time = when(body["event_time"])
+        self._clock = event_time if self._clock is None else max(event_time, self._clock)
+        for fill in self._named.get((record.partition, record.offset), ()):
+            ticker = record.message()
+            fill.quote = ticker if isinstance(ticker, Ticker) else None
+
+    def _pass(self, partition: int, offset: int) -> None:
+        """What a snapshot that ends here was made from is known now."""
+        for fill in self._bounds.pop((partition, offset), ()):
+            fill.newest = self._newest.get(fill.event["product_id"], -1)
+            fill.clock = self._clock
+
+    def finish(self) -> None:
+        """Compute every fill again."""
+        for partition in self.scope.spans.get(TICKERS, {}):
+            self._pass(partition, self.scope.end(TICKERS, partition))
+        for fill in self._fills:
+            self._check(fill)
+
+    def _check(self, fill: _Fill) -> None:
+        used, product_id = fill.event["used"], fill.event["product_id"]
+        partition, offset = used["partition"], used["offset"]
+        place, ticker = place_of(TICKERS, partition, offset), fill.quote
+        if ticker is None:
+            if offset < self.scope.first(TICKERS, partition):
+                self.looked["tickers no longer kept"] += 1
+                return
+            if self.scope.live and offset >= self.scope.end(TICKERS, partition):
+                self.looked["tickers newer than these records"] += 1
+                return
+            text = f"a ticker of {product_id} at {place}"
+            self.expect(False, fill.place, fill.subject, text, "none")
+            return
+        said = (product_id, units(used["bid"]), units(used["ask"]), when(used["event_time"]))
+        bid, ask = to_units(ticker.best_bid), to_units(ticker.best_ask)
+        found = (ticker.product_id, bid, ask, ticker.event_time)
+        expected = f"{product_id} {used['bid']}/{used['ask']} at {place}"
+        text = f"{ticker.product_id} {ticker.best_bid}/{ticker.best_ask}"
+        if not self.expect(said == found, fill.place, fill.subject, expected, text):
+            return
+        newest = f"a ticker as new as {place_of(TICKERS, partition, fill.newest)}"
+        self.expect(offset >= fill.newest, fill.place, fill.subject, newest, place)
+        if fill.rules is None:
+            self.looked["fills without known rules"] += 1
+            return
+        self._check_age(fill, ticker, fill.rules)
+        self._check_collar(fill, ask if fill.event["action"] == "buy" else bid, fill.rules)
+        self._check_money(fill, ask if fill.event["action"] == "buy" else bid, fill.rules)
+
+    def _check_age(self, fill: _Fill, ticker: Ticker, rules: Rules) -> None:
+        """The age that was told is the age it had, and no more than the rules allow.
+
+        In lock-step it is measured by the market's own clock, which may have moved on past the
+        snapshot where a turn was late: then the age is that, or more.
+        """
+        event, told_ms = fill.event, fill.event["used"]["age_ms"]
+        alive_at = max(ticker.received_at, ticker.confirmed_at or ticker.received_at)
+        lock_step = rules.pacing == "lock-step"
+        now = (fill.clock or alive_at) if lock_step else when(event["at"])
+        age_ms = max(0, int((now - alive_at).total_seconds() * 1000))
+        true = told_ms >= age_ms if lock_step else told_ms == age_ms
+        self.expect(true, fill.place, fill.subject, f"an age of {age_ms} ms", f"{told_ms} ms")
+        most_ms = int(rules.price_age_s_max * 1000)
+        text = f"a price at most {most_ms} ms old"
+        self.expect(told_ms <= most_ms, fill.place, fill.subject, text, f"{told_ms} ms")
+
+    def _check_collar(self, fill: _Fill, best: int, rules: Rules) -> None:
+        event = fill.event
+        if event["seen"] is None:
+            self.looked["fills of agents that saw no price"] += 1
+            return
+        side = 1 if event["action"] == "buy" else -1
+        seen = units(event["seen"]["ask" if side > 0 else "bid"])
+        within = abs(best - seen) * BPS * BPS <= int(rules.collar_bps * BPS) * seen
+        text = f"at most {rules.collar_bps} bps from {units_text(seen)} seen"
+        self.expect(within, fill.place, fill.subject, text, units_text(best))
+        lost = notional_units(units(event["quantity"]), side * (best - seen))
+        self._same(fill, "latency cost", lost, event["latency_cost"])
+
+    def _check_money(self, fill: _Fill, best: int, rules: Rules) -> None:
+        event = fill.event
+        quantity, said = units(event["quantity"]), units(event["price"])
+        up = event["action"] == "buy"
+        prices = [
+            slip_price(best, rules.slippage_bps, increment, up=up)
+            for _, increment, _ in self._listings.of(event["product_id"])
+        ]
+        if prices:
+            self.looked["prices computed again"] += 1
+            text = f"a price of {units_text(prices[-1])}"
+            true = said in prices
+            self.expect(true, fill.place, fill.subject, text, event["price"])
+        notional = cash_notional_units(quantity, said)
+        self._same(fill, "notional", notional, event["notional"])
+        self._same(fill, "fee", fee_units(notional, rules.fee_bps), event["fee"])
+        lost = notional_units(quantity, (1 if up else -1) * (said - best))
+        self._same(fill, "slippage", lost, event["slippage"])
+
+    def _same(self, fill: _Fill, name: str, wanted: int, said: str) -> None:
+        text = f"a {name} of {units_text(wanted)}"
+        self.expect(units(said) == wanted, fill.place, fill.subject, text, said)

@@ -1,0 +1,105 @@
+"""Records as the checkers see them, and the order in which they come. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from arena import topics
+from arena.bus.base import Record
+from arena.money import to_units
+
+Json = dict[str, Any]  # Any: decoded JSON of whatever shape stands in the topics
+
+ORDER = (
+    topics.ROSTER.name,
+    topics.CONTROL.name,
+    topics.EVALUATIONS.name,
+    topics.COMMANDS.name,
+    topics.EVENTS.name,
+    topics.TICKERS.name,
+    topics.SNAPSHOTS.name,
+    topics.TOOL_CALLS.name,
+    topics.PROMPTED.name,
+    topics.LLM_CALLS.name,
+    topics.INBOX.name,
+    topics.TURNS.name,
+    topics.HEARTBEATS.name,
+    topics.DEAD_LETTERS.name,
+)
+"""What is asked for comes before what answers it: a checker keeps only what it must look for."""
+
+ORDER_TOOL = "execute_trade"
+"""The tool whose calls are orders."""
+
+
+class Seen:
+    """One record, and its body where that is a JSON object.
+
+    Attributes:
+        effective: For `account.events`: True where the event counts by the rules of the fold.
+    """
+
+    def __init__(self, record: Record, *, effective: bool = True) -> None:
+        """Decode nothing yet."""
+        self.record = record
+        self.effective = effective
+
+    @property
+    def topic(self) -> str:
+        """The topic's name without prefix."""
+        return self.record.topic
+
+    @property
+    def place(self) -> str:
+        """Where it stands: "account.events[0]@17"."""
+        return place_of(self.record.topic, self.record.partition, self.record.offset)
+
+    @cached_property
+    def kind(self) -> str:
+        """The message type its header names, "" where it names none."""
+        return self.record.headers.get("type", b"").decode("utf-8", "replace")
+
+    @cached_property
+    def body(self) -> Json | None:
+        """The body; None where it is no JSON object."""
+        try:
+            found = orjson.loads(self.record.value or b"")
+        except orjson.JSONDecodeError:
+            return None
+        return found if isinstance(found, dict) else None
+
+
+def place_of(topic: str, partition: int, offset: int) -> str:
+    """A place in a topic, for people."""
+    return f"{topic}[{partition}]@{offset}"
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Topics in the order of `ORDER`, families by name; others are left out."""
+    known = list(names)
+    found: list[str] = []
+    for name in ORDER:
+        if name.endswith("."):
+            found += sorted(n for n in known if n.startswith(name))
+        elif name in known:
+            found.append(name)
+    return found
+
+
+def units(text: str | None) -> int:
+    """Whole units of 10^-8 of a decimal text; nothing is zero.
+
+    Raises:
+        ValueError: It is no decimal, or has more than eight digits behind the point.
+        ArithmeticError: Likewise.
+    """
+    return 0 if text is None else to_units(Decimal(text))
+
+
+def when(text: str) -> datetime:
+    """A time of a message."""
+    return datetime.fromisoformat(text)

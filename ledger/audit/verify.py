@@ -1,0 +1,172 @@
+"""`arena audit verify`: every invariant over one source, and what was found as a document.
+
+Reads the records of a source, and asks other processes for the replay (invariant 8).
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from arena.bus.base import Record
+from arena.localbroker.progress import Progress, Step, no_progress
+from ledger.audit.auditor import Auditor
+from ledger.audit.findings import FINDINGS_KEPT, Status, Verdict
+from ledger.audit.sources import Source
+
+STEP = "audit"
+STEP_RECORDS = 2_000
+QUIET_S = 2.0
+"""What takes no longer shows no progress."""
+COUNT_WIDTH = 46
+
+
+@dataclass(slots=True)
+class Audit:
+    """What was found in a source.
+
+    Attributes:
+        source: Its name. records, topics: how many were read.
+        seal: Lines about the seal, where it is a bundle. broken: what the seal does not fit.
+        account_digest: Hash of all accounts, as the fold has them.
+    """
+
+    source: str
+    records: int
+    topics: int
+    verdicts: list[Verdict]
+    account_digest: str
+    seconds: float
+    seal: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        """True where anything is wrong."""
+        return bool(self.broken) or any(v.status is Status.FAIL for v in self.verdicts)
+
+    def document(self) -> dict[str, JsonValue]:
+        """For programs; its keys only grow."""
+        return {
+            "source": self.source,
+            "ok": not self.failed,
+            "records": self.records,
+            "topics": self.topics,
+            "account_digest": self.account_digest,
+            "seconds": round(self.seconds, 3),
+            "seal": [*self.seal],
+            "seal_broken": [*self.broken],
+            "invariants": [_verdict_document(v) for v in self.verdicts],
+        }
+
+
+def _verdict_document(verdict: Verdict) -> dict[str, JsonValue]:
+    return {
+        "number": verdict.number,
+        "title": verdict.title,
+        "status": verdict.status.value,
+        "looked_at": {**verdict.looked_at},
+        "failures": verdict.failures,
+        "findings": [
+            {
+                "place": f.place,
+                "subject": f.subject,
+                "expected": f.expected,
+                "found": f.found,
+            }
+            for f in verdict.findings
+        ],
+        "why": verdict.why,
+        "notes": [*verdict.notes],
+    }
+
+
+def audit(
+    source: Source,
+    *,
+    secrets: Mapping[str, str] | None = None,
+    replay: Callable[[Source, str], Verdict] | None = None,
+    progress: Progress = no_progress,
+) -> Audit:
+    """Check every invariant on the records of a source.
+
+    Args:
+        source: The records.
+        secrets: Name -> value of what must not stand in them.
+        replay: Checks invariant 8, given the digest of the accounts; None leaves it out.
+        progress: Told of records read.
+    """
+    began_s = time.monotonic()
+    auditor = Auditor(source.scope(), secrets)
+    auditor.take_all(_told(source.read(), source.count(), after_quiet(progress)))
+    verdicts = auditor.verdicts()
+    digest = auditor.holdings.digest()
+    if replay is not None:
+        verdicts.append(replay(source, digest))
+        verdicts.sort(key=lambda verdict: verdict.number)
+    return Audit(
+        source=source.name,
+        records=auditor.records,
+        topics=len(source.topics()),
+        verdicts=verdicts,
+        account_digest=digest,
+        seconds=time.monotonic() - began_s,
+    )
+
+
+def after_quiet(progress: Progress, quiet_s: float = QUIET_S) -> Progress:
+    """A callback that passes nothing on before a wait has lasted for a while."""
+    until_s = time.monotonic() + quiet_s
+
+    def show(step: Step) -> None:
+        if time.monotonic() >= until_s:
+            progress(step)
+
+    return show
+
+
+def _told(records: Iterator[Record], total: int, progress: Progress) -> Iterator[Record]:
+    done = 0
+    for record in records:
+        yield record
+        done += 1
+        if done % STEP_RECORDS == 0:
+            progress(Step(STEP, f"{done:,} of {total:,} records", done, total))
+    progress(Step(STEP, f"{done:,} records", done, total, finished=True))
+
+
+def lines(found: Audit) -> list[str]:
+    """The same for people."""
+    text = [f"{found.source}: {found.records:,} records of {found.topics} topics", *found.seal]
+    text += [f"  BROKEN  {line}" for line in found.broken]
+    for verdict in found.verdicts:
+        text += _verdict_lines(verdict)
+    text.append(f"accounts {found.account_digest}")
+    failed = [str(v.number) for v in found.verdicts if v.status is Status.FAIL]
+    open_ = [str(v.number) for v in found.verdicts if v.status is Status.NOT_CHECKABLE]
+    passed = len(found.verdicts) - len(failed) - len(open_)
+    said = [f"{passed} of {len(found.verdicts)} invariants hold"]
+    if failed:
+        said.append(f"broken: {', '.join(failed)}")
+    if open_:
+        said.append(f"not checkable here: {', '.join(open_)}")
+    if found.broken:
+        said.append("the seal is broken")
+    text.append("; ".join(said))
+    return text
+
+
+def _verdict_lines(verdict: Verdict) -> list[str]:
+    words = {Status.PASS: "PASS", Status.FAIL: "FAIL", Status.NOT_CHECKABLE: "-"}
+    counts = ", ".join(f"{count:,} {name}" for name, count in verdict.looked_at.items())
+    text = [f"{verdict.number:>3} {words[verdict.status]:<5} {verdict.title}"]
+    if counts:
+        text.append(f"          {counts}")
+    if verdict.why:
+        text.append(f"          not checkable here: {verdict.why}")
+    text += [f"          note: {note}" for note in verdict.notes]
+    text += [f"          {finding}" for finding in verdict.findings]
+    if (more := verdict.failures - len(verdict.findings)) > 0:
+        text.append(f"          ... and {more:,} more ({FINDINGS_KEPT} are named)")
+    return text
