@@ -39,7 +39,7 @@ async def fill(bus: Bus, names: tuple[str, ...]) -> None:
                     name, value, key=key, partition=partition, headers=headers
                 )
                 await done
-            if name not in (topics.ROSTER.name, topics.HEARTBEATS.name):
+            if not topics.spec_of(name).compacted:
                 await (
                     await bus.send_bytes(name, b"no key", key=None, partition=partition, headers=())
                 )
