@@ -9,7 +9,8 @@
     │   └── MessageTooLarge         refused before it is sent
     ├── BrokenLog                   account.events is damaged or is not the log that was read
     ├── Fenced                      another owner took over; this process must end
-    └── AppendFailed                an append may or may not be in the log; this process must end
+    ├── AppendFailed                an append may or may not be in the log; this process must end
+    └── Stuck                       a reader is behind and gets nothing; this process must end
 
 Expected refusals are not here: a rejected order or a failed tool is a value (`Rejected`,
 `ToolResult(ok=False)`), because an agent must be able to read it.
@@ -80,3 +81,7 @@ class Fenced(ArenaError):
 
 class AppendFailed(ArenaError):
     """An append did not succeed and may still be in the log: exit, and recover from the log."""
+
+
+class Stuck(ArenaError):
+    """A reader asks for records that are in the log and does not get them: exit, and begin anew."""

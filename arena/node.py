@@ -20,12 +20,16 @@ from pydantic import JsonValue
 from arena import logs, topics
 from arena.bus.base import Bus, Record
 from arena.bus.dead_letters import bury
+from arena.bus.stall import watch_readers
 from arena.clock import Clock, SystemClock
 from arena.errors import EXIT_INTERRUPTED, AppendFailed, ArenaError, Malformed
 from arena.messages import Heartbeat, Message
 from arena.settings import Settings
 
 CLOSE_TIMEOUT_S = 5.0
+ERROR = "error"
+"""The detail of a last heartbeat that says why the process ended, where it was not asked to."""
+ERROR_CHARS_MAX = 300
 
 Status = Literal["starting", "running", "standby", "stopping"]
 
@@ -71,6 +75,7 @@ class Node:
             status=self.status,
             started_at=self.started_at,
             at=now,
+            interval_s=self.settings.heartbeat_interval_s,
             counters=dict(self.counters),
             gauges=dict(self.gauges),
             details=dict(self.details),
@@ -107,7 +112,12 @@ Serve = Callable[[Node], Awaitable[None]]
 
 
 async def serve_node(node: Node, serve: Serve) -> None:
-    """Connect, beat and serve until `serve` returns, an append fails, or this is cancelled."""
+    """Connect, beat and serve until `serve` returns, something fails, or this is cancelled.
+
+    Raises:
+        AppendFailed: An append failed.
+        Stuck: A reader asks for records that are there and gets none.
+    """
     bus = node.bus
     await bus.start()
     tasks: list[asyncio.Task[None]] = []
@@ -117,10 +127,14 @@ async def serve_node(node: Node, serve: Serve) -> None:
             asyncio.create_task(_work(node, serve)),
             asyncio.create_task(node.beat_for_ever()),
             asyncio.create_task(_end_when_failed(bus)),
+            asyncio.create_task(watch_readers(bus, node.settings.stuck_s)),
         ]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+    except Exception as error:
+        node.details[ERROR] = (str(error) or type(error).__name__)[:ERROR_CHARS_MAX]
+        raise
     finally:
         await _stop(node, tasks)
 

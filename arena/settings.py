@@ -60,6 +60,8 @@ class Settings(BaseSettings):
         log_format: "auto" is pretty on a terminal and JSON elsewhere. `ARENA_LOG_FORMAT`.
         home: Where local state lies: broker data, runs, logs. `ARENA_HOME`.
         heartbeat_interval_s: Seconds between a process's heartbeats. `ARENA_HEARTBEAT_INTERVAL_S`.
+        stuck_s: Seconds after which a process ends whose reader asks for records that are in the
+            log, and gets none. `ARENA_STUCK_S`.
         idempotence: False for brokers that refuse idempotent producers; the account log stays exact
             without them, a retry may then leave a duplicate that the fold ignores.
             `ARENA_IDEMPOTENCE`.
@@ -80,6 +82,7 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "pretty", "json"] = "auto"
     home: Path = Path(".arena")
     heartbeat_interval_s: float = Field(default=5.0, gt=0)
+    stuck_s: float = Field(default=120.0, gt=0)
     idempotence: bool = True
     fetch_wait_ms: int = Field(default=500, ge=1, le=5_000)
     access: KafkaAccess = Field(default_factory=KafkaAccess)

@@ -8,10 +8,12 @@ snapshots, chat nodes and tools on work).
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
+from weakref import WeakSet
 
 from arena.errors import MessageTooLarge
 from arena.messages import Message
@@ -86,7 +88,41 @@ EARLIEST = Start("earliest")
 LATEST = Start("latest")
 
 
-class LogReader(ABC):
+class Standing(NamedTuple):
+    """Where a reader stands in a partition: its next offset, and the end of the log."""
+
+    position: int
+    end: int
+
+
+class Reader(ABC):
+    """What both ways of reading have in common, for `arena.bus.stall` that watches over them.
+
+    Attributes:
+        asked: How often records were asked for. waiting: Reads that have not returned.
+        closed: True behind `close`.
+    """
+
+    asked = 0
+    waiting = 0
+    closed = False
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Note that records are asked for, while they are waited for."""
+        self.asked += 1
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+
+    @abstractmethod
+    async def standing(self) -> dict[tuple[str, int], Standing]:
+        """Where it stands in every partition that may deliver now: none that is paused."""
+
+
+class LogReader(Reader):
     """Reads partitions from a chosen place, keeps its own position, commits nothing."""
 
     @abstractmethod
@@ -118,8 +154,13 @@ class LogReader(ABC):
         ends = await self.end_offsets()
         return sum(max(0, end - self.position(t, p)) for (t, p), end in ends.items())
 
+    async def standing(self) -> dict[tuple[str, int], Standing]:
+        """Where it stands in every partition."""
+        ends = await self.end_offsets()
+        return {(t, p): Standing(self.position(t, p), end) for (t, p), end in ends.items()}
 
-class GroupReader(ABC):
+
+class GroupReader(Reader):
     """Reads the partitions that the group gives it, and commits what is done."""
 
     @abstractmethod
@@ -156,11 +197,13 @@ class Bus(ABC):
 
     Attributes:
         failed: Resolves with the error when an append failed for good: the process must end.
+        readers: Those that are in use, perhaps closed.
     """
 
     def __init__(self) -> None:
         """Nothing is connected before `start`."""
         self.failed: asyncio.Future[BaseException] | None = None
+        self.readers: WeakSet[Reader] = WeakSet()
 
     @abstractmethod
     async def start(self) -> None:

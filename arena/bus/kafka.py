@@ -180,6 +180,7 @@ class KafkaBus(Bus):
         await consumer.start()
         reader = KafkaLogReader(consumer, self._lookup, self._prefix, offsets)
         reader.assign()
+        self.readers.add(reader)
         return reader
 
     async def _first_offsets(
@@ -209,8 +210,10 @@ class KafkaBus(Bus):
         on_change: Callable[[Assignment], None] | None = None,
     ) -> GroupReader:
         """A member of a classic consumer group with the range assignor."""
+        assert self._lookup is not None, "the bus is not started"
         consumer = self._consumer(group=self._prefix + group, reset=start.at)
-        reader = KafkaGroupReader(consumer, self._prefix, on_change)
+        reader = KafkaGroupReader(consumer, self._lookup, self._prefix, on_change)
         consumer.subscribe([self._prefix + t for t in topics], listener=reader)
         await consumer.start()
+        self.readers.add(reader)
         return reader

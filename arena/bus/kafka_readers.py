@@ -1,6 +1,7 @@
 """The two ways to read Kafka: a log with a place of our own, and a member of a group."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -8,9 +9,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from arena.bus.base import Assignment, GroupReader, LogReader, Record
+from arena.bus.base import Assignment, GroupReader, LogReader, Record, Standing
 from arena.errors import BrokenLog, BrokerUnavailable
 from arena.topics import spec_of
+
+POSITION_TIMEOUT_S = 1.0
+"""A member that was just given a partition asks the group where to begin."""
 
 
 # Any: aiokafka's ConsumerRecord is untyped.
@@ -54,9 +58,10 @@ class KafkaLogReader(LogReader):
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
         """The next records; checks that none is missing."""
-        fetched = await self._consumer.getmany(
-            timeout_ms=int(timeout_s * 1000), max_records=max_records
-        )
+        with self.reading():
+            fetched = await self._consumer.getmany(
+                timeout_ms=int(timeout_s * 1000), max_records=max_records
+            )
         records: list[Record] = []
         for tp, raws in fetched.items():
             topic, partition = tp.topic[len(self._prefix) :], tp.partition
@@ -97,6 +102,7 @@ class KafkaLogReader(LogReader):
 
     async def close(self) -> None:
         """Stop the consumer."""
+        self.closed = True
         # A task of the consumer catches its cancellation only once it has begun to run.
         await asyncio.sleep(0)
         await self._consumer.stop()
@@ -108,11 +114,13 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
     def __init__(
         self,
         consumer: AIOKafkaConsumer,
+        lookup: AIOKafkaConsumer,
         prefix: str,
         on_change: Callable[[Assignment], None] | None,
     ) -> None:
         """Take over a consumer that is not started yet."""
         self._consumer = consumer
+        self._lookup = lookup
         self._prefix = prefix
         self._on_change = on_change
         self._assignment: Assignment = frozenset()
@@ -133,9 +141,10 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 500) -> list[Record]:
         """The next records of what is assigned now."""
-        fetched = await self._consumer.getmany(
-            timeout_ms=int(timeout_s * 1000), max_records=max_records
-        )
+        with self.reading():
+            fetched = await self._consumer.getmany(
+                timeout_ms=int(timeout_s * 1000), max_records=max_records
+            )
         skip = len(self._prefix)
         return [_record(tp.topic[skip:], raw) for tp, raws in fetched.items() for raw in raws]
 
@@ -179,6 +188,27 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 total += max(0, end - await self._consumer.position(tp))
         return total
 
+    async def standing(self) -> dict[tuple[str, int], Standing]:
+        """Where it stands in the partitions that are not paused; position -1 where none is known.
+
+        Raises:
+            BrokerUnavailable: Nobody answers.
+        """
+        reading = self._consumer.assignment() - self._consumer.paused()
+        try:
+            ends = await self._lookup.end_offsets(list(reading)) if reading else {}
+        except KafkaError as error:
+            raise BrokerUnavailable(f"no answer about the ends of the log: {error!r}") from error
+        found: dict[tuple[str, int], Standing] = {}
+        for tp, end in ends.items():
+            position = -1
+            with contextlib.suppress(TimeoutError, IllegalStateError):
+                async with asyncio.timeout(POSITION_TIMEOUT_S):
+                    position = await self._consumer.position(tp)
+            found[tp.topic[len(self._prefix) :], tp.partition] = Standing(position, end)
+        return found
+
     async def close(self) -> None:
         """Leave the group."""
+        self.closed = True
         await self._consumer.stop()

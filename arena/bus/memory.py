@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Record, Start
+from arena.bus.base import (
+    EARLIEST,
+    Acked,
+    Assignment,
+    Bus,
+    GroupReader,
+    LogReader,
+    Record,
+    Standing,
+    Start,
+)
 from arena.errors import BrokerUnavailable
 from arena.topics import TopicSpec
 from arena.wire import Headers
@@ -269,6 +279,11 @@ class MemoryGroupReader(GroupReader):
         """Records behind the position."""
         logs = self._cursor.cluster.logs
         return sum(len(logs[p]) - self._cursor.next[p] for p in self._assignment)
+
+    async def standing(self) -> dict[tuple[str, int], Standing]:
+        """Where it stands in the partitions that are not paused."""
+        logs = self._cursor.cluster.logs
+        return {p: Standing(self._cursor.next[p], len(logs[p])) for p in self._readable()}
 
     async def close(self) -> None:
         """Leave the group; its other members take over."""

@@ -13,6 +13,7 @@ class Heartbeat(Message):
     Attributes:
         node: "<kind>/<name>/<host>/<pid>", the key. kind: the command, such as "router".
         status: "starting", "running", "standby" or "stopping".
+        interval_s: Seconds until the next one; None where an older process did not say.
         counters: Whole numbers that only grow, such as "turns" or "llm_errors".
         gauges: Values of now: "lag", "feed_age_ms", ...
         details: A few words for people, such as the model's name.
@@ -26,6 +27,7 @@ class Heartbeat(Message):
     status: Literal["starting", "running", "standby", "stopping"] = "running"
     started_at: Utc
     at: Utc
+    interval_s: float | None = None
     counters: dict[str, int] = Field(default_factory=dict)
     gauges: dict[str, float] = Field(default_factory=dict)
     details: dict[str, JsonValue] = Field(default_factory=dict)

@@ -1,0 +1,96 @@
+"""A reader that is behind and gets nothing: its process must end, and begin anew.
+
+A consumer can hang without an error: a fetch that is never answered, a connection that is open and
+dead, a client that lost track. Its process then beats on, and does nothing. So every reader in use
+is asked now and then where it stands. It is stuck where, over and over, its process asked for
+records, the log had some behind its place, and the place did not move. A reader that nobody asks,
+and a partition that is paused, are slow on purpose and not stuck.
+
+Reads the ends of the logs, on a connection without fetches.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
+
+from arena.bus.base import Bus, Reader, Standing
+from arena.errors import BrokerUnavailable, Stuck
+
+CHECKS = 6
+"""A reader is stuck after so many checks without progress; counted, because a process that was
+stopped for a while must not be found guilty by the clock."""
+
+Pair = tuple[str, int]
+
+
+class Progress:
+    """Checks in a row in which a reader got nothing of what it asked for. Pure."""
+
+    def __init__(self) -> None:
+        """Nothing was checked yet."""
+        self._asked = 0
+        self._known: dict[Pair, tuple[int, int]] = {}
+
+    def note(self, asked: int, waiting: int, standing: Mapping[Pair, Standing]) -> Pair | None:
+        """Take in a check.
+
+        Args:
+            asked: How often records were asked for so far.
+            waiting: Reads that have not returned.
+            standing: Where the reader stands in each partition that may deliver.
+
+        Returns:
+            A partition that is stuck, or None.
+        """
+        wanted = waiting > 0 or asked != self._asked
+        self._asked = asked
+        known, self._known = self._known, {}
+        if not wanted:
+            return None
+        for pair, (position, end) in standing.items():
+            if end <= position:
+                continue
+            before, checks = known.get(pair, (position, 0))
+            checks = checks + 1 if before == position else 1
+            self._known[pair] = (position, checks)
+            if checks > CHECKS:
+                return pair
+        return None
+
+
+async def watch_readers(bus: Bus, stuck_s: float) -> None:
+    """Check all readers of a bus until one is stuck.
+
+    Args:
+        bus: Connected.
+        stuck_s: How long a reader may get nothing, in seconds of this machine: what is watched is
+            the real connection, whatever clock the process lives by.
+
+    Raises:
+        Stuck: A reader is.
+    """
+    progress: WeakKeyDictionary[Reader, Progress] = WeakKeyDictionary()
+    while True:
+        await asyncio.sleep(stuck_s / CHECKS)
+        for reader in list(bus.readers):
+            if reader.closed:
+                continue
+            try:
+                async with asyncio.timeout(stuck_s):
+                    standing = await reader.standing()
+            except (BrokerUnavailable, TimeoutError):
+                continue  # Without an answer about the log nothing can be said of its reader.
+            pair = progress.setdefault(reader, Progress()).note(
+                reader.asked, reader.waiting, standing
+            )
+            if pair is not None:
+                raise Stuck(_words(pair, standing[pair], stuck_s))
+
+
+def _words(pair: Pair, standing: Standing, stuck_s: float) -> str:
+    topic, partition = pair
+    place = f"behind offset {standing.position}" if standing.position >= 0 else "from its place"
+    return (
+        f"{topic}[{partition}] gave nothing {place} for {stuck_s:g} s,"
+        f" and its log ends at {standing.end}: this reader is stuck"
+    )
