@@ -15,7 +15,7 @@ from arena.localbroker.cluster import NODES
 from arena.localbroker.launch import APACHE_KAFKA, BrokerHandle
 from arena.localbroker.ports import DEFAULT_PORT, LOOPBACK
 from arena.localbroker.resolve import handle_of
-from arena.localbroker.security import PLAINTEXT, directory_of
+from arena.localbroker.security import PLAINTEXT, Tls, directory_of
 from arena.localbroker.status import BrokerStatus, look, stop_broker
 from arena.settings import Settings
 
@@ -56,6 +56,13 @@ def start(
         bool,
         typer.Option("--secure", help="Ask for credentials; they are made in .arena/secure."),
     ] = False,
+    tls_keystore: Annotated[
+        Path | None,
+        typer.Option(help="PEM of the broker's key and certificate: encrypt (with --secure)."),
+    ] = None,
+    tls_ca: Annotated[
+        Path | None, typer.Option(help="PEM of the authority that signed that certificate.")
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -65,11 +72,16 @@ def start(
 
     if nodes not in (None, 1, NODES):
         raise typer.BadParameter(f"{nodes} brokers: give 1 or {NODES}", param_hint="--nodes")
+    if (tls_keystore is None) != (tls_ca is None) or (tls_keystore and not secure):
+        raise typer.BadParameter("give --tls-keystore, --tls-ca and --secure together")
+    tls = Tls(tls_keystore.resolve(), tls_ca.resolve()) if tls_keystore and tls_ca else None
     directory = _home(home)
     found = look(directory)
     wanted_port = DEFAULT_PORT if port is None else port
     try:
-        broker = open_local(directory, nodes=nodes, secure=secure, host=host, port=wanted_port)
+        broker = open_local(
+            directory, nodes=nodes, secure=secure, host=host, port=wanted_port, tls=tls
+        )
     except UsageError as error:
         typer.echo(f"arena: {error}", err=True)
         raise typer.Exit(error.exit_code) from error

@@ -33,6 +33,9 @@ PRINCIPALS = (ADMIN, BROKER, *acls.PRINCIPALS)
 COMMANDS = {"tools": "executor", "routers": "router"}
 """Commands whose process is not called like its principal: `arena tools` runs the executor too."""
 
+KEYSTORE_VARIABLE = "KAFKA_SSL_KEYSTORE"
+"""In the brokers' own file: their certificate and key."""
+
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 
@@ -42,8 +45,8 @@ class Tls:
     """What a listener with TLS needs, as PEM files.
 
     Attributes:
-        keystore: The broker's private key and its chain, in one file.
-        truststore: The authority that signed it.
+        keystore: The broker's private key and its chain, in one file; an absolute path.
+        truststore: The authority that signed it; an absolute path.
     """
 
     keystore: Path
@@ -97,9 +100,9 @@ def secure_properties(security: Security) -> str:
     if security.tls:
         lines += [
             "ssl.keystore.type=PEM",
-            f"ssl.keystore.location={security.tls.keystore.resolve()}",
+            f"ssl.keystore.location={security.tls.keystore}",
             "ssl.truststore.type=PEM",
-            f"ssl.truststore.location={security.tls.truststore.resolve()}",
+            f"ssl.truststore.location={security.tls.truststore}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -123,7 +126,13 @@ def is_secure(home: Path) -> bool:
 
 
 def ensure_security(home: Path, tls: Tls | None = None) -> Security:
-    """The accounts of this home's broker, with new random passwords where there were none."""
+    """The accounts of this home's broker, with new random passwords where there were none.
+
+    A broker that was given TLS at its first start has it at every later one.
+
+    Raises:
+        UsageError: It has been made with another TLS, or with none.
+    """
     directory = directory_of(home)
     if not is_secure(home):
         directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
@@ -136,13 +145,27 @@ def ensure_security(home: Path, tls: Tls | None = None) -> Security:
                 "KAFKA_SASL_PASSWORD": secrets.token_urlsafe(PASSWORD_BYTES),
             }
             if tls:
-                environ["KAFKA_SSL_CAFILE"] = str(tls.truststore.resolve())
+                environ["KAFKA_SSL_CAFILE"] = str(tls.truststore)
+            if tls and name == BROKER:
+                environ[KEYSTORE_VARIABLE] = str(tls.keystore)
             write_private(
                 directory / f"{name}.env", "".join(f"{k}={v}\n" for k, v in environ.items())
             )
+    kept = _kept_tls(_read(directory, BROKER))
+    if tls and tls != kept:
+        raise UsageError(
+            f"the broker of {home} was made with {kept.keystore if kept else 'no'} certificate",
+            remedy="leave the certificate out, or choose another ARENA_HOME",
+        )
     names = [path.stem for path in directory.glob("*.env")]
     passwords = {name: _read(directory, name)["KAFKA_SASL_PASSWORD"] for name in names}
-    return Security(passwords=passwords, tls=tls)
+    return Security(passwords=passwords, tls=kept)
+
+
+def _kept_tls(environ: Mapping[str, str]) -> Tls | None:
+    if KEYSTORE_VARIABLE not in environ:
+        return None
+    return Tls(Path(environ[KEYSTORE_VARIABLE]), Path(environ["KAFKA_SSL_CAFILE"]))
 
 
 def credentials_for(home: Path, principal: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ killed and started again at once.
 
 import argparse
 import asyncio
+import logging
 import os
 import statistics
 import sys
@@ -77,12 +78,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--rolls", type=int, default=1, help="rolling restarts after the kills")
     asked = parser.parse_args()
+    # It reports each attempt to reach the broker that was killed, some twenty times a second.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     kind = LocalCluster if asked.nodes == NODES else LocalBroker
     with tempfile.TemporaryDirectory(prefix="arena-failover-") as folder:
         home = Path(folder)
         with kind(home, port=0) as broker:
             handle = broker.start()
-            print(f"{asked.nodes} broker(s) of Kafka {handle.version}, {os.cpu_count()} cores, ")
+            print(f"{asked.nodes} broker(s) of Kafka {handle.version}, {os.cpu_count()} cores")
             print(f"{PER_SECOND:.0f} orders/s, one executor; seconds count from the kill")
             settings = Settings(bootstrap_servers=handle.bootstrap, heartbeat_interval_s=0.5)
             findings = asyncio.run(measure(broker, settings, home, asked.kills, asked.rolls))

@@ -1,0 +1,126 @@
+"""How a client is told to connect: logins, TLS, secrets that never show."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from arena.bus.kafka_access import connection
+from arena.errors import UsageError
+from arena.settings import KafkaAccess, Settings
+from tests.security.certificates import Authority
+
+SECRET = "correct-horse-battery"
+
+
+def access(**changes: str) -> Settings:
+    """Settings with these variables, named without `KAFKA_` and in small letters."""
+    return Settings(access=KafkaAccess.of({f"KAFKA_{k.upper()}": v for k, v in changes.items()}))
+
+
+def test_without_variables_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plain listener of a local broker needs an address and no more."""
+    monkeypatch.delenv("KAFKA_SECURITY_PROTOCOL", raising=False)
+    settings = Settings(bootstrap_servers="a:1,b:2")
+
+    assert {"bootstrap_servers": "a:1,b:2", "security_protocol": "PLAINTEXT"} == connection(
+        settings
+    )
+
+
+def test_variables_of_the_process_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process learns its login from its environment."""
+    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT")
+    monkeypatch.setenv("KAFKA_SASL_USERNAME", "router")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", SECRET)
+
+    found = connection(Settings())
+
+    assert ("SCRAM-SHA-512", "router", SECRET) == (
+        found["sasl_mechanism"],
+        found["sasl_plain_username"],
+        found["sasl_plain_password"],
+    )
+
+
+def test_a_password_may_be_in_a_file(tmp_path: Path) -> None:
+    """A file's last line break is not part of the password; the variable wins over the file."""
+    path = tmp_path / "password"
+    path.write_text(f"{SECRET}\n")
+    own = {"security_protocol": "SASL_PLAINTEXT", "sasl_username": "router"}
+
+    from_file = connection(access(**own, sasl_password_file=str(path)))
+    from_variable = connection(access(**own, sasl_password_file=str(path), sasl_password="another"))
+
+    assert SECRET == from_file["sasl_plain_password"]
+    assert "another" == from_variable["sasl_plain_password"]
+
+
+def test_secrets_never_show() -> None:
+    """Settings that are printed, logged or dumped hold stars where the secrets are."""
+    settings = access(sasl_username="router", sasl_password=SECRET, ssl_key_password=SECRET)
+
+    shown = [str(settings), repr(settings), settings.model_dump_json(), str(settings.model_dump())]
+
+    assert not [text for text in shown if SECRET in text]
+    assert "router" in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"security_protocol": "SASL_PLAINTEXT"}, "KAFKA_SASL_USERNAME is not set"),
+        (
+            {"security_protocol": "SASL_PLAINTEXT", "sasl_username": "router"},
+            "no password for the Kafka user router",
+        ),
+        (
+            {
+                "security_protocol": "SASL_PLAINTEXT",
+                "sasl_username": "router",
+                "sasl_password_file": "/nowhere/password",
+            },
+            "KAFKA_SASL_PASSWORD_FILE names /nowhere/password, which cannot be read",
+        ),
+        (
+            {"security_protocol": "SSL", "ssl_cafile": "/nowhere/ca.pem"},
+            "the certificates cannot be used",
+        ),
+    ],
+)
+def test_what_is_missing_is_named(changes: dict[str, str], told: str) -> None:
+    """A login that cannot work is wrong usage, before anybody is asked."""
+    with pytest.raises(UsageError, match=told):
+        connection(access(**changes))
+
+
+def test_tls_checks_who_answers(tmp_path: Path) -> None:
+    """With TLS the broker's certificate and name are checked, and nothing turns that off."""
+    authority = Authority(tmp_path)
+
+    context = connection(access(security_protocol="SSL", ssl_cafile=str(authority.path)))[
+        "ssl_context"
+    ]
+
+    assert (ssl.CERT_REQUIRED, True) == (context.verify_mode, context.check_hostname)
+    assert 1 == len(context.get_ca_certs())
+
+
+def test_a_key_with_a_password_is_opened_by_it(tmp_path: Path) -> None:
+    """The client's own key is opened with the password of a file, and with no other."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("client", password=SECRET)
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    right.write_text(SECRET)
+    wrong.write_text("wrong")
+    own = {
+        "security_protocol": "SSL",
+        "ssl_cafile": str(authority.path),
+        "ssl_certfile": str(certificate),
+        "ssl_keyfile": str(key),
+    }
+
+    assert connection(access(**own, ssl_key_password_file=str(right)))["ssl_context"]
+    for password in ({"ssl_key_password_file": str(wrong)}, {}):
+        with pytest.raises(UsageError, match="the certificates cannot be used"):
+            connection(access(**own, **password))

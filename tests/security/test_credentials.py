@@ -1,0 +1,150 @@
+"""Passwords as files, and the environment a process gets of them."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from arena.acls import PRINCIPALS
+from arena.commands.session import processes_of
+from arena.errors import UsageError
+from arena.localbroker.local import open_local
+from arena.localbroker.security import (
+    ADMIN,
+    Tls,
+    credentials_for,
+    credentials_of_command,
+    ensure_security,
+    is_secure,
+    scram_words,
+    secure_properties,
+)
+from arena.settings import KafkaAccess, Settings
+from arena.spec import ArenaSpec, load_spec
+
+SPEC = """\
+[arena]
+name = "small"
+products = ["BTC-USD"]
+
+[market]
+source = "exchange"
+
+[[chat_nodes]]
+name = "rules"
+model_id = "scripted"
+
+[[agents]]
+name = "holder"
+strategy = "buy_and_hold"
+chat_node = "rules"
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> ArenaSpec:
+    """An arena with one node of each kind."""
+    path = tmp_path / "ARENA.toml"
+    path.write_text(SPEC)
+    return load_spec(path)
+
+
+def test_files_are_for_this_user_alone(tmp_path: Path) -> None:
+    """One file per account, none of which another user can read, in a folder nobody can list."""
+    ensure_security(tmp_path)
+
+    files = sorted((tmp_path / "secure").iterdir())
+
+    assert sorted([ADMIN, "broker", *PRINCIPALS]) == [file.stem for file in files]
+    assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in files}
+    assert 0o700 == stat.S_IMODE((tmp_path / "secure").stat().st_mode)
+
+
+def test_passwords_are_random_and_kept(tmp_path: Path) -> None:
+    """Every account has another password of 256 bits, and the next start finds the same."""
+    first = ensure_security(tmp_path / "a").passwords
+    other = ensure_security(tmp_path / "b").passwords
+
+    assert first == ensure_security(tmp_path / "a").passwords
+    assert len(set(first.values()) | set(other.values())) == 2 * (len(PRINCIPALS) + 2)
+    assert min(map(len, first.values())) >= 43
+
+
+def test_a_home_without_a_secure_broker_has_no_credentials(tmp_path: Path) -> None:
+    """Nothing is added to the environment of a process whose broker asks for nothing."""
+    assert not is_secure(tmp_path)
+    assert {} == credentials_for(tmp_path, "router")
+    assert {} == credentials_of_command(tmp_path, "tools")
+
+
+def test_commands_get_the_credentials_of_their_kind(tmp_path: Path) -> None:
+    """`arena tools` is the executor, `routers` a router; the exchange has nothing to log in to."""
+    ensure_security(tmp_path)
+
+    users = {
+        command: credentials_of_command(tmp_path, command).get("KAFKA_SASL_USERNAME")
+        for command in ("tools", "router", "routers", "chat-node", "connector", "exchange")
+    }
+
+    assert {
+        "tools": "executor",
+        "router": "router",
+        "routers": "router",
+        "chat-node": "chat-node",
+        "connector": "connector",
+        "exchange": None,
+    } == users
+    with pytest.raises(UsageError, match="no credentials for 'mallory'"):
+        credentials_for(tmp_path, "mallory")
+
+
+def test_each_process_of_a_run_gets_its_own(tmp_path: Path, spec: ArenaSpec) -> None:
+    """`arena up` logs in as the administrator; none of its processes does."""
+    ensure_security(tmp_path)
+    access = KafkaAccess.of(credentials_for(tmp_path, ADMIN))
+    settings = Settings(home=tmp_path, access=access)
+
+    found = processes_of(spec, settings, tmp_path, dashboard=(), terminal=False)
+
+    users = {p.name: p.environ.get("KAFKA_SASL_USERNAME") for p in found}
+    assert users == {
+        "exchange": None,
+        "connector": "connector",
+        "tools": "executor",
+        "chat-node-rules": "chat-node",
+        "router-holder": "router",
+        "dashboard": "dashboard",
+    }
+    passwords = ensure_security(tmp_path).passwords.values()
+    assert not [word for p in found for word in p.argv if word in passwords]
+
+
+def test_security_prints_no_password(tmp_path: Path) -> None:
+    """The accounts are a value that may be logged; the lines for the broker are not."""
+    security = ensure_security(tmp_path)
+
+    assert not any(password in repr(security) for password in security.passwords.values())
+    assert security.passwords["broker"] in secure_properties(security)
+    assert len(scram_words(security)) == 2 * len(security.passwords)
+
+
+def test_tls_is_kept(tmp_path: Path) -> None:
+    """A broker that spoke TLS once is never started without, nor with another certificate."""
+    tls = Tls(keystore=tmp_path / "broker.pem", truststore=tmp_path / "ca.pem")
+    ensure_security(tmp_path, tls)
+
+    assert tls == ensure_security(tmp_path).tls
+    assert "SASL_SSL" == credentials_for(tmp_path, "router")["KAFKA_SECURITY_PROTOCOL"]
+    with pytest.raises(UsageError, match=r"was made with .*broker\.pem certificate"):
+        ensure_security(tmp_path, Tls(tmp_path / "other.pem", tmp_path / "ca.pem"))
+
+
+def test_an_open_broker_is_not_made_secure_behind_its_back(tmp_path: Path) -> None:
+    """Topics that everybody could write are not passed off as guarded ones."""
+    (tmp_path / "kafka" / "data").mkdir(parents=True)
+    (tmp_path / "kafka" / "data" / "meta.properties").write_text("cluster.id=x\n")
+
+    with pytest.raises(UsageError, match="made without credentials"):
+        open_local(tmp_path, secure=True)
+    with pytest.raises(UsageError, match="the data of one broker, not of 3"):
+        open_local(tmp_path, nodes=3)

@@ -1,0 +1,182 @@
+"""What the brokers refuse, and what they permit: every principal on every topic of the table."""
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from arena import topics
+from arena.acls import PRINCIPALS, rules_for
+from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_acls import apply_rules
+from arena.errors import AppendFailed, ArenaError, BrokerUnavailable
+from arena.localbroker.security import ADMIN
+from arena.settings import KafkaAccess
+from arena.topics import TopicSpec
+from tests.security.secure import (
+    MEMBER,
+    Secure,
+    all_topics,
+    furnish,
+    try_group,
+    try_read,
+    try_write,
+)
+
+STANDS_FOR = {"executor": {"executor", "tools"}, "cli": {"cli", "operator"}}
+"""Principals that are more than the kind of process they are called after."""
+
+
+def promised(principal: str, column: tuple[str, ...]) -> bool:
+    """True where a column of the topic table names a principal; read here a second time."""
+    names = STANDS_FOR.get(principal, {principal})
+    if principal != "dashboard":
+        names = names | {"every process", "any process"}
+    return not names.isdisjoint(column)
+
+
+def word(*, allowed: bool) -> str:
+    """How an attempt ends."""
+    return "ok" if allowed else "topic refused"
+
+
+@pytest.mark.parametrize("spec", all_topics(), ids=lambda spec: spec.name)
+@pytest.mark.parametrize("principal", PRINCIPALS)
+async def test_the_table_is_what_the_broker_does(
+    secure: Secure, principal: str, spec: TopicSpec
+) -> None:
+    """A topic is written by those its column names, read by those its column names and the CLI."""
+    settings = secure.settings(principal)
+
+    wrote = await try_write(settings, spec.name)
+    read = await try_read(settings, spec.name)
+
+    assert word(allowed=promised(principal, spec.writers)) == wrote
+    assert word(allowed=principal == "cli" or promised(principal, spec.readers)) == read
+
+
+async def test_only_the_executor_writes_the_accounts(secure: Secure) -> None:
+    """Of all principals one may write `account.events`, and it is the executor."""
+    name = topics.EVENTS.name
+
+    wrote = {p: await try_write(secure.settings(p), name) for p in PRINCIPALS}
+
+    assert ["executor"] == [p for p, outcome in wrote.items() if outcome == "ok"]
+
+
+async def test_the_dashboard_writes_nothing(secure: Secure) -> None:
+    """No topic takes a record of the dashboard, not even heartbeats and dead letters."""
+    settings = secure.settings("dashboard")
+
+    assert {"topic refused"} == {await try_write(settings, spec.name) for spec in all_topics()}
+
+
+async def test_another_arena_is_out_of_reach(secure: Secure) -> None:
+    """The rules of one prefix say nothing of another, on the same brokers."""
+    await furnish(secure.settings(ADMIN, prefix="other."))
+    await apply_rules(secure.settings(ADMIN, prefix="other."), rules_for("other."))
+    unruled = secure.settings(ADMIN, prefix="third.")
+    bus = KafkaBus(unruled)
+    await bus.start()
+    await bus.ensure_topics([topics.EVENTS])
+    await bus.close()
+
+    assert "ok" == await try_write(secure.settings("executor", "other."), topics.EVENTS.name)
+    assert "topic refused" == await try_write(
+        secure.settings("executor", "third."), topics.EVENTS.name
+    )
+
+
+@pytest.mark.parametrize(
+    ("principal", "group", "topic", "outcome"),
+    [
+        ("executor", "executor", topics.COMMANDS.name, "ok"),
+        ("executor", "tools", topics.TOOL_CALLS.name, "ok"),
+        ("tools", "executor", topics.TOOL_CALLS.name, "group refused"),
+        ("router", MEMBER, topics.SNAPSHOTS.name, "ok"),
+        ("router", "executor", topics.SNAPSHOTS.name, "group refused"),
+        ("router", "chat-node.rules", topics.SNAPSHOTS.name, "group refused"),
+        ("chat-node", "chat-node.rules", topics.prompted(MEMBER), "ok"),
+        ("chat-node", "executor", topics.prompted(MEMBER), "group refused"),
+        ("connector", "connector.coinbase", topics.SNAPSHOTS.name, "ok"),
+        ("dashboard", "dashboard", topics.SNAPSHOTS.name, "group refused"),
+    ],
+)
+async def test_groups_are_joined_by_their_own(
+    secure: Secure, principal: str, group: str, topic: str, outcome: str
+) -> None:
+    """Nobody takes the work of another node by joining its consumer group."""
+    assert outcome == await try_group(secure.settings(principal), group, topic)
+
+
+async def test_a_bus_that_is_refused_fails(secure: Secure) -> None:
+    """The append of a node that may not write says so, and the node's bus is of no more use."""
+    bus = KafkaBus(secure.settings("router"))
+    await bus.start()
+    try:
+        future = await bus.send_bytes(topics.EVENTS.name, b"{}", key=b"k", partition=0, headers=())
+        with pytest.raises(Exception, match="29"):
+            await future
+        with pytest.raises(AppendFailed, match="an earlier append failed"):
+            await bus.send_bytes(topics.TURNS.name, b"{}", key=b"k", partition=0, headers=())
+    finally:
+        await bus.close()
+
+
+@pytest.mark.parametrize("principal", [p for p in PRINCIPALS if p != ADMIN])
+async def test_nobody_makes_topics_or_rules(secure: Secure, principal: str) -> None:
+    """Topics and rules are the administrator's; who is refused is told so."""
+    settings = secure.settings(principal)
+    bus = KafkaBus(settings)
+    await bus.start()
+    try:
+        with pytest.raises(BrokerUnavailable, match=rf"'{principal}' may not create it"):
+            await bus.ensure_topics([topics.INBOX.member("nobody")])
+    finally:
+        await bus.close()
+
+    with pytest.raises(ArenaError, match="refused to change their access rules: error 31"):
+        await apply_rules(settings, rules_for("mine."))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"KAFKA_SASL_PASSWORD": "wrong"},
+        {"KAFKA_SASL_USERNAME": "mallory"},
+        {"KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_strangers_are_not_let_in(secure: Secure, changes: dict[str, str]) -> None:
+    """A wrong password, an unknown name and no login at all: told in one line, with a remedy."""
+    own = {
+        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "KAFKA_SASL_USERNAME": "router",
+        "KAFKA_SASL_PASSWORD": secure.passwords()["router"],
+    }
+    stranger = secure.settings("router").override(access=KafkaAccess.of(own | changes))
+
+    with pytest.raises((BrokerUnavailable, KafkaConnectionError), match="did not answer") as told:
+        await KafkaBus(stranger).start()
+
+    assert "KAFKA_SASL_USERNAME" in str(told.value) or "know this login" in str(told.value)
+    assert secure.passwords()["router"] not in str(told.value)
+
+
+async def test_rules_that_the_table_has_dropped_are_removed(secure: Secure) -> None:
+    """What is in force is the table and no more: a rule too many goes with the next `--apply`."""
+    admin = secure.settings(ADMIN, prefix="shrinking.")
+    with_turns = rules_for(admin.prefix)
+    without = tuple(
+        rule
+        for rule in with_turns
+        if not (rule.principal == "judge" and rule.name.endswith(topics.TURNS.name))
+    )
+
+    first = await apply_rules(admin, with_turns)
+    second = await apply_rules(admin, without)
+    third = await apply_rules(admin, without)
+
+    # What is said of the cluster is said once for all arenas.
+    assert (len(with_turns) - 1, 0, 1) == (len(first.created), first.removed, first.kept)
+    assert (0, 1) == (len(second.created), second.removed)
+    assert (0, 0, len(without)) == (len(third.created), third.removed, third.kept)

@@ -1,0 +1,168 @@
+"""A short run on a secure broker: no secret is in a topic, a log, a file or a command line."""
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from arena import topics
+from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_admin import list_topics
+from arena.localbroker.local import open_local
+from arena.localbroker.security import ADMIN
+from arena.settings import Settings
+from tests.chat_nodes.stub_server import completion, http, stub_server
+from tests.security.secure import Secure
+
+API_KEY = "sk-planted-3b1f0c55d2a94e6c8a7e"
+ROOT = Path(__file__).resolve().parents[2]
+RUN_DEADLINE_S = 90.0
+WATCH_S = 0.01
+TURNS_MIN = 2
+SPEC = """\
+[arena]
+name = "planted"
+products = ["BTC-USD"]
+
+[market]
+source = "exchange"
+speed = 60
+
+[[chat_nodes]]
+name = "model"
+model_id = "gpt-5-nano"
+base_url = "{url}"
+api_key_env = "PLANTED_KEY"
+
+[[agents]]
+name = "asker"
+strategy = "scalper"
+chat_node = "model"
+"""
+
+
+class Watcher(threading.Thread):
+    """Collects the words of every command line on this machine until told to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.words: set[str] = set()
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        """Look again and again: the command that makes the accounts lives for half a second."""
+        while not self.stopped.wait(WATCH_S):
+            for process in psutil.process_iter():
+                try:
+                    self.words.update(process.cmdline())
+                except psutil.Error:
+                    continue
+
+
+@contextmanager
+def watched() -> Iterator[Watcher]:
+    """Every command line from here to the end of the block."""
+    watcher = Watcher()
+    watcher.start()
+    try:
+        yield watcher
+    finally:
+        watcher.stopped.set()
+        watcher.join()
+
+
+@pytest.mark.timeout(240)
+async def test_no_secret_leaves_its_file(tmp_path: Path) -> None:
+    """An API key and the passwords of all accounts, looked for in everything a run leaves."""
+    home = tmp_path / "home"
+    with watched() as watcher, open_local(home, secure=True, port=0) as broker:
+        secure = Secure(home, (await asyncio.to_thread(broker.start)).bootstrap)
+        settings = secure.settings(ADMIN, prefix="")
+        async with stub_server(http(completion())) as stub:
+            spec = tmp_path / "ARENA.toml"
+            spec.write_text(SPEC.format(url=stub.base_url))
+            await run_arena(spec, settings)
+        records = await everything(settings)
+
+    secrets = {API_KEY, *secure.passwords().values()}
+    assert len(secrets) == 1 + len(secure.passwords())
+    assert not [word for word in watcher.words for secret in secrets if secret in word]
+    assert "kafka.Kafka" in watcher.words
+    assert any(word.startswith("@format") for word in watcher.words)
+    assert len(records) > 20
+    assert not [value for value in records for s in secrets if s.encode() in value]
+    assert not files_with(home, secrets)
+
+
+async def run_arena(spec: Path, settings: Settings) -> None:
+    """`arena up` until the model was asked some times, with the keys where they belong."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("KAFKA_")}
+    environ |= {
+        "ARENA_HOME": str(settings.home),
+        "ARENA_LOG_LEVEL": "DEBUG",
+        "PYTHONPATH": str(ROOT),
+        "PLANTED_KEY": API_KEY,
+    }
+    words = ("-m", "arena", "up", str(spec), "--no-dashboard")
+    with (settings.home / "up.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *words, env=environ, cwd=ROOT, stdout=log, stderr=log
+        )
+    try:
+        await turns(settings, TURNS_MIN, process)
+    finally:
+        process.terminate()
+        async with asyncio.timeout(40):
+            await process.wait()
+
+
+async def turns(settings: Settings, count: int, process: asyncio.subprocess.Process) -> None:
+    """Return when so many calls of the model are on the books."""
+    deadline = time.monotonic() + RUN_DEADLINE_S
+    bus = KafkaBus(settings)
+    await bus.start()
+    try:
+        while topics.LLM_CALLS.name not in await list_topics(settings):
+            assert time.monotonic() < deadline, "no topics"
+            await asyncio.sleep(0.2)
+        reader = await bus.log_reader(topics.LLM_CALLS.name)
+        found = 0
+        while found < count:
+            assert process.returncode is None, "arena up ended"
+            assert time.monotonic() < deadline, "the model was not asked"
+            found += len(await reader.read())
+        await reader.close()
+    finally:
+        await bus.close()
+
+
+async def everything(settings: Settings) -> list[bytes]:
+    """Keys, values and headers of every record of every topic."""
+    bus = KafkaBus(settings)
+    await bus.start()
+    found: list[bytes] = []
+    try:
+        for topic in await list_topics(settings):
+            reader = await bus.log_reader(topic)
+            while await reader.behind():
+                for record in await reader.read():
+                    found += [record.key or b"", record.value or b"", *record.headers.values()]
+            await reader.close()
+    finally:
+        await bus.close()
+    return found
+
+
+def files_with(home: Path, secrets: set[str]) -> list[str]:
+    """Files of a home that hold a secret, but for the two kinds that are there to hold them."""
+    own = {home / "kafka" / "server.properties", *(home / "secure").iterdir()}
+    paths = [path for path in home.rglob("*") if path.is_file() and path not in own]
+    assert len(paths) > 20
+    return [str(p) for p in paths for s in secrets if s.encode() in p.read_bytes()]

@@ -1,0 +1,81 @@
+"""A listener with TLS and logins, behind a certificate of an authority of the test's own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from arena import topics
+from arena.bus.kafka import KafkaBus
+from arena.errors import BrokerUnavailable
+from arena.localbroker.security import Tls, credentials_for
+from arena.localbroker.status import look
+from arena.settings import KafkaAccess
+from tests.security.certificates import Authority
+from tests.security.secure import Secure, secure_broker, try_read, try_write
+
+
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
+    """A secure broker whose listener speaks TLS."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = Authority(folder)
+    certificate, key = authority.issue("broker")
+    keystore = folder / "keystore.pem"
+    keystore.write_bytes(key.read_bytes() + certificate.read_bytes())
+    tls = Tls(keystore=keystore, truststore=authority.path)
+    with secure_broker(folder / "home", tls) as found:
+        yield found
+
+
+async def test_logins_and_rules_hold_over_tls(encrypted: Secure) -> None:
+    """The credentials' files name the authority, and what they let in is what the rules allow."""
+    executor, router = encrypted.settings("executor"), encrypted.settings("router")
+
+    assert "SASL_SSL" == executor.access.security_protocol
+    assert "ok" == await try_write(executor, topics.EVENTS.name)
+    assert "topic refused" == await try_write(router, topics.EVENTS.name)
+    assert "ok" == await try_read(router, topics.SNAPSHOTS.name)
+
+
+async def test_the_bus_works_over_tls(encrypted: Secure) -> None:
+    """Producer, reader and questions about topics all speak TLS."""
+    bus = KafkaBus(encrypted.settings("executor"))
+    await bus.start()
+    try:
+        await bus.ensure_topics([topics.EVENTS])
+        acked = await (
+            await bus.send_bytes(topics.EVENTS.name, b"{}", key=None, partition=0, headers=())
+        )
+        reader = await bus.log_reader(topics.EVENTS.name)
+        ends = await reader.end_offsets()
+        await reader.close()
+    finally:
+        await bus.close()
+
+    assert acked.offset < ends[topics.EVENTS.name, 0]
+
+
+@pytest.mark.parametrize("changed", ["another authority", "no tls"])
+async def test_who_does_not_trust_the_broker_is_not_connected(
+    encrypted: Secure, tmp_path: Path, changed: str
+) -> None:
+    """A certificate that another authority should have signed ends the connection, as does none."""
+    environ = credentials_for(encrypted.home, "router")
+    if changed == "another authority":
+        environ["KAFKA_SSL_CAFILE"] = str(Authority(tmp_path, "somebody").path)
+    else:
+        environ["KAFKA_SECURITY_PROTOCOL"] = "SASL_PLAINTEXT"
+    stranger = encrypted.settings("router").override(access=KafkaAccess.of(environ))
+
+    with pytest.raises(BrokerUnavailable, match="did not answer"):
+        await KafkaBus(stranger).start()
+
+
+def test_status_knows_a_broker_behind_tls(encrypted: Secure) -> None:
+    """`arena broker status` sees that it serves, though it does not log in."""
+    found = look(encrypted.home)
+
+    assert "running" == found.condition
+    assert found.broker is not None
+    assert "SASL_SSL" == found.broker.security
