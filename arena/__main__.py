@@ -38,10 +38,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "judge": ("judge.cli:judge", "Say what the records can and cannot tell."),
     "verdict-check": ("judge.check:verdict_check", "Try the judge on seasons with a known truth."),
     "ledger": ("ledger.cli:app", "Keep the books, and print what they say."),
+    "reconcile run": ("ledger.cli_reconcile:run", "Compare the log's fold, books and dashboard."),
+    "router-replay": ("routers.cli_replay:router_replay", "Play recorded turns again."),
+    "tools-replay": ("trading_tools.cli_replay:tools_replay", "Decide recorded orders again."),
+    "audit": ("ledger.cli_audit:audit_app", "Prove the records: verify, trace, replay, seal."),
     "dashboard": ("dashboard.cli:dashboard", "Show the arena in the terminal."),
 }
 
-GROUPS = {"compete": "Hold a contest between agents, and judge it."}
+GROUPS = {
+    "compete": "Hold a contest between agents, and judge it.",
+    "reconcile": "Compare what the log, the books and the dashboard say.",
+}
 """First words of commands that have two, such as `compete run`."""
 
 EXAMPLE = "\n\nExample: "

@@ -1,9 +1,12 @@
-"""`arena ledger` keeps the books and prints what they say; `arena reconcile run` compares them."""
+"""`arena ledger` keeps the books and prints what they say."""
 
+import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +20,7 @@ from arena.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from arena.bus.base import Bus
     from ledger.database import Database
     from ledger.place import Place
     from ledger.statements import Sheet
@@ -39,6 +43,15 @@ Books = Annotated[
 ]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Write CSV to this file.")]
 Parquet = Annotated[Path | None, typer.Option("--parquet", help="Write Parquet to this file.")]
+
+
+class Form(StrEnum):
+    """The formats of `arena ledger export`."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
 Limit = Annotated[
     int | None,
     typer.Option(min=1, help=f"The newest so many rows. [table: {SHOWN}, else all]"),
@@ -162,6 +175,63 @@ def fills(
     put(sheet, as_json=as_json, csv=csv, parquet=parquet)
 
 
+@app.command(epilog="Example: arena ledger export books --format csv")
+def export(
+    folder: Annotated[Path, typer.Argument(help="Is made where it is not there.")],
+    form: Annotated[Form, typer.Option("--format", help="Of the files.")] = Form.PARQUET,
+    database: Books = None,
+    prefix: Prefix = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write every table of the books to a folder, one file each, all of the same moment."""
+    from ledger.tables import export_tables
+
+    with reading(database, prefix) as connection:
+        written = export_tables(connection, folder, form.value)
+    if as_json:
+        print(json.dumps({"folder": str(folder), "rows": written}))
+        return
+    for name, rows in written.items():
+        print(f"{name:<18} {rows:>12,}")
+
+
+@app.command(epilog="Example: arena ledger rebuild")
+def rebuild(
+    database: Books = None,
+    servers: Servers = None,
+    prefix: Prefix = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the books anew from the log, compare them with the old ones, and use the new ones.
+
+    Exit code 1 where the old books held something else; they are kept aside.
+    """
+    from arena.commands.progress import draw_progress
+    from arena.commands.where import find_arena
+    from arena.node import run_async
+
+    with find_arena(servers, prefix) as where, draw_progress() as progress:
+        place = find_books(where.settings, database)
+
+        async def work() -> None:
+            from ledger.rebuild import rebuild as make_anew
+
+            async with bus_of(where.settings) as bus:
+                made = await make_anew(bus, where.settings, place, progress)
+            if as_json:
+                print(json.dumps(asdict(made) | {"same": made.same}))
+            else:
+                print(f"{made.events:,} events, {made.postings:,} postings: {place}")
+                print(f"digest     {made.digest}")
+                if made.old_digest:
+                    print(f"before     {made.old_digest}  {'same' if made.same else 'DIFFERENT'}")
+                    print(f"kept aside {made.kept}")
+            if not made.same:
+                sys.exit(EXIT_NO)
+
+        run_async(work)
+
+
 def find_books(settings: Settings, database: str | None) -> "Place":
     """Where the books of the arena of these settings lie."""
     from ledger.place import VARIABLE, find_place
@@ -179,6 +249,19 @@ def books_of(database: str | None, prefix: str | None) -> "Place":
         found = newest_run(settings.home)
         prefix = found[1].prefix if found else None
     return find_books(settings.override(prefix=prefix), database)
+
+
+@asynccontextmanager
+async def bus_of(settings: Settings) -> "AsyncIterator[Bus]":
+    """A connected bus."""
+    from arena.bus.kafka import KafkaBus
+
+    bus = KafkaBus(settings, client_id="arena-ledger")
+    await bus.start()
+    try:
+        yield bus
+    finally:
+        await bus.close()
 
 
 @contextmanager

@@ -29,8 +29,9 @@ WRITER_ROLE = "arena_ledger_writer"
 BUSY_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 600_000
-GONE_STATES = ("08", "53", "57", "58", "25006", "40", "55P03")
-"""SQLSTATEs that pass: connection, resources, operator, system, read-only, rollback, lock."""
+GONE_STATES = ("08", "53", "57", "58", "25006", "40", "55P03", "42P01")
+"""SQLSTATEs that pass: connection, resources, operator, system, read-only, rollback, lock; and that
+there are no tables, which a ledger makes when it starts."""
 
 
 class Database:
@@ -61,9 +62,7 @@ class Database:
             BooksGone: The database does not answer or is full.
             BrokenBooks: It holds something else, or a newer schema.
         """
-        if self.place.path is not None:
-            self.place.path.parent.mkdir(parents=True, exist_ok=True)
-        with told(self.place), self.engine.begin() as connection:
+        with told(self.place), self._made().engine.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(
                     text("SELECT pg_advisory_xact_lock(:key)"),
@@ -81,6 +80,11 @@ class Database:
                     )
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+
+    def _made(self) -> "Database":
+        if self.place.path is not None:
+            self.place.path.parent.mkdir(parents=True, exist_ok=True)
+        return self
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

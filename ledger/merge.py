@@ -54,6 +54,19 @@ class Merged:
         """Records of a topic that were not given out yet."""
         return await self.readers[topic].behind() + len(self._waiting[topic])
 
+    async def ends(self) -> dict[tuple[str, int], int]:
+        """Where every partition ends now."""
+        found: dict[tuple[str, int], int] = {}
+        for reader in self.readers.values():
+            found |= await reader.end_offsets()
+        return found
+
+    def is_past(self, ends: Mapping[tuple[str, int], int]) -> bool:
+        """True where everything before these ends was given out."""
+        return not any(self._waiting.values()) and all(
+            self.readers[topic].position(topic, part) >= end for (topic, part), end in ends.items()
+        )
+
     async def close(self) -> None:
         """Stop reading."""
         for task in self._reading.values():

@@ -10,10 +10,14 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from arena.money import from_units, units_text
 from ledger.batch import Value
 from ledger.statements import Kind, Sheet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DECIMAL_DIGITS, DECIMALS = 38, 8
@@ -80,8 +84,14 @@ def as_csv(sheet: Sheet) -> str:
 
 def write_parquet(sheet: Sheet, path: Path) -> None:
     """One file of one row group."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    pq.write_table(arrow_table(sheet), path, compression="zstd")
+
+
+def arrow_table(sheet: Sheet) -> "pa.Table":
+    """The rows as a table of Arrow."""
+    import pyarrow as pa
 
     types = {
         "text": pa.string(),
@@ -89,16 +99,12 @@ def write_parquet(sheet: Sheet, path: Path) -> None:
         "count": pa.int64(),
         "time": pa.timestamp("us", tz="UTC"),
     }
-    names = [pa.field(name, types[kind]) for name, kind in sheet.columns]
+    fields = [pa.field(name, types[kind]) for name, kind in sheet.columns]
     columns = [
-        [_typed(row[place], kind) for row in sheet.rows]
+        pa.array([_typed(row[place], kind) for row in sheet.rows], types[kind])
         for place, (_, kind) in enumerate(sheet.columns)
     ]
-    table = pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, names, strict=True)],
-        schema=pa.schema(names),
-    )
-    pq.write_table(table, path, compression="zstd")
+    return pa.table(columns, schema=pa.schema(fields))
 
 
 def _typed(value: Value, kind: Kind) -> str | int | Decimal | datetime | None:

@@ -150,7 +150,7 @@ positions = _table(
 equity_snapshots = _table(
     "equity_snapshots",
     *_texts("snapshot_id", "agent", "venue"),
-    *_bigs("as_of_us", "log_offset", "cash", "equity"),
+    *_bigs("as_of_us", "log_offset", "cash", "scraped", "equity"),
     PrimaryKeyConstraint("snapshot_id", "agent"),
 )
 """Each account marked at the bids of each snapshot, as the books stood at `log_offset`."""

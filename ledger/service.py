@@ -68,8 +68,12 @@ class Ledger:
                 while True:
                     await self.step(projector, stream)
         finally:
-            self._lock.release()
+            self.release()
             self.database.close()
+
+    def release(self) -> None:
+        """Let another process keep the books."""
+        self._lock.release()
 
     async def step(self, projector: Projector, stream: Merged) -> int:
         """Read what is there and book it; how many records."""

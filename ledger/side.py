@@ -90,6 +90,7 @@ def equity_row(
         micros(snapshot.as_of),
         offset,
         account.cash,
+        account.scraped,
         max(-INT64_MAX, min(INT64_MAX, account.equity(bids))),
     )
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from arena import topics
 from arena.accounts import Shard
-from arena.bus.base import Bus
+from arena.bus.base import Bus, Record
 from arena.clock import SystemClock
 from arena.money import decimal_text, from_units
 from arena.node import Node
@@ -132,3 +132,11 @@ def book_balances(place: Place) -> dict[tuple[str, str], int]:
 def later(seconds: float) -> str:
     """A time after the log's, ISO 8601."""
     return (NOW + timedelta(seconds=seconds)).isoformat()
+
+
+def records_of(log: Log) -> list[Record]:
+    """The log as a reader gives it, one millisecond from record to record."""
+    return [
+        Record(EVENTS, 0, offset, offset, b"a", value, {"type": kind.encode()})
+        for offset, (kind, value) in enumerate(log.records)
+    ]

@@ -1,12 +1,8 @@
 """The books hold what the fold holds, whatever happens to the process that keeps them."""
 
-from pathlib import Path
-
-import pytest
-
 from arena.bus.memory import MemoryBus
 from arena.settings import Settings
-from ledger.place import Place, find_place
+from ledger.place import Place
 from tests.ledger.helpers import (
     book_balances,
     booked,
@@ -15,12 +11,6 @@ from tests.ledger.helpers import (
     publish,
     written_log,
 )
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """Books of SQLite that are not there yet."""
-    return find_place(tmp_path, "", None)
 
 
 async def test_the_books_are_the_fold(memory_bus: MemoryBus, place: Place) -> None:

@@ -143,6 +143,7 @@ def _trading() -> None:
         sa.Column("as_of_us", BIG, nullable=False),
         sa.Column("log_offset", BIG, nullable=False),
         sa.Column("cash", BIG, nullable=False),
+        sa.Column("scraped", BIG, nullable=False),
         sa.Column("equity", BIG, nullable=False),
         sa.PrimaryKeyConstraint("snapshot_id", "agent", name="pk_equity_snapshots"),
     )

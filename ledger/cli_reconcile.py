@@ -1,0 +1,146 @@
+"""`arena reconcile run`: fold, books and dashboard side by side."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arena.commands.where import AsJson, Prefix, Servers, find_arena
+from arena.errors import EXIT_NO, UsageError
+from arena.ids import check_name
+from arena.money import parse_decimal, to_units
+from arena.node import Node, run_async, run_node
+from arena.settings import Settings
+from ledger.cli import Books, bus_of, find_books, opened
+
+if TYPE_CHECKING:
+    from ledger.reconcile import Comparison
+
+
+def run(
+    threshold: Annotated[
+        str, typer.Option(help="A difference up to this amount is none, in any unit.")
+    ] = "0",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on comparing; publish what drifts.")
+    ] = False,
+    every_s: Annotated[
+        float, typer.Option("--every-s", "--every", min=1, help="Seconds between comparisons.")
+    ] = 60.0,
+    dashboard: Annotated[
+        bool, typer.Option(help="Ask the dashboard, too; --no-dashboard: fold and books only.")
+    ] = True,
+    name: Annotated[str, typer.Option(help="Of this process, with --watch.")] = "reconcile",
+    database: Books = None,
+    servers: Servers = None,
+    prefix: Prefix = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the fold of the log, the books and the dashboard, per agent and unit.
+
+    Exit code 1 where a figure differs. With --watch it is a service that publishes every drift to
+    the topic ledger.drift.
+
+    Example: arena reconcile run --threshold 0
+    """
+    units = _units(threshold)
+    if watch:
+        _watch(
+            name,
+            Settings().override(bootstrap_servers=servers, prefix=prefix),
+            database,
+            units,
+            every_s=every_s,
+            dashboard=dashboard,
+        )
+    with find_arena(servers, prefix) as where:
+        place = find_books(where.settings, database)
+
+        async def work() -> None:
+            from ledger.reconcile import Reconciler
+
+            async with bus_of(where.settings) as bus:
+                with opened(place) as books:
+                    reconciler = Reconciler(bus, where.settings, books)
+                    found = await reconciler.compare(threshold=units, dashboard=dashboard)
+            print(as_document(found) if as_json else "\n".join(as_lines(found)))
+            if found.drifts or found.remarks:
+                sys.exit(EXIT_NO)
+
+        run_async(work)
+
+
+def as_lines(found: "Comparison") -> list[str]:
+    """One line per figure: OK or DRIFT, and what each place says."""
+    from ledger.compare import amount
+
+    lines = []
+    for line in found.lines:
+        key = line.key
+        places = f"fold {amount(line.fold, key.unit)}  books {amount(line.books, key.unit)}"
+        if line.dashboard is not None:
+            places += f"  dashboard {amount(line.dashboard, key.unit)}"
+        head = (
+            f"{'DRIFT' if line.drifts else 'OK':<5}  {key.owner:<20} {key.what:<10} {key.unit:<6}"
+        )
+        lines.append(f"{head} {places}" + (f"  ({line.words()})" if line.drifts else ""))
+    places = ", ".join(f"{shard}: {offset:,}" for shard, offset in found.offsets.items())
+    lines += [f"DRIFT  {remark}" for remark in found.remarks]
+    lines.append(
+        f"{len(found.lines)} figures, {len(found.drifts)} drift; the books stand at {places or '0'}"
+    )
+    return lines
+
+
+def as_document(found: "Comparison") -> str:
+    """The same for programs; amounts are text."""
+    from ledger.compare import amount
+
+    rows = [
+        {
+            "owner": line.key.owner,
+            "what": line.key.what,
+            "unit": line.key.unit,
+            "fold": amount(line.fold, line.key.unit),
+            "books": amount(line.books, line.key.unit),
+            "dashboard": None if line.dashboard is None else amount(line.dashboard, line.key.unit),
+            "drifts": line.drifts,
+            "differs": line.words(),
+        }
+        for line in found.lines
+    ]
+    return json.dumps(
+        {"offsets": found.offsets, "remarks": found.remarks, "figures": rows}, indent=2
+    )
+
+
+def _units(threshold: str) -> int:
+    try:
+        units = to_units(parse_decimal(threshold))
+    except ValueError as error:
+        raise UsageError(f"--threshold: {error}", remedy="such as 0.00000001") from None
+    if units < 0:
+        raise UsageError(f"--threshold {threshold} is negative", remedy="such as 0.00000001")
+    return units
+
+
+def _watch(
+    name: str,
+    settings: Settings,
+    database: str | None,
+    units: int,
+    *,
+    every_s: float,
+    dashboard: bool,
+) -> None:
+    check_name("reconcile", name)
+    place = find_books(settings, database)
+
+    async def work(node: Node) -> None:
+        from ledger.reconcile import watch
+
+        with opened(place) as books:
+            await watch(node, books, threshold=units, every_s=every_s, dashboard=dashboard)
+
+    run_node("reconcile", name, settings, work)

@@ -1,0 +1,101 @@
+"""What the dashboard shows, asked as any program would: `arena dashboard --once --json`.
+
+Reads the topics through that process alone; this room knows of the dashboard only its document.
+"""
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+
+import orjson
+
+from arena.errors import ArenaError, DependencyMissing
+from arena.money import to_units
+from arena.settings import Settings
+from ledger.compare import COUNT, USD, Key
+
+TIMEOUT_S = 180.0
+COMMAND = ("-m", "arena", "dashboard", "--once", "--json")
+MONEY = {
+    "cash_usd": "cash",
+    "scraped_usd": "scraped",
+    "fees_usd": "fees",
+    "realised_usd": "realised",
+    "slippage_usd": "slippage",
+}
+COUNTS = {"trades": "fills", "rejections": "rejections"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadModel:
+    """The dashboard's figures.
+
+    Attributes:
+        digest: Of all its accounts: says where in the log it stands.
+        figures: What it tells of each agent.
+    """
+
+    digest: str
+    figures: dict[Key, int] = field(default_factory=dict)
+
+
+async def ask_dashboard(settings: Settings) -> ReadModel:
+    """Start the dashboard, let it read to the end of the topics, and take its figures.
+
+    Raises:
+        DependencyMissing: It did not answer in time.
+        ArenaError: It failed, or its document is not what this arena's is.
+    """
+    environment = os.environ | {
+        "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "ARENA_PREFIX": settings.prefix,
+        "ARENA_HOME": str(settings.home),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *COMMAND,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            out, complaint = await process.communicate()
+    except TimeoutError:
+        raise DependencyMissing(f"the dashboard did not answer in {TIMEOUT_S:.0f} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        words = complaint.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no word"]
+        raise ArenaError(f"the dashboard ended with {process.returncode}: {words[0][:300]}")
+    return read_document(out)
+
+
+def read_document(text: bytes) -> ReadModel:
+    """The figures in the standings document; its keys only grow, so unknown ones are passed over.
+
+    Raises:
+        ArenaError: It is no such document.
+    """
+    figures: dict[Key, int] = {}
+    try:
+        document = orjson.loads(text)
+        for row in document["agents"]:
+            agent = row["agent"]
+            for name, what in MONEY.items():
+                if row.get(name) is not None:
+                    figures[Key(agent, what, USD)] = to_units(Decimal(row[name]))
+            for name, what in COUNTS.items():
+                if row.get("cash_usd") is not None:
+                    figures[Key(agent, what, COUNT)] = int(row[name])
+            for product_id, quantity in (row.get("positions") or {}).items():
+                key = Key(agent, "position", product_id.split("-")[0])
+                figures[key] = figures.get(key, 0) + to_units(Decimal(quantity))
+        return ReadModel(document["digest"], figures)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
+        raise ArenaError(f"the dashboard's document cannot be read: {error!r}") from error

@@ -1,0 +1,101 @@
+"""Every table of the books as a file of Parquet or CSV, all of the same moment.
+
+Amounts are decimals of eight places, times UTC; a candle's digits are the venue's. Rows are
+streamed into the files, a bounded number at a time.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import Connection, Table, select
+
+from ledger.batch import Value
+from ledger.render import arrow_table, cells
+from ledger.schema import APPEND_ONLY
+from ledger.statements import Kind, Sheet
+
+ROWS = 10_000
+TIMES = "_us"
+AMOUNTS = frozenset(
+    {
+        *("amount", "quantity", "cost", "price", "notional", "fee", "slippage", "latency_cost"),
+        *("realised", "scraped", "cash_after", "position_after", "cash", "equity"),
+    }
+)
+DURATIONS = frozenset({"latency_us"})
+
+
+def export_tables(connection: Connection, folder: Path, form: str) -> dict[str, int]:
+    """Write all tables; rows per table.
+
+    Args:
+        connection: One consistent view.
+        folder: Is made where it is not there; files of the same names are replaced.
+        form: "parquet" or "csv".
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write = _write_csv if form == "csv" else _write_parquet
+    return {
+        table.name: write(_sheets(connection, table), folder / f"{table.name}.{form}")
+        for table in APPEND_ONLY
+    }
+
+
+def kinds_of(table: Table) -> tuple[tuple[str, Kind], ...]:
+    """The columns of a table as a sheet has them."""
+    return tuple((name.removesuffix(TIMES), _kind(table, name)) for name in names_of(table))
+
+
+def names_of(table: Table) -> list[str]:
+    """The names of a table's columns."""
+    return [column.name for column in table.columns]
+
+
+def _kind(table: Table, name: str) -> Kind:
+    if name in AMOUNTS:
+        return "amount"
+    if name.endswith(TIMES) and name not in DURATIONS:
+        return "time"
+    return "count" if issubclass(table.columns[name].type.python_type, int) else "text"
+
+
+def _sheets(connection: Connection, table: Table) -> Iterator[Sheet]:
+    """The rows in slices; at least one, so that a file has its headings."""
+    columns = kinds_of(table)
+    query = select(table).order_by(*table.primary_key.columns)
+    streamed = connection.execution_options(yield_per=ROWS).execute(query)
+    yield Sheet(table.name, columns, [])
+    for rows in streamed.partitions(ROWS):
+        yield Sheet(table.name, columns, [_plain(tuple(row)) for row in rows])
+
+
+def _plain(row: tuple[object, ...]) -> tuple[Value, ...]:
+    return tuple(
+        value if value is None or isinstance(value, int | str | bytes) else str(value)
+        for value in row
+    )
+
+
+def _write_csv(sheets: Iterator[Sheet], path: Path) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        for sheet in sheets:
+            if not sheet.rows:
+                writer.writerow([name for name, _ in sheet.columns])
+            writer.writerows(cells(sheet))
+            count += len(sheet.rows)
+    return count
+
+
+def _write_parquet(sheets: Iterator[Sheet], path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    first = next(sheets)
+    count = 0
+    with pq.ParquetWriter(path, arrow_table(first).schema, compression="zstd") as writer:
+        for sheet in sheets:
+            writer.write_table(arrow_table(sheet))
+            count += len(sheet.rows)
+    return count

@@ -1,0 +1,38 @@
+"""Books of both engines; PostgreSQL is one server for the session, a schema for each test."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.database import Database
+from ledger.place import Place, find_place
+from tests.ledger.postgres import any_postgres, why_not
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of a real PostgreSQL; skips where none can be started."""
+    if reason := why_not():
+        pytest.skip(reason)
+    with any_postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where books can lie, on either engine; none are there yet."""
+    prefix = f"t{uuid.uuid4().hex[:10]}."
+    if request.param == "sqlite":
+        return find_place(tmp_path, prefix, None)
+    return find_place(tmp_path, prefix, request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def database(place: Place) -> Iterator[Database]:
+    """Empty books."""
+    made = Database(place)
+    made.upgrade()
+    yield made
+    made.close()

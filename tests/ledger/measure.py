@@ -1,0 +1,181 @@
+"""Measure the books on this machine: `python -m tests.ledger.measure [EVENTS]`.
+
+Writes a log of so many orders, posts it from memory into SQLite and PostgreSQL in the batches of
+the service, and prints events and postings per second, the size of the books, and how long each
+statement takes. No broker is involved: what is measured is the fold, the rows and the database.
+"""
+
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+
+import orjson
+
+from arena import topics
+from arena.accounts import GENESIS, Position, bought, chain, sold
+from arena.bus.base import Record
+from arena.money import fee_units, notional_units, units_text
+from ledger import statements
+from ledger.database import Database
+from ledger.digest import books_digest
+from ledger.place import Place, find_place
+from ledger.posting import Poster
+from ledger.projector import Projector
+from ledger.service import BATCH_MAX
+from ledger.writer import Writer
+from tests.ledger.postgres import any_postgres, why_not
+
+EVENTS = 100_000
+AGENTS = 10
+AT = "2026-11-21T09:30:00.123456Z"
+PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-USD")
+PRICE = 6_720_355_000_000
+
+
+def records(count: int, seed: int = 1) -> Iterator[Record]:
+    """A sound account log of so many records: an epoch, openings, then nothing but fills."""
+    rng = random.Random(seed)
+    cash = {f"agent-{n}": 10**18 for n in range(AGENTS)}
+    held: dict[tuple[str, str], Position] = {}
+    head = GENESIS
+    stamp = 1_763_717_400_000
+    for offset in range(count):
+        place = {"epoch": 1, "owner": "measure", "prev": head, "at": AT}
+        if offset == 0:
+            kind, event = "Epoch", place | {"seq": 0}
+        elif offset <= AGENTS:
+            kind, event = "AccountOpened", place | opening(offset)
+        else:
+            agent = f"agent-{offset % AGENTS}"
+            kind, event = "OrderDecided", place | filled(rng, offset, agent, cash, held)
+        value = orjson.dumps(event)
+        head = chain(head, value)
+        headers = {"type": kind.encode()}
+        yield Record(topics.EVENTS.name, 0, offset, stamp + offset, b"a", value, headers)
+
+
+def opening(offset: int) -> dict[str, object]:
+    """The opening of one agent's account."""
+    agent, units = f"agent-{offset - 1}", 10**18
+    return {
+        "seq": offset,
+        "source": {"partition": 0, "offset": offset},
+        "order_id": f"open-{agent}",
+        "agent": agent,
+        "cash_usd": units_text(units),
+        "postings": postings((f"agent/{agent}/cash", units), ("house/capital", -units)),
+    }
+
+
+def filled(
+    rng: random.Random,
+    offset: int,
+    agent: str,
+    cash: dict[str, int],
+    held: dict[tuple[str, str], Position],
+) -> dict[str, object]:
+    """A fill with a slippage leg, as the executor writes it: six postings."""
+    product_id = rng.choice(PRODUCTS)
+    unit = product_id.split("-")[0]
+    position = held.setdefault((agent, product_id), Position())
+    sells = position.quantity > 0 and rng.random() < 0.45
+    quantity = rng.randrange(1, position.quantity + 1) if sells else rng.randrange(1, 10**6)
+    notional = notional_units(quantity, PRICE)
+    fee = fee_units(notional, Decimal(60))
+    moved = (notional if sells else -notional) - fee
+    cash[agent] += moved
+    realised = None
+    if sells:
+        realised = units_text(sold(position, quantity, moved))
+    else:
+        bought(position, quantity, -moved, 1_763_717_400_123)
+    sign = -1 if sells else 1
+    return {
+        "seq": offset,
+        "source": {"partition": 0, "offset": offset},
+        "order_id": f"{rng.getrandbits(128):032x}",
+        "agent": agent,
+        "turn_id": f"{rng.getrandbits(128):032x}",
+        "round": 0,
+        "index": 0,
+        "snapshot_id": f"{rng.getrandbits(128):032x}",
+        "outcome": "filled",
+        "product_id": product_id,
+        "action": "sell" if sells else "buy",
+        "quantity": units_text(quantity),
+        "used": {"partition": 0, "offset": offset, "bid": "1", "ask": "1", "event_time": AT},
+        "price": units_text(PRICE),
+        "notional": units_text(notional),
+        "fee": units_text(fee),
+        "slippage": "0.01",
+        "latency_cost": "-0.02",
+        "realised": realised,
+        "cash_after": units_text(cash[agent]),
+        "position_after": units_text(position.quantity),
+        "postings": postings(
+            (f"agent/{agent}/cash", moved),
+            ("house/market", sign * notional - 10**6),
+            ("house/slippage", 10**6),
+            ("house/fees", fee),
+        )
+        + postings(
+            (f"agent/{agent}/position", sign * quantity),
+            ("house/market", -sign * quantity),
+            unit=unit,
+        ),
+    }
+
+
+def postings(*legs: tuple[str, int], unit: str = "USD") -> list[dict[str, str]]:
+    """Legs as they stand in an event."""
+    return [{"account": name, "unit": unit, "amount": str(amount)} for name, amount in legs]
+
+
+def measure(place: Place, log: list[Record]) -> None:
+    """Post a log into new books and time it."""
+    database = Database(place)
+    database.upgrade()
+    writer = Writer(database)
+    projector = Projector(Poster(), {})
+    began, made_s = time.perf_counter(), 0.0
+    for first in range(0, len(log), BATCH_MAX):
+        start = time.perf_counter()
+        batch = projector.batch(log[first : first + BATCH_MAX])
+        made_s += time.perf_counter() - start
+        writer.write(batch)
+    took_s = time.perf_counter() - began
+    count, name = projector.poster.postings, "SQLite" if database.is_sqlite else "PostgreSQL"
+    print(
+        f"{name}: {len(log):,} events, {count:,} postings in {took_s:.1f} s:"
+        f" {len(log) / took_s:,.0f} events/s, {count / took_s:,.0f} postings/s"
+        f" (fold and rows {made_s:.1f} s)"
+    )
+    if place.path is not None:
+        print(f"  {place.path.stat().st_size / 1e6:,.0f} MB, {count / len(log):.1f} legs an event")
+    with database.reading() as connection:
+        for what in (statements.balances, statements.trial_balance, books_digest):
+            start = time.perf_counter()
+            what(connection)
+            print(f"  {what.__name__} {time.perf_counter() - start:.2f} s")
+    database.close()
+
+
+def main(count: int) -> None:
+    """Measure both engines, where both are here."""
+    log = list(records(count))
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        measure(find_place(Path(folder), "", None), log)
+        if reason := why_not():
+            print(f"PostgreSQL: {reason}")
+        else:
+            url = stack.enter_context(any_postgres())
+            measure(find_place(Path(folder), "", url), log)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS)

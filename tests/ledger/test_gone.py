@@ -1,0 +1,103 @@
+"""A disk that is full and a database that is down: it waits, says so, and loses nothing."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from arena.bus.memory import MemoryBus
+from arena.settings import Settings
+from ledger import service
+from ledger.database import Database
+from ledger.place import find_place
+from ledger.service import Ledger
+from tests.ledger.helpers import (
+    WAIT_S,
+    book_balances,
+    booked,
+    fold_balances,
+    keeping,
+    publish,
+    written_log,
+)
+from tests.ledger.postgres import find_programs, local_cluster, why_not
+
+ROOM_PAGES = 70
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second life comes soon."""
+    monkeypatch.setattr(service, "BACKOFF_MAX_S", 0.4)
+    monkeypatch.setattr(service, "BATCH_MAX", 50)
+
+
+async def says_that_it_waits(ledger: Ledger) -> None:
+    """Return when the heartbeat tells of it."""
+    async with asyncio.timeout(WAIT_S):
+        while "waiting" not in ledger.node.heartbeat(ledger.node.clock.now()).details:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_full_disk_is_waited_for(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """SQLite says "database or disk is full" until there is room."""
+    place = find_place(tmp_path, "", None)
+    log = written_log(1_000)
+    await publish(memory_bus, log.records)
+    room = [ROOM_PAGES]
+    async with keeping(memory_bus, Settings(), place) as ledger:
+
+        @event.listens_for(ledger.database.engine, "checkout")
+        def limit(connection: object, *_: object) -> None:
+            connection.execute(f"PRAGMA max_page_count = {room[0]}")  # type: ignore[attr-defined]
+
+        await says_that_it_waits(ledger)
+        assert "full" in str(ledger.node.details["waiting"])
+        room[0] = 1_000_000
+        await booked(place, len(log.records))
+        assert ledger.node.counters["database_failures"] > 0
+        assert "waiting" not in ledger.node.details
+
+    assert fold_balances(log.shard) == book_balances(place)
+
+
+async def test_a_database_that_is_down_is_waited_for(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """PostgreSQL crashes under the ledger, is away for a while, and comes back."""
+    if reason := why_not():
+        pytest.skip(reason)
+    if find_programs() is None:
+        pytest.skip("only a server of this machine is stopped and started")
+    log = written_log(400)
+    half = len(log.records) // 2
+    with local_cluster() as cluster:
+        place = find_place(tmp_path, "", cluster.url)
+        async with keeping(memory_bus, Settings(), place) as ledger:
+            await publish(memory_bus, log.records[:half])
+            await booked(place, half)
+            await asyncio.to_thread(cluster.stop)
+            await publish(memory_bus, log.records[half:])
+            await says_that_it_waits(ledger)
+            await asyncio.to_thread(cluster.start)
+            await booked(place, len(log.records))
+
+        assert fold_balances(log.shard) == book_balances(place)
+
+
+async def test_a_database_that_is_not_there_yet_is_waited_for(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """The ledger is started before the folder of its books can be made."""
+    folder = tmp_path / "later"
+    folder.write_text("a file where a folder must be")
+    place = find_place(folder, "", None)
+    log = written_log(5)
+    await publish(memory_bus, log.records)
+    async with keeping(memory_bus, Settings(), place) as ledger:
+        await says_that_it_waits(ledger)
+        folder.unlink()
+        await booked(place, len(log.records))
+
+    database = Database(place, read_only=True)
+    database.close()
+    assert fold_balances(log.shard) == book_balances(place)

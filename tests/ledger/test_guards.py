@@ -1,0 +1,177 @@
+"""What the database itself refuses, whoever writes to it."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Connection, insert, text
+from sqlalchemy.exc import DBAPIError
+
+from ledger import schema
+from ledger.database import Database
+from ledger.errors import BrokenBooks
+from ledger.posting import Poster
+from ledger.projector import Projector
+from ledger.schema import APPEND_ONLY
+from ledger.writer import Writer
+from tests.ledger.helpers import records_of, written_log
+
+HEAD = bytes(32)
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    """Books with a little of everything."""
+    batch = Projector(Poster(), {}).batch(records_of(written_log(20)))
+    Writer(database).write(batch)
+    return database
+
+
+def journal_row(offset: int, legs: int) -> dict[str, object]:
+    """A row of the journal."""
+    return {
+        "shard": 0,
+        "log_offset": offset,
+        "kind": "opened",
+        "epoch": 1,
+        "seq": offset,
+        "legs": legs,
+        "at_us": 0,
+        "head": HEAD,
+    }
+
+
+def add(connection: Connection, offset: int, amounts: list[int], legs: int | None = None) -> None:
+    """Entries of one account per amount, and their journal row behind them."""
+    count = len(amounts) if legs is None else legs
+    for leg, amount in enumerate(amounts):
+        connection.execute(
+            insert(schema.entries).values(
+                shard=0, log_offset=offset, leg=leg, legs=count, account_id=1, amount=amount
+            )
+        )
+    connection.execute(insert(schema.journal).values(**journal_row(offset, count)))
+
+
+@pytest.mark.parametrize("table", [t for t in APPEND_ONLY if t.name in ("journal", "entries")])
+@pytest.mark.parametrize("change", ["UPDATE {} SET log_offset = log_offset", "DELETE FROM {}"])
+def test_a_row_is_never_changed(filled: Database, table: object, change: str) -> None:
+    """Not even into itself, and not by the owner of the books."""
+    with pytest.raises(DBAPIError, match="never changed"), filled.engine.begin() as connection:
+        connection.execute(text(change.format(table)))
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY, ids=lambda table: table.name)
+def test_every_table_has_its_guards(filled: Database, table: object) -> None:
+    """Each table refuses UPDATE and DELETE; on PostgreSQL TRUNCATE too."""
+    if filled.is_sqlite:
+        query = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :name"
+        wanted = 3
+    else:
+        query = (
+            "SELECT count(*) FROM pg_trigger"
+            " WHERE NOT tgisinternal AND tgrelid = to_regclass(:name)"
+        )
+        wanted = 2
+    with filled.reading() as connection:
+        found = connection.execute(text(query), {"name": str(table)}).scalar_one()
+
+    assert found >= wanted
+
+
+def test_replace_is_no_way_around(filled: Database) -> None:
+    """SQLite's INSERT OR REPLACE deletes without asking the DELETE trigger."""
+    if not filled.is_sqlite:
+        pytest.skip("PostgreSQL has no INSERT OR REPLACE")
+    for table in ("entries", "journal", "accounts", "fills"):
+        with pytest.raises(DBAPIError, match="is there"), filled.engine.begin() as connection:
+            connection.exec_driver_sql("PRAGMA recursive_triggers = OFF")
+            connection.exec_driver_sql(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
+
+
+def test_truncate_is_refused(filled: Database) -> None:
+    """PostgreSQL's way to delete without touching rows."""
+    if filled.is_sqlite:
+        pytest.skip("SQLite has no TRUNCATE")
+    with pytest.raises(DBAPIError, match="never changed"), filled.engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE entries")
+
+
+@pytest.mark.parametrize(
+    ("amounts", "legs", "match"),
+    [
+        ([5, -4], 2, "do not sum to zero"),
+        ([5], 1, "do not sum to zero"),
+        ([5, -5], 3, "not exactly its entries"),
+        ([], 1, "not exactly its entries"),
+    ],
+)
+def test_a_journal_that_does_not_balance_is_not_committed(
+    filled: Database, amounts: list[int], legs: int, match: str
+) -> None:
+    """A missing entry, or a sum that is not zero."""
+    with pytest.raises(BrokenBooks, match=match), filled.writing() as connection:
+        add(connection, 1_000, amounts, legs)
+
+
+def test_units_are_not_added_to_each_other(filled: Database) -> None:
+    """Five dollars are not balanced by five bitcoin."""
+    with filled.reading() as connection:
+        rows = connection.execute(text("SELECT unit, max(account_id) FROM accounts GROUP BY 1"))
+        units: dict[str, int] = {row[0]: row[1] for row in rows}
+    assert len(units) > 1
+    with pytest.raises(BrokenBooks, match="do not sum to zero"), filled.writing() as connection:
+        for leg, (account, amount) in enumerate(zip(units.values(), (5, -5), strict=True)):
+            connection.execute(
+                insert(schema.entries).values(
+                    shard=0, log_offset=1_000, leg=leg, legs=2, account_id=account, amount=amount
+                )
+            )
+        connection.execute(insert(schema.journal).values(**journal_row(1_000, 2)))
+
+
+def late(offset: int, leg: int, legs: int) -> Callable[[Connection], None]:
+    """An entry for a journal row of an earlier transaction, or for none."""
+
+    def write(connection: Connection) -> None:
+        connection.execute(
+            insert(schema.entries).values(
+                shard=0, log_offset=offset, leg=leg, legs=legs, account_id=1, amount=0
+            )
+        )
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "attempt", [late(1, 2, 2), late(1, 2, 3), late(1, 0, 2), late(9_999, 0, 1)]
+)
+def test_no_entry_comes_late_or_alone(
+    filled: Database, attempt: Callable[[Connection], None]
+) -> None:
+    """A complete journal row has no place left, and an entry needs its journal row."""
+    with pytest.raises(BrokenBooks), filled.writing() as connection:
+        attempt(connection)
+
+
+def test_progress_only_goes_on(filled: Database) -> None:
+    """Neither back, nor away."""
+    for change in ("UPDATE progress SET next_offset = next_offset - 1", "DELETE FROM progress"):
+        with pytest.raises(DBAPIError, match="never"), filled.engine.begin() as connection:
+            connection.exec_driver_sql(change)
+
+
+def test_the_runtime_role_may_only_add(filled: Database) -> None:
+    """PostgreSQL's grants refuse what the triggers refuse, and that they are dropped."""
+    if filled.is_sqlite:
+        pytest.skip("SQLite has no roles")
+    attempts = (
+        "UPDATE entries SET amount = 0",
+        "DELETE FROM journal",
+        "TRUNCATE fills",
+        "DROP TRIGGER no_change ON entries",
+        "DELETE FROM progress",
+    )
+    for attempt in attempts:
+        refused = pytest.raises(BrokenBooks, match=r"permission denied|must be owner")
+        with refused, filled.writing() as connection:
+            connection.exec_driver_sql(attempt)
