@@ -109,7 +109,7 @@ def leaderboard(
 
 
 def _order(row: LeaderboardRow) -> tuple[int, int, float, str]:
-    return row.rank_low, row.rank_high, -(row.total_return or 0.0), row.agent
+    return -(row.total_return or 0.0), row.rank_low, row.rank_high, row.agent
 
 
 def _verdict(season: Season, confidence: float, seed: int, resamples: int) -> Verdict:

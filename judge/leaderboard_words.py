@@ -46,7 +46,9 @@ def _top(season: Season, verdict: Verdict, ranked: Sequence[str]) -> str:
     if len(first) == 1 and high[first[0]] == 1:
         return f"{first[0]} is first: it is separated from every other agent after {span}"
     named = ", ".join(first[:NAMES_SHOWN]) + (", ..." if len(first) > NAMES_SHOWN else "")
-    words = f"cannot separate #1-#{len(first)} ({named})"
+    # By return, an agent of wide intervals may stand behind one that is separated from the first.
+    leading = first == list(ranked[: len(first)])
+    words = f"cannot separate #1-#{len(first)} ({named})" if leading else f"cannot separate {named}"
     if verdict.detectable is not None:
         least = expm1(verdict.detectable)
         words += f"; a difference under {percent(least)} could not have been seen in {span}"

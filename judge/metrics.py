@@ -14,15 +14,18 @@ from judge import metrics_returns as curve
 from judge import metrics_trades as trading
 from judge.season.model import Season
 
+ANNUAL_MIN_S = 30 * 86_400
+"""A shorter season is not extrapolated to a year: a good hour would become 10^27."""
+
 WHY_NONE = {
     "total_return": "no period yet",
     "total_log_return": "no period yet",
     "mean_log_return": "no period yet",
-    "annual_return": "no period yet, or too short a season to extrapolate to a year",
+    "annual_return": "a season of under 30 days says nothing about a year",
     "volatility": "fewer than two periods",
     "sharpe": "fewer than two periods, or the equity never moved",
     "sortino": "no period with a loss",
-    "calmar": "the equity never fell, or its annual growth is undefined",
+    "calmar": "the equity never fell, or the season is under 30 days",
     "max_drawdown": "no mark yet",
     "drawdown_periods": "no mark yet",
     "skewness": "fewer than two periods, or the equity never moved",
@@ -144,17 +147,18 @@ def _of_curve(season: Season, place: int) -> dict[str, float | Decimal | None]:
     equity, exposure = season.equity[:, place], season.exposure[:, place]
     returns, year = season.log_returns()[:, place], season.periods_per_year
     fall = curve.max_drawdown(equity)
+    lasting = len(returns) * season.interval_s >= ANNUAL_MIN_S
     total, hold = curve.total_return(equity), curve.total_return(season.hold)
     return {
         "equity_usd": float(equity[-1]),
         "total_return": total,
         "total_log_return": curve.total_log_return(returns),
         "mean_log_return": curve.mean_log_return(returns),
-        "annual_return": curve.annual_return(equity, year),
+        "annual_return": curve.annual_return(equity, year) if lasting else None,
         "volatility": curve.volatility(returns, year),
         "sharpe": curve.sharpe(returns, year),
         "sortino": curve.sortino(returns, year),
-        "calmar": curve.calmar(equity, year),
+        "calmar": curve.calmar(equity, year) if lasting else None,
         "max_drawdown": None if fall is None else fall.depth,
         "drawdown_periods": None if fall is None else fall.periods,
         "skewness": curve.skewness(returns),

@@ -1,6 +1,7 @@
 """The leaderboard and its words: deterministic, every column there, nothing claimed too much."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from judge.leaderboard_words import (
     percent,
     rank_words,
     render,
+    verdict_words,
 )
 from judge.season import Season, SeasonBuilder
 from tests.dashboard.scenario import Scenario
@@ -48,12 +50,30 @@ def test_other_settings_have_another_id(board: Leaderboard) -> None:
     assert board.evaluation().evaluation_id != other.evaluation().evaluation_id
 
 
-def test_rows_are_in_the_order_of_rank_sets_and_returns(board: Leaderboard) -> None:
-    """Whoever can be first comes first; within a rank set the higher return."""
-    keys = [(r.rank_low, r.rank_high, -(r.total_return or 0.0)) for r in board.rows]
+def test_rows_are_in_the_order_of_returns(board: Leaderboard) -> None:
+    """The rank set stands beside; who earned more stands higher."""
+    returns = [-(row.total_return or 0.0) for row in board.rows]
 
-    assert sorted(keys) == keys
+    assert sorted(returns) == returns
     assert sorted(board.season.names) == sorted(row.agent for row in board.rows)
+
+
+@pytest.mark.parametrize(
+    ("lows", "words"),
+    [((1, 1, 3), "cannot separate #1-#2 ({0}, {1})"), ((1, 2, 1), "cannot separate {0}, {2}")],
+)
+def test_only_leading_ranks_are_called_by_number(
+    board: Leaderboard, lows: tuple[int, ...], words: str
+) -> None:
+    """With wide intervals one may be inseparable from the first and yet not next to it."""
+    ranked = [row.agent for row in board.rows]
+    low_of = dict(zip(ranked, [*lows, *[9] * len(ranked)], strict=False))
+    standings = tuple(
+        replace(s, rank_low=low_of[s.name], rank_high=9) for s in board.verdict.standings
+    )
+    found = verdict_words(board.season, replace(board.verdict, standings=standings), ranked)
+
+    assert words.format(*ranked) in found[0].lower() + found[1:]
 
 
 def test_every_none_of_a_row_has_a_reason(board: Leaderboard) -> None:
