@@ -16,7 +16,7 @@ from judge.statistics.student import Comparison, is_constant, studentise_means
 from judge.statistics.types import FloatArray, Pair, Standing, Verdict
 
 PERIODS_MIN = 60
-"""Below so many returns nothing is said: the shortest season whose coverage was measured."""
+"""Below so many returns nothing is said: a twelfth of it is the longest block, five periods."""
 
 PERIODS_MAX = 2000
 """Above so many returns neighbours are summed: more marks of the same time tell nothing more."""
