@@ -1,0 +1,44 @@
+"""`arena router-replay`: the agents over recorded snapshots and answers, for the audit."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena.errors import EXIT_NO
+
+
+def router_replay(
+    records: Annotated[Path, typer.Option("--records", help="A folder of exported records.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Play recorded turns again: the same prompts, requests, tool calls and records?
+
+    Example: arena router-replay --records .arena/runs/2026-11-21T09-12-03/records
+    """
+    from routers.replay_records import Replay
+
+    found = Replay(records).run()
+    counts = {name: count for name, count in sorted(found.counts.items()) if count}
+    document = {
+        "ok": not found.differences,
+        "counts": counts,
+        "prompts_sha256": found.prompts,
+        "asked_sha256": found.asked,
+        "turns_sha256": found.turns,
+        "notes": found.notes,
+        "differences": found.differences,
+    }
+    if as_json:
+        print(json.dumps(document, indent=2))
+    else:
+        text = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        print(f"{text}: {'all the same' if document['ok'] else 'not the same'}")
+        for line in found.notes:
+            print(f"note: {line}")
+        for difference in found.differences:
+            print("{place} ({subject}): expected {expected}, found {found}".format(**difference))
+    if found.differences:
+        sys.exit(EXIT_NO)

@@ -1,0 +1,358 @@
+"""Recorded turns of every agent, played again snapshot by snapshot.
+
+Reads an export (`arena.exports`): the snapshots once; the turns and the inbox of an agent side by
+side with them. Keeps a hash of every request and call, and of everything else a bounded part.
+Where the export has no requests and inboxes, only the prompts are rendered again.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+from arena import topics
+from arena.bus.base import Record
+from arena.errors import Malformed, UsageError
+from arena.exports import read_manifest, read_records
+from arena.messages import (
+    AgentSpec,
+    ChatReply,
+    ChatRequest,
+    MarketSnapshot,
+    Message,
+    Rules,
+    ToolCall,
+    ToolOffered,
+    ToolResult,
+    Turn,
+    TurnStarted,
+)
+from routers.memory import History
+from routers.plan import Limits, Opening, Player
+from routers.prompt import HOUSE_RULES, prompt_sha256, render_market, render_system, render_user
+from routers.replay import content_sha256, play_again, turn_difference
+from routers.strategy import Strategy, load_strategy
+from routers.transcript import ROUNDS_MAX
+
+SNAPSHOTS, TURNS, ROSTER = topics.SNAPSHOTS.name, topics.TURNS.name, topics.ROSTER.name
+DIFFERENCES_MAX = 100
+"""Differences that are named; the replay ends there."""
+LOOK_AHEAD_MAX = 512
+"""Answers of an inbox that are read ahead of the turn that wants one of them."""
+ROSTER_LATE_STATES = 4
+"""A router reads the roster a little later than it was written: states to try behind the one that
+stood when a turn began."""
+RULES_BEGIN = HOUSE_RULES.partition("{")[0].strip().splitlines()[0]
+NO_LIMIT_S = 1e9
+
+Answer = ChatReply | ToolResult
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What came of a replay.
+
+    Attributes:
+        counts: What was played.
+        notes: What could not be, and why.
+        differences: Place, subject, expected and found.
+        prompts, asked, turns: Hashes over every prompt, every request and call, every turn.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    differences: list[dict[str, str]] = field(default_factory=list)
+    prompts: str = ""
+    asked: str = ""
+    turns: str = ""
+
+    def expect(self, true: bool, place: str, subject: str, expected: str, found: str) -> bool:
+        """Note a difference unless something is true."""
+        if not true:
+            texts = {"expected": expected[:400], "found": found[:400]}
+            self.differences.append({"place": place, "subject": subject, **texts})
+        return true
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A recorded request or call: what was asked, and how long an answer was waited for."""
+
+    sha256: str
+    wait_s: float
+
+
+class _Roster:
+    """The roster as it stood after each of its records."""
+
+    def __init__(self, records: Iterator[Record]) -> None:
+        self.specs: dict[str, AgentSpec] = {}
+        self._times: list[datetime] = []
+        self._states: list[tuple[dict[str, ToolOffered], Rules | None]] = [({}, None)]
+        offers: dict[str, ToolOffered] = {}
+        rules: Rules | None = None
+        for record in records:
+            message = _message(record)
+            if isinstance(message, AgentSpec):
+                self.specs[message.agent] = message
+            elif isinstance(message, ToolOffered):
+                offers = offers | {message.name: message}
+            elif isinstance(message, Rules):
+                rules = message
+            if isinstance(message, ToolOffered | Rules):
+                self._times.append(message.at)
+                self._states.append((offers, rules))
+
+    def states_at(self, moment: datetime) -> Iterator[tuple[dict[str, ToolOffered], Rules | None]]:
+        """The state at a moment, then those around it, likelier ones first."""
+        at = sum(time <= moment for time in self._times)
+        yield self._states[at]
+        yield from self._states[at + 1 : at + 1 + ROSTER_LATE_STATES]
+        yield from reversed(self._states[max(0, at - ROSTER_LATE_STATES) : at])
+
+
+class _Inbox:
+    """An agent's answers, read forward as far as somebody asks for one."""
+
+    def __init__(self, records: Iterator[Record]) -> None:
+        self._records = records
+        self._kept: dict[str, tuple[int, Answer]] = {}
+        self._count = 0
+
+    def pull(self, call_id: str) -> tuple[int, Answer] | None:
+        """The first answer to a call."""
+        while call_id not in self._kept and len(self._kept) < LOOK_AHEAD_MAX:
+            record = next(self._records, None)
+            if record is None:
+                break
+            message = _message(record)
+            if isinstance(message, ChatReply | ToolResult):
+                self._count += 1
+                self._kept.setdefault(message.call_id, (self._count, message))
+        return self._kept.get(call_id)
+
+    def forget(self, turn_id: str) -> None:
+        """A turn is over, and so is everything older: its answers are no longer wanted."""
+        newest = max((n for n, a in self._kept.values() if a.turn_id == turn_id), default=0)
+        self._kept = {i: (n, a) for i, (n, a) in self._kept.items() if n > newest}
+
+
+class _Agent:
+    """One agent: its turns in log order, its inbox, and what it remembers."""
+
+    def __init__(self, spec: AgentSpec, turns: Iterator[Record], inbox: _Inbox | None) -> None:
+        self.spec = spec
+        self.inbox = inbox
+        self.history = History()
+        self.skipped = 0
+        self._turns = turns
+        self.next: tuple[str, Turn] | None = self._advance()
+
+    def end(self, turn: Turn) -> None:
+        """Remember a turn, and go to the next."""
+        self.history.end(turn)
+        if self.inbox is not None:
+            self.inbox.forget(turn.turn_id)
+        self.next = self._advance()
+
+    def _advance(self) -> tuple[str, Turn] | None:
+        """The next turn that counts, and its place."""
+        for record in self._turns:
+            message = _message(record)
+            if isinstance(message, TurnStarted):
+                last, cadence = self.history.last_offset, self.spec.cadence
+                gap = message.snapshot_offset - last - cadence
+                self.skipped = max(0, gap) if last >= 0 else 0
+                self.history.begin(message)
+            elif isinstance(message, Turn) and not self.history.has_ended(message.turn_id):
+                return f"{TURNS}[{record.partition}]@{record.offset}", message
+        return None
+
+
+class Replay:
+    """Plays the turns of a folder again."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the roster and what was asked.
+
+        Raises:
+            UsageError: The folder is no export with snapshots, turns and a roster.
+        """
+        self._folder = folder
+        self._held = read_manifest(folder).topics
+        self._roster = _Roster(read_records(folder, [ROSTER]))
+        self._whole = any(t.startswith(topics.PROMPTED.name) for t in self._held)
+        self._replayed = Replayed()
+        self._asked = self._read_asked() if self._whole else {}
+        self._strategies: dict[str, Strategy] = {}
+        self._hashes = {name: sha256() for name in ("prompts", "asked", "turns")}
+
+    def run(self) -> Replayed:
+        """Play everything again."""
+        found = self._replayed
+        agents = [self._agent(spec) for _, spec in sorted(self._roster.specs.items())]
+        found.counts["agents"] = len(agents)
+        for record in read_records(self._folder, [SNAPSHOTS]):
+            self._snapshot(record, agents)
+            if len(found.differences) >= DIFFERENCES_MAX:
+                break
+        else:
+            for agent in (agent for agent in agents if agent.next is not None):
+                self._no_snapshot(agent)
+        if not self._whole:
+            text = "requests and tool calls: not checkable without ai_prompted.* and agent.inbox.*"
+            found.notes.append(text)
+        for name, digest in self._hashes.items():
+            setattr(found, name, digest.hexdigest())
+        return found
+
+    def _agent(self, spec: AgentSpec) -> _Agent:
+        turns = (r for r in read_records(self._folder, [TURNS]) if r.key_text == spec.agent)
+        inbox = None
+        if self._whole and (name := topics.inbox(spec.agent)) in self._held:
+            inbox = _Inbox(read_records(self._folder, [name]))
+        return _Agent(spec, turns, inbox)
+
+    def _read_asked(self) -> dict[str, _Asked]:
+        names = [t for t in self._held if t.startswith(topics.PROMPTED.name)]
+        work = (topics.COMMANDS.name, topics.TOOL_CALLS.name)
+        names += [name for name in work if name in self._held]
+        found: dict[str, _Asked] = {}
+        for record in read_records(self._folder, names):
+            message = _message(record)
+            if isinstance(message, ChatRequest | ToolCall) and message.call_id not in found:
+                wait_s = (message.deadline_at - message.issued_at).total_seconds()
+                found[message.call_id] = _Asked(content_sha256(message), wait_s)
+        return found
+
+    def _snapshot(self, record: Record, agents: list[_Agent]) -> None:
+        """Play every turn on a snapshot."""
+        waiting = [a for a in agents if a.next and a.next[1].snapshot_offset == record.offset]
+        if not waiting:
+            return
+        snapshot = _message(record)
+        if not isinstance(snapshot, MarketSnapshot):
+            return
+        self._replayed.counts["snapshots"] += 1
+        market = render_market(snapshot)
+        for agent in waiting:
+            # A turn may have been begun on the same snapshot by another process before.
+            while agent.next is not None and agent.next[1].snapshot_offset == record.offset:
+                place, turn = agent.next
+                if turn.messages:
+                    known, lines = agent.history.known, tuple(agent.history.lines)
+                    user = render_user(market, snapshot, known, lines)
+                    self._turn(agent, place, turn, snapshot, user)
+                else:
+                    self._replayed.counts["cut off"] += 1
+                agent.end(turn)
+
+    def _turn(
+        self, agent: _Agent, place: str, turn: Turn, snapshot: MarketSnapshot, user: str
+    ) -> None:
+        found = self._replayed
+        subject = f"turn {turn.turn_id}, agent {turn.agent}"
+        strategy = self._strategy(agent.spec, turn)
+        system, offers = self._system(strategy, turn)
+        digest = prompt_sha256(system, user)
+        self._hashes["prompts"].update(f"{turn.turn_id} {digest}\n".encode())
+        found.counts["prompts"] += 1
+        said = turn.prompt_sha256
+        if not found.expect(digest == said, place, subject, f"prompt {said}", f"prompt {digest}"):
+            return
+        if agent.inbox is None:
+            return
+        limits = self._limits(turn)
+        player = Player.of(turn.agent, turn.node, strategy, limits, offers.values())
+        opening = Opening(
+            snapshot=snapshot,
+            snapshot_offset=turn.snapshot_offset,
+            skipped=agent.skipped,
+            system=system,
+            user=user,
+            known=agent.history.known,
+        )
+        played = play_again(player, opening, turn, agent.inbox.pull)
+        found.counts["turns"] += 1
+        self._compare_asked(place, subject, played.asked)
+        self._compare_turn(place, subject, turn, played.turn)
+
+    def _strategy(self, spec: AgentSpec, turn: Turn) -> Strategy:
+        """The shipped strategy where its prompt is the one that was used, else the recorded one."""
+        if spec.agent in self._strategies:
+            return self._strategies[spec.agent]
+        try:
+            strategy = load_strategy(spec.strategy)
+        except UsageError:
+            strategy = Strategy(spec.strategy, prompt="-")
+        if strategy.prompt_sha256 != spec.prompt_sha256:
+            prompt = turn.messages[0].content.partition(f"\n\n{RULES_BEGIN}")[0] + "\n"
+            self._replayed.notes.append(f"{spec.agent}: its strategy's prompt is the recorded one")
+            strategy = Strategy(spec.strategy, prompt, spec.tools, spec.cadence, spec.kind)
+            strategy = replace(strategy, prompt_version=spec.prompt_version)
+        if spec.seed is not None:
+            sampling = strategy.sampling.model_copy(update={"seed": spec.seed})
+            strategy = replace(strategy, sampling=sampling)
+        self._strategies[spec.agent] = strategy
+        return strategy
+
+    def _system(self, strategy: Strategy, turn: Turn) -> tuple[str, dict[str, ToolOffered]]:
+        """The system message by the roster as it stood then, and the tools on offer."""
+        first: tuple[str, dict[str, ToolOffered]] | None = None
+        for offers, rules in self._roster.states_at(turn.started_at):
+            system = render_system(strategy.prompt, rules)
+            if system == turn.messages[0].content and offers.keys() >= set(strategy.tools):
+                return system, offers
+            first = first or (system, offers)
+        assert first is not None, "the roster has a state before its first record"
+        return first
+
+    def _limits(self, turn: Turn) -> Limits:
+        """The bounds of a turn, from what it asked and how it ended."""
+        first = next((r.call_id for r in turn.rounds), "")
+        decision_s = self._asked[first].wait_s if first in self._asked else NO_LIMIT_S
+        calls = (i for r in turn.rounds for i in r.tool_call_ids if i in self._asked)
+        tool_s = next((self._asked[i].wait_s for i in calls), NO_LIMIT_S)
+        rounds = len(turn.rounds) if turn.outcome == "max_rounds" else ROUNDS_MAX
+        return Limits(rounds=rounds, decision_s=decision_s, tool_s=tool_s)
+
+    def _compare_asked(self, place: str, subject: str, asked: list[ChatRequest | ToolCall]) -> None:
+        for message in asked:
+            digest = content_sha256(message)
+            self._hashes["asked"].update(f"{message.call_id} {digest}\n".encode())
+            name = "requests" if isinstance(message, ChatRequest) else "tool calls"
+            self._replayed.counts[name] += 1
+            recorded = self._asked.get(message.call_id)
+            said = recorded.sha256 if recorded is not None else "none"
+            expected = f"{message.type_name()} {message.call_id} {said}"
+            self._replayed.expect(said == digest, place, subject, expected, digest)
+
+    def _compare_turn(self, place: str, subject: str, turn: Turn, played: Turn | None) -> None:
+        if not self._replayed.expect(played is not None, place, subject, "an end", "none"):
+            return
+        assert played is not None, "expected above"
+        self._hashes["turns"].update(f"{turn.turn_id} {played.outcome} {played.memory}\n".encode())
+        if (different := turn_difference(turn, played)) is not None:
+            self._replayed.expect(False, place, subject, *different)
+
+    def _no_snapshot(self, agent: _Agent) -> None:
+        """The rest of an agent's turns cannot be played: their snapshot is not there."""
+        assert agent.next is not None, "its caller looked"
+        place, turn = agent.next
+        first = min((s.first for s in self._held[SNAPSHOTS].partitions.values()), default=0)
+        if turn.snapshot_offset < first:
+            self._replayed.notes.append(f"{agent.spec.agent}: its snapshots are no longer kept")
+            return
+        text = f"snapshot {turn.snapshot_id} at {SNAPSHOTS}[0]@{turn.snapshot_offset}"
+        self._replayed.expect(False, place, f"turn {turn.turn_id}", text, "none")
+
+
+def _message(record: Record) -> Message | None:
+    if record.value is None:
+        return None
+    try:
+        return record.message()
+    except Malformed:
+        return None
