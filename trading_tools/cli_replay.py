@@ -1,0 +1,40 @@
+"""`arena tools-replay`: the executor over recorded commands, again; for the audit."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena.errors import EXIT_NO
+
+
+def tools_replay(
+    records: Annotated[Path, typer.Option("--records", help="A folder of exported records.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Decide recorded orders again, and compare every event byte by byte.
+
+    Example: arena tools-replay --records .arena/runs/2026-11-21T09-12-03/records
+    """
+    from trading_tools.replay import Replay
+
+    found = Replay(records).run()
+    document = {
+        "ok": not found.differences,
+        "counts": dict(sorted(found.counts.items())),
+        "events_sha256": found.sha256,
+        "account_digest": found.account_digest,
+        "differences": found.differences,
+    }
+    if as_json:
+        print(json.dumps(document, indent=2))
+    else:
+        counts = ", ".join(f"{count:,} {name}" for name, count in sorted(found.counts.items()))
+        print(f"{counts}: {'all the same' if document['ok'] else 'not the same'}")
+        for difference in found.differences:
+            print("{place} ({subject}): expected {expected}, found {found}".format(**difference))
+        print(f"accounts {found.account_digest}")
+    if found.differences:
+        sys.exit(EXIT_NO)

@@ -1,0 +1,359 @@
+"""Decides recorded commands again, and holds what comes out against the account log, byte by byte.
+
+A decision is a pure function of the account, the command, the prices and the time. All four are in
+the records: the event says when it was made and which ticker it was priced with, and the account
+is what the events before it made of it. So the same code must write the same bytes; an event that
+differs is named, and the replay goes on from the log.
+
+Reads an export (`arena.exports`) a batch at a time and keeps the quote of every order. Writes
+nothing.
+"""
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from arena import topics
+from arena.accounts import Account, Shard, accounts_digest
+from arena.bus.base import Record
+from arena.errors import BrokenLog, Malformed
+from arena.exports import read_manifest, read_records
+from arena.messages import Halt, Message, OpenAccount, Product, Resume, Rules, Ticker, ToolCall
+from arena.money import to_units
+from trading_tools.desk import Desk
+from trading_tools.events import account_opened
+from trading_tools.quotes import Listing, Market, Quote, listing_of, quote_of
+from trading_tools.registry import Tool, load_catalogue
+from trading_tools.rules import TradingRules
+from trading_tools.switch import Switch
+
+COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
+DIFFERENCES_MAX = 100
+"""Differences that are named; the replay ends there."""
+WAITED_FOR_PRICES = "prices of "
+"""How the refusal of an order begins whose prices did not arrive in time."""
+
+Event = dict[str, Any]  # Any: a decoded event of the account log
+Place = tuple[int, int]
+"""Partition and offset."""
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What came of a replay.
+
+    Attributes:
+        counts: Epochs, openings, orders and ignored records that were seen.
+        differences: Where another event came out: place, subject, expected, found.
+        sha256: Over the bytes of every event that was written again.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    differences: list[dict[str, str]] = field(default_factory=list)
+    sha256: str = ""
+    account_digest: str = ""
+
+    def differ(self, place: str, subject: str, expected: str, found: str) -> None:
+        """Note a difference."""
+        entry = {"place": place, "subject": subject, "expected": expected, "found": found}
+        self.differences.append(entry)
+
+
+@dataclass(slots=True)
+class _Prices:
+    """What `market.tickers` held that matters to the recorded orders.
+
+    Attributes:
+        wanted: Places of tickers that orders were priced with. ends: places where snapshots end.
+        quotes: The first, decoded. clocks: the market's newest venue time at the second.
+        listings: Product -> offsets, and the listing from each on.
+    """
+
+    wanted: set[Place] = field(default_factory=set)
+    ends: set[Place] = field(default_factory=set)
+    quotes: dict[Place, Quote] = field(default_factory=dict)
+    clocks: dict[Place, datetime] = field(default_factory=dict)
+    listings: dict[str, tuple[list[int], list[Listing]]] = field(
+        default_factory=lambda: defaultdict(lambda: ([], []))
+    )
+
+    def read(self, records: Iterator[Record]) -> None:
+        """Read the topic once."""
+        clock: datetime | None = None
+        end: Place = (0, 0)
+        for record in records:
+            place = (record.partition, record.offset)
+            if place in self.ends and clock is not None:
+                self.clocks[place] = clock
+            message = _message(record)
+            if isinstance(message, Ticker):
+                clock = max(message.event_time, clock or message.event_time)
+                if place in self.wanted:
+                    self.quotes[place] = quote_of(message, *place)
+            elif isinstance(message, Product):
+                offsets, found = self.listings[message.product_id]
+                offsets.append(record.offset)
+                found.append(listing_of(message))
+            end = (record.partition, record.offset + 1)
+        if clock is not None:
+            self.clocks[end] = clock
+
+    def market(self, event: Event, call: ToolCall, *, lock_step: bool) -> Market:
+        """The market as the order of an event found it."""
+        used = event["used"]
+        until = max([*call.ticker_offsets.values(), used["offset"] + 1 if used else 0])
+        market = Market(listings=self._listings_at(until))
+        if used is not None:
+            quote = self.quotes.get((used["partition"], used["offset"]))
+            if quote is not None:
+                market.quotes[event["product_id"]] = quote
+                if lock_step:
+                    market.newest_at = self._clock(call, quote, used["age_ms"])
+        return market
+
+    def _clock(self, call: ToolCall, quote: Quote, age_ms: int) -> datetime:
+        """The market's clock: where its snapshot ended, or later if the market had moved on."""
+        found = [self.clocks[end] for end in call.ticker_offsets.items() if end in self.clocks]
+        clock = max(found, default=quote.event_time)
+        if quote.age_ms(clock) < age_ms:
+            return quote.alive_at + timedelta(milliseconds=age_ms)
+        return clock
+
+    def _listings_at(self, offset: int) -> dict[str, Listing]:
+        known = {}
+        for product_id, (offsets, listings) in self.listings.items():
+            index = bisect_right(offsets, max(offset - 1, offsets[0])) - 1
+            known[product_id] = listings[index]
+        return known
+
+
+class Replay:
+    """Runs the desk of every shard over the records of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read what is small: rules, halts, and which prices will be needed."""
+        self._folder = folder
+        self._held = read_manifest(folder).topics
+        self._rules = self._read_rules()
+        self._control = list(self._messages(topics.CONTROL.name))
+        self._prices = _Prices()
+        self._tools: dict[str, Tool] = {
+            name: tool for name, tool in load_catalogue().items() if tool.touches_account
+        }
+        self._replayed = Replayed()
+        self._written = sha256()
+
+    def run(self) -> Replayed:
+        """Decide everything again.
+
+        Raises:
+            UsageError: The folder holds no such topic.
+            BrokenLog: The account log itself cannot be folded.
+        """
+        self._note_prices()
+        self._prices.read(read_records(self._folder, [TICKERS]))
+        accounts: dict[str, Account] = {}
+        commands = read_records(self._folder, [COMMANDS])
+        for partition, events in _by_partition(read_records(self._folder, [EVENTS])):
+            shard = _ShardReplay(self, partition, commands)
+            shard.run(events)
+            accounts |= shard.desk.shard.accounts
+            if len(self._replayed.differences) >= DIFFERENCES_MAX:
+                break
+        self._replayed.account_digest = accounts_digest(accounts)
+        self._replayed.sha256 = self._written.hexdigest()
+        return self._replayed
+
+    def _messages(self, topic: str) -> Iterator[Message]:
+        if topic in self._held:
+            for record in read_records(self._folder, [topic]):
+                if record.value is not None and (message := _message(record)) is not None:
+                    yield message
+
+    def _read_rules(self) -> list[Rules]:
+        found = [m for m in self._messages(topics.ROSTER.name) if isinstance(m, Rules)]
+        if not found:
+            raise BrokenLog(f"{self._folder} holds no rules of an executor on the roster")
+        return sorted(found, key=lambda rules: rules.at)
+
+    def _note_prices(self) -> None:
+        """Which tickers the orders were priced with, and where their snapshots ended."""
+        for record in read_records(self._folder, [EVENTS]):
+            if record.headers.get("type") == b"OrderDecided":
+                used = orjson.loads(record.value or b"{}").get("used")
+                if used is not None:
+                    self._prices.wanted.add((used["partition"], used["offset"]))
+        for record in read_records(self._folder, [COMMANDS]):
+            body = _body(record)
+            for partition, end in (body.get("ticker_offsets") or {}).items():
+                self._prices.ends.add((int(partition), int(end)))
+
+    def rules_at(self, moment: datetime) -> TradingRules:
+        """The rules of the executor that decided at a moment."""
+        index = bisect_right(self._rules, moment, key=lambda rules: rules.at)
+        rules = self._rules[max(0, index - 1)]
+        return TradingRules(
+            starting_cash=to_units(rules.starting_cash_usd),
+            fee_schedule=rules.fee_schedule,
+            fee_bps=rules.fee_bps,
+            slippage_bps=rules.slippage_bps,
+            price_age_s_max=rules.price_age_s_max,
+            collar_bps=rules.collar_bps,
+            pacing=rules.pacing,
+        )
+
+    def switch_at(self, moment: datetime) -> Switch:
+        """Who had been halted at a moment."""
+        switch = Switch()
+        for message in self._control:
+            if isinstance(message, Halt | Resume) and message.at <= moment:
+                switch.note(message)
+        return switch
+
+    @property
+    def shards(self) -> int:
+        """Partitions of the account log."""
+        return len(self._held[EVENTS].partitions)
+
+    def desk(self, partition: int, first_offset: int) -> Desk:
+        """A desk whose shard begins where the records do."""
+        shard = Shard(next_offset=first_offset)
+        rules = self.rules_at(self._rules[0].at)
+        return Desk(partition, self.shards, shard, Market(), rules, self._tools)
+
+    @property
+    def prices(self) -> _Prices:
+        """What the market showed."""
+        return self._prices
+
+    @property
+    def replayed(self) -> Replayed:
+        """What has come of it so far."""
+        return self._replayed
+
+    def wrote(self, value: bytes) -> None:
+        """Note the bytes of an event that was written again."""
+        self._written.update(value)
+
+
+class _ShardReplay:
+    """One shard: the desk, the fold of the log beside it, and the commands in their order."""
+
+    def __init__(self, replay: Replay, partition: int, commands: Iterator[Record]) -> None:
+        self._replay = replay
+        self._partition = partition
+        self._commands = commands
+        self._command: Record | None = None
+        self._truth = Shard()
+        self.desk = replay.desk(partition, 0)
+
+    def run(self, events: Iterator[Record]) -> None:
+        """Go through the log."""
+        replayed = self._replay.replayed
+        for record in events:
+            kind = record.headers.get("type", b"").decode("utf-8", "replace")
+            value = record.value or b""
+            if self._truth.apply(kind, value, record.offset) is None or kind == "Epoch":
+                counted = "epochs" if kind == "Epoch" else "ignored"
+                replayed.counts[counted] += 1
+                self.desk.shard.apply(kind, value, record.offset)
+                continue
+            self._again(record, kind, value)
+            if len(replayed.differences) >= DIFFERENCES_MAX:
+                return
+
+    def _again(self, record: Record, kind: str, value: bytes) -> None:
+        replayed, event = self._replay.replayed, orjson.loads(value)
+        place = f"{EVENTS}[{record.partition}]@{record.offset}"
+        subject = f"order {event['order_id']}, agent {event['agent']}"
+        opening = kind == "AccountOpened"
+        replayed.counts["openings" if opening else "orders"] += 1
+        written = self._open(event) if opening else self._decide(event)
+        if written == value:
+            self._replay.wrote(written)
+            return
+        replayed.differ(place, subject, *_difference(value, written))
+        self.desk.shard = deepcopy(self._truth)
+
+    def _open(self, event: Event) -> bytes | None:
+        """An account: by a command, or implied by an agent's first call."""
+        at, source = datetime.fromisoformat(event["at"]), event["source"]
+        command = self._command_at(source["offset"])
+        asked = isinstance(command, OpenAccount) and command.agent == event["agent"]
+        record = account_opened(
+            self.desk.shard,
+            (source["partition"], source["offset"]),
+            event["order_id"],
+            event["agent"],
+            self._replay.rules_at(at),
+            at,
+            command.scrape if asked and isinstance(command, OpenAccount) else None,
+        )
+        self.desk.shard.apply(record.kind, record.value, record.offset)
+        return record.value
+
+    def _decide(self, event: Event) -> bytes | None:
+        """An order, at the time and with the prices that its event tells."""
+        call, offset = self._command_at(event["source"]["offset"]), event["source"]["offset"]
+        if not isinstance(call, ToolCall) or call.call_id != event["order_id"]:
+            return None
+        at, desk = datetime.fromisoformat(event["at"]), self.desk
+        desk.rules = self._replay.rules_at(at)
+        desk.market = self._replay.prices.market(event, call, lock_step=desk.rules.lock_step)
+        halted = event["reason"] == "halted"
+        desk.switch = self._replay.switch_at(at) if halted else Switch()
+        current = not (
+            event["reason"] == "no_price" and event["detail"].startswith(WAITED_FOR_PRICES)
+        )
+        handled = desk.handle(call, offset, at, prices_current=current)
+        return handled.appends[-1].value if handled.appends else None
+
+    def _command_at(self, offset: int) -> Message | None:
+        """The command at an offset; events name them in rising order."""
+        wanted = (self._partition, offset)
+        while self._command is None or (self._command.partition, self._command.offset) < wanted:
+            self._command = next(self._commands, None)
+            if self._command is None:
+                return None
+        found = (self._command.partition, self._command.offset) == wanted
+        return _message(self._command) if found else None
+
+
+def _by_partition(records: Iterator[Record]) -> Iterator[tuple[int, Iterator[Record]]]:
+    from itertools import groupby
+
+    yield from groupby(records, key=lambda record: record.partition)
+
+
+def _message(record: Record) -> Message | None:
+    try:
+        return record.message()
+    except Malformed:
+        return None
+
+
+def _body(record: Record) -> Event:
+    try:
+        found = orjson.loads(record.value or b"")
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _difference(value: bytes, written: bytes | None) -> tuple[str, str]:
+    """What the log says and what came out, where they differ first."""
+    if written is None:
+        return "a command to decide", "none at the place the event names"
+    said, found = orjson.loads(value), orjson.loads(written)
+    for name in said:
+        if said[name] != found.get(name):
+            return f"{name} {said[name]}", f"{name} {found.get(name)}"
+    return f"{len(value)} bytes", f"{len(written)} other bytes that say the same"
