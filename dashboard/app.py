@@ -1,7 +1,7 @@
 """The dashboard's process: topics in one task, drawing in another, keys in a third.
 
 Reads what `dashboard.feeds` reads; writes to the terminal, to standard output or to the picture
-that was asked for, and to no topic.
+that was asked for, its view into `<home>/checkpoints` where it read much, and to no topic.
 """
 
 import asyncio
@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from arena import logs
 from arena.bus.base import Bus
+from arena.bus.stall import watch_readers
 from arena.clock import Clock
 from arena.errors import BrokerUnavailable
+from arena.kept import KeptFile
+from arena.settings import Settings
 from dashboard.feeds import Feeds
 from dashboard.frame import build_frame
 from dashboard.picture import print_screen, save_picture
@@ -62,28 +66,31 @@ class Options:
     broker: str = ""
 
 
-async def run(bus: Bus, clock: Clock, options: Options) -> None:
+async def run(bus: Bus, clock: Clock, options: Options, settings: Settings) -> None:
     """Show the arena until the person or the clock says stop.
 
     Raises:
-        ArenaError: The broker is not there, or a log is broken; the terminal is as before.
+        ArenaError: The broker is not there, a log is broken, or a reader hangs; the terminal is as
+            before.
     """
     await bus.start()
-    feeds = Feeds(bus, clock, ArenaView())
+    feeds = Feeds(bus, clock, ArenaView(), KeptFile(settings, "dashboard", logs.get("dashboard")))
     try:
         await feeds.open()
         reading = asyncio.create_task(feeds.follow())
         showing = asyncio.create_task(_show(feeds, clock, options))
+        watching = asyncio.create_task(watch_readers(bus, settings.stuck_s))
+        tasks = {reading, showing, watching}
         try:
             done, _ = await asyncio.wait(
-                {reading, showing}, timeout=options.seconds, return_when=asyncio.FIRST_COMPLETED
+                tasks, timeout=options.seconds, return_when=asyncio.FIRST_COMPLETED
             )
             for task in done:
                 task.result()
         finally:
-            for task in (showing, reading):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(showing, reading, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
         if options.svg is not None:
             save_picture(_printed(feeds, options), options.svg, options.title)
     finally:

@@ -32,7 +32,7 @@ class Spending:
         """The cost, or None where no call has a known price."""
         return None if self.unpriced and self.unpriced == self.calls else self.cost_usd
 
-    def add(self, call: "_Call", sign: int = 1) -> None:
+    def add(self, call: "Call", sign: int = 1) -> None:
         """Count a call, or take it out again with sign -1."""
         self.calls += sign
         self.tokens += sign * call.tokens
@@ -44,7 +44,9 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class Call:
+    """What of a model call is summed."""
+
     agent: str
     tokens: int
     cost_usd: Decimal | None
@@ -56,7 +58,7 @@ class Calls:
 
     def __init__(self) -> None:
         """Start empty."""
-        self.window: Window[_Call] = Window(CALLS_WINDOW)
+        self.window: Window[Call] = Window(CALLS_WINDOW)
         self.agents: dict[str, Spending] = {}
         self.total = Spending()
 
@@ -73,7 +75,7 @@ class Calls:
         """Take a call; a recorded reply and a scripted model cost nothing."""
         free = call.scripted or call.replayed
         usage = call.usage
-        slim = _Call(
+        slim = Call(
             agent=call.agent,
             tokens=usage.prompt_tokens + usage.completion_tokens,
             cost_usd=Decimal(0) if free else usage.cost_usd,

@@ -71,7 +71,7 @@ def dashboard(
         )
         bus = KafkaBus(settings, client_id="arena-dashboard")
         try:
-            run_async(lambda: run(bus, SystemClock(), options))
+            run_async(lambda: run(bus, SystemClock(), options, settings))
         except BrokenPipeError:
             # Whoever read the lines has gone; the interpreter must not complain when it flushes.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

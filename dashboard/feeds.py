@@ -1,8 +1,9 @@
-"""Reading the topics into the view: two readers, so a flood of prices delays no trade.
+"""Reading the topics into the view: several readers, so a flood of prices delays no trade.
 
-Reads every topic of `dashboard.view.WINDOWS` from where its window begins, and `market.tickers`
-of the last ten minutes. Writes nothing: no heartbeat, no commit, no dead letter. Topics that are
-not there yet are created, so that a dashboard may be started first.
+Reads every topic of `dashboard.view.WINDOWS` from where its window begins, and those of `RECENT`
+from ten minutes ago; where a view was kept that fits the logs, it goes on behind it. Writes to no
+topic: no heartbeat, no commit, no dead letter. Topics that are not there yet are created, so that
+a dashboard may be started first.
 """
 
 import asyncio
@@ -11,8 +12,11 @@ import time
 from arena import topics
 from arena.bus.base import Bus, LogReader, Start
 from arena.clock import Clock
+from arena.errors import Malformed
+from arena.kept import KeptFile, Places, resume
+from dashboard.kept import pack_view, unpack_view
 from dashboard.rows import Link
-from dashboard.view import TICKERS_BACK_S, WINDOWS, ArenaView
+from dashboard.view import KEPT, RECENT, RECENT_S, WINDOWS, ArenaView
 
 READ_TIMEOUT_S = 0.5
 RECORDS_PER_READ = 500
@@ -20,6 +24,8 @@ SLICE_S = 0.02
 """Longest time a batch is folded before other tasks get a turn."""
 ASK_EVERY_S = 2.0
 ASK_TIMEOUT_S = 4.0
+KEEP_EVERY = 20_000
+"""Records of the kept topics between two checkpoints: so many are folded again at most."""
 
 Ends = dict[tuple[str, int], int]
 """Topic and partition -> the offset behind its last record."""
@@ -29,12 +35,22 @@ class Feeds:
     """Follows the topics and keeps the view up to date.
 
     Attributes:
-        view: What is folded. changed: set after every batch.
+        view: What is folded; another one behind `open` where one was kept.
+        changed: Set after every batch.
         silent_since: Monotonic time since when the broker gave no answer; None while it does.
     """
 
-    def __init__(self, bus: Bus, clock: Clock, view: ArenaView) -> None:
-        """Remember where to read from; nothing is read yet."""
+    def __init__(
+        self, bus: Bus, clock: Clock, view: ArenaView, file: KeptFile | None = None
+    ) -> None:
+        """Remember where to read from; nothing is read yet.
+
+        Args:
+            bus: Connected before `open`.
+            clock: Wall time and ages.
+            view: To fold into.
+            file: Of the view between two lives; None begins anew, and keeps nothing.
+        """
         self._bus = bus
         self._clock = clock
         self.view = view
@@ -45,25 +61,60 @@ class Feeds:
         self._ends: list[Ends] = []
         self._newest_ends: list[Ends] = []
         self._unfolded = 0
+        self._file = file
+        self._places = Places()
+        self._kept_log: LogReader | None = None
+        self._since_kept = 0
 
     async def open(self) -> None:
         """Go to where each window begins, and note the ends as they are now."""
         await self._bus.ensure_topics(topics.fixed_topics())
-        since_ms = int((self._clock.now().timestamp() - TICKERS_BACK_S) * 1000)
-        prices = await self._bus.log_reader(topics.TICKERS.name, start=Start.since(since_ms))
-        self._readers.append(prices)
-        log = await self._bus.log_reader(*WINDOWS)
-        self._readers.append(log)
-        for (topic, partition), end in (await log.end_offsets()).items():
-            window = WINDOWS[topic]
-            if window is not None and end - window > log.position(topic, partition):
-                log.seek(topic, partition, end - window)
+        since_ms = int((self._clock.now().timestamp() - RECENT_S) * 1000)
+        self._readers.append(await self._bus.log_reader(*RECENT, start=Start.since(since_ms)))
+        self._kept_log = await self._bus.log_reader(*KEPT)
+        self._readers.append(self._kept_log)
+        await self._restore(self._kept_log)
+        others = await self._bus.log_reader(*(topic for topic in WINDOWS if topic not in KEPT))
+        self._readers.append(others)
+        for log in (self._kept_log, others):
+            for (topic, partition), end in (await log.end_offsets()).items():
+                window = WINDOWS[topic]
+                if window is not None and end - window > log.position(topic, partition):
+                    log.seek(topic, partition, end - window)
         self._ends = [await reader.end_offsets() for reader in self._readers]
         self._newest_ends = self._ends
         self.to_read = self.left
 
+    async def _restore(self, log: LogReader) -> None:
+        """Go on behind the view that was kept, where it fits."""
+        packed = await self._file.read() if self._file is not None else None
+        if self._file is None or packed is None:
+            return
+        try:
+            view, places = unpack_view(packed)
+            why = await resume(log, places, view.books.shards)
+        except Malformed as error:
+            why = str(error)
+        if why:
+            self._file.refuse(why)
+        else:
+            self.view, self._places = view, places
+
+    def _keep(self) -> None:
+        """Begin to keep the view where enough was folded since the last time."""
+        due = self._since_kept >= KEEP_EVERY and bool(self._readers) and self.caught_up
+        if self._file is None or not due or self._file.busy:
+            return
+        self._since_kept = 0
+        packed = pack_view(self.view, self._places)
+        if packed is not None:
+            self._file.write(packed)
+
     async def close(self) -> None:
-        """Stop reading."""
+        """Stop reading, and see what is being kept onto the disk."""
+        if self._file is not None:
+            self._keep()
+            await self._file.settle()
         for reader in self._readers:
             await reader.close()
         self._readers.clear()
@@ -112,12 +163,17 @@ class Feeds:
             began = time.perf_counter()
             for record in records:
                 self.view.apply(record)
+                if reader is self._kept_log:
+                    self._places.note(record)
                 self._unfolded -= 1
                 if time.perf_counter() - began > SLICE_S:
                     await asyncio.sleep(0)
                     began = time.perf_counter()
             if records:
                 self.changed.set()
+            if reader is self._kept_log:
+                self._since_kept += len(records)
+                self._keep()
 
     async def _ask(self) -> None:
         """Ask for the ends of the logs: whether the broker answers, and how far behind we are."""

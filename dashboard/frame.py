@@ -13,6 +13,7 @@ from arena.accounts import Account
 from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import SCALE, divide_half_even, notional_units, to_units
 from dashboard.books import Event
+from dashboard.halts import HaltRow
 from dashboard.history import thin, value_before
 from dashboard.processes import ProcessRow
 from dashboard.rows import AgentRow, PositionRow, Series, Standing, Thought, TradeRow
@@ -35,6 +36,7 @@ class Frame:
         trades_kept: How many could be asked for.
         turns: The newest whole turns of the agent that is looked at, oldest first.
         evaluation: The newest of the judge; None where there is none.
+        halts: Whose orders are refused until they are resumed.
     """
 
     now: datetime
@@ -48,6 +50,7 @@ class Frame:
     processes: tuple[ProcessRow, ...]
     turns: tuple[Turn, ...] = ()
     evaluation: Evaluation | None = None
+    halts: tuple[HaltRow, ...] = ()
 
     def row(self, agent: str) -> AgentRow | None:
         """The ranking row of an agent."""
@@ -84,6 +87,7 @@ def build_frame(
         processes=tuple(view.processes.rows(now)),
         turns=tuple(turns.kept.values()) if turns else (),
         evaluation=view.evaluation,
+        halts=view.halts.rows(view.processes.living("tools", now)),
     )
 
 

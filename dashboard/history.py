@@ -8,6 +8,7 @@ and not on the order in which they were read.
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -89,11 +90,14 @@ class Snapshots:
 
 
 @dataclass(slots=True)
-class _Holdings:
+class Holdings:
+    """Cash, and what is held of each product."""
+
     cash: int
     positions: dict[str, Position] = field(default_factory=dict)
 
     def apply(self, fill: Fill) -> None:
+        """Make them what they were after a fill."""
         self.cash = fill.cash
         if fill.quantity:
             self.positions[fill.product_id] = Position(fill.quantity, fill.cost)
@@ -101,14 +105,16 @@ class _Holdings:
             self.positions.pop(fill.product_id, None)
 
     def equity(self, bids: dict[str, int]) -> int:
+        """Cash, and positions at the bid; one without a bid at its cost."""
         value = self.cash
         for product_id, position in self.positions.items():
             bid = bids.get(product_id)
             value += position.cost if bid is None else notional_units(position.quantity, bid)
         return value
 
-    def copy(self) -> "_Holdings":
-        return _Holdings(self.cash, dict(self.positions))
+    def copy(self) -> "Holdings":
+        """Others, that are the same now."""
+        return Holdings(self.cash, dict(self.positions))
 
 
 class EquityCurve:
@@ -116,33 +122,53 @@ class EquityCurve:
 
     Values are computed when asked for and kept; a fill that belongs before a snapshot already
     valued starts the computation anew.
+
+    Attributes:
+        opened_ms: Wall time of the opening. fills: The newest ones.
+        base: What was held before them, base_ms and base_snapshot: of the fill before them.
     """
 
     def __init__(self, opening: int, opened_ms: int) -> None:
         """Begin with the cash an account was opened with, at a wall time."""
-        self._opened_ms = opened_ms
-        self._fills: deque[Fill] = deque()
-        self._base = _Holdings(opening)
-        self._base_ms = 0
-        self._base_snapshot = ""
+        self.opened_ms = opened_ms
+        self.fills: deque[Fill] = deque()
+        self.base = Holdings(opening)
+        self.base_ms = 0
+        self.base_snapshot = ""
         self._restart()
+
+    @classmethod
+    def kept(
+        cls,
+        opened_ms: int,
+        fills: Iterable[Fill],
+        base: Holdings,
+        base_ms: int,
+        base_snapshot: str,
+    ) -> "EquityCurve":
+        """The curve of which these attributes were kept."""
+        curve = cls(0, opened_ms)
+        curve.fills.extend(fills)
+        curve.base, curve.base_ms, curve.base_snapshot = base, base_ms, base_snapshot
+        curve._restart()
+        return curve
 
     def _restart(self) -> None:
         self._values: list[Value] = []
         self._valued = 0
-        self._now = self._base.copy()
+        self._now = self.base.copy()
         self._applied = 0
         self._newest_ms = 0
         self._guessed: set[str] = set()
 
     def add(self, fill: Fill) -> None:
         """Take the agent's next fill, in the order of the log."""
-        self._fills.append(fill)
-        if len(self._fills) > FILLS_KEPT:
-            oldest = self._fills.popleft()
-            self._base.apply(oldest)
-            self._base_ms = max(self._base_ms, oldest.priced_ms)
-            self._base_snapshot = oldest.snapshot_id
+        self.fills.append(fill)
+        if len(self.fills) > FILLS_KEPT:
+            oldest = self.fills.popleft()
+            self.base.apply(oldest)
+            self.base_ms = max(self.base_ms, oldest.priced_ms)
+            self.base_snapshot = oldest.snapshot_id
             if self._applied:
                 self._applied -= 1
             else:
@@ -159,7 +185,7 @@ class EquityCurve:
         self._values += [(point.as_of_ms, self._value_at(point, snapshots)) for point in new]
         self._valued = snapshots.added
         del self._values[: len(self._values) - len(snapshots.points)]
-        known_from = max(self._base_ms, snapshots.after(self._base_snapshot))
+        known_from = max(self.base_ms, snapshots.after(self.base_snapshot))
         for place, (ms, _) in enumerate(self._values):
             if ms >= known_from:
                 break
@@ -176,24 +202,24 @@ class EquityCurve:
             return True
         if any(p.snapshot_id in self._guessed for p in self._new_points(snapshots)):
             return True
-        if self._applied >= len(self._fills):
+        if self._applied >= len(self.fills):
             return False
-        return self._counts_from(self._fills[self._applied], snapshots) <= self._newest_ms
+        return self._counts_from(self.fills[self._applied], snapshots) <= self._newest_ms
 
     def _counts_from(self, fill: Fill, snapshots: Snapshots) -> int:
         return max(fill.priced_ms, snapshots.after(fill.snapshot_id))
 
     def _value_at(self, point: Point, snapshots: Snapshots) -> int | None:
         self._newest_ms = max(self._newest_ms, point.as_of_ms)
-        while self._applied < len(self._fills):
-            fill = self._fills[self._applied]
+        while self._applied < len(self.fills):
+            fill = self.fills[self._applied]
             if self._counts_from(fill, snapshots) > point.as_of_ms:
                 break
             if not snapshots.holds(fill.snapshot_id):
                 self._guessed.add(fill.snapshot_id)
             self._now.apply(fill)
             self._applied += 1
-        if point.published_ms < self._opened_ms:
+        if point.published_ms < self.opened_ms:
             return None
         return self._now.equity(point.bids)
 

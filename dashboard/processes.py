@@ -6,8 +6,9 @@ from typing import Literal
 
 from arena.messages import Heartbeat
 
-STALE_AFTER_S = 15.0
-"""Three heartbeats at the default of one in five seconds."""
+STALE_AFTER_INTERVALS = 3
+INTERVAL_S = 5.0
+"""Between the heartbeats of a process that does not say."""
 GONE_AFTER_S = 600.0
 """A process silent for longer is no longer shown."""
 PROCESSES_MAX = 512
@@ -20,7 +21,7 @@ class ProcessRow:
     """A process: what it said last, and how long ago.
 
     Attributes:
-        life: What it says of itself; "silent" where it said nothing for `STALE_AFTER_S`, "stopped"
+        life: What it says of itself; "silent" where it missed three heartbeats, "stopped"
             where its last word was that it stops.
     """
 
@@ -54,6 +55,12 @@ class Processes:
         if len(self.newest) > PROCESSES_MAX:
             del self.newest[min(self.newest, key=lambda node: (self.newest[node].at, node))]
 
+    def living(self, kind: str, now: datetime) -> list[Heartbeat]:
+        """The newest heartbeats of the processes of a kind that are alive."""
+        return [
+            beat for beat in self.newest.values() if beat.kind == kind and _row(beat, now).alive
+        ]
+
     def rows(self, now: datetime) -> list[ProcessRow]:
         """The processes heard of within `GONE_AFTER_S`, by kind and name."""
         rows = [_row(beat, now) for beat in self.newest.values()]
@@ -68,7 +75,7 @@ def _row(beat: Heartbeat, now: datetime) -> ProcessRow:
     life: Life = beat.status
     if beat.status == "stopping":
         life = "stopped"
-    elif age_s > STALE_AFTER_S:
+    elif age_s > STALE_AFTER_INTERVALS * (beat.interval_s or INTERVAL_S):
         life = "silent"
     lag = beat.gauges.get("lag")
     return ProcessRow(

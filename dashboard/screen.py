@@ -15,6 +15,7 @@ from dashboard.body import Body
 from dashboard.borders import Section, bottom, divider, side, sides, top
 from dashboard.frame import Frame
 from dashboard.grid import blank, fit, spread
+from dashboard.halts import halted_line
 from dashboard.help_screen import help_body
 from dashboard.palette import ALARM, QUIET, WARNING
 from dashboard.rows import Link
@@ -130,26 +131,30 @@ def _broker(link: Link) -> Text:
 @dataclass(frozen=True, slots=True)
 class _Heights:
     ranking: int
-    verdict: int
+    notices: int
     middle: int
     trades: int
     thinking: int
 
 
-def _heights(agents: int, height: int, verdict: int) -> _Heights:
+def _heights(agents: int, height: int, notices: int) -> _Heights:
     """Share the lines between four borders and the footer: what people compare comes first."""
-    room = height - 5 - verdict
+    room = height - 5 - notices
     ranking = max(2, min(1 + agents, room * 7 // 18 if room < 30 else room // 3))
     each = min(3, room // 5 // agents)
     thinking = max(3, each * agents or room // 6)
     rest = room - ranking - thinking
     middle = max(4, (rest + 1) * 11 // 20)
-    return _Heights(ranking, verdict, middle, rest - middle, thinking)
+    return _Heights(ranking, notices, middle, rest - middle, thinking)
 
 
 def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
-    heights = _heights(max(1, len(frame.ranking)), height, int(frame.evaluation is not None))
     inner = width - 4
+    notices = [
+        *halted_line(frame.halts, frame.now, inner),
+        *verdict_line(frame.evaluation, inner),
+    ]
+    heights = _heights(max(1, len(frame.ranking)), height, len(notices))
     left = (width - 3) * 9 // 20 if width < 120 else (width - 3) * 11 // 20
     right = width - 3 - left
     shown = _reach_of(frame, heights, ui.pane)
@@ -165,7 +170,7 @@ def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
         *side(
             reading or panes.ranking(frame, inner, heights.ranking, chosen), width, heights.ranking
         ),
-        *side(verdict_line(frame.evaluation, inner), width, heights.verdict),
+        *side(notices, width, heights.notices),
         divider(
             width,
             left,

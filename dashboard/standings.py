@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from arena.money import decimal_text, from_units, units_text
 from dashboard import text
 from dashboard.frame import Frame, build_frame
+from dashboard.halts import halted_document
 from dashboard.processes import ProcessRow
 from dashboard.rows import AgentRow, Standing
 from dashboard.verdict import judged_document, verdict_document
@@ -30,7 +31,8 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
 
     Returns:
         broker, snapshots, as_of, simulated, speed, rules, agents (in rank order), digest (of all
-        accounts), verdict (of the judge, null without one), processes, and what could not be read.
+        accounts), verdict (of the judge, null without one), halted, processes, and what could not
+        be read.
     """
     frame = build_frame(view, now)
     standing = frame.standing
@@ -43,6 +45,7 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
         "rules": _rules(standing),
         "agents": [_agent(row) for row in frame.ranking],
         "verdict": verdict_document(frame.evaluation),
+        "halted": halted_document(frame.halts),
         "digest": view.books.digest(),
         "partial": standing.partial,
         "llm_errors": standing.llm_errors,
@@ -187,6 +190,8 @@ def progress_line(frame: Frame) -> str:
     refused = sum(row.rejections for row in ranking)
     parts.append(f"{text.count(fills)} trades, {text.count(refused)} rejected")
     parts.append(f"{text.count(standing.llm_errors)} LLM errors, {spending_words(standing)}")
+    if frame.halts:
+        parts.append("HALTED: " + ", ".join(text.one_line(row.scope, 40) for row in frame.halts))
     if standing.broken_log:
         parts.append(f"BROKEN LOG: {standing.broken_log}")
     return "  ".join(parts)

@@ -1,9 +1,9 @@
-"""The whole arena as one read model, folded from nine topics in any order. Pure.
+"""The whole arena as one read model, folded from ten topics in any order. Pure.
 
 Reads records of market.tickers, market.snapshots, account.events, agent.turns, llm.calls,
-arena.roster, judge.evaluations, arena.heartbeats and dead_letters. Within a partition they come in
-order; between topics and partitions any interleaving gives the same view, also where the reader
-joined late (`WINDOWS` says from where it must read).
+arena.roster, arena.control, judge.evaluations, arena.heartbeats and dead_letters. Within a
+partition they come in order; between topics and partitions any interleaving gives the same view,
+also where the reader joined late (`WINDOWS` and `RECENT` say from where it must read).
 """
 
 from arena import topics
@@ -12,10 +12,12 @@ from arena.errors import Malformed
 from arena.messages import (
     AgentSpec,
     Evaluation,
+    Halt,
     Heartbeat,
     LlmCall,
     MarketSnapshot,
     Message,
+    Resume,
     Rules,
     Ticker,
     Turn,
@@ -23,19 +25,24 @@ from arena.messages import (
 )
 from dashboard.books import Books
 from dashboard.calls import CALLS_WINDOW, Calls
+from dashboard.halts import Halts
 from dashboard.history import SNAPSHOTS_WINDOW, Snapshots
 from dashboard.market import Market
-from dashboard.processes import Processes
+from dashboard.processes import GONE_AFTER_S, Processes
 from dashboard.turns import TURNS_WINDOW, Turns
 
 AGENTS_MAX = 1_000
 TICKERS_BACK_S = 600
 """A late joiner reads the tickers of ten minutes; quieter products are in the snapshots."""
 
+RECENT = (topics.TICKERS.name, topics.HEARTBEATS.name)
+RECENT_S = max(TICKERS_BACK_S, GONE_AFTER_S)
+"""These are read from so many seconds ago: older heartbeats are not shown."""
+
 WINDOWS: dict[str, int | None] = {
     topics.EVENTS.name: None,
     topics.ROSTER.name: None,
-    topics.HEARTBEATS.name: None,
+    topics.CONTROL.name: None,
     topics.SNAPSHOTS.name: SNAPSHOTS_WINDOW,
     topics.TURNS.name: TURNS_WINDOW,
     topics.LLM_CALLS.name: CALLS_WINDOW,
@@ -43,6 +50,10 @@ WINDOWS: dict[str, int | None] = {
     topics.DEAD_LETTERS.name: 1,
 }
 """Topic -> newest records of each partition to read; None is all of them."""
+
+KEPT = (topics.EVENTS.name, topics.SNAPSHOTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
+"""What `dashboard.kept` holds. The others are short, or compacted: a key that was dropped between
+two lives would not be missed by one who reads on from a place."""
 
 
 class ArenaView:
@@ -52,8 +63,9 @@ class ArenaView:
         market, snapshots, books, turns, calls, processes: The parts, each folded from its topic.
         roster: Agents by name. rules: The executor's money rules, None before they were read.
         evaluation: The newest of the judge, None where no judge runs.
-        dead_letters: Records in that topic. malformed: Records this view could not read, and
-            `malformed_newest`: where the newest of them stood and why.
+        halts: What is halted.
+        dead_letters: Records in that topic. malformed_of: topic -> records this view could not
+            read, and `malformed_newest`: where the newest of them stood and why.
         version: Grows with every record.
     """
 
@@ -68,8 +80,9 @@ class ArenaView:
         self.roster: dict[str, AgentSpec] = {}
         self.rules: Rules | None = None
         self.evaluation: Evaluation | None = None
+        self.halts = Halts()
         self._dead_letter_ends: dict[int, int] = {}
-        self.malformed = 0
+        self.malformed_of: dict[str, int] = {}
         self.malformed_newest = ""
         self.version = 0
 
@@ -77,6 +90,11 @@ class ArenaView:
     def dead_letters(self) -> int:
         """Records in `dead_letters`, over all partitions."""
         return sum(self._dead_letter_ends.values())
+
+    @property
+    def malformed(self) -> int:
+        """Records this view could not read."""
+        return sum(self.malformed_of.values())
 
     def apply(self, record: Record) -> None:
         """Fold one record; one that is no message of the arena is counted and named."""
@@ -98,7 +116,7 @@ class ArenaView:
         try:
             message = record.message()
         except Malformed as error:
-            self.malformed += 1
+            self.malformed_of[topic] = self.malformed_of.get(topic, 0) + 1
             self.malformed_newest = f"{topic}[{partition}]@{offset}: {error}"
             return
         self._take(message, partition, offset)
@@ -124,6 +142,8 @@ class ArenaView:
                 self.evaluation = message
             case Heartbeat():
                 self.processes.beat(message)
+            case Halt() | Resume():
+                self.halts.note(message)
 
     def _forget(self, topic: str, key: str) -> None:
         if topic == topics.HEARTBEATS.name:

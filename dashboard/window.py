@@ -6,7 +6,7 @@ alone: the late one begins to read where the other one has let go.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -49,6 +49,15 @@ class Window(Generic[T]):
         while items and items[0][0] < first:
             gone.append(items.popleft()[1])
         return gone
+
+    def kept(self) -> dict[int, list[tuple[int, T]]]:
+        """The items with their offsets, by partition."""
+        return {partition: list(items) for partition, items in self._items.items()}
+
+    def restore(self, kept: Mapping[int, list[tuple[int, T]]], *, complete: bool) -> None:
+        """Hold what `kept` gave, and nothing else."""
+        self.complete = complete
+        self._items = {partition: deque(items) for partition, items in kept.items()}
 
     def add(self, partition: int, offset: int, item: T) -> None:
         """Keep what a record held, after `advance` to it."""

@@ -15,7 +15,7 @@ from arena.bus.base import Record
 from arena.messages import Usage
 from dashboard import calls, history, turns
 from dashboard.frame import Frame, build_frame
-from dashboard.view import TICKERS_BACK_S, WINDOWS, ArenaView
+from dashboard.view import RECENT, RECENT_S, WINDOWS, ArenaView
 from tests.dashboard.scenario import Scenario
 
 
@@ -104,8 +104,8 @@ def test_who_joins_late_sees_what_the_others_see(seed: int) -> None:
 
 
 def _late_reads(record: Record, windows: dict[str, int | None]) -> bool:
-    if record.topic == topics.TICKERS.name:
-        since_ms = (EVENTFUL.wall - timedelta(seconds=TICKERS_BACK_S)).timestamp() * 1000
+    if record.topic in RECENT:
+        since_ms = (EVENTFUL.wall - timedelta(seconds=RECENT_S)).timestamp() * 1000
         return record.timestamp_ms >= since_ms or record.value == b"{not json"
     window = windows[record.topic]
     end = EVENTFUL.ends[record.topic, record.partition]

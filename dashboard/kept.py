@@ -1,0 +1,188 @@
+"""The view between two lives: everything folded from the topics of `KEPT`, as bytes. Pure.
+
+Plain values are msgpack of typed structs; messages are kept as the JSON they travel as, so that
+their own models read them again. What is computed when asked for (equity curves) is not kept.
+"""
+
+from collections import OrderedDict
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+from pydantic import ValidationError
+
+from arena.accounts import Position
+from arena.checkpoint import pack_shard, unpack_shard
+from arena.errors import Malformed
+from arena.kept import Place, Places
+from arena.messages import MarketSnapshot, Message, Turn
+from dashboard.calls import Call, Spending
+from dashboard.history import EquityCurve, Fill, Holdings, Point
+from dashboard.market import Mark
+from dashboard.turns import AgentTurns
+from dashboard.view import KEPT, ArenaView
+
+FORMAT = 1
+"""Of the image, and of what the view makes of the topics: another one means another view."""
+
+Kind = TypeVar("Kind", bound=Message)
+
+
+class CurveImage(msgspec.Struct, array_like=True):
+    """An `EquityCurve`: the fills that are kept, and the holdings before them."""
+
+    opened_ms: int
+    fills: list[Fill]
+    cash: int
+    positions: dict[str, Position]
+    base_ms: int
+    base_snapshot: str
+
+
+class TurnsImage(msgspec.Struct, array_like=True):
+    """An `AgentTurns`; `kept` are the turns as JSON, oldest first."""
+
+    kept: list[bytes]
+    outcomes: dict[str, tuple[int, str, int]]
+    started: tuple[str, datetime, int] | None
+    aborted: int
+    skipped: int
+
+
+class ViewImage(msgspec.Struct, array_like=True):
+    """An `ArenaView`, as far as it was folded from the topics of `KEPT`."""
+
+    format: int
+    places: dict[str, dict[int, Place]]
+    shards: dict[int, bytes]
+    curves: dict[str, CurveImage]
+    marks: dict[str, Mark]
+    newest: bytes | None
+    newest_offset: int
+    points: list[Point]
+    points_added: int
+    turns_complete: bool
+    turns_window: dict[int, list[tuple[int, tuple[str, str, int]]]]
+    turns: dict[str, TurnsImage]
+    calls_complete: bool
+    calls_window: dict[int, list[tuple[int, Call]]]
+    spending: dict[str, Spending]
+    spending_total: Spending
+    malformed: dict[str, int]
+    malformed_newest: str
+
+
+def pack_view(view: ArenaView, places: Places) -> bytes | None:
+    """A view as bytes; None where its account log is broken, or an amount needs over 64 bits."""
+    if view.books.broken:
+        return None
+    newest = view.market.newest
+    turns, calls, points = view.turns, view.calls, view.snapshots
+    try:
+        image = ViewImage(
+            format=FORMAT,
+            places=places.packed(),
+            shards={partition: pack_shard(shard) for partition, shard in view.books.shards.items()},
+            curves={agent: _curve_image(curve) for agent, curve in view.books.curves.items()},
+            marks=view.market.marks,
+            newest=None if newest is None else _json(newest),
+            newest_offset=view.market.newest_offset,
+            points=list(points.points),
+            points_added=points.added,
+            turns_complete=turns.window.complete,
+            turns_window=turns.window.kept(),
+            turns={agent: _turns_image(one) for agent, one in turns.agents.items()},
+            calls_complete=calls.window.complete,
+            calls_window=calls.window.kept(),
+            spending=calls.agents,
+            spending_total=calls.total,
+            malformed={topic: view.malformed_of.get(topic, 0) for topic in KEPT},
+            malformed_newest=view.malformed_newest,
+        )
+        return msgspec.msgpack.encode(image)
+    except OverflowError:
+        return None
+
+
+def unpack_view(packed: bytes) -> tuple[ArenaView, Places]:
+    """The view in bytes of `pack_view`, and where it stands.
+
+    Raises:
+        Malformed: They are no view, or one of another format.
+    """
+    try:
+        image = msgspec.msgpack.decode(packed, type=ViewImage)
+    except msgspec.DecodeError as error:
+        raise Malformed(f"no checkpoint of a view: {error}") from None
+    if image.format != FORMAT:
+        raise Malformed(f"a checkpoint of format {image.format}, this is {FORMAT}")
+    return _view(image), Places(image.places)
+
+
+def _view(image: ViewImage) -> ArenaView:
+    view = ArenaView()
+    view.books.shards = {partition: unpack_shard(one) for partition, one in image.shards.items()}
+    view.books.curves = {agent: _curve(one) for agent, one in image.curves.items()}
+    view.market.marks = image.marks
+    view.market.newest_offset = image.newest_offset
+    if image.newest is not None:
+        view.market.newest = _read(MarketSnapshot, image.newest)
+    for point in image.points:
+        view.snapshots.add_point(point)
+    view.snapshots.added = image.points_added
+    view.turns.window.restore(image.turns_window, complete=image.turns_complete)
+    view.turns.agents = {agent: _turns(one) for agent, one in image.turns.items()}
+    view.calls.window.restore(image.calls_window, complete=image.calls_complete)
+    view.calls.agents, view.calls.total = image.spending, image.spending_total
+    view.malformed_of = {topic: count for topic, count in image.malformed.items() if count}
+    if view.malformed_of:
+        view.malformed_newest = image.malformed_newest
+    return view
+
+
+def _curve_image(curve: EquityCurve) -> CurveImage:
+    return CurveImage(
+        opened_ms=curve.opened_ms,
+        fills=list(curve.fills),
+        cash=curve.base.cash,
+        positions=curve.base.positions,
+        base_ms=curve.base_ms,
+        base_snapshot=curve.base_snapshot,
+    )
+
+
+def _curve(image: CurveImage) -> EquityCurve:
+    base = Holdings(image.cash, image.positions)
+    return EquityCurve.kept(image.opened_ms, image.fills, base, image.base_ms, image.base_snapshot)
+
+
+def _turns_image(turns: AgentTurns) -> TurnsImage:
+    return TurnsImage(
+        kept=[_json(turn) for turn in turns.kept.values()],
+        outcomes=turns.outcomes,
+        started=turns.started,
+        aborted=turns.aborted,
+        skipped=turns.skipped,
+    )
+
+
+def _turns(image: TurnsImage) -> AgentTurns:
+    kept = [_read(Turn, one) for one in image.kept]
+    return AgentTurns(
+        kept=OrderedDict((turn.turn_id, turn) for turn in kept),
+        outcomes=image.outcomes,
+        started=image.started,
+        aborted=image.aborted,
+        skipped=image.skipped,
+    )
+
+
+def _json(message: Message) -> bytes:
+    return message.model_dump_json().encode()
+
+
+def _read(kind: type[Kind], body: bytes) -> Kind:
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise Malformed(f"a checkpoint with a {kind.__name__} that is none: {error}") from None

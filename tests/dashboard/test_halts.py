@@ -1,0 +1,89 @@
+"""What is halted, on the screen and in the document: said where it stands, nothing where not."""
+
+from datetime import timedelta
+
+from arena import topics
+from arena.messages import Halt, Resume
+from dashboard.frame import build_frame
+from dashboard.screen import render
+from dashboard.standings import progress_line, standings
+from dashboard.ui import Ui
+from dashboard.view import ArenaView
+from tests.dashboard.scenario import Scenario
+
+
+def view_of(scenario: Scenario) -> ArenaView:
+    """A view that read everything."""
+    view = ArenaView()
+    for record in scenario.records:
+        view.apply(record)
+    return view
+
+
+def halted(scenario: Scenario, agent: str | None, reason: str = "") -> Halt:
+    """Write a halt."""
+    halt = Halt(agent=agent, reason=reason, by="cli/desk", at=scenario.wall)
+    scenario.write(topics.CONTROL.name, halt, f"agent/{agent}" if agent else "all")
+    return halt
+
+
+def notices(scenario: Scenario, height: int = 40) -> list[str]:
+    """The lines of the screen that say so."""
+    frame = build_frame(view_of(scenario), scenario.wall)
+    screen = render(frame, Ui(), 120, height)
+    assert (height, {120}) == (len(screen.lines), {line.cell_len for line in screen.lines})
+    return [line.plain for line in screen.lines if "HALTED" in line.plain]
+
+
+def test_nothing_is_said_where_nothing_is_halted() -> None:
+    """A halt that was taken back leaves no line and an empty list."""
+    scenario = Scenario().run(3)
+    halted(scenario, None)
+    scenario.write(topics.CONTROL.name, Resume(by="cli/desk", at=scenario.wall), "all")
+
+    assert [] == notices(scenario)
+    assert [] == standings(view_of(scenario), scenario.wall)["halted"]
+
+
+def test_everybody_comes_first_and_the_reason_is_told() -> None:
+    """One line, whatever the height; the executor that has not confirmed is named."""
+    scenario = Scenario().run(3)
+    halted(scenario, "momentum", "lost \x1b[31mtoo much")
+    halt = halted(scenario, None, "prices look wrong")
+    scenario.beat("tools", "tools", details={"halted": ["all"]})
+
+    (line,) = notices(scenario)
+
+    since = f"{halt.at.astimezone(scenario.wall.tzinfo):%H:%M:%S}"
+    assert f"HALTED everybody since {since}: prices look wrong; momentum since {since} " in line
+    assert "lost" in line
+    assert "\x1b" not in line
+    assert "(no executor confirms it)" in line
+    assert [line] == notices(scenario, height=24)
+    assert "HALTED: all, momentum" in progress_line(build_frame(view_of(scenario), scenario.wall))
+
+
+def test_the_document_says_who_asked_and_whether_it_is_obeyed() -> None:
+    """A program can tell a halt that is asked for from one that is in force."""
+    scenario = Scenario().run(3)
+    halt = halted(scenario, None, "drill")
+    asked = standings(view_of(scenario), scenario.wall)["halted"]
+    scenario.beat("tools", "tools", details={"halted": ["all"]})
+    obeyed = standings(view_of(scenario), scenario.wall)["halted"]
+
+    row = {"scope": "all", "since": halt.at.isoformat(), "reason": "drill", "by": "cli/desk"}
+    assert [{**row, "obeyed": False}] == asked
+    assert [{**row, "obeyed": True}] == obeyed
+
+
+def test_a_silent_executor_confirms_nothing() -> None:
+    """A word of a process that is gone does not count."""
+    scenario = Scenario().run(3)
+    halted(scenario, None)
+    scenario.beat("tools", "tools", details={"halted": ["all"]})
+    view = view_of(scenario)
+
+    later = scenario.wall + timedelta(minutes=1)
+    (row,) = build_frame(view, later).halts
+
+    assert row.obeyed is False

@@ -1,0 +1,188 @@
+"""A dashboard that goes on behind its checkpoint shows what one shows that read everything."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arena import logs, topics
+from arena.accounts import accounts_digest
+from arena.bus.kafka import KafkaBus
+from arena.bus.memory import MemoryBus
+from arena.checkpoint import SealedFile
+from arena.clock import SystemClock
+from arena.errors import Malformed
+from arena.kept import KeptFile, Places
+from arena.messages import OpenAccount
+from arena.settings import Settings
+from dashboard import calls, feeds, history, turns
+from dashboard.app import catch_up
+from dashboard.feeds import Feeds
+from dashboard.frame import build_frame
+from dashboard.kept import pack_view, unpack_view
+from dashboard.standings import standings
+from dashboard.view import KEPT, WINDOWS, ArenaView
+from tests.dashboard.publishing import publish
+from tests.dashboard.scenario import Scenario
+from tests.dashboard.test_app import recent
+
+DEADLINE_S = 40.0
+
+
+@pytest.fixture(autouse=True)
+def kept_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint is due after every record."""
+    monkeypatch.setattr(feeds, "KEEP_EVERY", 1)
+
+
+def file_of(home: Path, prefix: str = "") -> KeptFile:
+    """The checkpoint's file."""
+    return KeptFile(Settings(home=home, prefix=prefix), "dashboard", logs.get("test"))
+
+
+async def read_all(bus: Any, file: KeptFile | None) -> tuple[ArenaView, int]:  # Any: either bus
+    """What a dashboard of one look shows, and how many records it folded itself."""
+    looking = Feeds(bus, SystemClock(), ArenaView(), file)
+    await looking.open()
+    reading = asyncio.create_task(looking.follow())
+    await asyncio.wait_for(catch_up(looking, SystemClock()), DEADLINE_S)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await looking.close()
+    return looking.view, looking.view.version
+
+
+def shown(view: ArenaView, scenario: Scenario) -> tuple[bytes, object]:
+    """The standings document as bytes, and everything on the screens."""
+    document = json.dumps(standings(view, scenario.wall)).encode()
+    return document, build_frame(view, scenario.wall, agent="momentum", trades=400)
+
+
+async def test_it_shows_the_same_and_reads_little(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """With a checkpoint, without one, and after more records: the same bytes, the same frame."""
+    scenario, file = recent(30), file_of(tmp_path)
+    done = await publish(memory_bus, scenario)
+    first, folded = await read_all(memory_bus, file)
+    for steps in (0, 1, 12):
+        scenario.run(steps)
+        done = await publish(memory_bus, scenario, done)
+        fresh, whole = await read_all(memory_bus, None)
+        again, few = await read_all(memory_bus, file)
+
+        assert shown(fresh, scenario) == shown(again, scenario)
+        assert fresh.books.digest() == again.books.digest()
+        assert whole - few >= 30 * 10
+    assert folded > 0
+    assert first.books.digest() != again.books.digest()
+
+
+async def test_the_windows_go_on_as_if_nothing_had_been(
+    memory_bus: MemoryBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What falls out of a window falls out of a restored one at the same record."""
+    monkeypatch.setattr(history, "SNAPSHOTS_WINDOW", 7)
+    monkeypatch.setattr(history, "FILLS_KEPT", 5)
+    monkeypatch.setattr(turns, "TURNS_WINDOW", 9)
+    monkeypatch.setattr(calls, "CALLS_WINDOW", 11)
+    for topic, length in ((topics.SNAPSHOTS, 7), (topics.TURNS, 9), (topics.LLM_CALLS, 11)):
+        monkeypatch.setitem(WINDOWS, topic.name, length)
+    scenario, done = recent(4), 0
+    for steps in (0, 3, 20):
+        done = await publish(memory_bus, scenario.run(steps), done)
+        again, _ = await read_all(memory_bus, file_of(tmp_path))
+        fresh, _ = await read_all(memory_bus, None)
+
+        assert shown(fresh, scenario) == shown(again, scenario)
+        assert fresh.turns.window.complete == again.turns.window.complete
+
+
+async def test_a_log_that_lost_its_tail_is_read_anew(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """The checkpoint is ahead of the log: it is thrown away."""
+    scenario, file = recent(6), file_of(tmp_path)
+    await publish(memory_bus, scenario)
+    await read_all(memory_bus, file)
+    for topic in KEPT:
+        del memory_bus.cluster.logs[topic, 0][-1:]
+
+    fresh, whole = await read_all(memory_bus, None)
+    again, count = await read_all(memory_bus, file)
+
+    assert whole == count
+    assert shown(fresh, scenario) == shown(again, scenario)
+
+
+@pytest.mark.parametrize("topic", KEPT)
+async def test_another_clusters_log_is_read_anew(
+    memory_bus: MemoryBus, tmp_path: Path, topic: str
+) -> None:
+    """A log of the same length that holds another record at the place: it is thrown away."""
+    scenario, file = recent(6), file_of(tmp_path)
+    await publish(memory_bus, scenario)
+    await read_all(memory_bus, file)
+    log = next(log for (name, _), log in memory_bus.cluster.logs.items() if name == topic and log)
+    value = (log[-1].value or b"")[:-1] + b', "unknown": 1}'
+    log[-1] = log[-1]._replace(value=value)
+
+    again, count = await read_all(memory_bus, file)
+    _, whole = await read_all(memory_bus, None)
+
+    assert whole == count
+    assert bool(again.books.broken) is False
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x00", b"\x93\x01\x02\x03"])
+async def test_foreign_bytes_are_thrown_away(
+    memory_bus: MemoryBus, tmp_path: Path, payload: bytes
+) -> None:
+    """A file that is sealed and no view is refused, and written anew."""
+    scenario, file = recent(3), file_of(tmp_path)
+    await publish(memory_bus, scenario)
+    SealedFile(file.file.path).write(payload)
+
+    await read_all(memory_bus, file)
+    _, few = await read_all(memory_bus, file)
+    _, whole = await read_all(memory_bus, None)
+
+    assert few < whole
+
+
+def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint of an older arena is no checkpoint."""
+    packed = pack_view(ArenaView(), Places())
+    assert packed is not None
+    monkeypatch.setattr("dashboard.kept.FORMAT", 2)
+
+    with pytest.raises(Malformed, match="format 1, this is 2"):
+        unpack_view(packed)
+
+
+async def test_a_broken_log_is_not_kept(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """What cannot be folded is folded again, and said again, at every start."""
+    scenario, file = recent(3), file_of(tmp_path)
+    await publish(memory_bus, scenario)
+    stray = OpenAccount(call_id="1", agent="a", issued_at=scenario.wall)
+    await memory_bus.append(topics.EVENTS.name, stray, partition=0)
+
+    view, _ = await read_all(memory_bus, file)
+
+    assert view.books.broken
+    assert not file.file.path.exists()
+
+
+async def test_it_holds_over_a_real_broker(bus: KafkaBus, settings: Settings) -> None:
+    """Several partitions, real fetches and seeks: the same screen, and the accounts' digest."""
+    scenario = recent(10)
+    file = KeptFile(settings, "dashboard", logs.get("test"))
+    done = await publish(bus, scenario)
+    await read_all(bus, file)
+    await publish(bus, scenario.run(2), done)
+
+    fresh, whole = await read_all(bus, None)
+    again, few = await read_all(bus, file)
+
+    assert shown(fresh, scenario) == shown(again, scenario)
+    assert accounts_digest(scenario.shard.accounts) == again.books.digest()
+    assert few < whole / 2
+    assert settings.home / "checkpoints" / settings.prefix / "dashboard" == file.file.path
