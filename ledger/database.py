@@ -26,6 +26,8 @@ from ledger.place import Place
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 WRITER_ROLE = "arena_ledger_writer"
+READS = "arena_reads"
+"""The execution option of a transaction that only reads."""
 BUSY_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 600_000
@@ -111,9 +113,8 @@ class Database:
             BooksGone: The database does not answer, or there are no books.
         """
         with told(self.place), self.engine.connect() as connection:
-            if not self.is_sqlite:
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")
-            with connection.begin():
+            isolation = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+            with connection.execution_options(**{READS: True}, **isolation).begin():
                 yield connection
 
     def close(self) -> None:
@@ -176,8 +177,6 @@ def _alembic() -> Config:
 
 
 def _sqlite(place: Place, read_only: bool) -> Engine:
-    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
-
     def connect() -> sqlite3.Connection:
         mode = "ro" if read_only else "rwc"
         path = Path(place.url.database or "").resolve()
@@ -195,8 +194,14 @@ def _sqlite(place: Place, read_only: bool) -> Engine:
         return connection
 
     engine = create_engine(place.url, creator=connect, poolclass=NullPool if read_only else None)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    event.listen(engine, "begin", _begin)
     return engine
+
+
+def _begin(connection: Connection) -> None:
+    """A transaction that writes takes the lock at once: it would fail half-way without."""
+    reads = connection.get_execution_options().get(READS)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _postgres(place: Place, read_only: bool) -> Engine:

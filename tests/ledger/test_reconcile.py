@@ -1,0 +1,210 @@
+"""A drift of the smallest amount is found and named, wherever it is."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+from sqlalchemy import text
+
+from arena import topics
+from arena.bus.kafka import KafkaBus
+from arena.bus.memory import MemoryBus
+from arena.errors import ArenaError
+from arena.messages import Drift
+from arena.settings import Settings
+from ledger import reconcile
+from ledger.compare import COUNT, Key, compare, fold_figures
+from ledger.database import Database
+from ledger.place import Place, find_place
+from ledger.read_model import ReadModel, read_document
+from ledger.reconcile import Reconciler, watch
+from tests.ledger.helpers import booked, fold_balances, keeping, new_node, publish, written_log
+
+INJECTED = """
+UPDATE entries SET amount = amount + 1 WHERE (log_offset, leg) IN (
+  SELECT log_offset, leg FROM entries JOIN accounts USING (account_id)
+  WHERE name = 'agent/a/position' ORDER BY log_offset LIMIT 1)
+"""
+WAIT_S = 60.0
+
+
+def inject(place: Place) -> None:
+    """Write 0.00000001 BTC too much into the books, as someone who owns the database can."""
+    database = Database(place)
+    with database.engine.begin() as connection:
+        if database.is_sqlite:
+            connection.exec_driver_sql("DROP TRIGGER entries_no_update")
+        else:
+            connection.exec_driver_sql("DROP TRIGGER no_change ON entries")
+        changed = connection.execute(text(INJECTED))
+        assert 1 == changed.rowcount
+    database.close()
+
+
+async def test_sound_books_do_not_drift(memory_bus: MemoryBus, place: Place) -> None:
+    """Every account and every count of the fold is in the books."""
+    log = written_log(60)
+    await publish(memory_bus, log.records)
+    async with keeping(memory_bus, Settings(), place):
+        await booked(place, len(log.records))
+
+    database = Database(place, read_only=True)
+    found = await Reconciler(memory_bus, Settings(), database).compare(dashboard=False)
+    database.close()
+
+    assert [] == found.drifts
+    assert [] == found.remarks
+    assert {0: len(log.records)} == found.offsets
+    assert {key.unit for key in fold_figures({0: log.shard})} == {"USD", "BTC", COUNT}
+    assert len(found.lines) >= len(fold_balances(log.shard))
+
+
+async def test_the_smallest_drift_is_named(memory_bus: MemoryBus, place: Place) -> None:
+    """0.00000001 BTC too much; a threshold of as much lets it pass."""
+    log = written_log(60)
+    await publish(memory_bus, log.records)
+    async with keeping(memory_bus, Settings(), place):
+        await booked(place, len(log.records))
+    inject(place)
+
+    database = Database(place, read_only=True)
+    reconciler = Reconciler(memory_bus, Settings(), database)
+    found = await reconciler.compare(dashboard=False)
+    passed = await reconciler.compare(dashboard=False, threshold=1)
+    database.close()
+
+    assert [Key("a", "position", "BTC")] == [line.key for line in found.drifts]
+    assert "books +0.00000001" == found.drifts[0].words()
+    assert [] == passed.drifts
+
+
+async def test_the_books_behind_the_log_are_compared_where_they_stand(
+    memory_bus: MemoryBus, place: Place
+) -> None:
+    """What came after is no drift; the next comparison goes on from there."""
+    log = written_log(60)
+    await publish(memory_bus, log.records[:30])
+    async with keeping(memory_bus, Settings(), place):
+        await booked(place, 30)
+    await publish(memory_bus, log.records[30:])
+    database = Database(place, read_only=True)
+    reconciler = Reconciler(memory_bus, Settings(), database)
+
+    found = await reconciler.compare(dashboard=False)
+    assert ({0: 30}, []) == (found.offsets, found.drifts)
+    async with keeping(memory_bus, Settings(), place):
+        await booked(place, len(log.records))
+    found = await reconciler.compare(dashboard=False)
+    assert ({0: len(log.records)}, []) == (found.offsets, found.drifts)
+    database.close()
+
+
+async def test_a_service_publishes_what_drifts(memory_bus: MemoryBus, place: Place) -> None:
+    """One message per figure, with what each place says."""
+    log = written_log(40)
+    await publish(memory_bus, log.records)
+    async with keeping(memory_bus, Settings(), place):
+        await booked(place, len(log.records))
+    inject(place)
+    database = Database(place, read_only=True)
+    node = new_node(memory_bus, Settings())
+    task = asyncio.create_task(watch(node, database, threshold=0, every_s=60, dashboard=False))
+    reader = await memory_bus.log_reader(topics.DRIFTS.name)
+    async with asyncio.timeout(WAIT_S):
+        while not (records := await reader.read(timeout_s=0.1)):
+            pass
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    database.close()
+    message = records[0].message()
+
+    assert isinstance(message, Drift)
+    assert ("a", "position", "BTC") == (message.owner, message.what, message.unit)
+    assert "0.00000001" == f"{message.books - message.fold:f}"
+    assert None is message.dashboard
+
+
+async def test_the_dashboard_is_held_against_the_log(
+    bus: KafkaBus, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real one agrees, also when it has read on; one cent too much of it is named."""
+    place = find_place(tmp_path, settings.prefix, None)
+    log = written_log(40)
+    await publish(bus, log.records[:30])
+    async with keeping(bus, settings, place):
+        await booked(place, 30)
+    await publish(bus, log.records[30:])
+    database = Database(place, read_only=True)
+    reconciler = Reconciler(bus, settings, database)
+
+    found = await reconciler.compare()
+    assert ([], []) == (found.drifts, found.remarks)
+    told = {line.key for line in found.lines if line.dashboard is not None}
+    assert {Key("a", "cash", "USD"), Key("a", "fees", "USD"), Key("a", "fills", COUNT)} <= told
+
+    figures = fold_figures({0: log.shard}) | {Key("a", "cash", "USD"): 1}
+
+    async def wrong(_: Settings) -> ReadModel:
+        return ReadModel(log.shard.digest(), figures)
+
+    monkeypatch.setattr(reconcile, "ask_dashboard", wrong)
+    found = await reconciler.compare()
+    database.close()
+
+    assert [Key("a", "cash", "USD")] == [line.key for line in found.drifts]
+    assert found.drifts[0].words().startswith("dashboard -")
+
+
+async def test_the_command_answers_with_its_exit_code(
+    bus: KafkaBus, settings: Settings, tmp_path: Path
+) -> None:
+    """0 and OK lines, then 1 and a DRIFT line that names the figure."""
+    place = find_place(tmp_path, settings.prefix, None)
+    log = written_log(30)
+    await publish(bus, log.records)
+    async with keeping(bus, settings, place):
+        await booked(place, len(log.records))
+
+    code, out = await arena(settings, "reconcile", "run", "--no-dashboard")
+    assert (0, 0) == (code, out.count("DRIFT")), out
+    assert "OK     a                    position   BTC" in out
+    inject(place)
+    code, out = await arena(settings, "reconcile", "run")
+    assert 1 == code
+    assert ["DRIFT"] == [line.split()[0] for line in out.splitlines() if "+0.00000001" in line]
+
+
+async def arena(settings: Settings, *words: str) -> tuple[int, str]:
+    """Run a command; its exit code and what it printed."""
+    environment = os.environ | {
+        "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "ARENA_PREFIX": settings.prefix,
+        "ARENA_HOME": str(settings.home),
+        "DATABASE_URL": "",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "arena", *words, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(WAIT_S):
+        out, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode()
+
+
+def test_a_document_that_is_none_is_an_error() -> None:
+    """Neither JSON, nor with agents, nor with money that is text."""
+    for wrong in (b"", b"{}", orjson.dumps({"agents": [{"agent": "a", "cash_usd": "x"}]})):
+        with pytest.raises(ArenaError):
+            read_document(wrong)
+
+
+def test_a_figure_that_only_one_place_has_drifts() -> None:
+    """An account in the books that no event ever posted to."""
+    key = Key("house", "petty", "USD")
+    (line,) = compare({}, {key: 1}, {}, {})
+
+    assert line.drifts
+    assert "books +0.00000001" == line.words()
