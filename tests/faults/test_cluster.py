@@ -1,5 +1,6 @@
 """Three brokers: the leader is killed and all are restarted in turn while orders come in."""
 
+import asyncio
 import os
 import uuid
 from collections.abc import Iterator
@@ -27,6 +28,11 @@ pytestmark = [pytest.mark.timeout(1800)]
 
 KILLS = int(os.environ.get("ARENA_FAULTS_CLUSTER_KILLS", "2"))
 """Of the leader; `ARENA_FAULTS_CLUSTER_KILLS` makes the run longer than it is in the suite."""
+
+
+ALONE_S = 3.0
+PIPELINE_MAX = 64
+"""Orders an executor has in flight at most."""
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +89,29 @@ async def test_rolling_restart(cluster: LocalCluster, three: Settings, crew: Exe
 
     print(f"\n{dict(findings.counts)}")
     assert not findings.wrong, findings.summary()
+
+
+async def test_two_of_three_lost(cluster: LocalCluster, three: Settings, crew: Executors) -> None:
+    """Without a majority nothing is decided; with it back all goes on, and nothing is missing."""
+    decided_alone: set[str] = set()
+
+    async def trouble(_traffic: Traffic, watch: Watch) -> None:
+        leader = (await wait_until_in_sync(three)).leader
+        lost = [leader, leader % NODES + 1]
+        for node_id in lost:
+            await asyncio.to_thread(cluster.kill_node, node_id)
+        before = set(watch.decided)
+        await asyncio.sleep(ALONE_S)
+        decided_alone.update(watch.decided.keys() - before)
+        await asyncio.to_thread(cluster.start)
+        await wait_until_in_sync(three)
+
+    findings = await trade_through(three, crew, 23, trouble)
+
+    print(f"\n{dict(findings.counts)}")
+    assert not findings.wrong, findings.summary()
+    # What both had acked before they died may still be on its way to the reader.
+    assert len(decided_alone) <= PIPELINE_MAX
 
 
 async def test_topics_are_made_with_three_replicas(cluster: LocalCluster, three: Settings) -> None:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 TIMEOUT_S = 90
@@ -66,6 +68,43 @@ def test_start_status_stop(shell: Shell) -> None:
     assert stopped.returncode == 0
     assert "data stays in" in stopped.stdout
     assert shell.status()["condition"] == "stopped"
+
+
+@pytest.mark.timeout(240)
+def test_three_brokers_with_logins(shell: Shell) -> None:
+    """Three secure brokers: each is shown, a killed one is started again, one stop ends all."""
+    started = shell.run("start", "--nodes", "3", "--secure", "--port", "0")
+    try:
+        assert started.returncode == 0, started.stderr
+        assert "arena topics acl --apply" in started.stdout
+        pids = [node["broker"]["pid"] for node in shell.status()["nodes"]]
+
+        os.kill(pids[2], signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(pids[2])], timeout=20)
+        degraded = shell.run("status")
+        repaired = shell.run("start")
+        status = shell.status()
+    finally:
+        stopped = shell.run("stop")
+
+    assert degraded.returncode == 1
+    assert "degraded, 2 of 3 brokers serve" in degraded.stdout
+    assert f"stopped (pid {pids[2]} is gone" in degraded.stdout
+    assert repaired.returncode == 0, repaired.stderr
+    assert "running" == status["condition"]
+    assert pids[:2] == [node["broker"]["pid"] for node in status["nodes"]][:2]
+    assert {"SASL_PLAINTEXT"} == {node["broker"]["security"] for node in status["nodes"]}
+    assert 2 == stopped.stdout.count(",127.0.0.1:")
+    assert "stopped" == shell.status()["condition"]
+
+
+@pytest.mark.parametrize(
+    "flags", [["--nodes", "2"], ["--secure", "--tls-ca", "ca.pem"], ["--tls-keystore", "k.pem"]]
+)
+def test_flags_that_mean_nothing_are_wrong_usage(shell: Shell, flags: list[str]) -> None:
+    """Exit code 2, and nothing was started."""
+    assert 2 == shell.run("start", *flags).returncode
+    assert "stopped" == shell.status()["condition"]
 
 
 def test_without_a_broker(shell: Shell) -> None:

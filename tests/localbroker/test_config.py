@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from arena.localbroker.config import (
     SERVER_CLASS,
     BrokerFiles,
+    Quorum,
+    argument_file,
     cluster_id_from,
     java_command,
     read_cluster_id,
     server_properties,
 )
 from arena.localbroker.ports import Ports
+from arena.localbroker.security import Security
 
 
 def test_properties_hold_the_ports_and_the_quick_return() -> None:
@@ -61,3 +64,36 @@ def test_everything_lies_below_one_directory() -> None:
 
     paths = [files.log_dirs, files.server_properties, files.server_log, files.state]
     assert all(files.root in path.parents for path in paths)
+
+
+def test_three_brokers_share_a_quorum() -> None:
+    """Each knows all controllers and its own number; two of three copies make an ack."""
+    quorum = Quorum(cluster_id="id", node_id=2, controller_ports=(11, 12, 13))
+
+    lines = server_properties("127.0.0.1", Ports(client=22, controller=12), quorum).splitlines()
+
+    assert "node.id=2" in lines
+    assert "controller.quorum.voters=1@127.0.0.1:11,2@127.0.0.1:12,3@127.0.0.1:13" in lines
+    assert {"default.replication.factor=3", "min.insync.replicas=2"} <= set(lines)
+    assert "offsets.topic.replication.factor=3" in lines
+    assert "unclean.leader.election.enable=false" in lines
+
+
+def test_a_secure_broker_forbids_by_default() -> None:
+    """No listener without a login, no right without a rule, and no line twice."""
+    security = Security(passwords={"broker": "pw"})
+
+    lines = server_properties("127.0.0.1", Ports(1, 2), security=security).splitlines()
+
+    assert "listeners=CLIENT://127.0.0.1:1,CONTROLLER://127.0.0.1:2" in lines
+    assert "listener.security.protocol.map=CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT" in lines
+    assert "allow.everyone.if.no.acl.found=false" in lines
+    assert "super.users=User:admin;User:broker" in lines
+    assert len(lines) == len({line.partition("=")[0] for line in lines})
+
+
+def test_words_in_an_argument_file_stay_whole() -> None:
+    """Blanks, quotes and backslashes survive, and the program's own name is not among the words."""
+    assert '"-cp"\n"a b/*"\n"x=\\"y\\\\z\\""\n' == argument_file(
+        ["java", "-cp", "a b/*", 'x="y\\z"']
+    )
