@@ -169,7 +169,7 @@ def units(text: str | None, offset: int) -> int:
     where = f"{EVENTS}@{offset}"
     whole, _, decimals = (text or "").partition(".")
     try:
-        if len(decimals) > SCALE_DIGITS:
+        if not whole or len(decimals) > SCALE_DIGITS:
             raise ValueError
         amount = int(whole + decimals.ljust(SCALE_DIGITS, "0"))
     except ValueError:

@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 from arena import topics
 from arena.accounts import Shard
@@ -14,10 +13,12 @@ from arena.money import decimal_text, from_units
 from arena.node import Node
 from arena.settings import Settings
 from ledger.database import Database
+from ledger.errors import BooksGone
 from ledger.place import Place
 from ledger.service import Ledger
 from ledger.statements import balances
-from tests.arena.test_accounts import NOW, Log
+from ledger.writer import progress_of
+from tests.arena.test_accounts import Log
 
 WAIT_S = 20.0
 EVENTS = topics.EVENTS.name
@@ -95,9 +96,6 @@ async def booked(place: Place, offset: int) -> None:
 
 def next_offset(place: Place) -> int:
     """How far `account.events` is in the books; 0 where there are none."""
-    from ledger.errors import BooksGone
-    from ledger.writer import progress_of
-
     database = Database(place, read_only=True)
     try:
         with database.reading() as connection:
@@ -129,14 +127,26 @@ def book_balances(place: Place) -> dict[tuple[str, str], int]:
         database.close()
 
 
-def later(seconds: float) -> str:
-    """A time after the log's, ISO 8601."""
-    return (NOW + timedelta(seconds=seconds)).isoformat()
-
-
 def records_of(log: Log) -> list[Record]:
     """The log as a reader gives it, one millisecond from record to record."""
     return [
         Record(EVENTS, 0, offset, offset, b"a", value, {"type": kind.encode()})
         for offset, (kind, value) in enumerate(log.records)
     ]
+
+
+async def side_rows(place: Place, wanted: dict[str, int]) -> None:
+    """Wait until so many records of other topics are in the books."""
+    database = Database(place, read_only=True)
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            with database.reading() as connection:
+                stand = progress_of(connection)
+            found = {
+                name: sum(at.next_offset for (topic, _), at in stand.items() if topic == name)
+                for name in wanted
+            }
+            if found == wanted:
+                break
+            await asyncio.sleep(0.02)
+    database.close()

@@ -1,0 +1,73 @@
+"""The schema, how it comes to be, and where the books lie."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from arena.errors import UsageError
+from ledger.database import Database
+from ledger.place import Place, find_place
+from ledger.schema import metadata
+
+
+def test_the_migrations_make_the_schema_of_the_code(database: Database) -> None:
+    """Neither has a table, column, key or index that the other lacks."""
+    with database.reading() as connection:
+        differs = compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert [] == differs
+
+
+async def test_two_may_start_at_once(place: Place) -> None:
+    """The migrations run once; the others find them done."""
+    databases = [Database(place) for _ in range(4)]
+    await asyncio.gather(*(asyncio.to_thread(database.upgrade) for database in databases))
+    with databases[0].reading() as connection:
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
+        assert ["0002"] == list(found)
+    for database in databases:
+        database.close()
+
+
+def test_what_sqlite_must_be_set_to(tmp_path: Path) -> None:
+    """A commit is on the disk, keys are kept, and types are strict."""
+    database = Database(find_place(tmp_path, "", None))
+    database.upgrade()
+    with database.reading() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+        tables = connection.exec_driver_sql(
+            "SELECT name, strict FROM pragma_table_list WHERE schema = 'main'"
+        )
+        loose = {name for name, strict in tables if not strict}
+    database.close()
+
+    assert {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1} == found
+    assert loose <= {"alembic_version", "sqlite_schema"}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "url", "expected"),
+    [
+        ("", None, "home/ledger.db"),
+        ("t1.", None, "home/ledger-t1.db"),
+        ("", "sqlite:///elsewhere/b.db", "elsewhere/b.db"),
+        ("", "postgres://u:secret@h/db", "postgresql+psycopg://u:***@h/db schema arena"),
+        ("T-1.", "postgresql://h/db", "postgresql+psycopg://h/db schema arena_t_1"),
+    ],
+)
+def test_where_the_books_lie(prefix: str, url: str | None, expected: str) -> None:
+    """A file or a schema for each arena; a password is never shown."""
+    assert expected == str(find_place(Path("home"), prefix, url))
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://h/db", "sqlite://", "sqlite:///:memory:"])
+def test_no_place_for_books(url: str) -> None:
+    """Another engine, none, or memory."""
+    with pytest.raises(UsageError):
+        find_place(Path("home"), "", url)

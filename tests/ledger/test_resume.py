@@ -1,0 +1,151 @@
+"""A restart goes on where the books stand, and only on the log they were kept of."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from arena.accounts import Shard
+from arena.bus.memory import MemoryBus
+from arena.errors import BrokenLog, Fenced
+from arena.settings import Settings
+from ledger import resume, service
+from ledger.batch import Batch
+from ledger.batch import Place as Stand
+from ledger.database import Database
+from ledger.place import Place
+from ledger.posting import EVENTS, Poster
+from ledger.projector import Projector
+from ledger.writer import Writer
+from tests.ledger.helpers import (
+    WAIT_S,
+    book_balances,
+    booked,
+    fold_balances,
+    keeping,
+    next_offset,
+    publish,
+    records_of,
+    written_log,
+)
+
+Folded = list[int]
+
+
+@pytest.fixture
+def folded(monkeypatch: pytest.MonkeyPatch) -> Folded:
+    """The offsets that a resume folded again."""
+    offsets: Folded = []
+    apply = resume.fold
+
+    def fold(shard: Shard, record: object) -> None:
+        offsets.append(record.offset)  # type: ignore[attr-defined]
+        apply(shard, record)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(resume, "fold", fold)
+    monkeypatch.setattr(service, "EVENTS_PER_FOLD", 20)
+    monkeypatch.setattr(service, "BATCH_MAX", 10)
+    return offsets
+
+
+async def test_a_restart_folds_only_what_came_since(
+    memory_bus: MemoryBus, place: Place, folded: Folded
+) -> None:
+    """The fold that was kept with the books, and what is behind it."""
+    log = written_log(100)
+    await publish(memory_bus, log.records[:-1])
+    async with keeping(memory_bus, Settings(), place):
+        await booked(place, len(log.records) - 1)
+    await publish(memory_bus, log.records[-1:])
+    async with keeping(memory_bus, Settings(), place):
+        await booked(place, len(log.records))
+
+    assert len(folded) < 20
+    assert fold_balances(log.shard) == book_balances(place)
+
+
+async def test_a_fold_that_cannot_be_read_is_passed_over(
+    memory_bus: MemoryBus, place: Place, folded: Folded
+) -> None:
+    """It is a saving: the log is folded from its first record."""
+    log = written_log(60)
+    await publish(memory_bus, log.records)
+    async with keeping(memory_bus, Settings(), place):
+        await booked(place, len(log.records))
+    database = Database(place)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE folds SET packed = substr(packed, 2)")
+    database.close()
+    log.append(log.reject("later"))
+    await publish(memory_bus, log.records[-1:])
+    async with keeping(memory_bus, Settings(), place):
+        await booked(place, len(log.records))
+
+    assert 0 == folded[0]
+    assert fold_balances(log.shard) == book_balances(place)
+
+
+@pytest.mark.parametrize(("size", "extra"), [("0.002", 5), ("0.001", -3)])
+async def test_a_log_that_does_not_follow_stops_it(place: Place, size: str, extra: int) -> None:
+    """Another log with the same offsets, and one that lost its tail."""
+    first = written_log(20)
+    bus = MemoryBus()
+    await bus.start()
+    await bus.ensure_topics(service.TOPICS)
+    await publish(bus, first.records)
+    async with keeping(bus, Settings(), place):
+        await booked(place, len(first.records))
+    other = written_log(20 + extra, seed=1 if extra < 0 else 2)
+    second = MemoryBus()
+    await second.start()
+    await second.ensure_topics(service.TOPICS)
+    await publish(second, other.records)
+
+    with pytest.raises(BrokenLog, match="books"):
+        async with keeping(second, Settings(), place):
+            await asyncio.sleep(WAIT_S)
+
+    assert len(first.records) == next_offset(place)
+
+
+async def test_a_second_ledger_stands_by_and_takes_over(
+    memory_bus: MemoryBus, place: Place
+) -> None:
+    """One writes; when it ends the other goes on from where it stood."""
+    log = written_log(40)
+    async with keeping(memory_bus, Settings(), place) as first:
+        await until(lambda: first.node.status == "running")
+        async with keeping(memory_bus, Settings(), place) as second:
+            await until(lambda: second.node.status == "standby")
+            await publish(memory_bus, log.records[:20])
+            await booked(place, 20)
+            first.release()
+            await until(lambda: second.node.status == "running")
+    async with keeping(memory_bus, Settings(), place):
+        await publish(memory_bus, log.records[20:])
+        await booked(place, len(log.records))
+
+    assert fold_balances(log.shard) == book_balances(place)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(WAIT_S):
+        while not true():
+            await asyncio.sleep(0.02)
+
+
+def test_a_batch_is_written_once(database: Database) -> None:
+    """The same batch again is left alone; one that begins elsewhere is refused."""
+    records = records_of(written_log(10))
+    projector = Projector(Poster(), {})
+    batches = [projector.batch(records[:5]), projector.batch(records[5:])]
+    writer = Writer(database)
+    for batch in (batches[0], batches[0], batches[1], batches[1]):
+        writer.write(batch)
+
+    stray = Batch()
+    stray.move((EVENTS, 0), Stand(3), Stand(4))
+    with pytest.raises(Fenced):
+        writer.write(stray)
+    assert len(records) == writer.progress()[EVENTS, 0].next_offset

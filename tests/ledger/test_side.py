@@ -1,0 +1,146 @@
+"""Snapshots, turns and model calls: rows beside the account log, each record once."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from sqlalchemy import select
+
+from arena import topics
+from arena.bus.base import Bus
+from arena.bus.memory import MemoryBus
+from arena.messages import (
+    Candle,
+    CandleWindow,
+    LlmCall,
+    MarketSnapshot,
+    Message,
+    ProductView,
+    Ticker,
+    Turn,
+    Usage,
+)
+from arena.money import to_units
+from arena.settings import Settings
+from ledger import schema
+from ledger.database import Database
+from ledger.place import Place
+from ledger.records import micros
+from tests.arena.test_accounts import NOW
+from tests.ledger.helpers import booked, keeping, publish, side_rows, written_log
+
+START = NOW - timedelta(minutes=15)
+
+
+def snapshot(name: str = "s1", bid: str = "67000") -> MarketSnapshot:
+    """One product with a price and two candles."""
+    digits = {"open": "1", "high": "2", "low": "0.000000000001", "close": "1"}
+    prices = {name: Decimal(text) for name, text in digits.items()}
+    candles = tuple(
+        Candle(start=START + timedelta(minutes=n), volume=Decimal("123456789012.5"), **prices)
+        for n in range(2)
+    )
+    ticker = Ticker(
+        venue="test",
+        product_id="BTC-USD",
+        price=Decimal(bid),
+        best_bid=Decimal(bid),
+        best_ask=Decimal(bid),
+        event_time=NOW,
+        received_at=NOW,
+    )
+    view = ProductView(
+        product_id="BTC-USD",
+        ticker=ticker,
+        windows={"1m": CandleWindow(granularity_s=60, candles=candles)},
+    )
+    return MarketSnapshot(
+        snapshot_id=name,
+        venue="test",
+        as_of=NOW,
+        interval_s=60,
+        products=(view,),
+        published_at=NOW,
+    )
+
+
+def call() -> LlmCall:
+    """A model call with a cost of more digits than the books keep."""
+    return LlmCall(
+        call_id="c",
+        agent="a",
+        turn_id="t",
+        round=0,
+        node="n",
+        model="m\0",
+        outcome="ok",
+        request_sha256="0" * 64,
+        usage=Usage(prompt_tokens=7, cost_usd=Decimal("0.000000015")),
+        latency_ms=12.5,
+        started_at=NOW,
+        ended_at=NOW,
+    )
+
+
+def turn() -> Turn:
+    """A turn whose words hold a NUL, which PostgreSQL does not."""
+    return Turn(
+        turn_id="t",
+        agent="a",
+        strategy="s",
+        node="n",
+        snapshot_id="s1",
+        snapshot_offset=0,
+        as_of=NOW,
+        outcome="completed",
+        final_text="bought\0",
+        started_at=NOW,
+        ended_at=NOW,
+    )
+
+
+async def send(bus: Bus, topic: str, message: Message) -> None:
+    """Append a message to a topic."""
+    await bus.append(topic, message, key="k")
+
+
+async def test_each_topic_fills_its_tables(memory_bus: MemoryBus, place: Place) -> None:
+    """A second snapshot of the same name, and bytes that are no message, change nothing."""
+    log = written_log(30)
+    await publish(memory_bus, log.records)
+    for message in (snapshot(), snapshot("s2", "68000"), snapshot()):
+        await send(memory_bus, topics.SNAPSHOTS.name, message)
+    future = await memory_bus.send_bytes(
+        topics.SNAPSHOTS.name, b"no message", key=None, partition=0, headers=()
+    )
+    await future
+    await send(memory_bus, topics.LLM_CALLS.name, call())
+    await send(memory_bus, topics.TURNS.name, turn())
+    for _ in range(2):
+        async with keeping(memory_bus, Settings(), place):
+            await booked(place, len(log.records))
+            await side_rows(place, {topics.SNAPSHOTS.name: 4, topics.LLM_CALLS.name: 1})
+
+    account = log.shard.accounts["a"]
+    database = Database(place, read_only=True)
+    with database.reading() as connection:
+        candles = connection.execute(select(schema.candles)).all()
+        equity = connection.execute(
+            select(schema.equity_snapshots).order_by(schema.equity_snapshots.c.snapshot_id)
+        ).all()
+        usage = connection.execute(select(schema.llm_usage)).one()
+        told = connection.execute(select(schema.agent_logs)).one()
+    database.close()
+
+    assert [micros(START), micros(START) + 60_000_000] == [row.start_us for row in candles]
+    assert Decimal("0.000000000001") == Decimal(candles[0].low)
+    assert Decimal("123456789012.5") == Decimal(candles[0].volume)
+    assert ["s1", "s2"] == [row.snapshot_id for row in equity]
+    bids = {"BTC-USD": to_units(Decimal(67_000))}
+    assert (account.cash, account.equity(bids)) == (equity[0].cash, equity[0].equity)
+    assert (2, 7, "m�", 12_500) == (
+        usage.cost,
+        usage.prompt_tokens,
+        usage.model,
+        usage.latency_us,
+    )
+    assert "bought�" == told.final_text

@@ -1,0 +1,204 @@
+"""What is printed is what the books hold, in every form."""
+
+import csv
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from arena.errors import BrokenLog, DependencyMissing
+from arena.messages import OrderDecided, Posting
+from arena.money import from_units, units_text
+from ledger import schema
+from ledger.batch import Batch
+from ledger.cli import app
+from ledger.database import Database
+from ledger.place import Place
+from ledger.posting import Poster, units, whose
+from ledger.projector import Projector
+from ledger.records import BookedRead, read_booked
+from ledger.render import thousands
+from ledger.schema import APPEND_ONLY
+from ledger.statements import balances, trial_balance
+from ledger.writer import Writer
+from tests.arena.test_accounts import Log
+from tests.ledger.helpers import fold_balances, records_of, written_log
+
+NEAR_MAX = 9 * 10**18
+
+
+@pytest.fixture
+def log(database: Database, asked: None) -> Log:
+    """A log that is in the books."""
+    written = written_log(40)
+    Writer(database).write(Projector(Poster(), {}).batch(records_of(written)))
+    return written
+
+
+@pytest.fixture
+def asked(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The commands mean these books."""
+    monkeypatch.setenv("DATABASE_URL", place.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("ARENA_HOME", str(tmp_path))
+    name = place.schema.removeprefix("arena_")
+    monkeypatch.setenv("ARENA_PREFIX", f"{name}." if name else "")
+
+
+def ask(*words: str, code: int = 0) -> str:
+    """Run a command of `arena ledger`; what it printed."""
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert code == result.exit_code, result.output
+    return result.stdout
+
+
+def test_balances_in_every_form(log: Log, tmp_path: Path) -> None:
+    """Table, JSON, CSV and Parquet tell the same, to the last digit."""
+    expected = {key: from_units(amount) for key, amount in fold_balances(log.shard).items()}
+    rows = json.loads(ask("balances", "--json"))["rows"]
+    ask("balances", "--csv", str(tmp_path / "b.csv"), "--parquet", str(tmp_path / "b.parquet"))
+    written = list(csv.DictReader(io.StringIO((tmp_path / "b.csv").read_text())))
+    columns = pq.read_table(tmp_path / "b.parquet").to_pylist()
+
+    for found in (rows, written, columns):
+        told = {(r["account"], r["unit"]): Decimal(r["balance"]) for r in found}
+        assert expected == {key: amount for key, amount in told.items() if amount}
+    assert "house/capital" in ask("balances")
+
+
+def test_the_trial_balance_sums_to_zero(log: Log) -> None:
+    """Debits are credits in every unit, and the totals say so."""
+    document = json.loads(ask("trial-balance", "--json"))
+    totals = [row for row in document["rows"] if row["account"] == "TOTAL"]
+
+    assert {"USD", "BTC"} == {row["unit"] for row in totals}
+    assert all(row["debit"] == row["credit"] for row in totals)
+    assert document["remarks"][-1].endswith("every unit sums to zero")
+
+
+def test_books_out_of_balance_are_told(database: Database, log: Log) -> None:
+    """Someone dropped the triggers: the command names the row, and answers 1."""
+    with database.engine.begin() as connection:
+        name = "entries_no_update" if database.is_sqlite else "no_change ON entries"
+        connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        connection.exec_driver_sql(
+            "UPDATE entries SET amount = amount + 1 WHERE log_offset = 1 AND leg = 0"
+        )
+
+    told = ask("trial-balance", code=1)
+
+    assert "account.events[0]@1: USD sums to 1 of 10^-8" in told
+    assert "OUT OF BALANCE" in told
+
+
+def test_a_statement_ends_at_the_balance(log: Log) -> None:
+    """Every line carries the balance behind it; another agent has none."""
+    rows = json.loads(ask("statement", "a", "--json"))["rows"]
+    cash = [row for row in rows if row["account"] == "cash"]
+
+    assert units_text(log.shard.accounts["a"].cash) == cash[-1]["balance"]
+    assert "100000" == cash[0]["balance"]
+    assert 3 == len(json.loads(ask("statement", "a", "--json", "--limit", "3"))["rows"])
+    ask("statement", "nobody", code=1)
+
+
+def test_the_journal_and_the_fills(log: Log) -> None:
+    """Every event that counted is in the journal, every fill among the fills."""
+    rows = json.loads(ask("journal", "--json"))["rows"]
+    fills = json.loads(ask("fills", "--json"))["rows"]
+    account = log.shard.accounts["a"]
+
+    assert log.shard.counted == len({row["offset"] for row in rows})
+    assert account.rejections == sum(row["kind"] == "rejected" for row in rows)
+    assert account.fills == len(fills)
+    assert units_text(account.cash) == fills[-1]["cash_after"]
+    assert 2 == len(
+        {r["offset"] for r in json.loads(ask("journal", "--json", "--limit", "2"))["rows"]}
+    )
+    assert "buy" in ask("fills", "--agent", "a")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_an_export_holds_every_table(log: Log, tmp_path: Path, form: str) -> None:
+    """One file a table; an empty table has its headings."""
+    rows = json.loads(ask("export", str(tmp_path / "out"), "--format", form, "--json"))["rows"]
+
+    assert {table.name for table in APPEND_ONLY} == set(rows)
+    assert log.shard.counted == rows["journal"]
+    for table in APPEND_ONLY:
+        path = tmp_path / "out" / f"{table.name}.{form}"
+        if form == "csv":
+            found = len(list(csv.reader(path.open()))) - 1
+        else:
+            found = pq.read_table(path).num_rows
+        assert rows[table.name] == found, table.name
+
+
+def test_there_are_no_books(place: Place, asked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 3 and what to do."""
+    monkeypatch.setenv("ARENA_PREFIX", "none.")
+    if place.path is not None:
+        monkeypatch.setenv("DATABASE_URL", f"sqlite:///{place.path}.none")
+    with pytest.raises(DependencyMissing):
+        ask("balances")
+
+
+def test_sums_beyond_64_bits(database: Database) -> None:
+    """One entry fits into 64 bits; what a hundred come to need not."""
+    writer = Writer(database)
+    batch = Projector(Poster(), {}).batch(records_of(written_log(0)))
+    writer.write(batch)
+    more = Batch()
+    for offset in range(100, 104):
+        legs = enumerate(((1, NEAR_MAX), (2, -NEAR_MAX)))
+        more.rows[schema.entries] += [(0, offset, leg, 2, *row) for leg, row in legs]
+        nobody = (None, None, None, None)
+        row = (0, offset, "opened", 1, offset, *nobody, 2, 0, bytes(32))
+        more.rows[schema.journal].append(row)
+    writer.write(more)
+    with database.reading() as connection:
+        found = balances(connection)
+        balanced = trial_balance(connection)[1]
+
+    assert 4 * NEAR_MAX + 10**13 == found["agent/a/cash", "USD"]
+    assert balanced
+
+
+def test_an_amount_that_does_not_fit_stops_it() -> None:
+    """More than 64 bits, more than eight decimals, no number."""
+    for wrong in ("92233720368.54775808", "1.123456789", "x", None):
+        with pytest.raises(BrokenLog):
+            units(wrong, 7)
+    assert [150_000_000, -1] == [units("1.5", 0), units("-0.00000001", 0)]
+
+
+def test_the_books_read_what_the_messages_say() -> None:
+    """Every field that is booked is a field of the event, under the same name."""
+    written = set(OrderDecided.model_fields)
+    read = set(BookedRead.__struct_fields__)
+
+    assert read <= written
+    assert {"account", "unit", "amount"} == set(Posting.model_fields)
+    with pytest.raises(BrokenLog):
+        read_booked(b"{}", 0)
+
+
+def test_whose_account_it_is() -> None:
+    """The kind is what stands behind the owner; unknown shapes are kinds of their own."""
+    assert ("cash", "a/b") == whose("agent/a/b/cash")
+    assert ("slippage", None) == whose("house/slippage")
+    assert ("odd", None) == whose("odd")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("-1234567.5", "-1,234,567.5"), ("-0.5", "-0.5"), ("0", "0"), ("", "")],
+)
+def test_thousands(text: str, expected: str) -> None:
+    """Commas for people only."""
+    assert expected == thousands(text)
