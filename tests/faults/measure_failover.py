@@ -3,7 +3,7 @@
 Kills the leader of `account.events` with SIGKILL while orders come in, again and again, and prints
 for each kill the seconds until the next order was acked and until the next one was decided. Then
 the independent checker reads everything that was written. With `--nodes 1` the only broker is
-killed and started again at once.
+killed and started again at once; an executor that gives up meanwhile is started again too.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from tests.faults.records import Findings
 
 PAUSE_S = 1.5
 SEED = 31
-COUNTED = ("orders", "effective", "ignored", "written_twice", "replies", "checks")
+COUNTED = ("orders", "ignored", "written_twice", "replies", "checks", "executors_ended")
 
 
 async def measure(
@@ -62,7 +62,9 @@ async def measure(
     executors.start("one")
     print(f"{'kill':>4}  broker  acked, s  decided, s  restored, s   load", flush=True)
     try:
-        findings = await trade_through(settings, executors, SEED, trouble)
+        findings = await trade_through(
+            settings, executors, SEED, trouble, may_restart=isinstance(broker, LocalBroker)
+        )
     finally:
         executors.stop()
     for name in ("acked_s", "decided_s", "restored_s") if seen else ():
