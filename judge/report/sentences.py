@@ -56,7 +56,7 @@ def sentences_of(verdict: str) -> tuple[str, ...]:
 def leaderboard_note(facts: Facts) -> str:
     """How the table is read."""
     return (
-        "By rank set, then by return. A rank set holds every rank the evidence leaves open; "
+        "By return. A rank set holds every rank the evidence leaves open; "
         f"intervals are {facts.verdict.confidence:.0%}. Click a head to sort, point at one to read "
         "what it means."
     )
