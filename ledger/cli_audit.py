@@ -6,6 +6,7 @@ Exit codes: 0, 1 where something is wrong, 2 usage, 3 where the broker does not 
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -57,14 +58,27 @@ def verify(
             help=f"A variable whose value no record may hold. [{', '.join(SECRET_VARIABLES)}]",
         ),
     ] = None,
+    replay: Annotated[
+        bool,
+        typer.Option("--replay/--no-replay", help="Play everything again, for invariant 8."),
+    ] = True,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="HEX", help="The public key that must have signed a bundle."),
+    ] = None,
+    sha256: Annotated[
+        str | None,
+        typer.Option("--seal-sha256", metavar="HEX", help="What a bundle's seal must come to."),
+    ] = None,
     as_json: AsJson = False,
     servers: Servers = None,
     prefix: Prefix = None,
 ) -> None:
     """Check the invariants of the design on records, and say what was looked at and how much."""
     from arena.commands.progress import draw_progress
+    from ledger.audit.replayed import replay as play_again
     from ledger.audit.sources import open_source
-    from ledger.audit.verify import after_quiet, audit, lines
+    from ledger.audit.verify import after_quiet, audit, check_bundle, lines
 
     names = (*SECRET_VARIABLES, *(secret_env or ()))
     secrets = {name: os.environ[name] for name in names if os.environ.get(name)}
@@ -74,7 +88,91 @@ def verify(
             where, live=live, servers=servers, prefix=prefix, progress=after_quiet(progress)
         ) as source,
     ):
-        found = audit(source, secrets=secrets, progress=progress)
+        check = check_bundle(source, key, sha256, after_quiet(progress))
+        again = play_again if replay else None
+        found = audit(source, secrets=secrets, replay=again, check=check, progress=progress)
     print(json.dumps(found.document(), indent=2) if as_json else "\n".join(lines(found)))
     if found.failed:
         sys.exit(EXIT_NO)
+
+
+@audit_app.command(epilog="Example: arena audit replay last")
+def replay(where: Where = None, as_json: AsJson = False) -> None:
+    """Play recorded turns and orders again, in other processes with other hash seeds.
+
+    The same prompts, requests, tool calls, account events and account hash, or exit code 1.
+    """
+    from arena.commands.progress import draw_progress
+    from ledger.audit.replayed import replay as play_again
+    from ledger.audit.sources import open_source
+    from ledger.audit.verify import account_digest, after_quiet, verdict_document, verdict_lines
+
+    with (
+        draw_progress() as progress,
+        open_source(where, progress=after_quiet(progress)) as source,
+    ):
+        verdict = play_again(source, account_digest(source), after_quiet(progress))
+        name = source.name
+    if as_json:
+        print(json.dumps({"source": name, **verdict_document(verdict)}, indent=2))
+    else:
+        print("\n".join([name, *verdict_lines(verdict)]))
+    if verdict.failures:
+        sys.exit(EXIT_NO)
+
+
+@audit_app.command(epilog="Example: arena audit export sealed --sign audit.pem")
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made by this command.")],
+    run: Annotated[
+        str | None,
+        typer.Option("--run", help="A run, a folder of records, or last~1. [the newest run]"),
+    ] = None,
+    live: Live = False,
+    sign: Annotated[
+        Path | None, typer.Option("--sign", metavar="KEYFILE", help="Sign with this ed25519 key.")
+    ] = None,
+    as_json: AsJson = False,
+    servers: Servers = None,
+    prefix: Prefix = None,
+) -> None:
+    """Seal the records: Parquet per topic, a hash of every record, a chain, a signature."""
+    from arena.commands.progress import draw_progress
+    from ledger.audit.seal import seal
+    from ledger.audit.signing import Signer
+    from ledger.audit.sources import open_source
+    from ledger.audit.verify import after_quiet
+
+    signer = None if sign is None else Signer.read(sign)
+    with (
+        draw_progress() as progress,
+        open_source(
+            run, live=live, servers=servers, prefix=prefix, progress=after_quiet(progress)
+        ) as source,
+    ):
+        sealed, digest = seal(source, folder, signer=signer, progress=after_quiet(progress))
+    document = {
+        "folder": str(folder),
+        "source": sealed.source,
+        "records": sealed.count,
+        "topics": len(sealed.topics),
+        "seal_sha256": digest,
+        "signed_by": sealed.signed_by,
+    }
+    if as_json:
+        print(json.dumps(document, indent=2))
+        return
+    print(f"{sealed.count:,} records of {len(sealed.topics)} topics of {sealed.source}: {folder}")
+    print(f"seal: SHA-256 {digest}")
+    signed = f"signed by ed25519 {sealed.signed_by}" if sealed.signed_by else "not signed"
+    print(f"seal: {signed}")
+
+
+@audit_app.command(epilog="Example: arena audit keygen audit.pem")
+def keygen(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Must not be there yet.")],
+) -> None:
+    """Make an ed25519 key to sign seals with; only its owner may read the file."""
+    from ledger.audit.signing import new_key
+
+    print(new_key(file))

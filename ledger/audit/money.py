@@ -4,13 +4,11 @@ The fills are added up here in whole units, without the fold; the fold (`arena.a
 beside it, and both must come to the same accounts.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 
 from arena import topics
 from arena.accounts import Account, Shard, accounts_digest
 from arena.errors import BrokenLog
-from arena.messages import Evaluation
 from arena.money import units_text
 from ledger.audit.findings import Checker, Scope
 from ledger.audit.reading import Json, Seen, place_of, units
@@ -39,7 +37,7 @@ class HoldingsChecker(Checker):
     """Adds up the fills, runs the fold beside it, and compares."""
 
     number = 2
-    title = "cash and positions = fills = fold = judge"
+    title = "cash and positions = fills = fold"
     needs = (EVENTS,)
     counted = "accounts"
 
@@ -49,13 +47,10 @@ class HoldingsChecker(Checker):
         self.holdings: dict[str, Holding] = {}
         self.shards: dict[int, Shard] = {}
         self.stopped: dict[int, str] = {}
-        self._judged: dict[int, list[tuple[str, Evaluation]]] = defaultdict(list)
 
     def take(self, seen: Seen) -> None:
-        """Add up one event, or compare with what a judge made of them."""
-        if seen.topic == topics.EVALUATIONS.name:
-            self._judge(seen)
-        elif seen.topic == EVENTS:
+        """Add up one event, and fold it."""
+        if seen.topic == EVENTS:
             self._fold(seen)
             if seen.effective and seen.kind != "Epoch":
                 self._add(seen)
@@ -109,26 +104,6 @@ class HoldingsChecker(Checker):
         except BrokenLog as error:
             self.stopped[record.partition] = f"{seen.place}: {error}"
             return
-        for place, evaluation in self._judged.pop(shard.next_offset, ()):
-            self._compare_digest(place, evaluation)
-
-    def _judge(self, seen: Seen) -> None:
-        """Remember what a judge made of the log up to some offset.
-
-        Of several shards only the digest of all together is told, so one shard is needed.
-        """
-        evaluation = seen.record.message()
-        if not isinstance(evaluation, Evaluation) or not evaluation.account_digest:
-            return
-        ends = evaluation.ends.get(EVENTS, {})
-        if len(ends) == 1 and 0 in ends and len(self.scope.spans.get(EVENTS, {})) == 1:
-            self._judged[ends[0]].append((seen.place, evaluation))
-
-    def _compare_digest(self, place: str, evaluation: Evaluation) -> None:
-        self.looked["evaluations"] += 1
-        found, said = self.digest(), evaluation.account_digest
-        subject = f"evaluation {evaluation.evaluation_id}"
-        self.expect(found == said, place, subject, f"accounts {found}", said)
 
     def digest(self) -> str:
         """Hash of all accounts as the fold has them."""

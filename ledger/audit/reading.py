@@ -17,7 +17,6 @@ Json = dict[str, Any]  # Any: decoded JSON of whatever shape stands in the topic
 ORDER = (
     topics.ROSTER.name,
     topics.CONTROL.name,
-    topics.EVALUATIONS.name,
     topics.COMMANDS.name,
     topics.EVENTS.name,
     topics.TICKERS.name,
@@ -27,6 +26,7 @@ ORDER = (
     topics.LLM_CALLS.name,
     topics.INBOX.name,
     topics.TURNS.name,
+    topics.EVALUATIONS.name,
     topics.HEARTBEATS.name,
     topics.DEAD_LETTERS.name,
 )

@@ -9,10 +9,15 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from arena import topics
+from arena.accounts import Account, Shard, accounts_digest
 from arena.bus.base import Record
+from arena.errors import UsageError
 from arena.localbroker.progress import Progress, Step, no_progress
 from ledger.audit.auditor import Auditor
 from ledger.audit.findings import FINDINGS_KEPT, Status, Verdict
+from ledger.audit.replayed import NUMBER, TITLE
+from ledger.audit.seal_check import SealCheck, check_seal
 from ledger.audit.sources import Source
 
 STEP = "audit"
@@ -57,11 +62,12 @@ class Audit:
             "seconds": round(self.seconds, 3),
             "seal": [*self.seal],
             "seal_broken": [*self.broken],
-            "invariants": [_verdict_document(v) for v in self.verdicts],
+            "invariants": [verdict_document(v) for v in self.verdicts],
         }
 
 
-def _verdict_document(verdict: Verdict) -> dict[str, JsonValue]:
+def verdict_document(verdict: Verdict) -> dict[str, JsonValue]:
+    """A verdict for programs."""
     return {
         "number": verdict.number,
         "title": verdict.title,
@@ -86,7 +92,8 @@ def audit(
     source: Source,
     *,
     secrets: Mapping[str, str] | None = None,
-    replay: Callable[[Source, str], Verdict] | None = None,
+    replay: Callable[[Source, str, Progress], Verdict] | None = None,
+    check: SealCheck | None = None,
     progress: Progress = no_progress,
 ) -> Audit:
     """Check every invariant on the records of a source.
@@ -95,6 +102,7 @@ def audit(
         source: The records.
         secrets: Name -> value of what must not stand in them.
         replay: Checks invariant 8, given the digest of the accounts; None leaves it out.
+        check: What was found of the seal, where the source is a bundle.
         progress: Told of records read.
     """
     began_s = time.monotonic()
@@ -103,8 +111,12 @@ def audit(
     verdicts = auditor.verdicts()
     digest = auditor.holdings.digest()
     if replay is not None:
-        verdicts.append(replay(source, digest))
-        verdicts.sort(key=lambda verdict: verdict.number)
+        again = replay(source, digest, after_quiet(progress))
+    else:
+        why = "`arena audit replay` plays the records again"
+        again = Verdict(NUMBER, TITLE, Status.NOT_CHECKABLE, why=why)
+    verdicts.append(again)
+    verdicts.sort(key=lambda verdict: verdict.number)
     return Audit(
         source=source.name,
         records=auditor.records,
@@ -112,7 +124,41 @@ def audit(
         verdicts=verdicts,
         account_digest=digest,
         seconds=time.monotonic() - began_s,
+        seal=[] if check is None else check.lines,
+        broken=[] if check is None else check.broken,
     )
+
+
+def check_bundle(
+    source: Source, public_hex: str | None, sha256: str | None, progress: Progress = no_progress
+) -> SealCheck | None:
+    """Check the seal of a source; None where it is no bundle.
+
+    Raises:
+        UsageError: A key or digest was asked for, but nothing is sealed.
+    """
+    if source.bundle is None:
+        if public_hex or sha256:
+            raise UsageError(f"{source.name} is not sealed", remedy="arena audit export seals it")
+        return None
+    return check_seal(source.bundle, public_hex=public_hex, sha256=sha256, progress=progress)
+
+
+def account_digest(source: Source) -> str:
+    """Hash of all accounts of a source, folded here.
+
+    Raises:
+        BrokenLog: The account log cannot be folded.
+    """
+    shards: dict[int, Shard] = {}
+    for record in source.read([topics.EVENTS.name]):
+        kind = record.headers.get("type", b"").decode("utf-8", "replace")
+        shard = shards.setdefault(record.partition, Shard(next_offset=record.offset))
+        shard.apply(kind, record.value or b"", record.offset)
+    accounts: dict[str, Account] = {}
+    for shard in shards.values():
+        accounts |= shard.accounts
+    return accounts_digest(accounts)
 
 
 def after_quiet(progress: Progress, quiet_s: float = QUIET_S) -> Progress:
@@ -141,7 +187,7 @@ def lines(found: Audit) -> list[str]:
     text = [f"{found.source}: {found.records:,} records of {found.topics} topics", *found.seal]
     text += [f"  BROKEN  {line}" for line in found.broken]
     for verdict in found.verdicts:
-        text += _verdict_lines(verdict)
+        text += verdict_lines(verdict)
     text.append(f"accounts {found.account_digest}")
     failed = [str(v.number) for v in found.verdicts if v.status is Status.FAIL]
     open_ = [str(v.number) for v in found.verdicts if v.status is Status.NOT_CHECKABLE]
@@ -157,7 +203,8 @@ def lines(found: Audit) -> list[str]:
     return text
 
 
-def _verdict_lines(verdict: Verdict) -> list[str]:
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """A verdict for people."""
     words = {Status.PASS: "PASS", Status.FAIL: "FAIL", Status.NOT_CHECKABLE: "-"}
     counts = ", ".join(f"{count:,} {name}" for name, count in verdict.looked_at.items())
     text = [f"{verdict.number:>3} {words[verdict.status]:<5} {verdict.title}"]

@@ -1,0 +1,153 @@
+"""Invariant 8: the same prompts, orders and accounts, in other processes with other hash seeds.
+
+The rooms that own the code play the records again (`arena router-replay`, `arena tools-replay`);
+this module starts each of them twice, with two `PYTHONHASHSEED`s, and compares what they say with
+the log and with each other. Nothing that depends on the order of a set survives that.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+import arena
+from arena import topics
+from arena.localbroker.progress import Progress, Step, no_progress
+from ledger.audit.findings import FINDINGS_KEPT, Finding, Status, Verdict
+from ledger.audit.sources import Source
+
+NUMBER = 8
+TITLE = "replay: the same prompts, orders and accounts"
+HASH_SEEDS = ("1", "20261121")
+DEADLINE_S = 3_600.0
+POLL_S = 0.1
+ERROR_CHARS_MAX = 300
+PARTS = {
+    "routers": ("router-replay", (topics.SNAPSHOTS.name, topics.TURNS.name, topics.ROSTER.name)),
+    "executor": (
+        "tools-replay",
+        (topics.EVENTS.name, topics.COMMANDS.name, topics.TICKERS.name, topics.ROSTER.name),
+    ),
+}
+"""What is played again -> its command, and the topics it needs."""
+
+Said = dict[str, Any]  # Any: the JSON document of a replay
+
+
+@dataclass(slots=True)
+class _Run:
+    """One process that plays records again."""
+
+    part: str
+    seed: str
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+    errors: IO[bytes]
+
+    def document(self) -> Said | None:
+        """What it said; None where it said nothing that can be read."""
+        self.output.seek(0)
+        try:
+            found = json.load(self.output)
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
+
+    def error(self) -> str:
+        """The end of what it wrote to standard error."""
+        self.errors.seek(0)
+        text = self.errors.read().decode(errors="replace").strip()
+        return text[-ERROR_CHARS_MAX:] or f"exit code {self.process.returncode}"
+
+
+def replay(source: Source, account_digest: str, progress: Progress = no_progress) -> Verdict:
+    """Play the records of a source again, and say what came out.
+
+    Args:
+        source: The records.
+        account_digest: Hash of all accounts as this process folded them.
+        progress: Told which part is played.
+    """
+    verdict = Verdict(NUMBER, TITLE, Status.PASS)
+    scope = source.scope()
+    for part, (command, needs) in PARTS.items():
+        if lacking := scope.lacks(needs):
+            verdict.notes.append(f"{part}: these records hold no {', '.join(lacking)}")
+            continue
+        with ExitStack() as files:
+            runs = [_start(files, part, command, seed, source.records) for seed in HASH_SEEDS]
+            _wait(runs, progress)
+            _judge(verdict, runs, account_digest)
+    if verdict.status is Status.PASS and not verdict.looked_at:
+        verdict.status = Status.NOT_CHECKABLE
+        verdict.why = "; ".join(verdict.notes) or "nothing could be played again"
+    return verdict
+
+
+def _start(files: ExitStack, part: str, command: str, seed: str, records: Path) -> _Run:
+    root = str(Path(arena.__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    argv = [sys.executable, "-P", "-m", "arena", command, "--records", str(records), "--json"]
+    output = files.enter_context(TemporaryFile())  # noqa: SIM115  # the stack closes it
+    errors = files.enter_context(TemporaryFile())  # noqa: SIM115
+    environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": path}
+    process = subprocess.Popen(argv, env=environment, stdout=output, stderr=errors)
+    return _Run(part, seed, process, output, errors)
+
+
+def _wait(runs: list[_Run], progress: Progress) -> None:
+    """Until all have ended, or the deadline: a replay that hangs is ended."""
+    name, began_s = f"replay {runs[0].part}", time.monotonic()
+    try:
+        while any(run.process.poll() is None for run in runs):
+            elapsed_s = time.monotonic() - began_s
+            if elapsed_s > DEADLINE_S:
+                break
+            progress(Step(name, f"in {len(runs)} processes, {elapsed_s:.0f} s"))
+            time.sleep(POLL_S)
+    finally:
+        for run in runs:
+            if run.process.poll() is None:
+                run.process.kill()
+                run.process.wait()
+    progress(Step(name, f"{time.monotonic() - began_s:.1f} s", finished=True))
+
+
+def _judge(verdict: Verdict, runs: list[_Run], account_digest: str) -> None:
+    said = [run.document() for run in runs]
+    first = said[0]
+    if first is None or any(document is None for document in said):
+        silent = next(run for run, document in zip(runs, said, strict=True) if document is None)
+        _fail(verdict, f"the replay of the {silent.part}", "", "an answer", silent.error())
+        return
+    part = runs[0].part
+    for name, count in first["counts"].items():
+        verdict.looked_at[name] = count
+    verdict.notes += first.get("notes", [])
+    for difference in first["differences"]:
+        _fail(verdict, **difference)
+    for run, document in zip(runs[1:], said[1:], strict=True):
+        assert document is not None, "looked at above"
+        for name in first:
+            if document[name] != first[name] and name != "differences":
+                subject = f"{part}, {name}"
+                place = f"PYTHONHASHSEED {run.seed}"
+                _fail(verdict, place, subject, str(first[name]), str(document[name]))
+    verdict.looked_at[f"processes of {part}"] = len(runs)
+    digest = first.get("account_digest")
+    if digest is not None and digest != account_digest and not first["differences"]:
+        place = f"{topics.EVENTS.name}, played again"
+        _fail(verdict, place, "all accounts", account_digest, digest)
+
+
+def _fail(verdict: Verdict, place: str, subject: str, expected: str, found: str) -> None:
+    verdict.status = Status.FAIL
+    verdict.failures += 1
+    if len(verdict.findings) < FINDINGS_KEPT:
+        verdict.findings.append(Finding(place, subject, expected, found))

@@ -1,0 +1,251 @@
+"""Whether a bundle is what was sealed, and if not, which record is not. Asks no broker.
+
+The seal's own signature or digest comes first, then every file, then every record against its
+hash: one that was changed, taken out, put in or swapped is named by its place.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from arena.bus.base import Record
+from arena.errors import ArenaError
+from arena.exports import MANIFEST_FILE, read_records
+from arena.localbroker.progress import Progress, Step, no_progress
+from ledger.audit.reading import place_of
+from ledger.audit.seal import (
+    HASHES,
+    SIGNATURE_FILE,
+    Seal,
+    SealedTopic,
+    file_sha256,
+    genesis,
+    link,
+    read_hashes,
+    read_seal,
+    record_sha256,
+)
+from ledger.audit.signing import is_signed
+from ledger.audit.sources import RECORDS
+
+NAMED_MAX = 1_000
+"""Records of a topic that are named; the rest are counted."""
+STEP = "seal"
+
+Place = tuple[int, int]
+UNREADABLE = (ArenaError, ValueError, TypeError, KeyError, OverflowError)
+"""What a Parquet file with changed bytes may raise."""
+
+
+@dataclass(slots=True)
+class SealCheck:
+    """What was found of a seal.
+
+    Attributes:
+        lines: What holds, for people. broken: what does not; each names a file or a record.
+        counts: Records looked at.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    records: int = 0
+
+
+@dataclass(slots=True)
+class _Differences:
+    """Records of a topic that are not as they were sealed."""
+
+    topic: str
+    changed: dict[Place, tuple[bytes, bytes]] = field(default_factory=dict)
+    missing: dict[Place, bytes] = field(default_factory=dict)
+    added: dict[Place, bytes] = field(default_factory=dict)
+    more: int = 0
+
+    def note(self, place: Place, sealed: bytes | None, found: bytes | None) -> None:
+        """One place, the sealed hash and the one that was found."""
+        if len(self.changed) + len(self.missing) + len(self.added) >= NAMED_MAX:
+            self.more += 1
+        elif sealed is not None and found is not None:
+            self.changed[place] = (sealed, found)
+        elif sealed is not None:
+            self.missing[place] = sealed
+        elif found is not None:
+            self.added[place] = found
+
+    def lines(self) -> Iterator[str]:
+        """Each of them named, in the order of their places."""
+        sealed_at = {sealed: place for place, (sealed, _) in self.changed.items()}
+        named: list[tuple[Place, str]] = []
+        for place, (sealed, found) in self.changed.items():
+            other = sealed_at.get(found)
+            what = f"changed: sealed as {sealed.hex()[:16]}, found {found.hex()[:16]}"
+            if other is not None:
+                swapped = self.changed[other][1] == sealed
+                what = f"{'swapped with' if swapped else 'holds'} the record of {self._at(other)}"
+            named.append((place, what))
+        moved = self.missing.keys() & self.added.keys()
+        named += [(p, "not in its order in the file") for p in moved]
+        named += [(p, "missing") for p in self.missing.keys() - moved]
+        named += [(p, "added: it was not sealed") for p in self.added.keys() - moved]
+        for place, what in sorted(named):
+            yield f"{self._at(place)} {what}"
+        if self.more:
+            yield f"{self.topic}: {self.more:,} more records are not as they were sealed"
+
+    def _at(self, place: Place) -> str:
+        return place_of(self.topic, *place)
+
+    def __bool__(self) -> bool:
+        """True where there is any."""
+        return bool(self.changed or self.missing or self.added or self.more)
+
+
+def check_seal(
+    bundle: Path,
+    *,
+    public_hex: str | None = None,
+    sha256: str | None = None,
+    progress: Progress = no_progress,
+) -> SealCheck:
+    """Check a bundle against its seal.
+
+    Args:
+        bundle: The folder.
+        public_hex: The key that must have signed it; None accepts any key, and none.
+        sha256: What the digest of seal.json must be; None accepts any.
+        progress: Told of records checked.
+
+    Raises:
+        UsageError: It holds no seal.
+        BrokenLog: The seal itself cannot be read.
+    """
+    found = SealCheck()
+    seal, content = read_seal(bundle)
+    _check_signature(bundle, seal, content, public_hex, sha256, found)
+    if file_sha256(bundle / RECORDS / MANIFEST_FILE) != seal.manifest_sha256:
+        found.broken.append(f"{RECORDS}/{MANIFEST_FILE} is not the file that was sealed")
+    total = seal.count
+    for topic, sealed in seal.topics.items():
+        _Topic(bundle, topic, sealed, found).check()
+        progress(Step(STEP, topic, found.records, total))
+    progress(Step(STEP, f"{found.records:,} records", found.records, total, finished=True))
+    if not found.broken:
+        found.lines.append(
+            f"seal: {found.records:,} records of {len(seal.topics)} topics are as they were sealed"
+        )
+    return found
+
+
+def _check_signature(
+    bundle: Path,
+    seal: Seal,
+    content: bytes,
+    public_hex: str | None,
+    sha256: str | None,
+    found: SealCheck,
+) -> None:
+    digest = hashlib.sha256(content).hexdigest()
+    found.lines.append(f"seal: SHA-256 {digest}")
+    if sha256 is not None and sha256.lower() != digest:
+        found.broken.append(f"seal.json has SHA-256 {digest}, not {sha256.lower()}")
+    if public_hex is not None and seal.signed_by != public_hex:
+        who = seal.signed_by or "nobody"
+        found.broken.append(f"seal.json is signed by {who}, not by {public_hex}")
+    if not seal.signed_by:
+        if (bundle / SIGNATURE_FILE).exists():
+            found.broken.append(f"{SIGNATURE_FILE} is there, but seal.json says nobody signed it")
+        found.lines.append(
+            "seal: not signed; who may write the folder could seal it anew, so compare the SHA-256"
+        )
+        return
+    try:
+        signature = (bundle / SIGNATURE_FILE).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        found.broken.append(f"{SIGNATURE_FILE} is missing, but seal.json says it is signed")
+        return
+    if is_signed(content, signature, seal.signed_by):
+        found.lines.append(f"seal: signed by ed25519 {seal.signed_by}")
+    else:
+        found.broken.append(f"seal.json is not what ed25519 {seal.signed_by} signed")
+
+
+class _Topic:
+    """One topic of a bundle: its two files, its records, its chain."""
+
+    def __init__(self, bundle: Path, topic: str, sealed: SealedTopic, found: SealCheck) -> None:
+        self._records = bundle / RECORDS
+        self._hashes = bundle / HASHES / sealed.hashes_file
+        self._records_file = self._records / sealed.records_file
+        self._topic = topic
+        self._sealed = sealed
+        self._found = found
+        self._heads = {p: genesis(topic, p) for p in sealed.partitions}
+        self._differences = _Differences(topic)
+
+    def check(self) -> None:
+        """Say everything that is not as it was sealed."""
+        broken = self._found.broken
+        intact = file_sha256(self._hashes) == self._sealed.hashes_sha256
+        if not intact:
+            broken.append(f"{HASHES}/{self._sealed.hashes_file} is not the file that was sealed")
+        unreadable = self._compare()
+        broken += self._differences.lines()
+        if unreadable:
+            broken.append(unreadable)
+        if not (self._differences or unreadable):
+            self._check_whole()
+
+    def _check_whole(self) -> None:
+        """Every record fits its hash: so must the chain, and the file."""
+        for partition, sealed in self._sealed.partitions.items():
+            if self._heads[partition].hex() != sealed.head:
+                self._found.broken.append(
+                    f"{self._topic}[{partition}]: the chain of its records ends in another head"
+                )
+        if file_sha256(self._records_file) != self._sealed.records_sha256:
+            self._found.broken.append(
+                f"{RECORDS}/{self._sealed.records_file} is not the file that was sealed, though "
+                "every record in it is"
+            )
+
+    def _compare(self) -> str:
+        """Walk records and hashes side by side; returns why the walk could not go on, or ""."""
+        hashes, records = self._read_hashes(), self._read_records()
+        last = f"{self._topic} from its beginning"
+        try:
+            sealed, found = next(hashes, None), next(records, None)
+            while sealed is not None or found is not None:
+                if found is not None:
+                    last = place_of(self._topic, *found[0])
+                if found is None or (sealed is not None and sealed[0] < found[0]):
+                    assert sealed is not None, "one of both is there"
+                    self._differences.note(sealed[0], sealed[1], None)
+                    sealed = next(hashes, None)
+                elif sealed is None or found[0] < sealed[0]:
+                    self._differences.note(found[0], None, found[1])
+                    found = next(records, None)
+                else:
+                    if sealed[1] != found[1]:
+                        self._differences.note(sealed[0], sealed[1], found[1])
+                    sealed, found = next(hashes, None), next(records, None)
+        except UNREADABLE as error:
+            return f"{last}: behind it nothing can be read: {error}"
+        return ""
+
+    def _read_hashes(self) -> Iterator[tuple[Place, bytes]]:
+        for partition, offset, content in read_hashes(self._hashes):
+            yield (partition, offset), content
+
+    def _read_records(self) -> Iterator[tuple[Place, bytes]]:
+        for record in self._file_records():
+            content = record_sha256(record)
+            self._found.records += 1
+            if record.partition in self._heads:
+                head = self._heads[record.partition]
+                self._heads[record.partition] = link(head, record.offset, content)
+            yield (record.partition, record.offset), content
+
+    def _file_records(self) -> Iterator[Record]:
+        """Through the manifest of the export, which was checked before."""
+        yield from read_records(self._records, [self._topic])
