@@ -7,6 +7,7 @@
     [[chat_nodes]]  name, model_id, base_url, api_key_env, max_workers, reasoning_effort, ...
     [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, replies, ...
+    [ledger]        enabled
     [dashboard]     show
 
 Reads one file. `parse_spec` is pure; every error names the file, the line, the value and the
@@ -30,6 +31,7 @@ from arena.spec_tables import (
     ArenaTable,
     ChatNodeTable,
     DashboardTable,
+    LedgerTable,
     MarketTable,
     RulesTable,
     Table,
@@ -58,6 +60,7 @@ class ArenaSpec(Table):
     chat_nodes: tuple[ChatNodeTable, ...] = ()
     agents: tuple[AgentTable, ...] = Field(default=(), max_length=AGENTS_MAX)
     competition: CompetitionTable | None = None
+    ledger: LedgerTable = LedgerTable()
     dashboard: DashboardTable = DashboardTable()
 
     @model_validator(mode="after")

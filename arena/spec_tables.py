@@ -206,6 +206,12 @@ class AgentTable(Table):
         return self.cadence, self.max_rounds, self.decision_deadline_s, self.scrape
 
 
+class LedgerTable(Table):
+    """The books; `enabled = true` keeps them while the arena runs."""
+
+    enabled: bool = False
+
+
 class DashboardTable(Table):
     """The terminal dashboard; `show = false` leaves it out."""
 

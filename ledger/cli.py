@@ -211,7 +211,7 @@ def rebuild(
     from arena.node import run_async
 
     with find_arena(servers, prefix) as where, draw_progress() as progress:
-        place = find_books(where.settings, database)
+        place = books_in(where.settings, where.directory, database)
 
         async def work() -> None:
             from ledger.rebuild import rebuild as make_anew
@@ -247,8 +247,20 @@ def books_of(database: str | None, prefix: str | None) -> "Place":
     settings = Settings()
     if prefix is None and PREFIX_VARIABLE not in os.environ:
         found = newest_run(settings.home)
-        prefix = found[1].prefix if found else None
+        if found is not None:
+            return books_in(settings.override(prefix=found[1].prefix), found[0], database)
     return find_books(settings.override(prefix=prefix), database)
+
+
+def books_in(settings: Settings, directory: Path | None, database: str | None) -> "Place":
+    """Where the books of a run lie: in its directory where they are there, else as ever."""
+    from arena.supervisor.runs import BOOKS
+    from ledger.place import VARIABLE
+
+    own = None if directory is None else directory / BOOKS
+    if database is None and VARIABLE not in os.environ and own is not None and own.exists():
+        database = f"sqlite:///{own.resolve()}"
+    return find_books(settings, database)
 
 
 @asynccontextmanager

@@ -140,6 +140,7 @@ def _compete(
         dashboard=words,
         terminal=terminal,
         run_directory=begin.directory,
+        own_broker=True,
     )
     line = LiveLine(sys.stdout, hidden=terminal)
     with StopSignals() as signals:

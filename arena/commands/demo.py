@@ -166,6 +166,7 @@ class _Show:
             dashboard=tuple(dashboard),
             terminal=self.terminal,
             run_directory=self.begin.directory,
+            own_broker=True,
         )
         run = open_run(self.begin, processes, self._tell)
         try:

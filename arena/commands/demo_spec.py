@@ -34,6 +34,9 @@ fees = "coinbase-advanced-1"
 slippage_bps = 2
 starting_cash = 100000
 
+[ledger]
+enabled = true          # double-entry books of every fill, beside the run's records
+
 [[chat_nodes]]
 name = "rules-a"
 model_id = "scripted"   # built-in rules that read the same prompt an LLM would

@@ -23,13 +23,12 @@ from arena.spec import ArenaSpec
 from arena.supervisor.child import ProcessSpec
 from arena.supervisor.plan import Surroundings, plan
 from arena.supervisor.running import ArenaRun
-from arena.supervisor.runs import RunRecord
+from arena.supervisor.runs import BOOKS, FRAMES, RunRecord
 from arena.supervisor.signals import StopSignals
 from arena.supervisor.supervisor import TICK_S, Change
 
 # -P: a folder called "arena" where the user stands must not be taken for this package.
 LAUNCHER = (sys.executable, "-P", "-m", "arena")
-FRAMES = "frames.jsonl.zst"
 COMPATIBLE_FETCH_WAIT_MS = 10
 """The memory-only broker does not wake a waiting fetch when a record comes."""
 
@@ -66,6 +65,7 @@ def processes_of(
     terminal: bool,
     launcher: tuple[str, ...] = LAUNCHER,
     run_directory: Path | None = None,
+    own_broker: bool = False,
 ) -> list[ProcessSpec]:
     """The processes of an arena here, with a free port for its exchange.
 
@@ -77,6 +77,7 @@ def processes_of(
         terminal: The dashboard owns the terminal.
         launcher: How this Python runs `arena`.
         run_directory: Where the run keeps what it records.
+        own_broker: The run's log begins with it, so its books do: they lie in its directory.
     """
     around = Surroundings(
         launcher=launcher,
@@ -86,6 +87,7 @@ def processes_of(
         dashboard=dashboard,
         terminal=terminal,
         frames=run_directory.resolve() / FRAMES if run_directory else None,
+        books=run_directory.resolve() / BOOKS if run_directory and own_broker else None,
     )
     return [_with_login(process, settings, launcher) for process in plan(spec, around)]
 

@@ -36,6 +36,7 @@ class Surroundings:
         dashboard: Words for the dashboard, or None for none.
         terminal: The dashboard owns the terminal.
         frames: Where a market that is recorded keeps its frames.
+        books: The file the books of this run are kept in, or None for where they lie by default.
     """
 
     launcher: tuple[str, ...]
@@ -45,6 +46,7 @@ class Surroundings:
     dashboard: tuple[str, ...] | None = None
     terminal: bool = False
     frames: Path | None = None
+    books: Path | None = None
 
 
 def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
@@ -76,6 +78,8 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
         found.append(process(f"chat-node-{node.name}", *words, key=key))
     for name, agents in spec.processes().items():
         found.append(process(name, *router_words(agents, around.directory), *pacing))
+    if spec.ledger.enabled:
+        found.append(process("ledger", *ledger_words(around.books)))
     if contest and contest.judge:
         found.append(process(JUDGE, *judge_words(contest)))
     if around.dashboard is not None:
@@ -138,6 +142,11 @@ def replies_words(
 def judge_words(contest: CompetitionTable) -> list[str]:
     """The command of the judge."""
     return ["judge", *_flags({"--confidence": contest.confidence, "--seed": contest.seed})]
+
+
+def ledger_words(books: Path | None) -> list[str]:
+    """The command of the ledger."""
+    return ["ledger", "run", *_flags({"--database": books and f"sqlite:///{books}"})]
 
 
 def tools_words(spec: ArenaSpec) -> list[str]:

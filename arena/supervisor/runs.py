@@ -17,6 +17,10 @@ from arena.localbroker.child import is_same_process
 RUN_FILE = "run.json"
 SPEC_FILE = "ARENA.toml"
 LOGS = "logs"
+FRAMES = "frames.jsonl.zst"
+"""The raw frames of the feed, where the market is recorded."""
+BOOKS = "ledger.db"
+"""The books of a run with a broker of its own."""
 SAME_SECOND_MAX = 100
 
 ProcessState = Literal["waiting", "running", "restarting", "finished", "given_up", "stopped"]

@@ -23,6 +23,8 @@ NODES = {
     "chat-node",
     *(f"router-{name}" for name in STRATEGIES),
     "tools",
+    "judge",
+    "ledger",
     "dashboard",
 }
 
