@@ -21,7 +21,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Start
-from arena.bus.kafka_access import connection, unreachable
+from arena.bus.kafka_access import connection, told_refusals, unreachable
 from arena.bus.kafka_readers import KafkaGroupReader, KafkaLogReader
 from arena.bus.kafka_topics import KafkaTopics
 from arena.errors import AppendFailed, BrokerUnavailable
@@ -214,6 +214,7 @@ class KafkaBus(Bus):
         consumer = self._consumer(group=self._prefix + group, reset=start.at)
         reader = KafkaGroupReader(consumer, self._lookup, self._prefix, on_change)
         consumer.subscribe([self._prefix + t for t in topics], listener=reader)
-        await consumer.start()
+        with told_refusals():
+            await consumer.start()
         self.readers.add(reader)
         return reader

@@ -1,9 +1,12 @@
 """How every Kafka client of the bus connects: addresses, login, TLS. Made from the settings."""
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from pydantic import SecretStr
 
 from arena.errors import UsageError
@@ -45,6 +48,29 @@ def unreachable(settings: Settings) -> str:
         f"is KAFKA_BOOTSTRAP_SERVERS right, and does the broker know this login ({protocol}, "
         f"user {settings.access.sasl_username or 'none'})?"
     )
+
+
+@contextmanager
+def told_refusals() -> Iterator[None]:
+    """Within the block, what the brokers forbid is told as wrong usage: trying again is no use.
+
+    Raises:
+        UsageError: This login may not read the topic, or not join the group.
+    """
+    try:
+        yield
+    except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
+        what = "join the group" if isinstance(error, GroupAuthorizationFailedError) else "read"
+        names = ", ".join(sorted(str(name) for name in _flat(error.args)))
+        raise UsageError(
+            f"the brokers do not let this login {what} {names}",
+            remedy="`arena topics acl` shows who may; is KAFKA_SASL_USERNAME that of this process?",
+        ) from None
+
+
+def _flat(args: tuple[object, ...]) -> Iterator[object]:
+    for arg in args:
+        yield from arg if isinstance(arg, set | frozenset | list | tuple) else (arg,)
 
 
 def _user(access: KafkaAccess) -> str:

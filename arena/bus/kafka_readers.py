@@ -10,6 +10,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from arena.bus.base import Assignment, GroupReader, LogReader, Record, Standing
+from arena.bus.kafka_access import told_refusals
 from arena.errors import BrokenLog, BrokerUnavailable
 from arena.topics import spec_of
 
@@ -58,7 +59,7 @@ class KafkaLogReader(LogReader):
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
         """The next records; checks that none is missing."""
-        with self.reading():
+        with self.reading(), told_refusals():
             fetched = await self._consumer.getmany(
                 timeout_ms=int(timeout_s * 1000), max_records=max_records
             )
@@ -141,7 +142,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 500) -> list[Record]:
         """The next records of what is assigned now."""
-        with self.reading():
+        with self.reading(), told_refusals():
             fetched = await self._consumer.getmany(
                 timeout_ms=int(timeout_s * 1000), max_records=max_records
             )

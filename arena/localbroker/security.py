@@ -184,7 +184,8 @@ def credentials_for(home: Path, principal: str) -> dict[str, str]:
     except FileNotFoundError:
         raise UsageError(
             f"there are no credentials for {principal!r} in {directory_of(home)}",
-            remedy=f"the principals are {', '.join(PRINCIPALS)}",
+            remedy="accounts are made at the first start: take one that is there, or begin anew in "
+            "another ARENA_HOME",
         ) from None
 
 

@@ -5,14 +5,16 @@ from aiokafka.errors import KafkaConnectionError
 
 from arena import topics
 from arena.acls import PRINCIPALS, rules_for
+from arena.bus.base import GroupReader, LogReader
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_acls import apply_rules
-from arena.errors import AppendFailed, ArenaError, BrokerUnavailable
+from arena.errors import AppendFailed, ArenaError, BrokerUnavailable, UsageError
 from arena.localbroker.security import ADMIN
 from arena.settings import KafkaAccess
 from arena.topics import TopicSpec
 from tests.security.secure import (
     MEMBER,
+    PREFIX,
     Secure,
     all_topics,
     furnish,
@@ -121,7 +123,28 @@ async def test_a_bus_that_is_refused_fails(secure: Secure) -> None:
         await bus.close()
 
 
-@pytest.mark.parametrize("principal", [p for p in PRINCIPALS if p != ADMIN])
+async def test_a_reader_that_is_refused_says_what(secure: Secure) -> None:
+    """A topic and a group that are not a node's own end its reading, by name and with a remedy."""
+    bus = KafkaBus(secure.settings("dashboard"))
+    await bus.start()
+    try:
+        reader = await bus.log_reader(topics.COMMANDS.name)
+        with pytest.raises(UsageError, match=rf"let this login read {PREFIX}account.commands"):
+            await read_once(reader)
+        await reader.close()
+        with pytest.raises(UsageError, match=rf"let this login join the group {PREFIX}tools"):
+            await read_once(await bus.group_reader("tools", topics.SNAPSHOTS.name))
+    finally:
+        await bus.close()
+
+
+async def read_once(reader: LogReader | GroupReader) -> None:
+    """Read until something comes, or the test's time is up."""
+    while not await reader.read():
+        pass
+
+
+@pytest.mark.parametrize("principal", PRINCIPALS)
 async def test_nobody_makes_topics_or_rules(secure: Secure, principal: str) -> None:
     """Topics and rules are the administrator's; who is refused is told so."""
     settings = secure.settings(principal)
