@@ -150,13 +150,14 @@ class KeptFile:
     """The file of one fold: read once, then written aside now and then.
 
     Attributes:
-        file: Where it lies.
+        file: Where it lies. failed: True where the last one could not be written.
     """
 
     def __init__(self, settings: Settings, name: str, log: Log) -> None:
         """Nothing is read yet."""
         folder = settings.home / "checkpoints" / (settings.prefix or NO_PREFIX)
         self.file = SealedFile(folder / name)
+        self.failed = False
         self._log = log
         self._writing: asyncio.Task[None] | None = None
 
@@ -174,17 +175,26 @@ class KeptFile:
         """True while one is being written."""
         return self._writing is not None and not self._writing.done()
 
-    def write(self, payload: bytes) -> None:
-        """Begin to replace the file, aside."""
-        self._writing = asyncio.create_task(self._write(payload))
+    def write(self, payload: bytes, *, first: tuple[SealedFile, bytes] | None = None) -> None:
+        """Begin to replace the file, aside.
+
+        Args:
+            payload: Of the file.
+            first: Another file that must be whole before this one names it.
+        """
+        files = [] if first is None else [first]
+        self._writing = asyncio.create_task(self._write([*files, (self.file, payload)]))
 
     async def settle(self) -> None:
         """Wait for what is being written."""
         if self._writing is not None:
             await self._writing
 
-    async def _write(self, payload: bytes) -> None:
+    async def _write(self, files: list[tuple[SealedFile, bytes]]) -> None:
         try:
-            await asyncio.to_thread(self.file.write, payload)
+            for file, payload in files:
+                await asyncio.to_thread(file.write, payload)
+            self.failed = False
         except OSError as error:  # A full disk costs only the saving.
+            self.failed = True
             self._log.warning("checkpoint not written", path=str(self.file.path), why=str(error))

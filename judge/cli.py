@@ -38,6 +38,7 @@ def judge(
     """
     from arena.bus.kafka import KafkaBus
     from arena.node import Node, run_async, run_node
+    from judge.checkpoints import SeasonCheckpoint
     from judge.leaderboard_words import render
     from judge.service import Judge, Settings, judge_once
 
@@ -55,7 +56,8 @@ def judge(
             bus = KafkaBus(where.settings, client_id="arena-judge-once")
             await bus.start()
             try:
-                evaluation = await judge_once(bus, asked)
+                checkpoint = SeasonCheckpoint(where.settings, logs.get("judge"))
+                evaluation = await judge_once(bus, asked, checkpoint=checkpoint)
             finally:
                 await bus.close()
             sys.stdout.write((_json(evaluation) if as_json else render(evaluation)) + "\n")

@@ -37,12 +37,12 @@ def _slowest(builder: SeasonBuilder) -> int:
     An agent of the roster that has not decided anything yet has answered none.
     """
     index, folded = builder.folded.market.index, builder.folded
-    turns = folded.thinking.turns
+    answered = folded.thinking.answered
     settled = []
-    for agent in folded.roster.keys() | turns.keys():
+    for agent in folded.roster.keys() | answered.keys():
         spec = folded.roster.get(agent)
         passed_over = spec.cadence - 1 if spec else 0
-        newest = index.get(turns[agent][-1].snapshot_id) if turns.get(agent) else None
+        newest = index.get(answered[agent]) if agent in answered else None
         settled.append(-1 if newest is None else newest + passed_over)
     return min(settled, default=-1)
 

@@ -1,9 +1,10 @@
 """The judge as a process: folds a season as it goes, and says what it proves.
 
-Reads arena.roster, market.snapshots, account.events, agent.turns and llm.calls from their start,
-and judge.evaluations for what was said already. Writes judge.evaluations. It keeps nothing else:
-after a restart it folds anew and does not say again what stands in the topic. Any number of judges
-may run; with the same settings they write the same bytes under the same id.
+Reads arena.roster, market.snapshots, account.events, agent.turns and llm.calls, and
+judge.evaluations for what was said already. Writes judge.evaluations. After a restart it goes on
+behind its checkpoint where that fits the logs, else at their first records, and does not say again
+what stands in the topic. Any number of judges may run; with the same settings they write the same
+bytes under the same id.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from arena.clock import Clock, SystemClock
 from arena.errors import DependencyMissing, Malformed
 from arena.messages import Evaluation
 from arena.node import Node
+from judge.checkpoints import SeasonCheckpoint
 from judge.leaderboard import CONFIDENCE, RESAMPLES, SEED, evaluation_id, leaderboard
 from judge.schedule import newest_due
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
@@ -46,19 +48,35 @@ class Settings:
         ).evaluation()
 
 
-async def judge_once(bus: Bus, settings: Settings, clock: Clock | None = None) -> Evaluation:
+async def judge_once(
+    bus: Bus,
+    settings: Settings,
+    clock: Clock | None = None,
+    checkpoint: SeasonCheckpoint | None = None,
+) -> Evaluation:
     """Read the season to the ends of its topics as they are now, and judge it.
+
+    Args:
+        bus: Connected.
+        settings: What is asked.
+        clock: For the deadline.
+        checkpoint: To go on behind, and to keep what was read; None reads everything.
 
     Raises:
         DependencyMissing: The broker stopped answering on the way.
     """
     await bus.ensure_topics(_season_specs())
     reader = await bus.log_reader(*SEASON_TOPICS)
-    builder = SeasonBuilder()
     try:
-        await _read_to(reader, await reader.end_offsets(), builder.apply, clock or SystemClock())
+        if checkpoint is not None:
+            await checkpoint.open(reader)
+        fold = SeasonBuilder() if checkpoint is None else checkpoint
+        await _read_to(reader, await reader.end_offsets(), fold.apply, clock or SystemClock())
     finally:
         await reader.close()
+    builder = fold if isinstance(fold, SeasonBuilder) else fold.builder
+    if checkpoint is not None:
+        await checkpoint.close()
     return await asyncio.to_thread(lambda: settings.evaluate(builder.season()))
 
 
@@ -70,15 +88,21 @@ class Judge:
     """Serves evaluations until cancelled.
 
     Attributes:
-        builder: The season so far. said: Ids of evaluations that stand in the topic.
+        checkpoint: The season, kept between two lives.
+        said: Ids of evaluations that stand in the topic.
     """
 
     def __init__(self, node: Node, settings: Settings) -> None:
         """Know nothing yet."""
         self.node = node
         self.settings = settings
-        self.builder = SeasonBuilder()
+        self.checkpoint = SeasonCheckpoint(node.settings, node.log)
         self.said: set[str] = set()
+
+    @property
+    def builder(self) -> SeasonBuilder:
+        """The season so far."""
+        return self.checkpoint.builder
 
     async def serve(self) -> None:
         """Fold, and publish an evaluation whenever one is due."""
@@ -86,6 +110,7 @@ class Judge:
         await node.bus.ensure_topics(_season_specs())
         reader = await node.bus.log_reader(*SEASON_TOPICS, topics.EVALUATIONS.name)
         try:
+            await self.checkpoint.open(reader)
             await self._catch_up(reader)
             node.status = "running"
             node.log.info("judging", snapshots=self.builder.snapshots, said=len(self.said))
@@ -97,11 +122,12 @@ class Judge:
                     self.apply(record)
         finally:
             await reader.close()
+            await self.checkpoint.close()
 
     def apply(self, record: Record) -> None:
         """Fold one record."""
         if record.topic != topics.EVALUATIONS.name:
-            self.builder.apply(record)
+            self.checkpoint.apply(record)
             return
         try:
             message = record.message()

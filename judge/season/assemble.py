@@ -32,7 +32,7 @@ class Folded:
     """The parts of a season, each folded from its topic.
 
     Attributes:
-        malformed: Records nobody could read. malformed_first: the first of them by name.
+        malformed: Topic -> records nobody could read. malformed_first: the first by name.
     """
 
     market: Market
@@ -41,8 +41,13 @@ class Folded:
     pacing: str | None = None
     roster: dict[str, AgentSpec] = field(default_factory=dict)
     rules: Rules | None = None
-    malformed: int = 0
-    malformed_first: str = ""
+    malformed: dict[str, int] = field(default_factory=dict)
+    malformed_first: dict[str, str] = field(default_factory=dict)
+
+    def note_malformed(self, topic: str, words: str) -> None:
+        """Count a record that nobody can read."""
+        self.malformed[topic] = self.malformed.get(topic, 0) + 1
+        self.malformed_first[topic] = min(self.malformed_first.get(topic, words), words)
 
 
 @dataclass(slots=True)
@@ -115,8 +120,8 @@ def _sorted_deeds(folded: Folded, last: int, *, whole: bool) -> list[_Deeds]:
 
 def _deeds(folded: Folded, name: str, last: int) -> _Deeds:
     _place_orders(folded, name)
-    orders = [o.event for o in folded.books.orders.get(name, [])]
-    turns = folded.thinking.turns.get(name, [])
+    orders = [o.event for o in folded.books.orders.get(name, ())]
+    turns = list(folded.thinking.turns.get(name, ()))
     _place_turns(folded, name, turns)
     decisions = tuple(t.decision for t in turns if t.decision.index <= last)
     joined = max(min((d.index for d in decisions), default=0), 0)
@@ -131,7 +136,7 @@ def _deeds(folded: Folded, name: str, last: int) -> _Deeds:
 def _place_orders(folded: Folded, name: str) -> None:
     """Give each order the index of its snapshot; where that is not known, of the order before."""
     market, before = folded.market, 0
-    for order in folded.books.orders.get(name, []):
+    for order in folded.books.orders.get(name, ()):
         index = market.index.get(order.snapshot_id, before)
         if order.event.index != index and market.points:
             order.event = replace(order.event, index=index, as_of=market.points[index].as_of)
@@ -139,7 +144,7 @@ def _place_orders(folded: Folded, name: str) -> None:
 
 
 def _place_turns(folded: Folded, name: str, turns: list[TurnRead]) -> None:
-    orders = folded.books.orders.get(name, [])
+    orders = list(folded.books.orders.get(name, ()))
     rejected = {o.event.order_id: o.event.reason for o in orders if isinstance(o.event, Rejection)}
     filled = {o.event.order_id for o in orders if isinstance(o.event, Fill)}
     count: dict[str, int] = {}
@@ -176,10 +181,10 @@ def _repeat(name: str, stem: str) -> int | None:
 
 
 def _spend(folded: Folded, name: str, last: int, *, whole: bool) -> LlmSpend:
-    calls = folded.thinking.calls.get(name, [])
+    calls = list(folded.thinking.calls.get(name, ()))
     if whole:
         return spend_of(calls)
-    asked, index = folded.thinking.snapshots, folded.market.index
+    asked, index = folded.thinking.snapshots_of(name), folded.market.index
     far = last + 1
     return spend_of([c for c in calls if index.get(asked.get(c.turn_id, ""), far) <= last])
 
@@ -233,7 +238,8 @@ def _notes(folded: Folded) -> tuple[str, ...]:
     market, books = folded.market, folded.books
     orphans = sum(o.snapshot_id not in market.index for own in books.orders.values() for o in own)
     gaps = _gaps(market)
-    first = folded.malformed_first
+    malformed = sum(folded.malformed.values())
+    first = min(folded.malformed_first.values(), default="")
     broken = [text for _, text in sorted(books.broken.items())]
     found = (
         *(f"{text}; the figures of this log end there." for text in broken),
@@ -242,7 +248,7 @@ def _notes(folded: Folded) -> tuple[str, ...]:
         (market.stale and f"{market.stale:,} quotes were stale: they were used as marks."),
         (market.late and f"{market.late:,} snapshots came late and do not count."),
         (orphans and f"{orphans:,} orders name a snapshot that was not read."),
-        (folded.malformed and f"{folded.malformed:,} records could not be read: {first} ..."),
+        (malformed and f"{malformed:,} records could not be read: {first} ..."),
     )
     return tuple(note for note in found if note)
 

@@ -10,6 +10,7 @@ from arena.errors import BrokenLog, Malformed
 from arena.messages import AccountOpened, OrderDecided
 from arena.money import SCALE, to_units
 from judge.season.model import Fill, Rejection
+from judge.season.rows import Rows
 
 UNPLACED = -1
 """Index of an order whose snapshot was not read yet."""
@@ -37,7 +38,7 @@ class Books:
 
     shards: dict[int, Shard] = field(default_factory=dict)
     opened: dict[str, int] = field(default_factory=dict)
-    orders: dict[str, list[Order]] = field(default_factory=dict)
+    orders: dict[str, Rows[Order]] = field(default_factory=dict)
     broken: dict[int, str] = field(default_factory=dict)
 
     def apply(self, record: Record) -> None:
@@ -60,12 +61,12 @@ class Books:
     def _take(self, shard: Shard, message: object, cost_before: int) -> None:
         if isinstance(message, AccountOpened):
             self.opened[message.agent] = shard.accounts[message.agent].opening
-            self.orders.setdefault(message.agent, [])
+            self.orders.setdefault(message.agent, Rows())
         elif isinstance(message, OrderDecided):
             filled = message.outcome == "filled"
             change = _cost(shard, message) - cost_before
             event = _fill(message, change) if filled else _rejection(message)
-            self.orders.setdefault(message.agent, []).append(Order(message.snapshot_id, event))
+            self.orders.setdefault(message.agent, Rows()).append(Order(message.snapshot_id, event))
 
     @property
     def accounts(self) -> dict[str, Account]:

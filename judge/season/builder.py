@@ -52,11 +52,8 @@ class SeasonBuilder:
         try:
             message = record.message()
         except Malformed as error:
-            self.folded.malformed += 1
             where = f"{record.topic}[{record.partition}]@{record.offset}"
-            self.folded.malformed_first = min(
-                filter(None, (self.folded.malformed_first, f"{where}: {error}"))
-            )
+            self.folded.note_malformed(record.topic, f"{where}: {error}")
             return
         self._take(message, record)
 

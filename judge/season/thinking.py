@@ -11,6 +11,7 @@ from typing import NamedTuple
 from arena.messages import LlmCall, RejectReason, Turn, TurnStarted
 from judge.season.books import UNPLACED
 from judge.season.model import Decision, LlmSpend
+from judge.season.rows import NewestIds, Rows
 
 FINAL_TEXT_MAX = 400
 """Characters of a model's closing words that are kept."""
@@ -84,28 +85,38 @@ class Thinking:
     Attributes:
         turns: Agent -> its turns in the order of the log.
         calls: Agent -> its model calls. players: agent -> what its newest turn says of it.
-        snapshots: Turn id -> the snapshot it is about.
+        answered: Agent -> the snapshot its newest turn is about.
+        begun: Turn id -> the snapshot it is about, of turns that have not ended.
+        ended_ids, called_ids: The newest turns that ended, and model calls.
     """
 
-    turns: dict[str, list[TurnRead]] = field(default_factory=dict)
-    calls: dict[str, list[Called]] = field(default_factory=dict)
+    turns: dict[str, Rows[TurnRead]] = field(default_factory=dict)
+    calls: dict[str, Rows[Called]] = field(default_factory=dict)
     players: dict[str, Player] = field(default_factory=dict)
-    snapshots: dict[str, str] = field(default_factory=dict)
-    _ended: set[str] = field(default_factory=set)
-    _called: set[str] = field(default_factory=set)
+    answered: dict[str, str] = field(default_factory=dict)
+    begun: dict[str, str] = field(default_factory=dict)
+    ended_ids: NewestIds = field(default_factory=NewestIds)
+    called_ids: NewestIds = field(default_factory=NewestIds)
 
     def started(self, message: TurnStarted) -> None:
         """A turn was begun."""
-        self.snapshots.setdefault(message.turn_id, message.snapshot_id)
+        if message.turn_id not in self.ended_ids:
+            self.begun.setdefault(message.turn_id, message.snapshot_id)
+
+    def snapshots_of(self, agent: str) -> dict[str, str]:
+        """Turn id -> the snapshot it is about, of an agent's turns and of those under way."""
+        turns = self.turns.get(agent, ())
+        return self.begun | {turn.decision.turn_id: turn.snapshot_id for turn in turns}
 
     def ended(self, message: Turn) -> None:
         """A turn is over; a second record of it changes nothing."""
-        if message.turn_id in self._ended:
+        if message.turn_id in self.ended_ids:
             return
-        self._ended.add(message.turn_id)
-        self.snapshots.setdefault(message.turn_id, message.snapshot_id)
+        self.ended_ids.add(message.turn_id)
+        self.begun.pop(message.turn_id, None)
+        self.answered[message.agent] = message.snapshot_id
         read = TurnRead(message.agent, message.snapshot_id, _decision(message), _refused(message))
-        self.turns.setdefault(message.agent, []).append(read)
+        self.turns.setdefault(message.agent, Rows()).append(read)
         known = self.players.get(message.agent)
         if message.model or known is None:
             self.players[message.agent] = Player(
@@ -114,14 +125,14 @@ class Thinking:
 
     def called(self, message: LlmCall) -> None:
         """A model was called; a second record of the call changes nothing."""
-        if message.call_id in self._called:
+        if message.call_id in self.called_ids:
             return
-        self._called.add(message.call_id)
+        self.called_ids.add(message.call_id)
         usage = message.usage
         cost = usage.cost_usd
         if cost is None and message.scripted:
             cost = Decimal(0)
-        self.calls.setdefault(message.agent, []).append(
+        self.calls.setdefault(message.agent, Rows()).append(
             Called(
                 turn_id=message.turn_id,
                 ok=message.outcome == "ok",

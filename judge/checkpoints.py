@@ -1,0 +1,92 @@
+"""Where a judge keeps its season between two lives.
+
+Reads and writes `<home>/checkpoints/<prefix>/judge` (the head) and the segments in `judge.segments`
+beside it. What is kept is a saving and never the truth: `arena.kept` says how it is held against
+the logs, `judge.season.kept` what it holds.
+"""
+
+import asyncio
+import contextlib
+
+from arena.bus.base import LogReader, Record
+from arena.checkpoint import SealedFile
+from arena.errors import Malformed
+from arena.kept import KeptFile, Places, resume
+from arena.logs import Log
+from arena.settings import Settings
+from judge.season import SeasonBuilder
+from judge.season.kept import KEPT, Head, Packer, read_head, restore
+
+KEEP_EVERY = 50_000
+"""Records of the kept topics between two checkpoints: so many are folded again at most."""
+
+
+class SeasonCheckpoint:
+    """A season that is folded, and kept now and then.
+
+    Attributes:
+        builder: The season.
+    """
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        """Nothing is read yet; the season is empty."""
+        self.builder = SeasonBuilder()
+        self.file = KeptFile(settings, "judge", log)
+        self._segments = self.file.file.path.with_name("judge.segments")
+        self._places = Places()
+        self._packer = Packer()
+        self._since_kept = 0
+
+    async def open(self, reader: LogReader) -> None:
+        """Take the season that was kept where it fits the logs; the reader goes on behind it.
+
+        Args:
+            reader: Just opened at the first records of the season's topics.
+        """
+        packed = await self.file.read()
+        if packed is None:
+            return
+        try:
+            head = read_head(packed)
+            segments = await asyncio.to_thread(self._read, head)
+            builder, places = restore(head, segments)
+            why = await resume(reader, places, builder.folded.books.shards)
+        except Malformed as error:
+            why = str(error)
+        if why:
+            self.file.refuse(why)
+            return
+        self.builder, self._places = builder, places
+        self._packer = Packer(head.segments, builder.snapshots)
+
+    def apply(self, record: Record) -> None:
+        """Fold one record."""
+        self.builder.apply(record)
+        if record.topic in KEPT:
+            self._places.note(record)
+            self._since_kept += 1
+            if self._since_kept >= KEEP_EVERY and not self.file.busy:
+                self._keep()
+
+    async def close(self) -> None:
+        """See what is being kept onto the disk."""
+        await self.file.settle()
+
+    def _keep(self) -> None:
+        self._since_kept = 0
+        packed = None if self.file.failed else self._packer.pack(self.builder, self._places)
+        if packed is None:
+            return
+        segment = SealedFile(self._segments / packed.segment_name)
+        self.file.write(packed.head, first=(segment, packed.segment))
+
+    def _read(self, head: Head) -> list[bytes]:
+        """The segments; those that no head names any more are removed."""
+        with contextlib.suppress(OSError):
+            for path in self._segments.iterdir():
+                if path.name not in head.segments:
+                    path.unlink()
+        found = [SealedFile(self._segments / name).read() for name in head.segments]
+        if None in found:
+            raise Malformed(f"{found.count(None)} segments of the season are not whole")
+        return [payload for payload in found if payload is not None]
