@@ -2,12 +2,13 @@
 
 A topic is read on only when nothing of it is waiting, so the memory is bounded by one read per
 topic. A record is given out when no topic can still bring an older one: each has a record waiting,
-or was read to its end.
+or was read to its end. Within a partition the order is that of its offsets, whatever the times say:
+they are the clocks of whoever wrote.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from arena.bus.base import LogReader, Record
 from arena.errors import BrokenLog
@@ -27,7 +28,7 @@ class Merged:
     def __init__(self, readers: Mapping[str, LogReader]) -> None:
         """Nothing is read yet."""
         self.readers = readers
-        self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in readers}
+        self._waiting: dict[str, dict[int, deque[Record]]] = {topic: {} for topic in readers}
         self._reading: dict[str, asyncio.Task[list[Record]]] = {}
 
     async def read(self, *, timeout_s: float, max_records: int = READ_MAX) -> list[Record]:
@@ -43,16 +44,15 @@ class Merged:
         while len(records) < max_records:
             if any(not self._waiting[topic] for topic in behind):
                 break
-            full = [queue for queue in self._waiting.values() if queue]
-            if not full:
+            oldest = min(self._queues(), key=lambda queue: queue[0].timestamp_ms, default=None)
+            if oldest is None:
                 break
-            oldest = min(full, key=lambda queue: queue[0].timestamp_ms)
-            records.append(oldest.popleft())
+            records.append(self._pop(oldest))
         return records
 
     async def lag(self, topic: str) -> int:
         """Records of a topic that were not given out yet."""
-        return await self.readers[topic].behind() + len(self._waiting[topic])
+        return await self.readers[topic].behind() + sum(map(len, self._waiting[topic].values()))
 
     async def ends(self) -> dict[tuple[str, int], int]:
         """Where every partition ends now."""
@@ -121,6 +121,16 @@ class Merged:
             ) from None
 
     def _take(self, topic: str) -> None:
-        records = self._reading.pop(topic).result()
-        records.sort(key=lambda record: (record.timestamp_ms, record.partition, record.offset))
-        self._waiting[topic].extend(records)
+        for record in self._reading.pop(topic).result():
+            self._waiting[topic].setdefault(record.partition, deque()).append(record)
+
+    def _queues(self) -> Iterator[deque[Record]]:
+        """Of every partition of which something waits; none is empty."""
+        for queues in self._waiting.values():
+            yield from queues.values()
+
+    def _pop(self, queue: deque[Record]) -> Record:
+        record = queue.popleft()
+        if not queue:
+            del self._waiting[record.topic][record.partition]
+        return record
