@@ -12,7 +12,7 @@ from arena.ids import check_name
 from arena.money import parse_decimal, to_units
 from arena.node import Node, run_async, run_node
 from arena.settings import Settings
-from ledger.cli import Books, bus_of, find_books, opened
+from ledger.cli import Books, books_in, bus_of, find_books, opened
 
 if TYPE_CHECKING:
     from ledger.reconcile import Comparison
@@ -55,7 +55,7 @@ def run(
             dashboard=dashboard,
         )
     with find_arena(servers, prefix) as where:
-        place = find_books(where.settings, database)
+        place = books_in(where.settings, where.directory, database)
 
         async def work() -> None:
             from ledger.reconcile import Reconciler

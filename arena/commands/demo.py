@@ -256,7 +256,12 @@ class _Show:
         directory = self.begin.directory
         if not self.begin.broker.durable:
             return [f"Records: none; the broker kept them in memory. Logs: {directory}/logs"]
-        return [f"Records: {directory}", f"  read them:        {arena} tail account.events"]
+        return [
+            f"Records: {directory}",
+            f"  read them:        {arena} tail account.events",
+            f"  the books:        {arena} ledger trial-balance",
+            f"  prove them:       {arena} audit verify   and   {arena} audit trace --random",
+        ]
 
     def print_end(self, document: words.Document) -> None:
         """The standings, where the records are, and what to try next."""
@@ -276,5 +281,6 @@ class _Show:
             f"  the live market:  {arena} up examples/live.toml",
             f"  a real model:     OPENAI_API_KEY=... {arena} up examples/single-model.toml",
             f"  your own arena:   {arena} up ARENA.toml, after one of examples/",
+            f"  who is better:    {arena} compete run examples/competition.toml",
         ]
         print("\n".join(f" {line}".rstrip() for line in lines), flush=True)

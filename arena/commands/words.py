@@ -49,7 +49,7 @@ def process_words(processes: Sequence[ProcessSpec], agents: int) -> str:
     words: list[str] = [name for name in ("exchange", "connector") if name in names]
     words.append(_count(nodes, "chat node"))
     words.append(f"{_count(routers, 'router')} ({_count(agents, 'agent')})")
-    words += [name for name in ("tools", "judge", "dashboard") if name in names]
+    words += [name for name in ("tools", "ledger", "judge", "dashboard") if name in names]
     return ", ".join(words)
 
 
