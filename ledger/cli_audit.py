@@ -7,11 +7,12 @@ import json
 import os
 import sys
 from pathlib import Path
+from random import Random
 from typing import Annotated
 
 import typer
 
-from arena.errors import EXIT_NO
+from arena.errors import EXIT_NO, UsageError
 
 SECRET_VARIABLES = (
     "OPENAI_API_KEY",
@@ -176,3 +177,52 @@ def keygen(
     from ledger.audit.signing import new_key
 
     print(new_key(file))
+
+
+@audit_app.command(epilog="Example: arena audit trace --random")
+def trace(
+    order_id: Annotated[
+        str | None, typer.Argument(metavar="[ORDER_ID]", help="Or the beginning of it.")
+    ] = None,
+    where: Where = None,
+    random_: Annotated[
+        bool, typer.Option("--random", help="One of the filled orders, by chance.")
+    ] = False,
+    frames: Annotated[
+        Path | None,
+        typer.Option("--frames", help="Recorded raw frames. [those in the run's directory]"),
+    ] = None,
+    live: Live = False,
+    as_json: AsJson = False,
+    servers: Servers = None,
+    prefix: Prefix = None,
+) -> None:
+    """Follow an order back: turn, reply, request, snapshot, tickers, the bytes the venue sent.
+
+    With --random the one argument is the run or folder.
+    """
+    from arena.commands.progress import draw_progress
+    from ledger.audit.sources import open_source
+    from ledger.audit.trace import document, lines, order_ids
+    from ledger.audit.trace import trace as follow
+    from ledger.audit.verify import after_quiet
+
+    if random_ and where is None:
+        order_id, where = None, order_id
+    if (order_id is None) != random_:
+        raise UsageError("which order?", remedy="write its id, or --random")
+    with (
+        draw_progress() as progress,
+        open_source(
+            where, live=live, servers=servers, prefix=prefix, progress=after_quiet(progress)
+        ) as source,
+    ):
+        if order_id is None:
+            if not (known := order_ids(source)):
+                raise UsageError(f"{source.name} holds no order")
+            order_id = Random().choice(known)
+        steps = follow(source, order_id, frames)
+        said = document(source, order_id, steps)
+    print(json.dumps(said, indent=2) if as_json else "\n".join([order_id, *lines(steps)]))
+    if not said["ok"]:
+        sys.exit(EXIT_NO)

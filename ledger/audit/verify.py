@@ -14,7 +14,7 @@ from arena.accounts import Account, Shard, accounts_digest
 from arena.bus.base import Record
 from arena.errors import UsageError
 from arena.localbroker.progress import Progress, Step, no_progress
-from ledger.audit.auditor import Auditor
+from ledger.audit.auditor import UNREADABLE, Auditor
 from ledger.audit.findings import FINDINGS_KEPT, Status, Verdict
 from ledger.audit.replayed import NUMBER, TITLE
 from ledger.audit.seal_check import SealCheck, check_seal
@@ -106,8 +106,13 @@ def audit(
         progress: Told of records read.
     """
     began_s = time.monotonic()
-    auditor = Auditor(source.scope(), secrets)
-    auditor.take_all(_told(source.read(), source.count(), after_quiet(progress)))
+    try:
+        auditor = Auditor(source.scope(), secrets)
+        auditor.take_all(_told(source.read(), source.count(), after_quiet(progress)))
+    except UNREADABLE as error:
+        if check is None or not check.broken:
+            raise
+        return _unreadable(source, check, str(error), time.monotonic() - began_s)
     verdicts = auditor.verdicts()
     digest = auditor.holdings.digest()
     if replay is not None:
@@ -127,6 +132,12 @@ def audit(
         seal=[] if check is None else check.lines,
         broken=[] if check is None else check.broken,
     )
+
+
+def _unreadable(source: Source, check: SealCheck, why: str, seconds: float) -> Audit:
+    """A bundle with changed bytes, of which the seal says all that can be said."""
+    broken = [*check.broken, f"no invariant can be checked: {why}"]
+    return Audit(source.name, check.records, 0, [], "", seconds, check.lines, broken)
 
 
 def check_bundle(

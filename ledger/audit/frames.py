@@ -1,0 +1,86 @@
+"""Raw frames of a venue, as a connector recorded them: one JSON line per frame.
+
+Reads what `arena connector coinbase --record` writes: `t` (Unix seconds), `conn` and `data`, or
+`data_base64` where the bytes are no UTF-8; `.zst`, `.gz` or plain. A file that was cut off is read
+up to there.
+"""
+
+import gzip
+import io
+from base64 import b64decode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import orjson
+
+FRAMES_PATTERN = "frames*.jsonl*"
+LINE_BYTES_MAX = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame: the file and line it stands in, when it came in, and the bytes."""
+
+    file: str
+    line: int
+    received_s: str
+    raw: bytes
+
+
+def frame_files(run: Path | None, named: Path | None) -> list[Path]:
+    """The recordings of a run, or the one that was named."""
+    if named is not None:
+        return [named]
+    return [] if run is None else sorted(run.glob(FRAMES_PATTERN))
+
+
+def find_frame(files: list[Path], product_id: str, sequence: int) -> Frame | None:
+    """The ticker frame of a product with a sequence number; None where no file holds it."""
+    words = (product_id.encode(), str(sequence).encode())
+    for path in files:
+        for frame in _frames(path):
+            if not all(word in frame.raw for word in words):
+                continue
+            body = _json(frame.raw)
+            wanted = (product_id, sequence)
+            kind = str(body.get("type", ""))
+            if (body.get("product_id"), body.get("sequence")) == wanted and "ticker" in kind:
+                return frame
+    return None
+
+
+def _frames(path: Path) -> Iterator[Frame]:
+    try:
+        with _open(path) as stream:
+            for number, line in enumerate(iter(lambda: stream.readline(LINE_BYTES_MAX), b""), 1):
+                body = _json(line)
+                if "data" in body:
+                    raw = str(body["data"]).encode()
+                elif "data_base64" in body:
+                    raw = b64decode(str(body["data_base64"]))
+                else:
+                    continue
+                yield Frame(path.name, number, str(body.get("t", "")), raw)
+    except (OSError, EOFError):
+        return
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return cast("BinaryIO", gzip.open(path))
+    if path.suffix == ".zst":
+        import pyarrow
+
+        stream = pyarrow.input_stream(str(path), compression="zstd")
+        return cast("BinaryIO", io.BufferedReader(stream))
+    return path.open("rb")
+
+
+def _json(text: bytes) -> dict[str, object]:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,427 @@
+"""One order, back to what the exchange sent: every step found in the records, every hash again.
+
+    order -> command -> turn -> model reply -> request -> snapshot -> tickers -> raw frame
+
+A step says where it stands, the SHA-256 of its bytes, and what was checked: the expected value
+and the one that was computed here.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from arena import ids, topics
+from arena.bus.base import Record
+from arena.errors import UsageError
+from arena.messages import (
+    ChatReply,
+    ChatRequest,
+    LlmCall,
+    MarketSnapshot,
+    OrderDecided,
+    Ticker,
+    ToolCall,
+    Turn,
+)
+from arena.money import decimal_text
+from ledger.audit.chain import ChainChecker
+from ledger.audit.findings import Scope
+from ledger.audit.frames import Frame, find_frame, frame_files
+from ledger.audit.lineage import prompt_sha256
+from ledger.audit.reading import Seen, place_of
+from ledger.audit.sources import Source
+
+COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One comparison: what must be, what was computed or found."""
+
+    what: str
+    expected: str
+    found: str
+
+    @property
+    def holds(self) -> bool:
+        """True where both are the same."""
+        return self.expected == self.found
+
+
+@dataclass(slots=True)
+class Step:
+    """One step back.
+
+    Attributes:
+        name: "order", "command", ... place: where it stands.
+        sha256: Of its bytes. says: a line for people. missing: why it could not be found.
+    """
+
+    name: str
+    place: str = ""
+    sha256: str = ""
+    says: str = ""
+    missing: str = ""
+    checks: list[Check] = field(default_factory=list)
+
+    def check(self, what: str, expected: object, found: object) -> None:
+        """Compare."""
+        self.checks.append(Check(what, str(expected), str(found)))
+
+    @property
+    def holds(self) -> bool:
+        """True where every comparison holds."""
+        return all(check.holds for check in self.checks)
+
+
+@dataclass(slots=True)
+class _Found:
+    """The records of an order's way."""
+
+    event: tuple[Record, OrderDecided]
+    prev: str
+    command: tuple[Record, ToolCall] | None = None
+    turn: tuple[Record, Turn] | None = None
+    reply: tuple[Record, ChatReply] | None = None
+    call: tuple[Record, LlmCall] | None = None
+    request: tuple[Record, ChatRequest] | None = None
+    snapshot: tuple[Record, MarketSnapshot] | None = None
+    seen: tuple[Record, Ticker] | None = None
+    used: tuple[Record, Ticker] | None = None
+
+
+def order_ids(source: Source) -> list[str]:
+    """Every order that was filled, oldest first; every decided one where none was."""
+    filled, rejected = [], []
+    for seen in _effective(source):
+        body = seen.body or {}
+        if seen.kind == "OrderDecided":
+            (filled if body["outcome"] == "filled" else rejected).append(body["order_id"])
+    return filled or rejected
+
+
+def trace(source: Source, order_id: str, frames: Path | None = None) -> list[Step]:
+    """Follow an order back.
+
+    Args:
+        source: The records.
+        order_id: Whole, or its beginning where that is enough.
+        frames: A recording of raw frames; the run's own where none is given.
+
+    Raises:
+        UsageError: No effective event decides such an order, or more than one.
+    """
+    found = _find_event(source, order_id)
+    _find_rest(source, found)
+    steps = [_order(found), _command(found), _turn(found), _reply(found), _request(found)]
+    steps += [_snapshot(found), _seen_ticker(found), _used_ticker(found)]
+    files = frame_files(source.run, frames)
+    steps.append(_frame(found.seen, "frame of the price seen", files))
+    if found.used is not None and found.used != found.seen:
+        steps.append(_frame(found.used, "frame of the price used", files))
+    return steps
+
+
+def _effective(source: Source) -> Iterator[Seen]:
+    chain = ChainChecker(Scope({}))
+    for record in source.read([EVENTS]):
+        seen = Seen(record)
+        chain.take(seen)
+        if seen.effective:
+            yield seen
+
+
+def _find_event(source: Source, order_id: str) -> _Found:
+    heads: dict[int, str] = {}
+    matches: list[_Found] = []
+    for seen in _effective(source):
+        record = seen.record
+        head = heads.get(record.partition, "0" * 64)
+        heads[record.partition] = hashlib.sha256(head.encode() + (record.value or b"")).hexdigest()
+        if seen.kind != "OrderDecided" or not (seen.body or {})["order_id"].startswith(order_id):
+            continue
+        event = record.message()
+        assert isinstance(event, OrderDecided), "its header says so"
+        matches.append(_Found((record, event), head))
+    exact = [found for found in matches if found.event[1].order_id == order_id]
+    if len(exact or matches) == 1:
+        return (exact or matches)[0]
+    remedy = "arena audit trace --random shows one"
+    if matches:
+        raise UsageError(
+            f"{len(matches)} orders begin with {order_id!r}", remedy="write more of it"
+        )
+    raise UsageError(f"no order {order_id!r} was decided in {source.name}", remedy=remedy)
+
+
+def _find_rest(source: Source, found: _Found) -> None:
+    event = found.event[1]
+    call_id = ids.model_call_id(event.turn_id, event.round)
+    held = source.topics()
+    families = [t for t in held if t.startswith(topics.PROMPTED.name)]
+    wanted = [COMMANDS, topics.SNAPSHOTS.name, topics.LLM_CALLS.name, topics.TURNS.name]
+    wanted += [*families, topics.inbox(event.agent)]
+    for record in source.read([t for t in wanted if t in held]):
+        value = record.value or b""
+        # Every record of the way names the order, the turn, its snapshot or the model call.
+        if not any(
+            i and i.encode() in value for i in (event.order_id, event.turn_id, event.snapshot_id)
+        ):
+            continue
+        message = record.message()
+        match message:
+            case ToolCall() if message.call_id == event.order_id and record.topic == COMMANDS:
+                found.command = found.command or (record, message)
+            case Turn() if message.turn_id == event.turn_id:
+                found.turn = found.turn or (record, message)
+            case ChatReply() if message.call_id == call_id:
+                found.reply = found.reply or (record, message)
+            case LlmCall() if message.call_id == call_id:
+                found.call = found.call or (record, message)
+            case ChatRequest() if message.call_id == call_id:
+                found.request = found.request or (record, message)
+            case MarketSnapshot() if message.snapshot_id == event.snapshot_id:
+                found.snapshot = found.snapshot or (record, message)
+    _find_tickers(source, found)
+
+
+def _find_tickers(source: Source, found: _Found) -> None:
+    event = found.event[1]
+    snapshot = found.snapshot[1] if found.snapshot is not None else None
+    view = snapshot.view(event.product_id) if snapshot is not None else None
+    shown = view.ticker if view is not None else None
+    place = (event.used.partition, event.used.offset) if event.used is not None else None
+    product = event.product_id.encode()
+    if TICKERS not in source.topics():
+        return
+    for record in source.read([TICKERS]):
+        here = (record.partition, record.offset)
+        if here != place and (shown is None or record.key != product):
+            continue
+        ticker = record.message()
+        if not isinstance(ticker, Ticker):
+            continue
+        if here == place:
+            found.used = (record, ticker)
+        end = snapshot.ticker_offsets.get(record.partition, 0) if snapshot is not None else 0
+        if shown is not None and record.offset < end and _same_update(ticker, shown):
+            found.seen = (record, ticker)
+
+
+def _same_update(one: Ticker, other: Ticker) -> bool:
+    """True for the same news of the venue; `confirmed_at` may differ, it is ours."""
+    return one.model_copy(update={"confirmed_at": None}) == other.model_copy(
+        update={"confirmed_at": None}
+    )
+
+
+def _step(name: str, record: Record | None, lacking: str = "") -> Step:
+    if record is None:
+        return Step(name, missing=lacking or "these records do not hold it")
+    place = place_of(record.topic, record.partition, record.offset)
+    return Step(name, place, hashlib.sha256(record.value or b"").hexdigest())
+
+
+def _order(found: _Found) -> Step:
+    record, event = found.event
+    step = _step("order", record)
+    what = f"{event.action} {event.quantity} {event.product_id}"
+    at = f" at {decimal_text(event.price)}" if event.price is not None else f" ({event.reason})"
+    step.says = f"{event.agent}: {what} {event.outcome}{at}, {event.at:%Y-%m-%d %H:%M:%S.%f} UTC"
+    step.check("digest of the log before it", event.prev, found.prev)
+    derived = ids.tool_call_id(event.turn_id, event.round, event.index)
+    step.check("id from turn, round and index", event.order_id, derived)
+    return step
+
+
+def _command(found: _Found) -> Step:
+    event = found.event[1]
+    if found.command is None:
+        return _step("command", None)
+    record, call = found.command
+    step = _step("command", record)
+    step.says = f"{call.tool} {call.arguments}"
+    named = place_of(COMMANDS, event.source.partition, event.source.offset)
+    step.check("place that the event names", named, step.place)
+    step.check("turn", event.turn_id, call.turn_id)
+    step.check("snapshot", event.snapshot_id, call.snapshot_id)
+    return step
+
+
+def _turn(found: _Found) -> Step:
+    event = found.event[1]
+    if found.turn is None:
+        return _step("turn", None, "its turn has no end in these records, or it was made by hand")
+    record, turn = found.turn
+    step = _step("turn", record)
+    step.says = f"{turn.strategy} with {turn.model or turn.node}: {turn.outcome}; {turn.memory}"
+    step.check(
+        "id from agent and snapshot", turn.turn_id, ids.turn_id(turn.agent, turn.snapshot_id)
+    )
+    if turn.messages:
+        found_hash = prompt_sha256([m.model_dump(mode="json") for m in turn.messages[:2]])
+        step.check("prompt SHA-256", turn.prompt_sha256, found_hash)
+        made = [r.tool_call_ids for r in turn.rounds[event.round : event.round + 1]]
+        ids_made = made[0] if made else ()
+        told = ids_made[event.index] if event.index < len(ids_made) else "none"
+        step.check(f"order of round {event.round}", event.order_id, told)
+    return step
+
+
+def _reply(found: _Found) -> Step:
+    event = found.event[1]
+    if found.reply is None:
+        return _step("model reply", None)
+    record, reply = found.reply
+    step = _step("model reply", record)
+    calls = reply.tool_calls
+    step.says = f"{reply.model}{' (scripted)' if reply.scripted else ''}: {len(calls)} tool calls"
+    if found.command is not None:
+        asked = calls[event.index].arguments if event.index < len(calls) else "none"
+        step.check("arguments, as the model wrote them", found.command[1].arguments, asked)
+    if found.call is not None:
+        call = found.call[1]
+        step.says += f"; logged at {found.call[0].topic}@{found.call[0].offset}"
+        if call.raw_response and not call.raw_truncated:
+            raw = hashlib.sha256(call.raw_response.encode()).hexdigest()
+            step.check("raw response SHA-256", call.raw_response_sha256, raw)
+    return step
+
+
+def _request(found: _Found) -> Step:
+    if found.request is None:
+        return _step("request", None)
+    record, request = found.request
+    step = _step("request", record)
+    step.says = (
+        f"round {request.round}, {len(request.messages)} messages, {len(request.tools)} tools"
+    )
+    if found.turn is not None:
+        computed = prompt_sha256([m.model_dump(mode="json") for m in request.messages[:2]])
+        step.check("prompt SHA-256, as in the turn", found.turn[1].prompt_sha256, computed)
+    step.check("snapshot", found.event[1].snapshot_id, request.snapshot_id)
+    return step
+
+
+def _snapshot(found: _Found) -> Step:
+    if found.snapshot is None:
+        return _step("snapshot", None)
+    record, snapshot = found.snapshot
+    step = _step("snapshot", record)
+    names = [view.product_id for view in snapshot.products]
+    step.says = f"{snapshot.venue} as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC, {', '.join(names)}"
+    derived = ids.snapshot_id(snapshot.venue, snapshot.as_of, names)
+    step.check("id from venue, time and products", snapshot.snapshot_id, derived)
+    if found.turn is not None:
+        step.check("offset that the turn names", found.turn[1].snapshot_offset, record.offset)
+    return step
+
+
+def _seen_ticker(found: _Found) -> Step:
+    if found.seen is None:
+        return _step("ticker seen", None, "no ticker before the snapshot's end is the one it shows")
+    record, ticker = found.seen
+    step = _step("ticker seen", record)
+    step.says = _ticker_words(ticker)
+    quote = found.event[1].seen
+    if quote is not None:
+        step.check("bid and ask seen", f"{quote.bid}/{quote.ask}", _prices(ticker))
+    return step
+
+
+def _used_ticker(found: _Found) -> Step:
+    event = found.event[1]
+    if event.used is None:
+        return _step("ticker used", None, "the order was refused before a price was looked up")
+    if found.used is None:
+        return _step("ticker used", None)
+    record, ticker = found.used
+    step = _step("ticker used", record)
+    step.says = f"{_ticker_words(ticker)}, {event.used.age_ms} ms old"
+    step.check("bid and ask used", f"{event.used.bid}/{event.used.ask}", _prices(ticker))
+    step.check("product", event.product_id, ticker.product_id)
+    return step
+
+
+def _frame(found: tuple[Record, Ticker] | None, name: str, files: list[Path]) -> Step:
+    if found is None:
+        return Step(name, missing="without its ticker")
+    ticker = found[1]
+    if not files:
+        why = "no raw frames were recorded; `record = true` in [market] keeps them"
+        return Step(name, missing=why)
+    frame = find_frame(files, ticker.product_id, ticker.sequence)
+    if frame is None:
+        names = ", ".join(path.name for path in files)
+        why = f"no ticker frame of {ticker.product_id} with sequence {ticker.sequence} in {names}"
+        return Step(name, missing=why)
+    return _frame_step(name, frame, ticker)
+
+
+def _frame_step(name: str, frame: Frame, ticker: Ticker) -> Step:
+    import orjson
+
+    place = f"{frame.file}, line {frame.line}"
+    step = Step(name, place, hashlib.sha256(frame.raw).hexdigest())
+    step.says = frame.raw.decode("utf-8", "replace")
+    body = orjson.loads(frame.raw)
+    said = f"{body.get('best_bid')}/{body.get('best_ask')}"
+    step.check("bid and ask sent", said, _prices(ticker))
+    step.check("sequence", body.get("sequence"), ticker.sequence)
+    if ticker.trade_id is not None:
+        step.check("trade id", body.get("trade_id"), ticker.trade_id)
+    return step
+
+
+def _prices(ticker: Ticker) -> str:
+    return f"{decimal_text(ticker.best_bid)}/{decimal_text(ticker.best_ask)}"
+
+
+def _ticker_words(ticker: Ticker) -> str:
+    at = f"{ticker.event_time:%Y-%m-%d %H:%M:%S.%f}"
+    return f"{ticker.product_id} {_prices(ticker)}, sequence {ticker.sequence}, {at} UTC"
+
+
+def document(source: Source, order_id: str, steps: list[Step]) -> dict[str, JsonValue]:
+    """A trace for programs."""
+    return {
+        "source": source.name,
+        "order_id": order_id,
+        "ok": all(step.holds for step in steps),
+        "steps": [
+            {
+                "step": step.name,
+                "place": step.place,
+                "sha256": step.sha256,
+                "says": step.says,
+                "missing": step.missing,
+                "checks": [
+                    {"what": c.what, "expected": c.expected, "found": c.found, "holds": c.holds}
+                    for c in step.checks
+                ],
+            }
+            for step in steps
+        ],
+    }
+
+
+def lines(steps: list[Step]) -> list[str]:
+    """A trace for people."""
+    text = []
+    for step in steps:
+        if step.missing:
+            text.append(f"{step.name:<24} -  {step.missing}")
+            continue
+        text.append(f"{step.name:<24} {step.place}")
+        text.append(f"{'':<24} {step.says}")
+        text.append(f"{'':<24} SHA-256 {step.sha256}")
+        for check in step.checks:
+            if check.holds:
+                text.append(f"{'':<24} same  {check.what}: {check.found}")
+            else:
+                differ = f"expected {check.expected}, found {check.found}"
+                text.append(f"{'':<24} DIFFERENT  {check.what}: {differ}")
+    return text
