@@ -145,8 +145,15 @@ def _agent_row(
         tokens=spent.tokens if spent else 0,
         cost_usd=spent.known_cost if spent else Decimal(0),
         unpriced=spent.unpriced if spent else 0,
+        scraped=account.scraped if account else 0,
+        held=_held(account, bids) if account else (),
         judged=_judged(view, name),
     )
+
+
+def _held(account: Account, bids: dict[str, int]) -> tuple[tuple[str, int], ...]:
+    held = dict.fromkeys(bids, 0) | {p: at.quantity for p, at in account.positions.items()}
+    return tuple(sorted(held.items()))
 
 
 def _judged(view: ArenaView, name: str) -> LeaderboardRow | None:

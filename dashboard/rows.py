@@ -22,6 +22,8 @@ class AgentRow:
         recent_pnl: Equity less that of five venue minutes ago.
         latency_cost: USD lost between the price seen and the best price at the fill.
         cost_usd: Of the model calls whose price is known; None where none is. unpriced: the others.
+        scraped: Profit set aside, part of the equity and not of the cash.
+        held: Quantity of every product the market has, and of any other that is held.
         judged: What the newest evaluation says of it; None where there is none.
     """
 
@@ -49,6 +51,8 @@ class AgentRow:
     tokens: int
     cost_usd: Decimal | None
     unpriced: int
+    scraped: int = 0
+    held: tuple[tuple[str, int], ...] = ()
     judged: LeaderboardRow | None = None
 
     @property

@@ -76,6 +76,8 @@ def _agent(row: AgentRow) -> JsonValue:
         "equity_usd": _usd(row.equity),
         "return_pct": _return_pct(row),
         "cash_usd": _usd(row.cash),
+        "scraped_usd": _usd(row.scraped),
+        "positions": {product_id: units_text(quantity) for product_id, quantity in row.held},
         "fees_usd": _usd(row.fees),
         "slippage_usd": _usd(row.slippage),
         "latency_cost_usd": _usd(row.latency_cost),

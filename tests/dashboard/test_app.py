@@ -56,6 +56,9 @@ async def test_once_as_json_is_the_standings(bus: KafkaBus, settings: Settings) 
     assert accounts_digest(accounts) == document["digest"]
     assert [1, 2, 3, 4, 5, 6] == [row["rank"] for row in document["agents"]]
     for row in document["agents"]:
+        held = {p: units_text(at.quantity) for p, at in accounts[row["agent"]].positions.items()}
+        assert held == {p: text for p, text in row["positions"].items() if text != "0"}
+        assert "0" == row["scraped_usd"]
         account = accounts[row["agent"]]
         assert units_text(account.cash) == row["cash_usd"]
         assert units_text(account.fees) == row["fees_usd"]

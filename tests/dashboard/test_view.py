@@ -124,6 +124,10 @@ def test_the_ranking_is_the_fold_of_the_account_log() -> None:
         account = accounts[row.agent]
         assert (account.equity(bids), account.cash) == (row.equity, row.cash)
         assert (account.fills, account.rejections) == (row.fills, row.rejections)
+        assert {p: held.quantity for p, held in account.positions.items()} == {
+            product_id: quantity for product_id, quantity in row.held if quantity
+        }
+        assert set(bids) <= {product_id for product_id, _ in row.held}
     equities = [row.equity or 0 for row in frame.ranking]
     assert sorted(equities, reverse=True) == equities
 
