@@ -21,6 +21,9 @@ LOG4J_PROPERTIES_NAME = "log4j.properties"
 
 # After an unclean stop the controller holds the dead broker's registration for the session
 # time-out (9 s by default), so a short one is what brings a killed broker back in 2 s.
+# What three brokers wait for when one dies: a follower that lost its leader pauses for the
+# back-off (1 s by default) before it follows the next one, and controllers miss theirs for the
+# fetch time-out (2 s by default).
 # The cleaner's buffer is 128 MB by default, half of all the memory such a broker uses.
 SERVER_PROPERTIES = """\
 process.roles=broker,controller
@@ -46,6 +49,9 @@ num.network.threads=2
 num.io.threads=2
 broker.session.timeout.ms=1000
 broker.heartbeat.interval.ms=200
+replica.fetch.backoff.ms=100
+controller.quorum.fetch.timeout.ms=1000
+controller.quorum.election.timeout.ms=500
 log.cleaner.dedupe.buffer.size=4194304
 """
 
