@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from arena.bus.base import LogReader, Record
 from arena.errors import BrokenLog
 
-READ_MAX = 1_000
+READ_MAX = 2_000
 STALL_S = 20.0
 """A topic that is behind and gives nothing for so long is damaged."""
 
@@ -72,8 +72,7 @@ class Merged:
         for task in self._reading.values():
             task.cancel()
         await asyncio.gather(*self._reading.values(), return_exceptions=True)
-        for reader in self.readers.values():
-            await reader.close()
+        await asyncio.gather(*(reader.close() for reader in self.readers.values()))
 
     async def _fill(self, timeout_s: float) -> None:
         """Read on where nothing waits; return as soon as there is anything."""

@@ -6,7 +6,6 @@ database that is full or gone is waited for, and the heartbeat says so.
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -31,6 +30,8 @@ SIDE = (topics.SNAPSHOTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
 TOPICS = (topics.EVENTS, topics.SNAPSHOTS, topics.TURNS, topics.LLM_CALLS)
 READ_TIMEOUT_S = 0.5
 BATCH_MAX = 2_000
+GATHERED_MIN, GATHER_S = 100, 0.1
+"""A smaller batch is followed by a pause: a commit waits for the disk, whatever it holds."""
 STANDBY_POLL_S = 1.0
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.2, 10.0
 EVENTS_PER_FOLD = 50_000
@@ -66,7 +67,8 @@ class Ledger:
             node.status = "running"
             async with self.stream(projector) as stream:
                 while True:
-                    await self.step(projector, stream)
+                    if await self.step(projector, stream) < GATHERED_MIN:
+                        await node.clock.sleep(GATHER_S)
         finally:
             self.release()
             self.database.close()
@@ -135,8 +137,7 @@ class Ledger:
         try:
             yield merged
         finally:
-            with contextlib.suppress(asyncio.CancelledError):
-                await merged.close()
+            await merged.close()
 
     async def _stand_by(self) -> None:
         while not await self.patiently(self._lock.take):
