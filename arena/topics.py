@@ -200,6 +200,7 @@ HEARTBEATS = TopicSpec(
     writers=("every process",),
     readers=("dashboard", "cli"),
     compacted=True,
+    config={"segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"},
 )
 DEAD_LETTERS = TopicSpec(
     name="dead_letters",

@@ -1,7 +1,8 @@
 """What `arena status` says: heartbeats and the run's processes as rows. Pure.
 
-A heartbeat that is older than three intervals is stale. Of processes with one kind and name the
-living ones count; where none lives, the newest tells how it ended.
+A heartbeat that is older than three intervals is stale, and so is a process of this host that is
+suspended; one of this host that is no more, or whose last word was an error, is down. A dead
+process is shown until another of its kind and name was started after its last word.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,13 +11,18 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from arena.messages import Heartbeat
+from arena.node import ERROR
 from arena.supervisor.runs import ProcessRecord, RunRecord
 
 INTERVALS_MAX = 3
 FORGOTTEN_AFTER = timedelta(days=1)
+SUSPENDED = "suspended: SIGCONT lets it go on"
 COUNTERS_SHOWN = 6
 
+Look = Literal["gone", "suspended"]
+"""What this machine says of a process of its own that is not simply running."""
 Health = Literal["ok", "standby", "starting", "stopping", "stopped", "stale", "down", "unknown"]
+ALIVE: frozenset[Health] = frozenset({"ok", "standby", "starting"})
 BAD: frozenset[Health] = frozenset({"stale", "down"})
 
 
@@ -26,8 +32,9 @@ class Row:
 
     Attributes:
         kind: The command, such as "router".
-        health: "stale" is a heartbeat that does not come any more, "down" a process that the
-            supervisor does not keep up, "unknown" one that sends none.
+        health: "stale" is a heartbeat that does not come any more, "down" a process that ended
+            without being asked to, or that the supervisor does not keep up, "unknown" one that
+            sends no heartbeat.
         age_s: Of the newest heartbeat; None where there is none.
         restarts: By the supervisor; None where it is not ours.
         counters: As published. words: for people, why it is as it is.
@@ -52,6 +59,7 @@ def rows(
     host: str,
     now: datetime,
     interval_s: float,
+    looks: Mapping[str, Look] | None = None,
 ) -> list[Row]:
     """Every process that matters now.
 
@@ -60,39 +68,55 @@ def rows(
         run: The run that is supervised here; None where there is none.
         host: The name of this machine.
         now: Wall time.
-        interval_s: Seconds between two heartbeats of a node.
+        interval_s: Seconds between two heartbeats of a node that does not say.
+        looks: Node id -> what this machine says of its own processes.
     """
     ours = {p.pid: p for p in run.processes if p.pid is not None} if run else {}
-    found: dict[tuple[str, str], list[Row]] = {}
-    seen: set[int] = set()
+    found: list[tuple[Heartbeat, Row]] = []
     for beat in sorted(beats, key=lambda b: b.at, reverse=True):
         if now - beat.at > FORGOTTEN_AFTER:
             continue
         process = ours.get(beat.pid) if beat.host == host else None
-        if process is not None:
-            seen.add(beat.pid)
-        group = found.setdefault((beat.kind, beat.name), [])
-        row = _from_beat(beat, process, now, interval_s)
-        if not group or row.health in ("ok", "standby", "starting"):
-            group.append(row)
-    result = [row for key in sorted(found) for row in found[key]]
+        found.append(
+            (beat, _from_beat(beat, process, (looks or {}).get(beat.node), now, interval_s))
+        )
+    shown = [row for beat, row in found if not _is_replaced(beat, row, found)]
+    shown.sort(key=lambda row: (row.kind, row.name))
     if run is not None:
-        result += [_from_process(p, host) for p in run.processes if p.pid not in seen]
-    return _without_replaced(result)
+        seen = {beat.pid for beat, _ in found if beat.host == host}
+        shown += [_from_process(p, host) for p in run.processes if p.pid not in seen]
+    return shown
+
+
+def _is_replaced(beat: Heartbeat, row: Row, found: list[tuple[Heartbeat, Row]]) -> bool:
+    """True for the last word of a process where another of its kind and name took its place."""
+    if row.health in ALIVE or row.words == SUSPENDED:
+        return False
+    of_name = [(b, r) for b, r in found if (b.kind, b.name) == (beat.kind, beat.name) and b != beat]
+    if row.health == "stopped" and any(r.health in ALIVE for _, r in of_name):
+        return True
+    return any(b.started_at > beat.at for b, _ in of_name)
 
 
 def _from_beat(
-    beat: Heartbeat, process: ProcessRecord | None, now: datetime, interval_s: float
+    beat: Heartbeat, process: ProcessRecord | None, look: Look | None, now: datetime, usual_s: float
 ) -> Row:
     age_s = max(0.0, (now - beat.at).total_seconds())
+    words = " ".join(str(value) for value in beat.details.values() if isinstance(value, str))
     health: Health
-    if beat.status == "stopping":
-        health = "stopped"
-    elif age_s > INTERVALS_MAX * interval_s:
+    if process is not None and process.state != "running":
+        health, words = _of_state(process), _of_end(process)
+    elif beat.status == "stopping":
+        health = "down" if ERROR in beat.details else "stopped"
+        words = str(beat.details.get(ERROR, words))
+    elif look == "gone":
+        health, words = "down", "ended without a word: killed?"
+    elif look == "suspended":
+        health, words = "stale", SUSPENDED
+    elif age_s > INTERVALS_MAX * (beat.interval_s or usual_s):
         health = "stale"
     else:
         health = "ok" if beat.status == "running" else beat.status
-    words = " ".join(str(value) for value in beat.details.values() if isinstance(value, str))
     return Row(
         kind=beat.kind,
         name=beat.name,
@@ -107,8 +131,7 @@ def _from_beat(
     )
 
 
-def _from_process(process: ProcessRecord, host: str) -> Row:
-    """A process of the run without a heartbeat: it has none, or not yet, or it is down."""
+def _of_state(process: ProcessRecord) -> Health:
     health: Health = {
         "running": "unknown",
         "waiting": "starting",
@@ -117,7 +140,16 @@ def _from_process(process: ProcessRecord, host: str) -> Row:
         "finished": "stopped",
         "stopped": "stopped",
     }[process.state]  # type: ignore[assignment]  # the values are those of Health
-    words = process.note or f"{process.state}, exit code {process.exit_code}"
+    return health
+
+
+def _of_end(process: ProcessRecord) -> str:
+    return process.note or f"{process.state}, exit code {process.exit_code}"
+
+
+def _from_process(process: ProcessRecord, host: str) -> Row:
+    """A process of the run without a heartbeat: it has none, or not yet, or it is down."""
+    health = _of_state(process)
     return Row(
         kind=process.name,
         name="",
@@ -128,16 +160,8 @@ def _from_process(process: ProcessRecord, host: str) -> Row:
         restarts=process.restarts,
         counters={},
         gauges={},
-        words="runs; sends no heartbeat" if health == "unknown" else words,
+        words="runs; sends no heartbeat" if health == "unknown" else _of_end(process),
     )
-
-
-def _without_replaced(found: list[Row]) -> list[Row]:
-    """Drop the last words of a process where another of its kind and name lives."""
-    alive = {(r.kind, r.name) for r in found if r.health in ("ok", "standby", "starting")}
-    return [
-        r for r in found if r.health not in ("stale", "stopped") or (r.kind, r.name) not in alive
-    ]
 
 
 def table(found: list[Row]) -> list[str]:
@@ -167,5 +191,5 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.health,
         "-" if row.age_s is None else f"{row.age_s:.0f} s",
         "-" if row.restarts is None else str(row.restarts),
-        counters or row.words,
+        row.words if row.health in BAD and row.words else counters or row.words,
     )

@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from arena import topics
+from arena.bus.base import Start
 from arena.bus.kafka_admin import list_topics
 from arena.commands import health
 from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena
-from arena.errors import EXIT_NO, ArenaError, Malformed
+from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable, Malformed
 from arena.messages import Heartbeat
 from arena.node import run_async
 from arena.settings import Settings
@@ -53,6 +54,7 @@ async def _status(where: Where, *, here: bool, as_json: bool) -> None:
         host=host,
         now=datetime.now(UTC),
         interval_s=where.settings.heartbeat_interval_s,
+        looks=_looks(beats, host),
     )
     if here:
         found = [row for row in found if row.host == host]
@@ -89,8 +91,33 @@ def _print(
         print(f"the newest run here, {where.directory.name}, {when}")
 
 
+def _looks(beats: list[Heartbeat], host: str) -> dict[str, health.Look]:
+    """What this machine says of its own processes."""
+    import psutil
+
+    found: dict[str, health.Look] = {}
+    for beat in beats:
+        if beat.host != host or beat.status == "stopping":
+            continue
+        try:
+            process = psutil.Process(beat.pid)
+            state, since = process.status(), process.create_time()
+        except psutil.NoSuchProcess:
+            found[beat.node] = "gone"
+            continue
+        if state == psutil.STATUS_ZOMBIE or since > beat.at.timestamp():
+            found[beat.node] = "gone"  # its number may be another's by now
+        elif state in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP):
+            found[beat.node] = "suspended"
+    return found
+
+
 async def _newest_beats(settings: Settings) -> list[Heartbeat]:
-    """The newest heartbeat of every node."""
+    """The newest heartbeat of every node of the last day.
+
+    Raises:
+        BrokerUnavailable: They were not read in time: half of them would tell lies.
+    """
     from arena.bus.kafka import KafkaBus
 
     topic = topics.HEARTBEATS.name
@@ -99,7 +126,9 @@ async def _newest_beats(settings: Settings) -> list[Heartbeat]:
     bus = KafkaBus(settings, client_id="arena-status")
     await bus.start()
     try:
-        reader = await bus.log_reader(topic)
+        since = datetime.now(UTC) - health.FORGOTTEN_AFTER
+        start = Start.since(int(since.timestamp() * 1000))
+        reader = await bus.log_reader(topic, start=start)
         newest: dict[str, Heartbeat] = {}
         ends = await reader.end_offsets()
         deadline_s = time.monotonic() + READ_DEADLINE_S
@@ -112,7 +141,10 @@ async def _newest_beats(settings: Settings) -> list[Heartbeat]:
                 if isinstance(message, Heartbeat):
                     newest[message.node] = message
             if time.monotonic() > deadline_s:
-                break
+                raise BrokerUnavailable(
+                    f"the heartbeats were not read in {READ_DEADLINE_S:.0f} s",
+                    remedy="does the broker answer? `arena topics describe` shows what it holds",
+                )
         await reader.close()
         return list(newest.values())
     finally:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from arena.commands.health import rows, table
+from arena.commands.health import Look, rows, table
 from arena.messages import Heartbeat
 from arena.supervisor.runs import ProcessRecord, ProcessState, RunRecord
 
@@ -16,8 +16,10 @@ def beat(
     age_s: float,
     status: Literal["starting", "running", "standby", "stopping"] = "running",
     name: str = "main",
+    up_s: float = 3600,
+    error: str = "",
 ) -> Heartbeat:
-    """A heartbeat of this host, so many seconds old."""
+    """A heartbeat of this host, so many seconds old, of a process up for so long."""
     return Heartbeat(
         node=f"{kind}/{name}/host/{pid}",
         kind=kind,
@@ -25,7 +27,8 @@ def beat(
         host="host",
         pid=pid,
         status=status,
-        started_at=NOW - timedelta(hours=1),
+        started_at=NOW - timedelta(seconds=up_s),
+        details={"error": error} if error else {},
         at=NOW - timedelta(seconds=age_s),
         counters={"turns": 3},
     )
@@ -49,9 +52,12 @@ def run_of(*processes: tuple[str, int | None, ProcessState]) -> RunRecord:
     )
 
 
-def healths(*beats: Heartbeat, run: RunRecord | None = None) -> dict[int | None, str]:
+def healths(
+    *beats: Heartbeat, run: RunRecord | None = None, looks: dict[int, Look] | None = None
+) -> dict[int | None, str]:
     """Process id -> health."""
-    found = rows(beats, run, host="host", now=NOW, interval_s=5.0)
+    seen = {f"tools/main/host/{pid}": look for pid, look in (looks or {}).items()}
+    found = rows(beats, run, host="host", now=NOW, interval_s=5.0, looks=seen)
     return {row.pid: row.health for row in found}
 
 
@@ -69,9 +75,50 @@ def test_a_goodbye_is_no_failure() -> None:
 
 def test_a_crashed_process_is_forgotten_once_another_took_its_place() -> None:
     """The dead one's last heartbeat stays in the topic, and out of the table."""
-    dead, alive = beat("router", 1, 60.0), beat("router", 2, 1.0)
+    dead, alive = beat("router", 1, 60.0), beat("router", 2, 1.0, up_s=50)
 
     assert healths(dead, alive) == {2: "ok"}
+
+
+def test_a_crashed_process_is_missed_where_only_its_standby_lives() -> None:
+    """The other was there before: nobody took the place of the dead one."""
+    dead, alive = beat("router", 1, 60.0), beat("router", 2, 1.0)
+
+    assert healths(dead, alive) == {1: "stale", 2: "ok"}
+
+
+def test_a_process_that_crashes_over_and_over_is_one_row() -> None:
+    """Each life began after the last word of the one before."""
+    lives = [
+        beat("router", 1, 60.0, "stopping", up_s=70, error="no broker"),
+        beat("router", 2, 40.0, "stopping", up_s=50, error="no broker"),
+        beat("router", 3, 20.0, "stopping", up_s=30, error="no broker"),
+    ]
+
+    assert healths(*lives) == {3: "down"}
+
+
+def test_this_machine_knows_its_own_processes() -> None:
+    """One that is no more is down at once; a suspended one is stale at once, and never hidden."""
+    one, two, three = beat("tools", 1, 1.0), beat("tools", 2, 1.0), beat("tools", 3, 0.5, up_s=0.6)
+
+    assert healths(one, two, looks={1: "gone", 2: "suspended"}) == {1: "down", 2: "stale"}
+    found = healths(one, two, three, looks={1: "gone", 2: "suspended"})
+    assert found == {2: "stale", 3: "ok"}
+
+
+def test_a_process_that_beats_slowly_is_not_stale() -> None:
+    """Three of its own intervals count, not three of the one who asks."""
+    slow = beat("tools", 1, 60.0).model_copy(update={"interval_s": 30.0})
+
+    assert healths(slow) == {1: "ok"}
+
+
+def test_what_the_supervisor_knows_comes_first() -> None:
+    """A process that it is about to start again is down, though its last heartbeat is fresh."""
+    run = run_of(("tools", 1, "restarting"))
+
+    assert healths(beat("tools", 1, 1.0), run=run) == {1: "down"}
 
 
 def test_a_standby_is_shown_beside_the_one_it_waits_for() -> None:
