@@ -22,6 +22,8 @@ from arena.logs import Log
 from arena.settings import Settings
 
 NO_PREFIX = "_"
+KEEP_BYTES = 16 << 20
+"""Bytes of records between two checkpoints: a turn may be as long as a hundred orders."""
 PROOF_TIMEOUT_S = 20.0
 """A log that does not give a record for so long proves nothing."""
 
@@ -36,11 +38,18 @@ class Place(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Places:
-    """Where a fold stands in every partition it read."""
+    """Where a fold stands in every partition it read.
+
+    Attributes:
+        kept: The places it began at.
+        records, size_bytes: What was folded since `packed` was called.
+    """
 
     def __init__(self, kept: Mapping[str, Mapping[int, Place]] | None = None) -> None:
         """Begin at places that were kept, or nowhere."""
         self._last: dict[Pair, Record] = {}
+        self.records = 0
+        self.size_bytes = 0
         self.kept: dict[Pair, Place] = {
             (topic, partition): place
             for topic, found in (kept or {}).items()
@@ -50,9 +59,16 @@ class Places:
     def note(self, record: Record) -> None:
         """A record was folded."""
         self._last[record.topic, record.partition] = record
+        self.records += 1
+        self.size_bytes += len(record.value or b"")
+
+    def is_due(self, records: int) -> bool:
+        """True where so many records were folded since the last time, or many bytes."""
+        return self.records >= records or self.size_bytes >= KEEP_BYTES
 
     def packed(self) -> dict[str, dict[int, Place]]:
-        """The places by topic and partition."""
+        """The places by topic and partition, to be kept; counts anew."""
+        self.records = self.size_bytes = 0
         now = self.kept | {pair: _place(record) for pair, record in self._last.items()}
         found: dict[str, dict[int, Place]] = {}
         for (topic, partition), place in now.items():

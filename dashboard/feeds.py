@@ -24,7 +24,7 @@ SLICE_S = 0.02
 """Longest time a batch is folded before other tasks get a turn."""
 ASK_EVERY_S = 2.0
 ASK_TIMEOUT_S = 4.0
-KEEP_EVERY = 20_000
+KEEP_EVERY = 10_000
 """Records of the kept topics between two checkpoints: so many are folded again at most."""
 
 Ends = dict[tuple[str, int], int]
@@ -64,7 +64,6 @@ class Feeds:
         self._file = file
         self._places = Places()
         self._kept_log: LogReader | None = None
-        self._since_kept = 0
 
     async def open(self) -> None:
         """Go to where each window begins, and note the ends as they are now."""
@@ -102,10 +101,9 @@ class Feeds:
 
     def _keep(self) -> None:
         """Begin to keep the view where enough was folded since the last time."""
-        due = self._since_kept >= KEEP_EVERY and bool(self._readers) and self.caught_up
+        due = self._places.is_due(KEEP_EVERY) and bool(self._readers) and self.caught_up
         if self._file is None or not due or self._file.busy:
             return
-        self._since_kept = 0
         packed = pack_view(self.view, self._places)
         if packed is not None:
             self._file.write(packed)
@@ -172,7 +170,6 @@ class Feeds:
             if records:
                 self.changed.set()
             if reader is self._kept_log:
-                self._since_kept += len(records)
                 self._keep()
 
     async def _ask(self) -> None:

@@ -17,7 +17,7 @@ from arena.settings import Settings
 from judge.season import SeasonBuilder
 from judge.season.kept import KEPT, Head, Packer, read_head, restore
 
-KEEP_EVERY = 50_000
+KEEP_EVERY = 5_000
 """Records of the kept topics between two checkpoints: so many are folded again at most."""
 
 
@@ -35,7 +35,6 @@ class SeasonCheckpoint:
         self._segments = self.file.file.path.with_name("judge.segments")
         self._places = Places()
         self._packer = Packer()
-        self._since_kept = 0
 
     async def open(self, reader: LogReader) -> None:
         """Take the season that was kept where it fits the logs; the reader goes on behind it.
@@ -64,8 +63,7 @@ class SeasonCheckpoint:
         self.builder.apply(record)
         if record.topic in KEPT:
             self._places.note(record)
-            self._since_kept += 1
-            if self._since_kept >= KEEP_EVERY and not self.file.busy:
+            if self._places.is_due(KEEP_EVERY) and not self.file.busy:
                 self._keep()
 
     async def close(self) -> None:
@@ -73,9 +71,11 @@ class SeasonCheckpoint:
         await self.file.settle()
 
     def _keep(self) -> None:
-        self._since_kept = 0
-        packed = None if self.file.failed else self._packer.pack(self.builder, self._places)
+        if self.file.failed:
+            return
+        packed = self._packer.pack(self.builder, self._places)
         if packed is None:
+            self.file.failed = True
             return
         segment = SealedFile(self._segments / packed.segment_name)
         self.file.write(packed.head, first=(segment, packed.segment))
