@@ -127,10 +127,9 @@ async def kill_leader(
 ) -> Failover:
     """SIGKILL the leader of `account.events` under traffic, time what follows, start it again."""
     leader = (await wait_until_in_sync(settings)).leader
-    orders, acked = set(traffic.orders), set(traffic.acked)
     began = time.monotonic()
     await asyncio.to_thread(cluster.kill_node, leader)
-    acked_s, decided_s = await next_order(traffic, watch, orders, acked, began)
+    acked_s, decided_s = await next_order(traffic, watch, began)
     await asyncio.to_thread(cluster.start_node, leader)
     await wait_until_in_sync(settings)
     return Failover(leader, acked_s, decided_s, time.monotonic() - began)
@@ -138,19 +137,17 @@ async def kill_leader(
 
 async def kill_only(broker: LocalBroker, traffic: Traffic, watch: Watch) -> Failover:
     """SIGKILL the only broker under traffic, start it again at once, and time what follows."""
-    orders, acked = set(traffic.orders), set(traffic.acked)
     began = time.monotonic()
     await asyncio.to_thread(broker.kill)
     restart = asyncio.ensure_future(asyncio.to_thread(broker.start))
-    acked_s, decided_s = await next_order(traffic, watch, orders, acked, began)
+    acked_s, decided_s = await next_order(traffic, watch, began)
     await restart
     return Failover(1, acked_s, decided_s, time.monotonic() - began)
 
 
-async def next_order(
-    traffic: Traffic, watch: Watch, orders: set[str], acked: set[int], began: float
-) -> tuple[float, float]:
-    """Seconds until an order beyond the given ones was acked, and until one was decided."""
+async def next_order(traffic: Traffic, watch: Watch, began: float) -> tuple[float, float]:
+    """Seconds until the next order is acked, and until one that is sent from now on is decided."""
+    orders, acked = set(traffic.orders), set(traffic.acked)
     return await asyncio.gather(
         _until(lambda: bool(traffic.acked.keys() - acked), began),
         _until(lambda: bool((traffic.orders - orders) & watch.decided.keys()), began),
