@@ -15,6 +15,8 @@ from arena.messages import (
     ChatRequest,
     DeadLetter,
     Epoch,
+    Evaluation,
+    Halt,
     Heartbeat,
     LlmCall,
     MarketSnapshot,
@@ -22,6 +24,7 @@ from arena.messages import (
     OpenAccount,
     OrderDecided,
     Product,
+    Resume,
     Rules,
     Ticker,
     ToolCall,
@@ -211,6 +214,31 @@ def _(message: Rules) -> str:
 def _(message: Heartbeat) -> str:
     counted = " ".join(f"{k}={v}" for k, v in sorted(message.counters.items()))
     return f"{message.node} {message.status} {counted}"
+
+
+@describe.register
+def _(message: Halt) -> str:
+    return _switched("halted", message)
+
+
+@describe.register
+def _(message: Resume) -> str:
+    return _switched("resumed", message)
+
+
+def _switched(what: str, message: Halt | Resume) -> str:
+    whose = f"{message.agent}'s orders" if message.agent else "everybody's orders"
+    why = f": {message.reason}" if message.reason else ""
+    return f"{whose} {what} by {message.by}{why}"
+
+
+@describe.register
+def _(message: Evaluation) -> str:
+    best = message.rows[0].agent if message.rows else "nobody"
+    return (
+        f"after {message.snapshots:,} snapshots {best} is first"
+        f" ({message.confidence:.0%} intervals): {message.verdict}"
+    )
 
 
 @describe.register
