@@ -18,7 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import Error as PsycopgError
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from ledger.errors import BooksGone, BrokenBooks
@@ -31,6 +31,20 @@ READS = "arena_reads"
 BUSY_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 600_000
+SQLITE_GONE = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    )
+)
+"""Errors that pass when there is room, or the file is there again; damage does not."""
+NO_TABLE = "no such table"
 GONE_STATES = ("08", "53", "57", "58", "25006", "40", "55P03", "42P01")
 """SQLSTATEs that pass: connection, resources, operator, system, read-only, rollback, lock; and that
 there are no tables, which a ledger makes when it starts."""
@@ -132,10 +146,6 @@ def told(place: Place) -> Iterator[None]:
     """
     try:
         yield
-    except OperationalError as error:
-        if place.path is not None or _passes(error):
-            raise BooksGone(f"the books at {place}: {_words(error)}") from error
-        raise BrokenBooks(f"the books at {place}: {_words(error)}") from error
     except IntegrityError as error:
         raise BrokenBooks(
             f"the books at {place} refused a row: {_words(error)}",
@@ -149,7 +159,7 @@ def told(place: Place) -> Iterator[None]:
         if _passes(error):
             raise BooksGone(f"the books at {place}: {_words(error)}") from error
         raise BrokenBooks(f"the books at {place} refused a row: {_words(error)}") from error
-    except (sqlite3.OperationalError, OSError) as error:
+    except OSError as error:
         raise BooksGone(f"the books at {place}: {error}") from error
 
 
@@ -161,6 +171,9 @@ def lock_key(purpose: str, schema: str) -> int:
 
 def _passes(error: DBAPIError | PsycopgError) -> bool:
     orig = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in SQLITE_GONE or NO_TABLE in str(orig)
     state = getattr(orig, "sqlstate", None)
     return state is None or str(state).startswith(GONE_STATES)
 

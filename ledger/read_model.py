@@ -25,6 +25,7 @@ MONEY = {
     "realised_usd": "realised",
     "slippage_usd": "slippage",
 }
+POSITION = "position"
 COUNTS = {"trades": "fills", "rejections": "rejections"}
 
 
@@ -35,10 +36,17 @@ class ReadModel:
     Attributes:
         digest: Of all its accounts: says where in the log it stands.
         figures: What it tells of each agent.
+        holders: Agents whose positions it tells: all of them, so one that is missing is zero.
     """
 
     digest: str
     figures: dict[Key, int] = field(default_factory=dict)
+    holders: frozenset[str] = frozenset()
+
+    def beside(self, fold: dict[Key, int]) -> dict[Key, int]:
+        """Its figures, with the positions that it would tell if it had them as zero."""
+        missing = {key: 0 for key in fold if key.what == POSITION and key.owner in self.holders}
+        return missing | self.figures
 
 
 async def ask_dashboard(settings: Settings) -> ReadModel:
@@ -83,6 +91,7 @@ def read_document(text: bytes) -> ReadModel:
         ArenaError: It is no such document.
     """
     figures: dict[Key, int] = {}
+    holders = set()
     try:
         document = orjson.loads(text)
         for row in document["agents"]:
@@ -93,9 +102,11 @@ def read_document(text: bytes) -> ReadModel:
             for name, what in COUNTS.items():
                 if row.get("cash_usd") is not None:
                     figures[Key(agent, what, COUNT)] = int(row[name])
+            if row.get("positions") is not None:
+                holders.add(agent)
             for product_id, quantity in (row.get("positions") or {}).items():
-                key = Key(agent, "position", product_id.split("-")[0])
+                key = Key(agent, POSITION, product_id.split("-")[0])
                 figures[key] = figures.get(key, 0) + to_units(Decimal(quantity))
-        return ReadModel(document["digest"], figures)
+        return ReadModel(document["digest"], figures, frozenset(holders))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise ArenaError(f"the dashboard's document cannot be read: {error!r}") from error

@@ -99,7 +99,7 @@ class Reconciler:
         asked, there = ReadModel(""), dict[Key, int]()
         if dashboard:
             asked, there = await self._ask(remarks)
-        lines = compare(fold_now, books, asked.figures, there, threshold)
+        lines = compare(fold_now, books, asked.beside(there), there, threshold)
         return Comparison(lines, offsets, remarks)
 
     async def _fold_to(self, offsets: Mapping[int, int]) -> None:

@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 
 from arena.errors import UsageError
 from ledger.database import Database
+from ledger.errors import BooksGone, BrokenBooks
 from ledger.place import Place, find_place
 from ledger.schema import metadata
 
@@ -71,3 +72,14 @@ def test_no_place_for_books(url: str) -> None:
     """Another engine, none, or memory."""
     with pytest.raises(UsageError):
         find_place(Path("home"), "", url)
+
+
+def test_a_file_that_is_no_database_is_not_waited_for(tmp_path: Path) -> None:
+    """Damage does not pass; a folder that cannot be written may."""
+    place = find_place(tmp_path, "", None)
+    assert place.path is not None
+    place.path.write_bytes(b"no database" * 1_000)
+    with pytest.raises(BrokenBooks):
+        Database(place).upgrade()
+    with pytest.raises(BooksGone), Database(place.beside("none"), read_only=True).reading():
+        pass

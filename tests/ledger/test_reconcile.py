@@ -201,6 +201,22 @@ def test_a_document_that_is_none_is_an_error() -> None:
             read_document(wrong)
 
 
+def test_a_position_that_the_dashboard_lost_is_zero() -> None:
+    """It tells all positions of an agent, or none."""
+    row = {"agent": "a", "cash_usd": "1.5", "trades": 2, "rejections": 0}
+    lost = orjson.dumps({"digest": "d", "agents": [row | {"positions": {"ETH-USD": "0.5"}}]})
+    silent = orjson.dumps({"digest": "d", "agents": [row]})
+    fold = {Key("a", "position", "BTC"): 7, Key("a", "position", "ETH"): 50_000_000}
+
+    told = read_document(lost).beside(fold)
+    assert (0, 50_000_000) == (
+        told[Key("a", "position", "BTC")],
+        told[Key("a", "position", "ETH")],
+    )
+    assert fold.keys().isdisjoint(read_document(silent).beside(fold))
+    assert 150_000_000 == told[Key("a", "cash", "USD")]
+
+
 def test_a_figure_that_only_one_place_has_drifts() -> None:
     """An account in the books that no event ever posted to."""
     key = Key("house", "petty", "USD")
