@@ -95,7 +95,8 @@ class _Found:
 
 def order_ids(source: Source) -> list[str]:
     """Every order that was filled, oldest first; every decided one where none was."""
-    filled, rejected = [], []
+    filled: list[str] = []
+    rejected: list[str] = []
     for seen in _effective(source):
         body = seen.body or {}
         if seen.kind == "OrderDecided":

@@ -1,0 +1,134 @@
+"""An order's way back: every step found, every hash the same, and a changed one said so."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from arena.errors import UsageError
+from ledger.audit.frames import find_frame
+from ledger.audit.sources import Source
+from ledger.audit.trace import order_ids, trace
+from tests.ledger.audit.world import TICKERS, TURNS, World, body_of, kind_of, updating
+
+STEPS = [
+    "order",
+    "command",
+    "turn",
+    "model reply",
+    "request",
+    "snapshot",
+    "ticker seen",
+    "ticker used",
+    "frame of the price seen",
+]
+
+
+def frame_line(ticker: dict[str, str], **changes: str) -> bytes:
+    """A ticker frame as a connector records it."""
+    names = ("product_id", "sequence", "best_bid", "best_ask", "trade_id")
+    frame = {"type": "ticker"} | {name: ticker[name] for name in names} | changes
+    line = {"t": "1.000000", "conn": 1, "data": orjson.dumps(frame).decode()}
+    return orjson.dumps(line) + b"\n"
+
+
+def test_every_order_leads_back_to_its_tickers(sound_records: Path) -> None:
+    """Each step is found with its hash, and everything that is compared is the same."""
+    source = Source("a contest", sound_records)
+    orders = order_ids(source)
+
+    for order_id in orders[::7]:
+        steps = trace(source, order_id)
+
+        assert STEPS == [step.name for step in steps]
+        assert [] == [step.name for step in steps[:-1] if step.missing]
+        assert all(step.holds for step in steps)
+        assert all(len(step.sha256) == 64 for step in steps[:-1])
+        assert "no raw frames" in steps[-1].missing
+
+
+@pytest.mark.parametrize(("ask", "holds"), [(None, True), ("9.99", False)])
+def test_a_ticker_leads_to_the_bytes_of_the_venue(
+    world: World, tmp_path: Path, ask: str | None, holds: bool
+) -> None:
+    """The frame is found by product and sequence; other prices in it are said."""
+    for index, record in enumerate(world.records[TICKERS]):
+        if kind_of(record) == "Ticker":
+            numbers = {"sequence": 1_000 + index, "trade_id": index}
+            world.change(TICKERS, index, updating(numbers))
+    tickers = [body_of(r) for r in world.records[TICKERS] if kind_of(r) == "Ticker"]
+    for index, record in enumerate(world.records["market.snapshots"]):
+        body = body_of(record)
+        for view in body["products"]:
+            shown = view["ticker"]
+            view["ticker"] = next(
+                t
+                for t in tickers
+                if (t["product_id"], t["event_time"]) == (shown["product_id"], shown["event_time"])
+            )
+        world.change("market.snapshots", index, updating(body))
+    changes = {} if ask is None else {"best_ask": ask}
+    lines = [frame_line(ticker, **changes) for ticker in tickers]
+    (tmp_path / "frames.jsonl").write_bytes(b"not a line\n" + b"".join(lines))
+    source = Source("a contest", world.write(tmp_path / "records"), run=tmp_path)
+
+    frame = trace(source, order_ids(source)[0])[-1]
+
+    assert "" == frame.missing
+    assert holds == frame.holds
+    assert frame.place.startswith("frames.jsonl, line ")
+
+
+def test_a_changed_prompt_is_said(world: World, tmp_path: Path) -> None:
+    """A turn whose words were changed no longer comes to its prompt's hash."""
+    order = next(
+        (i, r)
+        for i, r in enumerate(world.records[TURNS])
+        if any(round_["tool_call_ids"] for round_ in body_of(r).get("rounds", ()))
+    )
+    index, record = order
+
+    def reword(body: dict[str, list[dict[str, str]]]) -> None:
+        body["messages"][1]["content"] += "!"
+
+    world.change(TURNS, index, reword)
+    source = Source("a contest", world.write(tmp_path / "records"))
+    made = {i for round_ in body_of(record)["rounds"] for i in round_["tool_call_ids"]}
+    order_id = next(o for o in order_ids(source) if o in made)
+
+    steps = {step.name: step for step in trace(source, order_id)}
+
+    assert ["prompt SHA-256"] == [c.what for c in steps["turn"].checks if not c.holds]
+    assert steps["request"].holds
+
+
+def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(sound_records: Path) -> None:
+    """A prefix finds the order; one that no order has is refused with a remedy."""
+    source = Source("a contest", sound_records)
+    order_id = order_ids(source)[0]
+
+    assert trace(source, order_id)[0].place == trace(source, order_id[:13])[0].place
+    with pytest.raises(UsageError, match="--random"):
+        trace(source, "nothing")
+    with pytest.raises(UsageError, match="write more of it"):
+        trace(source, "")
+
+
+def test_a_recording_that_was_cut_off_is_read_up_to_there(tmp_path: Path) -> None:
+    """A line that ends amid a frame is none; the lines before it are found."""
+    ticker = {
+        "product_id": "BTC-USD",
+        "sequence": "7",
+        "best_bid": "1",
+        "best_ask": "2",
+        "trade_id": "3",
+    }
+    line = frame_line(ticker).replace(rb"\"7\"", b"7")
+    path = tmp_path / "frames.jsonl"
+    path.write_bytes(line + line[:-9])
+
+    frame = find_frame([path], "BTC-USD", 7)
+
+    assert frame is not None
+    assert ("frames.jsonl", 1) == (frame.file, frame.line)
+    assert find_frame([path], "BTC-USD", 8) is None

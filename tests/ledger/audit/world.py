@@ -1,0 +1,150 @@
+"""A sound log that tests break on purpose: the records of a contest, and ways to change them."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from arena import topics
+from arena.accounts import GENESIS, chain
+from arena.bus.base import Record
+from arena.bus.memory import MemoryBus
+from arena.exports import Span, export_topics
+from ledger.audit.auditor import Auditor
+from ledger.audit.findings import Scope, Status, Verdict
+from ledger.audit.reading import in_order
+
+Json = dict[str, Any]  # Any: decoded JSON
+EVENTS, COMMANDS, TICKERS = topics.EVENTS.name, topics.COMMANDS.name, topics.TICKERS.name
+TURNS, CONTROL, ROSTER = topics.TURNS.name, topics.CONTROL.name, topics.ROSTER.name
+
+
+def body_of(record: Record) -> Json:
+    """The body of a record."""
+    found: Json = orjson.loads(record.value or b"{}")
+    return found
+
+
+def updating(values: Json) -> Callable[[Json], None]:
+    """A change that sets fields of a body."""
+    return lambda body: body.update(values)
+
+
+def kind_of(record: Record) -> str:
+    """The type its header names."""
+    return record.headers.get("type", b"").decode()
+
+
+class World:
+    """Records by topic; every change is made on a copy."""
+
+    def __init__(self, records: dict[str, list[Record]], ends: dict[str, dict[int, Span]]) -> None:
+        """Take over lists of records."""
+        self.records = records
+        self.spans = ends
+
+    @classmethod
+    def of(cls, records: Iterable[Record], spans: dict[str, dict[int, Span]]) -> "World":
+        """The world of a stream of records."""
+        found: dict[str, list[Record]] = {topic: [] for topic in spans}
+        for record in records:
+            found[record.topic].append(record)
+        return cls(found, spans)
+
+    def copy(self) -> "World":
+        """Another one, to be changed."""
+        return World({t: list(r) for t, r in self.records.items()}, dict(self.spans))
+
+    def find(self, topic: str, wanted: Callable[[Record, Json], bool]) -> int:
+        """Index of the first record of a topic that is wanted."""
+        for index, record in enumerate(self.records[topic]):
+            if wanted(record, body_of(record)):
+                return index
+        raise AssertionError(f"no such record in {topic}")
+
+    def change(self, topic: str, index: int, change: Callable[[Json], None]) -> Record:
+        """Change the body of one record."""
+        record = self.records[topic][index]
+        body = body_of(record)
+        change(body)
+        self.records[topic][index] = record._replace(value=orjson.dumps(body))
+        return self.records[topic][index]
+
+    def drop(self, topic: str, index: int) -> Record:
+        """Take a record out as if it had never been: those behind it move up."""
+        dropped = self.records[topic].pop(index)
+        self.renumber(topic)
+        return dropped
+
+    def append(self, topic: str, body: Json, kind: str, *, key: str = "", at_ms: int = 0) -> Record:
+        """Put a record behind the last one of partition 0."""
+        last = [r for r in self.records[topic] if r.partition == 0]
+        offset = last[-1].offset + 1 if last else 0
+        headers = {"type": kind.encode(), "schema": b"1"}
+        at_ms = at_ms or (last[-1].timestamp_ms if last else 0)
+        record = Record(topic, 0, offset, at_ms, key.encode(), orjson.dumps(body), headers)
+        self.records[topic].append(record)
+        self.records[topic].sort(key=lambda r: (r.partition, r.offset))
+        self.renumber(topic)
+        return record
+
+    def renumber(self, topic: str) -> None:
+        """Offsets without a gap, and spans to match."""
+        places: Counter[int] = Counter()
+        found = []
+        for record in self.records[topic]:
+            found.append(record._replace(offset=places[record.partition]))
+            places[record.partition] += 1
+        self.records[topic] = found
+        self.spans[topic] = {
+            p: Span(first=0, end=places[p], count=places[p]) for p in self.spans[topic]
+        }
+
+    def chain_again(self) -> None:
+        """Sequence numbers and digests that follow, as a forger with the log in hand makes them."""
+        head, seq = GENESIS, 0
+        for index, record in enumerate(self.records[EVENTS]):
+            seq += kind_of(record) != "Epoch"
+            values = {"seq": seq, "prev": head}
+            changed = self.change(EVENTS, index, updating(values))
+            head = chain(head, changed.value or b"")
+
+    def verdicts(self, secrets: dict[str, str] | None = None) -> dict[int, Verdict]:
+        """What the audit says of each invariant."""
+        auditor = Auditor(Scope(self.spans), secrets)
+        for topic in in_order(self.records):
+            auditor.take_all(self.records[topic])
+        return {verdict.number: verdict for verdict in auditor.verdicts()}
+
+    def broken(self, secrets: dict[str, str] | None = None) -> dict[int, Verdict]:
+        """The invariants that fail."""
+        found = self.verdicts(secrets)
+        return {n: v for n, v in found.items() if v.status is Status.FAIL}
+
+    def write(self, folder: Path) -> Path:
+        """The records as an export."""
+        return asyncio.run(self.write_async(folder))
+
+    async def write_async(self, folder: Path) -> Path:
+        """Likewise, where a loop runs."""
+        bus = MemoryBus()
+        await bus.start()
+        await bus.ensure_topics([topics.spec_of(topic) for topic in self.records])
+        logs: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        for records in self.records.values():
+            for record in records:
+                logs[record.topic, record.partition].append(record)
+        for topic, spans in self.spans.items():
+            bus.cluster.partitions[topic] = len(spans)
+            for partition in spans:
+                bus.cluster.logs[topic, partition] = logs[topic, partition]
+        await export_topics(bus, folder, list(self.records))
+        return folder
+
+
+def named(verdict: Verdict, place: str) -> bool:
+    """True where a finding of a verdict is about a place."""
+    return any(place in finding.place for finding in verdict.findings)
