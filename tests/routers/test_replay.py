@@ -1,0 +1,129 @@
+"""Recorded turns, played again: the same prompts, requests, calls and records, or a name."""
+
+from pathlib import Path
+
+import orjson
+
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.exports import export_topics
+from arena.messages import ChatReply, ChatRequest, ToolCall, ToolResult
+from routers.plan import Limits
+from routers.replay_records import Replay
+from tests.routers.builders import reply, trade
+from tests.routers.company import Company, filling_tool, playing, seat, trading_model
+
+TURNS = topics.TURNS.name
+TOPICS = (
+    topics.SNAPSHOTS.name,
+    TURNS,
+    topics.ROSTER.name,
+    topics.COMMANDS.name,
+    topics.TOOL_CALLS.name,
+    topics.prompted("model"),
+    topics.inbox("alpha"),
+)
+
+
+async def record(
+    bus: MemoryBus,
+    company: Company,
+    folder: Path,
+    turns: int = 4,
+    limits: Limits | None = None,
+) -> Path:
+    """Play so many turns, and export what they left."""
+    async with company.working(), playing(bus, seat(limits=limits)):
+        for number in range(turns):
+            await company.publish(number)
+            await company.wait_for_turns(number + 1)
+    await export_topics(bus, folder, TOPICS)
+    return folder
+
+
+async def test_turns_come_out_the_same(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """Prompts with memory and account, requests, orders and the whole record of every turn."""
+    records = await record(memory_bus, Company(memory_bus), tmp_path / "records")
+
+    found = Replay(records).run()
+
+    assert [] == found.differences
+    assert (4, 4, 8, 4) == tuple(
+        found.counts[name] for name in ("turns", "prompts", "requests", "tool calls")
+    )
+
+
+async def test_turns_that_ended_badly_come_out_the_same(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """A model that fails or stays silent, a tool that does not answer, one call too many."""
+    numbers = iter(range(1_000))
+
+    def model(request: ChatRequest) -> ChatReply | None:
+        number = next(numbers)
+        if number == 0:
+            return None
+        if number == 1:
+            return reply(request).model_copy(update={"outcome": "failed", "error": "no use"})
+        if request.round < 3:
+            return reply(request, trade(), trade(), text="again")
+        return trading_model(request)
+
+    def tool(call: ToolCall) -> ToolResult | None:
+        return None if call.index == 1 and call.round == 1 else filling_tool(call)
+
+    company = Company(memory_bus, model, tool)
+    limits = Limits(rounds=4, decision_s=0.6, tool_s=0.3)
+    records = await record(memory_bus, company, tmp_path / "records", 4, limits)
+
+    found = Replay(records).run()
+
+    turns = await company.ended()
+    assert {"expired", "failed", "completed"} >= {turn.outcome for turn in turns}
+    assert 4 == found.counts["turns"]
+    assert [] == found.differences
+
+
+async def test_a_changed_answer_is_noticed(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """A reply in the inbox says something else than the turn was told."""
+    company = Company(memory_bus)
+    await record(memory_bus, company, tmp_path / "first")
+    log = memory_bus.cluster.logs[topics.inbox("alpha"), 0]
+    index = next(i for i, r in enumerate(log) if b"Reasoning: done." in (r.value or b""))
+    value = (log[index].value or b"").replace(b"Reasoning: done.", b"Reasoning: done!")
+    log[index] = log[index]._replace(value=value)
+    await export_topics(memory_bus, tmp_path / "records", TOPICS)
+
+    found = Replay(tmp_path / "records").run()
+
+    turn_id = orjson.loads(value)["turn_id"]
+    assert [True] == [turn_id in difference["subject"] for difference in found.differences]
+
+
+async def test_a_changed_snapshot_changes_the_prompt(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """A price in a snapshot was changed: the prompt of the turn on it is another one."""
+    await record(memory_bus, Company(memory_bus), tmp_path / "first")
+    log = memory_bus.cluster.logs[topics.SNAPSHOTS.name, 0]
+    body = orjson.loads(log[2].value or b"")
+    body["products"][0]["ticker"]["price"] = "1.23"
+    log[2] = log[2]._replace(value=orjson.dumps(body))
+    await export_topics(memory_bus, tmp_path / "records", TOPICS)
+
+    found = Replay(tmp_path / "records").run()
+
+    assert ["prompt"] == [d["expected"].split()[0] for d in found.differences]
+    assert 3 == found.counts["turns"]
+
+
+async def test_without_inboxes_the_prompts_are_rendered_again(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """What cannot be played is said; the prompts still are what they were."""
+    await record(memory_bus, Company(memory_bus), tmp_path / "first")
+    await export_topics(memory_bus, tmp_path / "records", TOPICS[:3])
+
+    found = Replay(tmp_path / "records").run()
+
+    assert [] == found.differences
+    assert (4, 0) == (found.counts["prompts"], found.counts["turns"])
+    assert 1 == sum("not checkable" in note for note in found.notes)

@@ -1,0 +1,133 @@
+"""Recorded orders, decided again: the same bytes, or the event that differs is named."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import orjson
+
+from arena import topics
+from arena.bus.base import Record
+from arena.bus.memory import MemoryBus
+from arena.exports import export_topics
+from arena.messages import Halt, OpenAccount, OrderDecided, QuoteSeen, Resume, ToolCall, ToolResult
+from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
+from trading_tools.replay import Replay
+
+TOPICS = (
+    topics.TICKERS.name,
+    topics.COMMANDS.name,
+    topics.EVENTS.name,
+    topics.ROSTER.name,
+    topics.CONTROL.name,
+)
+EVENTS = topics.EVENTS.name
+
+
+def order(index: int, quantity: str, action: str = "buy", product_id: str = "BTC-USD") -> ToolCall:
+    """An order of agent mo, whose agent saw 67200/67203 and two tickers."""
+    text = orjson.dumps({"product_id": product_id, "quantity": quantity, "action": action})
+    seen = QuoteSeen(bid=Decimal("67200"), ask=Decimal("67203"))
+    return tool_call(
+        "mo",
+        "execute_trade",
+        text.decode(),
+        index=index,
+        quotes_seen={"BTC-USD": seen, "ETH-USD": seen},
+        ticker_offsets={0: 3},
+    )
+
+
+async def trade(bus: MemoryBus) -> list[OrderDecided]:
+    """Orders with every end that can be brought about at will; the events they came to."""
+    for message in (product(), product("ETH-USD"), ticker("67201.10", "67203.55")):
+        await bus.append(topics.TICKERS.name, message, key=getattr(message, "product_id", ""))
+    opening = OpenAccount(
+        call_id="open", agent="mo", scrape=Decimal("0.2"), issued_at=datetime.now(UTC)
+    )
+    await bus.append(topics.COMMANDS.name, opening, key="mo")
+    calls = [
+        order(0, "0.5"),
+        order(1, "0.2", "sell"),
+        order(2, "90"),
+        order(3, "7", "sell"),
+        order(4, "0.123456789"),
+        order(5, "1", product_id="DOGE-USD"),
+        order(6, "1", product_id="ETH-USD"),
+        order(7, "0.000001"),
+        tool_call("mo", "execute_trade", '{"product_id": ', index=8),
+        tool_call("mo", "execute_trade", "{}", index=9, life_s=-5),
+        order(10, "0.1", "sell").model_copy(update={"ticker_offsets": {0: 4_000}}),
+        tool_call("someone-new", "execute_trade", '{"product_id": "BTC-USD"}'),
+    ]
+    async with serving(bus):
+        for call in calls:
+            await bus.append(topics.COMMANDS.name, call, key=call.agent)
+        await read_until(bus, EVENTS, OrderDecided, len(calls))
+        now = datetime.now(UTC)
+        await bus.append(topics.CONTROL.name, Halt(by="test", at=now), key="all")
+        await halted(bus, 20)
+        resume = Resume(by="test", at=datetime.now(UTC))
+        await bus.append(topics.CONTROL.name, resume, key="all")
+        return await read_until(bus, EVENTS, OrderDecided, len(calls) + 1)
+
+
+async def halted(bus: MemoryBus, index: int) -> None:
+    """Order until the halt is obeyed."""
+    for attempt in range(index, index + 100):
+        call = order(attempt, "0.001")
+        await bus.append(topics.COMMANDS.name, call, key="mo")
+        results = await read_until(bus, topics.inbox("mo"), ToolResult, 1)
+        while all(result.call_id != call.call_id for result in results):
+            results = await read_until(bus, topics.inbox("mo"), ToolResult, len(results) + 1)
+        if any(result.error == "halted" for result in results):
+            return
+    raise AssertionError("the halt was not obeyed")
+
+
+async def test_every_kind_of_decision_comes_out_again(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """Fills, a set-aside profit's account, and refusals of eleven reasons: byte by byte."""
+    events = await trade(memory_bus)
+    await export_topics(memory_bus, tmp_path / "records", TOPICS)
+
+    found = Replay(tmp_path / "records").run()
+
+    reasons = {event.reason for event in events if event.reason is not None}
+    assert {
+        "malformed_arguments",
+        "halted",
+        "unknown_product",
+        "bad_increment",
+        "no_price",
+        "below_minimum",
+        "insufficient_cash",
+        "insufficient_position",
+    } <= reasons
+    assert [] == found.differences
+    assert len(events) == found.counts["orders"]
+    assert 2 == found.counts["openings"]
+
+
+async def test_an_event_that_no_executor_would_write_is_named(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """One word of one refusal was changed; that event is named, and it alone."""
+    await trade(memory_bus)
+    log = memory_bus.cluster.logs[EVENTS, 0]
+    index = next(i for i, r in enumerate(log) if b"insufficient_cash" in (r.value or b""))
+    log[index] = changed(log[index], "detail", "because")
+    del log[index + 1 :]
+    await export_topics(memory_bus, tmp_path / "records", TOPICS)
+
+    found = Replay(tmp_path / "records").run()
+
+    assert [f"{EVENTS}[0]@{index}"] == [difference["place"] for difference in found.differences]
+    assert "detail because" == found.differences[0]["expected"]
+
+
+def changed(record: Record, name: str, value: str) -> Record:
+    """A record with another value of one field."""
+    body = orjson.loads(record.value or b"") | {name: value}
+    return record._replace(value=orjson.dumps(body))
