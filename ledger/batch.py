@@ -51,4 +51,3 @@ class Batch:
         """Note that a partition was read on."""
         self.before.setdefault(part, before)
         self.after[part] = after
-        self.records += 1

@@ -38,11 +38,6 @@ class Poster:
         self.accounts = accounts or {}
         self.events = self.postings = self.ignored = 0
 
-    def place(self, shard: int) -> Place | None:
-        """How far a shard was read; None where it never was."""
-        state = self.shards.get(shard)
-        return None if state is None else place_of(state)
-
     def post(self, record: Record, batch: Batch) -> None:
         """Fold one record, and add what it comes to.
 
@@ -50,8 +45,9 @@ class Poster:
             BrokenLog: It cannot stand in a sound log at this place.
         """
         number, offset = record.partition, record.offset
-        before = self.place(number)
         shard = self.shards.get(number)
+        if (EVENTS, number) not in batch.before:
+            batch.before[EVENTS, number] = None if shard is None else place_of(shard)
         if shard is None:
             shard = self.shards[number] = Shard()
         if record.value is None:
@@ -63,7 +59,12 @@ class Poster:
             self.ignored += 1
         else:
             self._book(name, read_booked(record.value, offset), shard, record, batch)
-        batch.move((EVENTS, number), before, place_of(shard))
+
+    def finish(self, batch: Batch) -> None:
+        """Note how far the shards of a batch were read."""
+        for topic, number in batch.before:
+            if topic == EVENTS:
+                batch.after[topic, number] = place_of(self.shards[number])
 
     def _book(
         self, name: str, event: BookedRead, shard: Shard, record: Record, batch: Batch
@@ -73,7 +74,7 @@ class Poster:
         rows = batch.rows
         for leg, posting in enumerate(event.postings):
             account = self._account(posting.account, posting.unit, batch)
-            amount = fits(int(posting.amount), f"{EVENTS}@{offset}")
+            amount = fits(int(posting.amount), offset)
             rows[schema.entries].append((number, offset, leg, legs, account, amount))
         rows[schema.journal].append(
             (
@@ -128,7 +129,7 @@ class Poster:
             )
         )
         held = shard.accounts[agent].positions.get(event.product_id, NO_POSITION)
-        position = (fits(held.quantity, agent), fits(held.cost, agent), held.entry_ms)
+        position = (fits(held.quantity, offset), fits(held.cost, offset), held.entry_ms)
         batch.rows[schema.positions].append(
             (number, offset, clean(agent), clean(event.product_id), *position)
         )
@@ -166,12 +167,13 @@ def units(text: str | None, offset: int) -> int:
     Raises:
         BrokenLog: There is no text, it is no such decimal, or 64 bits do not hold it.
     """
-    where = f"{EVENTS}@{offset}"
     whole, _, decimals = (text or "").partition(".")
     try:
         if not whole or len(decimals) > SCALE_DIGITS:
             raise ValueError
         amount = int(whole + decimals.ljust(SCALE_DIGITS, "0"))
     except ValueError:
-        raise BrokenLog(f"{where}: {text!r} is no amount of {SCALE_DIGITS} decimals") from None
-    return fits(amount, where)
+        raise BrokenLog(
+            f"{EVENTS}@{offset}: {text!r} is no amount of {SCALE_DIGITS} decimals"
+        ) from None
+    return fits(amount, offset)

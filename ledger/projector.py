@@ -34,6 +34,7 @@ class Projector:
         """
         batch = Batch()
         for record in records:
+            batch.records += 1
             if record.topic == EVENTS:
                 self.poster.post(record, batch)
                 continue
@@ -44,6 +45,7 @@ class Projector:
             after = Place(record.offset + 1)
             batch.move(part, self.places.get(part), after)
             self.places[part] = after
+        self.poster.finish(batch)
         return batch
 
     def _message(self, record: Record) -> Message | None:

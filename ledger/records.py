@@ -81,15 +81,15 @@ def read_booked(value: bytes, offset: int) -> BookedRead:
         raise BrokenLog(f"account.events@{offset} cannot be booked: {error}") from None
 
 
-def fits(amount: int, what: str) -> int:
-    """The amount, where a column of 64 bits holds it.
+def fits(amount: int, offset: int) -> int:
+    """The amount, where a column of 64 bits holds it; `offset` is where it stands in the log.
 
     Raises:
         BrokenLog: It does not.
     """
     if -INT64_MAX <= amount <= INT64_MAX:
         return amount
-    raise BrokenLog(f"{what} has an amount of {amount}: the books hold 64 bits")
+    raise BrokenLog(f"account.events@{offset} has an amount of {amount}: the books hold 64 bits")
 
 
 def micros(moment: datetime) -> int:

@@ -36,13 +36,14 @@ EVENTS = 100_000
 AGENTS = 10
 AT = "2026-11-21T09:30:00.123456Z"
 PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-USD")
+CASH = 10**17
 PRICE = 6_720_355_000_000
 
 
 def records(count: int, seed: int = 1) -> Iterator[Record]:
     """A sound account log of so many records: an epoch, openings, then nothing but fills."""
     rng = random.Random(seed)
-    cash = {f"agent-{n}": 10**18 for n in range(AGENTS)}
+    cash = {f"agent-{n}": CASH for n in range(AGENTS)}
     held: dict[tuple[str, str], Position] = {}
     head = GENESIS
     stamp = 1_763_717_400_000
@@ -63,7 +64,7 @@ def records(count: int, seed: int = 1) -> Iterator[Record]:
 
 def opening(offset: int) -> dict[str, object]:
     """The opening of one agent's account."""
-    agent, units = f"agent-{offset - 1}", 10**18
+    agent, units = f"agent-{offset - 1}", CASH
     return {
         "seq": offset,
         "source": {"partition": 0, "offset": offset},
