@@ -203,8 +203,9 @@ def trace(
     """
     from arena.commands.progress import draw_progress
     from ledger.audit.sources import open_source
-    from ledger.audit.trace import document, lines, order_ids
     from ledger.audit.trace import trace as follow
+    from ledger.audit.trace_find import order_ids
+    from ledger.audit.trace_words import document, lines
     from ledger.audit.verify import after_quiet
 
     if random_ and where is None:

@@ -7,34 +7,20 @@ and the one that was computed here.
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import JsonValue
+import orjson
 
-from arena import ids, topics
+from arena import ids
 from arena.bus.base import Record
-from arena.errors import UsageError
-from arena.messages import (
-    ChatReply,
-    ChatRequest,
-    LlmCall,
-    MarketSnapshot,
-    OrderDecided,
-    Ticker,
-    ToolCall,
-    Turn,
-)
+from arena.messages import Ticker
 from arena.money import decimal_text
-from ledger.audit.chain import ChainChecker
-from ledger.audit.findings import Scope
 from ledger.audit.frames import Frame, find_frame, frame_files
 from ledger.audit.lineage import prompt_sha256
-from ledger.audit.reading import Seen, place_of
+from ledger.audit.reading import place_of
 from ledger.audit.sources import Source
-
-COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
+from ledger.audit.trace_find import COMMANDS, Found, find_event, find_rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,33 +63,6 @@ class Step:
         return all(check.holds for check in self.checks)
 
 
-@dataclass(slots=True)
-class _Found:
-    """The records of an order's way."""
-
-    event: tuple[Record, OrderDecided]
-    prev: str
-    command: tuple[Record, ToolCall] | None = None
-    turn: tuple[Record, Turn] | None = None
-    reply: tuple[Record, ChatReply] | None = None
-    call: tuple[Record, LlmCall] | None = None
-    request: tuple[Record, ChatRequest] | None = None
-    snapshot: tuple[Record, MarketSnapshot] | None = None
-    seen: tuple[Record, Ticker] | None = None
-    used: tuple[Record, Ticker] | None = None
-
-
-def order_ids(source: Source) -> list[str]:
-    """Every order that was filled, oldest first; every decided one where none was."""
-    filled: list[str] = []
-    rejected: list[str] = []
-    for seen in _effective(source):
-        body = seen.body or {}
-        if seen.kind == "OrderDecided":
-            (filled if body["outcome"] == "filled" else rejected).append(body["order_id"])
-    return filled or rejected
-
-
 def trace(source: Source, order_id: str, frames: Path | None = None) -> list[Step]:
     """Follow an order back.
 
@@ -115,8 +74,8 @@ def trace(source: Source, order_id: str, frames: Path | None = None) -> list[Ste
     Raises:
         UsageError: No effective event decides such an order, or more than one.
     """
-    found = _find_event(source, order_id)
-    _find_rest(source, found)
+    found = find_event(source, order_id)
+    find_rest(source, found)
     steps = [_order(found), _command(found), _turn(found), _reply(found), _request(found)]
     steps += [_snapshot(found), _seen_ticker(found), _used_ticker(found)]
     files = frame_files(source.run, frames)
@@ -126,99 +85,6 @@ def trace(source: Source, order_id: str, frames: Path | None = None) -> list[Ste
     return steps
 
 
-def _effective(source: Source) -> Iterator[Seen]:
-    chain = ChainChecker(Scope({}))
-    for record in source.read([EVENTS]):
-        seen = Seen(record)
-        chain.take(seen)
-        if seen.effective:
-            yield seen
-
-
-def _find_event(source: Source, order_id: str) -> _Found:
-    heads: dict[int, str] = {}
-    matches: list[_Found] = []
-    for seen in _effective(source):
-        record = seen.record
-        head = heads.get(record.partition, "0" * 64)
-        heads[record.partition] = hashlib.sha256(head.encode() + (record.value or b"")).hexdigest()
-        if seen.kind != "OrderDecided" or not (seen.body or {})["order_id"].startswith(order_id):
-            continue
-        event = record.message()
-        assert isinstance(event, OrderDecided), "its header says so"
-        matches.append(_Found((record, event), head))
-    exact = [found for found in matches if found.event[1].order_id == order_id]
-    if len(exact or matches) == 1:
-        return (exact or matches)[0]
-    remedy = "arena audit trace --random shows one"
-    if matches:
-        raise UsageError(
-            f"{len(matches)} orders begin with {order_id!r}", remedy="write more of it"
-        )
-    raise UsageError(f"no order {order_id!r} was decided in {source.name}", remedy=remedy)
-
-
-def _find_rest(source: Source, found: _Found) -> None:
-    event = found.event[1]
-    call_id = ids.model_call_id(event.turn_id, event.round)
-    held = source.topics()
-    families = [t for t in held if t.startswith(topics.PROMPTED.name)]
-    wanted = [COMMANDS, topics.SNAPSHOTS.name, topics.LLM_CALLS.name, topics.TURNS.name]
-    wanted += [*families, topics.inbox(event.agent)]
-    for record in source.read([t for t in wanted if t in held]):
-        value = record.value or b""
-        # Every record of the way names the order, the turn, its snapshot or the model call.
-        if not any(
-            i and i.encode() in value for i in (event.order_id, event.turn_id, event.snapshot_id)
-        ):
-            continue
-        message = record.message()
-        match message:
-            case ToolCall() if message.call_id == event.order_id and record.topic == COMMANDS:
-                found.command = found.command or (record, message)
-            case Turn() if message.turn_id == event.turn_id:
-                found.turn = found.turn or (record, message)
-            case ChatReply() if message.call_id == call_id:
-                found.reply = found.reply or (record, message)
-            case LlmCall() if message.call_id == call_id:
-                found.call = found.call or (record, message)
-            case ChatRequest() if message.call_id == call_id:
-                found.request = found.request or (record, message)
-            case MarketSnapshot() if message.snapshot_id == event.snapshot_id:
-                found.snapshot = found.snapshot or (record, message)
-    _find_tickers(source, found)
-
-
-def _find_tickers(source: Source, found: _Found) -> None:
-    event = found.event[1]
-    snapshot = found.snapshot[1] if found.snapshot is not None else None
-    view = snapshot.view(event.product_id) if snapshot is not None else None
-    shown = view.ticker if view is not None else None
-    place = (event.used.partition, event.used.offset) if event.used is not None else None
-    product = event.product_id.encode()
-    if TICKERS not in source.topics():
-        return
-    for record in source.read([TICKERS]):
-        here = (record.partition, record.offset)
-        if here != place and (shown is None or record.key != product):
-            continue
-        ticker = record.message()
-        if not isinstance(ticker, Ticker):
-            continue
-        if here == place:
-            found.used = (record, ticker)
-        end = snapshot.ticker_offsets.get(record.partition, 0) if snapshot is not None else 0
-        if shown is not None and record.offset < end and _same_update(ticker, shown):
-            found.seen = (record, ticker)
-
-
-def _same_update(one: Ticker, other: Ticker) -> bool:
-    """True for the same news of the venue; `confirmed_at` may differ, it is ours."""
-    return one.model_copy(update={"confirmed_at": None}) == other.model_copy(
-        update={"confirmed_at": None}
-    )
-
-
 def _step(name: str, record: Record | None, lacking: str = "") -> Step:
     if record is None:
         return Step(name, missing=lacking or "these records do not hold it")
@@ -226,7 +92,7 @@ def _step(name: str, record: Record | None, lacking: str = "") -> Step:
     return Step(name, place, hashlib.sha256(record.value or b"").hexdigest())
 
 
-def _order(found: _Found) -> Step:
+def _order(found: Found) -> Step:
     record, event = found.event
     step = _step("order", record)
     what = f"{event.action} {event.quantity} {event.product_id}"
@@ -238,7 +104,7 @@ def _order(found: _Found) -> Step:
     return step
 
 
-def _command(found: _Found) -> Step:
+def _command(found: Found) -> Step:
     event = found.event[1]
     if found.command is None:
         return _step("command", None)
@@ -252,7 +118,7 @@ def _command(found: _Found) -> Step:
     return step
 
 
-def _turn(found: _Found) -> Step:
+def _turn(found: Found) -> Step:
     event = found.event[1]
     if found.turn is None:
         return _step("turn", None, "its turn has no end in these records, or it was made by hand")
@@ -272,7 +138,7 @@ def _turn(found: _Found) -> Step:
     return step
 
 
-def _reply(found: _Found) -> Step:
+def _reply(found: Found) -> Step:
     event = found.event[1]
     if found.reply is None:
         return _step("model reply", None)
@@ -292,7 +158,7 @@ def _reply(found: _Found) -> Step:
     return step
 
 
-def _request(found: _Found) -> Step:
+def _request(found: Found) -> Step:
     if found.request is None:
         return _step("request", None)
     record, request = found.request
@@ -307,7 +173,7 @@ def _request(found: _Found) -> Step:
     return step
 
 
-def _snapshot(found: _Found) -> Step:
+def _snapshot(found: Found) -> Step:
     if found.snapshot is None:
         return _step("snapshot", None)
     record, snapshot = found.snapshot
@@ -321,7 +187,7 @@ def _snapshot(found: _Found) -> Step:
     return step
 
 
-def _seen_ticker(found: _Found) -> Step:
+def _seen_ticker(found: Found) -> Step:
     if found.seen is None:
         return _step("ticker seen", None, "no ticker before the snapshot's end is the one it shows")
     record, ticker = found.seen
@@ -333,7 +199,7 @@ def _seen_ticker(found: _Found) -> Step:
     return step
 
 
-def _used_ticker(found: _Found) -> Step:
+def _used_ticker(found: Found) -> Step:
     event = found.event[1]
     if event.used is None:
         return _step("ticker used", None, "the order was refused before a price was looked up")
@@ -363,8 +229,6 @@ def _frame(found: tuple[Record, Ticker] | None, name: str, files: list[Path]) ->
 
 
 def _frame_step(name: str, frame: Frame, ticker: Ticker) -> Step:
-    import orjson
-
     place = f"{frame.file}, line {frame.line}"
     step = Step(name, place, hashlib.sha256(frame.raw).hexdigest())
     step.says = frame.raw.decode("utf-8", "replace")
@@ -384,45 +248,3 @@ def _prices(ticker: Ticker) -> str:
 def _ticker_words(ticker: Ticker) -> str:
     at = f"{ticker.event_time:%Y-%m-%d %H:%M:%S.%f}"
     return f"{ticker.product_id} {_prices(ticker)}, sequence {ticker.sequence}, {at} UTC"
-
-
-def document(source: Source, order_id: str, steps: list[Step]) -> dict[str, JsonValue]:
-    """A trace for programs."""
-    return {
-        "source": source.name,
-        "order_id": order_id,
-        "ok": all(step.holds for step in steps),
-        "steps": [
-            {
-                "step": step.name,
-                "place": step.place,
-                "sha256": step.sha256,
-                "says": step.says,
-                "missing": step.missing,
-                "checks": [
-                    {"what": c.what, "expected": c.expected, "found": c.found, "holds": c.holds}
-                    for c in step.checks
-                ],
-            }
-            for step in steps
-        ],
-    }
-
-
-def lines(steps: list[Step]) -> list[str]:
-    """A trace for people."""
-    text = []
-    for step in steps:
-        if step.missing:
-            text.append(f"{step.name:<24} -  {step.missing}")
-            continue
-        text.append(f"{step.name:<24} {step.place}")
-        text.append(f"{'':<24} {step.says}")
-        text.append(f"{'':<24} SHA-256 {step.sha256}")
-        for check in step.checks:
-            if check.holds:
-                text.append(f"{'':<24} same  {check.what}: {check.found}")
-            else:
-                differ = f"expected {check.expected}, found {check.found}"
-                text.append(f"{'':<24} DIFFERENT  {check.what}: {differ}")
-    return text

@@ -8,7 +8,8 @@ import pytest
 from arena.errors import UsageError
 from ledger.audit.frames import find_frame
 from ledger.audit.sources import Source
-from ledger.audit.trace import order_ids, trace
+from ledger.audit.trace import trace
+from ledger.audit.trace_find import order_ids
 from tests.ledger.audit.world import TICKERS, TURNS, World, body_of, kind_of, updating
 
 STEPS = [

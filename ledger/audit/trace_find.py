@@ -1,0 +1,151 @@
+"""The records of one order's way: one pass over each topic that may hold them."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from arena import ids, topics
+from arena.bus.base import Record
+from arena.errors import UsageError
+from arena.messages import (
+    ChatReply,
+    ChatRequest,
+    LlmCall,
+    MarketSnapshot,
+    OrderDecided,
+    Ticker,
+    ToolCall,
+    Turn,
+)
+from ledger.audit.chain import ChainChecker
+from ledger.audit.findings import Scope
+from ledger.audit.reading import Seen
+from ledger.audit.sources import Source
+
+COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
+
+
+@dataclass(slots=True)
+class Found:
+    """The records of an order's way."""
+
+    event: tuple[Record, OrderDecided]
+    prev: str
+    command: tuple[Record, ToolCall] | None = None
+    turn: tuple[Record, Turn] | None = None
+    reply: tuple[Record, ChatReply] | None = None
+    call: tuple[Record, LlmCall] | None = None
+    request: tuple[Record, ChatRequest] | None = None
+    snapshot: tuple[Record, MarketSnapshot] | None = None
+    seen: tuple[Record, Ticker] | None = None
+    used: tuple[Record, Ticker] | None = None
+
+
+def order_ids(source: Source) -> list[str]:
+    """Every order that was filled, oldest first; every decided one where none was."""
+    filled: list[str] = []
+    rejected: list[str] = []
+    for seen in _effective(source):
+        body = seen.body or {}
+        if seen.kind == "OrderDecided":
+            (filled if body["outcome"] == "filled" else rejected).append(body["order_id"])
+    return filled or rejected
+
+
+def _effective(source: Source) -> Iterator[Seen]:
+    chain = ChainChecker(Scope({}))
+    for record in source.read([EVENTS]):
+        seen = Seen(record)
+        chain.take(seen)
+        if seen.effective:
+            yield seen
+
+
+def find_event(source: Source, order_id: str) -> Found:
+    """The event of an order, and the digest of the log before it.
+
+    Raises:
+        UsageError: No effective event decides such an order, or more than one.
+    """
+    heads: dict[int, str] = {}
+    matches: list[Found] = []
+    for seen in _effective(source):
+        record = seen.record
+        head = heads.get(record.partition, "0" * 64)
+        heads[record.partition] = hashlib.sha256(head.encode() + (record.value or b"")).hexdigest()
+        if seen.kind != "OrderDecided" or not (seen.body or {})["order_id"].startswith(order_id):
+            continue
+        event = record.message()
+        assert isinstance(event, OrderDecided), "its header says so"
+        matches.append(Found((record, event), head))
+    exact = [found for found in matches if found.event[1].order_id == order_id]
+    if len(exact or matches) == 1:
+        return (exact or matches)[0]
+    remedy = "arena audit trace --random shows one"
+    if matches:
+        raise UsageError(
+            f"{len(matches)} orders begin with {order_id!r}", remedy="write more of it"
+        )
+    raise UsageError(f"no order {order_id!r} was decided in {source.name}", remedy=remedy)
+
+
+def find_rest(source: Source, found: Found) -> None:
+    """Everything else on its way, as far as the source holds it."""
+    event = found.event[1]
+    call_id = ids.model_call_id(event.turn_id, event.round)
+    held = source.topics()
+    families = [t for t in held if t.startswith(topics.PROMPTED.name)]
+    wanted = [COMMANDS, topics.SNAPSHOTS.name, topics.LLM_CALLS.name, topics.TURNS.name]
+    wanted += [*families, topics.inbox(event.agent)]
+    for record in source.read([t for t in wanted if t in held]):
+        value = record.value or b""
+        # Every record of the way names the order, the turn, its snapshot or the model call.
+        if not any(
+            i and i.encode() in value for i in (event.order_id, event.turn_id, event.snapshot_id)
+        ):
+            continue
+        message = record.message()
+        match message:
+            case ToolCall() if message.call_id == event.order_id and record.topic == COMMANDS:
+                found.command = found.command or (record, message)
+            case Turn() if message.turn_id == event.turn_id:
+                found.turn = found.turn or (record, message)
+            case ChatReply() if message.call_id == call_id:
+                found.reply = found.reply or (record, message)
+            case LlmCall() if message.call_id == call_id:
+                found.call = found.call or (record, message)
+            case ChatRequest() if message.call_id == call_id:
+                found.request = found.request or (record, message)
+            case MarketSnapshot() if message.snapshot_id == event.snapshot_id:
+                found.snapshot = found.snapshot or (record, message)
+    _find_tickers(source, found)
+
+
+def _find_tickers(source: Source, found: Found) -> None:
+    event = found.event[1]
+    snapshot = found.snapshot[1] if found.snapshot is not None else None
+    view = snapshot.view(event.product_id) if snapshot is not None else None
+    shown = view.ticker if view is not None else None
+    place = (event.used.partition, event.used.offset) if event.used is not None else None
+    product = event.product_id.encode()
+    if TICKERS not in source.topics():
+        return
+    for record in source.read([TICKERS]):
+        here = (record.partition, record.offset)
+        if here != place and (shown is None or record.key != product):
+            continue
+        ticker = record.message()
+        if not isinstance(ticker, Ticker):
+            continue
+        if here == place:
+            found.used = (record, ticker)
+        end = snapshot.ticker_offsets.get(record.partition, 0) if snapshot is not None else 0
+        if shown is not None and record.offset < end and _same_update(ticker, shown):
+            found.seen = (record, ticker)
+
+
+def _same_update(one: Ticker, other: Ticker) -> bool:
+    """True for the same news of the venue; `confirmed_at` may differ, it is ours."""
+    return one.model_copy(update={"confirmed_at": None}) == other.model_copy(
+        update={"confirmed_at": None}
+    )

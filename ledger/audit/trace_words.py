@@ -1,0 +1,48 @@
+"""A trace, for programs and for people."""
+
+from pydantic import JsonValue
+
+from ledger.audit.sources import Source
+from ledger.audit.trace import Step
+
+
+def document(source: Source, order_id: str, steps: list[Step]) -> dict[str, JsonValue]:
+    """A trace for programs."""
+    return {
+        "source": source.name,
+        "order_id": order_id,
+        "ok": all(step.holds for step in steps),
+        "steps": [
+            {
+                "step": step.name,
+                "place": step.place,
+                "sha256": step.sha256,
+                "says": step.says,
+                "missing": step.missing,
+                "checks": [
+                    {"what": c.what, "expected": c.expected, "found": c.found, "holds": c.holds}
+                    for c in step.checks
+                ],
+            }
+            for step in steps
+        ],
+    }
+
+
+def lines(steps: list[Step]) -> list[str]:
+    """A trace for people."""
+    text = []
+    for step in steps:
+        if step.missing:
+            text.append(f"{step.name:<24} -  {step.missing}")
+            continue
+        text.append(f"{step.name:<24} {step.place}")
+        text.append(f"{'':<24} {step.says}")
+        text.append(f"{'':<24} SHA-256 {step.sha256}")
+        for check in step.checks:
+            if check.holds:
+                text.append(f"{'':<24} same  {check.what}: {check.found}")
+            else:
+                differ = f"expected {check.expected}, found {check.found}"
+                text.append(f"{'':<24} DIFFERENT  {check.what}: {differ}")
+    return text
