@@ -13,7 +13,7 @@ from arena import topics
 from arena.bus.base import Bus, LogReader, Start
 from arena.clock import Clock
 from arena.errors import Malformed
-from arena.kept import KeptFile, Places, resume
+from arena.kept import KeptFile, Places, resume, uncollected
 from dashboard.kept import pack_view, unpack_view
 from dashboard.rows import Link
 from dashboard.view import KEPT, RECENT, RECENT_S, WINDOWS, ArenaView
@@ -90,7 +90,8 @@ class Feeds:
         if self._file is None or packed is None:
             return
         try:
-            view, places = unpack_view(packed)
+            with uncollected():
+                view, places = unpack_view(packed)
             why = await resume(log, places, view.books.shards)
         except Malformed as error:
             why = str(error)

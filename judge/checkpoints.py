@@ -11,7 +11,7 @@ import contextlib
 from arena.bus.base import LogReader, Record
 from arena.checkpoint import SealedFile
 from arena.errors import Malformed
-from arena.kept import KeptFile, Places, resume
+from arena.kept import KeptFile, Places, resume, uncollected
 from arena.logs import Log
 from arena.settings import Settings
 from judge.season import SeasonBuilder
@@ -46,9 +46,11 @@ class SeasonCheckpoint:
         if packed is None:
             return
         try:
-            head = read_head(packed)
+            with uncollected():
+                head = read_head(packed)
             segments = await asyncio.to_thread(self._read, head)
-            builder, places = restore(head, segments)
+            with uncollected():
+                builder, places = restore(head, segments)
             why = await resume(reader, places, builder.folded.books.shards)
         except Malformed as error:
             why = str(error)
