@@ -6,9 +6,10 @@ One fold for four invariants: 3 (every order has one end), 10 (every request one
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from arena import topics
-from ledger.audit.reading import ORDER_TOOL, Json, Seen
+from ledger.audit.reading import ORDER_TOOL, Json, Seen, when
 
 COMMANDS, CALLS, EVENTS = topics.COMMANDS.name, topics.TOOL_CALLS.name, topics.EVENTS.name
 
@@ -168,6 +169,17 @@ class Fates:
     def was_buried(self, fate: Fate) -> bool:
         """True where the record of a call is a dead letter."""
         return (fate.topic, fate.partition, fate.offset) in self.buried
+
+    def newest(self) -> datetime:
+        """When the newest record of any topic was written."""
+        return datetime.fromtimestamp(self.newest_ms / 1000, UTC)
+
+    def in_flight(self, fate: Fate) -> bool:
+        """True where somebody still waits for an answer, and it may still come.
+
+        Calls of several agents are answered side by side: a later one may be done before.
+        """
+        return fate.turn_id not in self.ended and self.newest() <= when(fate.deadline)
 
     def waits(self, fate: Fate) -> bool:
         """True where it stands behind everything of its partition whose end is known."""
