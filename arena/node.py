@@ -167,9 +167,12 @@ async def run_until_signal(main: Awaitable[None]) -> int:
 
     Returns:
         The exit code: 0, or 130 after SIGINT.
+
+    Raises:
+        ArenaError: It was cancelled, and by no signal: a client library gave up inside.
     """
     task = asyncio.ensure_future(main)
-    code = 0
+    code: int | None = None
 
     def stop(number: signal.Signals) -> None:
         nonlocal code
@@ -184,7 +187,9 @@ async def run_until_signal(main: Awaitable[None]) -> int:
     except asyncio.CancelledError:
         if not task.cancelled():
             raise
-    return code
+        if code is None:
+            raise ArenaError("the work was cancelled from within; it starts anew") from None
+    return code or 0
 
 
 def run_async(main: Callable[[], Awaitable[None]]) -> NoReturn:

@@ -121,6 +121,17 @@ def test_signals_end_a_process_cleanly(number: signal.Signals, code: int) -> Non
     assert (code, "cleaned") == (process.returncode, rest.strip())
 
 
+def test_a_cancellation_from_within_is_a_failure() -> None:
+    """A client library that gives up by cancelling must not look like an orderly end."""
+    program = PROGRAM.replace("await asyncio.sleep(60)", "raise asyncio.CancelledError")
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert 1 == done.returncode
+    assert "arena: the work was cancelled from within" in done.stderr
+
+
 def test_an_arena_error_is_one_line_and_a_code() -> None:
     """A missing broker ends with exit code 3 and a sentence, not with a traceback."""
     program = "from arena.node import run_node\nfrom arena.settings import Settings\n"
