@@ -66,12 +66,12 @@ class Head(msgspec.Struct, array_like=True):
 
 
 class Segment(msgspec.Struct, array_like=True):
-    """What was added to a season: the points, and by agent its rows, packed."""
+    """What was added to a season: the points, and by agent its rows, packed and not copied."""
 
     points: list[Point]
-    orders: dict[str, bytes]
-    turns: dict[str, bytes]
-    calls: dict[str, bytes]
+    orders: dict[str, memoryview]
+    turns: dict[str, memoryview]
+    calls: dict[str, memoryview]
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -215,15 +215,15 @@ def _decoded(payload: bytes, kind: type[T]) -> T:
         raise Malformed(f"no checkpoint of a season: {error}") from None
 
 
-def _new(rows: Mapping[str, Rows[T]], pack: Callable[[list[T]], bytes]) -> dict[str, bytes]:
+def _new(rows: Mapping[str, Rows[T]], pack: Callable[[list[T]], bytes]) -> dict[str, memoryview]:
     taken = {agent: own.take_new() for agent, own in rows.items()}
-    return {agent: pack(new) for agent, new in taken.items() if new}
+    return {agent: memoryview(pack(new)) for agent, new in taken.items() if new}
 
 
 def _rows(
-    parts: Sequence[Mapping[str, bytes]], unpack: Callable[[bytes], list[T]]
+    parts: Sequence[Mapping[str, memoryview]], unpack: Callable[[memoryview], list[T]]
 ) -> dict[str, Rows[T]]:
-    found: dict[str, list[bytes]] = {}
+    found: dict[str, list[memoryview]] = {}
     for part in parts:
         for agent, packed in part.items():
             found.setdefault(agent, []).append(packed)
@@ -250,7 +250,7 @@ def _pack_orders(orders: list[Order]) -> bytes:
     return msgspec.msgpack.encode(rows)
 
 
-def _unpack_orders(packed: bytes) -> list[Order]:
+def _unpack_orders(packed: memoryview) -> list[Order]:
     rows = _order_decoder().decode(packed)
     return [Order(i, Fill(*fill) if fill else Rejection(*other)) for i, fill, other in rows]
 
@@ -269,7 +269,7 @@ def _pack_turns(turns: list[TurnRead]) -> bytes:
     return msgspec.msgpack.encode(rows)
 
 
-def _unpack_turns(packed: bytes) -> list[TurnRead]:
+def _unpack_turns(packed: memoryview) -> list[TurnRead]:
     rows = _turn_decoder().decode(packed)
     return [
         TurnRead(agent, i, Decision(*decision), refused) for agent, i, decision, refused in rows
@@ -284,5 +284,5 @@ def _turn_decoder() -> Any:
     )
 
 
-def _unpack_calls(packed: bytes) -> list[Called]:
+def _unpack_calls(packed: memoryview) -> list[Called]:
     return msgspec.msgpack.decode(packed, type=list[Called])

@@ -18,7 +18,9 @@ class Rows(Generic[T]):
     """
 
     def __init__(
-        self, packed: Iterable[bytes] = (), unpack: Callable[[bytes], list[T]] | None = None
+        self,
+        packed: Iterable[memoryview] = (),
+        unpack: Callable[[memoryview], list[T]] | None = None,
     ) -> None:
         """Begin with what was packed, oldest first, and the way to unpack it."""
         self._packed = list(packed)

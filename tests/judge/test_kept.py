@@ -1,6 +1,5 @@
 """A judge that goes on behind its checkpoint says what one says that read everything."""
 
-import asyncio
 from dataclasses import fields
 from pathlib import Path
 
@@ -50,7 +49,7 @@ async def fold(bus: Bus, checkpoint: SeasonCheckpoint) -> int:
         for record in await reader.read(max_records=40):
             checkpoint.apply(record)
             count += 1
-        await asyncio.sleep(0.001)
+        await checkpoint.file.settle()
     await reader.close()
     await checkpoint.close()
     return count
@@ -207,7 +206,7 @@ def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_rows_are_unpacked_once_and_taken_once() -> None:
     """What was packed comes first; only what was added since is taken."""
-    rows: Rows[int] = Rows([b"\x01\x02", b"\x03"], list)
+    rows: Rows[int] = Rows([memoryview(b"\x01\x02"), memoryview(b"\x03")], list)
     rows.append(4)
 
     assert [4] == rows.take_new()
