@@ -5,7 +5,7 @@ side with them. Keeps a hash of every request and call, and of everything else a
 Where the export has no requests and inboxes, only the prompts are rendered again.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,6 +23,7 @@ from arena.messages import (
     MarketSnapshot,
     Message,
     Rules,
+    Sampling,
     ToolCall,
     ToolOffered,
     ToolResult,
@@ -88,7 +89,7 @@ class _Roster:
     """The roster as it stood after each of its records."""
 
     def __init__(self, records: Iterator[Record]) -> None:
-        self.specs: dict[str, AgentSpec] = {}
+        self.specs: dict[str, list[AgentSpec]] = defaultdict(list)
         self._times: list[datetime] = []
         self._states: list[tuple[dict[str, ToolOffered], Rules | None]] = [({}, None)]
         offers: dict[str, ToolOffered] = {}
@@ -96,7 +97,7 @@ class _Roster:
         for record in records:
             message = _message(record)
             if isinstance(message, AgentSpec):
-                self.specs[message.agent] = message
+                self.specs[message.agent].append(message)
             elif isinstance(message, ToolOffered):
                 offers = offers | {message.name: message}
             elif isinstance(message, Rules):
@@ -104,6 +105,11 @@ class _Roster:
             if isinstance(message, ToolOffered | Rules):
                 self._times.append(message.at)
                 self._states.append((offers, rules))
+
+    def spec_at(self, agent: str, moment: datetime) -> AgentSpec:
+        """Who an agent had announced itself to be at a moment."""
+        specs = self.specs[agent]
+        return next((s for s in reversed(specs) if s.joined_at <= moment), specs[0])
 
     def states_at(self, moment: datetime) -> Iterator[tuple[dict[str, ToolOffered], Rules | None]]:
         """The state at a moment, then those around it, likelier ones first."""
@@ -142,9 +148,12 @@ class _Inbox:
 class _Agent:
     """One agent: its turns in log order, its inbox, and what it remembers."""
 
-    def __init__(self, spec: AgentSpec, turns: Iterator[Record], inbox: _Inbox | None) -> None:
-        self.spec = spec
+    def __init__(
+        self, name: str, roster: _Roster, turns: Iterator[Record], inbox: _Inbox | None
+    ) -> None:
+        self.name = name
         self.inbox = inbox
+        self._roster = roster
         self.history = History()
         self.skipped = 0
         self._turns = turns
@@ -162,7 +171,8 @@ class _Agent:
         for record in self._turns:
             message = _message(record)
             if isinstance(message, TurnStarted):
-                last, cadence = self.history.last_offset, self.spec.cadence
+                spec = self._roster.spec_at(self.name, message.started_at)
+                last, cadence = self.history.last_offset, spec.cadence
                 gap = message.snapshot_offset - last - cadence
                 self.skipped = max(0, gap) if last >= 0 else 0
                 self.history.begin(message)
@@ -185,14 +195,15 @@ class Replay:
         self._roster = _Roster(read_records(folder, [ROSTER]))
         self._whole = any(t.startswith(topics.PROMPTED.name) for t in self._held)
         self._replayed = Replayed()
+        self._sampling: dict[str, Sampling] = {}
         self._asked = self._read_asked() if self._whole else {}
-        self._strategies: dict[str, Strategy] = {}
+        self._strategies: dict[tuple[str, str, int | None], Strategy] = {}
         self._hashes = {name: sha256() for name in ("prompts", "asked", "turns")}
 
     def run(self) -> Replayed:
         """Play everything again."""
         found = self._replayed
-        agents = [self._agent(spec) for _, spec in sorted(self._roster.specs.items())]
+        agents = [self._agent(name) for name in sorted(self._roster.specs)]
         found.counts["agents"] = len(agents)
         for record in read_records(self._folder, [SNAPSHOTS]):
             self._snapshot(record, agents)
@@ -208,12 +219,12 @@ class Replay:
             setattr(found, name, digest.hexdigest())
         return found
 
-    def _agent(self, spec: AgentSpec) -> _Agent:
-        turns = (r for r in read_records(self._folder, [TURNS]) if r.key_text == spec.agent)
+    def _agent(self, agent: str) -> _Agent:
+        turns = (r for r in read_records(self._folder, [TURNS]) if r.key_text == agent)
         inbox = None
-        if self._whole and (name := topics.inbox(spec.agent)) in self._held:
+        if self._whole and (name := topics.inbox(agent)) in self._held:
             inbox = _Inbox(read_records(self._folder, [name]))
-        return _Agent(spec, turns, inbox)
+        return _Agent(agent, self._roster, turns, inbox)
 
     def _read_asked(self) -> dict[str, _Asked]:
         names = [t for t in self._held if t.startswith(topics.PROMPTED.name)]
@@ -225,6 +236,8 @@ class Replay:
             if isinstance(message, ChatRequest | ToolCall) and message.call_id not in found:
                 wait_s = (message.deadline_at - message.issued_at).total_seconds()
                 found[message.call_id] = _Asked(content_sha256(message), wait_s)
+                if isinstance(message, ChatRequest):
+                    self._sampling.setdefault(message.agent, message.sampling)
         return found
 
     def _snapshot(self, record: Record, agents: list[_Agent]) -> None:
@@ -254,7 +267,7 @@ class Replay:
     ) -> None:
         found = self._replayed
         subject = f"turn {turn.turn_id}, agent {turn.agent}"
-        strategy = self._strategy(agent.spec, turn)
+        strategy = self._strategy(self._roster.spec_at(agent.name, turn.started_at), turn)
         system, offers = self._system(strategy, turn)
         digest = prompt_sha256(system, user)
         self._hashes["prompts"].update(f"{turn.turn_id} {digest}\n".encode())
@@ -281,8 +294,9 @@ class Replay:
 
     def _strategy(self, spec: AgentSpec, turn: Turn) -> Strategy:
         """The shipped strategy where its prompt is the one that was used, else the recorded one."""
-        if spec.agent in self._strategies:
-            return self._strategies[spec.agent]
+        kept = (spec.agent, spec.prompt_sha256, spec.seed)
+        if kept in self._strategies:
+            return self._strategies[kept]
         try:
             strategy = load_strategy(spec.strategy)
         except UsageError:
@@ -291,11 +305,13 @@ class Replay:
             prompt = turn.messages[0].content.partition(f"\n\n{RULES_BEGIN}")[0] + "\n"
             self._replayed.notes.append(f"{spec.agent}: its strategy's prompt is the recorded one")
             strategy = Strategy(spec.strategy, prompt, spec.tools, spec.cadence, spec.kind)
-            strategy = replace(strategy, prompt_version=spec.prompt_version)
+            sampling = self._sampling.get(spec.agent, strategy.sampling)
+            version = spec.prompt_version
+            strategy = replace(strategy, prompt_version=version, sampling=sampling)
         if spec.seed is not None:
             sampling = strategy.sampling.model_copy(update={"seed": spec.seed})
             strategy = replace(strategy, sampling=sampling)
-        self._strategies[spec.agent] = strategy
+        self._strategies[kept] = strategy
         return strategy
 
     def _system(self, strategy: Strategy, turn: Turn) -> tuple[str, dict[str, ToolOffered]]:
@@ -343,7 +359,7 @@ class Replay:
         place, turn = agent.next
         first = min((s.first for s in self._held[SNAPSHOTS].partitions.values()), default=0)
         if turn.snapshot_offset < first:
-            self._replayed.notes.append(f"{agent.spec.agent}: its snapshots are no longer kept")
+            self._replayed.notes.append(f"{agent.name}: its snapshots are no longer kept")
             return
         text = f"snapshot {turn.snapshot_id} at {SNAPSHOTS}[0]@{turn.snapshot_offset}"
         self._replayed.expect(False, place, f"turn {turn.turn_id}", text, "none")

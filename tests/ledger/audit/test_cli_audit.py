@@ -100,6 +100,24 @@ def test_a_turn_that_cannot_be_played_again_is_named(world: World, tmp_path: Pat
     assert body_of(record)["turn_id"] in verdict.findings[0].subject
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_turn_that_a_crash_cut_off_breaks_nothing(
+    world: World, tmp_path: Path, recorded: bool
+) -> None:
+    """The last turn of an agent is aborted, or has no end: every invariant still holds."""
+    agent = body_of(world.records[TURNS][-1])["agent"]
+    mine = [i for i, r in enumerate(world.records[TURNS]) if body_of(r)["agent"] == agent]
+    cut_off = {"outcome": "aborted", "messages": [], "rounds": [], "prompt_sha256": ""}
+    if recorded:
+        world.change(TURNS, mine[-1], lambda body: body.update(cut_off))
+    else:
+        world.drop(TURNS, mine[-1])
+    source = Source("a contest", world.write(tmp_path / "records"))
+
+    assert {} == world.broken()
+    assert Status.PASS == replay(source, account_digest(source)).status
+
+
 def test_an_account_hash_that_is_another_is_named(sound_records: Path) -> None:
     """Invariant 8: the accounts of this process are not those of the others."""
     verdict = replay(Source("a contest", sound_records), "f" * 64)
