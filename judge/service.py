@@ -151,8 +151,8 @@ class Judge:
         if self._is_said(index):
             return
         began = time.perf_counter()
-        season = self.builder.season(index)
-        evaluation = await asyncio.to_thread(self.settings.evaluate, season)
+        # In a thread, so that heartbeats go on; nothing is folded until it returns.
+        evaluation = await asyncio.to_thread(self._evaluate, index)
         await self.node.bus.append(topics.EVALUATIONS.name, evaluation, key=evaluation.snapshot_id)
         self.said.add(evaluation.evaluation_id)
         took_ms = (time.perf_counter() - began) * 1000
@@ -166,6 +166,9 @@ class Judge:
             verdict=evaluation.verdict,
             duration_ms=round(took_ms, 1),
         )
+
+    def _evaluate(self, index: int) -> Evaluation:
+        return self.settings.evaluate(self.builder.season(index))
 
     def _is_said(self, index: int) -> bool:
         point = self.builder.folded.market.points[index]
