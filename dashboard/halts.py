@@ -53,14 +53,15 @@ class Halts:
         """The halts, everybody's first.
 
         Args:
-            executors: Newest heartbeats of the executors that live.
+            executors: Newest heartbeats of the living processes that may be executors; those that
+                say nothing of halts are none.
         """
         scopes = sorted(self.standing, key=lambda scope: (scope != EVERYBODY, scope))
         return tuple(_row(scope, self.standing[scope], executors) for scope in scopes)
 
 
 def _row(scope: str, halt: Halt, executors: list[Heartbeat]) -> HaltRow:
-    said = [beat.details.get("halted") for beat in executors]
+    said = [beat.details["halted"] for beat in executors if "halted" in beat.details]
     return HaltRow(
         scope=scope,
         since=halt.at,

@@ -67,6 +67,7 @@ def test_the_document_says_who_asked_and_whether_it_is_obeyed() -> None:
     """A program can tell a halt that is asked for from one that is in force."""
     scenario = Scenario().run(3)
     halt = halted(scenario, None, "drill")
+    scenario.beat("tools", "catalogue", node="tools/catalogue/host/2")
     asked = standings(view_of(scenario), scenario.wall)["halted"]
     scenario.beat("tools", "tools", details={"halted": ["all"]})
     obeyed = standings(view_of(scenario), scenario.wall)["halted"]
