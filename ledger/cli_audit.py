@@ -63,6 +63,10 @@ def verify(
         bool,
         typer.Option("--replay/--no-replay", help="Play everything again, for invariant 8."),
     ] = True,
+    books: Annotated[
+        str | None,
+        typer.Option("--books", metavar="URL", help="Books to compare. [ledger.db of the run]"),
+    ] = None,
     key: Annotated[
         str | None,
         typer.Option("--key", metavar="HEX", help="The public key that must have signed a bundle."),
@@ -91,7 +95,9 @@ def verify(
     ):
         check = check_bundle(source, key, sha256, after_quiet(progress))
         again = play_again if replay else None
-        found = audit(source, secrets=secrets, replay=again, check=check, progress=progress)
+        found = audit(
+            source, secrets=secrets, replay=again, check=check, books=books, progress=progress
+        )
     print(json.dumps(found.document(), indent=2) if as_json else "\n".join(lines(found)))
     if found.failed:
         sys.exit(EXIT_NO)

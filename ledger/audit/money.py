@@ -114,7 +114,7 @@ class HoldingsChecker(Checker):
 
     def finish(self) -> None:
         """Compare the fold with the fills, agent by agent."""
-        self.notes.append("books and dashboard: `arena reconcile run` compares them with this fold")
+        self.notes.append("dashboard: not checkable here; `arena reconcile run` asks it")
         for partition, shard in self.shards.items():
             if partition in self.stopped:
                 continue

@@ -15,7 +15,9 @@ from arena.bus.base import Record
 from arena.errors import UsageError
 from arena.localbroker.progress import Progress, Step, no_progress
 from ledger.audit.auditor import UNREADABLE, Auditor
+from ledger.audit.books import check_books
 from ledger.audit.findings import FINDINGS_KEPT, Status, Verdict
+from ledger.audit.money import HoldingsChecker
 from ledger.audit.replayed import NUMBER, TITLE
 from ledger.audit.seal_check import SealCheck, check_seal
 from ledger.audit.sources import Source
@@ -94,6 +96,7 @@ def audit(
     secrets: Mapping[str, str] | None = None,
     replay: Callable[[Source, str, Progress], Verdict] | None = None,
     check: SealCheck | None = None,
+    books: str | None = None,
     progress: Progress = no_progress,
 ) -> Audit:
     """Check every invariant on the records of a source.
@@ -103,6 +106,7 @@ def audit(
         secrets: Name -> value of what must not stand in them.
         replay: Checks invariant 8, given the digest of the accounts; None leaves it out.
         check: What was found of the seal, where the source is a bundle.
+        books: Address of the books; those of the run where none is given.
         progress: Told of records read.
     """
     began_s = time.monotonic()
@@ -115,6 +119,7 @@ def audit(
         return _unreadable(source, check, str(error), time.monotonic() - began_s)
     verdicts = auditor.verdicts()
     digest = auditor.holdings.digest()
+    check_books(source, next(v for v in verdicts if v.number == HoldingsChecker.number), books)
     if replay is not None:
         again = replay(source, digest, after_quiet(progress))
     else:
