@@ -15,7 +15,6 @@ from ledger.place import find_place
 from tests.ledger.audit.world import EVENTS
 from tests.ledger.helpers import booked, keeping, publish
 
-
 DRIFT = """
 UPDATE entries SET amount = amount + 1 WHERE (log_offset, leg) IN (
   SELECT log_offset, leg FROM entries ORDER BY log_offset LIMIT 1)
