@@ -12,6 +12,7 @@ def document(source: Source, order_id: str, steps: list[Step]) -> dict[str, Json
         "source": source.name,
         "order_id": order_id,
         "ok": all(step.holds for step in steps),
+        "complete": not any(step.missing for step in steps),
         "steps": [
             {
                 "step": step.name,
