@@ -133,7 +133,9 @@ async def serve_node(node: Node, serve: Serve) -> None:
         for task in done:
             task.result()
     except Exception as error:
-        node.details[ERROR] = (str(error) or type(error).__name__)[:ERROR_CHARS_MAX]
+        # A foreign error's words may hold what must not stand in a topic.
+        words = str(error) if isinstance(error, ArenaError) else type(error).__name__
+        node.details[ERROR] = words[:ERROR_CHARS_MAX]
         raise
     finally:
         await _stop(node, tasks)

@@ -69,13 +69,18 @@ async def test_a_failed_append_ends_the_node() -> None:
 
 
 async def test_an_error_of_the_work_ends_the_node() -> None:
-    """What `serve` raises comes out, and heartbeats stop."""
+    """What `serve` raises comes out, and the last heartbeat names it, without foreign words."""
+    bus = MemoryBus()
 
     async def serve(node: Node) -> None:
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
-        await serve_node(new_node(MemoryBus()), serve)
+        await serve_node(new_node(bus), serve)
+    last = (await messages_of(bus, topics.HEARTBEATS.name))[-1]
+
+    assert isinstance(last, Heartbeat)
+    assert ("stopping", "RuntimeError") == (last.status, last.details["error"])
 
 
 async def test_unreadable_records_are_buried(memory_bus: MemoryBus) -> None:
