@@ -108,7 +108,7 @@ def leaderboard(
     )
 
 
-def _order(row: LeaderboardRow) -> tuple[int, int, float, str]:
+def _order(row: LeaderboardRow) -> tuple[float, int, int, str]:
     return -(row.total_return or 0.0), row.rank_low, row.rank_high, row.agent
 
 

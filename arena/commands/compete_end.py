@@ -28,7 +28,6 @@ from arena.supervisor.runs import read_run
 RECORDS = "records"
 REPORT = "report"
 REPORT_DEADLINE_S = 600.0
-EXPORTED = tuple(topic.name for topic in topics.fixed_topics())
 
 
 def finish(
@@ -63,7 +62,7 @@ async def _export(begin: Beginning, progress: Progress) -> Manifest:
         return await export_topics(
             bus,
             begin.directory / RECORDS,
-            EXPORTED,
+            [topic.name for topic in (*topics.fixed_topics(), *begin.spec.topics())],
             prefix=begin.settings.prefix,
             progress=progress,
         )
