@@ -15,6 +15,7 @@ from arena.messages import (
     ChatRequest,
     DeadLetter,
     Epoch,
+    Drift,
     Evaluation,
     Halt,
     Heartbeat,
@@ -238,6 +239,15 @@ def _(message: Evaluation) -> str:
     return (
         f"after {message.snapshots:,} snapshots {best} is first"
         f" ({message.confidence:.0%} intervals): {message.verdict}"
+    )
+
+
+@describe.register
+def _(message: Drift) -> str:
+    shown = f", dashboard {message.dashboard:f}" if message.dashboard is not None else ""
+    return (
+        f"{message.owner} {message.what} {message.unit}: fold {message.fold:f},"
+        f" books {message.books:f}{shown}"
     )
 
 

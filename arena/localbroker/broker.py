@@ -96,6 +96,8 @@ class LocalBroker:
             with terminate_as_interrupt(), exclusive(lock, "broker", progress):
                 self._refuse_second()
                 return self._start_on_some_ports(progress)
+        except BrokenPipeError:
+            raise  # who read the progress has left; the disk is fine
         except OSError as error:
             raise DependencyMissing(
                 f"cannot start a broker in {self._files.root}: {error.strerror or error}",

@@ -137,6 +137,8 @@ class LocalCluster:
                 self._refuse_taken(cluster, missing)
                 ready_s = self._run(cluster, missing, progress)
                 return self._handle(cluster, ready_s)
+        except BrokenPipeError:
+            raise  # who read the progress has left; the disk is fine
         except OSError as error:
             raise DependencyMissing(
                 f"cannot start a cluster in {self._files.root}: {error.strerror or error}",

@@ -62,7 +62,7 @@ def test_processes_are_counted() -> None:
     around = Surroundings(("arena",), {}, ROOT, dashboard=())
 
     assert process_words(plan(DEMO, around), len(DEMO.agents)) == (
-        "exchange, connector, 2 chat nodes, 4 routers (6 agents), tools, dashboard"
+        "exchange, connector, 2 chat nodes, 4 routers (6 agents), tools, ledger, dashboard"
     )
 
 

@@ -226,3 +226,16 @@ def _wait_gone(pid: int) -> None:
     while started_at(pid) is not None:
         assert time.monotonic() < deadline, f"process {pid} is still there"
         time.sleep(0.02)
+
+
+def test_who_leaves_while_the_broker_starts_is_no_full_disk(tmp_path: Path) -> None:
+    """`arena demo | head -1` closes the pipe in the middle of the progress: no other complaint."""
+
+    def closed(step: Step) -> None:
+        raise BrokenPipeError
+
+    with (
+        LocalBroker(tmp_path, port=0, allow_fallback=False) as local,
+        pytest.raises(BrokenPipeError),
+    ):
+        local.start(closed)
