@@ -123,7 +123,11 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def ensure_topics(spec: ArenaSpec, settings: Settings) -> None:
-    """Create the topics of an arena that do not exist; on our secure broker, with its rules."""
+    """Create the topics of an arena that do not exist; on our secure broker, with its rules.
+
+    A signal is noted and heard afterwards: inside, a client library may take the cancellation for
+    its own and go on.
+    """
 
     async def create() -> None:
         from arena.bus.kafka import KafkaBus
@@ -138,7 +142,9 @@ def ensure_topics(spec: ArenaSpec, settings: Settings) -> None:
         if settings.access.sasl_username == ADMIN:
             await apply_rules(settings, rules_for(settings.prefix))
 
-    asyncio.run(create())
+    with StopSignals() as signals:
+        asyncio.run(create())
+    signals.raise_received()
 
 
 def open_run(

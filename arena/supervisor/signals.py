@@ -8,6 +8,8 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from arena.localbroker.signals import Terminated
+
 WATCHED = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -38,6 +40,18 @@ class StopSignals:
         """Give them back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def raise_received(self) -> None:
+        """Raise what the noted signal stands for, after the block; nothing without one.
+
+        Raises:
+            KeyboardInterrupt: It was Ctrl-C.
+            Terminated: It was another one.
+        """
+        if self.received == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.received is not None:
+            raise Terminated
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.received = self.received or signal.Signals(number)
