@@ -14,6 +14,7 @@ from arena.settings import Settings
 from arena.supervisor.runs import RunRecord, newest_run
 from tests.commands.cli import ROOT, environment
 from tests.commands.test_demo import environment as without_broker
+from tests.localbroker.processes import heed_ctrl_c
 
 DEADLINE_S = 100
 TRADING = 3
@@ -39,6 +40,7 @@ class Contests:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=heed_ctrl_c,
         )
 
     def outcome(self, *words: str, meddle: Callable[[], None] | None = None) -> dict[str, Any]:

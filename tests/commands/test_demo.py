@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests.commands.cli import ROOT
+from tests.localbroker.processes import heed_ctrl_c
 
 DEADLINE_S = 110
 WITHOUT = ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX", "ARENA_STEP")
@@ -128,6 +129,7 @@ def test_a_signal_at_any_moment_leaves_no_process(
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_ctrl_c,
     )
     assert process.stdout is not None
     try:
