@@ -102,7 +102,8 @@ class Refresher:
     async def repair(self, product_id: str, epoch: int) -> Ticker | None:
         """Ask for what a product lacks whose ticker is missing or behind its heartbeats.
 
-        The trades since its last ticker first, then its quotes, because trades carry none.
+        Its quotes first, then the trades since its last ticker, because trades carry no quotes: so
+        the newest trade is always among those that were asked for, with its side.
 
         Returns:
             The ticker to publish, or None; a product is asked about every `REPAIR_EVERY_S`.
@@ -112,13 +113,12 @@ class Refresher:
             return None
         self._repaired_s[product_id] = now_s
         gap = self._feed.gap(product_id)
-        backfill = None if gap is None else await self._backfill(gap)
         try:
             seen = await self._rest.ticker(product_id)
         except RestFailed as error:
             self._log.warning("repair failed", product=product_id, error=str(error))
             return None
-        filled = None if backfill is None else backfill.filled(seen)
+        filled = None if gap is None else (await self._backfill(gap)).filled(seen)
         if filled is not None:
             seen = with_trades(seen, filled)
         received = Received(self._clock.now(), self._clock.monotonic(), epoch)
