@@ -57,7 +57,7 @@ class _Create(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # aiokafka 
         return request_struct_class(self._rows)
 
 
-class _Delete(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]
+class _Delete(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]  # aiokafka is not typed
     API_KEY = 31
 
     def __init__(self, rows: list[Row]) -> None:
@@ -67,7 +67,7 @@ class _Delete(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]
         return request_struct_class(self._rows)
 
 
-class _Describe(Request[DescribeAclsRequest_v1]):  # type: ignore[misc]
+class _Describe(Request[DescribeAclsRequest_v1]):  # type: ignore[misc]  # aiokafka is not typed
     API_KEY = 29
 
     def build(self, request_struct_class: type[DescribeAclsRequest_v1]) -> DescribeAclsRequest_v1:

@@ -82,7 +82,7 @@ class _LogDirsAnswer(Response):  # type: ignore[misc]  # aiokafka is not typed
     )
 
 
-class _LogDirsQuestion(RequestStruct):  # type: ignore[misc]
+class _LogDirsQuestion(RequestStruct):  # type: ignore[misc]  # aiokafka is not typed
     API_KEY = 35
     API_VERSION = 1
     RESPONSE_TYPE = _LogDirsAnswer
@@ -91,7 +91,7 @@ class _LogDirsQuestion(RequestStruct):  # type: ignore[misc]
     )
 
 
-class _LogDirsRequest(Request[_LogDirsQuestion]):  # type: ignore[misc]
+class _LogDirsRequest(Request[_LogDirsQuestion]):  # type: ignore[misc]  # likewise
     API_KEY = 35
 
     def __init__(self, topics: list[tuple[str, list[int]]]) -> None:

@@ -109,7 +109,7 @@ class KafkaLogReader(LogReader):
         await self._consumer.stop()
 
 
-class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[misc]
+class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[misc]  # untyped
     """A group member; the rebalance callbacks only set flags (aiokafka swallows their errors)."""
 
     def __init__(

@@ -259,7 +259,7 @@ def _unpack_orders(packed: memoryview) -> list[Order]:
 def _order_decoder() -> Any:
     fill, rejection = _fields(Fill)[1], _fields(Rejection)[1]
     return msgspec.msgpack.Decoder(
-        list[tuple[str, fill | None, rejection | None]]  # type: ignore[valid-type]
+        list[tuple[str, fill | None, rejection | None]]  # type: ignore[valid-type]  # made at run time
     )
 
 
@@ -280,7 +280,7 @@ def _unpack_turns(packed: memoryview) -> list[TurnRead]:
 def _turn_decoder() -> Any:
     decision = _fields(Decision)[1]
     return msgspec.msgpack.Decoder(
-        list[tuple[str, str, decision, tuple[str, ...]]]  # type: ignore[valid-type]
+        list[tuple[str, str, decision, tuple[str, ...]]]  # type: ignore[valid-type]  # made at run time
     )
 
 
