@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from arena.account_log import PostingRead, QuoteRead, SourceRead
 from arena.errors import BrokenLog
 
 INT64_MAX = 2**63 - 1
@@ -15,26 +16,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class SourceRead(msgspec.Struct, gc=False):
-    """Where in `account.commands` the decided command stood."""
-
-    offset: int
-
-
-class UsedRead(msgspec.Struct, gc=False):
-    """The ticker a fill was priced with."""
+class UsedRead(QuoteRead, gc=False):
+    """The ticker a fill was priced with, and where it stands in `market.tickers`."""
 
     partition: int
     offset: int
-    event_time: str
-
-
-class PostingRead(msgspec.Struct, gc=False):
-    """One leg of an event."""
-
-    account: str
-    unit: str
-    amount: str
 
 
 class BookedRead(msgspec.Struct, gc=False, kw_only=True):
