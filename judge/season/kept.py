@@ -258,9 +258,8 @@ def _unpack_orders(packed: memoryview) -> list[Order]:
 @cache
 def _order_decoder() -> Any:
     fill, rejection = _fields(Fill)[1], _fields(Rejection)[1]
-    return msgspec.msgpack.Decoder(
-        list[tuple[str, fill | None, rejection | None]]  # type: ignore[valid-type]  # made at run time
-    )
+    row: Any = tuple[str, fill | None, rejection | None]  # type: ignore[valid-type]  # run time
+    return msgspec.msgpack.Decoder(list[row])
 
 
 def _pack_turns(turns: list[TurnRead]) -> bytes:
@@ -279,9 +278,8 @@ def _unpack_turns(packed: memoryview) -> list[TurnRead]:
 @cache
 def _turn_decoder() -> Any:
     decision = _fields(Decision)[1]
-    return msgspec.msgpack.Decoder(
-        list[tuple[str, str, decision, tuple[str, ...]]]  # type: ignore[valid-type]  # made at run time
-    )
+    row: Any = tuple[str, str, decision, tuple[str, ...]]  # type: ignore[valid-type]  # run time
+    return msgspec.msgpack.Decoder(list[row])
 
 
 def _unpack_calls(packed: memoryview) -> list[Called]:
