@@ -18,6 +18,7 @@ from ledger.place import Place
 from ledger.service import Ledger
 from ledger.statements import balances
 from ledger.writer import progress_of
+from tests.alongside import alongside
 from tests.arena.test_accounts import Log
 
 WAIT_S = 20.0
@@ -71,20 +72,8 @@ def new_node(bus: Bus, settings: Settings) -> Node:
 async def keeping(bus: Bus, settings: Settings, place: Place) -> AsyncIterator[Ledger]:
     """A ledger that runs here; its failure is raised here."""
     ledger = Ledger(new_node(bus, settings), Database(place))
-    body = asyncio.current_task()
-    assert body is not None
-    task = asyncio.create_task(ledger.run())
-    task.add_done_callback(lambda ended: None if ended.cancelled() else body.cancel())
-    try:
+    async with alongside(ledger.run()):
         yield ledger
-    except asyncio.CancelledError:
-        if not task.done():
-            raise
-        body.uncancel()
-        task.result()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def booked(place: Place, offset: int) -> None:

@@ -13,6 +13,7 @@ from arena.clock import SystemClock
 from arena.messages import Message, Product, Ticker, ToolCall
 from arena.node import Node
 from arena.settings import Settings
+from tests.alongside import alongside
 from trading_tools.rules import TradingRules
 from trading_tools.serve import serve_tools
 
@@ -73,20 +74,8 @@ def tool_call(agent: str, tool: str, arguments: str, **changes: Any) -> ToolCall
 async def serving(bus: Bus, rules: TradingRules | None = None) -> AsyncIterator[Node]:
     """The whole of `arena tools` in this process; its failure is raised here."""
     node = Node("tools", "test", Settings(heartbeat_interval_s=0.1), bus, SystemClock())
-    body = asyncio.current_task()
-    assert body is not None
-    task = asyncio.create_task(serve_tools(node, rules or TradingRules()))
-    task.add_done_callback(lambda ended: None if ended.cancelled() else body.cancel())
-    try:
+    async with alongside(serve_tools(node, rules or TradingRules())):
         yield node
-    except asyncio.CancelledError:
-        if not task.done():
-            raise
-        body.uncancel()
-        task.result()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def until_ended() -> None:
