@@ -17,11 +17,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Start
 from arena.bus.kafka_access import connection, told_refusals, unreachable
+from arena.bus.kafka_fetch import Fetches
 from arena.bus.kafka_readers import KafkaGroupReader, KafkaLogReader
 from arena.bus.kafka_topics import KafkaTopics
 from arena.errors import AppendFailed, BrokerUnavailable
@@ -164,6 +166,24 @@ class KafkaBus(Bus):
             retry_backoff_ms=50,
         )
 
+    async def _fetch_client(self, topics: set[str]) -> AIOKafkaClient:
+        client = AIOKafkaClient(
+            **connection(self._settings),
+            client_id=self._client_id,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            retry_backoff_ms=50,
+        )
+        try:
+            await client.bootstrap()
+            await client.set_topics(topics)
+        except KafkaConnectionError as error:
+            await client.close()
+            raise BrokerUnavailable(
+                f"broker {self._settings.bootstrap_servers} did not answer: {error!r}",
+                remedy=unreachable(self._settings),
+            ) from None
+        return client
+
     async def log_reader(self, *topics: str, start: Start = EARLIEST) -> LogReader:
         """A reader of every partition of the topics."""
         pairs = [(t, p) for t in topics for p in range(await self.partitions(t))]
@@ -176,10 +196,10 @@ class KafkaBus(Bus):
     async def _log_reader(self, pairs: list[tuple[str, int]], start: Start) -> LogReader:
         assert self._lookup is not None, "the bus is not started"
         offsets = await self._first_offsets(pairs, start)
-        consumer = self._consumer(group=None, reset="none")
-        await consumer.start()
-        reader = KafkaLogReader(consumer, self._lookup, self._prefix, offsets)
-        reader.assign()
+        places = {TopicPartition(self._prefix + t, p): at for (t, p), at in offsets.items()}
+        client = await self._fetch_client({place.topic for place in places})
+        fetches = Fetches(client, self._prefix, places, self._fetch_wait_ms)
+        reader = KafkaLogReader(fetches, self._lookup, self._prefix, offsets)
         self.readers.add(reader)
         return reader
 

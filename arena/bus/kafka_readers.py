@@ -11,6 +11,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from arena.bus.base import Assignment, GroupReader, LogReader, Record, Standing
 from arena.bus.kafka_access import told_refusals
+from arena.bus.kafka_fetch import Fetches
 from arena.errors import BrokenLog, BrokerUnavailable
 from arena.topics import spec_of
 
@@ -36,48 +37,36 @@ class KafkaLogReader(LogReader):
 
     def __init__(
         self,
-        consumer: AIOKafkaConsumer,
+        fetches: Fetches,
         lookup: AIOKafkaConsumer,
         prefix: str,
         offsets: dict[tuple[str, int], int],
     ) -> None:
-        """Take over a started consumer."""
-        self._consumer = consumer
+        """Take over fetches that begin at the offsets."""
+        self._fetches = fetches
         self._lookup = lookup
         self._prefix = prefix
         self._next = offsets
         self._compacted = {topic for topic, _ in offsets if spec_of(topic).compacted}
 
-    def _tp(self, topic: str, partition: int) -> TopicPartition:
-        return TopicPartition(self._prefix + topic, partition)
-
-    def assign(self) -> None:
-        """Give the consumer its partitions and places."""
-        self._consumer.assign([self._tp(*pair) for pair in self._next])
-        for pair, offset in self._next.items():
-            self._consumer.seek(self._tp(*pair), offset)
-
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
         """The next records; checks that none is missing."""
         with self.reading(), told_refusals():
-            fetched = await self._consumer.getmany(
-                timeout_ms=int(timeout_s * 1000), max_records=max_records
-            )
-        records: list[Record] = []
-        for tp, raws in fetched.items():
-            topic, partition = tp.topic[len(self._prefix) :], tp.partition
-            expected = self._next[topic, partition]
-            compacted = topic in self._compacted
-            for raw in raws:
-                if raw.offset != expected and not compacted:
-                    raise BrokenLog(
-                        f"{topic}[{partition}]: expected offset {expected}, read {raw.offset}",
-                        remedy="the log lost records; compare it with an export",
-                    )
-                expected = raw.offset + 1
-                records.append(_record(topic, raw))
-            self._next[topic, partition] = expected
+            records = await self._fetches.take(timeout_s, max_records)
+        places = self._next
+        for record in records:
+            pair = record[:2]
+            offset = record[2]
+            if offset != places[pair] and record[0] not in self._compacted:
+                raise BrokenLog(
+                    f"{pair[0]}[{pair[1]}]: expected offset {places[pair]}, read {offset}",
+                    remedy="the log lost records; compare it with an export",
+                )
+            places[pair] = offset + 1
         return records
+
+    def _tp(self, topic: str, partition: int) -> TopicPartition:
+        return TopicPartition(self._prefix + topic, partition)
 
     def position(self, topic: str, partition: int) -> int:
         """The next offset of a partition."""
@@ -99,14 +88,12 @@ class KafkaLogReader(LogReader):
     def seek(self, topic: str, partition: int, offset: int) -> None:
         """Go on at an offset."""
         self._next[(topic, partition)] = offset
-        self._consumer.seek(self._tp(topic, partition), offset)
+        self._fetches.seek(self._tp(topic, partition), offset)
 
     async def close(self) -> None:
-        """Stop the consumer."""
+        """Stop fetching."""
         self.closed = True
-        # A task of the consumer catches its cancellation only once it has begun to run.
-        await asyncio.sleep(0)
-        await self._consumer.stop()
+        await self._fetches.close()
 
 
 class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[misc]  # untyped

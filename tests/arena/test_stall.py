@@ -68,20 +68,29 @@ def test_reads_that_return_empty_count_as_asking() -> None:
 
 PROGRAM = """
 import asyncio, sys
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.fetch import FetchRequest
 from arena import topics
 from arena.node import run_node
 from arena.settings import Settings
 
-async def swallow(self, *arguments, **more):
-    await asyncio.sleep(3600)
+found = []
+send = AIOKafkaClient.send
+
+async def swallow(self, node, request, **more):
+    answer = await send(self, node, request, **more)
+    if found and isinstance(request, FetchRequest):
+        await asyncio.sleep(3600)
+    return answer
+
+AIOKafkaClient.send = swallow
 
 async def serve(node):
     reader = await OPEN
     while True:
         for record in await reader.read():
+            found.append(record)
             print("read", record.offset, flush=True)
-            Fetcher._proc_fetch_request = swallow
 
 run_node("reader", "one", Settings(), serve)
 """

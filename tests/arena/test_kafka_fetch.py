@@ -1,0 +1,169 @@
+"""Fetches of a log reader: places, damage, bounds; most of it on a real broker."""
+
+import asyncio
+import random
+
+import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+
+from arena import topics
+from arena.bus import Record, Start
+from arena.bus.base import LATEST, LogReader
+from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_fetch import ANSWERS_MAX, PARTITION_BYTES_MAX, _records
+from arena.bus.kafka_readers import KafkaLogReader
+from arena.errors import BrokenLog
+from arena.settings import Settings
+
+DEADLINE_S = 20.0
+COMMANDS = topics.COMMANDS.name
+FOUR = topics.TOOL_CALLS.name
+SNAPSHOTS = topics.SNAPSHOTS.name
+
+
+async def write(bus: KafkaBus, topic: str, partition: int, values: list[bytes]) -> None:
+    """Append records and wait for them."""
+    acks = [
+        await bus.send_bytes(topic, v, key=None, partition=partition, headers=(("n", b"1"),))
+        for v in values
+    ]
+    await asyncio.gather(*acks)
+
+
+async def read_count(reader: LogReader, count: int, at_once: int = 1_000) -> list[Record]:
+    """Read until `count` records are there, or fail at the deadline."""
+    records: list[Record] = []
+    async with asyncio.timeout(DEADLINE_S):
+        while len(records) < count:
+            records += await reader.read(timeout_s=0.2, max_records=at_once)
+    return records
+
+
+def batch_of(values: list[bytes]) -> bytearray:
+    """A record batch as it travels, beginning at offset 0."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 20)
+    for offset, value in enumerate(values):
+        builder.append(offset, 1_763_717_400_000, b"key", value, [("type", b"Epoch")])
+    return bytearray(builder.build())
+
+
+def decoded(batch: bytearray, place: int = 0) -> list[Record]:
+    """The records of one batch from a place on."""
+    return list(_records("t", 3, place, [MemoryRecords(bytes(batch)).next_batch()]))
+
+
+def test_a_batch_is_decoded_from_the_place_on() -> None:
+    """A batch that began before the place gives only what was asked for, with every field."""
+    found = decoded(batch_of([b"a", b"b", b"c"]), place=1)
+
+    assert [(1, b"b"), (2, b"c")] == [(r.offset, r.value) for r in found]
+    assert Record("t", 3, 1, 1_763_717_400_000, b"key", b"b", {"type": b"Epoch"}) == found[0]
+
+
+@pytest.mark.parametrize("place", range(-1, -12, -2))
+def test_an_altered_batch_is_found(place: int) -> None:
+    """One flipped bit anywhere in the records is told with the offset; nothing is delivered."""
+    batch = batch_of([b"one hundred", b"two hundred"])
+    batch[place] ^= 1
+
+    with pytest.raises(BrokenLog, match=r"t\[3\]: the batch at offset 0 fails its checksum"):
+        decoded(batch)
+
+
+async def test_small_reads_give_everything_once_and_in_order(bus: KafkaBus) -> None:
+    """However few are taken at a time, each partition comes whole and in order."""
+    rng = random.Random(5)
+    counts = {(FOUR, n): 150 + 50 * n for n in range(4)} | {(COMMANDS, 0): 333}
+    for (topic, partition), count in counts.items():
+        values = [b"%d" % n + b"x" * rng.randrange(5_000) for n in range(count)]
+        await write(bus, topic, partition, values)
+    reader = await bus.log_reader(FOUR, COMMANDS)
+    found = await read_count(reader, sum(counts.values()), at_once=7)
+
+    for pair, count in counts.items():
+        assert list(range(count)) == [r.offset for r in found if r[:2] == pair]
+    assert [] == await reader.read(timeout_s=0.1)
+    assert 0 == await reader.behind()
+    await reader.close()
+
+
+async def test_seek_forgets_what_was_fetched(bus: KafkaBus) -> None:
+    """Behind a seek come the records of the new place, none twice, and other partitions go on."""
+    await write(bus, FOUR, 0, [b"a%d" % n for n in range(50)])
+    await write(bus, FOUR, 1, [b"b%d" % n for n in range(50)])
+    reader = await bus.log_reader(FOUR)
+    first = await read_count(reader, 10, at_once=10)
+    reader.seek(FOUR, 0, 40)
+    rest = await read_count(reader, 60 - sum(r.partition == 1 for r in first))
+
+    assert list(range(40, 50)) == [r.offset for r in rest if r.partition == 0]
+    assert list(range(50)) == [r.offset for r in first + rest if r.partition == 1]
+    await reader.close()
+
+
+async def test_seek_while_a_fetch_is_held(bus: KafkaBus) -> None:
+    """A fetch that waits at the end is no reason to miss or repeat what lies before it."""
+    await write(bus, COMMANDS, 0, [b"%d" % n for n in range(5)])
+    reader = await bus.log_reader(COMMANDS, start=LATEST)
+    assert [] == await reader.read(timeout_s=0.1)
+    reader.seek(COMMANDS, 0, 2)
+    before = await read_count(reader, 3)
+    await write(bus, COMMANDS, 0, [b"5"])
+
+    assert [2, 3, 4, 5] == [r.offset for r in before + await read_count(reader, 1)]
+    await reader.close()
+
+
+async def test_a_place_that_is_not_in_the_log(bus: KafkaBus) -> None:
+    """A place behind the end is an error that names it, and says what may have happened."""
+    await write(bus, COMMANDS, 0, [b"0"])
+    reader = await bus.partition_reader(COMMANDS, 0, Start(offsets={(COMMANDS, 0): 99}))
+
+    with pytest.raises(BrokenLog, match=r"account\.commands\[0\] has no offset 99; .*retention"):
+        await read_count(reader, 1)
+    await reader.close()
+
+
+async def test_what_waits_to_be_read_is_bounded(bus: KafkaBus) -> None:
+    """A reader that is not asked keeps a few answers, and asks for no more."""
+    value = b"x" * (PARTITION_BYTES_MAX // 2)
+    rng = random.Random(1)
+    await write(bus, SNAPSHOTS, 0, [rng.randbytes(len(value)) for _ in range(12)])
+    reader = await bus.log_reader(SNAPSHOTS)
+    assert isinstance(reader, KafkaLogReader)
+    await read_count(reader, 1, at_once=1)
+    answers = reader._fetches._answers
+    async with asyncio.timeout(DEADLINE_S):
+        while len(answers) < ANSWERS_MAX:
+            await asyncio.sleep(0.01)
+    other = await bus.log_reader(SNAPSHOTS)
+    await read_count(other, 12)  # Time enough for a reader without a bound.
+
+    assert ANSWERS_MAX == len(answers)
+    assert list(range(1, 12)) == [r.offset for r in await read_count(reader, 11)]
+    await reader.close()
+    await other.close()
+
+
+async def test_a_held_fetch_does_not_delay_the_end(settings: Settings) -> None:
+    """Closing does not wait for the broker to answer."""
+    bus = KafkaBus(settings.override(fetch_wait_ms=5_000))
+    await bus.start()
+    await bus.ensure_topics([topics.COMMANDS])
+    reader = await bus.log_reader(COMMANDS)
+    assert [] == await reader.read(timeout_s=0.05)
+
+    async with asyncio.timeout(2):
+        await reader.close()
+    await bus.close()
+
+
+async def test_a_failure_is_told_to_every_read(bus: KafkaBus) -> None:
+    """After a failure nothing is delivered any more: the same error comes again."""
+    await write(bus, COMMANDS, 0, [b"0"])
+    reader = await bus.partition_reader(COMMANDS, 0, Start(offsets={(COMMANDS, 0): 7}))
+    for _ in range(2):
+        with pytest.raises(BrokenLog, match="has no offset 7"):
+            await read_count(reader, 1)
+    await reader.close()
