@@ -56,6 +56,17 @@ class Market:
         switches = 2.0 * SPELL_ENTRY * SPELL_EXIT / (SPELL_ENTRY + SPELL_EXIT)
         return -switches * SPELL_FEE * PERIOD_SD * self.periods
 
+    @property
+    def true_sharpe(self) -> float:
+        """Every agent's Sharpe ratio per period: the ratio of the true moments."""
+        if self.law != "spells":
+            return 0.0
+        mean = self.true_total / self.periods / PERIOD_SD
+        held = SPELL_ENTRY / (SPELL_ENTRY + SPELL_EXIT)
+        # Market and trading are independent, and the market's mean is 0: their product has none.
+        square = held + SPELL_FEE**2 * 2.0 * SPELL_EXIT * held
+        return mean / float(np.sqrt(square - mean**2))
+
     def season(self, rng: np.random.Generator) -> FloatArray:
         """Log returns of one season, shape [T, N]."""
         if self.law == "spells":

@@ -40,6 +40,8 @@ def market_table(checks: Sequence[MarketCheck]) -> str:
         "difference",
         "total",
         "Sharpe difference",
+        "Sharpe",
+        "Bradley-Terry",
         "unjudged",
         "verdict",
     )
@@ -55,7 +57,9 @@ def market_table(checks: Sequence[MarketCheck]) -> str:
                 _share(check.false_claims),
                 _coverage(check.difference),
                 _coverage(check.total),
+                _coverage(check.sharpe_difference),
                 _coverage(check.sharpe),
+                _coverage(check.strength),
                 f"{check.unjudged:.1%}",
                 f"MISSED: {', '.join(check.missed)}" if check.missed else "kept",
             )

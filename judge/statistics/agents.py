@@ -8,7 +8,7 @@ import numpy as np
 
 from judge.statistics.bradley_terry import strengths
 from judge.statistics.multiplicity import chances_of_first
-from judge.statistics.resample import draw_circular
+from judge.statistics.resample import BLOCKS_MIN, draw_circular
 from judge.statistics.sharpe import expected_best_sharpe, probabilistic_sharpe
 from judge.statistics.student import (
     ROUNDING,
@@ -18,6 +18,10 @@ from judge.statistics.student import (
     studentise_sharpes,
 )
 from judge.statistics.types import FloatArray, Interval, Standing
+
+SHARPE_BLOCK_MIN = 6.0
+"""Blocks of an agent's own Sharpe ratio: a spell in the market makes its variance depend for that
+long, which the returns do not show and the difference from another agent hardly feels."""
 
 STRETCHES_MIN = 10
 """Something that happened in fewer separate blocks of time than this cannot be resampled."""
@@ -97,23 +101,27 @@ def compare_sharpes(plan: Plan, combos: Sequence[tuple[int, int]]) -> Sharpes:
     if not place:
         return Sharpes({}, {}, {})
     kept = [pair for pair in combos if pair[0] in place and pair[1] in place]
-    result = studentise_sharpes(
-        plan.returns[:, plan.lively],
-        draw_circular(
-            plan.periods, plan.block_length, plan.resamples, np.random.default_rng([plan.seed, 1])
-        ),
-        [(place[a], place[b]) for a, b in kept],
-    )
+    columns = [(place[a], place[b]) for a, b in kept]
+    of_pairs = _studentised(plan, plan.block_length, columns).pairs
+    longer = max(plan.block_length, min(SHARPE_BLOCK_MIN, plan.periods / BLOCKS_MIN))
+    of_agents = _studentised(plan, longer, []).agents
 
     def interval(source: Studentised, column: int) -> Interval | None:
         scale = float(np.sqrt(plan.periods_per_year))
         return source.interval(column, confidence=plan.confidence, scale=scale)
 
     return Sharpes(
-        {agent: interval(result.agents, column) for agent, column in place.items()},
-        {pair: interval(result.pairs, column) for column, pair in enumerate(kept)},
-        {agent: float(result.agents.estimates[column]) for agent, column in place.items()},
+        {agent: interval(of_agents, column) for agent, column in place.items()},
+        {pair: interval(of_pairs, column) for column, pair in enumerate(kept)},
+        {agent: float(of_agents.estimates[column]) for agent, column in place.items()},
     )
+
+
+def _studentised(plan: Plan, block_length: float, pairs: Sequence[tuple[int, int]]) -> Comparison:
+    """The Sharpe ratios of the lively agents and of pairs of their columns."""
+    rng = np.random.default_rng([plan.seed, 1])
+    parts = draw_circular(plan.periods, block_length, plan.resamples, rng)
+    return studentise_sharpes(plan.returns[:, plan.lively], parts, pairs)
 
 
 def standings(

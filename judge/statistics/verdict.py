@@ -200,5 +200,6 @@ def _method(plan: of_agents.Plan, periods: int, together: int) -> tuple[str, ...
         "risk-free rate 0; differences by Ledoit and Wolf (2008).",
         f"Deflated Sharpe: against the best of {len(plan.lively)} agents without skill.",
         "Detectable: found with 80 % power by the decision on all pairs.",
-        "Bradley-Terry: Elo points over windows of the season, mean 0, one pseudo-game a pair.",
+        "Bradley-Terry: Elo points over windows of the season, mean 0, one pseudo-game a pair; "
+        "expanded percentile intervals.",
     )

@@ -71,7 +71,9 @@ def test_false_claims_and_coverage_in_a_small_check() -> None:
 
     assert found.false_claims.estimate <= 12 / 120
     assert 0.84 <= found.difference.share <= 0.96
-    assert 0.84 <= found.sharpe.share <= 0.96
+    assert 0.84 <= found.sharpe_difference.share <= 0.96
+    assert 0.84 <= found.sharpe.share <= 0.97
+    assert 0.84 <= found.strength.share <= 0.97
     assert 0.84 <= found.total.share <= 0.97
     assert found.false_claims.low <= found.false_claims.estimate <= found.false_claims.high
 
@@ -94,12 +96,44 @@ def test_a_difference_of_what_is_detectable_is_found() -> None:
 
 def test_the_check_can_say_no() -> None:
     """Too many claims, or intervals that are too narrow or too wide, are called by name."""
-    counts = [Counts(i % 10 == 0, (8, 10), (19, 20), (9, 10), 10) for i in range(100)]
+    counts = [few_claims(i % 10 == 0, (19, 20)) for i in range(100)]
     found = summarise(FAT, counts)
 
-    assert ("false claims", "coverage of difference", "coverage of total") == found.missed
+    assert found.missed == (
+        "false claims",
+        "coverage of difference",
+        "coverage of total",
+        "coverage of Bradley-Terry",
+    )
     assert "MISSED: false claims" in market_table([found])
     assert Coverage(0.8, 0.0) == found.difference
+
+
+def few_claims(claimed: bool, strength: tuple[int, int]) -> Counts:
+    """A season with differences that are covered too seldom, and totals too often."""
+    return Counts(claimed, (8, 10), (19, 20), (9, 10), (9, 10), strength, 10)
+
+
+@pytest.mark.parametrize(("held", "named"), [(19, False), (9, True)])
+def test_two_agents_may_have_wide_strengths(held: int, named: bool) -> None:
+    """Between two agents a strength moves in steps: too wide is allowed, too narrow is not."""
+    found = summarise(Market("fat", 2, 120), [few_claims(False, (held, 20))] * 10)
+
+    assert named == ("coverage of Bradley-Terry" in found.missed)
+
+
+def test_the_true_sharpe_ratio_is_that_of_a_long_season() -> None:
+    """Over 400,000 periods the ratio comes within three standard errors of the closed form."""
+    market = Market("spells", 2, 400_000)
+    season = market.season(np.random.default_rng(3))
+    found = season.mean(axis=0) / season.std(axis=0)
+
+    assert [market.true_sharpe] * 2 == pytest.approx(found, abs=3 / np.sqrt(400_000))
+    assert market.true_sharpe == pytest.approx(-0.00154, abs=0.00001)
+    spread = np.sqrt((season**2).mean())
+    assert market.true_total / market.periods / market.true_sharpe == pytest.approx(
+        spread, rel=0.02
+    )
 
 
 def test_a_verdict_is_held_against_the_truth() -> None:
@@ -107,13 +141,14 @@ def test_a_verdict_is_held_against_the_truth() -> None:
     season = FAT.season(np.random.default_rng(1))
     season[:, 2] = season[:, 1]
     season[:, 0] += 0.01
-    found = count(judge(season, seed=1), true_total=0.0)
+    found = count(judge(season, seed=1), FAT)
 
     assert found.claimed
     # The twins differ by exactly 0; the two other pairs miss it.
     assert (1, 3) == found.difference
-    assert (0, 2) == found.sharpe
-    assert (2, 3) == found.total
+    assert (0, 2) == found.sharpe_difference
+    assert (2, 3) == found.total == found.sharpe
+    assert (0, 3) == found.strength
 
 
 def test_tables_line_up() -> None:

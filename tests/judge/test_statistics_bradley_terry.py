@@ -1,11 +1,13 @@
 """Bradley-Terry strengths against the closed form for two and known strengths for many."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.statistics.bradley_terry import ELO_PER_LOG_ODDS, fit, strengths
+from judge.statistics.bradley_terry import ELO_PER_LOG_ODDS, _expanded_tail, fit, strengths
 
 
 @settings(deadline=None)
@@ -61,11 +63,30 @@ def test_intervals_hold_their_estimates() -> None:
     returns = np.random.default_rng(1).standard_normal((120, 5))
     found, windows = strengths(
         returns,
-        block_length=7.5,
+        block_length=9.5,
         confidence=0.9,
         resamples=300,
         rng=np.random.default_rng(1),
     )
 
-    assert 15 == windows
+    assert 12 == windows
     assert all(i.low <= i.estimate <= i.high for i in found)
+
+
+@pytest.mark.parametrize(("windows", "student"), [(11, 1.8125), (24, 1.7139), (121, 1.6577)])
+def test_few_windows_widen_the_interval(windows: int, student: float) -> None:
+    """The percentile lies as far out as the quantile of Student's t from a table, divisor W - 1."""
+    reach = student * (windows / (windows - 1)) ** 0.5
+
+    assert NormalDist().cdf(-reach) == pytest.approx(_expanded_tail(0.05, windows), abs=1e-5)
+
+
+def test_one_window_has_no_spread() -> None:
+    """Nothing is known of a spread: the interval is a point, and nothing fails."""
+    returns = np.array([[0.1, 0.0], [0.0, 0.0]])
+    found, windows = strengths(
+        returns, block_length=1.0, confidence=0.9, resamples=50, rng=np.random.default_rng(1)
+    )
+
+    assert 1 == windows
+    assert [(i.low, i.high) for i in found] == [(i.estimate, i.estimate) for i in found]
