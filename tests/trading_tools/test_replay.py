@@ -1,5 +1,6 @@
 """Recorded orders, decided again: the same bytes, or the event that differs is named."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import orjson
 
 from arena import topics
+from arena.accounts import Shard, accounts_digest
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.exports import export_topics
@@ -58,7 +60,7 @@ async def trade(bus: MemoryBus) -> list[OrderDecided]:
         tool_call("mo", "execute_trade", '{"product_id": ', index=8),
         tool_call("mo", "execute_trade", "{}", index=9, life_s=-5),
         order(10, "0.1", "sell").model_copy(update={"ticker_offsets": {0: 4_000}}),
-        tool_call("someone-new", "execute_trade", '{"product_id": "BTC-USD"}'),
+        tool_call("somebody", "execute_trade", '{"product_id": "BTC-USD"}'),
     ]
     async with serving(bus):
         for call in calls:
@@ -108,6 +110,54 @@ async def test_every_kind_of_decision_comes_out_again(
     assert [] == found.differences
     assert len(events) == found.counts["orders"]
     assert 2 == found.counts["openings"]
+
+
+async def two_shards() -> MemoryBus:
+    """An arena whose accounts are in two partitions."""
+    bus = MemoryBus()
+    await bus.start()
+    two = [replace(topics.COMMANDS, partitions=2), replace(topics.EVENTS, partitions=2)]
+    await bus.ensure_topics([*two, *topics.fixed_topics()])
+    return bus
+
+
+async def test_two_shards_come_out_again(tmp_path: Path) -> None:
+    """Agents of two partitions: both logs are written again, and the digest is over all of them."""
+    bus = await two_shards()
+    assert {0, 1} == {topics.partition_of(agent, 2) for agent in ("mo", "somebody")}
+    await trade(bus)
+    await export_topics(bus, tmp_path / "records", TOPICS)
+    logs = [bus.cluster.logs[EVENTS, partition] for partition in range(2)]
+    shards = [Shard(), Shard()]
+    for shard, log in zip(shards, logs, strict=True):
+        for record in log:
+            shard.apply(record.headers["type"].decode(), record.value or b"", record.offset)
+
+    found = Replay(tmp_path / "records").run()
+
+    assert [] == found.differences
+    assert min(map(len, logs)) >= 2
+    decided = found.counts["orders"] + found.counts["openings"] + found.counts["epochs"]
+    assert sum(map(len, logs)) == decided
+    both = shards[0].accounts | shards[1].accounts
+    assert {"mo", "somebody"} == both.keys()
+    assert accounts_digest(both) == found.account_digest
+
+
+async def test_an_event_of_the_second_shard_is_named(tmp_path: Path) -> None:
+    """The place says in which of the logs the changed word stands."""
+    bus = await two_shards()
+    await trade(bus)
+    shard = topics.partition_of("somebody", 2)
+    log = bus.cluster.logs[EVENTS, shard]
+    index = next(i for i, r in enumerate(log) if b"rejected" in (r.value or b""))
+    log[index] = changed(log[index], "detail", "because")
+    del log[index + 1 :]
+    await export_topics(bus, tmp_path / "records", TOPICS)
+
+    found = Replay(tmp_path / "records").run()
+
+    assert [f"{EVENTS}[{shard}]@{index}"] == [d["place"] for d in found.differences]
 
 
 async def test_an_event_that_no_executor_would_write_is_named(
