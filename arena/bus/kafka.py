@@ -9,7 +9,8 @@ What aiokafka does that this module guards against (aiokafka 0.14, Kafka 4.3):
 * Its partitioner depends on the order of a set: partitions are always given.
 * A parked fetch delays every other request on its connection: ends of logs are asked for on a
   connection of their own.
-* A seek can lose to a reset under way: log readers never have a reset policy.
+* A consumer's seek can lose to a reset under way: log readers fetch for themselves
+  (`kafka_fetch.py`), and a place that is not in the log is an error.
 """
 
 import asyncio
