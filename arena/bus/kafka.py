@@ -177,8 +177,10 @@ class KafkaBus(Bus):
         try:
             await client.bootstrap()
             await client.set_topics(topics)
-        except KafkaConnectionError as error:
+        except BaseException as error:
             await client.close()
+            if not isinstance(error, KafkaConnectionError):
+                raise
             raise BrokerUnavailable(
                 f"broker {self._settings.bootstrap_servers} did not answer: {error!r}",
                 remedy=unreachable(self._settings),

@@ -16,7 +16,12 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -44,7 +49,8 @@ Answer = Any
 class Fetches:
     """Asks the leaders of partitions for what comes behind a place.
 
-    Nothing is asked for before the first `take`. Used by one task at a time.
+    Nothing is asked for before the first `take`. Used by one task at a time. After a failure, every
+    further `take` tells it again.
     """
 
     def __init__(
@@ -66,20 +72,27 @@ class Fetches:
         self._waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._room = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._failure: BrokenLog | None = None
 
     async def take(self, timeout_s: float, records_max: int) -> list[Record]:
         """What was fetched, oldest first within a partition; empty after the timeout.
 
         Raises:
             BrokenLog: A place is not in its log, or a batch is damaged.
-            KafkaError: The broker refuses: this login may not read the topic.
+            TopicAuthorizationFailedError: This login may not read the topic.
         """
+        if self._failure is not None:
+            raise self._failure
         if not self._answers:
             await self._wait(timeout_s)
         records: list[Record] = []
         while self._answers and len(records) < records_max:
             wanted = records_max - len(records)
-            found = list(islice(self._answers[0][1], wanted))
+            try:
+                found = list(islice(self._answers[0][1], wanted))
+            except BrokenLog as error:
+                self._failure = error
+                raise
             records += found
             if len(found) < wanted:
                 self._answers.popleft()
@@ -87,9 +100,10 @@ class Fetches:
         return records
 
     async def _wait(self, timeout_s: float) -> None:
-        if self._keeper is None:
+        if self._keeper is None and self._places:
             self._keeper = asyncio.create_task(self._keep_asking())
             self._keeper.add_done_callback(lambda _: self._tell())
+        self._raise_failure()
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
         timer = loop.call_later(timeout_s, self._tell)
@@ -97,7 +111,11 @@ class Fetches:
             await self._waiter
         finally:
             timer.cancel()
-        if self._keeper.done():
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        # That a reader is closed meanwhile is no cancellation of the task that reads.
+        if self._keeper is not None and self._keeper.done() and not self._keeper.cancelled():
             self._keeper.result()
 
     def _tell(self) -> None:
@@ -168,7 +186,7 @@ class Fetches:
 
         Raises:
             BrokenLog: A place is not in its log.
-            KafkaError: What will not be better next time.
+            TopicAuthorizationFailedError: This login may not read the topic.
         """
         sound = True
         for topic, partitions in answer.topics:
@@ -232,5 +250,6 @@ def _check(partition: TopicPartition, place: int, code: int) -> None:
             f"{partition.topic}[{partition.partition}] has no offset {place}",
             remedy="it was deleted by the topic's retention, or the log lost its tail",
         )
-    if not (kind.retriable or kind.invalid_metadata):
+    if kind is TopicAuthorizationFailedError:
         raise kind(partition.topic)
+    log.info("fetch of %s[%d] failed: %s", *partition, kind.__name__)

@@ -2,8 +2,11 @@
 
 import asyncio
 import random
+from types import SimpleNamespace
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError, for_code
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -11,7 +14,7 @@ from arena import topics
 from arena.bus import Record, Start
 from arena.bus.base import LATEST, LogReader
 from arena.bus.kafka import KafkaBus
-from arena.bus.kafka_fetch import ANSWERS_MAX, PARTITION_BYTES_MAX, _records
+from arena.bus.kafka_fetch import ANSWERS_MAX, PARTITION_BYTES_MAX, _check, _records
 from arena.bus.kafka_readers import KafkaLogReader
 from arena.errors import BrokenLog
 from arena.settings import Settings
@@ -167,3 +170,62 @@ async def test_a_failure_is_told_to_every_read(bus: KafkaBus) -> None:
         with pytest.raises(BrokenLog, match="has no offset 7"):
             await read_count(reader, 1)
     await reader.close()
+
+
+async def test_a_damaged_batch_is_told_to_every_read(bus: KafkaBus) -> None:
+    """What lies behind the damage is not delivered, however often it is asked for."""
+    reader = await bus.log_reader(topics.ROSTER.name)
+    assert isinstance(reader, KafkaLogReader)
+    damaged = batch_of([b"one hundred"])
+    damaged[-1] ^= 1
+    place = TopicPartition(reader._prefix + topics.ROSTER.name, 0)
+    for batch in (damaged, batch_of([b"two hundred"])):
+        reader._fetches._add(place, 0, MemoryRecords(bytes(batch)))
+
+    for _ in range(3):
+        with pytest.raises(BrokenLog, match="fails its checksum"):
+            await reader.read(timeout_s=0.05)
+    await reader.close()
+
+
+async def test_closing_is_no_cancellation_of_who_reads(bus: KafkaBus) -> None:
+    """A read under way, and one that comes later, end with nothing."""
+    reader = await bus.log_reader(COMMANDS)
+    reading = asyncio.create_task(reader.read(timeout_s=DEADLINE_S))
+    async with asyncio.timeout(DEADLINE_S):
+        while not reader.waiting:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await reader.close()
+
+    async with asyncio.timeout(DEADLINE_S / 2):
+        assert [] == await reading
+    assert [] == await reader.read(timeout_s=0.05)
+
+
+async def test_no_topics_give_nothing(bus: KafkaBus) -> None:
+    """A reader of no partition waits and returns."""
+    reader = await bus.log_reader()
+
+    assert [] == await reader.read(timeout_s=0.05)
+    await reader.close()
+
+
+@pytest.mark.parametrize(
+    "code", [-1, 3, 5, 6, 9, 56, 74, 76, 78, 9_999], ids=lambda c: for_code(c).__name__
+)
+async def test_what_may_pass_is_asked_again(bus: KafkaBus, code: int) -> None:
+    """Whatever a leader answers that is neither the place nor the login: leaders are looked up."""
+    reader = await bus.log_reader(COMMANDS)
+    assert isinstance(reader, KafkaLogReader)
+    place = TopicPartition(reader._prefix + COMMANDS, 0)
+    answer = SimpleNamespace(topics=[(place.topic, [(0, code, 0, b"")])])
+
+    assert not reader._fetches._sort(answer, {place: 0})
+    await reader.close()
+
+
+def test_a_login_that_may_not_read_is_told() -> None:
+    """It names the topic; asking again is no use."""
+    with pytest.raises(TopicAuthorizationFailedError, match="market"):
+        _check(TopicPartition("market", 3), 7, TopicAuthorizationFailedError.errno)
