@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import orjson
+import pytest
 
 from arena import topics
 from arena.accounts import Shard, accounts_digest
@@ -112,18 +113,18 @@ async def test_every_kind_of_decision_comes_out_again(
     assert 2 == found.counts["openings"]
 
 
-async def two_shards() -> MemoryBus:
-    """An arena whose accounts are in two partitions."""
+async def arena_of(shards: int) -> MemoryBus:
+    """An arena whose accounts are in so many partitions."""
     bus = MemoryBus()
     await bus.start()
-    two = [replace(topics.COMMANDS, partitions=2), replace(topics.EVENTS, partitions=2)]
-    await bus.ensure_topics([*two, *topics.fixed_topics()])
+    own = [replace(spec, partitions=shards) for spec in (topics.COMMANDS, topics.EVENTS)]
+    await bus.ensure_topics([*own, *topics.fixed_topics()])
     return bus
 
 
 async def test_two_shards_come_out_again(tmp_path: Path) -> None:
     """Agents of two partitions: both logs are written again, and the digest is over all of them."""
-    bus = await two_shards()
+    bus = await arena_of(2)
     assert {0, 1} == {topics.partition_of(agent, 2) for agent in ("mo", "somebody")}
     await trade(bus)
     await export_topics(bus, tmp_path / "records", TOPICS)
@@ -144,36 +145,29 @@ async def test_two_shards_come_out_again(tmp_path: Path) -> None:
     assert accounts_digest(both) == found.account_digest
 
 
-async def test_an_event_of_the_second_shard_is_named(tmp_path: Path) -> None:
-    """The place says in which of the logs the changed word stands."""
-    bus = await two_shards()
+@pytest.mark.parametrize(
+    ("agent", "refusal", "shards"),
+    [("mo", b"insufficient_cash", 1), ("somebody", b"rejected", 2)],
+    ids=["one shard", "the second of two"],
+)
+async def test_an_event_that_no_executor_would_write_is_named(
+    tmp_path: Path, agent: str, refusal: bytes, shards: int
+) -> None:
+    """One word of one refusal was changed; that event is named, and it alone."""
+    bus = await arena_of(shards)
     await trade(bus)
-    shard = topics.partition_of("somebody", 2)
+    shard = topics.partition_of(agent, shards)
     log = bus.cluster.logs[EVENTS, shard]
-    index = next(i for i, r in enumerate(log) if b"rejected" in (r.value or b""))
+    index = next(i for i, r in enumerate(log) if refusal in (r.value or b""))
     log[index] = changed(log[index], "detail", "because")
     del log[index + 1 :]
     await export_topics(bus, tmp_path / "records", TOPICS)
 
     found = Replay(tmp_path / "records").run()
 
-    assert [f"{EVENTS}[{shard}]@{index}"] == [d["place"] for d in found.differences]
-
-
-async def test_an_event_that_no_executor_would_write_is_named(
-    memory_bus: MemoryBus, tmp_path: Path
-) -> None:
-    """One word of one refusal was changed; that event is named, and it alone."""
-    await trade(memory_bus)
-    log = memory_bus.cluster.logs[EVENTS, 0]
-    index = next(i for i, r in enumerate(log) if b"insufficient_cash" in (r.value or b""))
-    log[index] = changed(log[index], "detail", "because")
-    del log[index + 1 :]
-    await export_topics(memory_bus, tmp_path / "records", TOPICS)
-
-    found = Replay(tmp_path / "records").run()
-
-    assert [f"{EVENTS}[0]@{index}"] == [difference["place"] for difference in found.differences]
+    assert [f"{EVENTS}[{shard}]@{index}"] == [
+        difference["place"] for difference in found.differences
+    ]
     assert "detail because" == found.differences[0]["expected"]
 
 
