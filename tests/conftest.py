@@ -13,21 +13,7 @@ from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
 from arena.settings import Settings
 
-SLOW_FOLDERS = ("faults", "integration", "commands", "localbroker", "chat_nodes")
-"""They start first: a worker that gets one of their files last would work on alone."""
-
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slow folders before the others; what is inside a file keeps its order."""
-    tests = Path(__file__).parent
-
-    def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(tests).parts[0]
-        return SLOW_FOLDERS.index(folder) if folder in SLOW_FOLDERS else len(SLOW_FOLDERS)
-
-    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)
