@@ -77,6 +77,15 @@ class Pane:
         """Wait until the screen shows some words."""
         return await self.until(lambda shown: words in shown, words)
 
+    async def until_filled(self, words: str) -> list[str]:
+        """Wait until words are shown and a whole frame stands: tmux may show half of one."""
+
+        def is_whole(shown: str) -> bool:
+            lines = shown.split("\n")
+            return words in shown and {self.width} == {len(line) for line in lines[1:]}
+
+        return await self.until(is_whole, f"{words} in a frame of {self.width} columns")
+
     def close(self) -> None:
         """End the server and what runs in it."""
         self.tmux("kill-server")
@@ -105,7 +114,7 @@ async def test_a_session_from_first_screen_to_the_prompt_and_out(
 ) -> None:
     """Panes fill the terminal, new trades appear, keys lead to the exact prompt and out again."""
     pane.start("--title", "test arena")
-    lines = await pane.until_words("snapshot 20 ")
+    lines = await pane.until_filled("snapshot 20 ")
     assert lines[0].startswith(" test arena")
     for words in ("ranking", "equity", "positions", "trades (seen", "thinking", "q quit"):
         assert words in "\n".join(lines)
@@ -164,8 +173,8 @@ async def test_a_resized_terminal_is_filled_again(pane: Pane, scenario: Scenario
     await pane.until_words("too small")
     pane.tmux("resize-window", "-t", "arena", "-x", "100", "-y", "30")
     pane.width, pane.height = 100, 30
-    lines = await pane.until_words("▸ranking")
-    assert {100} == {len(line) for line in lines[1:30]}
+    lines = await pane.until_filled("▸ranking")
+    assert [100] * 29 == [len(line) for line in lines[1:]]
     pane.keys("q")
     await _left_well(pane, "code=0")
 
