@@ -29,9 +29,20 @@ def derive(*parts: object) -> str:
     return str(uuid.uuid5(NAMESPACE, "\x1f".join(map(str, parts))))
 
 
-def snapshot_id(venue: str, as_of: datetime, product_ids: list[str]) -> SnapshotId:
-    """The id of the snapshot of these products of a venue as of a venue time."""
-    return SnapshotId(derive("snapshot", venue, as_of.isoformat(), *sorted(product_ids)))
+def snapshot_id(
+    venue: str, as_of: datetime, product_ids: list[str], rewinds: int = 0
+) -> SnapshotId:
+    """The id of the snapshot of these products of a venue as of a venue time.
+
+    Args:
+        venue: The venue.
+        as_of: Venue time.
+        product_ids: In any order.
+        rewinds: How often the venue's time went back before: the same time may come again.
+    """
+    again = [f"rewind {rewinds}"] if rewinds else []
+    parts = ["snapshot", venue, as_of.isoformat(), *sorted(product_ids), *again]
+    return SnapshotId(derive(*parts))
 
 
 def turn_id(agent: str, snapshot: str) -> TurnId:

@@ -215,6 +215,14 @@ def exchange(
         datetime | None,
         typer.Option("--start", help="Venue time (UTC) at the start. [now, or early in the files]"),
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            help="Keep venue time in FILE: started again with it, the market goes on.",
+            metavar="FILE",
+        ),
+    ] = None,
     faults: Annotated[
         list[str] | None,
         typer.Option("--faults", help="Such as stall:at=30,seconds=20 or close:at=60,code=1012."),
@@ -241,6 +249,7 @@ def exchange(
         speed=speed,
         prices=files,
         start=_utc(start),
+        state=state,
         faults=tuple(parse_fault(text) for text in faults or ()),
     )
     logs.configure(_settings(None, log_level), node="exchange")

@@ -23,7 +23,7 @@ from arena.spec import ArenaSpec
 from arena.supervisor.child import ProcessSpec
 from arena.supervisor.plan import Surroundings, plan
 from arena.supervisor.running import ArenaRun
-from arena.supervisor.runs import BOOKS, FRAMES, RunRecord
+from arena.supervisor.runs import BOOKS, FRAMES, MARKET, RunRecord
 from arena.supervisor.signals import StopSignals
 from arena.supervisor.supervisor import TICK_S, Change
 
@@ -66,6 +66,7 @@ def processes_of(
     launcher: tuple[str, ...] = LAUNCHER,
     run_directory: Path | None = None,
     own_broker: bool = False,
+    market: Path | None = None,
 ) -> list[ProcessSpec]:
     """The processes of an arena here, with a free port for its exchange.
 
@@ -78,6 +79,7 @@ def processes_of(
         launcher: How this Python runs `arena`.
         run_directory: Where the run keeps what it records.
         own_broker: The run's log begins with it, so its books do: they lie in its directory.
+        market: Where a simulated market keeps its venue time; None for the run's directory.
     """
     around = Surroundings(
         launcher=launcher,
@@ -88,6 +90,7 @@ def processes_of(
         terminal=terminal,
         frames=run_directory.resolve() / FRAMES if run_directory else None,
         books=run_directory.resolve() / BOOKS if run_directory and own_broker else None,
+        market=market or (run_directory.resolve() / MARKET if run_directory else None),
     )
     return [_with_login(process, settings, launcher) for process in plan(spec, around)]
 

@@ -96,6 +96,7 @@ def up(
             dashboard=words,
             terminal=terminal,
             run_directory=begin.directory,
+            market=_market(settings),
         )
         code = _run(begin, processes, seconds, quiet=terminal and shown)
     sys.exit(code)
@@ -105,6 +106,12 @@ def _prefix(spec: ArenaSpec, flag: str | None) -> str | None:
     if flag is not None:
         return flag
     return spec.arena.prefix if "prefix" in spec.arena.model_fields_set else None
+
+
+def _market(settings: Settings) -> Path:
+    """Where a simulated market keeps its venue time: with the topics, not with the run."""
+    name = f"{settings.prefix.strip('.') or 'default'}.json"
+    return settings.home.resolve() / "markets" / name
 
 
 def _open_broker(home: Path, stack: ExitStack) -> BrokerHandle:
@@ -118,7 +125,13 @@ def _print_commands(
     spec: ArenaSpec, settings: Settings, folder: Path, dashboard: tuple[str, ...] | None
 ) -> None:
     processes = processes_of(
-        spec, settings, folder, dashboard=dashboard, terminal=False, launcher=("arena",)
+        spec,
+        settings,
+        folder,
+        dashboard=dashboard,
+        terminal=False,
+        launcher=("arena",),
+        market=_market(settings),
     )
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX"):
         if value := processes[0].environ[name]:

@@ -112,12 +112,13 @@ class MarketSnapshot(Message):
     """What every agent sees at the same instant: the whole market of a venue.
 
     Attributes:
-        snapshot_id: `arena.ids.snapshot_id(venue, as_of, products)`.
-        as_of: Venue time.
+        snapshot_id: `arena.ids.snapshot_id(venue, as_of, products, rewinds)`.
+        as_of: Venue time; later than that of the snapshot before, unless `rewinds` has grown.
         interval_s: Venue seconds from one snapshot to the next.
         simulated: True where the venue is the simulated exchange or a recording.
         speed: Venue seconds per wall second.
         connection_epoch: The connector's connection it was made on.
+        rewinds: How often the venue's time had gone back before it, by more than an interval.
         ticker_offsets: Partition of `market.tickers` -> offset behind the last ticker it was made
             from; an executor reads up to there before it prices an order that answers it.
         published_at: Our wall time.
@@ -130,6 +131,7 @@ class MarketSnapshot(Message):
     simulated: bool = False
     speed: float = 1.0
     connection_epoch: int = 0
+    rewinds: int = 0
     ticker_offsets: dict[int, int] = Field(default_factory=dict)
     products: tuple[ProductView, ...] = ()
     published_at: Utc

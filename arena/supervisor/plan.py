@@ -37,6 +37,7 @@ class Surroundings:
         terminal: The dashboard owns the terminal.
         frames: Where a market that is recorded keeps its frames.
         books: The file the books of this run are kept in, or None for where they lie by default.
+        market: The file in which a simulated market keeps its venue time, or None for nowhere.
     """
 
     launcher: tuple[str, ...]
@@ -47,6 +48,7 @@ class Surroundings:
     terminal: bool = False
     frames: Path | None = None
     books: Path | None = None
+    market: Path | None = None
 
 
 def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
@@ -94,7 +96,7 @@ def exchange_words(spec: ArenaSpec, around: Surroundings) -> list[str]:
     words += ["--seed", str(market.seed), "--products", ",".join(spec.arena.products)]
     for path in market.prices:
         words += ["--prices", str(around.directory / path)]
-    return words
+    return words + _flags({"--state": around.market})
 
 
 def connector_words(spec: ArenaSpec, around: Surroundings) -> list[str]:

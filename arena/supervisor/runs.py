@@ -21,6 +21,8 @@ FRAMES = "frames.jsonl.zst"
 """The raw frames of the feed, where the market is recorded."""
 BOOKS = "ledger.db"
 """The books of a run with a broker of its own."""
+MARKET = "market.json"
+"""Where the simulated market of a run stands."""
 SAME_SECOND_MAX = 100
 
 ProcessState = Literal["waiting", "running", "restarting", "finished", "given_up", "stopped"]

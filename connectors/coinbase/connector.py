@@ -237,6 +237,8 @@ class CoinbaseConnector:
                 await self._take_turn(leads)
 
     async def _take_turn(self, leads: bool) -> None:
+        if leads:
+            await self.snapshotter.go_on()
         now_s = self.node.clock.monotonic()
         self.publisher.active = leads
         self.node.log.info("publishing" if leads else "standing by")

@@ -26,6 +26,7 @@ from connectors.coinbase.protocol import parse
 from connectors.coinbase.publisher import TickerPublisher
 from connectors.coinbase.recording import RecordedFrame, read_frames
 from connectors.coinbase.snapshot import Cadence, Origin, compose
+from connectors.tails import snapshots_back
 
 PAUSE_MAX_S: Final = 10.0
 FLUSH_EVERY_FRAMES: Final = 500
@@ -110,6 +111,9 @@ class Playback:
             UsageError: It cannot be read, or nothing in it could be published.
         """
         await self.node.bus.ensure_topics([topics.TICKERS, topics.SNAPSHOTS, topics.DEAD_LETTERS])
+        if before := (await snapshots_back(self.node, VENUE, 1))[0]:
+            self._cadence.go_on(before[-1], self.node.clock.monotonic())
+            self._cadence.next_at = None  # its own beat begins with its first frame
         self.node.status = "running"
         last: datetime | None = None
         for number, frame in enumerate(read_frames(self._path), 1):
@@ -176,18 +180,20 @@ class Playback:
         if now is None:
             return
         await self.publisher.flush()
+        as_of = self._cadence.take(now, clock.monotonic())
         snapshot = compose(
             feed=self.feed,
             books=self.books,
             published=self.publisher.published,
             ticker_offsets=self.publisher.next_offsets,
-            as_of=self._cadence.take(now, clock.monotonic()),
+            as_of=as_of,
             windows_at=now,
             now_s=clock.monotonic(),
             now=clock.now(),
             interval_s=self._cadence.interval_s,
             origin=self._origin,
             epoch=self._epoch,
+            rewinds=self._cadence.rewinds,
         )
         await self.node.bus.append(topics.SNAPSHOTS.name, snapshot, key=VENUE)
         self.node.counters["snapshots"] += 1

@@ -36,12 +36,24 @@ class Cadence:
         as_of: Venue time of the last snapshot.
         next_at: Venue time from which the next is due; moves by whole intervals, without drift.
         published_s: Monotonic seconds of the last snapshot.
+        rewinds: How often the venue's clock went back by more than an interval.
     """
 
     interval_s: float
     as_of: datetime | None = None
     next_at: datetime | None = None
     published_s: float = 0.0
+    rewinds: int = 0
+
+    def go_on(self, last: MarketSnapshot, now_s: float) -> None:
+        """Go on behind the newest snapshot in the log, whoever published it.
+
+        Args:
+            last: That snapshot.
+            now_s: Monotonic seconds.
+        """
+        self.as_of, self.rewinds, self.published_s = last.as_of, last.rewinds, now_s
+        self.next_at = last.as_of + timedelta(seconds=self.interval_s)
 
     def due(self, venue_now: datetime, now_s: float) -> bool:
         """True where a snapshot is due at this venue time and monotonic time."""
@@ -55,10 +67,13 @@ class Cadence:
         """The `as_of` of the snapshot made now.
 
         Where the venue's clock stands still, or went back a little with a new connection, it is
-        one microsecond later than the last: two snapshots never share an id.
+        one microsecond later than the last. Where it went back further, `rewinds` grows: two
+        snapshots never share an id.
         """
         back_s = -1.0 if self.as_of is None else (self.as_of - venue_now).total_seconds()
-        self.next_at = self._after(venue_now, restart=back_s > self.interval_s)
+        rewound = back_s > self.interval_s
+        self.next_at = self._after(venue_now, restart=rewound)
+        self.rewinds += rewound
         if self.as_of is not None and 0 <= back_s <= self.interval_s:
             venue_now = self.as_of + TICK
         self.as_of, self.published_s = venue_now, now_s
@@ -86,6 +101,7 @@ def compose(
     interval_s: float,
     origin: Origin,
     epoch: int,
+    rewinds: int = 0,
 ) -> MarketSnapshot:
     """The snapshot of the products in `books`.
 
@@ -101,19 +117,21 @@ def compose(
         interval_s: Venue seconds from snapshot to snapshot.
         origin: Simulated or not.
         epoch: Number of the connection.
+        rewinds: How often the venue's time went back.
     """
     views = tuple(
         _view(feed, product_id, book, published.get(product_id), windows_at, now_s)
         for product_id, book in sorted(books.items())
     )
     return MarketSnapshot(
-        snapshot_id=snapshot_id(feed.venue, as_of, [v.product_id for v in views]),
+        snapshot_id=snapshot_id(feed.venue, as_of, [v.product_id for v in views], rewinds),
         venue=feed.venue,
         as_of=as_of,
         interval_s=interval_s,
         simulated=origin.simulated,
         speed=origin.speed,
         connection_epoch=epoch,
+        rewinds=rewinds,
         ticker_offsets=dict(ticker_offsets),
         products=views,
         published_at=now,

@@ -15,6 +15,7 @@ from connectors.coinbase.feed import VENUE, Feed
 from connectors.coinbase.publisher import TickerPublisher
 from connectors.coinbase.refresh import Refresher
 from connectors.coinbase.snapshot import Cadence, Origin, compose
+from connectors.tails import snapshots_back
 
 HISTORY_DEADLINE_S: Final = 60.0
 TICKERS_DEADLINE_S: Final = 10.0
@@ -58,6 +59,16 @@ class Snapshotter:
         self._cadence = Cadence(interval_s)
         self._origin = origin
         self._epoch = epoch
+
+    async def go_on(self) -> None:
+        """Go on where the log ends: another process may have published the newest snapshot.
+
+        Raises:
+            BrokerUnavailable: It could not be read.
+        """
+        snapshots, _ = await snapshots_back(self._node, VENUE, 1)
+        if snapshots:
+            self._cadence.go_on(snapshots[-1], self._node.clock.monotonic())
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -107,19 +118,23 @@ class Snapshotter:
             windows_at, min(max(patience_s, low), high)
         )
         await self._publisher.flush()
+        if not self._publisher.active:
+            return
         now_s = clock.monotonic()
+        as_of = self._cadence.take(self._feed.clock.now or windows_at, now_s)
         snapshot = compose(
             feed=self._feed,
             books=self._refresher.books,
             published=self._publisher.published,
             ticker_offsets=self._publisher.next_offsets,
-            as_of=self._cadence.take(self._feed.clock.now or windows_at, now_s),
+            as_of=as_of,
             windows_at=windows_at,
             now_s=now_s,
             now=clock.now(),
             interval_s=self._cadence.interval_s,
             origin=self._origin(),
             epoch=self._epoch(),
+            rewinds=self._cadence.rewinds,
         )
         await self._node.bus.append(topics.SNAPSHOTS.name, snapshot, key=VENUE)
         self._node.counters["snapshots"] += 1

@@ -4,6 +4,7 @@ noise     seeded random integers                        pure
 listing   the products it knows                         pure
 synthetic prices out of a seed                          pure
 pricefile prices out of recorded candles
+standing  where a market stood when its process ended
 market    ticks folded to tickers, trades, candles      pure
 desk      one client's subscriptions, frames to text    pure
 rest      one REST request to one response              pure

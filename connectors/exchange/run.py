@@ -1,5 +1,6 @@
 """From the flags of `arena exchange` to a running one."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +15,19 @@ from connectors.exchange.listing import listed
 from connectors.exchange.market import MINUTE_S, Market
 from connectors.exchange.pricefile import load_tape, product_of
 from connectors.exchange.server import ExchangeServer
+from connectors.exchange.standing import (
+    AHEAD_S,
+    KEEP_EVERY_S,
+    Keeper,
+    Standing,
+    read_standing,
+)
 from connectors.exchange.synthetic import SyntheticTape
 
 HISTORY_S: Final = 5 * 3600
 """Of market before "now": it fills every candle window of a connector that joins at once."""
+PLAYED_MAX_S: Final = 20 * 86_400
+"""Of synthetic market, over all products, that is played again at most: some ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,7 @@ class ExchangeOptions:
         prices: Files of candles, or none for synthetic prices.
         start: Venue time at which clients may join; None for now, or for files `history_s` after
             their first candle (at most half their length).
+        state: Keeps venue time, so that a market which is started again goes on; None for nowhere.
         history_s: Of market that is played before the start.
     """
 
@@ -38,28 +49,71 @@ class ExchangeOptions:
     speed: float = 1.0
     prices: tuple[Path, ...] = ()
     start: datetime | None = None
+    state: Path | None = None
     faults: tuple[Fault, ...] = ()
     history_s: int = HISTORY_S
 
+    @property
+    def label(self) -> str:
+        """Where the prices come from, in words."""
+        return "recorded candles" if self.prices else f"seed {self.seed}"
 
-def build_market(options: ExchangeOptions, now: datetime) -> Market:
+    @property
+    def tape(self) -> str:
+        """Where the prices come from, to the file."""
+        return " ".join(path.name for path in self.prices) or self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A market played up to the moment clients may join.
+
+    Attributes:
+        market: Its products and prices.
+        venue_s: Venue time of that moment, Unix seconds.
+        began_s: Venue time its prices are counted from, Unix seconds.
+    """
+
+    market: Market
+    venue_s: float
+    began_s: int
+
+
+def open_market(options: ExchangeOptions, now: datetime, left: Standing | None = None) -> Opening:
     """The market, played up to the moment clients may join.
+
+    Args:
+        options: What is asked for.
+        now: Wall time.
+        left: Where it stood when it was left; None for one that begins.
 
     Raises:
         UsageError: A file that cannot be used, or a start outside it.
     """
-    return _from_files(options) if options.prices else _from_seed(options, now)
+    return _from_files(options, left) if options.prices else _from_seed(options, now, left)
 
 
-def _from_seed(options: ExchangeOptions, now: datetime) -> Market:
-    start_s = _minute(options.start or now)
+def build_market(options: ExchangeOptions, now: datetime) -> Market:
+    """The market of `open_market`, from its beginning."""
+    return open_market(options, now).market
+
+
+def _from_seed(options: ExchangeOptions, now: datetime, left: Standing | None) -> Opening:
+    began_s = _minute(options.start or now)
+    venue_s = float(began_s)
+    if left is not None:
+        played_s = (left.venue_s - left.began_s) * len(options.products)
+        if left.tape == options.tape and played_s <= PLAYED_MAX_S:
+            began_s, venue_s = left.began_s, left.venue_s
+        elif left.venue_s > venue_s:  # other prices, but time does not go back
+            began_s, venue_s = _whole_minutes(int(left.venue_s)), left.venue_s
     tapes = [SyntheticTape(listed(product), options.seed) for product in options.products]
-    market = Market(tapes, start_s=start_s - options.history_s, seed=options.seed)
-    market.advance(start_s)
-    return market
+    market = Market(tapes, start_s=began_s - options.history_s, seed=options.seed)
+    market.advance(int(venue_s))
+    return Opening(market, venue_s, began_s)
 
 
-def _from_files(options: ExchangeOptions) -> Market:
+def _from_files(options: ExchangeOptions, left: Standing | None) -> Opening:
     products: Sequence[str] = options.products or [product_of(path) for path in options.prices]
     if len(products) != len(options.prices) or len(set(products)) != len(products):
         raise UsageError(
@@ -78,9 +132,12 @@ def _from_files(options: ExchangeOptions) -> Market:
             f"--start {options.start} lies outside the prices",
             remedy=f"choose a time from {first_s} to {last_s} (Unix seconds)",
         )
+    venue_s = float(start_s)
+    if left is not None and left.tape == options.tape and start_s < left.venue_s < last_s:
+        venue_s = left.venue_s
     market = Market(tapes, start_s=first_s, end_s=last_s, seed=options.seed)
-    market.advance(start_s)
-    return market
+    market.advance(int(venue_s))
+    return Opening(market, venue_s, first_s)
 
 
 def _minute(moment: datetime) -> int:
@@ -94,13 +151,15 @@ def _whole_minutes(seconds: int) -> int:
 async def run_exchange(options: ExchangeOptions, clock: Clock | None = None) -> None:
     """Serve until the prices end or this is cancelled; prints where it listens as a JSON line."""
     clock = clock or SystemClock()
-    label = "recorded candles" if options.prices else f"seed {options.seed}"
+    left = read_standing(options.state) if options.state else None
+    opening = open_market(options, clock.now(), left)
     server = ExchangeServer(
-        build_market(options, clock.now()),
+        opening.market,
         speed=options.speed,
         clock=clock,
         faults=options.faults,
-        label=label,
+        label=options.label,
+        start_s=opening.venue_s,
     )
     async with await server.listen(options.port):
         about = {
@@ -108,9 +167,36 @@ async def run_exchange(options: ExchangeOptions, clock: Clock | None = None) -> 
             "ws_url": server.ws_url,
             "rest_url": server.rest_url,
             "products": list(server.market.books),
-            "simulated": label,
+            "simulated": options.label,
             "speed": options.speed,
             "venue_time": server.venue_now().isoformat(),
         }
         print(json.dumps(about), flush=True)
+        await _play(server, options, opening, clock)
+
+
+async def _play(
+    server: ExchangeServer, options: ExchangeOptions, opening: Opening, clock: Clock
+) -> None:
+    """Play the market; keep its venue time where that is asked for."""
+    if options.state is None:
         await server.run()
+        return
+    keeper = Keeper(options.state)
+
+    def keep(ahead_s: float) -> None:
+        venue_s = server.venue_now().timestamp() + ahead_s * options.speed
+        keeper.keep(Standing(options.tape, opening.began_s, venue_s))
+
+    async def keep_for_ever() -> None:
+        while True:
+            keep(AHEAD_S)
+            await clock.sleep(KEEP_EVERY_S)
+
+    keeping = asyncio.create_task(keep_for_ever())
+    try:
+        await server.run()
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        keep(0.0)

@@ -67,6 +67,7 @@ class ExchangeServer:
         clock: Wall and monotonic time.
         faults: What goes wrong by itself, each at its time.
         label: What stands in `X-Arena-Simulated`, such as "seed 7".
+        start_s: Venue time at which it begins, Unix seconds; None for where the market stands.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class ExchangeServer:
         clock: Clock,
         faults: Iterable[Fault] = (),
         label: str = "",
+        start_s: float | None = None,
     ) -> None:
         """Nothing listens yet, and venue time stands still."""
         self.market = market
@@ -87,7 +89,7 @@ class ExchangeServer:
         self.port = 0
         self._clock = clock
         self._scheduled = sorted(faults, key=lambda fault: fault.at)
-        self._start_s = market.now_s
+        self._start_s = float(market.now_s) if start_s is None else start_s
         self._started_s = clock.monotonic()
         self._matched = {p: book.trade_id for p, book in market.books.items()}
         self._frames: dict[str, str] = {}

@@ -16,10 +16,12 @@ from arena import topics
 from arena.errors import DependencyMissing, UsageError
 from arena.messages import MarketSnapshot
 from arena.node import Node
+from connectors.coinbase.feed import VENUE
 from connectors.lockstep.pacing import Pacer, Verdict
 from connectors.lockstep.publisher import BatchPublisher
 from connectors.lockstep.reel import Reel
-from connectors.lockstep.topics import Hearing, snapshots_back, tickers_behind
+from connectors.lockstep.topics import Hearing, tickers_behind
+from connectors.tails import snapshots_back
 
 TELL_EVERY_S: Final = 5.0
 LISTEN_S: Final = 0.5
@@ -100,7 +102,7 @@ class Conductor:
     async def _resume(self) -> bool:
         """Go to the newest snapshot in the log; False where there is none."""
         cadence = max(self.pacer.cadences.values(), default=1)
-        snapshots, end = await snapshots_back(self.node, cadence)
+        snapshots, end = await snapshots_back(self.node, VENUE, cadence)
         if not end:
             return False
         newest = snapshots[-1] if snapshots else None

@@ -1,25 +1,19 @@
 """What stands in the topics: who takes part, what was answered, where a killed run left off.
 
-Reads `arena.roster`, `account.events`, `agent.turns`, and the tails of `market.snapshots` and
-`market.tickers`. Bodies are decoded only where the header names a type that matters here.
+Reads `arena.roster`, `account.events`, `agent.turns`, and the tail of `market.tickers`. Bodies are
+decoded only where the header names a type that matters here.
 """
 
-import asyncio
 from typing import Final
 
 from arena import topics
 from arena.bus.base import EARLIEST, LATEST, LogReader, Record, Start
-from arena.errors import BrokerUnavailable
-from arena.messages import AccountOpened, AgentSpec, MarketSnapshot, Turn
+from arena.messages import AccountOpened, AgentSpec, Turn
 from arena.node import Node
-from arena.topics import partition_of
-from connectors.coinbase.feed import VENUE
 from connectors.lockstep.pacing import Pacer
 from connectors.lockstep.reel import Reel
+from connectors.tails import read_to_end
 
-READ_TIMEOUT_S: Final = 30.0
-SNAPSHOTS_BACK: Final = 16
-"""Read besides one cadence: room for what is no snapshot."""
 SKEW_MS: Final = 600_000
 """Turns are looked for from so long before the snapshot they answer: hosts' clocks differ."""
 TYPES: Final = {b"AgentSpec", b"AccountOpened", b"Turn"}
@@ -95,27 +89,6 @@ class Hearing:
                 self._node.counters["turns"] += 1
 
 
-async def snapshots_back(node: Node, count: int) -> tuple[list[MarketSnapshot], int]:
-    """The newest snapshots in the log, oldest first, and the offset of the next.
-
-    Args:
-        node: The process.
-        count: How many are looked for.
-    """
-    name = topics.SNAPSHOTS.name
-    partition = partition_of(VENUE, await node.bus.partitions(name))
-    reader = await node.bus.partition_reader(name, partition, LATEST)
-    try:
-        end = reader.position(name, partition)
-        if not end:
-            return [], 0
-        reader.seek(name, partition, max(0, end - count - SNAPSHOTS_BACK))
-        messages = [await node.read_message(record) for record in await read_to_end(reader)]
-        return [m for m in messages if isinstance(m, MarketSnapshot)], end
-    finally:
-        await reader.close()
-
-
 async def tickers_behind(node: Node, offsets: dict[int, int]) -> dict[int, list[bytes]]:
     """Partition of `market.tickers` -> values at and behind an offset (0 where none is given)."""
     name = topics.TICKERS.name
@@ -129,20 +102,3 @@ async def tickers_behind(node: Node, offsets: dict[int, int]) -> dict[int, list[
         return found
     finally:
         await reader.close()
-
-
-async def read_to_end(reader: LogReader) -> list[Record]:
-    """Everything between a reader's place and the present end of its partitions.
-
-    Raises:
-        BrokerUnavailable: It did not come in time.
-    """
-    ends = await reader.end_offsets()
-    records: list[Record] = []
-    try:
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            while any(reader.position(*pair) < end for pair, end in ends.items()):
-                records += await reader.read(timeout_s=0.2)
-    except TimeoutError:
-        raise BrokerUnavailable(f"the log was not read in {READ_TIMEOUT_S:.0f} s") from None
-    return records

@@ -180,7 +180,7 @@ def _snapshot(found: Found) -> Step:
     step = _step("snapshot", record)
     names = [view.product_id for view in snapshot.products]
     step.says = f"{snapshot.venue} as of {snapshot.as_of:%Y-%m-%d %H:%M:%S} UTC, {', '.join(names)}"
-    derived = ids.snapshot_id(snapshot.venue, snapshot.as_of, names)
+    derived = ids.snapshot_id(snapshot.venue, snapshot.as_of, names, snapshot.rewinds)
     step.check("id from venue, time and products", snapshot.snapshot_id, derived)
     if found.turn is not None:
         step.check("offset that the turn names", found.turn[1].snapshot_offset, record.offset)

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,9 @@ def test_each_kind_dies_once_and_comes_back(settings: Settings, tmp_path: Path) 
     assert {kind for kind in KINDS if any(name.startswith(kind) for name in names)} == KINDS
     assert {-signal.SIGKILL} == {process.exit_code for process in run.processes}
     assert {} == {one: count for one, count in ids(after).items() if count > 1}
+    points = [m for r in after if isinstance(m := r.message(), MarketSnapshot)]
+    assert all(a.as_of < b.as_of for a, b in pairwise(points))  # market time never went back
+    assert {0} == {point.rewinds for point in points}
     was, now = accounts(before), accounts(after)
     assert was.orders.items() <= now.orders.items()
     assert was.accounts.keys() == now.accounts.keys()

@@ -1,10 +1,13 @@
 """Snapshots: what is in them, and when one is due."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from arena import wire
-from arena.messages import Ticker
+from arena.ids import snapshot_id
+from arena.messages import MarketSnapshot, Ticker
 from arena.topics import RECORD_BYTES_MAX
 from connectors.cli import PRODUCTS_MAX
 from connectors.coinbase.candles import CandleBook
@@ -99,6 +102,61 @@ def test_a_standing_clock_still_gives_snapshots() -> None:
     assert cadence.due(T0 + timedelta(seconds=60), 61.0)
 
 
+def left_behind(as_of: datetime, rewinds: int = 0) -> MarketSnapshot:
+    """A snapshot that another process published."""
+    return compose(
+        feed=Feed(),
+        books={"BTC-USD": CandleBook()},
+        published={},
+        ticker_offsets={},
+        as_of=as_of,
+        windows_at=as_of,
+        now_s=0,
+        now=T0,
+        interval_s=60,
+        origin=Origin(),
+        epoch=1,
+        rewinds=rewinds,
+    )
+
+
+def test_a_successor_keeps_the_beat_of_the_log() -> None:
+    """The next snapshot is a whole interval behind the newest in the log, whoever made that."""
+    cadence = Cadence(60.0)
+    cadence.go_on(left_behind(T0), 5.0)
+
+    assert not cadence.due(T0, 5.0)
+    assert not cadence.due(T0 + timedelta(seconds=59), 6.0)
+    assert cadence.due(T0 + timedelta(seconds=61), 7.0)
+    assert T0 + timedelta(seconds=61) == cadence.take(T0 + timedelta(seconds=61), 7.0)
+    assert 0 == cadence.rewinds
+
+
+@pytest.mark.parametrize("back_s", [0, 1, 59, 60])
+def test_a_successor_whose_clock_is_a_little_behind_is_still_later(back_s: int) -> None:
+    """A simulated exchange that was started again, say: two snapshots never share a time."""
+    cadence = Cadence(60.0)
+    cadence.go_on(left_behind(T0), 5.0)
+
+    assert not cadence.due(T0 - timedelta(seconds=back_s), 64.0)
+    assert cadence.due(T0 - timedelta(seconds=back_s), 65.0)
+    assert T0 < cadence.take(T0 - timedelta(seconds=back_s), 65.0)
+    assert 0 == cadence.rewinds
+
+
+def test_a_time_that_comes_again_has_another_id() -> None:
+    """Each time the clock goes back further than an interval, ids are new ones."""
+    cadence, back = Cadence(60.0), T0 - timedelta(seconds=61)
+    cadence.go_on(left_behind(T0, rewinds=4), 5.0)
+
+    assert cadence.due(back, 5.0)
+    assert back == cadence.take(back, 5.0)
+    assert 5 == cadence.rewinds
+    found = {left_behind(T0, rewinds=n).snapshot_id for n in range(6)}
+    assert 6 == len(found)
+    assert snapshot_id("coinbase", T0, ["BTC-USD"]) in found
+
+
 def test_a_venue_with_another_clock_begins_anew() -> None:
     """A venue that restarts in the past is followed there."""
     cadence = Cadence(60.0)
@@ -107,6 +165,7 @@ def test_a_venue_with_another_clock_begins_anew() -> None:
 
     assert cadence.due(past, 0.5)
     assert past == cadence.take(past, 0.5)
+    assert 1 == cadence.rewinds
     assert not cadence.due(past + timedelta(seconds=59), 1.0)
     assert cadence.due(past + timedelta(seconds=60), 1.0)
 

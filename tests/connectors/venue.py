@@ -42,10 +42,14 @@ async def eventually(
 
 @asynccontextmanager
 async def running_exchange(
-    *, products: tuple[str, ...] = PRODUCTS, speed: float = 60.0, port: int = 0
+    *,
+    products: tuple[str, ...] = PRODUCTS,
+    speed: float = 60.0,
+    port: int = 0,
+    start: datetime | None = None,
 ) -> AsyncIterator[ExchangeServer]:
     """A simulated exchange on a free port."""
-    market = build_market(ExchangeOptions(products), datetime.now(UTC))
+    market = build_market(ExchangeOptions(products, start=start), datetime.now(UTC))
     server = ExchangeServer(market, speed=speed, clock=SystemClock(), label="seed 7")
     async with await server.listen(port):
         playing = asyncio.create_task(server.run())

@@ -160,3 +160,15 @@ def test_frames_are_kept_where_the_market_is_recorded(record: str, kept: bool) -
 
     assert kept == ("--record" in connector.argv)
     assert kept == ("/run/f.jsonl.zst" in connector.argv)
+
+
+@pytest.mark.parametrize("file", [Path("/run/market.json"), None])
+def test_a_simulated_market_keeps_its_venue_time(file: Path | None) -> None:
+    """Started again after a crash it goes on, as the arena around it does."""
+    around = Surroundings(launcher=("arena",), environ={}, directory=Path("/spec"), market=file)
+    (argv,) = [
+        p.argv for p in plan(parse_spec(SMALLEST, path="a.toml"), around) if p.name == "exchange"
+    ]
+    given = [argv[n + 1] for n, word in enumerate(argv) if word == "--state"]
+
+    assert given == ([str(file)] if file else [])

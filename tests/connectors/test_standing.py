@@ -1,0 +1,154 @@
+"""A simulated market that is started again goes on where it stood."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from connectors.exchange.market import Market
+from connectors.exchange.run import PLAYED_MAX_S, ExchangeOptions, open_market
+from connectors.exchange.standing import Keeper, Standing, read_standing
+from tests.connectors.builders import FIXTURES, T0
+
+PRODUCTS = ("BTC-USD", "SOL-USD")
+SEED = ExchangeOptions(PRODUCTS, speed=60.0)
+FILES = ExchangeOptions((), prices=(FIXTURES / "AAA-USD_1m.csv",))
+T0_S = int(T0.timestamp())
+WORDS = ("exchange", "--port", "0", "--speed", "60", "--products", ",".join(PRODUCTS))
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def shown(market: Market) -> list[object]:
+    """Quotes, trade ids, sequences and candles of every product."""
+    return [
+        (book.tick, book.trade_id, book.sequence, book.volume_24h, market.candles(name, 60, 0, 1))
+        for name, book in market.books.items()
+    ]
+
+
+def test_it_shows_what_it_would_have_shown() -> None:
+    """Prices, trade ids and sequence numbers are those of a market that never stopped."""
+    never = open_market(SEED, T0)
+    never.market.advance(T0_S + 5_000)
+    left = Standing("seed 7", never.began_s, T0_S + 5_000.5)
+    again = open_market(SEED, T0 + timedelta(days=30), left)
+
+    assert (T0_S + 5_000.5, T0_S) == (again.venue_s, again.began_s)
+    assert shown(never.market) == shown(again.market)
+
+
+def test_one_that_ran_too_long_to_be_played_again_begins_anew() -> None:
+    """Its prices do; its time goes on."""
+    long_s = PLAYED_MAX_S // len(PRODUCTS)
+    opening = open_market(SEED, T0, Standing("seed 7", T0_S, T0_S + long_s + 61.0))
+
+    assert T0_S + long_s + 61.0 == opening.venue_s
+    assert opening.began_s == opening.venue_s - opening.venue_s % 60
+
+
+@pytest.mark.parametrize(("left_s", "venue_s"), [(900.5, 900.5), (-900.5, 0.0)])
+def test_other_prices_begin_anew_and_time_never_goes_back(left_s: float, venue_s: float) -> None:
+    """Another seed in the same topics: at the present, or where the last market was ahead of it."""
+    opening = open_market(SEED, T0, Standing("seed 8", T0_S - 5_000, T0_S + left_s))
+
+    assert T0_S + venue_s == opening.venue_s
+    assert opening.began_s == opening.venue_s // 60 * 60
+
+
+def test_files_go_on_and_once_ended_begin_again() -> None:
+    """What stood inside the file goes on there; behind its end it begins at its start."""
+    first = open_market(FILES, T0)
+    end_s = first.market.end_s
+    assert end_s is not None
+    inside = Standing("AAA-USD_1m.csv", first.began_s, first.venue_s + 65.0)
+    ended = Standing("AAA-USD_1m.csv", first.began_s, float(end_s))
+    other = Standing("BBB-USD_1m.csv", first.began_s, first.venue_s + 65.0)
+
+    assert first.venue_s + 65.0 == open_market(FILES, T0, inside).venue_s
+    assert first.venue_s == open_market(FILES, T0, ended).venue_s
+    assert first.venue_s == open_market(FILES, T0, other).venue_s
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    """To the last digit; the folder is made, and no draft is left."""
+    file = tmp_path / "markets" / "a.json"
+    standing = Standing("seed 7", T0_S, T0_S + 0.123456)
+    Keeper(file).keep(standing)
+
+    assert standing == read_standing(file)
+    assert [file] == list(file.parent.iterdir())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"tape": 1, "began_s": "x", "venue_s": 0}'])
+def test_what_cannot_be_understood_is_told(tmp_path: Path, text: str) -> None:
+    """The market begins anew, and its log says why."""
+    file = tmp_path / "a.json"
+    file.write_text(text)
+
+    with capture_logs() as said:
+        assert read_standing(file) is None
+    assert [str(file)] == [line["file"] for line in said]
+
+
+def test_a_file_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
+    """The log tells of it once; where it can be written again, it is."""
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    keeper, standing = Keeper(taken / "a.json"), Standing("seed 7", 0, 0.0)
+
+    with capture_logs() as said:
+        keeper.keep(standing)
+        keeper.keep(standing)
+    assert ["venue time is not kept"] == [line["event"] for line in said]
+    taken.unlink()
+    keeper.keep(standing)
+    assert standing == read_standing(taken / "a.json")
+
+
+@contextmanager
+def exchange(state: Path) -> Iterator[tuple["subprocess.Popen[str]", dict[str, Any]]]:
+    """`arena exchange` at sixty times our pace, and where it says that it listens."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "arena", *WORDS, "--state", str(state)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        yield child, json.loads(child.stdout.readline())
+    finally:
+        child.kill()
+        child.wait(timeout=10)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_that_is_started_again_goes_on(tmp_path: Path, number: int) -> None:
+    """Killed or stopped: no earlier than anybody has seen, and not by more than it keeps ahead."""
+    state = tmp_path / "market.json"
+    with exchange(state) as (child, about):
+        seen = _time(httpx.get(f"{about['rest_url']}/time", trust_env=False).json())
+        os.kill(child.pid, number)
+        assert child.wait(timeout=10) in (0, -number)
+    left = read_standing(state)
+    with exchange(state) as (_, about):
+        again = datetime.fromisoformat(about["venue_time"])
+
+    assert left is not None
+    assert seen <= datetime.fromtimestamp(left.venue_s, UTC) <= again
+    assert again - seen < timedelta(minutes=5)
+
+
+def _time(body: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(body["iso"])
