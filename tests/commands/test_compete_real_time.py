@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from arena.bus.kafka import KafkaBus
 from arena.messages import MarketSnapshot, Message
 from arena.settings import Settings
 from arena.supervisor.runs import newest_run
+from connectors.exchange.standing import read_standing
 from connectors.tails import read_to_end
 from tests.commands.contests import Contests, wait_for
 
-SNAPSHOTS = 5
+SNAPSHOTS = 6
+SPEED = 60
 SPEC = f"""\
 [arena]
 name = "live"
@@ -24,7 +27,7 @@ products = ["BTC-USD", "SOL-USD"]
 
 [market]
 source = "exchange"
-speed = 60
+speed = {SPEED}
 record = true
 
 [[chat_nodes]]
@@ -60,44 +63,39 @@ async def read_snapshots(settings: Settings) -> list[Message]:
     return found
 
 
+def venue_times(directory: Path) -> list[datetime]:
+    """Where the market stood each time its exchange began to listen."""
+    lines = (directory / "logs" / "exchange.log").read_text().splitlines()
+    said = [json.loads(line) for line in lines if '"listening"' in line]
+    return [datetime.fromisoformat(about["venue_time"]) for about in said]
+
+
 @pytest.mark.timeout(200)
-def test_a_contest_that_is_gone_on_with_finds_its_market_where_it_was(
+def test_a_real_time_contest_is_gone_on_with_and_ends_with_a_report(
     settings: Settings, tmp_path: Path
 ) -> None:
-    """Market time stands still meanwhile, though seconds of ours are minutes of its own."""
+    """The market moves on by itself, but not while nobody runs it; snapshots make up the season."""
     spec = tmp_path / "live.toml"
-    spec.write_text(SPEC.replace(f"snapshots = {SNAPSHOTS}", f"snapshots = {3 * SNAPSHOTS}"))
+    spec.write_text(SPEC)
     contests = Contests(settings, spec)
     first = contests.start(str(spec))
     wait_for(lambda: newest_run(settings.home) is not None)
-    wait_for(lambda: len(snapshots_of(settings)) >= SNAPSHOTS)
+    wait_for(lambda: len(snapshots_of(settings)) >= 2)
     first.send_signal(signal.SIGINT)
     output, _ = first.communicate(timeout=60)
-    assert 130 == first.returncode, output
-    before = snapshots_of(settings)
     run = newest_run(settings.home)
+    assert (130, True) == (first.returncode, run is not None), output
     assert run is not None
+    before, left = snapshots_of(settings), read_standing(run[0] / "market.json")
     found = contests.outcome("--resume", run[0].name)
-
     after = snapshots_of(settings)
-    steps = [(b.as_of - a.as_of).total_seconds() for a, b in pairwise(after)]
-    assert ("done", 3 * SNAPSHOTS) == (found["ended"], found["snapshots"])
-    assert before == after[: len(before)]
-    assert 0 < min(steps)
-    assert steps[len(before) - 1] < 120
-    assert {0} == {snapshot.rewinds for snapshot in after}
-
-
-@pytest.mark.timeout(200)
-def test_a_real_time_contest_ends_with_a_report(settings: Settings, tmp_path: Path) -> None:
-    """The market moves on by itself; decisions and skipped snapshots make up the season."""
-    spec = tmp_path / "live.toml"
-    spec.write_text(SPEC)
-    found = Contests(settings, spec).outcome(str(spec))
-    run = newest_run(settings.home)
-    assert run is not None
     figures = json.loads((run[0] / "report" / "figures.json").read_text())
 
+    assert left is not None
+    assert 0 <= venue_times(run[0])[1].timestamp() - left.venue_s < 2 * SPEED
+    assert before == after[: len(before)]
+    assert all(one.as_of < other.as_of for one, other in pairwise(after))
+    assert {0} == {snapshot.rewinds for snapshot in after}
     assert ("done", SNAPSHOTS) == (found["ended"], found["snapshots"])
     assert 2 <= found["turns"] <= 2 * SNAPSHOTS
     assert {"brainrot-rules", "cash"} == {row["agent"] for row in figures["evaluation"]["rows"]}

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
-from arena.ids import snapshot_id
 from arena.messages import DeadLetter, MarketSnapshot
 from connectors.coinbase.events import HeartbeatSeen, TickerSeen
 from connectors.coinbase.protocol import parse
@@ -63,43 +61,6 @@ async def test_snapshots_are_whole_and_follow_venue_time(memory_bus: MemoryBus) 
     assert 20 <= sizes["1m"] <= 24
     assert [] == [gap for window in btc.windows.values() for gap in window.gaps]
     assert sorted(PRODUCTS) == sorted({p.product_id for p in watched.products})
-
-
-async def test_a_successor_goes_on_where_the_log_ends(memory_bus: MemoryBus) -> None:
-    """A connector that was started again keeps the beat of the one before, and repeats no id."""
-    async with running_exchange() as server:
-        async with running_connector(server, memory_bus) as watched:
-            await settled(watched, 2)
-        async with running_connector(server, MemoryBus(memory_bus.cluster)) as watched:
-            await settled(watched, 5)
-            snapshots = watched.snapshots
-
-    steps = [(b.as_of - a.as_of).total_seconds() for a, b in pairwise(snapshots)]
-    assert all(30 < step for step in steps)
-    assert len(snapshots) == len({s.snapshot_id for s in snapshots})
-    assert {0} == {s.rewinds for s in snapshots}
-
-
-async def test_a_market_that_begins_again_repeats_no_id(memory_bus: MemoryBus) -> None:
-    """The same venue times come twice; the snapshots of the second time say so."""
-    start = datetime(2026, 9, 10, tzinfo=UTC)
-    found: list[MarketSnapshot] = []
-    for _ in range(2):
-        bus = MemoryBus(memory_bus.cluster)
-        async with (
-            running_exchange(start=start) as server,
-            running_connector(server, bus) as watched,
-        ):
-            await settled(watched, len(found) + 3)
-            found = watched.snapshots
-
-    rewound = next(n for n, (a, b) in enumerate(pairwise(found), 1) if b.as_of < a.as_of)
-    assert {0} == {s.rewinds for s in found[:rewound]}
-    assert {1} == {s.rewinds for s in found[rewound:]}
-    assert len(found) == len({s.snapshot_id for s in found})
-    for one in found:
-        names = [view.product_id for view in one.products]
-        assert one.snapshot_id == snapshot_id(one.venue, one.as_of, names, one.rewinds)
 
 
 async def test_a_snapshot_names_the_offsets_of_its_tickers(memory_bus: MemoryBus) -> None:
