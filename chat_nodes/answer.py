@@ -120,6 +120,8 @@ class Answerer:
             timeout_s = min(limits.timeout_s, self._remaining_s(call))
             result = await self._complete(call.request, timeout_s)
             call.request_sha256, call.body = result.request_sha256, result.body
+            if call.request_sha256:
+                call.options = self._model.options(call.request)
             if isinstance(result, RawReply):
                 return decode_reply(result.body)
             call.errors = (*call.errors, result.reason)

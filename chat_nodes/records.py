@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from arena.chat_body import Options
 from arena.messages import ChatReply, ChatRequest, LlmCall, Usage
 from chat_nodes.decode import Decoded, decode_reply
 
@@ -31,6 +32,7 @@ class CallInProgress:
     started_s: float
     attempts: int = 0
     request_sha256: str = ""
+    options: Options | None = None
     body: bytes = b""
     errors: tuple[str, ...] = ()
 
@@ -59,6 +61,7 @@ def logged_call(
         outcome=decoded.outcome,
         error=decoded.error,
         request_sha256=call.request_sha256,
+        options=None if call.options is None else dict(call.options),
         raw_response=body[:RAW_BYTES_MAX].decode("utf-8", "replace"),
         raw_response_sha256=hashlib.sha256(body).hexdigest() if body else "",
         raw_truncated=len(body) > RAW_BYTES_MAX,

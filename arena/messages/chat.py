@@ -136,7 +136,9 @@ class LlmCall(Message):
     """The record of one model call in `llm.calls`: what it cost and what came back.
 
     Attributes:
-        request_sha256: Hash of the request body that was sent to the provider.
+        request_sha256: Of the body that was sent: `arena.chat_body` makes it again from the
+            request, `model` and `options`. "" where nobody was asked.
+        options: What the body held besides model, messages and tools; None where nobody was asked.
         raw_response: The provider's bytes as text, cut at a bound; `raw_response_sha256` is
             the hash of all of them.
     """
@@ -152,6 +154,7 @@ class LlmCall(Message):
     outcome: CallOutcome
     error: str = ""
     request_sha256: str
+    options: dict[str, int | float | str] | None = None
     raw_response: str = ""
     raw_response_sha256: str = ""
     raw_truncated: bool = False

@@ -7,6 +7,7 @@ every provider. Reads and writes nothing itself.
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from arena.chat_body import Options
 from arena.messages import ChatRequest
 
 
@@ -37,7 +38,7 @@ class RawReply:
 
     Attributes:
         body: A Chat Completions response object as JSON bytes, of any quality.
-        request_sha256: Hash of the request body that was sent.
+        request_sha256: `arena.chat_body.chat_body_sha256` of what was asked.
     """
 
     body: bytes
@@ -74,6 +75,10 @@ class Model(Protocol):
     model_id: str
     scripted: bool
     host: str
+
+    def options(self, request: ChatRequest) -> Options:
+        """What the request body holds besides model, messages and tools; logged with the call."""
+        ...
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """One attempt, which takes no longer than `timeout_s` seconds."""

@@ -21,7 +21,8 @@ import httpx2
 import openai
 import orjson
 
-from arena.messages import ChatMessage, ChatRequest
+from arena.chat_body import Options, chat_body
+from arena.messages import ChatRequest
 from chat_nodes.decode import ERROR_CHARS_MAX, clean_text
 from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
 from chat_nodes.retries import retry_after_s
@@ -77,29 +78,13 @@ async def _bound_body(response: httpx2.Response) -> None:
     response.stream = BoundedBody(response.stream)
 
 
-def request_body(request: ChatRequest, settings: ModelSettings) -> bytes:
-    """The Chat Completions request as JSON.
+def request_options(request: ChatRequest, settings: ModelSettings) -> Options:
+    """What is asked for besides the answer itself.
 
     The cap on completion tokens is the smaller of the request's and the node's. OpenAI calls it
     `max_completion_tokens`; the servers that imitate it know the older `max_tokens`.
     """
     sampling = request.sampling
-    body: dict[str, object] = {
-        "model": settings.model_id,
-        "messages": [_message(m) for m in request.messages],
-    }
-    if request.tools:
-        body["tools"] = [
-            {
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": tool.parameters,
-                },
-            }
-            for tool in request.tools
-        ]
     caps = [c for c in (sampling.max_completion_tokens, settings.max_completion_tokens) if c]
     options = {
         "temperature": sampling.temperature,
@@ -108,28 +93,7 @@ def request_body(request: ChatRequest, settings: ModelSettings) -> bytes:
         "reasoning_effort": settings.reasoning_effort or None,
         "max_tokens" if settings.base_url else "max_completion_tokens": min(caps, default=None),
     }
-    body |= {name: value for name, value in options.items() if value is not None}
-    return orjson.dumps(body)
-
-
-def _message(message: ChatMessage) -> dict[str, object]:
-    if message.role == "tool":
-        return {
-            "role": "tool",
-            "tool_call_id": message.tool_call_id,
-            "content": message.content,
-        }
-    if not message.tool_calls:
-        return {"role": message.role, "content": message.content}
-    calls = [
-        {
-            "id": call.model_call_id,
-            "type": "function",
-            "function": {"name": call.name, "arguments": call.arguments},
-        }
-        for call in message.tool_calls
-    ]
-    return {"role": message.role, "content": message.content or None, "tool_calls": calls}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 class OpenAICompatibleModel:
@@ -169,9 +133,13 @@ class OpenAICompatibleModel:
             ),
         )
 
+    def options(self, request: ChatRequest) -> Options:
+        """Sampling, effort and cap."""
+        return request_options(request, self._settings)
+
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """One attempt."""
-        content = request_body(request, self._settings)
+        content = chat_body(self.model_id, request, self.options(request))
         sha256 = hashlib.sha256(content).hexdigest()
         try:
             async with asyncio.timeout(timeout_s):

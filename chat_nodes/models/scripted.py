@@ -5,11 +5,11 @@ it is what a real model would meet. `--model-id scripted` follows each request's
 `--model-id scripted:momentum` one for all. It costs nothing and says so: no tokens, no dollars.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 import orjson
 
+from arena.chat_body import Options, chat_body_sha256
 from arena.errors import UsageError
 from arena.messages import ChatMessage, ChatRequest
 from arena.money import decimal_text
@@ -45,14 +45,16 @@ class ScriptedModel:
                 remedy=f"use scripted, or scripted: and one of {', '.join(POLICIES)}",
             )
 
+    def options(self, request: ChatRequest) -> Options:
+        """None: rules are asked with what an LLM is asked with."""
+        return {}
+
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """Answer at once."""
         strategy = self._strategy or request.strategy.replace("-", "_")
         text, asks = answer(request, strategy)
-        seen = hashlib.sha256()
-        for message in request.messages:
-            seen.update(message.content.encode())
-        return RawReply(completion(self.model_id, text, asks), seen.hexdigest())
+        asked = chat_body_sha256(self.model_id, request, self.options(request))
+        return RawReply(completion(self.model_id, text, asks), asked)
 
     async def close(self) -> None:
         """Nothing is open."""

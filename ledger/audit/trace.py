@@ -14,6 +14,7 @@ import orjson
 
 from arena import ids
 from arena.bus.base import Record
+from arena.chat_body import chat_body_sha256
 from arena.messages import Ticker
 from arena.money import decimal_text
 from ledger.audit.frames import Frame, find_frame, frame_files
@@ -170,6 +171,10 @@ def _request(found: Found) -> Step:
         computed = prompt_sha256([m.model_dump(mode="json") for m in request.messages[:2]])
         step.check("prompt SHA-256, as in the turn", found.turn[1].prompt_sha256, computed)
     step.check("snapshot", found.event[1].snapshot_id, request.snapshot_id)
+    if found.call is not None and (options := found.call[1].options) is not None:
+        call = found.call[1]
+        sent = chat_body_sha256(call.model, request, options)
+        step.check("body that was sent, SHA-256", call.request_sha256, sent)
     return step
 
 

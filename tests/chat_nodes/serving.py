@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from arena import topics
 from arena.bus.base import Bus
+from arena.chat_body import Options
 from arena.clock import Clock, SystemClock
 from arena.messages import ChatReply, ChatRequest, LlmCall, Message
 from arena.node import Node
@@ -42,6 +43,10 @@ class FakeModel:
         self.most_at_once = 0
         self.overlapped = False
         self._answer = answer
+
+    def options(self, request: ChatRequest) -> Options:
+        """A temperature, say."""
+        return {"temperature": 0.5}
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """Answer, within the time allowed."""

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from arena.messages import ChatMessage, RequestedCall, Sampling
+from arena.chat_body import chat_body, chat_body_sha256
+from arena.messages import ChatMessage, ChatRequest, RequestedCall, Sampling
 from chat_nodes.decode import TOOL_CALLS_MAX, decode_reply
 from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
-from chat_nodes.models.openai_compatible import OpenAICompatibleModel, request_body
+from chat_nodes.models.openai_compatible import OpenAICompatibleModel, request_options
 from tests.chat_nodes.asking import request
 from tests.chat_nodes.stub_server import (
     Behaviour,
@@ -59,6 +60,7 @@ async def test_the_bytes_come_back_as_they_were_sent() -> None:
     head, sent = stub.requests[0]
 
     assert RawReply(completion("hi", calls=2), hashlib.sha256(sent).hexdigest()) == result
+    assert hashlib.sha256(sent).hexdigest() == chat_body_sha256("m-1", request(), {})
     assert "post /v1/chat/completions http/1.1" in head.lower()
     assert f"authorization: bearer {KEY}" in head.lower()
     assert "accept-encoding: identity" in head.lower()
@@ -74,6 +76,11 @@ async def test_a_connection_is_kept() -> None:
         await model.close()
 
     assert (10, 1) == (len(stub.requests), stub.connections)
+
+
+def request_body(asked: ChatRequest, settings: ModelSettings) -> bytes:
+    """What is sent."""
+    return chat_body(settings.model_id, asked, request_options(asked, settings))
 
 
 def test_a_request_has_the_protocols_shape() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from arena import topics
 from arena.errors import UsageError
 from ledger.audit.frames import find_frame
 from ledger.audit.sources import Source
@@ -12,6 +13,7 @@ from ledger.audit.trace import trace
 from ledger.audit.trace_find import order_ids
 from tests.ledger.audit.world import TICKERS, TURNS, World, body_of, kind_of, updating
 
+CALLS = topics.LLM_CALLS.name
 STEPS = [
     "order",
     "command",
@@ -101,6 +103,22 @@ def test_a_changed_prompt_is_said(world: World, tmp_path: Path) -> None:
 
     assert ["prompt SHA-256"] == [c.what for c in steps["turn"].checks if not c.holds]
     assert steps["request"].holds
+
+
+@pytest.mark.parametrize("changes", [{"options": {"seed": 8}}, {"model": "another"}])
+def test_a_request_that_was_sent_otherwise_is_said(
+    world: World, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    """The bytes that went to the model are made again from the topics."""
+    for index in range(len(world.records[CALLS])):
+        world.change(CALLS, index, updating(changes))
+    source = Source("a contest", world.write(tmp_path / "records"))
+
+    steps = trace(source, order_ids(source)[0])
+
+    assert ["body that was sent, SHA-256"] == [
+        check.what for step in steps for check in step.checks if not check.holds
+    ]
 
 
 def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(sound_records: Path) -> None:
