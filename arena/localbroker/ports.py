@@ -1,17 +1,29 @@
 """Loopback ports: may we have this one, and which are free.
 
 A broker that cannot bind its port dies two seconds later while a probe of the same port
-happily answers from whoever holds it; so ports are tried before the start.
+happily answers from whoever holds it; so ports are tried before the start. A port that was free
+just now may be another's before the broker binds it; so free ones are taken from below those that
+the system gives to outgoing connections, of which a second sees many.
 """
 
+import random
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from arena.errors import UsageError
 from arena.localbroker.errors import PortTaken
 
 DEFAULT_PORT = 9092
+FIRST_PORT = 20_000
+"""Free ports are looked for from here: services that people know lie below."""
+SPARE_PORTS = 200
+"""Looked at besides those that are wanted, where some are taken."""
+IANA_EPHEMERAL = 49_152
+"""Where outgoing connections begin by RFC 6335, section 6; Linux says where it begins itself."""
+EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 LOOPBACK = "127.0.0.1"
 
 
@@ -86,10 +98,31 @@ def choose_cluster_ports(
 
 
 def _free_ports(count: int, host: str) -> list[int]:
-    """Ports that were free just now."""
-    # The sockets are held open together so that the kernel cannot name one port twice.
+    """Ports that were free just now, and that no outgoing connection will be given meanwhile."""
+    room = range(FIRST_PORT, _first_ephemeral())
+    # Of the system's chance: processes that were seeded alike must not look in the same order.
+    drawn = random.SystemRandom().sample(room, min(len(room), count + SPARE_PORTS))
     with ExitStack() as held:
+        # Held open together, so that nothing names one port twice.
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        candidates = iter(drawn)
         for each in sockets:
-            each.bind((host, 0))
+            _bind_first(each, host, candidates)
         return [each.getsockname()[1] for each in sockets]
+
+
+def _bind_first(free: socket.socket, host: str, candidates: Iterator[int]) -> None:
+    """Bind to the first candidate that can be had, else to any port."""
+    for port in candidates:
+        with suppress(OSError):
+            free.bind((host, port))
+            return
+    free.bind((host, 0))
+
+
+def _first_ephemeral() -> int:
+    """The first of the ports that the system gives to outgoing connections."""
+    try:
+        return int(EPHEMERAL_RANGE.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return IANA_EPHEMERAL

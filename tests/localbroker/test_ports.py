@@ -1,12 +1,19 @@
 """Ports: refused by name where taken, chosen where free."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from arena.errors import UsageError
 from arena.localbroker.errors import PortTaken
-from arena.localbroker.ports import can_bind, choose_ports
+from arena.localbroker.ports import (
+    EPHEMERAL_RANGE,
+    FIRST_PORT,
+    can_bind,
+    choose_cluster_ports,
+    choose_ports,
+)
 
 
 def test_taken_port_is_refused_with_the_remedy() -> None:
@@ -56,3 +63,25 @@ def test_foreign_address_is_wrong_usage() -> None:
     """An address of another machine cannot be listened on, and that is not "taken"."""
     with pytest.raises(UsageError, match=r"192\.0\.2\.1.* no IPv4 address of this machine"):
         choose_ports(9092, "192.0.2.1")
+
+
+def test_free_ports_are_none_that_a_connection_may_be_given() -> None:
+    """A client that connects meanwhile cannot take the port of a server that is starting."""
+    first = int(EPHEMERAL_RANGE.read_text(encoding="ascii").split()[0])
+    found = [port for each in choose_cluster_ports(50) for port in (each.client, each.controller)]
+
+    assert 100 == len(set(found))
+    assert all(FIRST_PORT <= port < first for port in found)
+    assert all(can_bind(port) for port in found)
+
+
+@pytest.mark.parametrize("text", ["20000 60999", "1024 65535", "", "none"])
+def test_without_room_below_any_free_port_will_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    """Some systems give nearly every port to connections, or do not say which."""
+    file = tmp_path / "range"
+    file.write_text(text)
+    monkeypatch.setattr("arena.localbroker.ports.EPHEMERAL_RANGE", file)
+
+    assert can_bind(choose_ports(0).client)
