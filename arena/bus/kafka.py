@@ -23,7 +23,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Start
-from arena.bus.kafka_access import connection, told_refusals, unreachable
+from arena.bus.kafka_access import connection, started, told_refusals, unreachable
 from arena.bus.kafka_fetch import Fetches
 from arena.bus.kafka_readers import KafkaGroupReader, KafkaLogReader
 from arena.bus.kafka_topics import KafkaTopics
@@ -64,18 +64,17 @@ class KafkaBus(Bus):
     async def start(self) -> None:
         """Connect, and keep one consumer that never fetches for questions about the log."""
         self.failed = asyncio.get_running_loop().create_future()
-        self._lookup = self._consumer(group=None, reset="none")
+        lookup = self._consumer(group=None, reset="none")
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await self._lookup.start()
+                await started(lookup)
         except (KafkaConnectionError, TimeoutError, OSError):
-            await self._lookup.stop()
-            self._lookup = None
             raise BrokerUnavailable(
                 f"broker {self._settings.bootstrap_servers} did not answer in "
                 f"{CONNECT_TIMEOUT_S:.0f} s",
                 remedy=unreachable(self._settings),
             ) from None
+        self._lookup = lookup
 
     async def close(self) -> None:
         """Flush and stop the producers, then the connections for questions."""
@@ -145,7 +144,7 @@ class KafkaBus(Bus):
                     request_timeout_ms=REQUEST_TIMEOUT_MS,
                     retry_backoff_ms=50,
                 )
-                await producer.start()
+                await started(producer)
                 self._producers[compression] = producer
             return self._producers[compression]
 
@@ -238,6 +237,6 @@ class KafkaBus(Bus):
         reader = KafkaGroupReader(consumer, self._lookup, self._prefix, on_change)
         consumer.subscribe([self._prefix + t for t in topics], listener=reader)
         with told_refusals():
-            await consumer.start()
+            await started(consumer)
         self.readers.add(reader)
         return reader

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from pydantic import SecretStr
 
@@ -34,6 +35,15 @@ def connection(settings: Settings) -> dict[str, Any]:
     if access.security_protocol.endswith("SSL"):
         found["ssl_context"] = _tls(access)
     return found
+
+
+async def started(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Start a client; where that fails or is cut off, nothing of it stays open."""
+    try:
+        await client.start()
+    except BaseException:
+        await client.stop()
+        raise
 
 
 def unreachable(settings: Settings) -> str:

@@ -1,0 +1,66 @@
+"""What the bus over Kafka leaves open where its start is cut off: nothing."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from arena import topics
+from arena.bus.kafka import KafkaBus
+from arena.settings import Settings
+
+Work = Callable[[KafkaBus], Awaitable[object]]
+
+
+async def join(bus: KafkaBus) -> object:
+    """Become a member of a group."""
+    return await bus.group_reader("someone", topics.TURNS.name)
+
+
+async def produce(bus: KafkaBus) -> object:
+    """Send with a producer that is not there yet."""
+    return await bus.send_bytes(topics.TURNS.name, b"{}", key=None, partition=0, headers=())
+
+
+async def follow(bus: KafkaBus) -> object:
+    """Read a log."""
+    return await bus.log_reader(topics.TURNS.name)
+
+
+@pytest.mark.parametrize("work", [join, produce, follow])
+async def test_a_start_that_is_cut_off_leaves_nothing_open(
+    bus: KafkaBus, settings: Settings, work: Work, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ctrl-C while a process connects: its clients are closed, at whichever step it came."""
+    for steps in (1, 2, 3, 5, 8, 13, 21):
+        own = KafkaBus(settings, client_id="cut-off")
+        await own.start()
+        task = asyncio.ensure_future(work(own))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await own.close()
+    del own, task
+    gc.collect()
+
+    assert [] == [line for line in caplog.messages if "Unclosed" in line]
+
+
+async def test_a_connection_that_is_cut_off_leaves_nothing_open(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same for the bus itself."""
+    for steps in (1, 2, 3, 5, 8, 13, 21):
+        own = KafkaBus(settings, client_id="cut-off")
+        task = asyncio.ensure_future(own.start())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await own.close()
+    del own, task
+    gc.collect()
+
+    assert [] == [line for line in caplog.messages if "Unclosed" in line]
