@@ -63,6 +63,10 @@ def start(
     tls_ca: Annotated[
         Path | None, typer.Option(help="PEM of the authority that signed that certificate.")
     ] = None,
+    tls_client_auth: Annotated[
+        bool,
+        typer.Option("--tls-client-auth", help="Clients must show a certificate of it, too."),
+    ] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -74,7 +78,11 @@ def start(
         raise typer.BadParameter(f"{nodes} brokers: give 1 or {NODES}", param_hint="--nodes")
     if (tls_keystore is None) != (tls_ca is None) or (tls_keystore and not secure):
         raise typer.BadParameter("give --tls-keystore, --tls-ca and --secure together")
-    tls = Tls(tls_keystore.resolve(), tls_ca.resolve()) if tls_keystore and tls_ca else None
+    if tls_client_auth and not tls_keystore:
+        raise typer.BadParameter("--tls-client-auth goes with --tls-keystore and --tls-ca")
+    tls = None
+    if tls_keystore and tls_ca:
+        tls = Tls(tls_keystore.resolve(), tls_ca.resolve(), tls_client_auth)
     directory = _home(home)
     found = look(directory)
     wanted_port = DEFAULT_PORT if port is None else port

@@ -18,6 +18,8 @@ METADATA = 3
 METADATA_VERSION = 4
 PROBE_TIMEOUT_S = 1.0
 ANSWER_BYTES_MAX = 1 << 20
+ASKS_FOR_CERTIFICATE = ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_BAD_CERTIFICATE")
+"""How OpenSSL names the alerts of RFC 8446, section 6.2, to a client without a certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,17 @@ def probe(host: str, port: int, *, timeout_s: float = PROBE_TIMEOUT_S) -> Broker
 
 
 def serves(host: str, port: int, *, tls: bool = False, timeout_s: float = PROBE_TIMEOUT_S) -> bool:
-    """True where somebody who speaks Kafka answers, though he may tell no more without a login."""
+    """True where somebody who speaks Kafka answers, though he may tell no more without a login.
+
+    So does one who asks for a certificate, which a probe has not.
+    """
     try:
         with socket.create_connection((host, port), timeout_s) as plain:
             connection = _wrapped(plain) if tls else plain
             connection.sendall(encode_request(API_VERSIONS, 0, 1, b""))
             return bool(struct.unpack_from(">i", _receive(connection))[0] == 1)
+    except ssl.SSLError as error:
+        return error.reason in ASKS_FOR_CERTIFICATE
     except (OSError, ValueError, struct.error):
         return False
 

@@ -35,6 +35,8 @@ COMMANDS = {"tools": "executor", "routers": "router"}
 
 KEYSTORE_VARIABLE = "KAFKA_SSL_KEYSTORE"
 """In the brokers' own file: their certificate and key."""
+CLIENT_AUTH_VARIABLE = "KAFKA_SSL_CLIENT_AUTH"
+"""In the brokers' own file, where clients must show a certificate."""
 
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
@@ -47,10 +49,12 @@ class Tls:
     Attributes:
         keystore: The broker's private key and its chain, in one file; an absolute path.
         truststore: The authority that signed it; an absolute path.
+        client_auth: Clients must show a certificate of that authority, too.
     """
 
     keystore: Path
     truststore: Path
+    client_auth: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ def secure_properties(security: Security) -> str:
             f"ssl.keystore.location={security.tls.keystore}",
             "ssl.truststore.type=PEM",
             f"ssl.truststore.location={security.tls.truststore}",
+            f"{client}.ssl.client.auth={'required' if security.tls.client_auth else 'none'}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -148,6 +153,8 @@ def ensure_security(home: Path, tls: Tls | None = None) -> Security:
                 environ["KAFKA_SSL_CAFILE"] = str(tls.truststore)
             if tls and name == BROKER:
                 environ[KEYSTORE_VARIABLE] = str(tls.keystore)
+            if tls and name == BROKER and tls.client_auth:
+                environ[CLIENT_AUTH_VARIABLE] = "required"
             write_private(
                 directory / f"{name}.env", "".join(f"{k}={v}\n" for k, v in environ.items())
             )
@@ -165,7 +172,8 @@ def ensure_security(home: Path, tls: Tls | None = None) -> Security:
 def _kept_tls(environ: Mapping[str, str]) -> Tls | None:
     if KEYSTORE_VARIABLE not in environ:
         return None
-    return Tls(Path(environ[KEYSTORE_VARIABLE]), Path(environ["KAFKA_SSL_CAFILE"]))
+    authority = Path(environ["KAFKA_SSL_CAFILE"])
+    return Tls(Path(environ[KEYSTORE_VARIABLE]), authority, CLIENT_AUTH_VARIABLE in environ)
 
 
 def credentials_for(home: Path, principal: str) -> dict[str, str]:

@@ -99,7 +99,13 @@ def test_three_brokers_with_logins(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [["--nodes", "2"], ["--secure", "--tls-ca", "ca.pem"], ["--tls-keystore", "k.pem"]]
+    "flags",
+    [
+        ["--nodes", "2"],
+        ["--secure", "--tls-ca", "ca.pem"],
+        ["--tls-keystore", "k.pem"],
+        ["--secure", "--tls-client-auth"],
+    ],
 )
 def test_flags_that_mean_nothing_are_wrong_usage(shell: Shell, flags: list[str]) -> None:
     """Exit code 2, and nothing was started."""
