@@ -4,10 +4,11 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from arena import logs
 from arena.clock import Clock, SystemClock
 from arena.errors import UsageError
 from connectors.exchange.faults import Fault
@@ -153,6 +154,8 @@ async def run_exchange(options: ExchangeOptions, clock: Clock | None = None) -> 
     clock = clock or SystemClock()
     left = read_standing(options.state) if options.state else None
     opening = open_market(options, clock.now(), left)
+    if left is not None:
+        _tell_return(left, opening)
     server = ExchangeServer(
         opening.market,
         speed=options.speed,
@@ -173,6 +176,16 @@ async def run_exchange(options: ExchangeOptions, clock: Clock | None = None) -> 
         }
         print(json.dumps(about), flush=True)
         await _play(server, options, opening, clock)
+
+
+def _tell_return(left: Standing, opening: Opening) -> None:
+    venue_time = datetime.fromtimestamp(opening.venue_s, UTC).isoformat()
+    log = logs.get("exchange")
+    if (opening.venue_s, opening.began_s) == (left.venue_s, left.began_s):
+        log.info("the market goes on where it stood", venue_time=venue_time)
+    else:
+        why = "other prices, an end that was reached, or too long a market to play again"
+        log.warning("the prices begin anew", venue_time=venue_time, why=why)
 
 
 async def _play(

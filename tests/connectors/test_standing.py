@@ -1,5 +1,6 @@
 """A simulated market that is started again goes on where it stood."""
 
+import asyncio
 import json
 import os
 import signal
@@ -16,9 +17,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.exchange.market import Market
-from connectors.exchange.run import PLAYED_MAX_S, ExchangeOptions, open_market
+from connectors.exchange.run import PLAYED_MAX_S, ExchangeOptions, open_market, run_exchange
 from connectors.exchange.standing import Keeper, Standing, read_standing
 from tests.connectors.builders import FIXTURES, T0
+from tests.connectors.venue import eventually
 
 PRODUCTS = ("BTC-USD", "SOL-USD")
 SEED = ExchangeOptions(PRODUCTS, speed=60.0)
@@ -131,6 +133,25 @@ def exchange(state: Path) -> Iterator[tuple["subprocess.Popen[str]", dict[str, A
     finally:
         child.kill()
         child.wait(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("tape", "said"),
+    [("seed 7", "the market goes on where it stood"), ("seed 8", "the prices begin anew")],
+)
+async def test_the_log_says_whether_prices_go_on(tmp_path: Path, tape: str, said: str) -> None:
+    """A jump of prices has its reason in the log."""
+    state = tmp_path / "market.json"
+    Keeper(state).keep(Standing(tape, T0_S, T0_S + 600.0))
+    options = ExchangeOptions(PRODUCTS, state=state)
+
+    with capture_logs() as lines:
+        running = asyncio.create_task(run_exchange(options))
+        await eventually(lambda: bool(lines), "the log's first line")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    assert said == lines[0]["event"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
