@@ -76,13 +76,7 @@ def start(
 
     if nodes not in (None, 1, NODES):
         raise typer.BadParameter(f"{nodes} brokers: give 1 or {NODES}", param_hint="--nodes")
-    if (tls_keystore is None) != (tls_ca is None) or (tls_keystore and not secure):
-        raise typer.BadParameter("give --tls-keystore, --tls-ca and --secure together")
-    if tls_client_auth and not tls_keystore:
-        raise typer.BadParameter("--tls-client-auth goes with --tls-keystore and --tls-ca")
-    tls = None
-    if tls_keystore and tls_ca:
-        tls = Tls(tls_keystore.resolve(), tls_ca.resolve(), tls_client_auth)
+    tls = _tls(tls_keystore, tls_ca, secure=secure, client_auth=tls_client_auth)
     directory = _home(home)
     found = look(directory)
     wanted_port = DEFAULT_PORT if port is None else port
@@ -105,6 +99,18 @@ def start(
         print(json.dumps(look(directory).as_json(), indent=2))
         return
     _say_started(handle, words, directory)
+
+
+def _tls(
+    keystore: Path | None, authority: Path | None, *, secure: bool, client_auth: bool
+) -> Tls | None:
+    if (keystore is None) != (authority is None) or (keystore and not secure):
+        raise typer.BadParameter("give --tls-keystore, --tls-ca and --secure together")
+    if client_auth and not keystore:
+        raise typer.BadParameter("--tls-client-auth goes with --tls-keystore and --tls-ca")
+    if keystore is None or authority is None:
+        return None
+    return Tls(keystore.resolve(), authority.resolve(), client_auth)
 
 
 def _say_started(handle: BrokerHandle, words: str, directory: Path) -> None:
