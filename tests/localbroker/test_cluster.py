@@ -80,6 +80,20 @@ def test_the_home_tells_all_addresses(cluster: LocalCluster) -> None:
     assert (bootstrap, True) == (state.bootstrap, state.is_running())
 
 
+def test_a_taken_port_is_named(cluster: LocalCluster) -> None:
+    """The brokers of a cluster keep their ports, so one that is taken is an error with a remedy."""
+    ports = [int(address[10:]) for address in cluster.start().bootstrap.split(",")]
+    cluster.stop_node(3)
+    try:
+        with (
+            socket.create_server(("127.0.0.1", ports[2])),
+            pytest.raises(DependencyMissing, match=f"port {ports[2]} of broker 3 .* is taken"),
+        ):
+            cluster.start()
+    finally:
+        cluster.start_node(3)
+
+
 def test_stopped_from_another_process_and_started_again(cluster: LocalCluster) -> None:
     """`stop` ends all three, and a home that holds a cluster starts one again on its ports."""
     bootstrap = cluster.start().bootstrap
@@ -94,16 +108,3 @@ def test_stopped_from_another_process_and_started_again(cluster: LocalCluster) -
     with open_local(home) as again:
         assert isinstance(again, LocalCluster)
         assert bootstrap == again.start().bootstrap
-
-
-def test_a_taken_port_is_named(tmp_path: Path) -> None:
-    """The brokers of a cluster keep their ports, so one that is taken is an error with a remedy."""
-    with LocalCluster(tmp_path, port=0) as three:
-        three.start()
-        ports = [int(address[10:]) for address in three.start().bootstrap.split(",")]
-        three.stop_node(2)
-        with (
-            socket.create_server(("127.0.0.1", ports[1])),
-            pytest.raises(DependencyMissing, match=f"port {ports[1]} of broker 2 .* is taken"),
-        ):
-            three.start()
