@@ -5,6 +5,8 @@ MAKEFLAGS += --no-print-directory
 RUNTIME := exec scripts/setup runtime
 DEV := exec scripts/setup dev
 PYTHON := .venv/bin/python
+# Some machines forbid Python to keep what it compiled; a run starts it hundreds of times.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
