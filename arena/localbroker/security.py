@@ -160,8 +160,10 @@ def ensure_security(home: Path, tls: Tls | None = None) -> Security:
             )
     kept = _kept_tls(_read(directory, BROKER))
     if tls and tls != kept:
+        made = f"{kept.keystore if kept else 'no'} certificate"
+        asks = ", and asks clients for one" if kept and kept.client_auth else ""
         raise UsageError(
-            f"the broker of {home} was made with {kept.keystore if kept else 'no'} certificate",
+            f"the broker of {home} was made with {made}{asks}",
             remedy="leave the certificate out, or choose another ARENA_HOME",
         )
     names = [path.stem for path in directory.glob("*.env")]
