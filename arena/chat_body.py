@@ -2,67 +2,181 @@
 
 The chat node sends these bytes; the audit makes them again from the topics and compares the hash.
 The protocol: https://platform.openai.com/docs/api-reference/chat/create
+
+A conversation is kept as the model wrote it and sent as strict servers accept it:
+
+* arguments that are not a JSON object are sent as `{}`: servers parse the history, and refuse it;
+* a tool's name holds only letters, digits, `_` and `-`, at most 64 of them;
+* no two tool calls of the conversation share an id;
+* `provider` fields are sent back unchanged, except those that `WireForm` drops;
+* tool schemas keep the keywords that every provider takes (`arena.tool_schema`).
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from string import ascii_letters, digits
 from typing import TypeAlias
 
 import orjson
+from pydantic import JsonValue
 
-from arena.messages import ChatMessage, ChatRequest
+from arena.messages import ChatMessage, ChatRequest, RequestedCall, ToolSchema, WireForm
+from arena.tool_schema import portable_schema
 
-Options: TypeAlias = Mapping[str, int | float | str]
-"""What a body holds besides model, messages and tools, by the provider's names."""
+Options: TypeAlias = Mapping[str, JsonValue]
+"""What a body holds besides model, messages and tools, by the provider's names; None removes."""
+
+NAME_CHARS_MAX = 64
+SHORT_ID_CHARS = 9
+"""Mistral takes tool call ids of exactly nine letters and digits."""
+UNNAMED = "unnamed"
+"""Sent as the name of a tool that the model did not name."""
+REASONING = "reasoning_content"
+ALL_FIELDS = "*"
+RESERVED = frozenset({"role", "content", "tool_calls", "tool_call_id", "id", "type", "function"})
+"""Names of the protocol's own fields, which no `provider` field may replace."""
+PLAIN = WireForm()
+
+_UNFIT = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
-def chat_body(model: str, request: ChatRequest, options: Options) -> bytes:
+def chat_body(model: str, request: ChatRequest, options: Options, wire: WireForm = PLAIN) -> bytes:
     """The request as JSON.
 
     Args:
         model: Its id, as the provider spells it.
         request: Gives messages and tools.
-        options: The rest, in the order in which it is written.
+        options: The rest, in the order in which it is written; None takes a field out.
+        wire: How the conversation is written.
     """
-    body: dict[str, object] = {
-        "model": model,
-        "messages": [_message(message) for message in request.messages],
-    }
+    body: dict[str, object] = {"model": model, "messages": _messages(request.messages, wire)}
     if request.tools:
-        body["tools"] = [
-            {
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": tool.parameters,
-                },
-            }
-            for tool in request.tools
-        ]
-    return orjson.dumps(body | dict(options))
+        body["tools"] = [_tool(tool, wire) for tool in request.tools]
+    for name, value in options.items():
+        if value is None:
+            body.pop(name, None)
+        else:
+            body[name] = value
+    return orjson.dumps(body)
 
 
-def chat_body_sha256(model: str, request: ChatRequest, options: Options) -> str:
+def chat_body_sha256(
+    model: str, request: ChatRequest, options: Options, wire: WireForm = PLAIN
+) -> str:
     """SHA-256 of `chat_body`, as it is logged with a call."""
-    return sha256(chat_body(model, request, options)).hexdigest()
+    return sha256(chat_body(model, request, options, wire)).hexdigest()
 
 
-def _message(message: ChatMessage) -> dict[str, object]:
+def portable_name(name: str) -> str:
+    """A tool's name as every provider takes it: what does not fit becomes `_`."""
+    return _UNFIT.sub("_", name).strip("_")[:NAME_CHARS_MAX] or UNNAMED
+
+
+def portable_arguments(text: str) -> str:
+    """The arguments, or `{}` if they are not a JSON object."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return "{}"
+    return text if isinstance(value, dict) else "{}"
+
+
+def _messages(messages: Sequence[ChatMessage], wire: WireForm) -> list[dict[str, object]]:
+    ids = _CallIds(wire)
+    return [_message(message, ids, wire) for message in messages]
+
+
+def _message(message: ChatMessage, ids: "_CallIds", wire: WireForm) -> dict[str, object]:
     if message.role == "tool":
         return {
             "role": "tool",
-            "tool_call_id": message.tool_call_id,
+            "tool_call_id": ids.answered(message.tool_call_id or ""),
             "content": message.content,
         }
+    role = "user" if message.role == "system" and wire.system_as_user else message.role
+    found: dict[str, object] = {"role": role, "content": message.content}
+    if message.role != "assistant":
+        return found
+    found |= _provider_fields(message.provider, wire)
     if not message.tool_calls:
-        return {"role": message.role, "content": message.content}
-    calls = [
+        return found
+    found["content"] = message.content or (None if wire.content == "null" else "")
+    if wire.empty_reasoning:
+        found.setdefault(REASONING, "")
+    found["tool_calls"] = [
         {
-            "id": call.model_call_id,
+            "id": call_id,
             "type": "function",
-            "function": {"name": call.name, "arguments": call.arguments},
+            "function": {
+                "name": portable_name(call.name),
+                "arguments": portable_arguments(call.arguments),
+            },
+            **_provider_fields(call.provider, wire),
         }
-        for call in message.tool_calls
+        for call, call_id in zip(message.tool_calls, ids.of_round(message.tool_calls), strict=True)
     ]
-    return {"role": message.role, "content": message.content or None, "tool_calls": calls}
+    return found
+
+
+def _provider_fields(fields: Mapping[str, JsonValue], wire: WireForm) -> dict[str, JsonValue]:
+    dropped = wire.dropped_fields
+    if not fields or ALL_FIELDS in dropped:
+        return {}
+    return {k: v for k, v in fields.items() if k not in dropped and k not in RESERVED}
+
+
+def _tool(tool: ToolSchema, wire: WireForm) -> dict[str, object]:
+    return {
+        "type": "function",
+        "function": {
+            "name": portable_name(tool.name),
+            "description": tool.description,
+            "parameters": portable_schema(tool.parameters, bare=wire.schema_keywords == "bare"),
+        },
+    }
+
+
+class _CallIds:
+    """Ids of tool calls, unique in the conversation; a tool message answers the round before it."""
+
+    def __init__(self, wire: WireForm) -> None:
+        self._short = wire.tool_ids == "short"
+        self._used: set[str] = set()
+        self._open: dict[str, list[str]] = {}
+
+    def of_round(self, calls: Iterable[RequestedCall]) -> list[str]:
+        """The ids of the calls of one assistant message."""
+        self._open = {}
+        found = []
+        for call in calls:
+            call_id = self._fresh(call.model_call_id)
+            self._open.setdefault(call.model_call_id, []).append(call_id)
+            found.append(call_id)
+        return found
+
+    def answered(self, model_call_id: str) -> str:
+        """The id that a tool message answers: the first of that name that has no answer yet."""
+        waiting = self._open.get(model_call_id)
+        return waiting.pop(0) if waiting else model_call_id
+
+    def _fresh(self, asked: str) -> str:
+        wanted = _UNFIT.sub("_", asked)[:NAME_CHARS_MAX] if self._short or not asked else asked
+        wanted = wanted or f"call_{len(self._used)}"
+        name, copy = self._shortened(wanted), 1
+        while name in self._used:
+            copy += 1
+            name = self._shortened(f"{wanted[: NAME_CHARS_MAX - 8]}-{copy}")
+        self._used.add(name)
+        return name
+
+    def _shortened(self, wanted: str) -> str:
+        if not self._short:
+            return wanted
+        alphabet = ascii_letters + digits
+        number = int.from_bytes(sha256(wanted.encode()).digest()[:8], "big")
+        letters = []
+        for _ in range(SHORT_ID_CHARS):
+            number, place = divmod(number, len(alphabet))
+            letters.append(alphabet[place])
+        return "".join(letters)

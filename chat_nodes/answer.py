@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from arena import topics
-from arena.messages import CallOutcome, ChatReply, ChatRequest, LlmCall, Usage
+from arena.messages import CallOutcome, Cause, ChatReply, ChatRequest, LlmCall, Usage
 from arena.node import Node
 from chat_nodes.answered import AnsweredCalls
 from chat_nodes.budget import DailyBudget
@@ -21,10 +21,12 @@ from chat_nodes.decode import Decoded, decode_reply
 from chat_nodes.models.base import CallFailed, Model, RawReply
 from chat_nodes.prices import PriceList
 from chat_nodes.recordings import Recorded, Recordings, request_sha256
-from chat_nodes.records import CallInProgress, logged_call, reply_from_log, reply_of
+from chat_nodes.records import CallInProgress, logged_call, reply_from_log, reply_of, tool_names
 from chat_nodes.retries import GiveUp, after_failure
 
 MICRO = Decimal(1_000_000)
+ADAPTATIONS_MAX = 8
+"""Forms of one request that are tried because the provider refused the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Answerer:
             AppendFailed: The log or the inbox could not be written.
         """
         logged = await self._answered.find(request.call_id)
-        reply = None if logged is None else reply_from_log(logged)
+        reply = None if logged is None else reply_from_log(logged, request)
         clock = self._node.clock
         now = clock.now()
         if reply is not None and not _has_more_time(reply, request, now):
@@ -107,33 +109,37 @@ class Answerer:
         now = call.started_at
         late_s = (now - call.request.deadline_at).total_seconds()
         if late_s >= 0:
-            return Decoded("expired", error=f"the request came {late_s:.1f} s after its deadline")
+            error = f"the request came {late_s:.1f} s after its deadline"
+            return Decoded("expired", error=error, cause=Cause.TIMEOUT)
         if refusal := self._budget.refusal(now):
-            return Decoded("refused", error=refusal)
+            return Decoded("refused", error=refusal, cause=Cause.BUDGET)
         return await self._attempt(call)
 
     async def _attempt(self, call: CallInProgress) -> Decoded:
         """Ask until there is an answer, the retries are spent or the deadline is there."""
         clock, limits = self._node.clock, self._limits
+        adaptations = 0
         while True:
             call.attempts += 1
             timeout_s = min(limits.timeout_s, self._remaining_s(call))
             result = await self._complete(call.request, timeout_s)
-            call.request_sha256, call.body = result.request_sha256, result.body
-            if call.request_sha256:
-                call.options = self._model.options(call.request)
+            call.asked, call.body = result.asked, result.body
             if isinstance(result, RawReply):
-                return decode_reply(result.body)
+                return decode_reply(result.body, tool_names(call.request))
             call.errors = (*call.errors, result.reason)
+            if result.adapted and adaptations < ADAPTATIONS_MAX:
+                adaptations += 1
+                self._tell_adapted(call.request, result)
+                continue
             verdict = after_failure(
                 result,
-                attempts=call.attempts,
+                attempts=call.attempts - adaptations,
                 max_retries=limits.max_retries,
                 remaining_s=self._remaining_s(call),
                 jitter=self._draw(),
             )
             if isinstance(verdict, GiveUp):
-                return Decoded(verdict.outcome, error=verdict.error)
+                return Decoded(verdict.outcome, error=verdict.error, cause=result.cause)
             self._node.counters["retries"] += 1
             self._node.log.info(
                 "model call retried",
@@ -145,6 +151,16 @@ class Answerer:
             )
             await clock.sleep(verdict.delay_s)
 
+    def _tell_adapted(self, request: ChatRequest, failed: CallFailed) -> None:
+        """Say what the provider refused; the model has learned it and asks in another form."""
+        self._node.counters["adapted"] += 1
+        self._node.log.warning(
+            "request adapted to the provider",
+            call_id=request.call_id,
+            agent=request.agent,
+            reason=failed.reason,
+        )
+
     async def _complete(self, request: ChatRequest, timeout_s: float) -> RawReply | CallFailed:
         try:
             return await self._model.complete(request, timeout_s=timeout_s)
@@ -152,7 +168,7 @@ class Answerer:
             # The same request would end the process again after every restart.
             self._node.log.exception("model raised", call_id=request.call_id)
             reason = f"the chat node could not make the call ({type(error).__name__}); see its log"
-            return CallFailed(reason, retryable=False)
+            return CallFailed(reason, retryable=False, cause=Cause.REFUSED_REQUEST)
 
     def _remaining_s(self, call: CallInProgress) -> float:
         """Seconds to the deadline, by the monotonic clock from when the call began."""

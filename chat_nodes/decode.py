@@ -7,12 +7,12 @@ names. Pure: never raises, reads and writes nothing.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import orjson
 
-from arena.messages import CallOutcome, RequestedCall
+from arena.messages import CallOutcome, JsonObject, RequestedCall
 
 TEXT_BYTES_MAX = 16 * 1024
 """Of a reply's text, and of its reasoning."""
@@ -63,7 +63,11 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A provider's answer as the arena keeps it; the fields are those of `ChatReply`."""
+    """A provider's answer as the arena keeps it; the fields are those of `ChatReply`.
+
+    Attributes:
+        cause: A `Cause`; "" where the outcome is "ok".
+    """
 
     outcome: CallOutcome
     text: str = ""
@@ -72,11 +76,19 @@ class Decoded:
     finish_reason: str = ""
     truncated: bool = False
     error: str = ""
+    cause: str = ""
+    unreadable: str = ""
+    provider: JsonObject = field(default_factory=dict)
     tokens: Tokens = Tokens()
 
 
-def decode_reply(body: bytes) -> Decoded:
-    """The answer in a response body."""
+def decode_reply(body: bytes, tools: Sequence[str] = ()) -> Decoded:
+    """The answer in a response body.
+
+    Args:
+        body: As the provider sent it.
+        tools: Names of the tools that were offered: only their calls are recovered from text.
+    """
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -7,9 +7,9 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from arena.chat_body import Options
 from arena.messages import ChatReply, ChatRequest, LlmCall, Usage
 from chat_nodes.decode import Decoded, decode_reply
+from chat_nodes.models.base import Asked
 
 RAW_BYTES_MAX = 32 * 1024
 """Of a provider's answer, kept in `llm.calls`; a longer one is named by its hash."""
@@ -23,7 +23,7 @@ class CallInProgress:
 
     Attributes:
         started_s: Monotonic time at which it began.
-        body: What the provider sent last.
+        asked: What was sent last; None while nothing was. body: what the provider sent last.
         errors: One line per failed attempt.
     """
 
@@ -31,8 +31,7 @@ class CallInProgress:
     started_at: datetime
     started_s: float
     attempts: int = 0
-    request_sha256: str = ""
-    options: Options | None = None
+    asked: Asked | None = None
     body: bytes = b""
     errors: tuple[str, ...] = ()
 
@@ -49,7 +48,7 @@ def logged_call(
     latency_ms: float,
 ) -> LlmCall:
     """The record of a call that has ended."""
-    request, body = call.request, call.body
+    request, body, asked = call.request, call.body, call.asked
     return LlmCall(
         call_id=request.call_id,
         agent=request.agent,
@@ -60,8 +59,11 @@ def logged_call(
         scripted=scripted,
         outcome=decoded.outcome,
         error=decoded.error,
-        request_sha256=call.request_sha256,
-        options=None if call.options is None else dict(call.options),
+        cause=decoded.cause,
+        request_sha256="" if asked is None else asked.sha256,
+        options=None if asked is None else dict(asked.options),
+        wire=None if asked is None else asked.wire,
+        adaptations=() if asked is None else asked.adaptations,
         raw_response=body[:RAW_BYTES_MAX].decode("utf-8", "replace"),
         raw_response_sha256=hashlib.sha256(body).hexdigest() if body else "",
         raw_truncated=len(body) > RAW_BYTES_MAX,
@@ -93,13 +95,16 @@ def reply_of(call: LlmCall, decoded: Decoded) -> ChatReply:
         finish_reason=call.finish_reason,
         truncated=decoded.truncated,
         error=call.error,
+        cause=call.cause,
+        unreadable=decoded.unreadable,
+        provider=decoded.provider,
         usage=call.usage,
         attempts=call.attempts,
         latency_ms=call.latency_ms,
     )
 
 
-def reply_from_log(call: LlmCall) -> ChatReply | None:
+def reply_from_log(call: LlmCall, request: ChatRequest) -> ChatReply | None:
     """The reply of a call that was read back; None where the log had to cut the answer's bytes.
 
     Such an answer, longer than `RAW_BYTES_MAX`, is asked for anew.
@@ -108,5 +113,10 @@ def reply_from_log(call: LlmCall) -> ChatReply | None:
         return None
     decoded = Decoded(call.outcome)
     if call.raw_response:
-        decoded = decode_reply(call.raw_response.encode())
+        decoded = decode_reply(call.raw_response.encode(), tool_names(request))
     return reply_of(call, decoded)
+
+
+def tool_names(request: ChatRequest) -> tuple[str, ...]:
+    """Names of the tools that a request offers."""
+    return tuple(tool.name for tool in request.tools)

@@ -23,15 +23,20 @@ from arena.messages.account import (
 from arena.messages.base import Message, Part, Utc
 from arena.messages.books import Drift
 from arena.messages.chat import (
+    LASTING_CAUSES,
     CallOutcome,
+    Cause,
     ChatMessage,
     ChatReply,
     ChatRequest,
+    JsonObject,
     LlmCall,
+    PromptSize,
     RequestedCall,
     Sampling,
     ToolSchema,
     Usage,
+    WireForm,
 )
 from arena.messages.judging import Estimate, Evaluation, LeaderboardRow
 from arena.messages.market import (
@@ -58,12 +63,14 @@ from arena.messages.turns import (
 )
 
 __all__ = [
+    "LASTING_CAUSES",
     "AccountEvent",
     "AccountOpened",
     "AgentSpec",
     "CallOutcome",
     "Candle",
     "CandleWindow",
+    "Cause",
     "ChatMessage",
     "ChatReply",
     "ChatRequest",
@@ -75,6 +82,7 @@ __all__ = [
     "Halt",
     "Heartbeat",
     "HeldPosition",
+    "JsonObject",
     "LeaderboardRow",
     "LlmCall",
     "MarketSnapshot",
@@ -87,6 +95,7 @@ __all__ = [
     "Posting",
     "Product",
     "ProductView",
+    "PromptSize",
     "QuoteSeen",
     "QuoteUsed",
     "RejectReason",
@@ -107,4 +116,5 @@ __all__ = [
     "TurnStarted",
     "Usage",
     "Utc",
+    "WireForm",
 ]

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from arena.messages.base import Message, Part, Utc
-from arena.messages.chat import CallOutcome, ChatMessage, Usage
+from arena.messages.chat import CallOutcome, ChatMessage, PromptSize, Usage
 from arena.money import WireDecimal
 
 TurnOutcome = Literal["completed", "max_rounds", "failed", "expired", "aborted"]
@@ -91,6 +91,8 @@ class Turn(Message):
         outcome: "completed"; "max_rounds" where the model never stopped asking for tools;
             "failed" or "expired" where the model gave no usable answer; "aborted" where the
             process died during the turn.
+        cause: A `Cause` where the turn gave no usable decision.
+        prompt_size: Of the prompt. left_out: what it does not show for its size, in words.
         final_text: The model's closing words, cut at a bound.
         memory: What the next turns' prompts may say of this one, one line.
         portfolio: The account as the agent knows it after this turn, which the next prompt
@@ -116,6 +118,9 @@ class Turn(Message):
     skipped_snapshots: int = 0
     outcome: TurnOutcome
     error: str = ""
+    cause: str = ""
+    prompt_size: PromptSize = "full"
+    left_out: str = ""
     final_text: str = ""
     memory: str = ""
     portfolio: Portfolio | None = None
@@ -134,6 +139,7 @@ class AgentSpec(Message):
         kind: "agent" competes; "baseline" is there to compare with.
         prompt_sha256: Hash of the strategy's system prompt.
         seed: Of its sampling, where it has one.
+        prompt_size: How much of the market its prompts show.
     """
 
     agent: str
@@ -145,6 +151,7 @@ class AgentSpec(Message):
     tools: tuple[str, ...] = ()
     cadence: int = 1
     seed: int | None = None
+    prompt_size: PromptSize = "full"
     joined_at: Utc
 
 

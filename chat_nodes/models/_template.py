@@ -6,8 +6,8 @@ What is asked of it:
 * `complete` makes one attempt within `timeout_s` and returns a `RawReply` whose body has the shape
   of a Chat Completions response, or a `CallFailed` that says whether a retry can help. It raises
   nothing but `CancelledError`.
-* `options` says what the request body holds besides model, messages and tools: with it the audit
-  computes the hash of the request again.
+* `ask` makes the request body, and says what it holds besides model, messages and tools: with it
+  the audit computes the hash of the request again.
 * It reads a bounded number of bytes and lets no key into a reason or a body.
 
 `chat_nodes.decode` turns the body into a `ChatReply`; retries, budget, prices and the log of calls
@@ -16,9 +16,8 @@ are the node's. This example answers every request with the same sentence.
 
 import orjson
 
-from arena.chat_body import Options, chat_body_sha256
 from arena.messages import ChatRequest
-from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
+from chat_nodes.models.base import CallFailed, ModelSettings, RawReply, ask
 
 
 class TemplateModel:
@@ -31,18 +30,13 @@ class TemplateModel:
         """Keep the id."""
         self.model_id = settings.model_id
 
-    def options(self, request: ChatRequest) -> Options:
-        """Nothing besides model, messages and tools."""
-        return {}
-
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """Answer in the shape of a Chat Completions response."""
         if timeout_s <= 0:
             return CallFailed("no time is left to answer", retryable=False)
         message = {"role": "assistant", "content": "I hold."}
         body = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": {}}
-        asked = chat_body_sha256(self.model_id, request, self.options(request))
-        return RawReply(orjson.dumps(body), asked)
+        return RawReply(orjson.dumps(body), ask(self.model_id, request, {}))
 
     async def close(self) -> None:
         """Nothing is open."""

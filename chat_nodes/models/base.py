@@ -4,11 +4,15 @@ A model never retries, never counts money and never decodes: that is the node's 
 every provider. Reads and writes nothing itself.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Protocol
 
-from arena.chat_body import Options
-from arena.messages import ChatRequest
+from pydantic import JsonValue
+
+from arena.chat_body import PLAIN, Options, chat_body
+from arena.messages import Cause, ChatRequest, WireForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class ModelSettings:
         reasoning_effort: Passed on where it is not "".
         max_completion_tokens: Cap per call; 0 is the provider's default.
         max_connections: How many calls run at once.
+        options: Further fields of every request body; None takes a field out.
+        headers: Further headers of every request; their values are never logged.
     """
 
     model_id: str
@@ -30,6 +36,41 @@ class ModelSettings:
     reasoning_effort: str = ""
     max_completion_tokens: int = 0
     max_connections: int = 10
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one attempt sent.
+
+    Attributes:
+        content: The request body.
+        options: What it held besides model, messages and tools. wire: how it was written.
+        adaptations: What differs from the first form, one phrase each, because this provider
+            refused that.
+    """
+
+    content: bytes
+    options: Options
+    wire: WireForm = PLAIN
+    adaptations: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the body: `arena.chat_body.chat_body_sha256` makes it again."""
+        return sha256(self.content).hexdigest()
+
+
+def ask(
+    model_id: str,
+    request: ChatRequest,
+    options: Options,
+    wire: WireForm = PLAIN,
+    adaptations: tuple[str, ...] = (),
+) -> Asked:
+    """A request as it is sent."""
+    return Asked(chat_body(model_id, request, options, wire), options, wire, adaptations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +79,11 @@ class RawReply:
 
     Attributes:
         body: A Chat Completions response object as JSON bytes, of any quality.
-        request_sha256: `arena.chat_body.chat_body_sha256` of what was asked.
+        asked: What was sent.
     """
 
     body: bytes
-    request_sha256: str
+    asked: Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +94,19 @@ class CallFailed:
         reason: One sentence: what happened and, where there is one, the remedy.
         retryable: True where the same request may succeed later.
         retry_after_s: How long the provider asks to wait, in seconds, or None.
+        cause: Why, for programs.
+        adapted: True if the model has learned what the provider refused: the next attempt is
+            made at once, in another form, and is not counted as a retry.
+        asked: What was sent; None if nothing was.
         body: What the provider sent with its refusal.
     """
 
     reason: str
     retryable: bool
     retry_after_s: float | None = None
-    request_sha256: str = ""
+    cause: Cause = Cause.SERVER_ERROR
+    adapted: bool = False
+    asked: Asked | None = None
     body: bytes = b""
 
 
@@ -75,10 +122,6 @@ class Model(Protocol):
     model_id: str
     scripted: bool
     host: str
-
-    def options(self, request: ChatRequest) -> Options:
-        """What the request body holds besides model, messages and tools; logged with the call."""
-        ...
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """One attempt, which takes no longer than `timeout_s` seconds."""

@@ -11,7 +11,6 @@ compressed bodies (none are asked for), no retry inside the client.
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -21,10 +20,10 @@ import httpx2
 import openai
 import orjson
 
-from arena.chat_body import Options, chat_body
+from arena.chat_body import Options
 from arena.messages import ChatRequest
 from chat_nodes.decode import ERROR_CHARS_MAX, clean_text
-from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
+from chat_nodes.models.base import Asked, CallFailed, ModelSettings, RawReply, ask
 from chat_nodes.retries import retry_after_s
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -133,41 +132,36 @@ class OpenAICompatibleModel:
             ),
         )
 
-    def options(self, request: ChatRequest) -> Options:
-        """Sampling, effort and cap."""
-        return request_options(request, self._settings)
-
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """One attempt."""
-        content = chat_body(self.model_id, request, self.options(request))
-        sha256 = hashlib.sha256(content).hexdigest()
+        asked = ask(self.model_id, request, request_options(request, self._settings))
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._client.post(
-                    "/chat/completions", cast_to=httpx2.Response, content=content
+                    "/chat/completions", cast_to=httpx2.Response, content=asked.content
                 )
         except TimeoutError:
-            return self._late(timeout_s, sha256)
+            return self._late(timeout_s, asked)
         except openai.APIStatusError as error:
-            return self._refused(error, sha256)
+            return self._refused(error, asked)
         except openai.APIConnectionError as error:
             if isinstance(error, openai.APITimeoutError) and not _was_cut(error):
-                return self._late(timeout_s, sha256)
-            return self._broken(error.__cause__ or error, sha256)
+                return self._late(timeout_s, asked)
+            return self._broken(error.__cause__ or error, asked)
         except aiohttp.ClientError as error:
             # No HTTP at all came back: the client's own HTTP layer lets this error through.
-            return self._broken(error, sha256)
-        return RawReply(self._without_key(response.content), sha256)
+            return self._broken(error, asked)
+        return RawReply(self._without_key(response.content), asked)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    def _late(self, timeout_s: float, sha256: str) -> CallFailed:
+    def _late(self, timeout_s: float, asked: Asked) -> CallFailed:
         reason = f"{self.host} gave no whole answer within {timeout_s:.1f} s"
-        return CallFailed(reason, retryable=True, request_sha256=sha256)
+        return CallFailed(reason, retryable=True, asked=asked)
 
-    def _refused(self, error: openai.APIStatusError, sha256: str) -> CallFailed:
+    def _refused(self, error: openai.APIStatusError, asked: Asked) -> CallFailed:
         status, headers = error.status_code, error.response.headers
         body = self._without_key(error.response.content)
         said = clean_text(_said(body), ERROR_CHARS_MAX // 2)
@@ -181,17 +175,17 @@ class OpenAICompatibleModel:
             "; ".join(p for p in parts if p),
             retryable=retryable,
             retry_after_s=retry_after_s(headers.get("retry-after"), self._now()),
-            request_sha256=sha256,
+            asked=asked,
             body=body,
         )
 
-    def _broken(self, cause: BaseException, sha256: str) -> CallFailed:
+    def _broken(self, cause: BaseException, asked: Asked) -> CallFailed:
         if isinstance(cause, BodyRefused):
             reason = f"{self.host}: {cause}"
-            return CallFailed(reason, retryable=False, request_sha256=sha256)
+            return CallFailed(reason, retryable=False, asked=asked)
         what = clean_text(self._hide(f"{type(cause).__name__} {cause}"), ERROR_CHARS_MAX // 2)
         reason = f"the connection to {self.host} failed ({what}); is --base-url right?"
-        return CallFailed(reason, retryable=True, request_sha256=sha256)
+        return CallFailed(reason, retryable=True, asked=asked)
 
     def _without_key(self, body: bytes) -> bytes:
         secret = self._secret.encode()

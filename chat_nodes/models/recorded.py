@@ -3,7 +3,6 @@
 Opened by `arena chat-node --replies replay` in place of the provider: no key and no network.
 """
 
-from arena.chat_body import Options
 from arena.messages import ChatRequest
 from chat_nodes.models.base import CallFailed, RawReply
 from chat_nodes.recordings import Recordings, request_sha256
@@ -24,10 +23,6 @@ class RecordedModel:
         """Nothing is opened."""
         self.model_id = model_id
         self._recordings = recordings
-
-    def options(self, request: ChatRequest) -> Options:
-        """Unknown: nobody is asked."""
-        return {}
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """Say that nothing was recorded."""

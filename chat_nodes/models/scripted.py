@@ -9,11 +9,10 @@ from collections.abc import Sequence
 
 import orjson
 
-from arena.chat_body import Options, chat_body_sha256
 from arena.errors import UsageError
 from arena.messages import ChatMessage, ChatRequest
 from arena.money import decimal_text
-from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
+from chat_nodes.models.base import CallFailed, ModelSettings, RawReply, ask
 from chat_nodes.models.prompt_reader import read_account, read_cost_bps, read_market
 from chat_nodes.policies import POLICIES, Plan, Situation
 
@@ -45,16 +44,11 @@ class ScriptedModel:
                 remedy=f"use scripted, or scripted: and one of {', '.join(POLICIES)}",
             )
 
-    def options(self, request: ChatRequest) -> Options:
-        """None: rules are asked with what an LLM is asked with."""
-        return {}
-
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """Answer at once."""
         strategy = self._strategy or request.strategy.replace("-", "_")
         text, asks = answer(request, strategy)
-        asked = chat_body_sha256(self.model_id, request, self.options(request))
-        return RawReply(completion(self.model_id, text, asks), asked)
+        return RawReply(completion(self.model_id, text, asks), ask(self.model_id, request, {}))
 
     async def close(self) -> None:
         """Nothing is open."""

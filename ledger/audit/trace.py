@@ -171,9 +171,10 @@ def _request(found: Found) -> Step:
         computed = prompt_sha256([m.model_dump(mode="json") for m in request.messages[:2]])
         step.check("prompt SHA-256, as in the turn", found.turn[1].prompt_sha256, computed)
     step.check("snapshot", found.event[1].snapshot_id, request.snapshot_id)
-    if found.call is not None and (options := found.call[1].options) is not None:
-        call = found.call[1]
-        sent = chat_body_sha256(call.model, request, options)
+    # A call of an earlier version does not say how its conversation was written.
+    call = None if found.call is None else found.call[1]
+    if call is not None and call.options is not None and call.wire is not None:
+        sent = chat_body_sha256(call.model, request, call.options, call.wire)
         step.check("body that was sent, SHA-256", call.request_sha256, sent)
     return step
 

@@ -8,17 +8,18 @@ from typing import TypeVar
 
 from arena import topics
 from arena.bus.base import Bus
-from arena.chat_body import Options
 from arena.clock import Clock, SystemClock
 from arena.messages import ChatReply, ChatRequest, LlmCall, Message
 from arena.node import Node
 from arena.settings import Settings
-from chat_nodes.models.base import CallFailed, RawReply
+from chat_nodes.models.base import Asked, CallFailed, RawReply
 from chat_nodes.node import ChatNodeSettings, serve_model
 from chat_nodes.recordings import Recordings
 from tests.chat_nodes.stub_server import completion
 
 NODE = "gpt"
+ASKED = Asked(b"{}", {"temperature": 0.5})
+"""What a fake model says it sent."""
 DEADLINE_S = 20.0
 
 Answer = Callable[[ChatRequest], Awaitable[RawReply | CallFailed]]
@@ -44,10 +45,6 @@ class FakeModel:
         self.overlapped = False
         self._answer = answer
 
-    def options(self, request: ChatRequest) -> Options:
-        """A temperature, say."""
-        return {"temperature": 0.5}
-
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """Answer, within the time allowed."""
         self.asked.append(request.call_id)
@@ -56,7 +53,7 @@ class FakeModel:
         self.most_at_once = max(self.most_at_once, len(self.running))
         try:
             if self._answer is None:
-                return RawReply(completion(f"hello {request.agent}"), "sha")
+                return RawReply(completion(f"hello {request.agent}"), ASKED)
             async with asyncio.timeout(timeout_s):
                 return await self._answer(request)
         except TimeoutError:

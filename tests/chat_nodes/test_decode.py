@@ -265,11 +265,11 @@ def test_a_logged_reply_decodes_to_the_same_reply() -> None:
     record = logged(decoded, raw)
     sent = reply_of(record, decoded)
 
-    assert sent == reply_from_log(record)
+    assert sent == reply_from_log(record, request())
 
 
 def test_an_answer_the_log_had_to_cut_is_not_served_from_it() -> None:
     """Half an answer is none: the call is made anew."""
     raw = body({"content": "x" * 40_000})
 
-    assert reply_from_log(logged(decode_reply(raw), raw)) is None
+    assert reply_from_log(logged(decode_reply(raw), raw), request()) is None

@@ -15,6 +15,7 @@ from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
 from chat_nodes.node import READ_RECORDS_MAX, ChatNodeSettings
 from tests.chat_nodes.asking import RISING, START, prompt, request
 from tests.chat_nodes.serving import (
+    ASKED,
     NODE,
     FakeModel,
     calls,
@@ -27,7 +28,7 @@ from tests.chat_nodes.serving import (
 )
 from tests.chat_nodes.stub_server import completion
 
-GOOD = RawReply(completion("hello"), "sha")
+GOOD = RawReply(completion("hello"), ASKED)
 
 
 def asked(agent: str = "momentum", turn: str = "t", time_s: float = 60.0) -> ChatRequest:

@@ -13,7 +13,7 @@ import pytest
 from arena.chat_body import chat_body, chat_body_sha256
 from arena.messages import ChatMessage, ChatRequest, RequestedCall, Sampling
 from chat_nodes.decode import TOOL_CALLS_MAX, decode_reply
-from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
+from chat_nodes.models.base import Asked, CallFailed, ModelSettings, RawReply
 from chat_nodes.models.openai_compatible import OpenAICompatibleModel, request_options
 from tests.chat_nodes.asking import request
 from tests.chat_nodes.stub_server import (
@@ -59,7 +59,7 @@ async def test_the_bytes_come_back_as_they_were_sent() -> None:
     result, stub = await ask(http(completion("hi", calls=2)))
     head, sent = stub.requests[0]
 
-    assert RawReply(completion("hi", calls=2), hashlib.sha256(sent).hexdigest()) == result
+    assert RawReply(completion("hi", calls=2), Asked(sent, {})) == result
     assert hashlib.sha256(sent).hexdigest() == chat_body_sha256("m-1", request(), {})
     assert "post /v1/chat/completions http/1.1" in head.lower()
     assert f"authorization: bearer {KEY}" in head.lower()
