@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 KEPT = ("type", "description", "enum", "items", "properties", "required")
-BARE = ("type", "enum", "items", "properties", "required")
 DEPTH_MAX = 8
 """Deeper schemas are cut to an object without properties."""
 BOUNDS = {
@@ -40,51 +39,56 @@ def portable_schema(schema: Schema, *, bare: bool = False) -> dict[str, JsonValu
     """
     definitions = schema.get("$defs")
     found = _portable(schema, definitions if isinstance(definitions, Mapping) else {}, bare, 0)
-    found.setdefault("type", "object")
-    found.setdefault("properties", {})
-    if not found.get("required"):
-        found.pop("required", None)
+    if found["type"] != "object":
+        return {"type": "object", "properties": {}}
     return found
 
 
 def _portable(schema: Schema, definitions: Schema, bare: bool, depth: int) -> dict[str, JsonValue]:
-    schema = _resolved(schema, definitions)
     if depth > DEPTH_MAX:
-        return {"type": "object"}
-    found: dict[str, JsonValue] = {}
-    for key in BARE if bare else KEPT:
-        if key not in schema:
-            continue
-        value = schema[key]
-        if key == "properties" and isinstance(value, Mapping):
-            found[key] = {
-                name: _portable(part, definitions, bare, depth + 1)
-                for name, part in value.items()
-                if isinstance(part, Mapping)
-            }
-        elif key == "items":
-            part = value[0] if isinstance(value, list) and value else value
-            found[key] = (
-                _portable(part, definitions, bare, depth + 1)
-                if isinstance(part, Mapping)
-                else {"type": "string"}
-            )
-        elif key == "type" and isinstance(value, list):
-            found[key] = next((v for v in value if v != "null"), "string")
-        elif key == "enum" and isinstance(value, list):
-            texts = [v for v in value if isinstance(v, str)]
-            if texts and len(texts) == len(value):
-                found[key] = list(texts)
-        else:
-            found[key] = value
-    if "const" in schema and isinstance(schema["const"], str):
-        found["enum"] = [schema["const"]]
-    found.setdefault("type", "string" if depth else "object")
-    if found["type"] == "array":
-        found.setdefault("items", {"type": "string"})
+        return {"type": "object", "properties": {}}
+    schema = _resolved(schema, definitions)
+    kind = _type(schema, depth)
+    found: dict[str, JsonValue] = {"type": kind}
+    if enum := _texts(schema.get("enum", [schema.get("const")])):
+        found["enum"] = [*enum]
     if not bare and (text := _description(schema)):
         found["description"] = text
+    if kind == "object":
+        properties = {
+            name: _portable(part, definitions, bare, depth + 1)
+            for name, part in _mapping(schema.get("properties")).items()
+            if isinstance(part, Mapping)
+        }
+        found["properties"] = {**properties}
+        if required := [r for r in _texts(schema.get("required")) if r in properties]:
+            found["required"] = [*required]
+    elif kind == "array":
+        items = schema.get("items")
+        first = items[0] if isinstance(items, list) and items else items
+        inner = _portable(_mapping(first), definitions, bare, depth + 1) if first else {}
+        found["items"] = inner or {"type": "string"}
     return found
+
+
+def _type(schema: Schema, depth: int) -> str:
+    """The one type of a schema: of several, the first that is not null."""
+    asked = schema.get("type")
+    names = _texts(asked if isinstance(asked, list) else [asked])
+    implied = "object" if "properties" in schema or not depth else "string"
+    return next((name for name in names if name != "null"), implied)
+
+
+def _texts(value: JsonValue) -> list[str]:
+    """The texts of a list; none at all if anything else is among them."""
+    if not isinstance(value, list):
+        return []
+    texts = [item for item in value if isinstance(item, str)]
+    return texts if len(texts) == len(value) else []
+
+
+def _mapping(value: JsonValue) -> Schema:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _resolved(schema: Schema, definitions: Schema) -> Schema:
