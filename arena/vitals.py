@@ -12,12 +12,39 @@ A turn that was aborted because a process stopped says nothing about the model a
 neither. An agent that decides again is alive again.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from arena.messages import LASTING_CAUSES, Turn
+from pydantic import JsonValue
+
+from arena.messages import LASTING_CAUSES, Cause, Turn
 
 DEAD_TURNS = 5
 """So many turns in a row without a decision, and an agent is dead."""
+CAUSE_CHARS_MAX = 400
+"""Of a cause in words, as it is listed."""
+NO_TURN = "no turn was recorded"
+UNKNOWN_TOOL_WORDS = "no tools process offers"
+"""What a router that ends for an unknown tool says; `dead_process` knows the cause by it."""
+
+REMEDIES: Mapping[str, str] = {
+    Cause.AUTH: "set the right key for its chat node, then resume",
+    Cause.FORBIDDEN: "use a key that may use this model, or another model",
+    Cause.MODEL_NOT_FOUND: "check model_id and base_url of its chat node",
+    Cause.UNKNOWN_TOOL: "take the tool out of the strategy, or offer it",
+    Cause.CONTEXT_LENGTH: 'use prompt = "compact" or "tiny", or a larger context',
+    Cause.QUOTA: "add credit at the provider",
+    Cause.BUDGET: "raise the budget of its chat node",
+    Cause.RATE_LIMIT: "use fewer agents or workers on this key, or a longer interval",
+    Cause.UNREACHABLE: "check base_url, and that the server runs",
+    Cause.TIMEOUT: "use a faster model, or a longer deadline",
+    Cause.SERVER_ERROR: "read the provider's message in `arena tail llm.calls`",
+    Cause.REFUSED_REQUEST: "read the provider's message in `arena tail llm.calls`",
+    Cause.CONTENT_FILTER: "read the answers in `arena tail llm.calls`, or use another model",
+    Cause.UNUSABLE_ANSWER: "read the answers in `arena tail llm.calls`, or use another model",
+}
+"""`Cause` -> what to do about an agent that died of it."""
+LOOK_AT_LOGS = "read the logs of its router and its chat node"
 
 
 def is_decision(turn: Turn) -> bool:
@@ -35,13 +62,27 @@ class Dead:
     """An agent that is dead.
 
     Attributes:
-        cause: In words, with the remedy where there is one.
+        cause: In words.
         turns: In a row, up to the newest, without a decision.
+        code: The `Cause`, for programs; "" if it is not known.
+        remedy: What to do about it.
     """
 
     agent: str
     cause: str
     turns: int
+    code: str = ""
+    remedy: str = LOOK_AT_LOGS
+
+    def document(self) -> dict[str, JsonValue]:
+        """The same for programs; its keys only grow."""
+        return {
+            "agent": self.agent,
+            "cause": self.cause,
+            "turns": self.turns,
+            "code": self.code,
+            "remedy": self.remedy,
+        }
 
 
 @dataclass(slots=True)
@@ -63,15 +104,19 @@ class Vital:
 
     def apply(self, turn: Turn) -> None:
         """Fold one ended turn; the caller leaves out second records of a turn."""
-        if turn.outcome == "aborted" and not is_decision(turn):
+        self.note(turn.outcome, is_decision(turn), turn.cause, turn.error)
+
+    def note(self, outcome: str, decided: bool, cause: str, error: str) -> None:
+        """Fold one ended turn of which only this is known."""
+        if outcome == "aborted" and not decided:
             return
         self.turns += 1
-        if is_decision(turn):
+        if decided:
             self.decisions += 1
             self.failed_run, self.cause, self.error = 0, "", ""
         else:
             self.failed_run += 1
-            self.cause, self.error = turn.cause, turn.error or f"the turn {turn.outcome}"
+            self.cause, self.error = cause, error or f"the turn {_OUTCOMES.get(outcome, outcome)}"
 
     @property
     def ever_alive(self) -> bool:
@@ -85,9 +130,30 @@ class Vital:
             return False
         return self.cause in LASTING_CAUSES or self.failed_run >= DEAD_TURNS
 
+    @property
+    def never_decided(self) -> bool:
+        """True if it has had turns, and none of them was a decision."""
+        return self.turns > 0 and not self.decisions
+
     def dead(self) -> Dead:
         """The agent as it is listed among the dead."""
-        return Dead(self.agent, self.error, self.failed_run)
+        words = self.error
+        if self.cause not in LASTING_CAUSES:
+            none = f"none of its {self.turns} turns was a decision"
+            run = f"{self.failed_run} turns in a row without a decision"
+            if self.turns == 1:
+                none = "its only turn was not a decision"
+            words = f"{none if self.never_decided else run}, the newest: {self.error}"
+        return Dead(
+            self.agent,
+            one_line(words),
+            self.failed_run,
+            code=self.cause,
+            remedy=REMEDIES.get(self.cause, LOOK_AT_LOGS),
+        )
+
+
+_OUTCOMES = {"max_rounds": "ended at its last round, and no call was carried out"}
 
 
 @dataclass(slots=True)
@@ -98,9 +164,42 @@ class Vitals:
 
     def apply(self, turn: Turn) -> None:
         """Fold one ended turn."""
-        self.agents.setdefault(turn.agent, Vital(turn.agent)).apply(turn)
+        self.of(turn.agent).apply(turn)
+
+    def of(self, agent: str) -> Vital:
+        """The health of an agent; a new one has had no turn."""
+        return self.agents.setdefault(agent, Vital(agent))
 
     def dead(self) -> tuple[Dead, ...]:
         """The dead, by name."""
         found = (vital for _, vital in sorted(self.agents.items()))
         return tuple(vital.dead() for vital in found if vital.is_dead)
+
+    def dead_at_end(self) -> tuple[Dead, ...]:
+        """The dead, by name, if nothing more will come: also those who never decided."""
+        found = (vital for _, vital in sorted(self.agents.items()))
+        return tuple(v.dead() for v in found if v.is_dead or v.never_decided)
+
+
+def without_turn(agent: str) -> Dead:
+    """An agent of which no turn was recorded, though it had the time for some."""
+    return Dead(agent, NO_TURN, 0)
+
+
+def dead_process(agents: Iterable[str], words: str) -> tuple[Dead, ...]:
+    """The agents of a process that was given up.
+
+    Args:
+        agents: Their names.
+        words: Why it was given up.
+    """
+    known = UNKNOWN_TOOL_WORDS in words
+    code = Cause.UNKNOWN_TOOL if known else ""
+    remedy = REMEDIES.get(code, "read the log of the process")
+    return tuple(Dead(agent, one_line(words), 0, code=code, remedy=remedy) for agent in agents)
+
+
+def one_line(words: str) -> str:
+    """A cause on one line, cut at `CAUSE_CHARS_MAX`."""
+    line = " ".join(words.split())
+    return line if len(line) <= CAUSE_CHARS_MAX else f"{line[: CAUSE_CHARS_MAX - 1]}…"

@@ -38,7 +38,7 @@ from arena.messages.chat import (
     Usage,
     WireForm,
 )
-from arena.messages.judging import Estimate, Evaluation, LeaderboardRow
+from arena.messages.judging import DeadEntry, Estimate, Evaluation, LeaderboardRow
 from arena.messages.market import (
     Candle,
     CandleWindow,
@@ -74,6 +74,7 @@ __all__ = [
     "ChatMessage",
     "ChatReply",
     "ChatRequest",
+    "DeadEntry",
     "DeadLetter",
     "Drift",
     "Epoch",

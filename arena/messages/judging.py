@@ -37,7 +37,7 @@ class LeaderboardRow(Part):
         net_return: After the models' cost.
         trades: Filled orders. closed: sells. rejected: refused orders.
         invalid_rate: Share of decisions with an output nobody could use.
-        hold_share: Share of decisions without an order.
+        hold_share: Share, without an order, of the turns in which the model decided something.
         reasons: Column -> why it is None.
     """
 
@@ -85,6 +85,30 @@ class LeaderboardRow(Part):
     reasons: dict[str, str] = Field(default_factory=dict)
 
 
+class DeadEntry(Part):
+    """An entry that is dead: it has no row and no rank.
+
+    Attributes:
+        cause: In words. code: the `Cause`, for programs; "" if it is not known.
+        turns: In a row, up to the newest, without a decision.
+        remedy: What to do about it.
+        recorded_turns: All of its turns. decisions: those that hold a decision.
+    """
+
+    agent: str
+    cause: str
+    turns: int
+    code: str = ""
+    remedy: str = ""
+    strategy: str = ""
+    model: str = ""
+    node: str = ""
+    kind: Literal["agent", "baseline"] = "agent"
+    scripted: bool = False
+    recorded_turns: int = 0
+    decisions: int = 0
+
+
 class Evaluation(Message):
     """The standings after a snapshot, with what can and cannot be told from them.
 
@@ -96,7 +120,7 @@ class Evaluation(Message):
         hold_return: Of an equal-weight buy-and-hold of the products; None before any period.
         detectable: Smallest difference of season returns at the top that would have been seen
             with 80 % power; None where nothing can be said.
-        verdict: In words. rows: best first.
+        verdict: In words. rows: best first. dead: entries that are not ranked, by name.
         method, assumptions: One sentence each, to be shown beside the figures.
         reasons: Column -> why the whole of it is None.
     """
@@ -113,6 +137,7 @@ class Evaluation(Message):
     detectable: float | None
     verdict: str
     rows: tuple[LeaderboardRow, ...]
+    dead: tuple[DeadEntry, ...] = ()
     method: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     reasons: dict[str, str] = Field(default_factory=dict)
