@@ -15,11 +15,11 @@ from decimal import Decimal
 from arena import topics
 from arena.messages import CallOutcome, Cause, ChatReply, ChatRequest, LlmCall, Usage
 from arena.node import Node
+from arena.prices import PriceList
 from chat_nodes.answered import AnsweredCalls
 from chat_nodes.budget import DailyBudget
 from chat_nodes.decode import Decoded, decode_reply
 from chat_nodes.models.base import CallFailed, Model, RawReply
-from chat_nodes.prices import PriceList
 from chat_nodes.recordings import Recorded, Recordings, request_sha256
 from chat_nodes.records import CallInProgress, logged_call, reply_from_log, reply_of, tool_names
 from chat_nodes.retries import GiveUp, after_failure

@@ -19,13 +19,13 @@ from arena.errors import MessageTooLarge, UsageError
 from arena.ids import check_name
 from arena.messages import ChatRequest
 from arena.node import Node
+from arena.prices import PriceList, load_prices
 from chat_nodes.answer import Answerer, CallLimits
 from chat_nodes.answered import AnsweredCalls
 from chat_nodes.budget import DailyBudget
 from chat_nodes.lanes import Job, Lanes
 from chat_nodes.models.base import Model
 from chat_nodes.offsets import LowWater
-from chat_nodes.prices import PriceList, load_prices
 from chat_nodes.recordings import Recordings
 
 GROUP = "chat-node"

@@ -6,8 +6,8 @@ from decimal import Decimal
 import orjson
 import pytest
 
+from arena.prices import PRICES_FILE, load_prices, parse_own_price, parse_prices
 from chat_nodes.decode import Tokens
-from chat_nodes.prices import PRICES_FILE, load_prices, parse_prices
 
 
 def test_a_cost_is_exact_decimal_arithmetic() -> None:
@@ -58,7 +58,7 @@ def test_every_entry_says_where_it_is_from_and_is_sane() -> None:
     for entry, price in zip(entries, prices, strict=True):
         assert date.fromisoformat(entry["as_of"]) <= date(2026, 11, 21)
         assert len(entry["source"]) > 10
-        assert 0 < price.cached <= price.prompt < price.completion
+        assert 0 < price.cached <= price.prompt < price.completion or price.completion == 0
 
 
 def test_a_price_as_a_json_number_is_refused() -> None:
@@ -74,3 +74,39 @@ def test_an_entry_without_a_price_is_named() -> None:
     """The message shows the entry and what it lacks."""
     with pytest.raises(ValueError, match="lacks 'usd_per_million_tokens'"):
         parse_prices(b'{"prices": [{"models": ["m"]}]}')
+
+
+@pytest.mark.parametrize(
+    ("text", "cost"),
+    [
+        ("input=0.1,output=0.4", "0.7"),
+        ("output=0.4, input=0.1, cached=0.01", "0.52"),
+        ("input=0,output=0", "0"),
+    ],
+)
+def test_an_operators_price_needs_input_and_output(text: str, cost: str) -> None:
+    """Cached tokens cost their own price, or that of other input."""
+    million = 1_000_000
+    tokens = Tokens(prompt=3 * million, cached=2 * million, completion=million, reported=True)
+
+    assert Decimal(cost) == parse_own_price(text).cost_usd(tokens)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "'' is not one of input="),
+        ("input=0.1", "output is missing"),
+        ("input=0.1,output=x", "output is 'x', not a number"),
+        ("input=-1,output=1", "input is -1, not between 0 and 1,000,000"),
+        ("input=1,output=NaN", "not a number"),
+        ("input=1,input=2,output=1", "'input=2' is not one of"),
+        ("prompt=1,output=1", "'prompt=1' is not one of"),
+    ],
+)
+def test_an_operators_price_that_cannot_be_read_is_refused(text: str, said: str) -> None:
+    """The message holds the part that is wrong and an example."""
+    with pytest.raises(ValueError, match="write input=0.1,output=0.4") as refused:
+        parse_own_price(text)
+
+    assert said in str(refused.value)
