@@ -166,7 +166,7 @@ ROSTER = TopicSpec(
     key="agent/<name>, tool/<name> or rules",
     messages=("AgentSpec", "ToolOffered", "Rules"),
     writers=("router", "tools", "executor"),
-    readers=("connector", "router", "dashboard", "judge"),
+    readers=("connector", "router", "dashboard", "judge", "cli"),
     compacted=True,
 )
 EVALUATIONS = TopicSpec(
@@ -198,7 +198,7 @@ HEARTBEATS = TopicSpec(
     key="node id",
     messages=("Heartbeat",),
     writers=("every process",),
-    readers=("dashboard", "cli"),
+    readers=("router", "chat-node", "dashboard", "cli"),
     compacted=True,
     config={"segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"},
 )

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from arena.baselines import baseline_remedy, baseline_trouble
 from arena.errors import UsageError
 from arena.ids import check_name
 from arena.messages import Pacing
 from arena.money import parse_share
+from arena.names import check_agent_name
 from arena.settings import Settings
 from routers.plan import Limits
 from routers.strategy import load_strategy
@@ -59,6 +61,19 @@ Scrape = Annotated[
     str | None,
     typer.Option("--scrape", help='Share of realised profits to set aside: 0.2 or "20%". [none]'),
 ]
+Replace = Annotated[
+    bool,
+    typer.Option(
+        "--replace",
+        help="Take a name that another strategy or chat node played under; it then has no rank.",
+    ),
+]
+Kind = Annotated[
+    Literal["baseline"] | None,
+    typer.Option(
+        "--kind", help="baseline: played by built-in rules, to compare with. [the strategy's own]"
+    ),
+]
 Level = Annotated[
     LogLevel | None, typer.Option("--log-level", help="How much to log. [ARENA_LOG_LEVEL]")
 ]
@@ -83,6 +98,8 @@ def router(
         int | None, typer.Option("--seed", help="Of the model's sampling. [the strategy's own]")
     ] = None,
     scrape: Scrape = None,
+    kind: Kind = None,
+    replace_: Replace = False,
     log_level: Level = None,
 ) -> None:
     """Run one agent: a strategy, a model behind a chat node, and its memory.
@@ -94,6 +111,7 @@ def router(
     limits = _limits(max_rounds, decision_deadline, tool_timeout, pacing)
     agents = [(name, strategy, chat_node_name, seed)]
     seats = _seats(agents, limits, cadence, pacing, scrape)
+    seats = named(seats, kind=kind, taking=replace_)
     _run("router", name, seats, bootstrap_servers, log_level)
 
 
@@ -110,6 +128,8 @@ def routers(
     cadence: Cadence = None,
     pacing: Paced = "real-time",
     scrape: Scrape = None,
+    kind: Kind = None,
+    replace_: Replace = False,
     log_level: Level = None,
 ) -> None:
     """Run several agents in one process.
@@ -118,6 +138,7 @@ def routers(
     """
     limits = _limits(max_rounds, decision_deadline, tool_timeout, pacing)
     seats = _seats([split_agent(text) for text in agent], limits, cadence, pacing, scrape)
+    seats = named(seats, kind=kind, taking=replace_)
     _run("routers", name, seats, bootstrap_servers, log_level)
 
 
@@ -153,6 +174,27 @@ def _seats(
         names = ", ".join(seat.agent for seat in seats)
         raise UsageError(f"an agent is named twice in {names}", remedy="names are accounts")
     return seats
+
+
+def named(seats: "list[Seat]", *, kind: Literal["baseline"] | None, taking: bool) -> "list[Seat]":
+    """The seats with what the flags say of their names and their kind.
+
+    Args:
+        seats: As their strategies are.
+        kind: "baseline" makes a baseline of every strategy.
+        taking: Take names that other strategies or chat nodes played under.
+
+    Raises:
+        UsageError: A baseline has no built-in rules, or a name is not an agent's.
+    """
+    found = []
+    for seat in seats:
+        check_agent_name(seat.agent)
+        strategy = replace(seat.strategy, kind=kind or seat.strategy.kind)
+        if strategy.kind == "baseline" and (trouble := baseline_trouble(strategy.name)):
+            raise UsageError(f"{seat.agent}: {trouble}", remedy=baseline_remedy())
+        found.append(replace(seat, strategy=strategy, replace=taking))
+    return found
 
 
 def _share(text: str | None) -> Decimal | None:

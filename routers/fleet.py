@@ -1,7 +1,7 @@
 """The agents of one process: one inbox reader, one roster reader and one bus for all of them.
 
-Reads `agent.inbox.<agent>` from the end (taken before any request is sent, so no reply is missed)
-and `arena.roster`. Writes what its agents write, and `dead_letters`.
+Reads `agent.inbox.<agent>` from the end (taken before any request is sent, so no reply is missed),
+`arena.roster` and `arena.heartbeats`. Writes what its agents write, and `dead_letters`.
 """
 
 import asyncio
@@ -10,15 +10,20 @@ from typing import Any
 
 from arena import topics
 from arena.bus.base import LATEST, LogReader
+from arena.errors import UsageError
 from arena.node import Node
+from routers.chat_nodes import ChatNodes
+from routers.contestant import is_other, replaced_words, require_name, who
 from routers.market import Market
 from routers.roster import Roster
 from routers.router import AgentRouter
-from routers.seat import Seat
+from routers.seat import Seat, announce, spec_of
 
 TOOLS_DEADLINE_S = 30.0
 INBOX_READ_S = 5.0
 COMMIT_INTERVAL_S = 0.5
+ROSTER_LOOK_S = 0.5
+"""How often an agent looks whether another process took its name."""
 
 
 async def serve_agents(
@@ -28,6 +33,8 @@ async def serve_agents(
 
     Raises:
         DependencyMissing: A tool that a strategy names was not offered in time.
+        UsageError: A name plays another strategy already, a baseline was given to a model, or
+            every agent was replaced.
     """
     _describe(node, seats)
     own = [topics.INBOX.member(seat.agent) for seat in seats]
@@ -37,7 +44,13 @@ async def serve_agents(
     market = Market(node)
     recovering = asyncio.Lock()
     agents = [AgentRouter(node, seat, market, roster, recovering) for seat in seats]
+    chat_nodes = ChatNodes(node, seats)
     try:
+        await roster.catch_up()
+        for seat in seats:
+            mine = spec_of(seat, node.clock.now())
+            require_name(mine, roster.agents.get(seat.agent), replace=seat.replace)
+        await chat_nodes.open()
         tools = {t for s in seats for t in s.strategy.tools}
         await roster.open(tools, tools_deadline_s, pacing=seats[0].pacing)
         inbox = await node.bus.log_reader(*(spec.name for spec in own), start=LATEST)
@@ -45,14 +58,53 @@ async def serve_agents(
             await _together(
                 _dispatch(node, inbox, agents),
                 roster.follow(),
+                chat_nodes.follow(),
                 _tend(node, agents),
-                *(agent.watch() for agent in agents),
-                *(agent.run() for agent in agents),
+                _play_all(node, agents, roster, chat_nodes),
             )
         finally:
             await inbox.close()
     finally:
+        await chat_nodes.close()
         await roster.close()
+
+
+async def _play_all(
+    node: Node, agents: Sequence[AgentRouter], roster: Roster, chat_nodes: ChatNodes
+) -> None:
+    """Play every agent until it is replaced; the process ends with the last one."""
+    await _together(*(_play(node, agent, roster, chat_nodes) for agent in agents))
+    names = ", ".join(agent.seat.agent for agent in agents)
+    raise UsageError(
+        f"every agent of this process was replaced: {names}",
+        remedy="start it under other names, or with --replace to take them back",
+    )
+
+
+async def _play(node: Node, agent: AgentRouter, roster: Roster, chat_nodes: ChatNodes) -> None:
+    """Play an agent as soon as its chat node may, until another process takes its name."""
+    seat = agent.seat
+    mine = spec_of(seat, node.clock.now())
+    await chat_nodes.cleared(seat)
+    before = roster.agents.get(seat.agent)
+    if before is not None and is_other(mine, before):
+        require_name(mine, before, replace=seat.replace)
+        node.log.warning("takes the name", agent=seat.agent, before=who(before), now=who(mine))
+        await announce(node, seat)
+        roster.agents[seat.agent] = mine
+    playing = asyncio.create_task(_together(agent.watch(), agent.run()))
+    try:
+        while not playing.done():
+            now = roster.agents.get(seat.agent)
+            if now is not None and is_other(mine, now):
+                node.log.warning(replaced_words(mine, now))
+                return
+            await asyncio.wait([playing], timeout=ROSTER_LOOK_S)
+        playing.result()
+    finally:
+        playing.cancel()
+        await asyncio.gather(playing, return_exceptions=True)
+        agent.retire()
 
 
 def _describe(node: Node, seats: Sequence[Seat]) -> None:

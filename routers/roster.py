@@ -1,4 +1,4 @@
-"""What the process learns from `arena.roster`: the tools on offer and the rules about money.
+"""What the process learns from `arena.roster`: agents, tools on offer, the rules about money.
 
 One reader per process, however many agents it runs. Reads `arena.roster`, writes nothing.
 """
@@ -8,31 +8,41 @@ from collections.abc import Iterable
 from arena import topics
 from arena.bus.base import LogReader, Record
 from arena.errors import DependencyMissing
-from arena.messages import Pacing, Rules, ToolOffered
+from arena.messages import AgentSpec, Pacing, Rules, ToolOffered
 from arena.node import Node
 
 TOOL_KEY = "tool/"
+AGENT_KEY = "agent/"
 WAIT_LOG_INTERVAL_S = 3.0
 READ_TIMEOUT_S = 1.0
 IDLE_READ_S = 10.0
 
 
 class Roster:
-    """The newest offers and rules.
+    """The newest offers and rules, and who plays.
 
     Attributes:
+        agents: Agent -> what was said of it last.
         offers: Tool name -> its newest offer.
         rules: The newest rules, or None before the first.
-        version: Grows with every change.
+        version: Grows with every change of offers and rules.
     """
 
     def __init__(self, node: Node) -> None:
         """Know nothing yet."""
+        self.agents: dict[str, AgentSpec] = {}
         self.offers: dict[str, ToolOffered] = {}
         self.rules: Rules | None = None
         self.version = 0
         self._node = node
         self._reader: LogReader | None = None
+
+    async def catch_up(self) -> None:
+        """Read the roster up to now."""
+        if self._reader is None:
+            self._reader = await self._node.bus.log_reader(topics.ROSTER.name)
+        while await self._reader.behind():
+            await self._read(READ_TIMEOUT_S)
 
     async def open(
         self, tools: Iterable[str], deadline_s: float, *, pacing: Pacing = "real-time"
@@ -47,7 +57,8 @@ class Roster:
         Raises:
             DependencyMissing: Nobody offered one of them by the deadline.
         """
-        self._reader = await self._node.bus.log_reader(topics.ROSTER.name)
+        await self.catch_up()
+        assert self._reader is not None, "the roster is not open"
         clock = self._node.clock
         wanted = set(tools)
         began_s = said_s = clock.monotonic()
@@ -97,9 +108,12 @@ class Roster:
         if record.value is None:
             if self.offers.pop(record.key_text.removeprefix(TOOL_KEY), None) is not None:
                 self.version += 1
+            self.agents.pop(record.key_text.removeprefix(AGENT_KEY), None)
             return
         message = await self._node.read_message(record)
-        if isinstance(message, ToolOffered):
+        if isinstance(message, AgentSpec):
+            self.agents[message.agent] = message
+        elif isinstance(message, ToolOffered):
             self.offers[message.name] = message
             self.version += 1
         elif isinstance(message, Rules):

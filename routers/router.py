@@ -149,6 +149,10 @@ class AgentRouter:
         else:
             self._node.counters["late_replies"] += 1
 
+    def retire(self) -> None:
+        """Play no more: the name belongs to another process; `watch` and `run` have ended."""
+        self._owner, self._answered = False, None
+
     def _on_change(self, assignment: Assignment) -> None:
         self._owner = bool(assignment)
         self._changes += 1

@@ -4,6 +4,7 @@ Writes `arena.roster` and `account.commands`.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from arena import ids, topics
@@ -22,6 +23,7 @@ class Seat:
         pacing: In lock-step no snapshot is passed over at the start, and a turn that a crash cut
             off is run again.
         scrape: Share of every realised profit that the executor sets aside.
+        replace: Take the name from another strategy or chat node that played under it.
     """
 
     agent: str
@@ -31,6 +33,7 @@ class Seat:
     cadence: int
     pacing: Pacing = "real-time"
     scrape: Decimal | None = None
+    replace: bool = False
 
     @property
     def lock_step(self) -> bool:
@@ -38,10 +41,10 @@ class Seat:
         return self.pacing == "lock-step"
 
 
-async def announce(node: Node, seat: Seat) -> None:
-    """Say who plays, and ask for an account; both are harmless when repeated."""
-    strategy, now = seat.strategy, node.clock.now()
-    spec = AgentSpec(
+def spec_of(seat: Seat, joined_at: datetime) -> AgentSpec:
+    """The agent as the roster lists it."""
+    strategy = seat.strategy
+    return AgentSpec(
         agent=seat.agent,
         strategy=strategy.name,
         node=seat.chat_node,
@@ -51,8 +54,14 @@ async def announce(node: Node, seat: Seat) -> None:
         tools=strategy.tools,
         cadence=seat.cadence,
         seed=strategy.sampling.seed,
-        joined_at=now,
+        joined_at=joined_at,
     )
+
+
+async def announce(node: Node, seat: Seat) -> None:
+    """Say who plays, and ask for an account; both are harmless when repeated."""
+    now = node.clock.now()
+    spec = spec_of(seat, now)
     await node.bus.send(topics.ROSTER.name, spec, key=f"agent/{seat.agent}")
     call_id = ids.derive("open-account", seat.agent)
     command = OpenAccount(call_id=call_id, agent=seat.agent, scrape=seat.scrape, issued_at=now)

@@ -1,0 +1,36 @@
+"""Which processes are alive, by their heartbeats. Pure.
+
+A process is alive from its first heartbeat until it says that it stops, or until three intervals
+passed without another one.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from arena.messages import Heartbeat
+
+INTERVALS_MAX = 3
+INTERVAL_S = 5.0
+"""Assumed of a process that does not tell its interval."""
+
+
+def silent_after_s(beat: Heartbeat) -> float:
+    """Seconds after its newest heartbeat from which a process does not count as alive."""
+    return INTERVALS_MAX * (beat.interval_s or INTERVAL_S)
+
+
+def is_living(beat: Heartbeat, now: datetime) -> bool:
+    """True if the process that sent this newest heartbeat is alive at a wall time."""
+    if beat.status == "stopping":
+        return False
+    return (now - beat.at).total_seconds() <= silent_after_s(beat)
+
+
+def living(beats: Iterable[Heartbeat], kind: str, now: datetime) -> list[Heartbeat]:
+    """The newest heartbeats of the living processes of a kind, such as "chat-node", by name."""
+    newest: dict[str, Heartbeat] = {}
+    for beat in beats:
+        if beat.kind == kind:
+            known = newest.get(beat.node)
+            newest[beat.node] = beat if known is None or beat.at >= known.at else known
+    return sorted((b for b in newest.values() if is_living(b, now)), key=lambda b: (b.name, b.node))
