@@ -10,7 +10,7 @@ from math import expm1
 
 from arena import ids
 from arena.messages import Estimate, Evaluation, LeaderboardRow
-from judge.leaderboard_words import verdict_words
+from judge.leaderboard_words import ALL_DEAD, all_dead, verdict_words
 from judge.metrics import Metrics, measure
 from judge.metrics_returns import total_return
 from judge.season.model import Entry, Season
@@ -61,6 +61,7 @@ class Leaderboard:
             detectable=_simple(self.verdict.detectable),
             verdict=self.words,
             rows=self.rows,
+            dead=season.dead,
             method=self.verdict.method,
             assumptions=known.lines(),
             reasons=dict(sorted(self.verdict.reasons.items())),
@@ -114,6 +115,8 @@ def _order(row: LeaderboardRow) -> tuple[float, int, int, str]:
 
 def _verdict(season: Season, confidence: float, seed: int, resamples: int) -> Verdict:
     names = season.names
+    if all_dead(season):
+        return _no_verdict(names, confidence, ALL_DEAD)
     if not names:
         return _no_verdict(names, confidence, "there are no agents yet")
     if len(names) > AGENTS_MAX:

@@ -7,17 +7,19 @@ from math import expm1
 
 import numpy as np
 
-from arena.messages import Estimate, Evaluation, LeaderboardRow
+from arena.messages import DeadEntry, Estimate, Evaluation, LeaderboardRow
 from judge.season.model import Season
 from judge.statistics import Verdict
 
 DASH = "-"
 NAMES_SHOWN = 4
+DEAD_CAUSE_CHARS = 90
 BUY_AND_HOLD = "buy_and_hold"
+ALL_DEAD = "every agent is dead"
 
 
 def verdict_words(season: Season, verdict: Verdict, ranked: Sequence[str]) -> str:
-    """What the season can and cannot tell, in one or two sentences.
+    """What the season can and cannot tell, in a few sentences.
 
     Args:
         season: What was judged.
@@ -27,13 +29,35 @@ def verdict_words(season: Season, verdict: Verdict, ranked: Sequence[str]) -> st
     if not season.periods:
         return "No snapshot yet: there is nothing to judge."
     if verdict.block_length is None or not verdict.pairs:
-        return _sentence(_why_none(verdict))
-    sentences = [_top(season, verdict, ranked), _against_hold(season, verdict)]
+        sentences = [_why_none(verdict)]
+    else:
+        sentences = [_top(season, verdict, ranked), _against_hold(season, verdict)]
+    sentences.append(dead_words(season.dead))
     return " ".join(_sentence(text) for text in sentences if text)
 
 
+def all_dead(season: Season) -> bool:
+    """True if agents took part and every one of them is dead."""
+    alive = any(entry.kind == "agent" for entry in season.entries)
+    return not alive and any(one.kind == "agent" for one in season.dead)
+
+
+def dead_words(dead: Sequence[DeadEntry]) -> str:
+    """Who is not ranked, and why: "2 dead agents are not ranked: a (401 ...), b (...)"."""
+    if not dead:
+        return ""
+    named = [f"{one.agent} ({_short(one.cause)})" for one in dead[:NAMES_SHOWN]]
+    more = f" and {len(dead) - NAMES_SHOWN} more" if len(dead) > NAMES_SHOWN else ""
+    who = "1 dead agent is" if len(dead) == 1 else f"{len(dead)} dead agents are"
+    return f"{who} not ranked: {', '.join(named)}{more}"
+
+
+def _short(cause: str) -> str:
+    return cause if len(cause) <= DEAD_CAUSE_CHARS else f"{cause[: DEAD_CAUSE_CHARS - 1]}…"
+
+
 def _why_none(verdict: Verdict) -> str:
-    if len(verdict.standings) == 1:
+    if len(verdict.standings) == 1 and verdict.reasons.get("detectable") != ALL_DEAD:
         return "no verdict: a single agent has nobody to be compared with"
     return f"no verdict: {verdict.reasons.get('pairs') or verdict.reasons.get('detectable', '')}"
 
@@ -202,9 +226,22 @@ def render(evaluation: Evaluation) -> str:
             level += f"; buy-and-hold of all products {held}"
         blocks.append(f"{level}\n{_table(STANDINGS, evaluation.rows)}")
         blocks.append(f"Costs and conduct, USD\n{_table(COSTS, evaluation.rows)}")
+    if evaluation.dead:
+        blocks.append("\n".join(("Dead, not ranked", *_dead_lines(evaluation.dead))))
     blocks.append("\n".join(("Method", *(f"  {line}" for line in evaluation.method))))
     blocks.append("\n".join(("Assumptions", *(f"  {line}" for line in evaluation.assumptions))))
     return "\n\n".join(blocks)
+
+
+def _dead_lines(dead: Sequence[DeadEntry]) -> list[str]:
+    lines = []
+    for one in dead:
+        made = " x ".join(filter(None, (one.strategy, one.model or one.node)))
+        turns = f"{one.decisions} of {one.recorded_turns} turns decided"
+        lines.append(f"  {one.agent}  {made}  {one.kind}, {turns}: {one.cause}")
+        if one.remedy:
+            lines.append(f"    {one.remedy}")
+    return lines
 
 
 def _table(columns: Sequence[Column], rows: Sequence[LeaderboardRow]) -> str:

@@ -67,8 +67,11 @@ def invalid_rate(decisions: Sequence[Decision]) -> float | None:
 
 
 def hold_share(decisions: Sequence[Decision]) -> float | None:
-    """Share of the decisions that placed no order. None where nothing was decided."""
-    count = made(decisions)
+    """Share, without an order, of the turns in which the model decided something.
+
+    None if it never did: a turn that failed is not a hold.
+    """
+    count = sum(one.decided for one in decisions)
     return sum(one.held for one in decisions) / count if count else None
 
 

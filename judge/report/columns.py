@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from arena.messages import DeadEntry
 from judge.metrics import Metrics
 from judge.report import words
 from judge.report.agents import NAME_MAX, anchor, entry_words
@@ -12,6 +13,7 @@ from judge.report.tables import Cell, Head, Row, Table, name_cell, plain
 from judge.statistics import Interval, Pair, Standing
 
 BPS = 10_000
+CAUSE_MAX = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +112,50 @@ COLUMNS = (
         Head("invalid", note="decisions with an output nobody could use"),
         _of("invalid_rate", words.share),
     ),
-    Column(Head("holds", note="decisions without an order"), _of("hold_share", words.share)),
+    Column(
+        Head("holds", note="the model decided, without an order"),
+        _of("hold_share", words.share),
+    ),
     Column(
         Head("deflated Sharpe", note="P(true Sharpe > what the best of so many would show)"),
         lambda metrics, standing: plain(words.share(standing.dsr), standing.dsr),
     ),
 )
+
+
+def dead_table(facts: Facts) -> Table:
+    """Entries that are not ranked: why, for how long, and what to do."""
+    heads = (
+        Head("agent", "w stick"),
+        Head("turns", note="all that were recorded"),
+        Head("decided", note="turns in which the model decided something"),
+        Head("cause, and what to do", "w"),
+    )
+    rows = [
+        Row(
+            (
+                name_cell(
+                    words.quote(one.agent, NAME_MAX),
+                    under=words.quote(_made_of(one), 2 * NAME_MAX),
+                ),
+                plain(words.count(one.recorded_turns)),
+                plain(words.count(one.decisions)),
+                Cell(
+                    f"dead: {words.quote(one.cause, CAUSE_MAX)}",
+                    under=words.quote(one.remedy, CAUSE_MAX),
+                    css="long",
+                ),
+            ),
+            css="baseline" if one.kind == "baseline" else "",
+        )
+        for one in facts.season.dead
+    ]
+    return Table(label="dead, not ranked", heads=heads, rows=tuple(rows))
+
+
+def _made_of(one: DeadEntry) -> str:
+    made = " × ".join(filter(None, (one.strategy, one.node, one.model)))
+    return f"{made}, baseline" if one.kind == "baseline" else made
 
 
 def pairs_table(facts: Facts) -> Table:

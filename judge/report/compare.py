@@ -57,6 +57,7 @@ class Comparison:
         paired: The snapshots are the same. why: what that follows from.
         hold_before, hold_after: Simple return of the buy-and-hold in each.
         only_before, only_after: Agents without a counterpart.
+        dead_before, dead_after: Agents that are dead, with the cause; they are not compared.
     """
 
     before: str
@@ -70,6 +71,8 @@ class Comparison:
     lines: tuple[Line, ...]
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
+    dead_before: tuple[str, ...] = ()
+    dead_after: tuple[str, ...] = ()
 
 
 Judged = tuple[Interval | None, float | None, float | None, str]
@@ -89,8 +92,10 @@ def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = 
     """
     couples = match_agents(before.season, after.season, pairs or {})
     if not couples:
+        dead = len(before.season.dead) + len(after.season.dead)
+        living = f" that is alive; {dead} are dead" if dead else ""
         raise UsageError(
-            f"{before.run} and {after.run} have no agent in common",
+            f"{before.run} and {after.run} have no agent in common{living}",
             remedy="--pair OLD=NEW names two",
         )
     paired, why = pairing(before.season, after.season)
@@ -113,6 +118,8 @@ def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = 
         lines=tuple(lines),
         only_before=_rest(before.season, one),
         only_after=_rest(after.season, two),
+        dead_before=_dead(before.season),
+        dead_after=_dead(after.season),
     )
 
 
@@ -137,7 +144,9 @@ def match_agents(before: Season, after: Season, pairs: Mapping[str, str]) -> lis
     found: list[tuple[int, int]] = []
     for old, new in pairs.items():
         if old not in left or new not in right:
-            raise UsageError(f"--pair {old}={new}: no such agents in the two runs")
+            gone = [n for n, season in ((old, before), (new, after)) if _is_dead(season, n)]
+            why = f"{gone[0]} is dead, and not ranked" if gone else "no such agents in the two runs"
+            raise UsageError(f"--pair {old}={new}: {why}")
         found.append((left.pop(old), right.pop(new)))
     shared = [name for name in left if name in right]
     found += [(left.pop(name), right.pop(name)) for name in shared]
@@ -278,6 +287,14 @@ def _mean(season: Season, places: list[int]) -> FloatArray:
 def _cell(season: Season, place: int) -> tuple[str, str, int | None]:
     entry: Entry = season.entries[place]
     return entry.strategy, entry.node, entry.seed
+
+
+def _dead(season: Season) -> tuple[str, ...]:
+    return tuple(f"{one.agent} ({one.cause})" for one in season.dead if one.kind == "agent")
+
+
+def _is_dead(season: Season, name: str) -> bool:
+    return any(one.agent == name for one in season.dead)
 
 
 def _rest(season: Season, used: set[int]) -> tuple[str, ...]:

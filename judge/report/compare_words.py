@@ -34,6 +34,9 @@ def compare_lines(found: Comparison) -> list[str]:
     for names, run in ((found.only_before, found.before), (found.only_after, found.after)):
         if names:
             lines.append(f"Only in {run}: {', '.join(names)}.")
+    for names, run in ((found.dead_before, found.before), (found.dead_after, found.after)):
+        if names:
+            lines.append(f"Dead in {run}, not compared: {', '.join(names)}.")
     if not found.paired:
         lines.append("A paired contest tells more: hold both in lock-step on the same prices.")
     return lines

@@ -116,11 +116,12 @@ def make_facts(
     """Measure a season and judge it.
 
     Raises:
-        UsageError: Nobody took part, or there was no snapshot.
+        UsageError: There was no agent, or no snapshot.
     """
-    if not season.entries or not season.periods:
+    agents = len(season.entries) + len(season.dead)
+    if not agents or not season.periods:
         raise UsageError(
-            f"run {run} has {len(season.entries)} agents and {season.periods} snapshots",
+            f"run {run} has {agents} agents and {season.periods} snapshots",
             remedy="a report needs one of each",
         )
     return Facts(
@@ -172,6 +173,7 @@ def figures(facts: Facts) -> Figures:
             "hold_usd": [float(season.hold[0]), float(season.hold[-1])],
         },
         "entries": [_entry(facts, place) for place in range(len(season.entries))],
+        "dead": [one.model_dump(mode="json") for one in season.dead],
         "verdict": asdict(facts.verdict),
         "effects": None if facts.effects is None else asdict(facts.effects),
         "evaluation": facts.board.evaluation().model_dump(mode="json"),

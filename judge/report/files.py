@@ -36,6 +36,8 @@ Text = Mapping[str, str]
 def leaderboard_csv(facts: Facts) -> str:
     """One line an entry, best first; an unknown figure is an empty field."""
     rows = [leaderboard_row(facts, place) for place in facts.order]
+    if not rows:
+        return ""
     return _csv(tuple(rows[0]), ({k: _field(v) for k, v in row.items()} for row in rows))
 
 

@@ -20,6 +20,7 @@ class Matrix:
     Attributes:
         cells: [strategies][models] mean simple return of the repeats; None where none took part.
         effects: Table of the decomposition.
+        dead: Row and column of the cells whose agents are all dead.
     """
 
     strategies: tuple[str, ...]
@@ -28,6 +29,7 @@ class Matrix:
     note: str
     caption: str
     effects: Table | None
+    dead: frozenset[tuple[int, int]] = frozenset()
 
 
 def make_matrix(facts: Facts) -> Matrix | None:
@@ -37,10 +39,12 @@ def make_matrix(facts: Facts) -> Matrix | None:
         entry, gain = facts.season.entries[place], facts.metrics[place].total_return
         if gain is not None:
             found.setdefault((entry.strategy, entry.node), []).append(gain)
-    if len(found) < 2:
+    dead = [(one.strategy, one.node) for one in facts.season.dead if one.kind == "agent"]
+    dead = [cell for cell in dict.fromkeys(dead) if cell not in found]
+    if not found or len(found) + len(dead) < 2:
         return None
-    strategies = tuple(dict.fromkeys(strategy for strategy, _ in found))
-    models = tuple(dict.fromkeys(model for _, model in found))
+    strategies = tuple(dict.fromkeys(strategy for strategy, _ in (*found, *dead)))
+    models = tuple(dict.fromkeys(model for _, model in (*found, *dead)))
     repeats = max(len(gains) for gains in found.values())
     return Matrix(
         strategies=tuple(words.quote(name, NAME_MAX) for name in strategies),
@@ -57,6 +61,7 @@ def make_matrix(facts: Facts) -> Matrix | None:
             else "Return of each cell; with one agent a cell, chance and skill can't be told apart."
         ),
         effects=None if facts.effects is None else _effects_table(facts.effects),
+        dead=frozenset((strategies.index(s), models.index(m)) for s, m in dead),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from judge.metrics import Metrics
 from judge.report import plots, words
 from judge.report.agents import NAME_MAX, AgentPart, agent_part
 from judge.report.columns import (
+    dead_table,
     decisions_table,
     latency_bps,
     latency_table,
@@ -36,6 +37,7 @@ from judge.report.matrix import Matrix, make_matrix
 from judge.report.sentences import (
     agents_note,
     curves_caption,
+    dead_note,
     decisions_note,
     facts_line,
     leaderboard_note,
@@ -78,6 +80,8 @@ class Page:
     verdict: tuple[str, ...]
     leaderboard: Table
     leaderboard_note: str
+    dead: Table
+    dead_note: str
     has_intervals: bool
     returns_caption: str
     curves_caption: str
@@ -138,10 +142,16 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         version=__version__,
         facts=facts_line(facts),
         marks=marks(facts),
-        contents=_contents(has_intervals=has_intervals, has_matrix=matrix is not None),
+        contents=_contents(
+            has_intervals=has_intervals,
+            has_matrix=matrix is not None,
+            has_dead=bool(season.dead),
+        ),
         verdict=sentences_of(facts.board.words),
         leaderboard=leaderboard_table(facts),
         leaderboard_note=leaderboard_note(facts),
+        dead=dead_table(facts),
+        dead_note=dead_note(facts),
         has_intervals=has_intervals,
         returns_caption=(
             f"Dot: return. Bar: its {facts.verdict.confidence:.0%} interval, for that entry alone. "
@@ -189,7 +199,9 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
         hold = float(season.hold[-1] / season.hold[0] - 1)
         charts["chart-returns"] = plots.interval_chart(rows, hold)
     if matrix is not None:
-        charts["chart-matrix"] = plots.heat_chart(matrix.strategies, matrix.models, matrix.cells)
+        charts["chart-matrix"] = plots.heat_chart(
+            matrix.strategies, matrix.models, matrix.cells, matrix.dead
+        )
     if trading := traders(facts):
         of = [facts.metrics[n] for n in trading]
         kinds = (
@@ -237,10 +249,13 @@ def _keys(facts: Facts) -> tuple[Key, ...]:
     )
 
 
-def _contents(*, has_intervals: bool, has_matrix: bool) -> tuple[tuple[str, str], ...]:
+def _contents(
+    *, has_intervals: bool, has_matrix: bool, has_dead: bool
+) -> tuple[tuple[str, str], ...]:
     listed = (
         ("verdict", "Verdict", True),
         ("leaderboard", "Leaderboard", True),
+        ("dead", "Dead, not ranked", has_dead),
         ("returns", "Returns", has_intervals),
         ("equity", "Equity", True),
         ("drawdowns", "Drawdowns", True),

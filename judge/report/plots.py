@@ -4,7 +4,7 @@ A trace says in `meta` what it is (`{"entry": 3}`, `{"role": "hold"}`); the page
 dash and symbol by that. So one description serves the screen, the night and the printer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -94,9 +94,19 @@ def interval_chart(rows: Sequence[tuple[str, float, float, float, int]], hold: f
 
 
 def heat_chart(
-    strategies: Sequence[str], models: Sequence[str], cells: Sequence[Sequence[float | None]]
+    strategies: Sequence[str],
+    models: Sequence[str],
+    cells: Sequence[Sequence[float | None]],
+    dead: Collection[tuple[int, int]] = (),
 ) -> Chart:
-    """Mean return of each strategy (row) with each model (column), the figure in its cell."""
+    """Mean return of each strategy (row) with each model (column), the figure in its cell.
+
+    Args:
+        strategies: Of the rows.
+        models: Of the columns.
+        cells: None where no agent is ranked.
+        dead: Row and column of the cells that say "dead".
+    """
     known = [abs(v) for row in cells for v in row if v is not None]
     bound = max(known, default=0.0) or 0.01
     trace = go.Heatmap(
@@ -112,13 +122,18 @@ def heat_chart(
         ygap=3,
         showscale=False,
     )
-    return _chart(
+    chart = _chart(
         [trace],
         xaxis={"type": "category", "side": "top", "title": {"text": "model"}},
         yaxis={"type": "category", "autorange": "reversed", "title": {"text": "strategy"}},
         height=56 * len(strategies) + 110,
         top=TITLED_PX,
     )
+    chart["layout"]["annotations"] = [
+        {"x": models[column], "y": strategies[row], "text": "dead", "showarrow": False}
+        for row, column in sorted(dead)
+    ]
+    return chart
 
 
 def cost_chart(names: Sequence[str], costs: Sequence[tuple[str, Sequence[float]]]) -> Chart:

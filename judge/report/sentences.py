@@ -22,6 +22,8 @@ def facts_line(facts: Facts) -> str:
         f"{season.periods:,} snapshots, {span} of market",
         f"{agents} agents and {baselines} baselines",
     ]
+    if season.dead:
+        parts.append(f"{len(season.dead)} dead, not ranked")
     if known.first is not None and known.last is not None:
         same_day = known.first.date() == known.last.date()
         last = f"{known.last:%H:%M}" if same_day else f"{known.last:%d %b %Y %H:%M}"
@@ -49,8 +51,18 @@ def marks(facts: Facts) -> tuple[str, ...]:
 
 def sentences_of(verdict: str) -> tuple[str, ...]:
     """The verdict cut behind its first sentence, which is shown largest."""
-    found = re.split(r"(?<=[^.]\.) (?=[A-Z])", verdict, maxsplit=1)
+    found = re.split(r"(?<=[^.]\.) (?=[A-Z0-9])", verdict, maxsplit=1)
     return tuple(found)
+
+
+def dead_note(facts: Facts) -> str:
+    """What the list of the dead is; "" without one."""
+    if not facts.season.dead:
+        return ""
+    return (
+        "These entries decided nothing, or nothing any more. They have no rank and no part in any "
+        "figure, chart or comparison of this page; the records hold what they did."
+    )
 
 
 def leaderboard_note(facts: Facts) -> str:
@@ -87,6 +99,8 @@ def pairs_note(facts: Facts) -> str:
 
 def decisions_note(facts: Facts) -> str:
     """What a decision's cost is made of."""
+    if not facts.season.entries:
+        return "No entry is ranked."
     if all(entry.scripted for entry in facts.season.entries):
         return "Every reply came from scripted rules, which cost nothing."
     return "A scripted entry costs nothing; where a model's price is unknown its cost is too (–)."

@@ -6,10 +6,11 @@ from itertools import pairwise
 import numpy as np
 
 from arena import topics
-from arena.messages import AgentSpec, Rules
+from arena.messages import AgentSpec, DeadEntry, Rules
 from arena.money import BPS, from_units, to_units
 from judge.season.arrays import account_arrays, hold_curve, price_arrays
 from judge.season.books import Books
+from judge.season.dead import dead_entry
 from judge.season.market import Market
 from judge.season.model import (
     Assumptions,
@@ -72,7 +73,7 @@ def assemble(folded: Folded, ends: dict[str, dict[int, int]], upto: int | None) 
     count = len(market.points) if upto is None else upto + 1
     points = market.points[:count]
     last = max(count - 1, 0)
-    deeds = _sorted_deeds(folded, last, whole=upto is None)
+    deeds, dead = _sorted_deeds(folded, last, whole=upto is None)
     traded = {fill.product_id for one in deeds for fill in one.fills}
     products = tuple(sorted(traded.union(*(point.quotes for point in points))))
     bids, asks = price_arrays(points, products)
@@ -100,6 +101,7 @@ def assemble(folded: Folded, ends: dict[str, dict[int, int]], upto: int | None) 
         ends=ends,
         account_digest=folded.books.digest() if upto is None else "",
         assumptions=_assumptions(folded, count, products, whole=upto is None),
+        dead=dead,
     )
 
 
@@ -110,12 +112,27 @@ def _times(folded: Folded, count: int) -> TimeArray:
     return np.array([*stamps, stamps[-1]], dtype="datetime64[us]")
 
 
-def _sorted_deeds(folded: Folded, last: int, *, whole: bool) -> list[_Deeds]:
-    names = set(folded.roster) | set(folded.books.opened) | set(folded.thinking.turns)
+def _sorted_deeds(
+    folded: Folded, last: int, *, whole: bool
+) -> tuple[list[_Deeds], tuple[DeadEntry, ...]]:
+    """What each entry did, and who is dead; an account that an operator opened is not an entry."""
+    names = set(folded.roster) | set(folded.thinking.turns)
     found = [_deeds(folded, name, last) for name in sorted(names)]
     if not whole:
         found = [one for one in found if one.decisions or one.fills or one.rejections]
-    return sorted(found, key=lambda one: (one.entry.kind, one.entry.name))
+    found.sort(key=lambda one: (one.entry.kind, one.entry.name))
+    points = folded.market.points
+    verdicts = [
+        dead_entry(
+            one.entry,
+            one.decisions,
+            spec=folded.roster.get(one.entry.name) if whole else None,
+            points=points,
+        )
+        for one in found
+    ]
+    living = [one for one, dead in zip(found, verdicts, strict=True) if dead is None]
+    return living, tuple(dead for dead in verdicts if dead is not None)
 
 
 def _deeds(folded: Folded, name: str, last: int) -> _Deeds:

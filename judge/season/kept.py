@@ -26,7 +26,7 @@ from judge.season.model import Decision, Fill, Rejection
 from judge.season.rows import NewestIds, Rows
 from judge.season.thinking import Called, Player, TurnRead
 
-FORMAT = 1
+FORMAT = 2
 """Of head and segments, and of what the fold makes of the topics: another one means another."""
 KEPT = (topics.SNAPSHOTS.name, topics.EVENTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
 """The topics that are kept; the roster is compacted and read anew."""

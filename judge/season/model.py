@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from arena.messages import RejectReason, TurnOutcome
+from arena.messages import DeadEntry, RejectReason, TurnOutcome
 from arena.messages.market import Side
 
 FloatArray = NDArray[np.float64]
@@ -119,6 +119,8 @@ class Decision:
         cost_usd: None where a price is unknown.
         model_ms, total_ms: Our wall time. snapshot_age_ms: age of the snapshot at the start.
         final_text: The model's closing words, cut at `FINAL_TEXT_MAX` characters.
+        decided: True if the model decided something (`arena.vitals.is_decision`).
+        cause: A `Cause` if it gave no usable decision.
     """
 
     index: int
@@ -139,11 +141,13 @@ class Decision:
     total_ms: float
     snapshot_age_ms: float
     final_text: str
+    decided: bool = True
+    cause: str = ""
 
     @property
     def held(self) -> bool:
-        """True where the turn came to its end and placed no order."""
-        return self.outcome == "completed" and not self.orders
+        """True if the model decided to place no order; a turn that failed is not a hold."""
+        return self.decided and self.outcome == "completed" and not self.orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +211,7 @@ class Season:
     """A whole contest, or its beginning, as arrays. T snapshots, N entries, P products.
 
     Attributes:
-        entries: [N] agents first, then baselines, each by name.
+        entries: [N] agents first, then baselines, each by name; without the dead.
         times: [T+1] venue times (UTC) of the snapshots; the last one twice.
         bids, asks: [T+1, P] best prices; a missing one is carried forward, NaN before the first.
         equity, cash: [T+1, N] USD; profit that was set aside is cash.
@@ -219,6 +223,7 @@ class Season:
         ends: Topic -> partition -> offset behind the last record it was made from; for a part of
             a season only `market.snapshots`, up to its last snapshot.
         account_digest: `arena.accounts.accounts_digest` of all accounts; "" for a part of a season.
+        dead: Entries that decided nothing, or nothing any more; they are in no array.
     """
 
     entries: tuple[Entry, ...]
@@ -239,6 +244,7 @@ class Season:
     ends: dict[str, dict[int, int]]
     account_digest: str
     assumptions: Assumptions
+    dead: tuple[DeadEntry, ...] = ()
 
     @property
     def periods(self) -> int:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from arena.messages import LlmCall, RejectReason, Turn, TurnStarted
+from arena.vitals import is_decision
 from judge.season.books import UNPLACED
 from judge.season.model import Decision, LlmSpend
 from judge.season.rows import NewestIds, Rows
@@ -202,4 +203,6 @@ def _decision(turn: Turn) -> Decision:
         total_ms=turn.total_ms,
         snapshot_age_ms=turn.snapshot_age_ms,
         final_text=turn.final_text[:FINAL_TEXT_MAX],
+        decided=is_decision(turn),
+        cause=turn.cause,
     )
