@@ -19,12 +19,14 @@ from arena.prices import PriceList
 from chat_nodes.answered import AnsweredCalls
 from chat_nodes.budget import DailyBudget
 from chat_nodes.decode import Decoded, decode_reply
+from chat_nodes.estimate import usage_of
 from chat_nodes.models.base import CallFailed, Model, RawReply
 from chat_nodes.recordings import Recorded, Recordings, request_sha256
 from chat_nodes.records import CallInProgress, logged_call, reply_from_log, reply_of, tool_names
 from chat_nodes.retries import GiveUp, after_failure
 
 MICRO = Decimal(1_000_000)
+ESTIMATED = "estimated"
 ADAPTATIONS_MAX = 8
 """Forms of one request that are tried because the provider refused the one before."""
 
@@ -180,9 +182,10 @@ class Answerer:
         node, request = self._node, call.request
         ended_at = node.clock.now()
         latency_ms = round((node.clock.monotonic() - call.started_s) * 1000, 3)
-        usage = self._usage(call, decoded)
+        usage = usage_of(call, decoded, price=self._price, scripted=self._model.scripted)
         self._count(decoded.outcome, usage)
-        self._budget.add(decoded.tokens.total, ended_at)
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        self._budget.add(tokens, ended_at, estimated=usage.estimated)
         logged = logged_call(
             call,
             decoded,
@@ -208,6 +211,7 @@ class Answerer:
             error=decoded.error,
             attempts=call.attempts,
             duration_ms=latency_ms,
+            **({"tokens": tokens, "tokens_are": ESTIMATED} if usage.estimated else {}),
         )
 
     def _recorded(self, request: ChatRequest) -> Recorded | None:
@@ -238,31 +242,29 @@ class Answerer:
         self._answered.note(request.call_id, (await log_acked).offset)
         await reply_acked
 
-    def _usage(self, call: CallInProgress, decoded: Decoded) -> Usage:
-        tokens = decoded.tokens
-        cost = None
-        if self._model.scripted or not call.attempts:
-            cost = Decimal(0)
-        elif self._price is not None and tokens.reported:
-            cost = self._price.cost_usd(tokens)
-        return Usage(
-            prompt_tokens=tokens.prompt,
-            completion_tokens=tokens.completion,
-            reasoning_tokens=tokens.reasoning,
-            cached_tokens=tokens.cached,
-            cost_usd=cost,
-        )
-
     def _count(self, outcome: CallOutcome, usage: Usage) -> None:
         counters = self._node.counters
         counters["calls"] += 1
         counters[outcome] += 1
         counters["prompt_tokens"] += usage.prompt_tokens
         counters["completion_tokens"] += usage.completion_tokens
+        if usage.estimated:
+            self._tell_estimated()
         if usage.cost_usd is None:
             counters["unknown_price"] += 1
         else:
             counters["cost_microusd"] += int((usage.cost_usd * MICRO).to_integral_value())
+
+    def _tell_estimated(self) -> None:
+        """Say once that the server counts no tokens; heartbeats count such calls."""
+        node = self._node
+        node.counters["estimated_usage"] += 1
+        if node.details.get("tokens") != ESTIMATED:
+            node.details["tokens"] = ESTIMATED
+            node.log.warning(
+                "the server does not count tokens: they are estimated, and so is what they cost",
+                model=self._model.model_id,
+            )
 
 
 def _has_more_time(logged: ChatReply, request: ChatRequest, now: datetime) -> bool:

@@ -81,8 +81,9 @@ class AnsweredCalls:
             return False
         self.note(call.call_id, record.offset)
         if not call.replayed:
-            tokens = call.usage.prompt_tokens + call.usage.completion_tokens
-            self._budget.add(tokens, call.ended_at)
+            usage = call.usage
+            tokens = usage.prompt_tokens + usage.completion_tokens
+            self._budget.add(tokens, call.ended_at, estimated=usage.estimated)
         return True
 
     async def find(self, call_id: str) -> LlmCall | None:

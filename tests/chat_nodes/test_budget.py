@@ -55,3 +55,15 @@ def test_a_reset_forgets() -> None:
     budget.reset()
 
     assert "" == budget.refusal(NOON)
+
+
+def test_a_refusal_says_that_the_tokens_were_estimated() -> None:
+    """One estimated call of the day is enough; the next day begins without."""
+    budget = DailyBudget(100)
+    budget.add(60, NOON)
+    budget.add(60, NOON, estimated=True)
+    said = budget.refusal(NOON)
+    budget.add(100, NOON + timedelta(days=1))
+
+    assert "(used 120, estimated because the server does not count them)" in said
+    assert "estimated" not in budget.refusal(NOON + timedelta(days=1))

@@ -1,0 +1,111 @@
+"""Tokens that no server counted: high rather than low, and said to be an estimate."""
+
+from decimal import Decimal
+
+import pytest
+
+from arena.messages import Cause, RequestedCall, Usage
+from arena.prices import own_price
+from chat_nodes.decode import Decoded, Tokens
+from chat_nodes.estimate import estimate_tokens, tokens_in, usage_of
+from chat_nodes.models.base import ask
+from chat_nodes.records import CallInProgress
+from tests.chat_nodes.asking import START, prompt, request
+
+PRICE = own_price(Decimal(1), Decimal(10))
+BODY = b'{"choices": []}'
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        # As mistral-common 1.5.4 counts: the larger of `tekken` and `v1`.
+        ("09:10,67203.60,67203.60,67203.60,67203.60,12\n" * 20, 901),
+        ("01:15 142.68 142.05 1534.4\n02:15 142.70 142.21 98.1\n" * 20, 1041),
+        ("I hold because momentum is weak and the spread is wide. " * 20, 241),
+        ('{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}' * 20, 599),
+    ],
+)
+def test_an_estimate_is_high_but_not_wild(text: str, tokens: int) -> None:
+    """Never below 97 % of what a tokenizer counted, never above 1.6 times."""
+    assert 0.97 * tokens <= tokens_in(text.encode()) <= 1.6 * tokens
+
+
+@pytest.mark.parametrize("text", [b"", "現金を保つ".encode(), b"\xff\xfe\x00", b" \n" * 40])
+def test_any_bytes_can_be_estimated(text: bytes) -> None:
+    """Nothing is not counted as tokens, and no bytes fail."""
+    assert 0 <= tokens_in(text) <= len(text)
+    assert (tokens_in(text) == 0) == (not text.strip(b" \n"))
+
+
+def test_text_thoughts_and_calls_are_completion_tokens() -> None:
+    """Reasoning is part of the completion, as providers count it."""
+    call = RequestedCall(model_call_id="a", name="execute_trade", arguments='{"quantity": "0.01"}')
+    decoded = Decoded("ok", text="I buy.", reasoning="It went up.", tool_calls=(call,))
+    tokens = estimate_tokens(b"x" * 30, decoded, BODY)
+
+    assert (10, False) == (tokens.prompt, tokens.reported)
+    assert tokens.completion == tokens_in(b"I buy.") + tokens.reasoning + tokens_in(
+        b'execute_trade{"quantity": "0.01"}'
+    )
+    assert tokens.reasoning == tokens_in(b"It went up.") > 0
+
+
+def test_an_answer_that_was_cut_counts_by_its_bytes() -> None:
+    """What the record does not keep was still paid for."""
+    tokens = estimate_tokens(b"", Decoded("ok", text="a", truncated=True), b"1" * 9_000)
+
+    assert 9_000 == tokens.completion
+
+
+def in_progress(*, attempts: int = 1, body: bytes = BODY) -> CallInProgress:
+    """A call that ended."""
+    wanted = request(prompt({"BTC-USD": (1, 2)}))
+    asked = ask("m", wanted, {}) if attempts else None
+    return CallInProgress(wanted, START, 0.0, attempts=attempts, asked=asked, body=body)
+
+
+def used(decoded: Decoded, call: CallInProgress, *, scripted: bool = False) -> Usage:
+    """What a call used, at a known price."""
+    return usage_of(call, decoded, price=PRICE, scripted=scripted)
+
+
+@pytest.mark.parametrize(
+    "decoded",
+    [Decoded("ok", text="I hold."), Decoded("failed", cause=Cause.UNUSABLE_ANSWER, error="?")],
+)
+def test_an_answer_without_usage_has_an_estimate_and_its_cost(decoded: Decoded) -> None:
+    """Flagged, with a cost, whether the answer could be used or not."""
+    usage = used(decoded, in_progress())
+
+    assert usage.estimated
+    assert usage.prompt_tokens > 0 < usage.completion_tokens
+    tokens = Tokens(prompt=usage.prompt_tokens, completion=usage.completion_tokens)
+    assert PRICE.cost_usd(tokens) == usage.cost_usd
+
+
+def test_what_the_server_counted_is_taken_as_it_is() -> None:
+    """No flag, and the server's figures."""
+    tokens = Tokens(prompt=1_000, completion=10, reported=True)
+    usage = used(Decoded("ok", text="I hold.", tokens=tokens), in_progress())
+
+    assert (1_000, 10, False) == (usage.prompt_tokens, usage.completion_tokens, usage.estimated)
+    assert Decimal("0.0011") == usage.cost_usd
+
+
+@pytest.mark.parametrize(
+    ("decoded", "call", "scripted", "cost"),
+    [
+        (Decoded("failed", cause=Cause.UNREACHABLE), in_progress(body=b""), False, None),
+        (Decoded("failed", cause=Cause.AUTH), in_progress(), False, None),
+        (Decoded("refused", cause=Cause.BUDGET), in_progress(attempts=0), False, Decimal(0)),
+        (Decoded("ok", text="rules"), in_progress(), True, Decimal(0)),
+    ],
+)
+def test_nothing_is_estimated_if_no_model_answered(
+    decoded: Decoded, call: CallInProgress, scripted: bool, cost: Decimal | None
+) -> None:
+    """An attempt that failed costs an unknown sum; rules and calls not made cost nothing."""
+    usage = used(decoded, call, scripted=scripted)
+
+    assert (0, False, cost) == (usage.prompt_tokens, usage.estimated, usage.cost_usd)
