@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from arena import topics
 from arena.accounts import Account, Shard, accounts_digest
 from arena.commands.compete_hold import End, Ending
-from arena.commands.compete_tally import Tally, clock_words
+from arena.commands.compete_tally import Tally, clock_words, tokens_words
 from arena.commands.session import LAUNCHER, Beginning, environment, typed
 from arena.commands.steps import Steps
 from arena.errors import ArenaError
@@ -120,6 +120,7 @@ def outcome(
         "agents": list(tally.agents),
         "turns": tally.turns,
         "tokens": tally.tokens,
+        "tokens_estimated": tally.estimated,
         "cost_usd": decimal_text(tally.cost_usd),
         "models_without_price": [*sorted(tally.unpriced)],
         "replies_replayed": tally.replayed,
@@ -136,7 +137,7 @@ def _last_words(
 ) -> list[str]:
     arena, name = typed(), begin.directory.name
     lines = [] if ending.why is End.DONE else [f"Cut short: {ending.text}."]
-    cost = "" if not tally.tokens else f", {tally.tokens:,} tokens, ${tally.cost_usd:.2f}"
+    cost = "" if not tally.tokens else f", {tokens_words(tally)}, ${tally.cost_usd:.2f}"
     lines += [
         f"{tally.snapshots} snapshots, {tally.turns:,} turns of {len(tally.agents)} agents{cost}, "
         f"in {clock_words(ending.elapsed_s)}.",

@@ -22,6 +22,7 @@ class Tally:
         agents: Who takes part.
         last: Offset of the contest's last snapshot; None before it is there.
         tokens: Of calls that went to a model. cost_usd: what they cost.
+        estimated: True if a server did not count them, and they were estimated.
         replayed: Calls that were answered from a recording.
         unpriced: Models whose price nobody knows.
     """
@@ -33,6 +34,7 @@ class Tally:
     turns: int = 0
     tokens: int = 0
     cost_usd: Decimal = Decimal(0)
+    estimated: bool = False
     replayed: int = 0
     unpriced: set[str] = field(default_factory=set)
     _newest: dict[str, int] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class Tally:
             return
         usage = call.usage
         self.tokens += usage.prompt_tokens + usage.completion_tokens
+        self.estimated = self.estimated or usage.estimated
         if usage.cost_usd is not None:
             self.cost_usd += usage.cost_usd
         elif usage.prompt_tokens:
@@ -99,10 +102,17 @@ def progress_line(tally: Tally, elapsed_s: float, began_at: int) -> str:
     if tally.replayed:
         parts.append(f"{tally.replayed:,} replies replayed")
     if tally.tokens or not tally.replayed:
-        parts.append(f"{tally.tokens:,} tokens")
+        parts.append(tokens_words(tally))
         unknown = " and what has no known price" if tally.unpriced else ""
         parts.append(f"${tally.cost_usd:.2f}{unknown}")
     return "  ".join(parts)
+
+
+def tokens_words(tally: Tally) -> str:
+    """The tokens of a contest: "12,300 tokens", or "~12,300 tokens (estimated)"."""
+    if tally.estimated:
+        return f"~{tally.tokens:,} tokens (estimated)"
+    return f"{tally.tokens:,} tokens"
 
 
 def _left(left: int, done: int, elapsed_s: float) -> str:

@@ -97,6 +97,18 @@ def test_only_what_was_paid_costs() -> None:
     assert tally.unpriced == {"m"}
 
 
+def test_tokens_that_were_estimated_are_said_to_be() -> None:
+    """One estimated call is enough."""
+    tally = Tally(wanted=10, agents=["a"])
+    tally.apply(call("0.5"), 0)
+    counted = progress_line(tally, 1.0, 0)
+    estimate = call("0.5").model_copy(update={"usage": Usage(prompt_tokens=12_000, estimated=True)})
+    tally.apply(estimate, 1)
+
+    assert "  15 tokens  " in counted
+    assert "  ~12,015 tokens (estimated)  " in progress_line(tally, 1.0, 0)
+
+
 def test_the_line_says_what_is_left() -> None:
     """The rate is that of this part of the run: what was done before a resume took no time."""
     tally = Tally(100, ["a"])
