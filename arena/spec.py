@@ -10,8 +10,9 @@
     [ledger]        enabled
     [dashboard]     show
 
-Reads one file. `parse_spec` is pure; every error names the file, the line, the value and the
-remedy. A key that no table has is refused, with the nearest one that exists.
+Reads one file, and the files of strategies that it names. `parse_spec` is pure; every error names
+the file, the line, the value and the remedy. A key that no table has is refused, with the nearest
+one that exists.
 """
 
 import tomllib
@@ -19,10 +20,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from arena import topics
 from arena.errors import UsageError
+from arena.spec_baselines import route_baselines
 from arena.spec_competition import CompetitionTable, added_nodes, check_competition, entrants
 from arena.spec_errors import SpecFault, explain
 from arena.spec_tables import (
@@ -36,6 +38,7 @@ from arena.spec_tables import (
     RulesTable,
     Table,
 )
+from arena.strategy_files import Describe, describe_in, describe_shipped
 from arena.topics import TopicSpec
 
 __all__ = [
@@ -62,6 +65,13 @@ class ArenaSpec(Table):
     competition: CompetitionTable | None = None
     ledger: LedgerTable = LedgerTable()
     dashboard: DashboardTable = DashboardTable()
+
+    _moved: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def moved(self) -> dict[str, str]:
+        """Baselines that built-in rules play -> the chat node that their table names."""
+        return dict(self._moved)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -158,12 +168,13 @@ def _check_whole(given: tuple[AgentTable, ...], everyone: tuple[AgentTable, ...]
             )
 
 
-def parse_spec(text: str, *, path: str) -> ArenaSpec:
+def parse_spec(text: str, *, path: str, describe: Describe = describe_shipped) -> ArenaSpec:
     """An ARENA.toml's text as a specification, with the agents of its contest.
 
     Args:
         text: The file's content.
         path: Its name, for error messages.
+        describe: What a strategy is: baselines are played by built-in rules.
 
     Raises:
         UsageError: The text is no TOML or no arena: the first thing wrong, with its line.
@@ -173,9 +184,13 @@ def parse_spec(text: str, *, path: str) -> ArenaSpec:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is no TOML: {error}") from None
     try:
-        return ArenaSpec.model_validate(tables).expanded()
+        spec = ArenaSpec.model_validate(tables).expanded()
     except ValidationError as error:
         raise UsageError(explain(error, ArenaSpec, text, path)) from None
+    cast = route_baselines(spec.chat_nodes, spec.agents, describe, path=path)
+    spec = spec.model_copy(update={"chat_nodes": cast.nodes, "agents": cast.agents})
+    spec._moved = cast.moved
+    return spec
 
 
 def load_spec(path: Path) -> ArenaSpec:
@@ -184,7 +199,8 @@ def load_spec(path: Path) -> ArenaSpec:
     Raises:
         UsageError: There is no such file, or it is no arena.
     """
-    return parse_spec(read_spec(path), path=str(path))
+    folder = path.resolve().parent
+    return parse_spec(read_spec(path), path=str(path), describe=describe_in(folder))
 
 
 def read_spec(path: Path) -> str:

@@ -18,6 +18,7 @@ from arena.localbroker.progress import Progress
 from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, resolve_broker
 from arena.settings import Settings
 from arena.spec import ArenaSpec, parse_spec, read_spec
+from arena.strategy_files import describe_in
 from arena.supervisor.runs import SPEC_FILE, RunRecord, find_run, new_run_directory
 
 TAG_CHARS = 6
@@ -58,7 +59,7 @@ def begin_contest(
         UsageError: The specification or a price file cannot be used.
     """
     text = changed_toml(read_spec(path), prices=_price_files(prices), snapshots=snapshots)
-    spec = _contest_of(text, str(path))
+    spec = _contest_of(text, str(path), path.resolve().parent)
     directory = new_run_directory(settings.home, datetime.now().astimezone())
     tag = uuid4().hex[:TAG_CHARS]
     prefix = f"{settings.prefix}{spec.arena.prefix}{directory.name}-{tag}."
@@ -83,7 +84,7 @@ def resume_contest(name: str, settings: Settings) -> Contest:
         )
     path = directory / SPEC_FILE
     text = read_spec(path)
-    spec = _contest_of(text, str(path))
+    spec = _contest_of(text, str(path), Path(run.folder))
     return Contest(spec, text, Path(run.folder), directory, run.prefix, before=run)
 
 
@@ -111,8 +112,8 @@ def split_words(words: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     return [word for word in words if word not in prices], prices
 
 
-def _contest_of(text: str, path: str) -> ArenaSpec:
-    spec = parse_spec(text, path=path)
+def _contest_of(text: str, path: str, folder: Path) -> ArenaSpec:
+    spec = parse_spec(text, path=path, describe=describe_in(folder))
     if spec.competition is None:
         raise UsageError(
             f"{path} holds no contest: it has no [competition]",

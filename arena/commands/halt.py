@@ -1,6 +1,7 @@
 """`arena halt` and `arena resume`: the kill switch.
 
-Writes `arena.control`, reads `arena.heartbeats`.
+Writes `arena.control`; reads `arena.roster`, to refuse a name that is not an agent's, and
+`arena.heartbeats`.
 An executor that has read the switch says so in its next heartbeat, at once: the command waits for
 that word, so that "halted" means no further order is taken.
 """
@@ -17,9 +18,10 @@ from arena import topics
 from arena.bus.base import LATEST, Bus, LogReader
 from arena.commands.where import AsJson, Prefix, Run, Servers, find_arena
 from arena.errors import ArenaError
-from arena.ids import check_name
 from arena.messages import Halt, Heartbeat, Resume
+from arena.names import check_agent_name, unknown_name
 from arena.node import run_async
+from arena.roster import read_agents, read_halted
 from arena.settings import Settings
 
 CONFIRM_TIMEOUT_S = 5.0
@@ -71,7 +73,7 @@ def _switch(
     *,
     as_json: bool,
 ) -> None:
-    name = None if agent is None else check_name("agent", agent)
+    name = None if agent is None else check_agent_name(agent)
     with find_arena(servers, prefix, run, start_broker=False) as where:
         by = f"cli/{socket.gethostname()}"
         message = kind(agent=name, reason=reason, by=by, at=datetime.now(UTC))
@@ -84,6 +86,8 @@ async def _publish(settings: Settings, message: Halt | Resume, *, as_json: bool)
     bus = KafkaBus(settings, client_id="arena-halt")
     await bus.start()
     try:
+        if message.agent is not None:
+            await require_agent(bus, message.agent)
         confirmed_s = await _ask(bus, message)
     finally:
         await bus.close()
@@ -98,6 +102,20 @@ async def _publish(settings: Settings, message: Halt | Resume, *, as_json: bool)
             f"{what} {whose}, but no executor said so in {CONFIRM_TIMEOUT_S:.0f} s",
             remedy="the record stands; see arena status for the executor",
         )
+
+
+async def require_agent(bus: Bus, name: str) -> None:
+    """See that an agent of this name is known, or was halted before; nothing is written.
+
+    Before any agent was started every name passes: it may be about to start.
+
+    Raises:
+        UsageError: Other agents are known; the error lists them, the closest name first.
+    """
+    agents = await read_agents(bus)
+    if not agents or name in agents or name in await read_halted(bus):
+        return
+    raise unknown_name("agent", name, agents, remedy="nothing was changed")
 
 
 async def _ask(bus: Bus, message: Halt | Resume) -> float | None:

@@ -67,6 +67,7 @@ def processes_of(
     run_directory: Path | None = None,
     own_broker: bool = False,
     market: Path | None = None,
+    replace_names: bool = False,
 ) -> list[ProcessSpec]:
     """The processes of an arena here, with a free port for its exchange.
 
@@ -80,6 +81,7 @@ def processes_of(
         run_directory: Where the run keeps what it records.
         own_broker: The run's log begins with it, so its books do: they lie in its directory.
         market: Where a simulated market keeps its venue time; None for the run's directory.
+        replace_names: Take agents' names that played something else.
     """
     around = Surroundings(
         launcher=launcher,
@@ -91,6 +93,7 @@ def processes_of(
         frames=run_directory.resolve() / FRAMES if run_directory else None,
         books=run_directory.resolve() / BOOKS if run_directory and own_broker else None,
         market=market or (run_directory.resolve() / MARKET if run_directory else None),
+        replace_names=replace_names,
     )
     return [_with_login(process, settings, launcher) for process in plan(spec, around)]
 

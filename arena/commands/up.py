@@ -26,6 +26,7 @@ from arena.commands.session import (
     typed,
     watch,
 )
+from arena.commands.up_names import require_names
 from arena.commands.words import models_words, prices_words, process_words
 from arena.errors import EXIT_INTERRUPTED, EXIT_NO
 from arena.localbroker.launch import BrokerHandle
@@ -60,6 +61,12 @@ def up(
     prefix: Annotated[
         str | None, typer.Option(help="Topic prefix. [the file's, else ARENA_PREFIX]")
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Take names that other strategies or chat nodes played under."
+        ),
+    ] = False,
 ) -> None:
     """Run the processes of an ARENA.toml here: restarted on a crash, one log file each.
 
@@ -78,6 +85,7 @@ def up(
         broker = _open_broker(settings.home, stack)
         settings = settings_for(broker, settings)
         ensure_topics(spec, settings)
+        require_names(spec, settings, folder, replace=replace)
         begin = Beginning(
             command="up",
             spec=spec,
@@ -97,6 +105,7 @@ def up(
             terminal=terminal,
             run_directory=begin.directory,
             market=_market(settings),
+            replace_names=replace,
         )
         code = _run(begin, processes, seconds, quiet=terminal and shown)
     sys.exit(code)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pydantic import JsonValue
 
 from arena.spec import ArenaSpec
+from arena.spec_baselines import moved_words
 from arena.supervisor.child import ProcessSpec
 
 HEAD = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
@@ -35,10 +36,12 @@ def models_words(spec: ArenaSpec) -> str:
     """Which models think."""
     models = list(dict.fromkeys(n.model_id for n in spec.chat_nodes if not n.scripted))
     scripted = any(n.scripted for n in spec.chat_nodes)
+    moved = moved_words(spec.moved)
+    remark = f"\n   {moved}" if moved else ""
     if not models:
-        return "Models: scripted rules, not LLMs."
+        return f"Models: scripted rules, not LLMs.{remark}"
     also = " and scripted rules, which are no LLM" if scripted else ""
-    return f"Models: {', '.join(models)}{also}."
+    return f"Models: {', '.join(models)}{also}.{remark}"
 
 
 def process_words(processes: Sequence[ProcessSpec], agents: int) -> str:

@@ -38,6 +38,7 @@ class Surroundings:
         frames: Where a market that is recorded keeps its frames.
         books: The file the books of this run are kept in, or None for where they lie by default.
         market: The file in which a simulated market keeps its venue time, or None for nowhere.
+        replace_names: Routers take names that other strategies or chat nodes played under.
     """
 
     launcher: tuple[str, ...]
@@ -49,6 +50,7 @@ class Surroundings:
     frames: Path | None = None
     books: Path | None = None
     market: Path | None = None
+    replace_names: bool = False
 
 
 def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
@@ -79,7 +81,9 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
         key = node.api_key_env if paid else None
         found.append(process(f"chat-node-{node.name}", *words, key=key))
     for name, agents in spec.processes().items():
-        found.append(process(name, *router_words(agents, around.directory), *pacing))
+        words = router_words(agents, around.directory)
+        taking = ("--replace",) if around.replace_names else ()
+        found.append(process(name, *words, *pacing, *taking))
     if spec.ledger.enabled:
         found.append(process("ledger", *ledger_words(around.books)))
     if contest and contest.judge:
@@ -189,6 +193,8 @@ def router_words(agents: tuple[AgentTable, ...], directory: Path) -> list[str]:
         words += _flags({"--seed": first.seed})
     else:
         words = ["routers", "--name", first.process]
+        if first.process == BASELINES and all(a.chat_node == BASELINES for a in agents):
+            words += ["--kind", "baseline"]
         for agent in agents:
             seed = "" if agent.seed is None else f"#{agent.seed}"
             seat = f"{agent.name}={_strategy(agent, directory)}@{agent.chat_node}{seed}"

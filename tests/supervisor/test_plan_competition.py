@@ -59,7 +59,7 @@ def test_a_contest_in_lock_step() -> None:
         "--decision-deadline 20 --pacing lock-step"
     )
     assert " ".join(found["routers-baselines"].argv) == (
-        "arena routers --name baselines --agent cash=cash@baselines#1 "
+        "arena routers --name baselines --kind baseline --agent cash=cash@baselines#1 "
         "--decision-deadline 20 --pacing lock-step"
     )
     assert " ".join(found["tools"].argv) == "arena tools --pacing lock-step"

@@ -1,0 +1,43 @@
+"""Which agents are known: from `arena.roster`, and whose halts from `arena.control`. Read once."""
+
+from arena import topics
+from arena.bus.base import Bus
+from arena.errors import Malformed
+from arena.messages import AgentSpec, Halt, Message
+
+AGENT_KEY = "agent/"
+READ_TIMEOUT_S = 1.0
+
+
+async def read_agents(bus: Bus) -> dict[str, AgentSpec]:
+    """Agent -> what the roster says of it; empty before anything was started."""
+    found = await _newest(bus, topics.ROSTER)
+    return {m.agent: m for m in found.values() if isinstance(m, AgentSpec)}
+
+
+async def read_halted(bus: Bus) -> set[str]:
+    """Names that a halt of their own is in force for."""
+    found = await _newest(bus, topics.CONTROL)
+    return {m.agent for m in found.values() if isinstance(m, Halt) and m.agent is not None}
+
+
+async def _newest(bus: Bus, topic: topics.TopicSpec) -> dict[str, Message]:
+    """Key -> the newest message of a compacted topic, of the keys of agents."""
+    await bus.ensure_topics([topic])
+    reader = await bus.log_reader(topic.name)
+    newest: dict[str, Message] = {}
+    try:
+        while await reader.behind():
+            for record in await reader.read(timeout_s=READ_TIMEOUT_S):
+                if not record.key_text.startswith(AGENT_KEY):
+                    continue
+                newest.pop(record.key_text, None)
+                if record.value is None:
+                    continue
+                try:
+                    newest[record.key_text] = record.message()
+                except Malformed:
+                    continue  # `arena tail` shows it
+        return newest
+    finally:
+        await reader.close()
