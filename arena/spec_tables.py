@@ -3,9 +3,10 @@
 What they must have in common is checked by `arena.spec`; the contest has `arena.spec_competition`.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,12 +15,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     model_validator,
 )
 
-from arena import ids
+from arena import endpoint, ids
 from arena.errors import UsageError
 from arena.money import parse_share
+from arena.prices import PRICE_MAX, Price, own_price
 from arena.spec_errors import SpecFault
 
 SCRIPTED = "scripted"
@@ -65,6 +68,11 @@ def share_of_toml(value: object) -> Decimal:
 
 Share = Annotated[Decimal, BeforeValidator(share_of_toml)]
 """A share as `arena.money.parse_share` reads it, or TOML's 0 or 1."""
+
+
+def _checked(kind: type, check: Callable[[Any], object]) -> Callable[[object], object]:
+    """A check for values of one type; pydantic refuses the others."""
+    return lambda value: check(value) if isinstance(value, kind) else value
 
 
 class Table(BaseModel):
@@ -145,6 +153,30 @@ class RulesTable(Table):
     collar_bps: Decimal | None = Field(default=None, gt=0, le=10_000)
 
 
+Options = Annotated[dict[str, JsonValue], BeforeValidator(_checked(dict, endpoint.options_of_toml))]
+"""Further fields of a request; the text "null" takes one out."""
+
+Usd = Annotated[Decimal, Field(ge=0, le=PRICE_MAX)]
+
+
+class PriceTable(Table):
+    """What a model costs, in USD per million tokens.
+
+    Attributes:
+        input: Of the prompt. output: of the answer, with its reasoning.
+        cached: Of prompt tokens that the provider found in its cache; as `input` by default.
+    """
+
+    input: Usd
+    output: Usd
+    cached: Usd | None = None
+
+    @property
+    def price(self) -> Price:
+        """As it is counted with."""
+        return own_price(self.input, self.output, self.cached)
+
+
 class ChatNodeTable(Table):
     """One model, served to the agents that name it; what is left out keeps the node's default.
 
@@ -158,11 +190,14 @@ class ChatNodeTable(Table):
         max_retries: Attempts after the first.
         max_completion_tokens: Cap of one call.
         daily_token_budget: Calls beyond it are refused until the next UTC day.
+        options: Further fields of every request.
+        extra_headers: Further headers of every request; "env:VARIABLE" is read from there.
+        price_per_million: What the model costs; the arena's own list says it otherwise.
     """
 
     name: Name
     model_id: str = Field(min_length=1)
-    base_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    base_url: str | None = None
     api_key_env: str = Field(default=DEFAULT_KEY_VARIABLE, pattern=VARIABLE_PATTERN)
     max_workers: int | None = Field(default=None, ge=1, le=1_000)
     reasoning_effort: str | None = None
@@ -170,6 +205,32 @@ class ChatNodeTable(Table):
     max_retries: int | None = Field(default=None, ge=0, le=20)
     max_completion_tokens: int | None = Field(default=None, gt=0)
     daily_token_budget: int | None = Field(default=None, gt=0)
+    options: Options = Field(default_factory=dict)
+    extra_headers: dict[str, str] = Field(default_factory=dict)
+    price_per_million: PriceTable | None = None
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        # Here, so that no message repeats a value that may be a secret.
+        try:
+            if self.base_url is not None:
+                endpoint.check_base_url(self.base_url)
+        except ValueError as error:
+            raise SpecFault(("base_url",), str(error)) from None
+        try:
+            endpoint.check_headers(self.extra_headers)
+        except ValueError as error:
+            raise SpecFault(("extra_headers",), str(error)) from None
+        cap, budget = self.max_completion_tokens, self.daily_token_budget
+        if cap and budget and budget < cap:
+            text = f"{budget:,} tokens cannot hold: one answer may have {cap:,}"
+            raise SpecFault(("daily_token_budget",), f"{text} (max_completion_tokens)")
+        return self
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment variables that hold its secrets."""
+        return endpoint.header_variables(self.extra_headers) | {self.api_key_env}
 
     @property
     def scripted(self) -> bool:

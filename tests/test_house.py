@@ -46,6 +46,7 @@ PURE = (
     "arena/account_log.py",
     "arena/accounts.py",
     "arena/baselines.py",
+    "arena/endpoint.py",
     "arena/ids.py",
     "arena/living.py",
     "arena/money.py",

@@ -9,13 +9,22 @@ from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 
+from arena.endpoint import (
+    authorizes,
+    check_base_url,
+    header_words,
+    option_words,
+    resolve_headers,
+)
 from arena.errors import UsageError
+from arena.prices import PriceList
 from arena.spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
 from arena.spec_competition import BASELINES
 from arena.supervisor.child import ProcessSpec
 
 BASE_URL_VARIABLE = "OPENAI_BASE_URL"
 LOOPBACK = "127.0.0.1"
+LOOPBACK_URL = f"http://{LOOPBACK}"
 ISO_UTC = "%Y-%m-%dT%H:%M:%S"
 DASHBOARD = "dashboard"
 CONNECTOR = "connector"
@@ -55,14 +64,17 @@ class Surroundings:
 
 def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
     """The processes of an arena."""
-    secrets = frozenset(node.api_key_env for node in spec.chat_nodes)
+    none: frozenset[str] = frozenset()
+    secrets = none.union(*(node.variables for node in spec.chat_nodes))
 
-    def process(name: str, *words: str, key: str | None = None, ready_port: int = 0) -> ProcessSpec:
+    def process(
+        name: str, *words: str, keys: frozenset[str] = none, ready_port: int = 0
+    ) -> ProcessSpec:
         return ProcessSpec(
             name=name,
             argv=(*around.launcher, *words),
             environ=around.environ,
-            without=secrets - {key},
+            without=secrets - keys,
             ready_port=ready_port,
             foreground=name == DASHBOARD and around.terminal,
         )
@@ -78,8 +90,8 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
     for node in spec.chat_nodes:
         paid = not node.scripted and not (contest and contest.replies == "replay")
         words = chat_node_words(node) + replies_words(node, contest, around.directory)
-        key = node.api_key_env if paid else None
-        found.append(process(f"chat-node-{node.name}", *words, key=key))
+        keys = node.variables if paid else none
+        found.append(process(f"chat-node-{node.name}", *words, keys=keys))
     for name, agents in spec.processes().items():
         words = router_words(agents, around.directory)
         taking = ("--replace",) if around.replace_names else ()
@@ -181,7 +193,12 @@ def chat_node_words(node: ChatNodeTable) -> list[str]:
         "--daily-token-budget": node.daily_token_budget,
     }
     head = ["chat-node", "--name", node.name, "--model-id", node.model_id]
-    return [*head, *_flags(options)]
+    more = [*option_words(node.options), *header_words(node.extra_headers)]
+    if (price := node.price_per_million) is not None:
+        figures = {"input": price.input, "output": price.output, "cached": price.cached}
+        known = (f"{key}={usd:f}" for key, usd in figures.items() if usd is not None)
+        more += ["--price", ",".join(known)]
+    return [*head, *_flags(options), *more]
 
 
 def router_words(agents: tuple[AgentTable, ...], directory: Path) -> list[str]:
@@ -209,20 +226,52 @@ def router_words(agents: tuple[AgentTable, ...], directory: Path) -> list[str]:
 
 
 def require_keys(spec: ArenaSpec, environ: Mapping[str, str]) -> None:
-    """See that every model that needs a key has one.
+    """See that every model that needs a key has one, and every header its variable.
 
     Raises:
-        UsageError: A variable is not set.
+        UsageError: A variable is not set, or `OPENAI_BASE_URL` is not an address.
     """
     if spec.competition and spec.competition.replies == "replay":
         return
     for node in spec.chat_nodes:
+        if node.scripted:
+            continue
         base_url = node.base_url or environ.get(BASE_URL_VARIABLE)
-        if not (node.scripted or base_url or environ.get(node.api_key_env, "").strip()):
+        try:
+            resolve_headers(node.extra_headers, environ)
+        except ValueError as error:
+            raise UsageError(f"chat node {node.name}: {error}") from None
+        try:
+            check_base_url(base_url or LOOPBACK_URL)
+        except ValueError as error:
+            raise UsageError(f"{BASE_URL_VARIABLE}: {error}") from None
+        has_key = environ.get(node.api_key_env, "").strip() or authorizes(node.extra_headers)
+        if not (base_url or has_key):
             raise UsageError(
                 f"chat node {node.name} needs a key for {node.model_id}, and the environment "
                 f"variable {node.api_key_env} is not set",
                 remedy=f"export {node.api_key_env}=..., or see examples/ for an arena without",
+            )
+
+
+def require_prices(spec: ArenaSpec, prices: PriceList) -> None:
+    """See that a budget in dollars can be kept: every model that is asked has a price.
+
+    Raises:
+        UsageError: One has none.
+    """
+    contest = spec.competition
+    if contest is None or contest.llm_budget_usd is None or contest.replies == "replay":
+        return
+    asked = {agent.chat_node for agent in spec.agents}
+    for node in spec.chat_nodes:
+        priced = node.scripted or node.price_per_million or prices.of(node.model_id)
+        if node.name in asked and not priced:
+            raise UsageError(
+                f"llm_budget_usd = {contest.llm_budget_usd} cannot be kept: nothing says what chat "
+                f"node {node.name}'s model {node.model_id!r} costs",
+                remedy="give its [[chat_nodes]] price_per_million = { input = 0.1, output = 0.4 } "
+                "in USD, or leave llm_budget_usd out",
             )
 
 

@@ -1,0 +1,313 @@
+"""How a model's server is reached: its address, further headers, further fields of a request. Pure.
+
+An ARENA.toml and the flags of `arena chat-node` say the same things; both are checked here. A
+header's secret is named (`env:VARIABLE`), never written: command lines are visible to every user of
+a machine.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+from pydantic import JsonValue
+
+ENV = "env:"
+REMOVED = "null"
+"""Says in an ARENA.toml that a field is taken out: TOML has no null."""
+OPTIONS_MAX = 32
+OPTION_BYTES_MAX = 8 * 1024
+"""Of all options as JSON."""
+OPTION_DEPTH_MAX = 8
+HEADERS_MAX = 16
+HEADER_CHARS_MAX = 4_096
+
+PROTECTED_OPTIONS = {
+    "model": "it is set by model_id, and recorded with every call",
+    "messages": "they are the conversation, which the arena keeps and audits",
+    "stream": "the arena reads whole answers; leave it out",
+}
+"""Fields of a request that no option may set, and why."""
+
+PROTECTED_HEADERS = frozenset(
+    {"accept-encoding", "connection", "content-length", "content-type", "transfer-encoding"}
+)
+SECRET_HEADERS = frozenset(
+    {
+        "authorization",
+        "proxy-authorization",
+        "api-key",
+        "apikey",
+        "cookie",
+        "x-api-key",
+        "x-goog-api-key",
+        "x-auth-token",
+    }
+)
+_SECRET_WORDS = ("secret", "token", "password", "api-key", "apikey", "credential")
+_SECRET_OPTIONS = frozenset(
+    {"apikey", "authorization", "accesstoken", "password", "secret", "clientsecret"}
+)
+_SECRET_VALUE = re.compile(
+    r"(?:bearer\s+\S|sk-[A-Za-z0-9_-]{8}|gsk_\w{8}|AIza\w{8})", re.IGNORECASE
+)
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_CHAT_PATH = "/chat/completions"
+
+
+def check_base_url(text: str) -> str:
+    """A server's base address, as it is.
+
+    Raises:
+        ValueError: It cannot be one; the message holds it, unless it holds a login, and the remedy.
+    """
+    shown = repr(text[:120])
+    if "://" not in text:
+        scheme = "http" if _is_near(text) else "https"
+        raise ValueError(f"{shown} has no scheme; write {scheme}://{text.strip().lstrip('/')}")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("not an address; write http://HOST:PORT/v1") from None
+    if parts.username or parts.password:
+        raise ValueError(
+            "a login in an address is visible to every user; leave it out, and give "
+            'extra_headers = { Authorization = "env:VARIABLE" }'
+        )
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"{shown} has the scheme {parts.scheme!r}; write http:// or https://")
+    if not parts.hostname or port == 0 or re.search(r"\s", text):
+        raise ValueError(f"{shown} is not an address; write http://HOST:PORT/v1 or https://HOST/v1")
+    if parts.query or parts.fragment:
+        raise ValueError(
+            "an address ends before ? and #; Azure's https://RESOURCE.openai.azure.com/openai/v1/ "
+            "needs no api-version"
+        )
+    if parts.path.rstrip("/").endswith(_CHAT_PATH):
+        short = text.rstrip("/").removesuffix(_CHAT_PATH)
+        raise ValueError(f"the arena adds {_CHAT_PATH} itself; write {short}")
+    return text
+
+
+def check_header(name: str, value: str) -> None:
+    """See that a header can be sent and that no secret is written down.
+
+    Raises:
+        ValueError: It cannot, or one is; the message says what to write.
+    """
+    if not _HEADER_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a header's name; write letters, digits and -")
+    if name.lower() in PROTECTED_HEADERS:
+        raise ValueError(f"{name} is set by the arena; leave it out")
+    if value.startswith(ENV):
+        if not _VARIABLE.fullmatch(value.removeprefix(ENV)):
+            raise ValueError(f"{name}: {value!r} does not name a variable; write {ENV}VARIABLE")
+        return
+    if _is_secret(name, value):
+        raise ValueError(
+            f"{name} holds a secret, which a command line shows to every user; export it and write "
+            f'{name} = "{ENV}VARIABLE"'
+        )
+    if not value.isprintable() or not value.isascii() or len(value) > HEADER_CHARS_MAX:
+        raise ValueError(f"{name}: {value[:40]!r} cannot be sent; write printable ASCII")
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """See that headers can be sent; at most `HEADERS_MAX`, no name twice in another case.
+
+    Raises:
+        ValueError: They cannot.
+    """
+    if len(headers) > HEADERS_MAX:
+        raise ValueError(f"{len(headers)} headers; at most {HEADERS_MAX}")
+    seen = {name.lower() for name in headers}
+    if len(seen) < len(headers):
+        raise ValueError("a header is given twice; case makes no difference")
+    for name, value in headers.items():
+        check_header(name, value)
+
+
+def parse_headers(words: Iterable[str]) -> dict[str, str]:
+    """Headers from flags such as `X-Title=arena` and `api-key=env:AZURE_KEY`.
+
+    Raises:
+        ValueError: One cannot be used.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"{name[:40]!r} has no =; write NAME=VALUE or NAME={ENV}VARIABLE")
+        if name.lower() in (known.lower() for known in found):
+            raise ValueError(f"{name} is given twice")
+        found[name] = value.strip()
+    check_headers(found)
+    return found
+
+
+def header_variables(headers: Mapping[str, str]) -> frozenset[str]:
+    """The environment variables that headers are read from."""
+    values = (value for value in headers.values() if value.startswith(ENV))
+    return frozenset(value.removeprefix(ENV) for value in values)
+
+
+def resolve_headers(headers: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Headers with the values of their variables.
+
+    Raises:
+        ValueError: A variable is not set, or holds what a header cannot.
+    """
+    found = {}
+    for name, value in headers.items():
+        if value.startswith(ENV):
+            variable = value.removeprefix(ENV)
+            value = environ.get(variable, "").strip()
+            if not value:
+                raise ValueError(
+                    f"header {name}: the environment variable {variable} is not set; "
+                    f"export {variable}=..."
+                )
+            if not value.isprintable() or not value.isascii() or len(value) > HEADER_CHARS_MAX:
+                raise ValueError(
+                    f"header {name}: {variable} holds characters that a header cannot; "
+                    "is it one line?"
+                )
+        found[name] = value
+    return found
+
+
+def authorizes(headers: Mapping[str, str]) -> bool:
+    """True if a header says who asks: no other key is needed then."""
+    return any(name.lower() in SECRET_HEADERS - {"cookie"} for name in headers)
+
+
+def check_options(options: Mapping[str, object]) -> dict[str, JsonValue]:
+    """Options as JSON; decimals become numbers.
+
+    Raises:
+        ValueError: One is protected, secret, not JSON, or there are too many.
+    """
+    found: dict[str, JsonValue] = {}
+    for name, value in options.items():
+        if name in PROTECTED_OPTIONS:
+            raise ValueError(f"{name} cannot be set: {PROTECTED_OPTIONS[name]}")
+        if not name or not name.isprintable() or len(name) > 128:
+            raise ValueError(f"{name[:40]!r} is not a field's name")
+        found[name] = _json_of(value, name, OPTION_DEPTH_MAX)
+    if len(found) > OPTIONS_MAX:
+        raise ValueError(f"{len(found)} options; at most {OPTIONS_MAX}")
+    size = len(json.dumps(found))
+    if size > OPTION_BYTES_MAX:
+        raise ValueError(f"the options have {size:,} bytes; at most {OPTION_BYTES_MAX:,}")
+    return found
+
+
+def options_of_toml(options: Mapping[str, object]) -> dict[str, JsonValue]:
+    """Options of an ARENA.toml: the text "null" is a null, also inside tables.
+
+    Raises:
+        ValueError: As `check_options`.
+    """
+    return check_options({name: _with_nulls(value) for name, value in options.items()})
+
+
+def parse_options(words: Iterable[str]) -> dict[str, JsonValue]:
+    """Options from flags such as `top_k=40`, `seed=null` and `provider.sort=price`.
+
+    A value that is JSON is that value, anything else is a text; dots in the key nest.
+
+    Raises:
+        ValueError: One cannot be used.
+    """
+    found: dict[str, JsonValue] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        path = key.split(".")
+        if not equals or not all(path):
+            raise ValueError(f"{word[:60]!r} is not KEY=VALUE; for example top_k=40 or seed=null")
+        table = found
+        for part in path[:-1]:
+            inner = table.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise ValueError(f"{key} nests in {part}, which has a value of its own")
+            table = inner
+        if path[-1] in table:
+            raise ValueError(f"{key} is given twice")
+        table[path[-1]] = _value(text)
+    return check_options(found)
+
+
+def option_words(options: Mapping[str, JsonValue]) -> list[str]:
+    """The flags that say the same: `parse_options` reads them back."""
+    words = []
+    for name, value in options.items():
+        words += ["--option", f"{name}={json.dumps(value, ensure_ascii=False)}"]
+    return words
+
+
+def header_words(headers: Mapping[str, str]) -> list[str]:
+    """The flags that say the same: `parse_headers` reads them back."""
+    words = []
+    for name, value in headers.items():
+        words += ["--extra-header", f"{name}={value}"]
+    return words
+
+
+def _is_near(address: str) -> bool:
+    """True for an address of this machine or network: it is rarely served over TLS."""
+    host = address.split("/")[0].partition(":")[0]
+    return host in ("localhost", "") or re.fullmatch(r"[\d.]+", host) is not None or "." not in host
+
+
+def _is_secret(name: str, value: str) -> bool:
+    low = name.lower()
+    named = low in SECRET_HEADERS or any(word in low for word in _SECRET_WORDS)
+    return named or _SECRET_VALUE.match(value.strip()) is not None
+
+
+def _value(text: str) -> JsonValue:
+    try:
+        value: JsonValue = json.loads(text)
+    except ValueError:
+        return text
+    return value
+
+
+def _with_nulls(value: object) -> object:
+    match value:
+        case dict():
+            return {name: _with_nulls(inner) for name, inner in value.items()}
+        case list():
+            return [_with_nulls(inner) for inner in value]
+        case _:
+            return None if value == REMOVED else value
+
+
+def _json_of(value: object, name: str, depth: int) -> JsonValue:
+    plain = re.sub(r"[^a-z]", "", name.rpartition(".")[2].lower())
+    if plain in _SECRET_OPTIONS:
+        raise ValueError(f"{name} is a secret, and options are recorded; use api_key_env")
+    if depth <= 0:
+        raise ValueError(f"{name} is nested deeper than {OPTION_DEPTH_MAX} levels")
+    match value:
+        case None | bool() | int():
+            return value
+        case str():
+            if _SECRET_VALUE.match(value):
+                raise ValueError(f"{name} holds a secret; name its variable with api_key_env")
+            return value
+        case Decimal() | float():
+            number = float(value)
+            if not math.isfinite(number):
+                raise ValueError(f"{name} is {value}, which JSON cannot say")
+            return number
+        case list() | tuple():
+            return [_json_of(inner, name, depth - 1) for inner in value]
+        case dict():
+            return {str(k): _json_of(v, f"{name}.{k}", depth - 1) for k, v in value.items()}
+        case _:
+            raise ValueError(f"{name} is a {type(value).__name__}, which JSON does not have")
