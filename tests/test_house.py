@@ -85,6 +85,8 @@ PURE = (
     "routers/transcript.py",
     "routers/prompt.py",
     "routers/turn.py",
+    "arena/commands/compete_tally.py",
+    "arena/commands/compete_vitals.py",
     "arena/commands/demo_spec.py",
     "arena/commands/health.py",
     "arena/commands/lines.py",

@@ -5,8 +5,8 @@ of the contest, keeps them up, shows how far it is, and ends with the records, t
 leaderboard. Writes `<home>/runs/<time>/`. What was stopped, or killed with -9, goes on with
 `--resume`: the topics are the only state.
 
-Exit codes: 0 held to its end, 1 cut short, 2 wrong usage, 3 broker missing, 130 after Ctrl-C,
-143 after SIGTERM, 141 where the reader of its output went away.
+Exit codes: 0 held to its end, 1 cut short or with a dead agent, 2 wrong usage, 3 broker missing,
+130 after Ctrl-C, 143 after SIGTERM, 141 where the reader of its output went away.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from arena import __version__
-from arena.commands.compete_end import finish
+from arena.commands.compete_end import finish, outcome, write_outcome
 from arena.commands.compete_hold import End, Ending, Holder
 from arena.commands.compete_start import (
     Contest,
@@ -29,6 +29,7 @@ from arena.commands.compete_start import (
     resume_contest,
     split_words,
 )
+from arena.commands.compete_vitals import dead_lines
 from arena.commands.live_line import LiveLine
 from arena.commands.session import (
     Beginning,
@@ -154,9 +155,10 @@ def _compete(
             run.stop()
         if not ending.over:
             stack.close()
+            write_outcome(outcome(begin, holder.tally, ending, None), json_file)
             return _say_stopped(contest, run, ending, signals, durable=broker.durable)
         finish(begin, holder.tally, ending, steps, json_file)
-    return 0 if ending.why is End.DONE else EXIT_NO
+    return 0 if ending.why is End.DONE and not ending.dead else EXIT_NO
 
 
 def _begin() -> Steps:
@@ -203,8 +205,10 @@ def _say_stopped(
     contest: Contest, run: ArenaRun, ending: Ending, signals: StopSignals, *, durable: bool
 ) -> int:
     """What remains of a contest that is not over, and its exit code."""
-    colon = ":" if ending.why is End.FAILED else ""
+    colon = ":" if ending.why in (End.FAILED, End.DEAD) else ""
     print(f"\n Stopped{colon} {ending.text}; no process is left.")
+    for line in dead_lines(ending.dead):
+        print(f" {line}")
     if durable:
         print(f" Records: {run.directory}\n To go on: {_resume_words(contest.directory)}")
     else:

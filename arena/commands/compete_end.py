@@ -17,6 +17,7 @@ from arena import topics
 from arena.accounts import Account, Shard, accounts_digest
 from arena.commands.compete_hold import End, Ending
 from arena.commands.compete_tally import Tally, clock_words, tokens_words
+from arena.commands.compete_vitals import dead_lines
 from arena.commands.session import LAUNCHER, Beginning, environment, typed
 from arena.commands.steps import Steps
 from arena.errors import ArenaError
@@ -41,8 +42,7 @@ def finish(
     print(flush=True)
     manifest = asyncio.run(_export(begin, steps.show))
     document = outcome(begin, tally, ending, manifest)
-    if json_file is not None:
-        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_outcome(document, json_file)
     steps.show(Step(REPORT, "computing the verdict"))
     said = _report(begin)
     steps.show(Step(REPORT, str(begin.directory / REPORT), finished=True))
@@ -103,10 +103,18 @@ def account_digest(records: Path) -> str:
 
 
 def outcome(
-    begin: Beginning, tally: Tally, ending: Ending, manifest: Manifest
+    begin: Beginning, tally: Tally, ending: Ending, manifest: Manifest | None
 ) -> dict[str, JsonValue]:
-    """The contest as a document for programs; its keys only grow."""
+    """The contest as a document for programs; its keys only grow.
+
+    Args:
+        begin: What it was made from.
+        tally: How far it came.
+        ending: How it ended.
+        manifest: Of its exported records; None if it is not over: then there is no report either.
+    """
     run = read_run(begin.directory)
+    over = manifest is not None
     return {
         "run": begin.directory.name,
         "directory": str(begin.directory),
@@ -125,11 +133,18 @@ def outcome(
         "models_without_price": [*sorted(tally.unpriced)],
         "replies_replayed": tally.replayed,
         "restarts": sum(p.restarts for p in run.processes) if run else 0,
-        "records": sum(file.count for file in manifest.topics.values()),
-        "account_digest": account_digest(begin.directory / RECORDS),
-        "report": str(begin.directory / REPORT / "index.html"),
-        "figures": str(begin.directory / REPORT / "figures.json"),
+        "dead": [one.document() for one in ending.dead],
+        "records": sum(f.count for f in manifest.topics.values()) if manifest else None,
+        "account_digest": account_digest(begin.directory / RECORDS) if over else None,
+        "report": str(begin.directory / REPORT / "index.html") if over else None,
+        "figures": str(begin.directory / REPORT / "figures.json") if over else None,
     }
+
+
+def write_outcome(document: dict[str, JsonValue], json_file: Path | None) -> None:
+    """Write the document of a contest to the file of `--json`, if there is one."""
+    if json_file is not None:
+        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def _last_words(
@@ -137,6 +152,7 @@ def _last_words(
 ) -> list[str]:
     arena, name = typed(), begin.directory.name
     lines = [] if ending.why is End.DONE else [f"Cut short: {ending.text}."]
+    lines = [*dead_lines(ending.dead), *lines]
     cost = "" if not tally.tokens else f", {tokens_words(tally)}, ${tally.cost_usd:.2f}"
     lines += [
         f"{tally.snapshots} snapshots, {tally.turns:,} turns of {len(tally.agents)} agents{cost}, "

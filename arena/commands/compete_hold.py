@@ -1,11 +1,11 @@
 """Holds a contest whose processes run: follows its topics, shows how far it is, sees its end.
 
-Reads `market.snapshots`, `agent.turns` and `llm.calls`; looks after the processes ten times a
-second.
+Reads `arena.roster`, `market.snapshots`, `agent.turns` and `llm.calls`; looks after the processes
+ten times a second.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
 
@@ -13,19 +13,29 @@ from arena import topics
 from arena.bus.base import LogReader
 from arena.bus.kafka import KafkaBus
 from arena.commands.compete_tally import Tally, progress_line
+from arena.commands.compete_vitals import Health
 from arena.commands.live_line import LiveLine
 from arena.errors import Malformed
 from arena.settings import Settings
 from arena.spec import ArenaSpec
+from arena.spec_competition import BASELINES
 from arena.supervisor.plan import CONNECTOR, DASHBOARD, EXCHANGE, JUDGE
 from arena.supervisor.running import ArenaRun
 from arena.supervisor.signals import StopSignals
 from arena.supervisor.supervisor import TICK_S
+from arena.vitals import Dead, dead_process
 
 READ_MAX = 2_000
-FOLLOWED = (topics.SNAPSHOTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
+FOLLOWED = (
+    topics.ROSTER.name,
+    topics.SNAPSHOTS.name,
+    topics.TURNS.name,
+    topics.LLM_CALLS.name,
+)
 SPARE = (DASHBOARD, JUDGE)
 """A contest goes on without these."""
+OTHERS_HEARD_S = 3.0
+"""After the first dead agent the others' first turns are waited for so long, to name them all."""
 
 
 class End(Enum):
@@ -35,6 +45,7 @@ class End(Enum):
     SHORT = "short"
     BUDGET = "budget"
     FAILED = "failed"
+    DEAD = "dead"
     STOPPED = "stopped"
 
 
@@ -45,11 +56,13 @@ class Ending:
     Attributes:
         why: In one word. text: what goes on behind "stopped" or "cut short", "" after the end.
         elapsed_s: Of this part, wall time.
+        dead: Who is dead, or never decided.
     """
 
     why: End
     text: str
     elapsed_s: float
+    dead: tuple[Dead, ...] = ()
 
     @property
     def over(self) -> bool:
@@ -80,7 +93,11 @@ class Holder:
         self._started_s = time.monotonic()
         self._last_seen_s: float | None = None
         wanted = spec.competition.snapshot_count(spec.arena.interval_s)
-        self.tally = Tally(wanted, [agent.name for agent in spec.agents])
+        names = [agent.name for agent in spec.agents]
+        baselines = [agent.name for agent in spec.agents if agent.chat_node == BASELINES]
+        health = Health(names, baselines, since=run.record.started_at)
+        self.tally = Tally(wanted, names, health=health)
+        self._doomed_s: float | None = None
 
     async def hold(self, settings: Settings, signals: StopSignals) -> Ending:
         """Follow the contest until it ends, a signal comes, or it cannot go on."""
@@ -105,11 +122,24 @@ class Holder:
             if not began_s and self.tally.snapshots > began_at:
                 # The rate is that of the contest, without the seconds the processes started in.
                 began_at, began_s = self.tally.snapshots, elapsed_s
+            self._tell_health()
             self._line.show(progress_line(self.tally, elapsed_s - began_s, began_at))
             if (ending := self._ending(signals, elapsed_s)) is not None:
                 await self._catch_up(reader)
+                self._tell_health()
                 self._line.end(progress_line(self.tally, elapsed_s - began_s, began_at))
-                return ending
+                return self._with_dead(ending)
+
+    def _tell_health(self) -> None:
+        """Say what became of agents, and keep it in the run's record."""
+        for text in self.tally.health.news():
+            self._line.say(text)
+        self._run.note_dead(self.tally.health.dead())
+
+    def _with_dead(self, ending: Ending) -> Ending:
+        dead = self.tally.health.dead_at_end(self.tally.snapshots if ending.over else None)
+        self._run.note_dead(dead)
+        return replace(ending, dead=dead)
 
     async def _catch_up(self, reader: LogReader) -> None:
         while await reader.behind():
@@ -133,7 +163,10 @@ class Holder:
         if self._is_done():
             return Ending(End.DONE, "", elapsed_s)
         if lost := self._given_up():
-            return Ending(End.FAILED, lost, elapsed_s)
+            why = End.DEAD if self.tally.health.dead() else End.FAILED
+            return Ending(why, lost, elapsed_s)
+        if dead := self._dead_words(elapsed_s):
+            return Ending(End.DEAD, dead, elapsed_s)
         if budget is not None and self.tally.cost_usd >= budget:
             return Ending(End.BUDGET, self._budget_words(budget), elapsed_s)
         if self._state_of(EXCHANGE) == "finished":
@@ -154,11 +187,32 @@ class Holder:
         late = now_s - self._last_seen_s >= self._contest.decision_deadline_s
         return self.tally.all_in or late
 
+    def _dead_words(self, elapsed_s: float) -> str:
+        """Why no more of it is worth its time and money; "" while it is."""
+        health = self.tally.health
+        if not (words := health.stop_words()):
+            self._doomed_s = None
+            return ""
+        if self._doomed_s is None:
+            self._doomed_s = elapsed_s
+        late = elapsed_s - self._doomed_s >= OTHERS_HEARD_S
+        return words if health.all_heard or late else ""
+
     def _given_up(self) -> str:
         for process in self._run.record.processes:
             if process.state == "given_up" and process.name not in SPARE:
-                return f"{process.name} could not be kept up: {process.note}; read {process.log}"
+                said = self._run.supervisor.last_words(process.name)
+                words = f"{process.name} could not be kept up: {process.note}{said}"
+                agents = self._agents_of(process.name)
+                self.tally.health.lost(dead_process(agents, words))
+                return f"{words}; read {process.log}"
         return ""
+
+    def _agents_of(self, process: str) -> list[str]:
+        """The agents that a router's process plays, or a chat node's answers."""
+        own = [agent.name for agent in self._spec.processes().get(process, ())]
+        node = process.removeprefix("chat-node-") if process.startswith("chat-node-") else None
+        return own or [agent.name for agent in self._spec.agents if agent.chat_node == node]
 
     def _state_of(self, name: str) -> str:
         found = (p.state for p in self._run.record.processes if p.name == name)

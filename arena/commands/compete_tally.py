@@ -1,13 +1,14 @@
 """How far a contest is: a fold of its topics, and the line that says so. Pure.
 
-Reads `market.snapshots`, `agent.turns` and `llm.calls`.
+Reads `market.snapshots`, `agent.turns`, `llm.calls` and `arena.roster`.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from arena.messages import LlmCall, MarketSnapshot, Message, Turn
+from arena.commands.compete_vitals import Health, health_parts
+from arena.messages import AgentSpec, LlmCall, MarketSnapshot, Message, Turn
 
 RATE_SNAPSHOTS_MIN = 3
 """Fewer say nothing about how long the rest will take."""
@@ -25,6 +26,7 @@ class Tally:
         estimated: True if a server did not count them, and they were estimated.
         replayed: Calls that were answered from a recording.
         unpriced: Models whose price nobody knows.
+        health: Who is alive.
     """
 
     wanted: int
@@ -37,6 +39,7 @@ class Tally:
     estimated: bool = False
     replayed: int = 0
     unpriced: set[str] = field(default_factory=set)
+    health: Health = field(default_factory=lambda: Health(()))
     _newest: dict[str, int] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
@@ -44,7 +47,7 @@ class Tally:
         """Fold one message; what a redelivery brings twice counts once.
 
         Args:
-            message: Of one of the three topics.
+            message: Of one of the topics.
             offset: Where it stands in its partition.
         """
         match message:
@@ -59,6 +62,9 @@ class Tally:
                 if message.snapshot_offset > newest:
                     self._newest[message.agent] = message.snapshot_offset
                     self.turns += 1
+                    self.health.ended(message)
+            case AgentSpec():
+                self.health.joined(message)
             case LlmCall():
                 self._call(message)
             case _:
@@ -86,7 +92,7 @@ class Tally:
 
 
 def progress_line(tally: Tally, elapsed_s: float, began_at: int) -> str:
-    """One line for people: snapshots, time left, turns, tokens, cost.
+    """One line for people: snapshots, time left, what failed, turns, tokens, cost.
 
     Args:
         tally: So far.
@@ -97,6 +103,7 @@ def progress_line(tally: Tally, elapsed_s: float, began_at: int) -> str:
     parts = [
         f"{done}/{tally.wanted} snapshots {done / tally.wanted:4.0%}",
         _left(tally.wanted - done, done - began_at, elapsed_s),
+        *health_parts(tally.health),
         f"{tally.turns:,} turns",
     ]
     if tally.replayed:

@@ -12,6 +12,7 @@ from pathlib import Path
 from arena.supervisor.child import ProcessSpec
 from arena.supervisor.runs import LOGS, SPEC_FILE, RunRecord, write_run
 from arena.supervisor.supervisor import Change, Supervisor
+from arena.vitals import Dead
 
 
 class ArenaRun:
@@ -57,6 +58,12 @@ class ArenaRun:
         """Do what is due; call it some ten times a second."""
         self.supervisor.tick()
         if self.supervisor.records() != self._record.processes:
+            self._write()
+
+    def note_dead(self, dead: tuple[Dead, ...]) -> None:
+        """Keep who is dead in the record."""
+        if dead != self._record.dead:
+            self._record = self._record.model_copy(update={"dead": dead})
             self._write()
 
     def stop(self) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from arena.errors import UsageError
 from arena.localbroker.child import is_same_process
+from arena.vitals import Dead
 
 RUN_FILE = "run.json"
 SPEC_FILE = "ARENA.toml"
@@ -63,6 +64,7 @@ class RunRecord(BaseModel):
         durable: False where the broker kept everything in memory.
         pid: The supervisor's. pid_started_at: when that process was started, Unix seconds.
         ended_at: None while it runs, or where it was killed.
+        dead: Agents that are dead, as far as a contest has seen.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,6 +85,7 @@ class RunRecord(BaseModel):
     started_at: datetime
     ended_at: datetime | None = None
     processes: tuple[ProcessRecord, ...] = ()
+    dead: tuple[Dead, ...] = ()
 
     def is_running(self) -> bool:
         """True while its supervisor lives."""

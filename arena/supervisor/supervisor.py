@@ -159,6 +159,10 @@ class Supervisor:
         process = next(p for p in self._managed if p.spec.name == name)
         return _tail(process.log_file)
 
+    def last_words(self, name: str) -> str:
+        """The line a process ended with, as it follows a sentence; "" if it said none."""
+        return _last_words(next(p for p in self._managed if p.spec.name == name).log_file)
+
     @property
     def foreground_ended(self) -> bool:
         """True when a process that owned the terminal has ended: the user is done."""
