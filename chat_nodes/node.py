@@ -27,6 +27,7 @@ from chat_nodes.lanes import Job, Lanes
 from chat_nodes.models.base import Model
 from chat_nodes.offsets import LowWater
 from chat_nodes.recordings import Recordings
+from chat_nodes.same_name import refuse_other_model
 
 GROUP = "chat-node"
 """Put before the node's name: an agent may have the same name, and has that group."""
@@ -208,9 +209,17 @@ class ChatNode:
 
 
 async def serve_model(
-    node: Node, model: Model, settings: ChatNodeSettings, recordings: Recordings | None = None
+    node: Node,
+    model: Model,
+    settings: ChatNodeSettings,
+    recordings: Recordings | None = None,
+    prices: PriceList | None = None,
 ) -> None:
-    """Serve a model on a connected node until cancelled."""
+    """Serve a model on a connected node until cancelled.
+
+    Raises:
+        UsageError: A living process of the same name serves another model.
+    """
     if recordings is not None:
         node.details["replies"] = recordings.mode
         known = {"file": recordings.path.name, "calls": len(recordings)}
@@ -218,6 +227,7 @@ async def serve_model(
         if recordings.skipped:
             node.log.warning("lines that are no recorded reply", skipped=recordings.skipped)
     try:
-        await ChatNode(node, model, settings, recordings).run()
+        await refuse_other_model(node, model.model_id)
+        await ChatNode(node, model, settings, recordings, prices).run()
     finally:
         await model.close()

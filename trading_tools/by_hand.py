@@ -1,10 +1,13 @@
 """One tool call by a person: `arena tools call`.
 
 A tool that touches no account runs in this process. The others go the way of every agent: a
-`ToolCall` to `account.commands`, its result from the agent's inbox.
+`ToolCall` to `account.commands`, its result from the agent's inbox. They go to the operator's own
+account, which is never ranked; an agent's is looked at, and traded only when that is insisted on,
+because its standings then hold what it did not decide.
 """
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import uuid4
 
@@ -12,22 +15,41 @@ from arena import ids, logs, topics
 from arena.bus.base import LATEST, Bus, LogReader
 from arena.bus.kafka import KafkaBus
 from arena.clock import Clock, SystemClock
-from arena.errors import DependencyMissing, Malformed
-from arena.messages import ToolCall, ToolResult
+from arena.errors import DependencyMissing, Malformed, UsageError
+from arena.messages import AgentSpec, ToolCall, ToolResult
+from arena.names import OPERATOR, unknown_name
 from arena.node import Node
+from arena.roster import read_agents
 from arena.settings import Settings
 from arena.topics import partition_of
 from trading_tools.registry import load_catalogue
 from trading_tools.server import ToolServer
 
+TRADE_TOOL = "execute_trade"
+
 
 async def call_by_hand(
-    settings: Settings, tool: str, arguments: str, agent: str, timeout_s: float
+    settings: Settings,
+    tool: str,
+    arguments: str,
+    agent: str,
+    timeout_s: float,
+    *,
+    force: bool = False,
 ) -> ToolResult:
     """Call a tool and wait for its result.
 
+    Args:
+        settings: Broker and prefix.
+        tool: Its name.
+        arguments: A JSON object.
+        agent: Whose account it touches.
+        timeout_s: To wait for the executor.
+        force: Trade in the account of an agent that plays.
+
     Raises:
         DependencyMissing: No broker, or no executor answered in time.
+        UsageError: No agent has this name, or it plays and the call would trade for it.
     """
     logs.configure(settings.override(log_level="WARNING"))
     clock = SystemClock()
@@ -40,9 +62,38 @@ async def call_by_hand(
         return await ToolServer(node, tools).result(call)
     await bus.start()
     try:
+        check_account(await read_agents(bus), agent, trades=tool == TRADE_TOOL, force=force)
         return await call_through(bus, call, timeout_s)
     finally:
         await bus.close()
+
+
+def check_account(agents: Mapping[str, AgentSpec], name: str, *, trades: bool, force: bool) -> None:
+    """See that a person may use an account. Before any agent was started every name passes.
+
+    Args:
+        agents: Agent -> what the roster says of it.
+        name: Whose account.
+        trades: True for an order.
+        force: Trade for an agent nevertheless.
+
+    Raises:
+        UsageError: It is not an agent's, or an agent's that is not to be traded.
+    """
+    if name == OPERATOR or not agents:
+        return
+    if name not in agents:
+        raise unknown_name(
+            "agent", name, agents, remedy=f"without --agent it is {OPERATOR}'s own account"
+        )
+    if trades and not force:
+        spec = agents[name]
+        raise UsageError(
+            f"{name} plays ({spec.strategy}@{spec.node}): an order by hand would count in its "
+            "account and not be its decision",
+            remedy="leave out --agent to trade in the operator's account; --force trades here, and "
+            f"{name} is then listed without a rank",
+        )
 
 
 def new_call(tool: str, arguments: str, agent: str, clock: Clock, timeout_s: float) -> ToolCall:

@@ -10,11 +10,10 @@ import typer
 from arena.errors import EXIT_NO
 from arena.ids import check_name
 from arena.messages import Pacing
+from arena.names import OPERATOR
 from arena.node import Node, run_async, run_node
 from arena.settings import Settings
 from trading_tools.rules import DEFAULT_FEES, TradingRules
-
-CALLER = "operator"
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -142,12 +141,17 @@ def call_tool(
     arguments: Annotated[str, typer.Argument(help="A JSON object.")] = "{}",
     agent: Annotated[
         str, typer.Option(help="Whose account it touches; the agent need not run.")
-    ] = CALLER,
+    ] = OPERATOR,
+    force: Annotated[
+        bool, typer.Option("--force", help="Trade for an agent that plays; it then has no rank.")
+    ] = False,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds to wait.")] = 15.0,
     as_json: Annotated[bool, typer.Option("--json", help="The whole result as JSON.")] = False,
     bootstrap_servers: Servers = None,
 ) -> None:
     """Call one tool: here where it touches no account, else through the topics.
+
+    Its account is the operator's own, which is never ranked.
 
     Example: arena tools call calculator '{"expression": "0.25 * 97228.12 / 67203.55"}'
     """
@@ -157,7 +161,7 @@ def call_tool(
     async def work() -> None:
         from trading_tools.by_hand import call_by_hand
 
-        result = await call_by_hand(settings, name, arguments, agent, timeout_s)
+        result = await call_by_hand(settings, name, arguments, agent, timeout_s, force=force)
         print(result.model_dump_json(indent=2) if as_json else result.text)
         if not result.ok:
             sys.exit(EXIT_NO)

@@ -15,15 +15,18 @@ from typing import Final
 from arena import topics
 from arena.errors import DependencyMissing, UsageError
 from arena.messages import MarketSnapshot
+from arena.names import closest_first, listed
 from arena.node import Node
 from connectors.coinbase.feed import VENUE
-from connectors.lockstep.pacing import Pacer, Verdict
+from connectors.lockstep.pacing import Missing, Pacer, Verdict
 from connectors.lockstep.publisher import BatchPublisher
 from connectors.lockstep.reel import Reel
 from connectors.lockstep.topics import Hearing, tickers_behind
 from connectors.tails import snapshots_back
 
+TELL_AFTER_S: Final = 3.0
 TELL_EVERY_S: Final = 5.0
+TELL_EVERY_S_MAX: Final = 60.0
 LISTEN_S: Final = 0.5
 REPEAT_EVERY_S: Final = 240.0
 """A batch is repeated so often while a snapshot waits: executors look back ten minutes for it."""
@@ -118,6 +121,8 @@ class Conductor:
         await self._hearing.follow_turns(int(since.timestamp() * 1000))
         self.node.log.info("resumed", index=index, snapshots=self.reel.total, id=newest.snapshot_id)
         self._note_published(newest)
+        if unlisted := self.pacer.missing.unlisted:
+            self._warn_waiting(Missing(unlisted, ()), 0)
         return True
 
     async def _play_to(self, index: int) -> None:
@@ -130,7 +135,8 @@ class Conductor:
         """Wait until everybody is on the roster and has an account."""
         clock = self.node.clock
         await self._hearing.follow_accounts()
-        started_s = told_s = repeated_s = clock.monotonic()
+        started_s = repeated_s = clock.monotonic()
+        tell_at_s, pause_s = started_s + TELL_AFTER_S, TELL_EVERY_S
         while missing := self.pacer.missing:
             absent = {*missing.unlisted, *missing.penniless}
             self._tell_waiting([agent for agent in self.pacer.agents if agent in absent])
@@ -140,19 +146,36 @@ class Conductor:
                 raise DependencyMissing(
                     f"after {self._waits.agents_s:.0f} s there is no router of "
                     f"{_names(missing.unlisted)}, no account of {_names(missing.penniless)}",
-                    remedy="start `arena router` for each of --agents, and `arena tools`",
+                    remedy="start `arena router` for each of --agents, and `arena tools`; "
+                    f"{self._on_roster(missing)}",
                 )
-            if now_s - told_s >= TELL_EVERY_S:
-                told_s = now_s
-                self.node.log.warning(
-                    "waiting for agents",
-                    no_router=_names(missing.unlisted),
-                    no_account=_names(missing.penniless),
-                    s=round(now_s - started_s),
-                )
+            if now_s >= tell_at_s:
+                tell_at_s, pause_s = now_s + pause_s, min(2 * pause_s, TELL_EVERY_S_MAX)
+                self._warn_waiting(missing, round(now_s - started_s))
             if now_s - repeated_s >= REPEAT_EVERY_S:
                 repeated_s = now_s
                 await self._append_batch()
+
+    def _warn_waiting(self, missing: Missing, waited_s: int) -> None:
+        self.node.log.warning(
+            f"waiting for agents; {self._on_roster(missing)}",
+            no_router=_names(missing.unlisted),
+            no_account=_names(missing.penniless),
+            s=waited_s,
+        )
+
+    def _on_roster(self, missing: Missing) -> str:
+        """Who is on the roster beside those who are missing there: a name may be misspelt."""
+        others = sorted(self.pacer.others)
+        if not missing.unlisted:
+            return "all are on the roster"
+        if not others:
+            return f"not on the roster yet: {_names(missing.unlisted)}"
+        closest = closest_first(missing.unlisted[0], others)
+        return (
+            f"not on the roster: {_names(missing.unlisted)}; on it, and not in --agents: "
+            f"{listed(closest)}"
+        )
 
     async def _wait_for_turns(self) -> None:
         """Wait until everybody who is due has answered, or the deadline has passed."""

@@ -12,6 +12,8 @@ from typing import Final
 
 TURN_GRACE_S: Final = 5.0
 """Beyond the deadline: a turn that ends with its own deadline is yet to be written and read."""
+OTHERS_MAX: Final = 1_000
+"""More names are not kept: they only help to find a misspelt one."""
 
 
 class Verdict(Enum):
@@ -47,12 +49,14 @@ class Pacer:
 
     Attributes:
         cadences: Agent -> cadence, for those on the roster.
+        others: Agents on the roster that are not waited for, at most `OTHERS_MAX`.
     """
 
     def __init__(self, agents: Iterable[str], *, deadline_s: float) -> None:
         """Nobody is there yet, nothing is published."""
         self.agents = tuple(dict.fromkeys(agents))
         self.cadences: dict[str, int] = {}
+        self.others: set[str] = set()
         self._deadline_s = deadline_s
         self._accounts: set[str] = set()
         self._last: dict[str, int] = {}
@@ -63,6 +67,8 @@ class Pacer:
         """An agent is on the roster."""
         if agent in self.agents:
             self.cadences[agent] = max(1, cadence)
+        elif len(self.others) < OTHERS_MAX:
+            self.others.add(agent)
 
     def opened(self, agent: str) -> None:
         """An agent has its account."""

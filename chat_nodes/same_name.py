@@ -1,0 +1,80 @@
+"""Two chat nodes of one name serve one model: another one is refused while the first is alive.
+
+They share the requests of the name, so each would be answered by either model. Reads
+`arena.heartbeats`, writes nothing.
+"""
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+
+from arena import topics
+from arena.bus.base import Start
+from arena.errors import Malformed, UsageError
+from arena.living import living
+from arena.messages import Heartbeat
+from arena.node import Node
+
+KIND = "chat-node"
+LOOK_BACK_S = 120.0
+READ_TIMEOUT_S = 1.0
+
+
+async def refuse_other_model(node: Node, model_id: str) -> None:
+    """See that no other process serves another model under this node's name.
+
+    Raises:
+        UsageError: One does.
+    """
+    now = node.clock.now()
+    start = Start.since(int((now.timestamp() - LOOK_BACK_S) * 1000))
+    reader = await node.bus.log_reader(topics.HEARTBEATS.name, start=start)
+    beats: list[Heartbeat] = []
+    try:
+        while await reader.behind():
+            for record in await reader.read(timeout_s=READ_TIMEOUT_S):
+                if not record.key_text.startswith(f"{KIND}/{node.name}/") or record.value is None:
+                    continue
+                try:
+                    message = record.message()
+                except Malformed:
+                    continue
+                if isinstance(message, Heartbeat):
+                    beats.append(message)
+    finally:
+        await reader.close()
+    other = other_model(beats, node.id, model_id, node.clock.now())
+    if other is not None and not (other.host == node.host and _has_ended(other.pid)):
+        raise UsageError(
+            f"chat node {node.name} serves {other.details['model']} already (pid {other.pid} on "
+            f"{other.host}), not {model_id}: each request would be answered by either",
+            remedy="choose another --name, or stop that process first",
+        )
+
+
+def other_model(
+    beats: Iterable[Heartbeat], own_id: str, model_id: str, now: datetime
+) -> Heartbeat | None:
+    """A living process of the name that serves another model; None if there is not one. Pure.
+
+    Args:
+        beats: Heartbeats of chat nodes of one name.
+        own_id: Of this process.
+        model_id: What it serves.
+        now: Wall time.
+    """
+    for beat in living(beats, KIND, now):
+        if beat.node != own_id and beat.details.get("model", model_id) != model_id:
+            return beat
+    return None
+
+
+def _has_ended(pid: int) -> bool:
+    """True if this machine has no such process: it was killed without a last word."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
