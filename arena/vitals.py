@@ -139,11 +139,12 @@ class Vital:
         """The agent as it is listed among the dead."""
         words = self.error
         if self.cause not in LASTING_CAUSES:
-            none = f"none of its {self.turns} turns was a decision"
-            run = f"{self.failed_run} turns in a row without a decision"
+            why = f"{self.failed_run} turns in a row without a decision"
+            if self.never_decided:
+                why = f"none of its {self.turns} turns was a decision"
             if self.turns == 1:
-                none = "its only turn was not a decision"
-            words = f"{none if self.never_decided else run}, the newest: {self.error}"
+                why = "its only turn was not a decision"
+            words = f"{self.error[: CAUSE_CHARS_MAX - len(why) - 3]} ({why})"
         return Dead(
             self.agent,
             one_line(words),
@@ -179,6 +180,23 @@ class Vitals:
         """The dead, by name, if nothing more will come: also those who never decided."""
         found = (vital for _, vital in sorted(self.agents.items()))
         return tuple(v.dead() for v in found if v.is_dead or v.never_decided)
+
+
+def dead_from(document: JsonValue) -> Dead | None:
+    """A `Dead.document` read back; None if it is none."""
+    if not isinstance(document, dict):
+        return None
+    agent, cause, turns = (document.get(name) for name in ("agent", "cause", "turns"))
+    if not (isinstance(agent, str) and isinstance(cause, str) and isinstance(turns, int)):
+        return None
+    code, remedy = document.get("code"), document.get("remedy")
+    return Dead(
+        agent,
+        one_line(cause),
+        turns,
+        code=code if isinstance(code, str) else "",
+        remedy=remedy if isinstance(remedy, str) else LOOK_AT_LOGS,
+    )
 
 
 def without_turn(agent: str) -> Dead:

@@ -139,7 +139,10 @@ class Holder:
     def _with_dead(self, ending: Ending) -> Ending:
         dead = self.tally.health.dead_at_end(self.tally.snapshots if ending.over else None)
         self._run.note_dead(dead)
-        return replace(ending, dead=dead)
+        text = ending.text
+        if ending.why is End.DEAD and not self._given_up():  # of the last turns too
+            text = self.tally.health.stop_words() or text
+        return replace(ending, dead=dead, text=text)
 
     async def _catch_up(self, reader: LogReader) -> None:
         while await reader.behind():

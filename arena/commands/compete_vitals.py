@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 from arena.messages import AgentSpec, Turn
-from arena.vitals import DEAD_TURNS, Dead, Vitals, is_decision, without_turn
+from arena.vitals import DEAD_TURNS, Dead, Vitals, is_decision, one_line, without_turn
 
 NAMED_MAX = 3
 """Dead agents named in the progress line."""
@@ -125,7 +125,7 @@ class Health:
             dead = vital.dead()
             self._news.append(f"{agent} is dead: {dead.cause}; {dead.remedy}")
         elif failed and agent not in self._said_failed and not vital.is_dead:
-            self._news.append(f"{agent}: a turn gave no decision: {vital.dead().cause}")
+            self._news.append(f"{agent}: a turn gave no decision: {one_line(vital.error)}")
         elif not failed and agent in self._said_dead and not vital.is_dead:
             self._said_dead.discard(agent)
             self._news.append(f"{agent} is alive again")

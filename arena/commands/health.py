@@ -13,8 +13,11 @@ from typing import Literal
 from arena.messages import Heartbeat
 from arena.node import ERROR
 from arena.supervisor.runs import ProcessRecord, RunRecord
+from arena.vitals import Dead, dead_from
 
 INTERVALS_MAX = 3
+DEAD = "dead"
+"""The detail of a router's heartbeat that lists its dead agents."""
 FORGOTTEN_AFTER = timedelta(days=1)
 SUSPENDED = "suspended: SIGCONT lets it go on"
 COUNTERS_SHOWN = 6
@@ -162,6 +165,30 @@ def _from_process(process: ProcessRecord, host: str) -> Row:
         gauges={},
         words="runs; sends no heartbeat" if health == "unknown" else _of_end(process),
     )
+
+
+def dead_agents(
+    beats: Iterable[Heartbeat], found: Iterable[Row], run: RunRecord | None
+) -> tuple[Dead, ...]:
+    """The dead agents of an arena, by name.
+
+    Args:
+        beats: The newest heartbeat of each node.
+        found: The rows that were made of them; only processes that run are asked.
+        run: The newest run here: what its contest saw counts as well.
+    """
+    alive = {(row.kind, row.name, row.host, row.pid) for row in found if row.health in ALIVE}
+    listed: dict[str, Dead] = {} if run is None else {one.agent: one for one in run.dead}
+    for beat in sorted(beats, key=lambda beat: beat.at):
+        told = beat.details.get(DEAD)
+        if (beat.kind, beat.name, beat.host, beat.pid) in alive and isinstance(told, list):
+            listed |= {one.agent: one for one in map(dead_from, told) if one is not None}
+    return tuple(dead for _, dead in sorted(listed.items()))
+
+
+def dead_line(dead: Dead) -> str:
+    """A dead agent on one line."""
+    return f"dead: {dead.agent}: {dead.cause}; {dead.remedy}"
 
 
 def table(found: list[Row]) -> list[str]:

@@ -1,14 +1,19 @@
-"""`arena status`: every process and how it fares. Reads `arena.heartbeats` and the run's record."""
+"""`arena status`: every process, how it fares, and which agents are dead.
+
+Reads `arena.heartbeats` and the run's record.
+"""
 
 import json
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from pydantic import JsonValue
 
 from arena import topics
 from arena.bus.base import Start
@@ -19,6 +24,8 @@ from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable, Malformed
 from arena.messages import Heartbeat
 from arena.node import run_async
 from arena.settings import Settings
+from arena.supervisor.runs import find_run, newest_run
+from arena.vitals import Dead
 
 READ_DEADLINE_S = 10.0
 
@@ -30,7 +37,9 @@ def status(
     prefix: Prefix = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show every process: where, since when, how it fares. Exit 1 where one is stale or down.
+    """Show every process: where, since when, how it fares; and the agents that are dead.
+
+    Exit 1 if a process is stale or down, or an agent is dead.
 
     Example: arena status
     """
@@ -38,10 +47,30 @@ def status(
         with find_arena(servers, prefix, run, start_broker=False) as where:
             run_async(lambda: _status(where, here=here, as_json=as_json))
     except ArenaError as error:
+        dead = _dead_of_run(run)
         if as_json:
-            print(json.dumps({"healthy": False, "processes": [], "why": str(error)}))
+            document = {"healthy": False, "processes": [], "dead": documents(dead)}
+            print(json.dumps(document | {"why": str(error)}))
+        else:
+            for one in dead:
+                print(health.dead_line(one))
         print(f"arena: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def documents(dead: Iterable[Dead]) -> list[dict[str, JsonValue]]:
+    """The dead for programs."""
+    return [one.document() for one in dead]
+
+
+def _dead_of_run(name: str | None) -> tuple[Dead, ...]:
+    """What the record of a run says, if no broker can be asked."""
+    home = Settings().home
+    try:
+        found = find_run(home, name) if name else newest_run(home)
+    except ArenaError:
+        return ()
+    return found[1].dead if found else ()
 
 
 async def _status(where: Where, *, here: bool, as_json: bool) -> None:
@@ -60,7 +89,8 @@ async def _status(where: Where, *, here: bool, as_json: bool) -> None:
         found = [row for row in found if row.host == host]
     alive = [row for row in found if row.health in ("ok", "standby", "starting", "unknown")]
     bad = [row for row in found if row.health in health.BAD]
-    healthy = bool(alive) and not bad
+    dead = health.dead_agents(beats, found, where.run)
+    healthy = bool(alive) and not bad and not dead
     if as_json:
         document = {
             "healthy": healthy,
@@ -68,10 +98,13 @@ async def _status(where: Where, *, here: bool, as_json: bool) -> None:
             "prefix": where.settings.prefix,
             "run": str(where.directory) if run else None,
             "processes": [asdict(row) for row in found],
+            "dead": documents(dead),
         }
         print(json.dumps(document, indent=2))
     else:
         _print(where, found, alive, bad)
+        for one in dead:
+            print(health.dead_line(one))
     sys.stdout.flush()
     if not healthy:
         raise SystemExit(EXIT_NO)
