@@ -28,6 +28,9 @@ from arena.spec_errors import SpecFault
 SCRIPTED = "scripted"
 """The `model_id` of the built-in rules, also with `:<strategy>`: no key, no network, no LLM."""
 
+LOCAL = "local"
+"""The `model_id` of the small model in the chat node's own process, also with `:<model>`."""
+
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 AGENTS_MAX = 200
 SEED_MAX = 2**31 - 1
@@ -181,7 +184,8 @@ class ChatNodeTable(Table):
     """One model, served to the agents that name it; what is left out keeps the node's default.
 
     Attributes:
-        model_id: As the provider calls it; "scripted" for the built-in rules.
+        model_id: As the provider calls it; "scripted" for the built-in rules, "local" for the
+            small model of `scripts/setup local-llm`.
         base_url: Of an OpenAI-compatible server; OpenAI's own where none is given.
         api_key_env: The environment variable that holds the key; never the key.
         max_workers: Calls at the same time.
@@ -221,6 +225,9 @@ class ChatNodeTable(Table):
             endpoint.check_headers(self.extra_headers)
         except ValueError as error:
             raise SpecFault(("extra_headers",), str(error)) from None
+        if self.local and self.base_url is not None:
+            text = 'model_id = "local" runs in the chat node itself; leave base_url out, or call '
+            raise SpecFault(("base_url",), f"{text}the server's model by another name")
         cap, budget = self.max_completion_tokens, self.daily_token_budget
         if cap and budget and budget < cap:
             text = f"{budget:,} tokens cannot hold: one answer may have {cap:,}"
@@ -236,6 +243,16 @@ class ChatNodeTable(Table):
     def scripted(self) -> bool:
         """True where the built-in rules answer, not an LLM."""
         return self.model_id.partition(":")[0] == SCRIPTED
+
+    @property
+    def local(self) -> bool:
+        """True if the small model in the node's own process answers."""
+        return self.model_id.partition(":")[0] == LOCAL
+
+    @property
+    def keyless(self) -> bool:
+        """True if the node answers by itself: it needs no key and no address."""
+        return self.scripted or self.local
 
 
 class AgentTable(Table):

@@ -68,6 +68,8 @@ PURE = (
     "chat_nodes/policies.py",
     "chat_nodes/records.py",
     "chat_nodes/retries.py",
+    "chat_nodes/local_answer.py",
+    "chat_nodes/local_prompt.py",
     "chat_nodes/models/prompt_reader.py",
     "connectors/coinbase/protocol*.py",
     "connectors/coinbase/candles*.py",

@@ -16,6 +16,9 @@ HEAD = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades",
 WORDS = ("agent", "strategy", "model")
 """The columns that line up left."""
 
+LOCAL_WORDS = "local:smollm2 (a real 135 M model; it trades at random)"
+"""The small model of `scripts/setup local-llm`, as people are told."""
+
 Document = Mapping[str, JsonValue]
 """What `arena dashboard --once --json` prints."""
 
@@ -34,7 +37,8 @@ def prices_words(spec: ArenaSpec) -> str:
 
 def models_words(spec: ArenaSpec) -> str:
     """Which models think."""
-    models = list(dict.fromkeys(n.model_id for n in spec.chat_nodes if not n.scripted))
+    nodes = (n for n in spec.chat_nodes if not n.scripted)
+    models = list(dict.fromkeys(LOCAL_WORDS if n.local else n.model_id for n in nodes))
     scripted = any(n.scripted for n in spec.chat_nodes)
     moved = moved_words(spec.moved)
     remark = f"\n   {moved}" if moved else ""

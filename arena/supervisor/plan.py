@@ -88,7 +88,7 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
     found.append(process(CONNECTOR, *connector_words(spec, around)))
     found.append(process("tools", *tools_words(spec), *pacing))
     for node in spec.chat_nodes:
-        paid = not node.scripted and not (contest and contest.replies == "replay")
+        paid = not node.keyless and not (contest and contest.replies == "replay")
         words = chat_node_words(node) + replies_words(node, contest, around.directory)
         keys = node.variables if paid else none
         found.append(process(f"chat-node-{node.name}", *words, keys=keys))
@@ -184,7 +184,7 @@ def chat_node_words(node: ChatNodeTable) -> list[str]:
     """The command of a chat node; never its key."""
     options = {
         "--base-url": node.base_url,
-        "--api-key-env": None if node.scripted else node.api_key_env,
+        "--api-key-env": None if node.keyless else node.api_key_env,
         "--max-workers": node.max_workers,
         "--reasoning-effort": node.reasoning_effort,
         "--timeout": node.timeout_s,
@@ -234,7 +234,7 @@ def require_keys(spec: ArenaSpec, environ: Mapping[str, str]) -> None:
     if spec.competition and spec.competition.replies == "replay":
         return
     for node in spec.chat_nodes:
-        if node.scripted:
+        if node.keyless:
             continue
         base_url = node.base_url or environ.get(BASE_URL_VARIABLE)
         try:

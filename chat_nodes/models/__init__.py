@@ -13,6 +13,11 @@ from chat_nodes.models.base import Model, ModelSettings
 
 DEFAULT_PROVIDER = "openai_compatible"
 SCRIPTED = "scripted"
+LOCAL = "local"
+KEYLESS = frozenset({SCRIPTED, LOCAL})
+"""Providers that answer in the node's own process: they ask for no key and no address."""
+WORKERS_MAX = {LOCAL: 2}
+"""Calls at once of a provider that cannot do more: one runs and one waits, the rest in Kafka."""
 _NOT_PROVIDERS = frozenset({"base", "prompt_reader", "recorded"})
 
 

@@ -145,4 +145,4 @@ def test_an_unknown_scripted_strategy_is_refused_at_the_start() -> None:
 def test_a_model_id_names_its_provider(model_id: str, provider: str) -> None:
     """Only a provider's own file serves its name; everything else speaks OpenAI's protocol."""
     assert provider == provider_of(model_id)
-    assert ("openai_compatible", "scripted") == provider_names()
+    assert ("local", "openai_compatible", "scripted") == provider_names()

@@ -1,0 +1,238 @@
+"""What the small local model is shown, and the form its answer must have. Pure.
+
+SmolLM2 has 135 million parameters and a context of 2,048 tokens: an agent's prompt does not fit,
+and little of it would be understood. So the model is shown a few lines made from that prompt, and
+a JSON schema leaves it only choices that can be carried out. It decides in one of three steps:
+
+* look: the account is unknown, so the only action is to ask for it;
+* decide: hold, or buy or sell a product in one of three sizes;
+* close: an order was sent in this turn; the model says a few words about it.
+
+A request without a market or without tools is sent as it is, cut to what fits.
+
+The order of products, actions and sizes in the text is drawn from a hash of the conversation: a
+model of this size mostly takes what it reads first, and would otherwise always buy the same
+product.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, TypeVar
+
+from arena.messages import ChatMessage, ChatRequest, JsonObject
+from arena.money import decimal_text
+from chat_nodes.models.prompt_reader import (
+    MarketSeen,
+    Quote,
+    read_account,
+    read_cost_bps,
+    read_market,
+)
+from chat_nodes.policies import Situation
+
+TRADE_TOOL = "execute_trade"
+PORTFOLIO_TOOL = "get_portfolio"
+
+SIZES = ("small", "medium", "large")
+PRODUCTS_SHOWN_MAX = 6
+STRATEGY_CHARS_MAX = 240
+RESULT_CHARS_MAX = 240
+REASON_CHARS_MAX = 48
+"""Short: a model of this size repeats itself until it is stopped."""
+FREE_CHARS_MAX = 1_200
+"""Of a request that is sent as it is: at one token a character it still fits the context."""
+WINDOWS = (("5m", 2, "in 5 minutes"), ("15m", 5, "in an hour"))
+"""A window of candles, how many closes span the move, and its words."""
+
+Step = Literal["look", "decide", "close", "free"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPrompt:
+    """One question to the local model.
+
+    Attributes:
+        messages: In the roles of the Chat Completions protocol.
+        schema: JSON schema of the answer; None if any text will do.
+        situation: What an order is sized with; None unless the step is "decide".
+        buyable: Products it may buy. sellable: products it may sell.
+    """
+
+    step: Step
+    messages: tuple[JsonObject, ...]
+    schema: JsonObject | None = None
+    situation: Situation | None = None
+    buyable: tuple[str, ...] = ()
+    sellable: tuple[str, ...] = ()
+
+
+def local_prompt(request: ChatRequest) -> LocalPrompt:
+    """The question for a request."""
+    prompt = next((m.content for m in reversed(request.messages) if m.role == "user"), "")
+    market = read_market(prompt)
+    tools = {tool.name for tool in request.tools}
+    if market is None or TRADE_TOOL not in tools:
+        return _free(request)
+    sent, results = _this_turn(request.messages)
+    if TRADE_TOOL in sent:
+        return _close(request, results)
+    account = read_account([prompt, *results])
+    if account is None:
+        if PORTFOLIO_TOOL not in tools or PORTFOLIO_TOOL in sent:
+            return _free(request)
+        return _look(request)
+    cost_bps = read_cost_bps(request.messages)
+    return _decide(request, Situation(market, account, cost_bps, str(prompt_seed(request))))
+
+
+def prompt_seed(request: ChatRequest) -> int:
+    """A number that follows from the conversation and the agent's seed, and from nothing else."""
+    seen = hashlib.sha256(str(request.sampling.seed).encode())
+    for message in request.messages:
+        seen.update(f"\0{message.role}\0{message.content}".encode("utf-8", "replace"))
+    return int.from_bytes(seen.digest()[:4], "big")
+
+
+def drawn(items: Sequence[T], seed: str) -> list[T]:
+    """The items in an order that the seed alone decides."""
+    places = range(len(items))
+    order = sorted(places, key=lambda i: hashlib.sha256(f"{seed} {i}".encode()).digest())
+    return [items[i] for i in order]
+
+
+def _decide(request: ChatRequest, now: Situation) -> LocalPrompt:
+    seed = now.seed
+    live = now.market.live()[:PRODUCTS_SHOWN_MAX]
+    held = [q for q in live if q.product_id in now.account.positions]
+    # Only what the smallest size can pay for may be bought.
+    rich = bool(live and now.buy(live[0], now.account.cash_usd * Decimal("0.05")))
+    buyable = tuple(q.product_id for q in live) if rich else ()
+    sellable = tuple(q.product_id for q in held)
+    actions = drawn(["hold", *["buy"] * bool(buyable), *["sell"] * bool(sellable)], seed)
+    sizes = drawn(SIZES, seed)
+    asked = (
+        f"Answer with one JSON object: action ({' or '.join(actions)}), product_id, "
+        f"size ({', '.join(sizes)}), reason in a few words."
+    )
+    lines = [_product_line(now.market, quote) for quote in drawn(live, seed)]
+    lines.append(_account_line(now, held))
+    lines.append("What do you do?")
+    reason: JsonObject = {"type": "string", "maxLength": REASON_CHARS_MAX}
+    choices = [_choice(action="hold", reason=reason)]
+    for action, products in (("buy", buyable), ("sell", sellable)):
+        if products:
+            choices.append(
+                _choice(action=action, product_id=products, size=SIZES, reason=reason),
+            )
+    return LocalPrompt(
+        step="decide",
+        messages=_messages(f"{_strategy_line(request)} {asked}", "\n".join(lines)),
+        schema={"anyOf": [*choices]},
+        situation=now,
+        buyable=buyable,
+        sellable=sellable,
+    )
+
+
+def _look(request: ChatRequest) -> LocalPrompt:
+    system = (
+        f"{_strategy_line(request)} You do not know your account yet. "
+        "Answer with one JSON object: action (look), reason in a few words."
+    )
+    return LocalPrompt("look", _messages(system, "What do you do?"), _reason_schema(action="look"))
+
+
+def _close(request: ChatRequest, results: Sequence[str]) -> LocalPrompt:
+    said = " ".join(results[-1].split())[:RESULT_CHARS_MAX] if results else "no answer came"
+    system = "You are a trader. Answer with one JSON object: reason, in a few words."
+    user = f"You sent an order. The answer: {said}\nWhat did you do, and why?"
+    return LocalPrompt("close", _messages(system, user), _reason_schema())
+
+
+def _free(request: ChatRequest) -> LocalPrompt:
+    system = next((m.content for m in request.messages if m.role == "system"), "")
+    last = next((m.content for m in reversed(request.messages) if m.content), "")
+    half = FREE_CHARS_MAX // 2
+    return LocalPrompt("free", _messages(system[:half], last[-half:]))
+
+
+def _messages(system: str, user: str) -> tuple[JsonObject, ...]:
+    found: list[JsonObject] = [{"role": "system", "content": _plain(system)}]
+    found.append({"role": "user", "content": _plain(user)})
+    return tuple(m for m in found if m["content"])
+
+
+def _plain(text: str) -> str:
+    """ASCII only: another character costs up to four tokens, and the bounds are in characters."""
+    return text.encode("ascii", "replace").decode()
+
+
+def _strategy_line(request: ChatRequest) -> str:
+    """The first paragraph of the agent's own prompt, cut at a sentence where that is possible."""
+    system = next((m.content for m in request.messages if m.role == "system"), "")
+    first = " ".join(system.split("\n\n", 1)[0].split())
+    if len(first) <= STRATEGY_CHARS_MAX:
+        return first or "You are a trader."
+    cut = first[:STRATEGY_CHARS_MAX]
+    return cut.rpartition(". ")[0] + "." if ". " in cut else cut
+
+
+def _product_line(market: MarketSeen, quote: Quote) -> str:
+    moves = []
+    for window, closes_count, words in WINDOWS:
+        closes = market.closes(quote.product_id, window, closes_count)
+        if len(closes) == closes_count:
+            moves.append(f"{_move(quote.price / closes[0] - 1)} {words}")
+    return f"{quote.product_id}: {', '.join(moves) or 'no move is known'}"
+
+
+def _account_line(now: Situation, held: Iterable[Quote]) -> str:
+    parts = []
+    for quote in held:
+        gain = now.gain(quote)
+        parts.append(quote.product_id + (f", which {_move(gain)}" if gain is not None else ""))
+    return (
+        f"You have {int(now.account.cash_usd)} dollars. You hold {'; '.join(parts) or 'nothing'}."
+    )
+
+
+def _move(fraction: Decimal) -> str:
+    percent = (abs(fraction) * 100).quantize(Decimal("0.1"))
+    if not percent:
+        return "did not move"
+    return f"{'rose' if fraction > 0 else 'fell'} {decimal_text(percent)} %"
+
+
+def _choice(*, reason: JsonObject, **fields: str | Sequence[str]) -> JsonObject:
+    """An object with these fields, each one value or one of several, and a reason."""
+    properties: JsonObject = {
+        name: {"const": value} if isinstance(value, str) else {"enum": [*value]}
+        for name, value in fields.items()
+    }
+    properties["reason"] = reason
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [*properties],
+        "additionalProperties": False,
+    }
+
+
+def _reason_schema(**fields: str) -> JsonObject:
+    return _choice(reason={"type": "string", "maxLength": REASON_CHARS_MAX}, **fields)
+
+
+def _this_turn(messages: Sequence[ChatMessage]) -> tuple[set[str], list[str]]:
+    """Tools asked for since the last user message, and what they answered, oldest first."""
+    sent: set[str] = set()
+    results: list[str] = []
+    for message in reversed(messages):
+        if message.role == "user":
+            break
+        if message.role == "tool":
+            results.append(message.content)
+        sent.update(call.name for call in message.tool_calls)
+    return sent, results[::-1]

@@ -1,0 +1,255 @@
+"""The small local model: what it is shown, what its words become, and that it truly answers."""
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+
+import orjson
+import pytest
+
+from arena.chat_body import chat_body_sha256
+from arena.errors import DependencyMissing, UsageError
+from arena.messages import Cause, ChatMessage, ChatRequest, JsonObject, RequestedCall, Sampling
+from arena.prices import load_prices
+from arena.spec import parse_spec
+from chat_nodes import local_engine
+from chat_nodes.decode import decode_reply
+from chat_nodes.local_answer import Said, response_body
+from chat_nodes.local_prompt import local_prompt, prompt_seed
+from chat_nodes.models import open_model
+from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
+from chat_nodes.models.local import MODEL_ID, TOKENS_MAX, request_options
+from tests.chat_nodes.asking import FALLING, RISING, prompt, request
+
+HOLDING = "cash_usd: 1000\nequity_usd: 1500\nposition: B quantity=4 average_cost=100 held=5m"
+USAGE: JsonObject = {"prompt_tokens": 90, "completion_tokens": 30}
+MARKET = {"A": RISING, "B": FALLING}
+
+
+def shown(asked: ChatRequest) -> str:
+    """All that the model reads."""
+    return "\n".join(str(m["content"]) for m in local_prompt(asked).messages)
+
+
+def round_of(tool: str, result: str) -> tuple[ChatMessage, ChatMessage]:
+    """A round in which a tool was asked for and answered."""
+    call = RequestedCall(model_call_id="call_0", name=tool, arguments="{}")
+    return (
+        ChatMessage(role="assistant", tool_calls=(call,)),
+        ChatMessage(role="tool", content=result, tool_call_id="call_0"),
+    )
+
+
+def body_of(asked: ChatRequest, answer: object, finish: str = "stop") -> bytes | None:
+    """The response body that the model's answer gives."""
+    text = answer if isinstance(answer, str) else orjson.dumps(answer).decode()
+    return response_body(MODEL_ID, local_prompt(asked), Said(text, finish, USAGE))
+
+
+def test_the_prompt_says_moves_and_account_in_few_words() -> None:
+    """A few lines made from the agent's prompt, far below the context of 2,048 tokens."""
+    asked = request(prompt(MARKET, account=HOLDING))
+
+    text = shown(asked)
+
+    assert "A: rose 0.9 % in 5 minutes, rose 3.7 % in an hour" in text
+    assert "B: fell 1.0 % in 5 minutes, fell 3.8 % in an hour" in text
+    assert "You have 1000 dollars. You hold B, which rose 1.0 %." in text
+    assert text.startswith("You trade. Every fill costs")
+    assert len(text) < 700
+
+
+@pytest.mark.parametrize(
+    ("account", "buyable", "sellable", "kinds"),
+    [
+        ("cash_usd: 1000\nposition: none", ("A", "B"), (), ["hold", "buy"]),
+        (HOLDING, ("A", "B"), ("B",), ["hold", "buy", "sell"]),
+        (HOLDING.replace("1000", "3"), (), ("B",), ["hold", "sell"]),
+    ],
+)
+def test_the_schema_offers_what_can_be_carried_out(
+    account: str, buyable: tuple[str, ...], sellable: tuple[str, ...], kinds: list[str]
+) -> None:
+    """No sale of what is not held, no buy without cash; the products are those of the prompt."""
+    found = local_prompt(request(prompt(MARKET, account=account)))
+
+    assert found.schema is not None
+    choices = found.schema["anyOf"]
+    assert isinstance(choices, list)
+    properties = [c["properties"] for c in choices if isinstance(c, dict)]
+    assert kinds == [p["action"]["const"] for p in properties]  # type: ignore[index,call-overload]
+    assert (buyable, sellable) == (found.buyable, found.sellable)
+
+
+def test_products_that_have_no_live_price_are_not_offered() -> None:
+    """And no more than six are shown, however many there are."""
+    market = {f"P{i}": RISING for i in range(9)}
+
+    found = local_prompt(request(prompt(market, stale=["P0"])))
+
+    assert ("P1", "P2", "P3", "P4", "P5", "P6") == found.buyable
+
+
+@pytest.mark.parametrize(
+    ("answer", "quantity"),
+    [
+        ({"action": "buy", "product_id": "A", "size": "small"}, "0.45"),
+        ({"action": "buy", "product_id": "A", "size": "large"}, "3.6"),
+        ({"action": "sell", "product_id": "B", "size": "small"}, "1"),
+        ({"action": "sell", "product_id": "B", "size": "large"}, "4"),
+    ],
+)
+def test_a_size_becomes_a_quantity(answer: dict[str, str], quantity: str) -> None:
+    """5, 15 or 40 % of the cash at the ask; a quarter, half or all of the position."""
+    body = body_of(request(prompt(MARKET, account=HOLDING)), {**answer, "reason": "up"})
+
+    assert body is not None
+    decoded = decode_reply(body)
+    (call,) = decoded.tool_calls
+    arguments = orjson.loads(call.arguments)
+    assert "execute_trade" == call.name
+    assert (answer["action"], answer["product_id"]) == (
+        arguments["action"],
+        arguments["product_id"],
+    )
+    assert Decimal(quantity) == Decimal(arguments["quantity"])
+    assert ("Reasoning: up", 90, 30) == (
+        decoded.text,
+        decoded.tokens.prompt,
+        decoded.tokens.completion,
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        '{"action":"buy","product_id":"A","si',
+        "[]",
+        "buy A",
+        {"action": "buy", "product_id": "Z", "size": "small", "reason": "x"},
+        {"action": "sell", "product_id": "A", "size": "small", "reason": "x"},
+        {"action": "buy", "product_id": "A", "size": "huge", "reason": "x"},
+        {"action": "short", "product_id": "A", "size": "small", "reason": "x"},
+        {"action": "hold"},
+    ],
+)
+def test_an_answer_without_the_form_is_never_a_hold(answer: object) -> None:
+    """What was cut, or names what was not offered, gives no body at all."""
+    assert body_of(request(prompt(MARKET, account=HOLDING)), answer) is None
+
+
+def test_a_turn_goes_from_the_account_to_an_order_to_a_closing_line() -> None:
+    """Look, decide, close: each step has its own form, and the model's words are the text."""
+    first = request(prompt(MARKET, account=""))
+    look = body_of(first, {"action": "look", "reason": "who am I?"})
+    told = round_of("get_portfolio", "Cash 1000.00 USD, equity 1000.00 USD. No positions.")
+    second = request(prompt(MARKET, account=""), later=told, round_=1)
+    sent = (*told, *round_of("execute_trade", "Bought 0.45 A."))
+    third = request(prompt(MARKET, account=""), later=sent, round_=2)
+    close = body_of(third, {"reason": "A rises"})
+
+    assert look is not None
+    assert close is not None
+    assert ["get_portfolio"] == [c.name for c in decode_reply(look).tool_calls]
+    assert "decide" == local_prompt(second).step
+    assert "Bought 0.45 A." in shown(third)
+    assert ("Reasoning: A rises", ()) == (decode_reply(close).text, decode_reply(close).tool_calls)
+
+
+@pytest.mark.parametrize("user", ["what is the weather?", "1 " * 50_000, "ü" * 9_000, ""])
+def test_any_other_request_is_sent_cut_to_the_context(user: str) -> None:
+    """At one token a character it still fits, and the answer may be any text."""
+    found = local_prompt(request(user))
+
+    assert ("free", None) == (found.step, found.schema)
+    assert len(shown(request(user))) <= 1_201
+    assert shown(request(user)).isascii()
+
+
+def test_the_request_is_what_the_log_makes_again() -> None:
+    """The messages are part of the options: the audit's hash holds, the same prompt every time."""
+    asked = request(prompt(MARKET), sampling=Sampling(max_completion_tokens=9_000))
+    again = request(prompt(MARKET), sampling=Sampling(max_completion_tokens=9_000), turn="other")
+    settings = ModelSettings("local", options={"temperature": 0.2})
+
+    options = request_options(asked, local_prompt(asked), settings)
+
+    assert options == request_options(again, local_prompt(again), settings)
+    assert (0.2, TOKENS_MAX) == (options["temperature"], options["max_tokens"])
+    assert prompt_seed(asked) == options["seed"]
+    seeded = request(prompt(MARKET), sampling=Sampling(seed=5))
+    assert 5 == request_options(seeded, local_prompt(seeded), settings)["seed"]
+    assert prompt_seed(seeded) != prompt_seed(asked)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (ModelSettings("local:llama"), "no local model 'local:llama'; use local"),
+        (ModelSettings("local", options={"n": 2}), "no option n = 2; it takes a number"),
+        (ModelSettings("local", options={"seed": "x"}), "no option seed = 'x'"),
+        (ModelSettings("local", base_url="http://127.0.0.1:1/v1"), "not at http://127.0.0.1:1/v1"),
+    ],
+)
+def test_wrong_settings_are_told(settings: ModelSettings, said: str) -> None:
+    """Before any weights are loaded."""
+    with pytest.raises(UsageError, match=said):
+        open_model(settings)
+
+
+def test_missing_packages_name_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The remedy is one command."""
+    monkeypatch.setattr(local_engine, "WEIGHTS_MODULE", "no_such_package")
+
+    with pytest.raises(DependencyMissing, match="not installed; run `scripts/setup local-llm`"):
+        open_model(ModelSettings("local"))
+
+
+def test_a_specification_may_name_it_without_a_key() -> None:
+    """It needs no key and has a price of zero; an address beside it is refused."""
+    text = '[[chat_nodes]]\nname = "tiny"\nmodel_id = "local"\n'
+    agents = '[[agents]]\nname = "a"\nstrategy = "scalper"\nchat_node = "tiny"\n'
+    (node,) = parse_spec(text + agents, path="here").chat_nodes
+
+    assert (True, False) == (node.keyless, node.scripted)
+    price = load_prices().of(MODEL_ID)
+    assert price is not None
+    assert price.prompt == price.completion == Decimal(0)
+    with pytest.raises(UsageError, match="leave base_url out"):
+        parse_spec(f'{text}base_url = "http://h/v1"\n{agents}', path="here")
+
+
+def _installed() -> bool:
+    try:
+        return isinstance(local_engine.weights_path(), Path)
+    except DependencyMissing:
+        return False
+
+
+@pytest.mark.skipif(not _installed(), reason="the packages of scripts/setup local-llm are absent")
+async def test_the_real_model_decides() -> None:
+    """It gives an order or holds, with real tokens, the same for a seed; late calls are ended."""
+    model = open_model(ModelSettings("local"))
+    try:
+        asked = request(prompt(MARKET, account=HOLDING), sampling=Sampling(seed=3))
+        first, second = await asyncio.gather(
+            model.complete(asked, timeout_s=60), model.complete(asked, timeout_s=60)
+        )
+        late = await model.complete(asked, timeout_s=0.001)
+    finally:
+        await model.close()
+
+    assert isinstance(first, RawReply)
+    assert isinstance(second, RawReply)
+    assert first == second
+    assert first.asked.sha256 == chat_body_sha256(MODEL_ID, asked, first.asked.options)
+    decoded = decode_reply(first.body, ("execute_trade",))
+    assert "ok" == decoded.outcome
+    assert decoded.text.startswith("Reasoning: ")
+    assert all(c.name == "execute_trade" for c in decoded.tool_calls)
+    assert decoded.tokens.reported
+    assert 100 < decoded.tokens.prompt < 400
+    assert 0 < decoded.tokens.completion <= TOKENS_MAX
+    assert isinstance(late, CallFailed)
+    assert Cause.TIMEOUT == late.cause
