@@ -23,6 +23,8 @@ DEAD_TURNS = 5
 """So many turns in a row without a decision, and an agent is dead."""
 CAUSE_CHARS_MAX = 400
 """Of a cause in words, as it is listed."""
+DEAD_DETAIL = "dead"
+"""The detail of a router's heartbeat that lists its dead agents."""
 NO_TURN = "no turn was recorded"
 UNKNOWN_TOOL_WORDS = "no tools process offers"
 """What a router that ends for an unknown tool says; `dead_process` knows the cause by it."""

@@ -20,6 +20,7 @@ from chat_nodes.answered import AnsweredCalls
 from chat_nodes.budget import DailyBudget
 from chat_nodes.decode import Decoded, decode_reply
 from chat_nodes.estimate import usage_of
+from chat_nodes.failure_log import CallFailures
 from chat_nodes.models.base import CallFailed, Model, RawReply
 from chat_nodes.recordings import Recorded, Recordings, request_sha256
 from chat_nodes.records import CallInProgress, logged_call, reply_from_log, reply_of, tool_names
@@ -78,6 +79,7 @@ class Answerer:
         self._answered = answered
         self._recordings = recordings
         self._draw = draw
+        self._failures = CallFailures(node)
         self._log_partition: int | None = None
 
     async def answer(self, request: ChatRequest) -> None:
@@ -143,14 +145,7 @@ class Answerer:
             if isinstance(verdict, GiveUp):
                 return Decoded(verdict.outcome, error=verdict.error, cause=result.cause)
             self._node.counters["retries"] += 1
-            self._node.log.info(
-                "model call retried",
-                call_id=call.request.call_id,
-                agent=call.request.agent,
-                attempt=call.attempts,
-                delay_s=round(verdict.delay_s, 3),
-                reason=result.reason,
-            )
+            self._failures.retried(call.request, reason=result.reason, delay_s=verdict.delay_s)
             await clock.sleep(verdict.delay_s)
 
     def _tell_adapted(self, request: ChatRequest, failed: CallFailed) -> None:
@@ -200,8 +195,8 @@ class Answerer:
         if call.attempts:
             await self._record(request, logged, reply)
         await self._send(request, logged, reply)
-        log = node.log.debug if decoded.outcome == "ok" else node.log.info
-        log(
+        self._failures.ended(request, decoded.outcome, error=decoded.error, cause=decoded.cause)
+        node.log.debug(
             "model call",
             call_id=request.call_id,
             turn_id=request.turn_id,

@@ -12,6 +12,7 @@ from arena import topics
 from arena.bus.base import LATEST, LogReader
 from arena.errors import UsageError
 from arena.node import Node
+from arena.vitals import DEAD_DETAIL
 from routers.chat_nodes import ChatNodes
 from routers.contestant import is_other, replaced_words, require_name, who
 from routers.market import Market
@@ -114,6 +115,15 @@ def _describe(node: Node, seats: Sequence[Seat]) -> None:
         node.details = {"agents": {s.agent: f"{s.strategy.name}@{s.chat_node}" for s in seats}}
 
 
+def _tell_dead(node: Node, agents: Sequence[AgentRouter]) -> None:
+    """Keep the dead among the agents played here in the process's heartbeat."""
+    dead = [a.vital.dead().document() for a in agents if a.active and a.vital.is_dead]
+    if dead:
+        node.details[DEAD_DETAIL] = [*dead]
+    else:
+        node.details.pop(DEAD_DETAIL, None)
+
+
 # Any: a coroutine's send and yield types are of no interest here.
 async def _together(*coroutines: Coroutine[Any, Any, None]) -> None:
     """Run all of them; the first error, or a cancellation, ends all and is raised."""
@@ -146,6 +156,7 @@ async def _tend(node: Node, agents: Sequence[AgentRouter]) -> None:
         active = sum(agent.active for agent in agents)
         node.status = "running" if active else "standby"
         node.gauges["lag"] = max(agent.waiting for agent in agents)
+        _tell_dead(node, agents)
         if len(agents) > 1:
             node.gauges["active_agents"] = active
         await node.clock.sleep(COMMIT_INTERVAL_S)

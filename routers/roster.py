@@ -4,18 +4,25 @@ One reader per process, however many agents it runs. Reads `arena.roster`, write
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from arena import topics
 from arena.bus.base import LogReader, Record
-from arena.errors import DependencyMissing
+from arena.errors import DependencyMissing, UsageError
 from arena.messages import AgentSpec, Pacing, Rules, ToolOffered
 from arena.node import Node
+from arena.vitals import UNKNOWN_TOOL_WORDS
 
 TOOL_KEY = "tool/"
 AGENT_KEY = "agent/"
 WAIT_LOG_INTERVAL_S = 3.0
 READ_TIMEOUT_S = 1.0
 IDLE_READ_S = 10.0
+GRACE_S = 3.0
+"""How long a tool may be missing beside others that are offered, before it is unknown."""
+OLD_OFFERS_GRACE_S = 15.0
+FRESH_OFFER = timedelta(minutes=1)
+"""Offers that are this much older than the process are as good as new."""
 
 
 class Roster:
@@ -35,6 +42,7 @@ class Roster:
         self.rules: Rules | None = None
         self.version = 0
         self._node = node
+        self._offered_s = 0.0
         self._reader: LogReader | None = None
 
     async def catch_up(self) -> None:
@@ -56,6 +64,7 @@ class Roster:
 
         Raises:
             DependencyMissing: Nobody offered one of them by the deadline.
+            UsageError: A tools process offers others, and not one of these.
         """
         await self.catch_up()
         assert self._reader is not None, "the roster is not open"
@@ -66,6 +75,7 @@ class Roster:
             await self._read(READ_TIMEOUT_S)
             now_s = clock.monotonic()
             missing = self._missing(wanted, pacing)
+            self._require_known(wanted, now_s - max(began_s, self._offered_s))
             if now_s - began_s > deadline_s:
                 raise DependencyMissing(
                     f"no tools process offered {missing or 'anything new'} in {deadline_s:g} s",
@@ -76,6 +86,26 @@ class Roster:
                 left_s = round(deadline_s - (now_s - began_s))
                 text = f"waiting for {missing}: is `arena tools` running?"
                 self._node.log.warning(text, seconds_left=left_s)
+
+    def _require_known(self, tools: set[str], quiet_s: float) -> None:
+        """Refuse tools that no running tools process offers.
+
+        Args:
+            tools: Names of those that must be offered.
+            quiet_s: Since the newest offer. Offers that are older than this process may be of a
+                tools process that is not there any more: its successor is waited for longer.
+        """
+        unknown = sorted(tools - self.offers.keys())
+        if not unknown or not self.offers:
+            return
+        newest = max(offer.at for offer in self.offers.values())
+        fresh = newest >= self._node.started_at - FRESH_OFFER
+        if quiet_s >= (GRACE_S if fresh else OLD_OFFERS_GRACE_S):
+            raise UsageError(
+                f"{UNKNOWN_TOOL_WORDS} {', '.join(unknown)}, which a strategy names; offered are "
+                f"{', '.join(sorted(self.offers))}",
+                remedy="take the tool out of the strategy, or add it to the catalogue",
+            )
 
     def _missing(self, tools: set[str], pacing: Pacing) -> str:
         """What the roster lacks, in words; "" where it has all."""
@@ -115,6 +145,7 @@ class Roster:
             self.agents[message.agent] = message
         elif isinstance(message, ToolOffered):
             self.offers[message.name] = message
+            self._offered_s = self._node.clock.monotonic()
             self.version += 1
         elif isinstance(message, Rules):
             self.rules = message

@@ -18,6 +18,7 @@ import contextlib
 from arena import ids, topics
 from arena.bus.base import EARLIEST, LATEST, Acked, Assignment, GroupReader, Record
 from arena.errors import ArenaError
+from arena.failure_runs import FailureRuns
 from arena.messages import (
     ChatReply,
     ChatRequest,
@@ -28,6 +29,7 @@ from arena.messages import (
     TurnStarted,
 )
 from arena.node import Node
+from arena.vitals import Vital
 from routers.mail import Mail
 from routers.market import Market
 from routers.memory import History
@@ -45,6 +47,7 @@ from routers.rerun import CutOff, read_cut_off
 from routers.roster import Roster
 from routers.seat import Seat, announce
 from routers.turn import TurnMachine
+from routers.turn_log import log_turn
 
 IDLE_READ_S = 5.0
 DRAIN_READ_S = 0.2
@@ -59,6 +62,7 @@ class AgentRouter:
     Attributes:
         seat: Who plays how.
         waiting: Snapshots since the last one that was answered, as far as they are known.
+        vital: What the turns that ended here say of its health.
     """
 
     def __init__(
@@ -67,6 +71,8 @@ class AgentRouter:
         """Own nothing before `watch`; agents of one process take `recovering` in turns."""
         self.seat = seat
         self.waiting = 0
+        self.vital = Vital(seat.agent)
+        self._failures = FailureRuns()
         self._node = node
         self._bus = node.bus
         self._market = market
@@ -355,16 +361,8 @@ class AgentRouter:
         counters[turn.outcome] += 1
         self._node.gauges["turn_ms"] = turn.total_ms
         self.waiting = 0 if self._latest is None else self._latest.offset - turn.snapshot_offset
-        self._node.log.info(
-            "turn",
-            agent=turn.agent,
-            turn_id=turn.turn_id,
-            outcome=turn.outcome,
-            rounds=len(turn.rounds),
-            skipped=turn.skipped_snapshots,
-            duration_ms=turn.total_ms,
-            **({"error": turn.error} if turn.error else {}),
-        )
+        self.vital.apply(turn)
+        log_turn(self._node, turn, self._failures)
 
     async def _stop(self) -> None:
         """Record a turn under way as aborted, so that a clean stop leaves none open.
