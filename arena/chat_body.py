@@ -8,6 +8,7 @@ A conversation is kept as the model wrote it and sent as strict servers accept i
 * arguments that are not a JSON object are sent as `{}`: servers parse the history, and refuse it;
 * a tool's name holds only letters, digits, `_` and `-`, at most 64 of them;
 * no two tool calls of the conversation share an id;
+* an answer without words and calls is sent as `(no answer)`;
 * `provider` fields are sent back unchanged, except those that `WireForm` drops;
 * tool schemas keep the keywords that every provider takes (`arena.tool_schema`).
 """
@@ -32,6 +33,8 @@ SHORT_ID_CHARS = 9
 """Mistral takes tool call ids of exactly nine letters and digits."""
 UNNAMED = "unnamed"
 """Sent as the name of a tool that the model did not name."""
+NO_WORDS = "(no answer)"
+"""Sent for an answer without words and calls: servers refuse an empty message."""
 REASONING = "reasoning_content"
 ALL_FIELDS = "*"
 RESERVED = frozenset({"role", "content", "tool_calls", "tool_call_id", "id", "type", "function"})
@@ -99,9 +102,11 @@ def _message(message: ChatMessage, ids: "_CallIds", wire: WireForm) -> dict[str,
     if message.role != "assistant":
         return found
     found |= _provider_fields(message.provider, wire)
+    words = message.content if message.content.strip() else ""
     if not message.tool_calls:
+        found["content"] = words or NO_WORDS
         return found
-    found["content"] = message.content or (None if wire.content == "null" else "")
+    found["content"] = words or (None if wire.content == "null" else "")
     if wire.empty_reasoning:
         found.setdefault(REASONING, "")
     found["tool_calls"] = [

@@ -1,25 +1,31 @@
-"""Snapshots as the process reads them: decoded and rendered once, however many agents ask.
+"""Snapshots as the process reads them: decoded once, and rendered once per size of prompt.
 
 Writes `dead_letters` for a record that is no snapshot.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from arena.bus.base import Record
-from arena.messages import MarketSnapshot
+from arena.messages import MarketSnapshot, PromptSize
 from arena.node import Node
 from routers.prompt import MarketText, render_market
 
 SNAPSHOTS_KEPT = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SeenMarket:
-    """A snapshot and the text that is the same for every agent."""
+    """A snapshot and its texts, which are the same for every agent with one size of prompt."""
 
     snapshot: MarketSnapshot
-    text: MarketText
+    _texts: dict[PromptSize, MarketText] = field(default_factory=dict)
+
+    def text(self, size: PromptSize = "full") -> MarketText:
+        """The market as prompts of this size show it."""
+        if size not in self._texts:
+            self._texts[size] = render_market(self.snapshot, size)
+        return self._texts[size]
 
 
 class Market:
@@ -40,7 +46,7 @@ class Market:
             self._seen.popitem(last=False)
         message = await self._node.read_message(record)
         if isinstance(message, MarketSnapshot):
-            self._seen[where] = SeenMarket(message, render_market(message))
+            self._seen[where] = SeenMarket(message)
         elif message is not None:
             await self._node.dead_letter(record, f"a {message.type_name()} is no MarketSnapshot")
         return self._seen.get(where)

@@ -7,7 +7,7 @@ from arena.bus.base import Record
 from routers.market import SeenMarket
 from routers.memory import History
 from routers.plan import Opening, Player
-from routers.prompt import render_system, render_user
+from routers.prompt import left_out_text, render_system, render_user
 from routers.roster import Roster
 from routers.seat import Seat
 from routers.turn import TurnMachine
@@ -29,9 +29,14 @@ class Openings:
         roster, seat = self._roster, self._seat
         if self._player is None or self._roster_version != roster.version:
             self._roster_version = roster.version
-            self._system = render_system(seat.strategy.prompt, roster.rules)
+            self._system = render_system(seat.strategy.prompt, roster.rules, seat.prompt_size)
             self._player = Player.of(
-                seat.agent, seat.chat_node, seat.strategy, seat.limits, roster.offers.values()
+                seat.agent,
+                seat.chat_node,
+                seat.strategy,
+                seat.limits,
+                roster.offers.values(),
+                seat.prompt_size,
             )
         return self._player
 
@@ -40,12 +45,14 @@ class Openings:
 
         Args:
             record: Where the snapshot stood.
-            seen: The snapshot and its text.
+            seen: The snapshot and its texts.
             skipped: Older ones that were passed over since the last turn.
             history: What the agent remembers.
         """
         player = self.player()
-        user = render_user(seen.text, seen.snapshot, history.known, tuple(history.lines))
+        size, lines = player.form.size, tuple(history.lines)
+        market = seen.text(size)
+        user = render_user(market, seen.snapshot, history.known, lines, size)
         opening = Opening(
             snapshot=seen.snapshot,
             snapshot_offset=record.offset,
@@ -53,5 +60,6 @@ class Openings:
             system=self._system,
             user=user,
             known=history.known,
+            left_out=left_out_text(self._system, market, history.known, lines, size),
         )
         return TurnMachine(player, opening)

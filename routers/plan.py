@@ -12,6 +12,7 @@ from typing import NamedTuple
 from arena.messages import (
     ChatRequest,
     MarketSnapshot,
+    PromptSize,
     QuoteSeen,
     ToolCall,
     ToolOffered,
@@ -20,6 +21,7 @@ from arena.messages import (
     TurnStarted,
 )
 from routers.portfolio import KnownPortfolio
+from routers.prompt_sizes import FORMS, FULL, PromptForm, sized_schema
 from routers.strategy import Strategy
 
 
@@ -54,6 +56,7 @@ class Player:
     Attributes:
         schemas: The tools as the model sees them, in the strategy's order.
         account_tools: Names of those that run in the account's single writer.
+        form: The size of its prompts.
     """
 
     agent: str
@@ -62,6 +65,7 @@ class Player:
     limits: Limits = Limits()
     schemas: tuple[ToolSchema, ...] = ()
     account_tools: frozenset[str] = frozenset()
+    form: PromptForm = FULL
 
     @classmethod
     def of(
@@ -71,8 +75,10 @@ class Player:
         strategy: Strategy,
         limits: Limits,
         offers: Iterable[ToolOffered],
+        size: PromptSize = "full",
     ) -> "Player":
         """A player with those of the offered tools that its strategy names."""
+        form = FORMS[size]
         found = {o.name: o for o in offers if o.name in strategy.tools}
         return cls(
             agent=agent,
@@ -80,10 +86,14 @@ class Player:
             strategy=strategy,
             limits=limits,
             schemas=tuple(
-                ToolSchema(name=o.name, description=o.description, parameters=o.parameters)
+                sized_schema(
+                    ToolSchema(name=o.name, description=o.description, parameters=o.parameters),
+                    form,
+                )
                 for o in (found[name] for name in strategy.tools if name in found)
             ),
             account_tools=frozenset(o.name for o in found.values() if o.touches_account),
+            form=form,
         )
 
 
@@ -93,6 +103,7 @@ class Opening:
 
     Attributes:
         known: The account as the agent was told before.
+        left_out: What the prompt does not show for its size, in words.
     """
 
     snapshot: MarketSnapshot
@@ -101,6 +112,7 @@ class Opening:
     system: str
     user: str
     known: KnownPortfolio | None = None
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ The user message has a fixed form, because people, models and the scripted rules
 
 Prices keep every digit they carry. The text depends on its arguments alone, so what is rendered
 for one instant can hold nothing of a later one. The parts have bounds that add up to
-`PROMPT_CHARS_MAX`. Pure: reads and writes nothing.
+`PROMPT_CHARS_MAX`; `routers.prompt_sizes` has those of a compact and of a tiny prompt, and
+`routers.prompt_small` renders their market. Pure: reads and writes nothing.
 """
 
 import hashlib
@@ -19,23 +20,41 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from arena.messages import CandleWindow, MarketSnapshot, ProductView, Rules
+from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize, Rules
 from arena.money import decimal_text
-from routers.portfolio import POSITIONS_MAX, KnownPortfolio, MarkedPosition, mark
+from routers.portfolio import KnownPortfolio, MarkedPosition, mark
+from routers.prompt_sizes import FORMS, FULL, PromptForm, cut_strategy, strategy_is_cut
+from routers.prompt_small import render_small_market
+from routers.prompt_text import (
+    CANDLE_COLUMNS,
+    PRODUCTS_MAX,
+    TICKER_COLUMNS,
+    WINDOWS,
+    MarketText,
+    bounded,
+    clock_text,
+    plain_text,
+    ticker_cells,
+)
+
+__all__ = [
+    "HOUSE_RULES",
+    "PRODUCTS_MAX",
+    "PROMPT_CHARS_MAX",
+    "MarketText",
+    "held_text",
+    "left_out_text",
+    "prompt_sha256",
+    "render_market",
+    "render_system",
+    "render_user",
+]
 
 PROMPT_CHARS_MAX = 60_000
-MARKET_CHARS_MAX = 48_000
-ACCOUNT_CHARS_MAX = 8_000
-MEMORY_CHARS_MAX = 4_000
-PRODUCTS_MAX = 30
 GAPS_MAX = 12
-WINDOWS = ("15m", "5m", "1m")
 CENT = Decimal("0.01")
 
-TICKER_COLUMNS = "product_id,price,best_bid,best_ask,volume_24h,age_s,stale"
-CANDLE_COLUMNS = "start,open,high,low,close,volume"
 NO_CANDLES = "(no candles: the venue has none for this window)"
-CUT_NOTE = "\n(cut here: prompt limit)"
 LEFT_OUT_NOTE_CHARS = 60
 
 HOUSE_RULES = """\
@@ -60,26 +79,49 @@ How this arena works
 """
 
 
-@dataclass(frozen=True, slots=True)
-class MarketText:
-    """The part of the user message that is the same for every agent.
+COMPACT_RULES = """\
 
-    Attributes:
-        heading: The first line. body: tickers and candles.
-    """
+How this arena works
+- You are called once per snapshot of the market and answer with tool calls or with words. Money is
+  simulated.
+- A buy pays best_ask, a sell gets best_bid. stale=yes: it cannot be traded now. Candles are closed
+  bars in UTC, oldest first.
+- {costs}
+- Quantities are in base units (0.05 BTC, not dollars). You cannot sell what you do not hold or
+  spend more cash than you have, fee included. There is no short selling.
+- "Your account" repeats what you were told last; it is absent until you trade or ask for your
+  portfolio.
+- A refused call says why; do not send the same call again. When you are done, answer without a
+  tool call, in one line: Reasoning: why you did what you did, or why you did nothing.
+"""
 
-    heading: str
-    body: str
+TINY_RULES = """\
+
+How this arena works
+- Answer with tool calls. When you are done, answer in one line: Reasoning: why.
+- A buy pays best_ask, a sell gets best_bid. stale=yes: do not trade it now.
+- {costs}
+- Quantities are base units (0.05 BTC, not dollars). Sell only what you hold, spend only your cash.
+- A refused call says why; do not repeat it.
+"""
+
+RULES_OF: dict[PromptSize, str] = {
+    "full": HOUSE_RULES,
+    "compact": COMPACT_RULES,
+    "tiny": TINY_RULES,
+}
 
 
-def render_system(prompt: str, rules: Rules | None) -> str:
+def render_system(prompt: str, rules: Rules | None, size: PromptSize = "full") -> str:
     """The system message: a strategy's prompt and the rules every agent is told.
 
     Args:
-        prompt: The strategy's own words.
+        prompt: The strategy's own words; cut to the bound of a smaller size.
         rules: Fees and limits of this arena, or None while they are unknown.
+        size: Of the prompt.
     """
-    return prompt.rstrip() + "\n" + HOUSE_RULES.format(costs=_costs_text(rules))
+    costs = _costs_text(rules) if size == "full" else _short_costs_text(rules)
+    return cut_strategy(prompt, FORMS[size]) + "\n" + RULES_OF[size].format(costs=costs)
 
 
 def _costs_text(rules: Rules | None) -> str:
@@ -95,21 +137,39 @@ def _costs_text(rules: Rules | None) -> str:
     )
 
 
-def render_market(snapshot: MarketSnapshot) -> MarketText:
-    """Tickers and candles of a snapshot; the oldest candles are left out where it is too long."""
+def _short_costs_text(rules: Rules | None) -> str:
+    if rules is None:
+        return "Every fill costs a taker fee and slippage."
+    per_trade = rules.fee_bps + rules.slippage_bps
+    return (
+        f"Every fill costs a taker fee of {decimal_text(rules.fee_bps)} bps and "
+        f"{decimal_text(rules.slippage_bps)} bps slippage: there and back "
+        f"{decimal_text(2 * per_trade)} bps (100 bps = 1%)."
+    )
+
+
+def render_market(snapshot: MarketSnapshot, size: PromptSize = "full") -> MarketText:
+    """Tickers and candles of a snapshot; the oldest candles are left out if it is too long."""
+    chars_max = FORMS[size].market_chars_max
+    if size != "full":
+        return render_small_market(snapshot, size, chars_max)
     shown = snapshot.products[:PRODUCTS_MAX]
     names = ", ".join(view.product_id for view in shown)
     heading = f"# Market as of {snapshot.as_of:%Y-%m-%dT%H:%M:%SZ} ({names})"
-    lines = ["## Tickers", TICKER_COLUMNS, *(_ticker_line(view) for view in shown)]
+    lines = ["## Tickers", TICKER_COLUMNS, *(",".join(ticker_cells(v).values()) for v in shown)]
+    left_out = []
     if more := len(snapshot.products) - len(shown):
         lines.append(f"({more} further products are not shown: prompt limit)")
+        left_out.append(f"{more} products")
     sections = [_Section.of(view, name) for view in shown for name in WINDOWS]
     fixed = len(heading) + sum(len(line) + 1 for line in lines)
-    _leave_out_oldest(sections, MARKET_CHARS_MAX - fixed)
+    _leave_out_oldest(sections, chars_max - fixed)
     for section in sections:
         lines += section.lines()
-    body = _bounded("\n".join(lines), MARKET_CHARS_MAX - len(heading))
-    return MarketText(heading, body)
+    if candles := sum(section.left_out for section in sections):
+        left_out.append(f"the {candles:,} oldest candles")
+    body = bounded("\n".join(lines), chars_max - len(heading))
+    return MarketText(heading, body, " and ".join(left_out))
 
 
 def render_user(
@@ -117,23 +177,58 @@ def render_user(
     snapshot: MarketSnapshot,
     known: KnownPortfolio | None,
     memory: Sequence[str],
+    size: PromptSize = "full",
 ) -> str:
     """The user message.
 
     Args:
-        market: `render_market(snapshot)`.
+        market: `render_market(snapshot, size)`.
         snapshot: What the account is valued at.
         known: The account as the agent was told last, or None.
         memory: One line per last decision, oldest first.
+        size: Of the prompt.
     """
+    form = FORMS[size]
     parts = [market.heading]
     if known is not None:
-        parts.append(_account_text(known, snapshot))
+        parts.append(_account_text(known, snapshot, form))
     parts.append(market.body)
     if memory:
-        text = "\n".join(["## Your last decisions", *(f"- {line}" for line in memory)])
-        parts.append(_bounded(text, MEMORY_CHARS_MAX))
+        parts.append(_memory_text(memory, form))
     return "\n".join(parts) + "\n"
+
+
+def left_out_text(
+    system: str,
+    market: MarketText,
+    known: KnownPortfolio | None,
+    memory: Sequence[str],
+    size: PromptSize,
+) -> str:
+    """What a prompt does not show for its size, in words; "" if it shows everything."""
+    form = FORMS[size]
+    parts = [market.left_out] if market.left_out else []
+    if strategy_is_cut(system, form):
+        parts.append(f"the strategy's prompt beyond {form.strategy_chars_max:,} characters")
+    positions = 0 if known is None else len(known.portfolio.positions)
+    if (more := positions - form.positions_max) > 0:
+        parts.append(f"{more} positions")
+    if size != "full" and (older := len(memory) - form.memory_lines_max) > 0:
+        parts.append(f"{older} older decisions")
+    return "; ".join(parts)
+
+
+def _memory_text(memory: Sequence[str], form: PromptForm) -> str:
+    shown, heading = list(memory), "## Your last decisions"
+    if form is not FULL:
+        shown = [_shortened(line, form.memory_line_chars_max) for line in memory]
+        shown = shown[-form.memory_lines_max :]
+    text = "\n".join([heading, *(f"- {line}" for line in shown)])
+    return bounded(text, form.memory_chars_max)
+
+
+def _shortened(line: str, chars_max: int) -> str:
+    return line if len(line) <= chars_max else line[: chars_max - 3] + "..."
 
 
 def prompt_sha256(system: str, user: str) -> str:
@@ -153,7 +248,7 @@ def held_text(seconds: float) -> str:
     return f"{whole // 86_400}d{whole % 86_400 // 3600:02d}h"
 
 
-def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot) -> str:
+def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot, form: PromptForm) -> str:
     account = mark(known, snapshot)
     lines = [
         "## Your account",
@@ -163,12 +258,12 @@ def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot) -> str:
     if account.scraped_usd:
         aside = decimal_text(account.scraped_usd)
         lines.append(f"set_aside_usd: {aside} (part of your equity, not to be traded with)")
-    lines += [_position_line(position) for position in account.positions[:POSITIONS_MAX]]
+    lines += [_position_line(position) for position in account.positions[: form.positions_max]]
     if not account.positions:
         lines.append("position: none")
-    if (more := len(account.positions) - POSITIONS_MAX) > 0:
+    if (more := len(account.positions) - form.positions_max) > 0:
         lines.append(f"({more} further positions are not shown: ask for your portfolio)")
-    return _bounded("\n".join(lines), ACCOUNT_CHARS_MAX)
+    return bounded("\n".join(lines), form.account_chars_max)
 
 
 def _position_line(position: MarkedPosition) -> str:
@@ -185,33 +280,6 @@ def _position_line(position: MarkedPosition) -> str:
     return " ".join(words)
 
 
-def _ticker_line(view: ProductView) -> str:
-    stale = "yes" if view.stale or view.ticker is None else "no"
-    age_s = "" if view.age_ms is None else f"{view.age_ms / 1000:.1f}"
-    ticker = view.ticker
-    if ticker is None:
-        return f"{view.product_id},,,,,{age_s},{stale}"
-    volume = "" if ticker.volume_24h is None else decimal_text(ticker.volume_24h)
-    prices = ",".join(map(decimal_text, (ticker.price, ticker.best_bid, ticker.best_ask)))
-    return f"{view.product_id},{prices},{volume},{age_s},{stale}"
-
-
-def _clock(instant: datetime) -> str:
-    """Hours and minutes; an eighth of what strftime takes, and a prompt has hundreds."""
-    return f"{instant.hour:02d}:{instant.minute:02d}"
-
-
-def _plain(number: Decimal) -> str:
-    """`decimal_text`, without its cost for a number that needs no care."""
-    text = str(number)
-    return decimal_text(number) if "E" in text else text
-
-
-def _bounded(text: str, chars_max: int) -> str:
-    """A last resort: values of absurd length cannot push a prompt over its bound."""
-    return text if len(text) <= chars_max else text[: chars_max - len(CUT_NOTE)] + CUT_NOTE
-
-
 @dataclass(slots=True)
 class _Section:
     """The candles of one product and window, of which the oldest may be left out."""
@@ -226,13 +294,13 @@ class _Section:
     def of(cls, view: ProductView, name: str) -> "_Section":
         window = view.windows.get(name) or CandleWindow(granularity_s=0)
         rows = [
-            f"{_clock(c.start)},{_plain(c.open)},{_plain(c.high)},{_plain(c.low)},"
-            f"{_plain(c.close)},{_plain(c.volume)}"
+            f"{clock_text(c.start)},{plain_text(c.open)},{plain_text(c.high)},{plain_text(c.low)},"
+            f"{plain_text(c.close)},{plain_text(c.volume)}"
             for c in window.candles
         ]
         notes = [] if rows else [NO_CANDLES]
         if window.gaps:
-            times = ", ".join(map(_clock, window.gaps[:GAPS_MAX]))
+            times = ", ".join(map(clock_text, window.gaps[:GAPS_MAX]))
             more = len(window.gaps) - GAPS_MAX
             notes.append(f"gaps: {times}" + (f" and {more} more" if more > 0 else ""))
         if window.stale:

@@ -58,9 +58,13 @@ def content_sha256(message: Message) -> str:
 
 
 def turn_difference(told: Turn, played: Turn) -> tuple[str, str] | None:
-    """What a turn's record says and what came out, where they differ first; times are left out."""
-    said = told.model_dump(mode="json", exclude=TURN_TIMES)
-    found = played.model_dump(mode="json", exclude=TURN_TIMES)
+    """What a turn's record says and what came out, where they differ first.
+
+    Times are left out, and so are fields that an older record does not have.
+    """
+    absent = set(Turn.model_fields) - told.model_fields_set
+    said = told.model_dump(mode="json", exclude=TURN_TIMES | absent)
+    found = played.model_dump(mode="json", exclude=TURN_TIMES | absent)
     said["rounds"] = [round_.model_dump(mode="json", exclude=ROUND_TIMES) for round_ in told.rounds]
     found["rounds"] = [
         round_.model_dump(mode="json", exclude=ROUND_TIMES) for round_ in played.rounds

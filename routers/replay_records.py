@@ -18,10 +18,12 @@ from arena.errors import Malformed, UsageError
 from arena.exports import read_manifest, read_records
 from arena.messages import (
     AgentSpec,
+    Cause,
     ChatReply,
     ChatRequest,
     MarketSnapshot,
     Message,
+    PromptSize,
     Rules,
     Sampling,
     ToolCall,
@@ -32,7 +34,15 @@ from arena.messages import (
 )
 from routers.memory import History
 from routers.plan import Limits, Opening, Player
-from routers.prompt import HOUSE_RULES, prompt_sha256, render_market, render_system, render_user
+from routers.prompt import (
+    HOUSE_RULES,
+    MarketText,
+    left_out_text,
+    prompt_sha256,
+    render_market,
+    render_system,
+    render_user,
+)
 from routers.replay import content_sha256, play_again, turn_difference
 from routers.strategy import Strategy, load_strategy
 from routers.transcript import ROUNDS_MAX
@@ -46,6 +56,7 @@ ROSTER_LATE_STATES = 4
 """A router reads the roster a little later than it was written: states to try behind the one that
 stood when a turn began."""
 RULES_BEGIN = HOUSE_RULES.partition("{")[0].strip().splitlines()[0]
+"""How the rules begin in prompts of every size."""
 NO_LIMIT_S = 1e9
 
 Answer = ChatReply | ToolResult
@@ -197,7 +208,7 @@ class Replay:
         self._replayed = Replayed()
         self._sampling: dict[str, Sampling] = {}
         self._asked = self._read_asked() if self._whole else {}
-        self._strategies: dict[tuple[str, str, int | None], Strategy] = {}
+        self._strategies: dict[tuple[str, str, int | None, PromptSize], Strategy] = {}
         self._hashes = {name: sha256() for name in ("prompts", "asked", "turns")}
 
     def run(self) -> Replayed:
@@ -249,26 +260,30 @@ class Replay:
         if not isinstance(snapshot, MarketSnapshot):
             return
         self._replayed.counts["snapshots"] += 1
-        market = render_market(snapshot)
+        texts: dict[PromptSize, MarketText] = {}
         for agent in waiting:
             # A turn may have been begun on the same snapshot by another process before.
             while agent.next is not None and agent.next[1].snapshot_offset == record.offset:
                 place, turn = agent.next
                 if turn.messages:
-                    known, lines = agent.history.known, tuple(agent.history.lines)
-                    user = render_user(market, snapshot, known, lines)
-                    self._turn(agent, place, turn, snapshot, user)
+                    size = self._roster.spec_at(agent.name, turn.started_at).prompt_size
+                    if size not in texts:
+                        texts[size] = render_market(snapshot, size)
+                    self._turn(agent, place, turn, snapshot, texts[size])
                 else:
                     self._replayed.counts["cut off"] += 1
                 agent.end(turn)
 
     def _turn(
-        self, agent: _Agent, place: str, turn: Turn, snapshot: MarketSnapshot, user: str
+        self, agent: _Agent, place: str, turn: Turn, snapshot: MarketSnapshot, market: MarketText
     ) -> None:
         found = self._replayed
         subject = f"turn {turn.turn_id}, agent {turn.agent}"
-        strategy = self._strategy(self._roster.spec_at(agent.name, turn.started_at), turn)
-        system, offers = self._system(strategy, turn)
+        spec = self._roster.spec_at(agent.name, turn.started_at)
+        size, strategy = spec.prompt_size, self._strategy(spec, turn)
+        known, lines = agent.history.known, tuple(agent.history.lines)
+        user = render_user(market, snapshot, known, lines, size)
+        system, offers = self._system(strategy, turn, size)
         digest = prompt_sha256(system, user)
         self._hashes["prompts"].update(f"{turn.turn_id} {digest}\n".encode())
         found.counts["prompts"] += 1
@@ -278,14 +293,15 @@ class Replay:
         if agent.inbox is None:
             return
         limits = self._limits(turn)
-        player = Player.of(turn.agent, turn.node, strategy, limits, offers.values())
+        player = Player.of(turn.agent, turn.node, strategy, limits, offers.values(), size)
         opening = Opening(
             snapshot=snapshot,
             snapshot_offset=turn.snapshot_offset,
             skipped=agent.skipped,
             system=system,
             user=user,
-            known=agent.history.known,
+            known=known,
+            left_out=left_out_text(system, market, known, lines, size),
         )
         played = play_again(player, opening, turn, agent.inbox.pull)
         found.counts["turns"] += 1
@@ -294,7 +310,7 @@ class Replay:
 
     def _strategy(self, spec: AgentSpec, turn: Turn) -> Strategy:
         """The shipped strategy where its prompt is the one that was used, else the recorded one."""
-        kept = (spec.agent, spec.prompt_sha256, spec.seed)
+        kept = (spec.agent, spec.prompt_sha256, spec.seed, spec.prompt_size)
         if kept in self._strategies:
             return self._strategies[kept]
         try:
@@ -314,11 +330,13 @@ class Replay:
         self._strategies[kept] = strategy
         return strategy
 
-    def _system(self, strategy: Strategy, turn: Turn) -> tuple[str, dict[str, ToolOffered]]:
+    def _system(
+        self, strategy: Strategy, turn: Turn, size: PromptSize
+    ) -> tuple[str, dict[str, ToolOffered]]:
         """The system message by the roster as it stood then, and the tools on offer."""
         first: tuple[str, dict[str, ToolOffered]] | None = None
         for offers, rules in self._roster.states_at(turn.started_at):
-            system = render_system(strategy.prompt, rules)
+            system = render_system(strategy.prompt, rules, size)
             if system == turn.messages[0].content and offers.keys() >= set(strategy.tools):
                 return system, offers
             first = first or (system, offers)
@@ -331,7 +349,9 @@ class Replay:
         decision_s = self._asked[first].wait_s if first in self._asked else NO_LIMIT_S
         calls = (i for r in turn.rounds for i in r.tool_call_ids if i in self._asked)
         tool_s = next((self._asked[i].wait_s for i in calls), NO_LIMIT_S)
-        rounds = len(turn.rounds) if turn.outcome == "max_rounds" else ROUNDS_MAX
+        # The limit is not in the records; both ends below may have come of it.
+        limited = turn.outcome == "max_rounds" or turn.cause == Cause.UNUSABLE_ANSWER
+        rounds = len(turn.rounds) if limited else ROUNDS_MAX
         return Limits(rounds=rounds, decision_s=decision_s, tool_s=tool_s)
 
     def _compare_asked(self, place: str, subject: str, asked: list[ChatRequest | ToolCall]) -> None:

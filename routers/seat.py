@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from arena import ids, topics
-from arena.messages import AgentSpec, OpenAccount, Pacing
+from arena.messages import AgentSpec, OpenAccount, Pacing, PromptSize
 from arena.node import Node
 from routers.plan import Limits
 from routers.strategy import Strategy
@@ -23,6 +23,7 @@ class Seat:
         pacing: In lock-step no snapshot is passed over at the start, and a turn that a crash cut
             off is run again.
         scrape: Share of every realised profit that the executor sets aside.
+        prompt_size: How much of the market its prompts show.
         replace: Take the name from another strategy or chat node that played under it.
     """
 
@@ -33,6 +34,7 @@ class Seat:
     cadence: int
     pacing: Pacing = "real-time"
     scrape: Decimal | None = None
+    prompt_size: PromptSize = "full"
     replace: bool = False
 
     @property
@@ -54,6 +56,7 @@ def spec_of(seat: Seat, joined_at: datetime) -> AgentSpec:
         tools=strategy.tools,
         cadence=seat.cadence,
         seed=strategy.sampling.seed,
+        prompt_size=seat.prompt_size,
         joined_at=joined_at,
     )
 

@@ -3,31 +3,34 @@
     start -> ask the model -> [reply with calls -> run them, all at once -> ask again] -> finish
 
 Events: `start`, `reply`, `result`, `time_passed`. Each returns what is to be done: send a request,
-send tool calls, record the turn. Replies and results that nobody waits for (duplicates, late or
+send tool calls, record the turn. Replies and results that nothing waits for (duplicates, late or
 foreign ones) change nothing and are counted. Every way ends in exactly one `FinishTurn`.
+
+An answer that holds neither a call nor words is not a decision: the model is told and asked again.
+It is told of an empty answer once, of a call that cannot be read as often as the rounds allow; a
+turn that ends without anything usable has failed, with the cause `unusable_answer`.
 
 Bounds: `routers.plan.Limits` and those of `routers.transcript`. Pure: reads and writes nothing.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import timedelta
 
 from arena import ids, topics
 from arena.messages import (
-    ChatMessage,
+    Cause,
     ChatReply,
     ChatRequest,
     RequestedCall,
     Round,
-    ToolCall,
     ToolResult,
     Turn,
     TurnOutcome,
     TurnStarted,
     Usage,
 )
-from routers.memory import memory_line, trade_phrase
+from routers.conversation import EMPTY_TOLD, Conversation
+from routers.memory import memory_line
 from routers.plan import (
     Effect,
     FinishTurn,
@@ -37,45 +40,11 @@ from routers.plan import (
     SendRequest,
     SendToolCalls,
     no_answer_text,
-    quotes_seen,
 )
 from routers.portfolio import KnownPortfolio, portfolio_in
 from routers.prompt import prompt_sha256
-from routers.transcript import (
-    CALLS_KEPT_MAX,
-    ERROR_BYTES_MAX,
-    FINAL_TEXT_BYTES_MAX,
-    REPLY_BYTES_MAX,
-    RESULT_BYTES_MAX,
-    clip,
-    kept_calls,
-    refusal_of,
-)
-
-TRADE_TOOL = "execute_trade"
-
-
-@dataclass(slots=True)
-class _ToolRound:
-    """The calls of one reply and the answers so far, by index."""
-
-    calls: tuple[RequestedCall, ...]
-    call_ids: tuple[str, ...]
-    answers: list[str]
-    ok: list[bool]
-    results: list[ToolResult | None]
-    waiting: dict[str, int]
-    sent: frozenset[int]
-    sent_s: float
-    note: str = ""
-
-    def trades(self) -> list[str]:
-        """What became of the orders that were sent, in the model's order."""
-        return [
-            trade_phrase(call, self.results[index])
-            for index, call in enumerate(self.calls)
-            if index in self.sent and call.name == TRADE_TOOL
-        ]
+from routers.tool_round import ToolRound, open_round
+from routers.transcript import ERROR_BYTES_MAX, FINAL_TEXT_BYTES_MAX, clip
 
 
 class TurnMachine:
@@ -84,14 +53,14 @@ class TurnMachine:
     Attributes:
         turn_id: From agent and snapshot: the same turn has the same id wherever it is played.
         wake_at_s: Monotonic time at which `time_passed` will do something.
-        late: Replies and results nobody waited for.
+        late: Replies and results that nothing waited for.
         known: The newest portfolio a result of this turn carried, or None.
         tool_calls: Calls that were sent.
         done: True once the turn is finished.
     """
 
     def __init__(self, player: Player, opening: Opening) -> None:
-        """Take the seat; nothing happens before `start`."""
+        """Create the turn; call `start` to begin."""
         self.turn_id = ids.turn_id(player.agent, opening.snapshot.snapshot_id)
         self.wake_at_s = 0.0
         self.late = 0
@@ -100,11 +69,7 @@ class TurnMachine:
         self.done = False
         self._player = player
         self._opening = opening
-        self._tool_names = tuple(schema.name for schema in player.schemas)
-        self._messages = [
-            ChatMessage(role="system", content=opening.system),
-            ChatMessage(role="user", content=opening.user),
-        ]
+        self._talk = Conversation(opening.system, opening.user, player.form.aside_bytes_max)
         self._rounds: list[Round] = []
         self._usage = Usage(cost_usd=None)
         self._costs_known = True
@@ -112,9 +77,10 @@ class TurnMachine:
         self._asked_s = 0.0
         self._answered: ChatReply | None = None
         self._model_ms = 0.0
-        self._open: _ToolRound | None = None
+        self._open: ToolRound | None = None
         self._trades: list[str] = []
-        self._words = ""
+        self._carried_out = False
+        self._told_empty = False
         self._replayed = False
         self._account_seq = -1
 
@@ -126,7 +92,7 @@ class TurnMachine:
         return () if self._asked is None else (self._asked,)
 
     def start(self, now: Now, *, again: bool = False) -> tuple[Effect, ...]:
-        """Begin the turn; `again` where the evidence of its beginning is in the log already."""
+        """Begin the turn; `again` if the evidence of its beginning is in the log already."""
         self._started = now
         self._deadline = now.wall + timedelta(seconds=self._player.limits.decision_s)
         self._deadline_s = now.monotonic_s + self._player.limits.decision_s
@@ -156,15 +122,13 @@ class TurnMachine:
         if reply.outcome != "ok":
             self._end_round()
             outcome: TurnOutcome = "expired" if reply.outcome == "expired" else "failed"
-            return self._finish(now, outcome, reply.error or f"the model call {reply.outcome}")
-        text = clip(reply.text, REPLY_BYTES_MAX)
-        self._words = text or self._words
-        calls = kept_calls(reply.tool_calls, len(self._rounds))
-        self._messages.append(ChatMessage(role="assistant", content=text, tool_calls=calls))
-        if not calls:
-            self._end_round()
-            return self._finish(now, "completed", "" if text else "the model answered nothing")
-        return self._call_tools(reply, calls, now)
+            error = reply.error or f"the model call {reply.outcome}"
+            return self._finish(now, outcome, error, reply.cause)
+        calls = self._talk.add_reply(reply, len(self._rounds))
+        if calls:
+            return self._call_tools(reply, calls, now)
+        self._end_round()
+        return self._without_calls(reply, now)
 
     def result(self, result: ToolResult, now: Now) -> tuple[Effect, ...]:
         """A tool answered."""
@@ -173,7 +137,8 @@ class TurnMachine:
         if tools is None or index is None:
             self.late += 1
             return ()
-        tools.answers[index] = clip(result.text, RESULT_BYTES_MAX) or "(the tool said nothing)"
+        text = clip(result.text, self._player.form.result_bytes_max)
+        tools.answers[index] = text or "(the tool said nothing)"
         tools.ok[index] = result.ok
         tools.results[index] = result
         self._learn(result)
@@ -199,7 +164,7 @@ class TurnMachine:
         self._rounds.append(
             Round(call_id=call_id, outcome="expired", error=error, model_ms=model_ms)
         )
-        return self._finish(now, "expired", error)
+        return self._finish(now, "expired", error, Cause.TIMEOUT)
 
     def stop(self, now: Now, outcome: TurnOutcome, error: str) -> tuple[Effect, ...]:
         """End the turn from outside: the process stops, or a message could not be sent."""
@@ -222,69 +187,51 @@ class TurnMachine:
             round=len(self._rounds),
             strategy=player.strategy.name,
             snapshot_id=snapshot.snapshot_id,
-            messages=tuple(self._messages),
+            messages=self._talk.messages(),
             tools=player.schemas,
             sampling=player.strategy.sampling,
             issued_at=now.wall,
             deadline_at=self._deadline,
             reply_to=topics.inbox(player.agent),
+            prompt_size=player.form.size,
         )
         return SendRequest(request, started)
+
+    def _without_calls(self, reply: ChatReply, now: Now) -> tuple[Effect, ...]:
+        """Words end the turn; anything else is told, and asked for again."""
+        if reply.unreadable:
+            told = clip(reply.unreadable, ERROR_BYTES_MAX)
+            error = f"the model's call could not be read: {told}"
+        elif reply.text.strip() or self._carried_out:
+            return self._finish(now, "completed", "")
+        else:
+            told, error = EMPTY_TOLD, "the model's answer was empty"
+            if self._told_empty:
+                error += ", and again when it was told so"
+                return self._finish(now, "failed", error, Cause.UNUSABLE_ANSWER)
+            self._told_empty = True
+        if len(self._rounds) < self._player.limits.rounds:
+            self._talk.tell(told)
+            return self._ask_in_time(now)
+        if self._carried_out:
+            return self._finish(now, "max_rounds", error)
+        return self._finish(now, "failed", error, Cause.UNUSABLE_ANSWER)
 
     def _call_tools(
         self, reply: ChatReply, calls: tuple[RequestedCall, ...], now: Now
     ) -> tuple[Effect, ...]:
-        round_ = len(self._rounds)
-        call_ids = tuple(ids.tool_call_id(self.turn_id, round_, i) for i in range(len(calls)))
-        tools = self._open = _ToolRound(
-            calls=calls,
-            call_ids=call_ids,
-            answers=[""] * len(calls),
-            ok=[False] * len(calls),
-            results=[None] * len(calls),
-            waiting={},
-            sent=frozenset(),
-            sent_s=now.monotonic_s,
+        player, round_ = self._player, len(self._rounds)
+        tools, messages = open_round(
+            reply, calls, player=player, opening=self._opening, round_=round_, now=now
         )
-        account: list[ToolCall] = []
-        stateless: list[ToolCall] = []
-        for index, call in enumerate(calls):
-            size = len(reply.tool_calls[index].arguments.encode("utf-8", "replace"))
-            refusal = refusal_of(index, call, self._tool_names, size)
-            if refusal is not None:
-                tools.answers[index] = refusal
-                continue
-            tools.waiting[call_ids[index]] = index
-            message = self._tool_call(index, call_ids[index], reply.tool_calls[index], now)
-            (account if call.name in self._player.account_tools else stateless).append(message)
-        if reply.truncated and reply.error:
-            tools.note = f" ({clip(reply.error, ERROR_BYTES_MAX)})"
-        elif (dropped := len(reply.tool_calls) - CALLS_KEPT_MAX) > 0:
-            tools.note = f" ({dropped:,} further calls of this answer were dropped.)"
-        tools.sent = frozenset(tools.waiting.values())
-        self.tool_calls += len(tools.sent)
-        if not tools.waiting:
+        self._open = tools
+        self.tool_calls += len(messages)
+        if not messages:
             return self._go_on(now)
-        self.wake_at_s = now.monotonic_s + self._player.limits.tool_s
-        return (SendToolCalls(tuple(account), tuple(stateless)),)
-
-    def _tool_call(self, index: int, call_id: str, call: RequestedCall, now: Now) -> ToolCall:
-        snapshot = self._opening.snapshot
-        return ToolCall(
-            call_id=call_id,
-            agent=self._player.agent,
-            turn_id=self.turn_id,
-            round=len(self._rounds),
-            index=index,
-            tool=call.name,
-            arguments=call.arguments,
-            snapshot_id=snapshot.snapshot_id,
-            ticker_offsets=snapshot.ticker_offsets,
-            quotes_seen=quotes_seen(snapshot, call.arguments),
-            issued_at=now.wall,
-            deadline_at=now.wall + timedelta(seconds=self._player.limits.tool_s),
-            reply_to=topics.inbox(self._player.agent),
-        )
+        self.wake_at_s = now.monotonic_s + player.limits.tool_s
+        account = tuple(m for m in messages if m.tool in player.account_tools)
+        stateless = tuple(m for m in messages if m.tool not in player.account_tools)
+        return (SendToolCalls(account, stateless),)
 
     def _learn(self, result: ToolResult) -> None:
         """Keep the newest portfolio; results of one round may come in any order."""
@@ -303,26 +250,27 @@ class TurnMachine:
         assert tools is not None, "a round goes on only while it is open"
         self._open = None
         tools.answers[-1] += tools.note
-        self._messages += [
-            ChatMessage(role="tool", content=answer, tool_call_id=call.model_call_id)
-            for call, answer in zip(tools.calls, tools.answers, strict=True)
-        ]
+        self._talk.add_answers(tools.calls, tools.answers)
         self._end_round(tools, _ms(now.monotonic_s - tools.sent_s))
-        limits = self._player.limits
-        if len(self._rounds) >= limits.rounds:
-            return self._finish(
-                now, "max_rounds", f"the model asked for tools {limits.rounds} times, the limit"
-            )
+        rounds = self._player.limits.rounds
+        if len(self._rounds) >= rounds:
+            error = f"the model asked for tools {rounds} times, the limit"
+            cause = "" if self._carried_out else Cause.UNUSABLE_ANSWER
+            return self._finish(now, "max_rounds", error, cause)
+        return self._ask_in_time(now)
+
+    def _ask_in_time(self, now: Now) -> tuple[Effect, ...]:
         if now.monotonic_s >= self._deadline_s:
-            error = f"the decision took longer than its {limits.decision_s:g} s"
-            return self._finish(now, "expired", error)
+            error = f"the decision took longer than its {self._player.limits.decision_s:g} s"
+            return self._finish(now, "expired", error, Cause.TIMEOUT)
         return (self._ask(now),)
 
-    def _end_round(self, tools: _ToolRound | None = None, tools_ms: float = 0.0) -> None:
+    def _end_round(self, tools: ToolRound | None = None, tools_ms: float = 0.0) -> None:
         reply = self._answered
         assert reply is not None, "a round ends after its reply"
         if tools is not None:
             self._trades += tools.trades()
+            self._carried_out |= tools.any_carried_out()
         self._rounds.append(
             Round(
                 call_id=reply.call_id,
@@ -347,9 +295,12 @@ class TurnMachine:
             reasoning_tokens=total.reasoning_tokens + usage.reasoning_tokens,
             cached_tokens=total.cached_tokens + usage.cached_tokens,
             cost_usd=cost if self._costs_known else None,
+            estimated=total.estimated or usage.estimated,
         )
 
-    def _finish(self, now: Now, outcome: TurnOutcome, error: str) -> tuple[Effect, ...]:
+    def _finish(
+        self, now: Now, outcome: TurnOutcome, error: str, cause: str = ""
+    ) -> tuple[Effect, ...]:
         self.done = True
         player, opening, snapshot = self._player, self._opening, self._opening.snapshot
         known = self.known or opening.known
@@ -367,12 +318,15 @@ class TurnMachine:
             as_of=snapshot.as_of,
             prompt_sha256=prompt_sha256(opening.system, opening.user),
             prompt_version=player.strategy.prompt_version,
-            messages=tuple(self._messages),
+            messages=self._talk.messages(),
             rounds=tuple(self._rounds),
             skipped_snapshots=opening.skipped,
             outcome=outcome,
             error=clip(error, ERROR_BYTES_MAX),
-            final_text=clip(self._words, FINAL_TEXT_BYTES_MAX),
+            cause=cause,
+            prompt_size=player.form.size,
+            left_out=self._left_out(),
+            final_text=clip(self._talk.words, FINAL_TEXT_BYTES_MAX),
             memory=self._memory(outcome),
             portfolio=known and known.portfolio,
             portfolio_as_of=known and known.as_of,
@@ -387,7 +341,13 @@ class TurnMachine:
     def _memory(self, outcome: TurnOutcome) -> str:
         if outcome in ("failed", "expired", "aborted") and not self._trades:
             return ""
-        return memory_line(self._opening.snapshot.as_of, self._trades, self._words)
+        return memory_line(self._opening.snapshot.as_of, self._trades, self._talk.words)
+
+    def _left_out(self) -> str:
+        parts = [self._opening.left_out] if self._opening.left_out else []
+        if count := self._talk.left_out:
+            parts.append(f"{count} sets of fields that the provider wanted back: record limit")
+        return "; ".join(parts)
 
 
 def _ms(seconds: float) -> float:

@@ -1,7 +1,8 @@
 """Reads the prompt text an agent is shown, as a model would: market, account, costs.
 
-The scripted rules know nothing but this text. Whatever is missing or unreadable is None or left
-out; nothing raises. Pure: reads and writes nothing.
+The scripted rules know nothing but this text. Prompts of every size are read: tables say their
+columns, and closing prices come as candles or as a list. Whatever is missing or unreadable is None
+or left out; nothing raises. Pure: reads and writes nothing.
 """
 
 import re
@@ -28,9 +29,11 @@ _FEE = re.compile(r"taker fee of ([\d.]+) bps")
 _SLIPPAGE = re.compile(r"([\d.]+) bps slippage")
 _HELD_PART = re.compile(r"(\d+)([dhms])")
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_TICKER_FIELDS = 7
+_WINDOW = re.compile(r"\A[0-9]{1,4}[smhd]\Z")
 _CANDLE_FIELDS = 6
 _CLOSE_FIELD = 4
+_CLOSES_MAX = 1_000
+"""Closing prices of one line of the closes that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,18 @@ class MarketSeen:
         as_of: Venue time, as written.
         quotes: By product, without those that show no price.
         candles: (product, window) -> the section's lines.
+        listed: (product, window) -> closing prices that are shown without their candles.
     """
 
     as_of: str
     quotes: dict[str, Quote]
     candles: dict[tuple[str, str], list[str]]
+    listed: dict[tuple[str, str], list[Decimal]] = field(default_factory=dict)
 
     def closes(self, product_id: str, window: str, count: int) -> list[Decimal]:
         """The last closing prices of a window, oldest first; fewer where there are fewer."""
+        if listed := self.listed.get((product_id, window)):
+            return listed[-count:]
         found: list[Decimal] = []
         for line in reversed(self.candles.get((product_id, window), [])):
             cells = line.split(",")
@@ -101,13 +108,18 @@ def read_market(text: str) -> MarketSeen | None:
         return None
     quotes: dict[str, Quote] = {}
     candles: dict[tuple[str, str], list[str]] = {}
+    listed: dict[tuple[str, str], list[Decimal]] = {}
     for section in text.split("\n## ", SECTIONS_MAX)[1:]:
         lines = section.split("\n")
         if lines[0].startswith("Tickers"):
-            quotes = {q.product_id: q for q in map(_quote, lines[2:]) if q is not None}
+            columns = lines[1].split(",") if len(lines) > 1 else []
+            found = (_quote(line, columns) for line in lines[2:])
+            quotes = {q.product_id: q for q in found if q is not None}
+        elif lines[0].startswith("Closes"):
+            listed = dict(filter(None, map(_closes, lines[2:])))
         elif named := _CANDLES.match(lines[0]):
             candles[(named[1], named[2])] = lines[2:]
-    return MarketSeen(heading[1], quotes, candles) if quotes else None
+    return MarketSeen(heading[1], quotes, candles, listed) if quotes else None
 
 
 def read_account(texts: Iterable[str]) -> AccountSeen | None:
@@ -145,14 +157,25 @@ def _price(text: str) -> Decimal | None:
         return None
 
 
-def _quote(line: str) -> Quote | None:
+def _quote(line: str, columns: list[str]) -> Quote | None:
+    """A line of the tickers; a table without last prices gives the bid for them."""
     cells = line.split(",")
-    if len(cells) != _TICKER_FIELDS:
+    if len(cells) != len(columns):
         return None
-    price, bid, ask = map(number, cells[1:4])
-    if not (price and bid and ask):
+    row = dict(zip(columns, cells, strict=True))
+    bid, ask = number(row.get("best_bid", "")), number(row.get("best_ask", ""))
+    price = number(row["price"]) if "price" in row else bid
+    if not (price and bid and ask and row.get("product_id")):
         return None
-    return Quote(cells[0], price, bid, ask, stale=cells[6].strip() != "no")
+    return Quote(row["product_id"], price, bid, ask, stale=row.get("stale", "").strip() != "no")
+
+
+def _closes(line: str) -> tuple[tuple[str, str], list[Decimal]] | None:
+    """A line of the closes: product, window, and prices, oldest first."""
+    cells = line.split(",")[: _CLOSES_MAX + 2]
+    if len(cells) < 3 or not _WINDOW.match(cells[1]):
+        return None
+    return (cells[0], cells[1]), [price for price in map(_price, cells[2:]) if price]
 
 
 def _account_lines(text: str) -> AccountSeen | None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import JsonValue
 
 from arena import ids
-from arena.messages import CallOutcome, ChatRequest, Turn
+from arena.messages import CallOutcome, Cause, ChatRequest, Turn
 from routers.plan import Effect, FinishTurn, Limits, SendRequest, SendToolCalls, aborted_turn
 from routers.strategy import Strategy
 from routers.transcript import CALLS_KEPT_MAX, CALLS_RUN_MAX
@@ -224,15 +224,6 @@ def test_calls_get_ids_of_their_own(ids_given: list[str]) -> None:
     assert "" not in in_calls
 
 
-def test_an_empty_reply_ends_the_turn() -> None:
-    """Nothing said, nothing asked: the turn is complete and says so."""
-    machine = begun()
-    turn = turn_of(machine.reply(reply(request_of(machine.start(now()))), now(1)))
-
-    assert ("completed", "the model answered nothing") == (turn.outcome, turn.error)
-    assert "09:30 no trade" == turn.memory
-
-
 @pytest.mark.parametrize(
     ("outcome", "ends_as"), [("expired", "expired"), ("refused", "failed"), ("failed", "failed")]
 )
@@ -240,9 +231,11 @@ def test_a_reply_without_an_answer_ends_the_turn(outcome: CallOutcome, ends_as: 
     """The turn keeps the chat node's reason, and gives memory nothing to say."""
     machine = begun()
     first = request_of(machine.start(now()))
-    turn = turn_of(machine.reply(reply(first, outcome=outcome, error="budget is spent"), now(1)))
+    failed = reply(first, outcome=outcome, error="budget is spent")
+    turn = turn_of(machine.reply(failed.model_copy(update={"cause": Cause.BUDGET}), now(1)))
 
     assert (ends_as, "budget is spent", "") == (turn.outcome, turn.error, turn.memory)
+    assert "budget" == turn.cause
     assert outcome == turn.rounds[0].outcome
 
 
@@ -311,7 +304,7 @@ def test_a_chat_node_that_is_not_there_ends_the_turn() -> None:
 
     assert () == machine.time_passed(now(11.9))
     turn = turn_of(machine.time_passed(now(12)))
-    assert "expired" == turn.outcome
+    assert ("expired", "timeout") == (turn.outcome, turn.cause)
     assert "chat node 'model' did not answer in 12 s; is it running?" == turn.error
     assert 1 == len(turn.rounds)
 

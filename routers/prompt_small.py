@@ -1,0 +1,185 @@
+"""The market in a compact or tiny prompt: tickers, and as many candles as fit. Pure.
+
+From the richest level to the poorest the first one that fits is taken, the same for every product,
+so that products can be compared. The form is that of the full prompt, with fewer rows; where
+candles are too long, only closing prices are listed:
+
+    ## Closes (UTC, oldest first)
+    product_id,window,closes
+    BTC-USD,1m,67203.60,67210.00
+
+One line at the end says what is left out.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize
+from routers.prompt_text import (
+    CANDLE_COLUMNS,
+    PRODUCTS_MAX,
+    TICKER_COLUMNS,
+    WINDOWS,
+    MarketText,
+    bounded,
+    clock_text,
+    listed,
+    plain_text,
+    ticker_cells,
+)
+
+CLOSES_HEADING = "## Closes (UTC, oldest first)"
+CLOSES_COLUMNS = "product_id,window,closes"
+TINY_COLUMNS = "product_id,price,best_bid,best_ask,stale"
+QUOTE_COLUMNS = "product_id,best_bid,best_ask,stale"
+NAMES_IN_HEADING_MAX = 3
+LAGGING_MAX = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How much of the market is shown.
+
+    Attributes:
+        counts: Candles per product, for the windows 15m, 5m and 1m.
+        columns: Of the tickers.
+        closes: Show closing prices alone.
+    """
+
+    counts: tuple[int, int, int]
+    columns: str
+    closes: bool = True
+
+
+LEVELS: dict[PromptSize, tuple[Level, ...]] = {
+    "compact": (
+        Level((4, 12, 12), TICKER_COLUMNS, closes=False),
+        Level((3, 6, 8), TICKER_COLUMNS, closes=False),
+        Level((6, 12, 12), TICKER_COLUMNS),
+        Level((4, 8, 8), TICKER_COLUMNS),
+        Level((3, 4, 5), TICKER_COLUMNS),
+        Level((0, 3, 3), TICKER_COLUMNS),
+        Level((0, 0, 3), TICKER_COLUMNS),
+        Level((0, 0, 0), TICKER_COLUMNS),
+        Level((0, 0, 0), TINY_COLUMNS),
+    ),
+    "tiny": (
+        Level((4, 6, 6), TINY_COLUMNS),
+        Level((3, 4, 4), TINY_COLUMNS),
+        Level((0, 3, 3), TINY_COLUMNS),
+        Level((0, 0, 3), TINY_COLUMNS),
+        Level((0, 0, 0), TINY_COLUMNS),
+        Level((0, 0, 0), QUOTE_COLUMNS),
+    ),
+}
+
+
+def render_small_market(snapshot: MarketSnapshot, size: PromptSize, chars_max: int) -> MarketText:
+    """Tickers and candles of a snapshot within a number of characters.
+
+    Args:
+        snapshot: What is shown.
+        size: "compact" or "tiny".
+        chars_max: Of heading and body.
+    """
+    shown = snapshot.products[:PRODUCTS_MAX]
+    levels = LEVELS[size]
+    for level in levels:
+        found = _rendered(snapshot, shown, level, size)
+        if len(found.heading) + len(found.body) + 1 <= chars_max:
+            return found
+    while len(shown) > 1:
+        shown = shown[:-1]
+        found = _rendered(snapshot, shown, levels[-1], size)
+        if len(found.heading) + len(found.body) + 1 <= chars_max:
+            return found
+    body = bounded(found.body, chars_max - len(found.heading) - 1)
+    return MarketText(found.heading, body, found.left_out)
+
+
+def _rendered(
+    snapshot: MarketSnapshot, shown: Sequence[ProductView], level: Level, size: PromptSize
+) -> MarketText:
+    few = len(shown) <= NAMES_IN_HEADING_MAX
+    names = ", ".join(v.product_id for v in shown) if few else f"{len(shown)} products"
+    columns = level.columns.split(",")
+    lines = ["## Tickers", level.columns]
+    for view in shown:
+        cells = ticker_cells(view)
+        lines.append(",".join(cells[column] for column in columns))
+    if any(level.counts):
+        lines += _closes(shown, level) if level.closes else _candles(shown, level)
+        lines += _lagging(shown, level)
+    parts = _left_out(snapshot, shown, level)
+    if parts:
+        lines.append(f"({size} prompt: {listed(parts)} {_are(parts)} left out)")
+    heading = f"# Market as of {snapshot.as_of:%Y-%m-%dT%H:%M:%SZ} ({names})"
+    return MarketText(heading, "\n".join(lines), listed(parts) if parts else "")
+
+
+def _are(parts: Sequence[str]) -> str:
+    return "is" if parts == ["1 product"] else "are"
+
+
+def _windows(
+    shown: Sequence[ProductView], level: Level
+) -> Iterator[tuple[ProductView, str, CandleWindow, int]]:
+    for view in shown:
+        for name, count in zip(WINDOWS, level.counts, strict=True):
+            window = view.windows.get(name)
+            if count and window is not None and window.candles:
+                yield view, name, window, count
+
+
+def _closes(shown: Sequence[ProductView], level: Level) -> list[str]:
+    lines = [CLOSES_HEADING, CLOSES_COLUMNS]
+    for view, name, window, count in _windows(shown, level):
+        closes = ",".join(plain_text(candle.close) for candle in window.candles[-count:])
+        lines.append(f"{view.product_id},{name},{closes}")
+    return lines if len(lines) > 2 else []
+
+
+def _candles(shown: Sequence[ProductView], level: Level) -> list[str]:
+    lines = []
+    for view, name, window, count in _windows(shown, level):
+        lines += [f"## Candles {view.product_id} {name} (UTC, oldest first)", CANDLE_COLUMNS]
+        lines += [
+            f"{clock_text(c.start)},{plain_text(c.open)},{plain_text(c.high)},"
+            f"{plain_text(c.low)},{plain_text(c.close)},{plain_text(c.volume)}"
+            for c in window.candles[-count:]
+        ]
+    return lines
+
+
+def _lagging(shown: Sequence[ProductView], level: Level) -> list[str]:
+    found = [
+        f"{v.product_id} {name}" for v, name, window, _ in _windows(shown, level) if window.stale
+    ]
+    if not found:
+        return []
+    more = len(found) - LAGGING_MAX
+    text = ", ".join(found[:LAGGING_MAX]) + (f" and {more} more" if more > 0 else "")
+    return [f"(the newest candles are missing: {text})"]
+
+
+def _left_out(snapshot: MarketSnapshot, shown: Sequence[ProductView], level: Level) -> list[str]:
+    """What the snapshot holds of the full prompt and this level does not show."""
+    parts = []
+    if more := len(snapshot.products) - len(shown):
+        parts.append(f"{more} product" + ("s" if more > 1 else ""))
+    longest = {
+        name: max((len(v.windows[name].candles) for v in shown if name in v.windows), default=0)
+        for name in WINDOWS
+    }
+    counts = dict(zip(WINDOWS, level.counts, strict=True))
+    absent = [name for name in WINDOWS if longest[name] and not counts[name]]
+    kept = [f"{counts[n]} {n}" for n in WINDOWS if counts[n] and longest[n] > counts[n]]
+    if absent:
+        parts.append(f"{listed(absent)} candles")
+    if kept:
+        parts.append(f"all but the last {listed(kept)} {'closes' if level.closes else 'candles'}")
+    elif level.closes and any(counts[name] and longest[name] for name in WINDOWS):
+        parts.append("opens, highs, lows and volumes of the candles")
+    if level.columns != TICKER_COLUMNS:
+        parts += ["24 h volumes", "ages"] + ([] if "price," in level.columns else ["last prices"])
+    return parts

@@ -1,0 +1,70 @@
+"""Pieces of text that prompts of every size are made of. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from arena.messages import ProductView
+from arena.money import decimal_text
+
+PRODUCTS_MAX = 30
+WINDOWS = ("15m", "5m", "1m")
+TICKER_COLUMNS = "product_id,price,best_bid,best_ask,volume_24h,age_s,stale"
+CANDLE_COLUMNS = "start,open,high,low,close,volume"
+CUT_NOTE = "\n(cut here: prompt limit)"
+
+
+@dataclass(frozen=True, slots=True)
+class MarketText:
+    """The part of the user message that is the same for every agent with one size of prompt.
+
+    Attributes:
+        heading: The first line. body: tickers and candles.
+        left_out: What the snapshot holds and the body does not show, in words.
+    """
+
+    heading: str
+    body: str
+    left_out: str = ""
+
+
+def ticker_cells(view: ProductView) -> dict[str, str]:
+    """A product's line of the tickers, by column; empty cells for what is not known."""
+    ticker = view.ticker
+    cells = {
+        "product_id": view.product_id,
+        "price": "",
+        "best_bid": "",
+        "best_ask": "",
+        "volume_24h": "",
+        "age_s": "" if view.age_ms is None else f"{view.age_ms / 1000:.1f}",
+        "stale": "yes" if view.stale or ticker is None else "no",
+    }
+    if ticker is not None:
+        cells["price"] = decimal_text(ticker.price)
+        cells["best_bid"] = decimal_text(ticker.best_bid)
+        cells["best_ask"] = decimal_text(ticker.best_ask)
+        if ticker.volume_24h is not None:
+            cells["volume_24h"] = decimal_text(ticker.volume_24h)
+    return cells
+
+
+def clock_text(instant: datetime) -> str:
+    """Hours and minutes; an eighth of what strftime takes, and a prompt has hundreds."""
+    return f"{instant.hour:02d}:{instant.minute:02d}"
+
+
+def plain_text(number: Decimal) -> str:
+    """`decimal_text`, without its cost for a number that needs no care."""
+    text = str(number)
+    return decimal_text(number) if "E" in text else text
+
+
+def bounded(text: str, chars_max: int) -> str:
+    """A last resort: values of absurd length cannot push a prompt over its bound."""
+    return text if len(text) <= chars_max else text[: chars_max - len(CUT_NOTE)] + CUT_NOTE
+
+
+def listed(parts: list[str]) -> str:
+    """Parts of a sentence: "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -1,0 +1,143 @@
+"""The tool calls of one reply, from asking for them to the last answer. Pure.
+
+Which calls are carried out is decided here, one by one; the answers come back in any order.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from arena import ids, topics
+from arena.messages import ChatReply, RequestedCall, ToolCall, ToolResult
+from routers.memory import trade_phrase
+from routers.plan import Now, Opening, Player, quotes_seen
+from routers.transcript import CALLS_KEPT_MAX, ERROR_BYTES_MAX, clip, refusal_of
+
+TRADE_TOOL = "execute_trade"
+MALFORMED = "malformed_arguments"
+"""What a tool answers, in `error`, if it could not read its arguments."""
+
+
+@dataclass(slots=True)
+class ToolRound:
+    """The calls of one reply and the answers so far, by index.
+
+    Attributes:
+        answers: What the model is told of each call. ok: whether it was carried out.
+        waiting: Call id -> index of those without an answer.
+        sent: Indexes of those that were sent.
+        note: Behind the last answer: what was cut or could not be read.
+    """
+
+    calls: tuple[RequestedCall, ...]
+    call_ids: tuple[str, ...]
+    answers: list[str]
+    ok: list[bool]
+    results: list[ToolResult | None]
+    waiting: dict[str, int]
+    sent: frozenset[int]
+    sent_s: float
+    note: str = ""
+
+    def trades(self) -> list[str]:
+        """What became of the orders that were sent, in the model's order."""
+        return [
+            trade_phrase(call, self.results[index])
+            for index, call in enumerate(self.calls)
+            if index in self.sent and call.name == TRADE_TOOL
+        ]
+
+    def any_carried_out(self) -> bool:
+        """True if a tool did what was asked, or an order was weighed and refused."""
+        return any(self.ok) or any(
+            result is not None
+            and self.calls[index].name == TRADE_TOOL
+            and result.account_seq is not None
+            and result.error != MALFORMED
+            for index, result in enumerate(self.results)
+        )
+
+
+def open_round(
+    reply: ChatReply,
+    calls: tuple[RequestedCall, ...],
+    *,
+    player: Player,
+    opening: Opening,
+    round_: int,
+    now: Now,
+) -> tuple[ToolRound, list[ToolCall]]:
+    """The round that a reply asks for, and the calls to send.
+
+    Args:
+        reply: As it came: the tools get the arguments as the model wrote them.
+        calls: As the conversation keeps them.
+        player: Who asks, on which opening.
+        opening: What the turn began with.
+        round_: Of the reply.
+        now: When the calls leave.
+    """
+    turn_id = ids.turn_id(player.agent, opening.snapshot.snapshot_id)
+    call_ids = tuple(ids.tool_call_id(turn_id, round_, i) for i in range(len(calls)))
+    found = ToolRound(
+        calls=calls,
+        call_ids=call_ids,
+        answers=[""] * len(calls),
+        ok=[False] * len(calls),
+        results=[None] * len(calls),
+        waiting={},
+        sent=frozenset(),
+        sent_s=now.monotonic_s,
+        note=_note(reply),
+    )
+    names = [schema.name for schema in player.schemas]
+    messages = []
+    for index, call in enumerate(calls):
+        arguments = reply.tool_calls[index].arguments
+        refusal = refusal_of(index, call, names, len(arguments.encode("utf-8", "replace")))
+        if refusal is not None:
+            found.answers[index] = refusal
+            continue
+        found.waiting[call_ids[index]] = index
+        message = _tool_call(player, opening, turn_id, round_, call, arguments, index, now)
+        messages.append(message)
+    found.sent = frozenset(found.waiting.values())
+    return found, messages
+
+
+def _note(reply: ChatReply) -> str:
+    parts = []
+    if reply.truncated and reply.error:
+        parts.append(f" ({clip(reply.error, ERROR_BYTES_MAX)})")
+    elif (dropped := len(reply.tool_calls) - CALLS_KEPT_MAX) > 0:
+        parts.append(f" ({dropped:,} further calls of this answer were dropped.)")
+    if reply.unreadable:
+        parts.append(f" ({clip(reply.unreadable, ERROR_BYTES_MAX)})")
+    return "".join(parts)
+
+
+def _tool_call(
+    player: Player,
+    opening: Opening,
+    turn_id: str,
+    round_: int,
+    call: RequestedCall,
+    arguments: str,
+    index: int,
+    now: Now,
+) -> ToolCall:
+    snapshot = opening.snapshot
+    return ToolCall(
+        call_id=ids.tool_call_id(turn_id, round_, index),
+        agent=player.agent,
+        turn_id=turn_id,
+        round=round_,
+        index=index,
+        tool=call.name,
+        arguments=arguments,
+        snapshot_id=snapshot.snapshot_id,
+        ticker_offsets=snapshot.ticker_offsets,
+        quotes_seen=quotes_seen(snapshot, arguments),
+        issued_at=now.wall,
+        deadline_at=now.wall + timedelta(seconds=player.limits.tool_s),
+        reply_to=topics.inbox(player.agent),
+    )

@@ -1,0 +1,238 @@
+"""What a turn does with answers that are not simply words or calls: it tells, asks again, fails."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from arena.chat_body import chat_body
+from arena.messages import Cause, ChatReply, ChatRequest, RequestedCall
+from arena.vitals import is_decision
+from routers.conversation import EMPTY_TOLD
+from routers.plan import Limits
+from routers.turn import TurnMachine
+from tests.routers.builders import call, now, opening, player, reply, result, trade
+from tests.routers.test_turn import begun, calls_of, request_of, tool_texts, turn_of
+
+UNREADABLE = "Your answer holds a tool call as text that could not be read: use the tools."
+
+
+def unreadable(request: ChatRequest, text: str = "<tool_call>{trade") -> ChatReply:
+    """An answer in which the chat node found a call it could not read."""
+    return reply(request, text=text).model_copy(update={"unreadable": UNREADABLE})
+
+
+def told(request: ChatRequest) -> list[str]:
+    """What the model was told besides its prompt and the answers of tools."""
+    return [m.content for m in request.messages if m.role == "user"][1:]
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\t"])
+def test_an_empty_answer_is_told_once_and_then_fails(text: str) -> None:
+    """Neither words nor calls are never a hold: the turn fails with its cause, and no memory."""
+    machine = begun()
+    second = request_of(machine.reply(reply(request_of(machine.start(now())), text=text), now(1)))
+    turn = turn_of(machine.reply(reply(second, text=text), now(2)))
+
+    assert [EMPTY_TOLD] == told(second)
+    assert b'"content":"(no answer)"' in chat_body("m", second, {})
+    assert ("failed", Cause.UNUSABLE_ANSWER, "", "") == (
+        turn.outcome,
+        turn.cause,
+        turn.memory,
+        turn.final_text,
+    )
+    assert "the model's answer was empty, and again when it was told so" == turn.error
+    assert not is_decision(turn)
+    assert 2 == len(turn.rounds)
+
+
+def test_thoughts_alone_are_an_empty_answer() -> None:
+    """Reasoning is kept for people, and is neither words nor memory."""
+    machine = begun()
+    first = request_of(machine.start(now()))
+    thought = reply(first).model_copy(update={"reasoning": "Hm, up." + "x" * 9_000})
+    second = request_of(machine.reply(thought, now(1)))
+    turn = turn_of(machine.reply(reply(second, text="Reasoning: flat."), now(2)))
+
+    assert [EMPTY_TOLD] == told(second)
+    assert "completed" == turn.outcome
+    assert '09:30 no trade: "flat."' == turn.memory
+    assert turn.messages[2].reasoning.startswith("Hm, up.")
+    assert 4_000 == len(turn.messages[2].reasoning)
+    assert b"Hm, up" not in chat_body("m", second, {})
+
+
+def test_an_empty_answer_after_a_call_that_was_carried_out_ends_the_turn() -> None:
+    """The decision is the call."""
+    machine = begun()
+    sent = calls_of(machine.reply(reply(request_of(machine.start(now())), trade()), now(1)))
+    done = request_of(machine.result(result(sent.account[0]), now(2)))
+    turn = turn_of(machine.reply(reply(done), now(3)))
+
+    assert ("completed", "", "") == (turn.outcome, turn.error, turn.cause)
+
+
+@pytest.mark.parametrize(
+    ("error", "seq", "outcome"),
+    [
+        ("insufficient_cash", 7, "completed"),
+        ("malformed_arguments", 7, "asked"),
+        ("failed", None, "asked"),
+    ],
+)
+def test_an_order_that_was_weighed_is_a_decision(error: str, seq: int | None, outcome: str) -> None:
+    """An order that the rules refuse was decided by the model; one that says nothing was not."""
+    machine = begun()
+    sent = calls_of(machine.reply(reply(request_of(machine.start(now())), trade()), now(1)))
+    refused = result(sent.account[0], "no", ok=False, error=error, seq=seq)
+    third = machine.reply(reply(request_of(machine.result(refused, now(2)))), now(3))
+
+    if outcome == "asked":
+        assert [EMPTY_TOLD] == told(request_of(third))
+    else:
+        assert outcome == turn_of(third).outcome
+
+
+def test_a_call_that_cannot_be_read_is_told_and_asked_for_again() -> None:
+    """The model hears why, and its next answer counts as any other."""
+    machine = begun()
+    second = request_of(machine.reply(unreadable(request_of(machine.start(now()))), now(1)))
+    sent = calls_of(machine.reply(reply(second, trade()), now(2)))
+    third = request_of(machine.result(result(sent.account[0], value={"price": "1"}), now(3)))
+    turn = turn_of(machine.reply(reply(third, text="Reasoning: in."), now(4)))
+
+    assert [UNREADABLE] == told(second)
+    assert "<tool_call>{trade" == second.messages[2].content
+    assert "completed" == turn.outcome
+    assert '09:30 bought 0.1 BTC-USD at 1: "in."' == turn.memory
+
+
+def test_what_stays_unreadable_is_no_hold() -> None:
+    """After the last round the turn has failed, and its broken call is not its words."""
+    machine = begun(Limits(rounds=2))
+    second = request_of(machine.reply(unreadable(request_of(machine.start(now()))), now(1)))
+    turn = turn_of(machine.reply(unreadable(second), now(2)))
+
+    assert ("failed", Cause.UNUSABLE_ANSWER, "") == (turn.outcome, turn.cause, turn.final_text)
+    assert turn.error.startswith("the model's call could not be read: Your answer holds")
+    assert not is_decision(turn)
+
+
+def test_an_unreadable_end_of_a_turn_that_traded_keeps_its_trade() -> None:
+    """The order was carried out: the turn is a decision and remembers it."""
+    machine = begun(Limits(rounds=2))
+    sent = calls_of(machine.reply(reply(request_of(machine.start(now())), trade()), now(1)))
+    second = request_of(machine.result(result(sent.account[0], value={"price": "1"}), now(2)))
+    turn = turn_of(machine.reply(unreadable(second), now(3)))
+
+    assert ("max_rounds", "") == (turn.outcome, turn.cause)
+    assert is_decision(turn)
+    assert "09:30 bought 0.1 BTC-USD at 1" == turn.memory
+
+
+def test_an_unreadable_call_beside_a_good_one_is_told_with_the_answer() -> None:
+    """The good one is carried out, and the model hears of the other."""
+    machine = begun()
+    both = reply(request_of(machine.start(now())), trade(), text="Buying.")
+    both = both.model_copy(update={"unreadable": UNREADABLE})
+    sent = calls_of(machine.reply(both, now(1)))
+    second = request_of(machine.result(result(sent.account[0], "ok"), now(2)))
+
+    assert [f"ok ({UNREADABLE})"] == tool_texts(second)
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_a_turn_in_which_nothing_was_carried_out_says_so(limit: int) -> None:
+    """Unknown tools until the last round: no decision, and the cause for programs."""
+    machine = begun(Limits(rounds=limit))
+    effects = machine.start(now())
+    for second in range(limit):
+        effects = machine.reply(reply(request_of(effects), call("moon")), now(second))
+    turn = turn_of(effects)
+
+    assert ("max_rounds", Cause.UNUSABLE_ANSWER) == (turn.outcome, turn.cause)
+    assert not is_decision(turn)
+
+
+def test_a_call_with_a_problem_is_answered_with_it() -> None:
+    """What the chat node found wrong is not carried out; the rest of the answer is."""
+    machine = begun()
+    problem = "not carried out: the answer was cut off at its token limit inside this call"
+    cut = trade(key="b").model_copy(update={"problem": problem, "recovered": True})
+    sent = calls_of(
+        machine.reply(reply(request_of(machine.start(now())), trade(key="a"), cut), now(1))
+    )
+    second = request_of(machine.result(result(sent.account[0], "bought"), now(2)))
+
+    assert 1 == len(sent.account)
+    assert ["bought", problem] == tool_texts(second)
+    kept = second.messages[2].tool_calls[1]
+    assert (problem, True) == (kept.problem, kept.recovered)
+
+
+def rounds_of(machine: TurnMachine, asked: Sequence[RequestedCall]) -> ChatRequest:
+    """The request after one round for each call."""
+    request = request_of(machine.start(now()))
+    for number, one in enumerate(asked):
+        sent = calls_of(machine.reply(reply(request, one), now(number)))
+        request = request_of(machine.result(result(sent.account[0]), now(number)))
+    return request
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["c1", "c1", "c1"], ["call_1_0", "x", "x"], ["call_2_0", "", ""], ["", "call_0_0", ""]],
+)
+def test_ids_of_calls_are_unique_in_the_whole_conversation(given: list[str]) -> None:
+    """Servers that number their calls anew in every answer reuse ids; each gets its own."""
+    machine = begun(Limits(rounds=6))
+    request = rounds_of(machine, [trade(key=key) for key in given])
+    in_calls = [c.model_call_id for m in request.messages for c in m.tool_calls]
+
+    assert len(given) == len(set(in_calls))
+    assert in_calls == [m.tool_call_id for m in request.messages if m.role == "tool"]
+
+
+def test_what_a_provider_wants_back_is_kept_unchanged() -> None:
+    """Fields of the message and of the call, broken arguments and odd names are in the record."""
+    machine = begun()
+    signed = trade().model_copy(
+        update={"provider": {"extra_content": {"google": {"thought_signature": "s\x01g"}}}}
+    )
+    answer = reply(request_of(machine.start(now())), signed, call("bad name!", '{"a": ', "c2"))
+    thought = {"reasoning_content": "first \x01 then", "n": [1, None]}
+    answer = answer.model_copy(update={"provider": thought})
+    sent = calls_of(machine.reply(answer, now(1)))
+    second = request_of(machine.result(result(sent.account[0]), now(2)))
+    kept = second.messages[2]
+
+    assert thought == kept.provider
+    assert signed.provider == kept.tool_calls[0].provider
+    assert ("bad name!", '{"a": ') == (kept.tool_calls[1].name, kept.tool_calls[1].arguments)
+
+
+def test_broken_arguments_reach_the_tool_and_are_sent_back_as_an_object() -> None:
+    """The tool says what is wrong with them; strict servers never see them again."""
+    machine = begun()
+    first = request_of(machine.start(now()))
+    sent = calls_of(machine.reply(reply(first, call("execute_trade", '{"a": ')), now(1)))
+    error = "'{\"a\": ' is no JSON; send one JSON object"
+    refused = result(sent.account[0], error, ok=False, error="malformed_arguments", seq=1)
+    second = request_of(machine.result(refused, now(2)))
+
+    assert [error] == tool_texts(second)
+    assert b'"arguments":"{}"' in chat_body("m", second, {})
+
+
+def test_small_prompts_keep_their_conversation_small() -> None:
+    """What tools answer and what is said beside calls is cut, the closing words are not."""
+    small = player()
+    small = type(small).of("alpha", "model", small.strategy, small.limits, (), "tiny")
+    machine = TurnMachine(small, opening())
+    first = request_of(machine.start(now()))
+    second = request_of(machine.reply(reply(first, call("x"), text="y" * 5_000), now(1)))
+    turn = turn_of(machine.reply(reply(second, text="z" * 1_000), now(2)))
+
+    assert "tiny" == first.prompt_size == turn.prompt_size
+    assert 300 == len(second.messages[2].content)
+    assert 1_000 == len(turn.final_text)
