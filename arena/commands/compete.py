@@ -31,6 +31,7 @@ from arena.commands.compete_start import (
 )
 from arena.commands.compete_vitals import dead_lines
 from arena.commands.live_line import LiveLine
+from arena.commands.local_llm import require_local_llm
 from arena.commands.session import (
     Beginning,
     ensure_topics,
@@ -125,6 +126,7 @@ def _compete(
     steps = _begin()
     try:
         require_keys(contest.spec, os.environ)
+        require_local_llm(contest.spec)
         broker = stack.enter_context(broker_of(contest, steps.show))
     except BaseException:
         if contest.before is None:  # nothing was run, nothing is to be read

@@ -26,6 +26,7 @@ import typer
 from arena import __version__
 from arena.commands import demo_spec, words
 from arena.commands.demo_report import report
+from arena.commands.local_llm import install_local_llm
 from arena.commands.session import (
     LAUNCHER,
     Beginning,
@@ -71,13 +72,25 @@ def demo(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the simulated prices.", min=0)] = 7,
     speed: Annotated[
-        float,
-        typer.Option("--speed", help="Seconds of market in a second of ours.", min=1, max=600),
-    ] = demo_spec.SPEED,
+        float | None,
+        typer.Option(
+            "--speed",
+            help=f"Market speed [{demo_spec.SPEED:g}; {demo_spec.LOCAL_SPEED:g} with --local-llm].",
+            min=1,
+            max=600,
+        ),
+    ] = None,
     agents: Annotated[
         str | None,
         typer.Option("--agents", help="Who plays, such as momentum,scalper,cash. [all six]"),
     ] = None,
+    local_llm: Annotated[
+        bool,
+        typer.Option(
+            "--local-llm",
+            help="Two agents more, on a real 135 M model that trades at random; 130 MB, once.",
+        ),
+    ] = False,
 ) -> None:
     """Run a whole arena here: simulated exchange, agents, executor, dashboard, standings.
 
@@ -86,7 +99,10 @@ def demo(
     Example: arena demo --seconds 45 --json demo.json
     """
     chosen = [a.strip().replace("-", "_") for a in agents.split(",")] if agents else None
-    text = demo_spec.demo_toml(seed=seed, speed=speed, strategies=chosen)
+    speed = speed or (demo_spec.LOCAL_SPEED if local_llm else demo_spec.SPEED)
+    text = demo_spec.demo_toml(seed=seed, speed=speed, strategies=chosen, local=local_llm)
+    if local_llm:
+        install_local_llm()
     try:
         with terminate_as_interrupt(), ExitStack() as stack:
             code = _demo(text, seconds, json_file, stack)

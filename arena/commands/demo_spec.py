@@ -1,5 +1,8 @@
 """The ARENA.toml that the demo runs, as text. Pure. `examples/demo.toml` is the same.
 
+With the small local model two more agents think, and the market is slower: it answers about one
+call a second on a core of its own.
+
 The two chat nodes are both scripted: one serves the strategies, one the baselines, as two models
 would.
 """
@@ -10,7 +13,11 @@ from arena.errors import UsageError
 
 SEED = 7
 SPEED = 60.0
+LOCAL_SPEED = 12.0
+"""A snapshot every 5 s: both agents of the local model have answered by then."""
 STRATEGIES = ("momentum", "brainrot", "scalper")
+LOCAL_STRATEGIES = ("momentum", "scalper")
+"""Played by the local model, too, where it is asked for."""
 BASELINES = ("buy_and_hold", "random", "cash")
 
 HEAD = """\
@@ -53,6 +60,19 @@ strategy = "{strategy}"
 chat_node = "rules-a"
 """
 
+LOCAL_NODE = """
+[[chat_nodes]]
+name = "tiny"
+model_id = "local"      # a real 135 M model in the node's process; it trades at random
+"""
+
+LOCAL_AGENT = """
+[[agents]]
+name = "{name}-smollm2"
+strategy = "{strategy}"
+chat_node = "tiny"
+"""
+
 BASELINE = """
 [[agents]]
 name = "{name}"
@@ -63,7 +83,11 @@ process = "baselines"   # agents with the same word share one process
 
 
 def demo_toml(
-    *, seed: int = SEED, speed: float = SPEED, strategies: Sequence[str] | None = None
+    *,
+    seed: int = SEED,
+    speed: float = SPEED,
+    strategies: Sequence[str] | None = None,
+    local: bool = False,
 ) -> str:
     """The demo's ARENA.toml.
 
@@ -71,6 +95,7 @@ def demo_toml(
         seed: Of the prices.
         speed: Seconds of market in a second of ours.
         strategies: Who plays; all three strategies and three baselines where none are given.
+        local: Two agents more, which think with the small local model.
 
     Raises:
         UsageError: A strategy is not one of the demo's.
@@ -83,7 +108,9 @@ def demo_toml(
                 f"--agents: {strategy!r} is no strategy of the demo",
                 remedy=f"choose from {','.join(known)}; `arena up` runs your own",
             )
-    text = HEAD.format(seed=seed, speed=speed)
+    text = HEAD.format(seed=seed, speed=speed) + LOCAL_NODE * local
+    for strategy in LOCAL_STRATEGIES * local:
+        text += LOCAL_AGENT.format(name=strategy, strategy=strategy)
     for strategy in chosen:
         table = AGENT if strategy in STRATEGIES else BASELINE
         text += table.format(name=strategy.replace("_", "-"), strategy=strategy)

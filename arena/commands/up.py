@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from arena.commands.local_llm import require_local_llm
 from arena.commands.session import (
     Beginning,
     ensure_topics,
@@ -81,6 +82,7 @@ def up(
         _print_commands(spec, settings, folder, words)
         return
     require_keys(spec, os.environ)
+    require_local_llm(spec)
     with terminate_as_interrupt(), ExitStack() as stack:
         broker = _open_broker(settings.home, stack)
         settings = settings_for(broker, settings)

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from arena.commands import local_llm
 from arena.commands.compete_spec import competition_toml
 from arena.commands.demo_spec import BASELINES, STRATEGIES, demo_toml
-from arena.errors import UsageError
+from arena.commands.words import models_words
+from arena.errors import DependencyMissing, UsageError
 from arena.spec import load_spec, parse_spec
-from arena.supervisor.plan import Surroundings, plan
+from arena.supervisor.plan import Surroundings, plan, require_keys
 from tests.commands.cli import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
@@ -70,3 +72,27 @@ def test_an_unknown_player_is_refused() -> None:
     """`arena demo --agents` names what can be chosen."""
     with pytest.raises(UsageError, match="'genius' is no strategy of the demo; choose from"):
         demo_toml(strategies=["genius"])
+
+
+def test_the_demo_of_the_local_model_adds_two_agents() -> None:
+    """They think with a keyless node of their own; the scripted ones stay, and it is said."""
+    spec = parse_spec(demo_toml(local=True, strategies=["momentum", "cash"]), path="demo")
+
+    thinking = {agent.name: agent.chat_node for agent in spec.agents}
+    assert {"momentum-smollm2": "tiny", "scalper-smollm2": "tiny"} == {
+        name: node for name, node in thinking.items() if node == "tiny"
+    }
+    assert {"momentum", "cash"} <= thinking.keys()
+    assert "local:smollm2 (a real 135 M model; it trades at random)" in models_words(spec)
+    require_keys(spec, {})
+
+
+def test_a_missing_local_model_is_told_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only where a chat node needs it; the remedy is one command."""
+    monkeypatch.setattr(local_llm, "PACKAGES", ("no_such_package",))
+    local_llm.require_local_llm(parse_spec(demo_toml(), path="demo"))
+
+    with pytest.raises(DependencyMissing, match="run `scripts/setup local-llm`"):
+        local_llm.require_local_llm(parse_spec(demo_toml(local=True), path="demo"))
