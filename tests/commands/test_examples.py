@@ -41,7 +41,7 @@ def test_a_key_reaches_only_the_chat_nodes_that_need_it(path: Path) -> None:
     """Every other process starts without the variables that hold keys."""
     spec = load_spec(path)
     keys = {node.api_key_env for node in spec.chat_nodes}
-    needed = {f"chat-node-{n.name}": {n.api_key_env} for n in spec.chat_nodes if not n.scripted}
+    needed = {f"chat-node-{n.name}": {n.api_key_env} for n in spec.chat_nodes if not n.keyless}
 
     for process in plan(spec, AROUND):
         assert keys - process.without == needed.get(process.name, set())
