@@ -195,7 +195,7 @@ def check_options(options: Mapping[str, object]) -> dict[str, JsonValue]:
     for name, value in options.items():
         if name in PROTECTED_OPTIONS:
             raise ValueError(f"{name} cannot be set: {PROTECTED_OPTIONS[name]}")
-        if not name or not name.isprintable() or len(name) > 128:
+        if not name.isprintable() or not 0 < len(name) <= 128 or "." in name or "=" in name:
             raise ValueError(f"{name[:40]!r} is not a field's name")
         found[name] = _json_of(value, name, OPTION_DEPTH_MAX)
     if len(found) > OPTIONS_MAX:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from arena.settings import Settings
-from chat_nodes.cli import DEFAULT_KEY_ENV
+from chat_nodes.flags import DEFAULT_KEY_ENV
 
 ARENA = [sys.executable, "-m", "arena", "chat-node"]
 KEY = "sk-planted-0123456789abcdef"

@@ -1,0 +1,116 @@
+"""What a check found, and how it is shown. Pure.
+
+`arena doctor`, `arena chat-node --check` and the quick check before a start speak in findings: each
+names what was checked, its state, what was seen, and the remedy if there is one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+CHECK_CHARS_MAX = 40
+DETAIL_CHARS_MAX = 600
+
+
+class State(StrEnum):
+    """How a thing fares: as it should, usable with care, or not usable."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BROKEN = "broken"
+
+
+_COLOURS = {State.OK: "32", State.WARNING: "33", State.BROKEN: "1;31"}
+_INDENT = 2
+_STATE_WIDTH = max(len(state) for state in State)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        check: What was looked at, in a few words.
+        state: How it fares.
+        detail: What was seen.
+        remedy: What to do, "" if nothing.
+        node: The chat node it is about; "" for everything else.
+        cause: A `Cause` for programs; "" if there is none.
+    """
+
+    check: str
+    state: State
+    detail: str
+    remedy: str = ""
+    node: str = ""
+    cause: str = ""
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """The four fields that programs may rely on."""
+        return {
+            "check": self.check,
+            "state": self.state.value,
+            "detail": self.detail,
+            "remedy": self.remedy,
+        }
+
+    @property
+    def text(self) -> str:
+        """Detail and remedy in one line."""
+        return f"{self.detail}; {self.remedy}" if self.remedy else self.detail
+
+
+def ok(check: str, detail: str) -> Finding:
+    """A finding that needs nothing."""
+    return Finding(check, State.OK, detail)
+
+
+def warning(check: str, detail: str, remedy: str = "", *, cause: str = "") -> Finding:
+    """A finding that can be lived with."""
+    return Finding(check, State.WARNING, detail, remedy, cause=cause)
+
+
+def broken(check: str, detail: str, remedy: str = "", *, cause: str = "") -> Finding:
+    """A finding that must be repaired first."""
+    return Finding(check, State.BROKEN, detail, remedy, cause=cause)
+
+
+def of_node(node: str, findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of a chat node, named after it."""
+    return [replace(f, check=f"{node}: {f.check}", node=node) for f in findings]
+
+
+def any_broken(findings: Iterable[Finding]) -> bool:
+    """True if something must be repaired first."""
+    return any(finding.state is State.BROKEN for finding in findings)
+
+
+def lines(findings: Sequence[Finding], *, colour: bool) -> list[str]:
+    """Aligned lines for people: the state in words, and in colour if it may be.
+
+    Args:
+        findings: In the order in which they are shown.
+        colour: Use ANSI colours.
+    """
+    width = min(max((len(f.check) for f in findings), default=0), CHECK_CHARS_MAX)
+    indent = " " * (_STATE_WIDTH + width + 2 * _INDENT + 1)
+    found = []
+    for finding in findings:
+        state = f"{finding.state.value:<{_STATE_WIDTH}}"
+        if colour:
+            state = f"\x1b[{_COLOURS[finding.state]}m{state}\x1b[0m"
+        gap = " " * _INDENT
+        detail = finding.detail[:DETAIL_CHARS_MAX]
+        found.append(f" {state}{gap}{finding.check:<{width}}{gap}{detail}".rstrip())
+        if finding.remedy:
+            found.append(f"{indent}-> {finding.remedy[:DETAIL_CHARS_MAX]}")
+    return found
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """How many of each: "12 checks: 10 ok, 1 warning, 1 broken"."""
+    counts = [sum(f.state is state for f in findings) for state in State]
+    parts = [f"{count} {state.value}" for count, state in zip(counts, State, strict=True) if count]
+    return f"{len(findings)} checks: {', '.join(parts)}" if parts else "nothing was checked"

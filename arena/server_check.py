@@ -1,0 +1,156 @@
+"""The quick check of a model server: is it there, does it take the key, does it know the model?
+
+Asks `GET <base>/models`, which costs nothing, and on servers of one's own what tells the length of
+the context (llama.cpp's `/props`, LM Studio's `/api/v0/models`, LiteLLM's `/model/info`). The
+key goes to the server it is for and nowhere else, and is blanked in whatever the server says.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+from arena.endpoint import authorizes
+from arena.findings import Finding
+from arena.messages import PromptSize
+from arena.server_answers import (
+    ServerAnswer,
+    address_finding,
+    context_finding,
+    context_of,
+    key_finding,
+    model_finding,
+    tells_live_context,
+)
+
+OPENAI_URL = "https://api.openai.com/v1"
+CONNECT_TIMEOUT_S = 3.0
+ANSWER_TIMEOUT_S = 3.0
+BODY_BYTES_MAX = 4 * 1024 * 1024
+SECRET_CHARS_MIN = 8
+ANTHROPIC_HOST = "api.anthropic.com"
+CONTEXT_PATHS = ("/props", "/api/v0/models", "/model/info")
+ERROR_CHARS_MAX = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model server, and how it is asked.
+
+    Attributes:
+        model_id: As the provider spells it.
+        base_url: "" is OpenAI's own.
+        key: Sent as a bearer token; "" sends none.
+        variable: The environment variable it is from.
+        headers: Further ones, resolved.
+        prompt: Size of the prompts that the model will get. products: that they show.
+    """
+
+    model_id: str
+    base_url: str = ""
+    key: str = field(default="", repr=False)
+    variable: str = "OPENAI_API_KEY"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    prompt: PromptSize = "full"
+    products: int = 1
+
+
+async def check_server(target: Target) -> list[Finding]:
+    """Address, key, model and context, as far as the server tells."""
+    base = (target.base_url or OPENAI_URL).rstrip("/")
+    async with httpx.AsyncClient(
+        headers=_headers(target, base),
+        timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+        follow_redirects=False,
+    ) as client:
+        answer = await _get(client, f"{base}/models", _secrets(target))
+        found = [address_finding(answer)]
+        if not answer.status:
+            return found
+        given = bool(target.key) or authorizes(target.headers)
+        key = key_finding(answer, variable=target.variable, given=given)
+        if key is not None:
+            found.append(key)
+        found.append(model_finding(answer, target.model_id))
+        tokens = await _context(client, base, answer, target)
+    if tokens is not None:
+        found.append(context_finding(tokens, target.prompt, target.products))
+    return found
+
+
+async def _context(
+    client: httpx.AsyncClient, base: str, answer: ServerAnswer, target: Target
+) -> int | None:
+    """The context's length; a server of one's own is asked further if the list does not tell."""
+    told = context_of(answer, target.model_id)
+    if urlsplit(base).scheme != "http" or tells_live_context(answer) or answer.status >= 400:
+        return told
+    parts = urlsplit(base)
+    root = urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix("/v1"), "", ""))
+    secrets = _secrets(target)
+    answers = await asyncio.gather(*(_get(client, root + path, secrets) for path in CONTEXT_PATHS))
+    live = (context_of(each, target.model_id) for each in answers)
+    return next((tokens for tokens in live if tokens is not None), told)
+
+
+async def _get(client: httpx.AsyncClient, url: str, secrets: Sequence[bytes]) -> ServerAnswer:
+    """One GET within the time-outs; never raises for what a server does."""
+    started_s = time.monotonic()
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S):
+            async with client.stream("GET", url) as response:
+                body = b""
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > BODY_BYTES_MAX:
+                        break
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.InvalidURL) as error:
+        return ServerAnswer(url, error=_words(error), connected=False)
+    except (httpx.HTTPError, TimeoutError, ValueError) as error:
+        return ServerAnswer(url, error=_words(error))
+    for secret in secrets:
+        body = body.replace(secret, b"***")
+    latency_ms = (time.monotonic() - started_s) * 1000
+    return ServerAnswer(url, response.status_code, body, latency_ms=latency_ms)
+
+
+def _headers(target: Target, base: str) -> dict[str, str]:
+    found = {"User-Agent": "arena", "Accept-Encoding": "identity"}
+    if target.key:
+        found["Authorization"] = f"Bearer {target.key}"
+        if urlsplit(base).hostname == ANTHROPIC_HOST:  # its list wants its own headers
+            found |= {"x-api-key": target.key, "anthropic-version": "2023-06-01"}
+    own = {name.lower() for name in target.headers}
+    return {k: v for k, v in found.items() if k.lower() not in own} | dict(target.headers)
+
+
+def _secrets(target: Target) -> list[bytes]:
+    found = [target.key, *target.headers.values()]
+    return [secret.encode() for secret in found if len(secret) >= SECRET_CHARS_MIN]
+
+
+def _words(error: BaseException) -> str:
+    """An exception in a few words: what the system said, if it is known."""
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        limit_s = CONNECT_TIMEOUT_S if isinstance(error, httpx.ConnectTimeout) else ANSWER_TIMEOUT_S
+        return f"no answer within {limit_s:g} s"
+    said = _system_error(error) or " ".join(str(error).split())
+    return said[:ERROR_CHARS_MAX] or type(error).__name__
+
+
+def _system_error(error: BaseException, depth: int = 8) -> str:
+    """The system's words for an error, which HTTP clients wrap several times."""
+    if isinstance(error, OSError) and error.strerror and error.errno is not None:
+        plain = isinstance(error, ConnectionError) and error.errno > 0
+        return os.strerror(error.errno) if plain else error.strerror
+    causes: list[BaseException] = []
+    if isinstance(error, BaseExceptionGroup):
+        causes += error.exceptions
+    causes += [inner for inner in (error.__cause__, error.__context__) if inner is not None]
+    if depth <= 0:
+        return ""
+    return next((said for inner in causes if (said := _system_error(inner, depth - 1))), "")

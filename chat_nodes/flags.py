@@ -1,0 +1,240 @@
+"""The flags of `arena chat-node` that say how its model is asked, and what they come to."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from arena import endpoint
+from arena.errors import UsageError
+from arena.prices import Price, PriceList, load_prices, parse_own_price
+from chat_nodes.models import KEYLESS, LOCAL, WORKERS_MAX, provider_of
+from chat_nodes.models.base import ModelSettings
+
+DEFAULT_KEY_ENV = "OPENAI_API_KEY"
+
+T = TypeVar("T")
+
+
+class LogLevel(StrEnum):
+    """The levels of `--log-level`."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class Replies(StrEnum):
+    """The ways of `--replies`."""
+
+    LIVE = "live"
+    RECORD = "record"
+    REPLAY = "replay"
+
+
+ModelId = Annotated[
+    str,
+    typer.Option(
+        help="As the provider spells it; 'scripted': built-in rules; 'local': see --local.",
+        show_default=False,
+    ),
+]
+BaseUrl = Annotated[
+    str,
+    typer.Option(
+        envvar="OPENAI_BASE_URL",
+        help="Address of an OpenAI-compatible server, such as http://localhost:8080/v1.",
+    ),
+]
+KeyVariable = Annotated[str, typer.Option(help="Environment variable that holds the key.")]
+Key = Annotated[str, typer.Option(help="The key itself; prefer --api-key-env.", show_default=False)]
+Option = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        metavar="KEY=VALUE",
+        help="Field of every request, such as top_k=40; null removes it, dots nest. Repeatable.",
+        show_default=False,
+    ),
+]
+Header = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--extra-header",
+        metavar="NAME=VALUE",
+        help="Header of every request; VALUE env:VARIABLE is read from there. Repeatable.",
+        show_default=False,
+    ),
+]
+OwnPrice = Annotated[
+    str,
+    typer.Option(
+        "--price",
+        metavar="PRICE",
+        help="USD per million tokens: input=0.1,output=0.4[,cached=0.05]",
+        show_default=False,
+    ),
+]
+RepliesMode = Annotated[
+    Replies, typer.Option(help="Record every reply, or answer from those recorded.")
+]
+RepliesFile = Annotated[
+    Path | None,
+    typer.Option(help="FILE.jsonl is kept as FILE.<name>.jsonl.", show_default=False),
+]
+Servers = Annotated[
+    str | None,
+    typer.Option(help="Kafka addresses. [env: KAFKA_BOOTSTRAP_SERVERS]", show_default=False),
+]
+Effort = Annotated[
+    str, typer.Option(help="Passed to reasoning models, such as 'low'.", show_default=False)
+]
+CompletionCap = Annotated[
+    int, typer.Option(min=0, help="Cap per call; 0 is the provider's default.")
+]
+DailyBudget = Annotated[
+    int, typer.Option(min=0, help="Tokens per UTC day, then calls are refused; 0 is no limit.")
+]
+Check = Annotated[
+    bool,
+    typer.Option(
+        "--check", help="Check key, address, model and tool calls (a few hundred tokens); exit."
+    ),
+]
+Quick = Annotated[bool, typer.Option("--quick", help="With --check: ask for nothing that is paid.")]
+Local = Annotated[
+    bool,
+    typer.Option(
+        "--local", help="The small model of `scripts/setup local-llm`, in this process; no key."
+    ),
+]
+CheckJson = Annotated[bool, typer.Option("--json", help="With --check: print JSON.")]
+
+
+def model_and_workers(model_id: str, local: bool, workers: int) -> tuple[str, int]:
+    """The model that the flags name, and how many calls it can take at once.
+
+    Raises:
+        UsageError: They name none, or two.
+    """
+    if local and model_id and provider_of(model_id) != LOCAL:
+        raise UsageError(
+            f"--local and --model-id {model_id} name two models", remedy="leave one out"
+        )
+    if not (model_id or local):
+        raise UsageError(
+            "--model-id is missing",
+            remedy="give the model's id, --model-id scripted for the built-in rules, or --local",
+        )
+    chosen = model_id or LOCAL
+    return chosen, min(workers, WORKERS_MAX.get(provider_of(chosen), workers))
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What the flags say of a model.
+
+    Attributes:
+        model_id: As the provider spells it.
+        key_variable: Where the key is looked for. key: the flag's, else "".
+        base_url: Of the server; "" is the provider's own.
+        option: `--option`s. header: `--extra-header`s. price: `--price`.
+        replay: No model is asked, so no secret is needed.
+    """
+
+    model_id: str
+    key_variable: str
+    key: str
+    base_url: str
+    option: tuple[str, ...]
+    header: tuple[str, ...]
+    price: str
+    replay: bool
+
+    def settings(self, *, effort: str, completion_cap: int, connections: int) -> ModelSettings:
+        """What the provider is told.
+
+        Raises:
+            UsageError: A flag cannot be used, or a secret is missing.
+        """
+        if self.base_url:
+            _flag("--base-url", endpoint.check_base_url, self.base_url)
+        headers = _flag("--extra-header", endpoint.parse_headers, self.header)
+        options = _flag("--option", endpoint.parse_options, self.option)
+        key = self.key
+        if not self.replay:
+            needed = not endpoint.authorizes(headers)
+            headers = _flag("--extra-header", _resolved, headers)
+            key = key or _key_from_environment(
+                self.model_id, self.base_url, self.key_variable, needed=needed
+            )
+        return ModelSettings(
+            model_id=self.model_id,
+            base_url=self.base_url,
+            api_key="" if self.replay else key,
+            reasoning_effort=effort,
+            max_completion_tokens=completion_cap,
+            max_connections=connections,
+            options=options,
+            headers={} if self.replay else headers,
+        )
+
+    def prices(self) -> PriceList:
+        """The operator's price before those of the list.
+
+        Raises:
+            UsageError: `--price` cannot be read.
+        """
+        known = load_prices()
+        if not self.price:
+            return known
+        own: Price = _flag("--price", parse_own_price, self.price)
+        return PriceList((own, *known.prices))
+
+
+def check_budget(daily_tokens: int, completion_cap: int) -> None:
+    """See that a budget can hold.
+
+    Raises:
+        UsageError: One answer may be longer than the whole budget.
+    """
+    if daily_tokens and completion_cap and daily_tokens < completion_cap:
+        raise UsageError(
+            f"--daily-token-budget {daily_tokens} cannot hold: one answer may have "
+            f"{completion_cap} tokens (--max-completion-tokens)",
+            remedy="raise the one or lower the other",
+        )
+
+
+def _resolved(headers: dict[str, str]) -> dict[str, str]:
+    return endpoint.resolve_headers(headers, os.environ)
+
+
+def _flag(name: str, read: Callable[..., T], value: object) -> T:
+    try:
+        return read(value)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+def _key_from_environment(model_id: str, base_url: str, variable: str, *, needed: bool) -> str:
+    """The key for a model; "" for a server that may need none.
+
+    Raises:
+        UsageError: The provider needs a key and there is none.
+    """
+    if provider_of(model_id) in KEYLESS:
+        return ""
+    key = os.environ.get(variable, "").strip()
+    if needed and not key and not base_url:
+        raise UsageError(
+            f"no key for model {model_id!r}: the environment variable {variable} is not set",
+            remedy=f"export {variable}=..., name another variable with --api-key-env, "
+            "or give --base-url for a local server that needs none",
+        )
+    return key
