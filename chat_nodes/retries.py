@@ -2,9 +2,12 @@
 
 Full jitter after M. Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): the
 wait is uniform between zero and a bound that doubles. `Retry-After` is RFC 9110 section 10.2.3.
+Providers say how long to wait in several ways; `told_wait_s` takes the first that is there.
 Nothing is waited for beyond the request's deadline. Reads no clock and draws no random number.
 """
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -16,6 +19,21 @@ BASE_DELAY_S = 0.5
 DELAY_MAX_S = 20.0
 RETRY_AFTER_MAX_S = 24 * 60 * 60.0
 """A longer `Retry-After` is read as this; the deadline ends the call far earlier."""
+
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(
+    r"(\d{1,12}(?:\.\d{1,12})?)\s?"
+    r"(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)(?![a-z])",
+    re.IGNORECASE,
+)
+_TRY_AGAIN = re.compile(
+    r"(?:try again|retry|wait)(?: again)?(?: (?:in|after|for))?(?: about)?:? "
+    r"((?:\d[\d.]{0,15}\s?[a-z]{1,12},?\s?){1,4})",
+    re.IGNORECASE,
+)
+_RESET_HEADERS = ("requests", "tokens", "input-tokens", "output-tokens")
+_EPOCH_S_MIN = 1_000_000_000.0
+_EPOCH_MS_MIN = 100_000_000_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +100,83 @@ def retry_after_s(text: str | None, now: datetime) -> float | None:
     if wait_s != wait_s:
         return None
     return min(max(wait_s, 0.0), RETRY_AFTER_MAX_S)
+
+
+def told_wait_s(
+    headers: Mapping[str, str], *, retry_delay: str = "", text: str = "", now: datetime
+) -> float | None:
+    """How long a provider asks to wait, in seconds; None if it does not say.
+
+    Args:
+        headers: With names in lower case: `retry-after-ms` (OpenAI, Azure), `retry-after`, and
+            last `x-ratelimit-reset-*` (OpenAI, Groq) or `x-ratelimit-reset` (OpenRouter).
+        retry_delay: Of Gemini's RetryInfo, such as "37s".
+        text: The provider's words, such as "Please try again in 5.289s".
+        now: Wall time, aware UTC.
+    """
+    waits = (
+        _milliseconds(headers.get("retry-after-ms")),
+        retry_after_s(headers.get("retry-after"), now),
+        duration_s(retry_delay),
+        _in_words(text),
+        _reset_s(headers, now),
+    )
+    found = next((wait for wait in waits if wait is not None), None)
+    return None if found is None else min(max(found, 0.0), RETRY_AFTER_MAX_S)
+
+
+def duration_s(text: str) -> float | None:
+    """A duration such as `1m30s`, `6m0s`, `7.66s`, `12ms` or `2 minutes` in seconds."""
+    parts = _DURATION.findall(text[:100])
+    if not parts:
+        return None
+    return sum(float(count) * _unit_s(unit) for count, unit in parts)
+
+
+def _unit_s(unit: str) -> float:
+    small = unit.lower()
+    return _UNIT_S["ms" if small.startswith(("ms", "milli")) else small[0]]
+
+
+def _milliseconds(text: str | None) -> float | None:
+    try:
+        wait_ms = float(text or "")
+    except ValueError:
+        return None
+    return wait_ms / 1000 if 0 <= wait_ms < float("inf") else None
+
+
+def _in_words(text: str) -> float | None:
+    found = _TRY_AGAIN.search(text)
+    return duration_s(found[1]) if found else None
+
+
+def _reset_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """When a limit that is used up begins again; the earliest if none says that it is used up."""
+    waits = list(_resets(headers, now))
+    used_up = [wait for wait, is_used_up in waits if is_used_up]
+    return min(used_up or [wait for wait, _ in waits], default=None)
+
+
+def _resets(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[float, bool]]:
+    names = [f"-{kind}" for kind in _RESET_HEADERS]
+    for name in ("", *names):
+        text = headers.get(f"x-ratelimit-reset{name}", "")
+        if not text:
+            continue
+        left = headers.get(f"x-ratelimit-remaining{name}", "").strip()
+        wait_s = _moment_s(text, now)
+        if wait_s is not None:
+            yield wait_s, left in ("0", "0.0")
+
+
+def _moment_s(text: str, now: datetime) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return duration_s(text)
+    if number != number:
+        return None
+    if number >= _EPOCH_MS_MIN:
+        return number / 1000 - now.timestamp()
+    return number - now.timestamp() if number >= _EPOCH_S_MIN else number

@@ -1,0 +1,73 @@
+"""Where a model server is: its base URL, read once and shown in every error. Pure."""
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit
+
+from arena.errors import UsageError
+
+CHAT_PATH = "/chat/completions"
+SHOWN_CHARS_MAX = 200
+
+_USERINFO = re.compile(r"//[^/@\s]{1,1000}@")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A model server.
+
+    Attributes:
+        base_url: Without query, as the client extends it.
+        query: Of every request, such as Azure's `api-version`.
+        url: What is asked, for people: scheme, host, port and path.
+        host: Its name.
+        password: In the URL; it is never shown. "" if there is none.
+    """
+
+    base_url: str
+    url: str
+    host: str
+    query: dict[str, str] = field(default_factory=dict, repr=False)
+    password: str = field(default="", repr=False)
+
+    @property
+    def hint(self) -> str:
+        """What may be wrong with a path that the server does not know."""
+        if re.search(r"/v\d", self.url):
+            return "is the path of --base-url right?"
+        return f"does --base-url need /v1? such as {self.url.removesuffix(CHAT_PATH)}/v1"
+
+
+def read_address(base_url: str) -> Address:
+    """The address in a base URL; the whole URL of the chat endpoint is taken as well.
+
+    Raises:
+        UsageError: It has no scheme, another one than HTTP, or no host.
+    """
+    text = base_url.strip()
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError as error:
+        raise _wrong(text, str(error)) from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise _wrong(text, "it needs a scheme and a host")
+    path = parts.path.rstrip("/").removesuffix(CHAT_PATH).rstrip("/")
+    netloc = parts.netloc.rpartition("@")[2]
+    return Address(
+        base_url=f"{parts.scheme}://{parts.netloc}{path}",
+        url=f"{parts.scheme}://{netloc}{path}{CHAT_PATH}"[:SHOWN_CHARS_MAX],
+        host=host,
+        query=dict(parse_qsl(parts.query)),
+        password=parts.password or "",
+    )
+
+
+def _wrong(text: str, why: str) -> UsageError:
+    shown = _USERINFO.sub("//", text)[:SHOWN_CHARS_MAX]
+    plain = re.sub(r"^[a-z]*:?//", "", shown)
+    example = f"http://{plain}" if plain else "http://localhost:8080/v1"
+    if plain and "/" not in plain:
+        example += "/v1"
+    return UsageError(f"--base-url {shown!r} is not an address: {why}", remedy=f"write {example}")

@@ -1,0 +1,167 @@
+"""How one provider wants to be asked, and what its refusals teach about it. Pure.
+
+A `Dialect` says which options a request carries, under which names, and how the conversation is
+written (`WireForm`). `chat_nodes.lessons` changes it, one step per refusal, and never back to a
+form that was refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+from arena.chat_body import ALL_FIELDS, PLAIN, Options
+from arena.messages import ChatRequest, WireForm
+from chat_nodes.models.base import ModelSettings
+
+MAX_TOKENS = "max_tokens"
+MAX_COMPLETION_TOKENS = "max_completion_tokens"
+TOKEN_LIMITS = (MAX_TOKENS, MAX_COMPLETION_TOKENS)
+SEEDS = ("seed", "random_seed")
+EFFORT = "reasoning_effort"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a provider is asked.
+
+    Attributes:
+        token_limit: Name of the cap on completion tokens.
+        seed: Name of the seed; "" if it is not sent.
+        wire: How the conversation is written.
+        renamed: Options that are sent under another name. without: options that are not sent.
+        capped: Options with the most, and floored: with the least, that the provider takes.
+        fixed: Options with the only value that the provider takes.
+        phrases: What was learned, one phrase each.
+        left: Marks of the forms that were refused.
+        before_guess: The dialect without what is only guessed; None if nothing is.
+    """
+
+    token_limit: str = MAX_TOKENS
+    seed: str = "seed"
+    wire: WireForm = PLAIN
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
+    capped: Mapping[str, float] = field(default_factory=dict)
+    floored: Mapping[str, float] = field(default_factory=dict)
+    fixed: Mapping[str, JsonValue] = field(default_factory=dict)
+    phrases: tuple[str, ...] = ()
+    left: frozenset[str] = frozenset()
+    before_guess: "Dialect | None" = None
+
+    def change(self, mark: str, phrase: str, **changes: object) -> "Lesson | None":
+        """The dialect with changes; None if this form was left already.
+
+        Args:
+            mark: Of the form that is left.
+            phrase: What is new, in words.
+            changes: Fields of the dialect.
+        """
+        if mark in self.left:
+            return None
+        phrases = (*(p for p in self.phrases if p != phrase), phrase)
+        # The callers name fields of this class, which `replace` cannot be told.
+        new = replace(self, left=self.left | {mark}, phrases=phrases, **changes)  # type: ignore[arg-type]
+        return new, phrase
+
+    def rewrite(self, mark: str, phrase: str, **wire: object) -> "Lesson | None":
+        """The dialect with another way of writing the conversation."""
+        return self.change(mark, phrase, wire=self.wire.model_copy(update=wire))
+
+    def confirmed(self) -> "Dialect":
+        """The dialect after a request in this form was accepted."""
+        return replace(self, before_guess=None)
+
+
+Lesson: TypeAlias = tuple[Dialect, str]
+"""A dialect and what is new in it, as a phrase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a refused request held.
+
+    Attributes:
+        options: With their values as sent.
+        provider_fields: Names of provider fields that were sent back in the conversation.
+        wire: How it was written.
+    """
+
+    options: Mapping[str, JsonValue]
+    provider_fields: frozenset[str] = frozenset()
+    wire: WireForm = PLAIN
+    has_tools: bool = True
+    has_calls: bool = False
+    has_system: bool = True
+
+
+def options_of(dialect: Dialect, request: ChatRequest, settings: ModelSettings) -> Options:
+    """What a request holds besides the conversation and the tools.
+
+    The cap on completion tokens is the smaller of the request's and the node's. The operator's
+    options replace the arena's own; None takes a field out. What was learned applies to both.
+    """
+    sampling = request.sampling
+    caps = [c for c in (sampling.max_completion_tokens, settings.max_completion_tokens) if c]
+    own: dict[str, JsonValue] = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        dialect.seed: sampling.seed if dialect.seed else None,
+        EFFORT: settings.reasoning_effort or None,
+        dialect.token_limit: min(caps, default=None),
+    }
+    for names in (TOKEN_LIMITS, SEEDS):
+        if settings.options.keys() & set(names):
+            own = {name: value for name, value in own.items() if name not in names}
+    asked = {name: value for name, value in own.items() if value is not None}
+    return _as_learned(dialect, {**asked, **settings.options})
+
+
+def _as_learned(dialect: Dialect, asked: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {}
+    for old, value in asked.items():
+        name = dialect.renamed.get(old, old)
+        if name in dialect.without or old in dialect.without:
+            continue
+        found[name] = _bounded(dialect, name, value)
+    return found | {n: v for n, v in dialect.fixed.items() if n not in dialect.without}
+
+
+def _bounded(dialect: Dialect, name: str, value: JsonValue) -> JsonValue:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    most = dialect.capped.get(name)
+    least = dialect.floored.get(name)
+    if most is not None and value > most:
+        value = _like(value, most)
+    if least is not None and value < least:
+        value = _like(value, least)
+    return value
+
+
+def _like(value: int | float, bound: float) -> int | float:
+    return int(bound) if isinstance(value, int) and bound == int(bound) else bound
+
+
+def sent_of(request: ChatRequest, options: Options, wire: WireForm) -> Sent:
+    """What a request held, for `learn`."""
+    fields: set[str] = set()
+    has_calls = False
+    for message in request.messages:
+        if message.role == "assistant":
+            fields |= message.provider.keys()
+            has_calls |= bool(message.tool_calls)
+            for call in message.tool_calls:
+                fields |= call.provider.keys()
+    dropped = wire.dropped_fields
+    if ALL_FIELDS in dropped:
+        fields = set()
+    return Sent(
+        options={name: value for name, value in options.items() if value is not None},
+        provider_fields=frozenset(fields - set(dropped)),
+        wire=wire,
+        has_tools=bool(request.tools) and not ("tools" in options and options["tools"] is None),
+        has_calls=has_calls,
+        has_system=any(message.role == "system" for message in request.messages),
+    )

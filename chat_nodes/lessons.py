@@ -1,0 +1,65 @@
+"""What a refusal teaches: one change of the dialect per refusal, in a fixed order. Pure.
+
+The order begins with what a server can mean in one way only. A refusal that names something is
+believed at once. One that names nothing is answered with guesses: first no options, then the
+barest form of the conversation; a guess is kept only if it is accepted (`Dialect.before_guess`).
+`Dialect.left` marks every form that was refused, so no change is made twice and this ends.
+"""
+
+from dataclasses import replace
+
+from arena.chat_body import ALL_FIELDS
+from chat_nodes import option_lessons as options
+from chat_nodes import wire_lessons as wire
+from chat_nodes.dialect import Dialect, Lesson, Sent
+from chat_nodes.refusals import Refusal
+
+# A template that refuses a conversation, under status 500, says so in words of its own.
+OF_TEMPLATES = (wire.missing_field, wire.refused_field, wire.tool_ids, wire.system_role)
+OF_REQUESTS = (
+    wire.missing_field,
+    wire.refused_field,
+    options.token_limit,
+    options.thinking,
+    options.seed_name,
+    options.options_by_name,
+    wire.tool_ids,
+    wire.content,
+    wire.system_role,
+    wire.schema,
+)
+GUESSED_STATUS = frozenset({400, 404, 422})
+
+
+def learn(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None:
+    """The dialect after a refusal and the phrase that says what is new; None if nothing is left.
+
+    Args:
+        dialect: In which the refused request was written.
+        refusal: What the server said.
+        sent: What the request held.
+    """
+    if not refusal.learnable:
+        return None
+    for lesson in OF_TEMPLATES if refusal.status == 500 else OF_REQUESTS:
+        if (found := lesson(dialect, refusal, sent)) is not None:
+            return found
+    if refusal.status not in GUESSED_STATUS or refusal.context is not None:
+        return None
+    if (guess := _guess(dialect, sent)) is None:
+        return None
+    new, phrase = guess
+    return replace(new, before_guess=dialect.before_guess or dialect), phrase
+
+
+def _guess(dialect: Dialect, sent: Sent) -> Lesson | None:
+    if (found := options.all_options(dialect, sent)) is not None:
+        return found
+    bare = {"tool_ids": "short", "content": "empty", "schema_keywords": "bare"}
+    is_bare = dialect.wire == dialect.wire.model_copy(update=bare)
+    if not is_bare and (found := dialect.rewrite("bare", "the barest form", **bare)) is not None:
+        return found
+    if not sent.provider_fields:
+        return None
+    phrase = "without the provider's own fields in the history"
+    return dialect.rewrite("fields", phrase, dropped_fields=(ALL_FIELDS,))
