@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from arena.messages import ChatMessage, Round, Turn
+from arena.messages import LASTING_CAUSES, ChatMessage, Round, Turn
 from dashboard import text
 from dashboard.body import Body
 from dashboard.borders import Section, bottom, divider, side, top
 from dashboard.frame import Frame
 from dashboard.grid import Column, blank, fit, table, wrap
 from dashboard.palette import (
+    ALARM,
     GAIN,
     LOSS,
     QUIET,
@@ -133,7 +134,8 @@ def _labels(row: AgentRow) -> list[Text]:
 
 def _figures(row: AgentRow, width: int) -> list[Text]:
     gain = row.gain
-    worth = Text.assemble((f"#{row.rank} ", agent_style(row.colour)), no_wrap=True)
+    rank = ("dead  ", ALARM) if row.dead else (f"#{row.rank} ", agent_style(row.colour))
+    worth = Text.assemble(rank, no_wrap=True)
     worth.append(text.money(row.equity), style="bold")
     worth.append(f"  {text.signed_percent(gain, row.opening or 0)}", style=change_style(gain))
     for words in (
@@ -144,10 +146,12 @@ def _figures(row: AgentRow, width: int) -> list[Text]:
     ):
         worth.append(f"   {words}")
     work = Text(no_wrap=True)
+    if row.dead:
+        work.append(f"dead: {text.one_line(row.dead.cause)}   ", style=ALARM)
     work.append(f"{text.count(row.fills)} trades, {text.count(row.rejections)} rejected   ")
     work.append(f"{text.count(row.turns)} turns, {text.count(row.turns_aborted)} aborted   ")
     work.append(f"{text.count(row.skipped)} snapshots skipped   ")
-    work.append(f"{text.short_count(row.tokens)} tokens")
+    work.append(f"{'~' * row.estimated}{text.short_count(row.tokens)} tokens")
     return [fit(worth, width), fit(work, width)]
 
 
@@ -170,16 +174,29 @@ def _turn_cells(frame: Frame, turn: Turn, here: bool) -> list[Text]:
     return [
         Text(SELECTED_MARK if here else " "),
         Text(f"{started:%H:%M:%S}", style="bold" if here else ""),
-        Text(turn.outcome.replace("_", " "), style="" if turn.outcome == "completed" else WARNING),
+        Text(turn.outcome.replace("_", " "), style=_outcome_style(turn)),
         Text(str(len(turn.rounds))),
         Text(str(calls)),
-        Text(text.count(tokens)),
+        Text("~" * turn.usage.estimated + text.count(tokens)),
         Text(_cost(turn)),
         Text(text.milliseconds(turn.total_ms)),
         Text(turn.prompt_sha256[:8], style=QUIET),
         Text(text.count(turn.skipped_snapshots)),
-        Text(text.one_line(turn.final_text, 200), style=QUIET),
+        _turn_words(turn),
     ]
+
+
+def _outcome_style(turn: Turn) -> str:
+    """A failure that does not pass is red, any other turn that did not complete is amber."""
+    if turn.outcome == "completed":
+        return ""
+    return ALARM if turn.cause in LASTING_CAUSES else WARNING
+
+
+def _turn_words(turn: Turn) -> Text:
+    if turn.outcome != "completed" and turn.error:
+        return Text(text.one_line(turn.error, 200), style=_outcome_style(turn))
+    return Text(text.one_line(turn.final_text, 200), style=QUIET)
 
 
 def _cost(turn: Turn) -> str:
@@ -210,7 +227,7 @@ def transcript(turn: Turn, width: int) -> list[Text]:
         lines += _round_lines(number, one, answer, width)
     for answer in said:
         lines += _answer_lines(answer, (), width)
-    style = GAIN if turn.outcome == "completed" else WARNING
+    style = _outcome_style(turn) or GAIN
     lines.append(
         fit(
             Text.assemble(
@@ -256,7 +273,8 @@ def _round_lines(number: int, one: Round, answer: _Answer | None, width: int) ->
         ("" if one.outcome == "ok" else f"  {one.outcome}", WARNING),
         f"  model {text.milliseconds(one.model_ms)}",
         f"  tools {text.milliseconds(one.tools_ms)}" if one.tool_call_ids else "",
-        f"  {text.count(used.prompt_tokens)} + {text.count(used.completion_tokens)} tokens",
+        f"  {'~' * used.estimated}{text.count(used.prompt_tokens)}",
+        f" + {text.count(used.completion_tokens)} tokens",
         (f"  {one.finish_reason}" if one.finish_reason else "", QUIET),
         no_wrap=True,
     )

@@ -16,6 +16,7 @@ class Spending:
 
     Attributes:
         cost_usd: Of the calls whose price is known; `unpriced` counts the others.
+        estimated: Calls whose tokens the server did not count.
         errors: Calls that ended without a usable answer. model, scripted: of the newest call.
     """
 
@@ -26,6 +27,7 @@ class Spending:
     errors: int = 0
     model: str = ""
     scripted: bool = False
+    estimated: int = 0
 
     @property
     def known_cost(self) -> Decimal | None:
@@ -37,6 +39,7 @@ class Spending:
         self.calls += sign
         self.tokens += sign * call.tokens
         self.errors += sign * call.failed
+        self.estimated += sign * call.estimated
         if call.cost_usd is None:
             self.unpriced += sign
         else:
@@ -51,6 +54,7 @@ class Call:
     tokens: int
     cost_usd: Decimal | None
     failed: int
+    estimated: int = 0
 
 
 class Calls:
@@ -80,6 +84,7 @@ class Calls:
             tokens=usage.prompt_tokens + usage.completion_tokens,
             cost_usd=Decimal(0) if free else usage.cost_usd,
             failed=int(call.outcome != "ok"),
+            estimated=int(usage.estimated),
         )
         spending = self.agents.setdefault(call.agent, Spending())
         spending.model, spending.scripted = call.model, call.scripted

@@ -4,7 +4,7 @@ Frames share nothing with the view that changes, so another thread may draw one 
 folds on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from arena.accounts import Account
 from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import SCALE, divide_half_even, notional_units, to_units
+from arena.vitals import Dead
 from dashboard.books import Event
 from dashboard.halts import HaltRow
 from dashboard.history import thin, value_before
@@ -70,7 +71,8 @@ def build_frame(
         points: About how many points a curve may have.
     """
     accounts = view.books.accounts
-    names = sorted({*view.roster, *accounts})
+    # An account that an operator opened is not a contestant.
+    names = sorted({*view.roster, *view.turns.agents})
     colours = {name: place for place, name in enumerate(names)}
     ranking = _ranking(view, accounts, colours)
     turns = view.turns.agents.get(agent)
@@ -83,7 +85,7 @@ def build_frame(
         trades=tuple(trade_row(e, colours.get(e["agent"], 0)) for e in orders),
         trades_kept=min(TRADES_REACHED, view.books.orders_kept),
         series=_series(view, ranking, points),
-        thoughts=_thoughts(view, colours, now),
+        thoughts=_thoughts(view, ranking, now),
         processes=tuple(view.processes.rows(now)),
         turns=tuple(turns.kept.values()) if turns else (),
         evaluation=view.evaluation,
@@ -97,12 +99,18 @@ def _ranking(
     bids = view.market.bids
     rows = [_agent_row(view, name, accounts.get(name), bids, colours[name]) for name in colours]
     rows.sort(key=lambda row: (row.equity is None, -(row.equity or 0), row.agent))
-    return tuple(_with_rank(row, place) for place, row in enumerate(rows, 1))
+    living = [row for row in rows if row.dead is None]
+    dead = [row for row in rows if row.dead is not None]
+    return (*(replace(row, rank=place) for place, row in enumerate(living, 1)), *dead)
 
 
-def _with_rank(row: AgentRow, rank: int) -> AgentRow:
-    fields = {name: getattr(row, name) for name in AgentRow.__slots__}
-    return AgentRow(**{**fields, "rank": rank})
+def _dead(view: ArenaView, name: str) -> Dead | None:
+    """Why an agent is not ranked, as `arena.vitals` and the judge see it; None if it is alive."""
+    turns = view.turns.agents.get(name)
+    if turns is None:
+        return None
+    vital = turns.vital(name)
+    return vital.dead() if vital.is_dead or vital.never_decided else None
 
 
 def _agent_row(
@@ -148,6 +156,8 @@ def _agent_row(
         scraped=account.scraped if account else 0,
         held=_held(account, bids) if account else (),
         judged=_judged(view, name),
+        dead=_dead(view, name),
+        estimated=bool(spent and spent.estimated),
     )
 
 
@@ -201,17 +211,17 @@ def _series(view: ArenaView, ranking: tuple[AgentRow, ...], points: int) -> tupl
     first = view.snapshots.points[0].offset if view.snapshots.points else 0
     for row in ranking:
         curve = view.books.curves.get(row.agent)
-        if curve is None or row.opening is None:
+        if curve is None or row.opening is None or row.dead is not None:
             continue
         values = thin(curve.values(view.snapshots), first, points)
         found.append(Series(row.agent, row.colour, row.rank, row.opening, tuple(values)))
     return tuple(found)
 
 
-def _thoughts(view: ArenaView, colours: dict[str, int], now: datetime) -> tuple[Thought, ...]:
+def _thoughts(view: ArenaView, ranking: tuple[AgentRow, ...], now: datetime) -> tuple[Thought, ...]:
     rows: list[Thought] = []
-    for name, colour in colours.items():
-        turns = view.turns.agents.get(name)
+    for row in ranking:
+        turns = view.turns.agents.get(row.agent)
         if turns is None:
             continue
         since = turns.deciding_since()
@@ -220,16 +230,18 @@ def _thoughts(view: ArenaView, colours: dict[str, int], now: datetime) -> tuple[
         usage = newest.usage if newest else None
         rows.append(
             Thought(
-                agent=name,
-                colour=colour,
+                agent=row.agent,
+                colour=row.colour,
                 words=_words(newest) if newest else "",
                 outcome=newest.outcome if newest else "",
                 tokens=usage.prompt_tokens + usage.completion_tokens if usage else 0,
                 ended_at=newest.ended_at if newest else None,
                 deciding_s=deciding_s,
+                dead=row.dead is not None,
+                estimated=usage.estimated if usage else False,
             )
         )
-    rows.sort(key=lambda row: (-row.ended_at.timestamp() if row.ended_at else 0, row.agent))
+    rows.sort(key=lambda one: (-one.ended_at.timestamp() if one.ended_at else 0, one.agent))
     return tuple(rows)
 
 

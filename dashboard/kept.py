@@ -19,10 +19,10 @@ from arena.messages import MarketSnapshot, Message, Turn
 from dashboard.calls import Call, Spending
 from dashboard.history import EquityCurve, Fill, Holdings, Point
 from dashboard.market import Mark
-from dashboard.turns import AgentTurns
+from dashboard.turns import AgentTurns, Outcome
 from dashboard.view import KEPT, ArenaView
 
-FORMAT = 1
+FORMAT = 2
 """Of the image, and of what the view makes of the topics: another one means another view."""
 
 Kind = TypeVar("Kind", bound=Message)
@@ -43,7 +43,7 @@ class TurnsImage(msgspec.Struct, array_like=True):
     """An `AgentTurns`; `kept` are the turns as JSON, oldest first."""
 
     kept: list[bytes]
-    outcomes: dict[str, tuple[int, str, int]]
+    outcomes: dict[str, Outcome]
     started: tuple[str, datetime, int] | None
     aborted: int
     skipped: int
@@ -174,6 +174,7 @@ def _turns(image: TurnsImage) -> AgentTurns:
         started=image.started,
         aborted=image.aborted,
         skipped=image.skipped,
+        decided=sum(decided for _, _, _, decided in image.outcomes.values()),
     )
 
 

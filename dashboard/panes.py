@@ -84,18 +84,30 @@ def ranking(frame: Frame, width: int, height: int, chosen: str) -> list[Text]:
     rows = frame.ranking[first : first + rooms]
     mixed = len({row.scripted for row in frame.ranking if row.scripted is not None}) > 1
     cells = [_agent_cells(row, chosen, mixed) for row in rows]
-    if frame.evaluation is None:
-        return table(RANKING, cells, width)
-    for row, line in zip(rows, cells, strict=True):
-        line[JUDGED_AT:JUDGED_AT] = [ranks_cell(row.judged), interval_cell(row.judged)]
-    columns = judged_columns(RANKING, JUDGED_AT, frame.evaluation.confidence)
-    return table(columns, cells, width)
+    columns: tuple[Column, ...] = RANKING
+    if frame.evaluation is not None:
+        for row, line in zip(rows, cells, strict=True):
+            line[JUDGED_AT:JUDGED_AT] = [ranks_cell(row.judged), interval_cell(row.judged)]
+        columns = judged_columns(RANKING, JUDGED_AT, frame.evaluation.confidence)
+    cells = [
+        line if row.dead is None else [*line[:3], *(Text("") for _ in line[3:])]
+        for row, line in zip(rows, cells, strict=True)
+    ]
+    head, *lines = table(columns, cells, width)
+    return [head, *(_with_dead(row, line, width) for row, line in zip(rows, lines, strict=True))]
+
+
+def _with_dead(row: AgentRow, line: Text, width: int) -> Text:
+    """The line of a dead agent says why, instead of figures."""
+    if row.dead is None:
+        return line
+    return _with_words(line, f"dead: {text.one_line(row.dead.cause)}", ALARM, width)
 
 
 def _agent_cells(row: AgentRow, chosen: str, mixed: bool) -> list[Text]:
     here = row.agent == chosen
     tags = ("b" if row.kind == "baseline" else "") + ("s" if row.scripted and mixed else "")
-    rank = (str(row.rank), agent_style(row.colour))
+    rank = ("-", QUIET) if row.dead else (str(row.rank), agent_style(row.colour))
     gain, opening = row.gain, row.opening or 0
     unpriced = row.cost_usd is None or row.unpriced
     cost = "unknown" if row.cost_usd is None else text.cost(row.cost_usd) + ("+?" * bool(unpriced))
@@ -112,7 +124,7 @@ def _agent_cells(row: AgentRow, chosen: str, mixed: bool) -> list[Text]:
         Text(text.count(row.rejections), style=WARNING if row.rejections else ""),
         Text(text.money(row.fees)),
         Text(text.signed_money(-row.latency_cost), style=change_style(-row.latency_cost)),
-        Text(text.short_count(row.tokens)),
+        Text("~" * row.estimated + text.short_count(row.tokens)),
         Text(text.count(row.turns)),
         Text(cost),
         Text(text.signed_money(row.realised), style=change_style(row.realised)),
@@ -194,10 +206,14 @@ def _fill_cells(row: TradeRow, time: str) -> list[Text]:
 
 def _refused(row: TradeRow, line: Text, width: int) -> Text:
     """Put the words behind the last cell that a refused order fills."""
+    return _with_words(line, row.words, WARNING, width)
+
+
+def _with_words(line: Text, words: str, style: str, width: int) -> Text:
     kept = line.copy()
     kept.rstrip()
     kept.append("  ")
-    kept.append(row.words, style=WARNING)
+    kept.append(words, style=style)
     kept.truncate(width, overflow="ellipsis", pad=True)
     return kept
 
@@ -231,7 +247,8 @@ def _thought_lines(
     room = max(10, width - name_width - 2 - note.cell_len - 2)
     words, style = thought.words or "(it said nothing)", "" if thought.words else QUIET
     if thought.outcome not in ("completed", ""):
-        words, style = f"{thought.outcome.replace('_', ' ')}: {words}", WARNING
+        words = f"{thought.outcome.replace('_', ' ')}: {words}"
+        words, style = (f"dead, {words}", ALARM) if thought.dead else (words, WARNING)
     if not thought.outcome:
         words, style = "(its first turn is under way)", QUIET
     elif thought.words and thought.outcome == "completed":
@@ -257,7 +274,8 @@ def _thought_note(thought: Thought, frame: Frame) -> Text:
     if thought.ended_at is None:
         return Text("")
     ago = text.age((frame.now - thought.ended_at).total_seconds())
-    return Text(f"{text.short_count(thought.tokens)} tok  {ago} ago", style=QUIET)
+    tokens = "~" * thought.estimated + text.short_count(thought.tokens)
+    return Text(f"{tokens} tok  {ago} ago", style=QUIET)
 
 
 def legend(frame: Frame, height: int) -> list[Text]:
@@ -270,6 +288,8 @@ def legend(frame: Frame, height: int) -> list[Text]:
         parts.append(Text("s scripted rules, not an LLM", style=WARNING))
     if any(row.kind == "baseline" for row in frame.ranking):
         parts.append(Text("b baseline", style=QUIET))
+    if dead := sum(row.dead is not None for row in frame.ranking):
+        parts.append(Text(f"{dead} dead, not ranked", style=ALARM))
     if len(frame.ranking) >= height:
         parts.append(Text(f"{height - 1} of {len(frame.ranking)}", style=QUIET))
     if frame.standing.broken_log:

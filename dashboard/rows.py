@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 from arena.messages import LeaderboardRow
+from arena.vitals import Dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class AgentRow:
     """One agent in the ranking.
 
     Attributes:
-        rank: From 1; agents without an account come last.
+        rank: From 1, 0 for the dead; agents without an account come later, the dead last.
         colour: Index of the agent among all names in order, for its colour in every pane.
         scripted: True where built-in rules answer and no LLM; None before the first answer.
         recent_pnl: Equity less that of five venue minutes ago.
@@ -25,6 +26,8 @@ class AgentRow:
         scraped: Profit set aside, part of the equity and not of the cash.
         held: Quantity of every product the market has, and of any other that is held.
         judged: What the newest evaluation says of it; None where there is none.
+        dead: Why it is not ranked; None if it is alive.
+        estimated: True if the tokens of some calls are estimates.
     """
 
     rank: int
@@ -54,6 +57,8 @@ class AgentRow:
     scraped: int = 0
     held: tuple[tuple[str, int], ...] = ()
     judged: LeaderboardRow | None = None
+    dead: Dead | None = None
+    estimated: bool = False
 
     @property
     def gain(self) -> int | None:
@@ -129,6 +134,7 @@ class Thought:
 
     Attributes:
         deciding_s: Wall seconds since the turn under way began; None where none is.
+        dead: The agent is dead. estimated: its tokens are an estimate.
     """
 
     agent: str
@@ -138,6 +144,8 @@ class Thought:
     tokens: int
     ended_at: datetime | None
     deciding_s: float | None
+    dead: bool = False
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

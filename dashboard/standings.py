@@ -10,6 +10,7 @@ from decimal import Decimal
 from pydantic import JsonValue
 
 from arena.money import decimal_text, from_units, units_text
+from arena.vitals import Dead
 from dashboard import text
 from dashboard.frame import Frame, build_frame
 from dashboard.halts import halted_document
@@ -30,9 +31,9 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
         broker: Bootstrap servers, told back to the reader.
 
     Returns:
-        broker, snapshots, as_of, simulated, speed, rules, agents (in rank order), digest (of all
-        accounts), verdict (of the judge, null without one), halted, processes, and what could not
-        be read.
+        broker, snapshots, as_of, simulated, speed, rules, agents (in rank order, the dead last and
+        without a rank), dead (with their cause), digest (of all accounts), verdict (of the judge,
+        null without one), halted, processes, and what could not be read.
     """
     frame = build_frame(view, now)
     standing = frame.standing
@@ -44,6 +45,7 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
         "speed": standing.speed,
         "rules": _rules(standing),
         "agents": [_agent(row) for row in frame.ranking],
+        "dead": [_dead(row, row.dead) for row in frame.ranking if row.dead is not None],
         "verdict": verdict_document(frame.evaluation),
         "halted": halted_document(frame.halts),
         "digest": view.books.digest(),
@@ -65,10 +67,16 @@ def _rules(standing: Standing) -> JsonValue:
     }
 
 
+def _dead(row: AgentRow, dead: Dead) -> JsonValue:
+    made = {"strategy": row.strategy, "kind": row.kind, "model": row.model, "node": row.node}
+    return {**dead.document(), **made}
+
+
 def _agent(row: AgentRow) -> JsonValue:
     return {
-        "rank": row.rank,
+        "rank": row.rank or None,
         "agent": row.agent,
+        "alive": row.dead is None,
         "strategy": row.strategy,
         "kind": row.kind,
         "model": row.model,
@@ -88,6 +96,7 @@ def _agent(row: AgentRow) -> JsonValue:
         "turns_aborted": row.turns_aborted,
         "skipped_snapshots": row.skipped,
         "tokens": row.tokens,
+        "tokens_estimated": row.estimated,
         "cost_usd": None if row.cost_usd is None else decimal_text(row.cost_usd),
         "calls_of_unknown_price": row.unpriced,
         "judged": judged_document(row.judged),
@@ -120,7 +129,7 @@ def _process(row: ProcessRow) -> JsonValue:
 def render_standings(frame: Frame) -> str:
     """The standings as plain lines, figures aligned to the right."""
     header = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
-    rows = [header, *(_cells(row) for row in frame.ranking)]
+    rows = [header, *(_cells(row) for row in frame.ranking if row.dead is None)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(header))]
     lines = []
     for row in rows:
@@ -129,7 +138,14 @@ def render_standings(frame: Frame) -> str:
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    return "\n".join((*lines, *dead_lines(frame)))
+
+
+def dead_lines(frame: Frame) -> list[str]:
+    """The dead as plain lines, with their cause; none if everybody is alive."""
+    found = [(row.agent, row.dead) for row in frame.ranking if row.dead is not None]
+    lines = [f"  {agent}: {text.one_line(dead.cause)}; {dead.remedy}" for agent, dead in found]
+    return ["dead, not ranked:", *lines] if lines else []
 
 
 def _cells(row: AgentRow) -> tuple[str, ...]:
@@ -184,10 +200,12 @@ def progress_line(frame: Frame) -> str:
         f"snapshot {standing.snapshots} ({market_words(standing)})",
         f"feed {text.age(standing.feed_age_s)}",
     ]
-    if ranking and ranking[0].equity is not None:
+    if ranking and ranking[0].equity is not None and ranking[0].dead is None:
         leader = ranking[0]
         change = text.signed_percent(leader.gain, leader.opening or 0)
         parts.append(f"#1 {leader.agent} {text.money(leader.equity)} {change}")
+    if dead := [row.agent for row in ranking if row.dead is not None]:
+        parts.append(f"{len(dead)} DEAD: {', '.join(text.one_line(name, 40) for name in dead)}")
     fills = sum(row.fills for row in ranking)
     refused = sum(row.rejections for row in ranking)
     parts.append(f"{text.count(fills)} trades, {text.count(refused)} rejected")

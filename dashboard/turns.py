@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from arena.messages import Turn, TurnStarted
+from arena.vitals import Vital, is_decision
 from dashboard.window import Window
 
 TURNS_WINDOW = 4_000
 """Newest records read of each partition; a turn is two records of together 10 to 50 KB."""
 TURNS_KEPT = 24
 """Whole turns kept per agent, for the screen that shows them."""
+
+Outcome = tuple[int, str, int, bool]
+"""Of a turn: offset, outcome, skipped snapshots, and whether it was a decision."""
 
 
 @dataclass(slots=True)
@@ -22,17 +26,20 @@ class AgentTurns:
 
     Attributes:
         kept: The newest whole turns by turn id, oldest first.
-        outcomes: Turn id -> offset, outcome and skipped snapshots of every turn in the window.
+        outcomes: Turn id -> offset, outcome, skipped snapshots, and whether it was a decision, of
+            every turn in the window.
         started: The newest turn that was begun: its id, when, and the offset.
         aborted: Turns in the window that a crash cut off.
         skipped: Snapshots that were passed over for newer ones, in the window.
+        decided: Turns in the window that hold a decision.
     """
 
     kept: OrderedDict[str, Turn] = field(default_factory=OrderedDict)
-    outcomes: dict[str, tuple[int, str, int]] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
     started: tuple[str, datetime, int] | None = None
     aborted: int = 0
     skipped: int = 0
+    decided: int = 0
 
     @property
     def newest(self) -> Turn | None:
@@ -47,7 +54,9 @@ class AgentTurns:
     def count_turn(self, turn_id: str, offset: int, turn: Turn) -> None:
         """Count a turn; one of the same id is forgotten first."""
         self.forget(turn_id)
-        self.outcomes[turn_id] = (offset, turn.outcome, turn.skipped_snapshots)
+        decided = is_decision(turn)
+        self.outcomes[turn_id] = (offset, turn.outcome, turn.skipped_snapshots, decided)
+        self.decided += decided
         self.aborted += turn.outcome == "aborted"
         self.skipped += turn.skipped_snapshots
         self.kept[turn_id] = turn
@@ -57,10 +66,33 @@ class AgentTurns:
     def forget(self, turn_id: str) -> None:
         """Take a turn out of the counts."""
         if turn_id in self.outcomes:
-            _, outcome, skipped = self.outcomes.pop(turn_id)
+            _, outcome, skipped, decided = self.outcomes.pop(turn_id)
+            self.decided -= decided
             self.aborted -= outcome == "aborted"
             self.skipped -= skipped
             self.kept.pop(turn_id, None)
+
+    def vital(self, agent: str) -> Vital:
+        """The health of the agent, from the turns in the window."""
+        run = 0
+        for _, outcome, _, decided in reversed(self.outcomes.values()):
+            if decided:
+                break
+            run += outcome != "aborted"
+        if not run:
+            return Vital(agent, turns=self.decided, decisions=self.decided)
+        ended = ((one[1], one[3]) for one in self.outcomes.values())
+        turns = sum(decided or outcome != "aborted" for outcome, decided in ended)
+        failed = (turn for turn in reversed(self.kept.values()) if turn.outcome != "aborted")
+        newest = next(failed, None)
+        return Vital(
+            agent,
+            turns=turns,
+            decisions=self.decided,
+            failed_run=run,
+            cause=newest.cause if newest else "",
+            error=(newest.error or f"the turn {newest.outcome}") if newest else "",
+        )
 
     def deciding_since(self) -> datetime | None:
         """When the turn under way began; None where the newest turn has ended."""

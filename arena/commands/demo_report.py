@@ -11,9 +11,9 @@ def report(document: Document, begin: Beginning, elapsed_s: float) -> dict[str, 
 
     Returns:
         broker (kind, version, durable), snapshots, simulated, seed, speed, seconds, rules,
-        digest of all accounts, run (where the records are), and agents in rank order: agent,
-        strategy, kind, model, scripted, equity_usd, return_pct, trades, rejections, turns,
-        turns_aborted.
+        digest of all accounts, run (where the records are), dead (agents with their cause), and
+        agents in rank order, the dead last: agent, alive, strategy, kind, model, scripted,
+        equity_usd, return_pct, trades, rejections, turns, turns_aborted.
     """
     market = begin.spec.market
     return {
@@ -33,6 +33,7 @@ def report(document: Document, begin: Beginning, elapsed_s: float) -> dict[str, 
         "run": str(begin.directory),
         "prefix": begin.settings.prefix,
         "agents": [_agent(agent) for agent in agents_of(document)],
+        "dead": document.get("dead") or [],
     }
 
 
@@ -40,6 +41,7 @@ def _agent(agent: Document) -> JsonValue:
     kept = (
         "rank",
         "agent",
+        "alive",
         "strategy",
         "kind",
         "model",

@@ -85,11 +85,11 @@ def rules_words(document: Document) -> str:
 
 
 def standings_table(document: Document) -> list[str]:
-    """The table, best first; figures line up right, signs are always shown.
+    """The table, best first, and the dead apart; figures line up right, signs are always shown.
 
     The strategies have a column only where they are not the agents' names.
     """
-    agents = agents_of(document)
+    agents = [agent for agent in agents_of(document) if agent.get("alive", True)]
     rows = [HEAD, *(_row(agent) for agent in agents)]
     named = all(row[1].replace("-", "_") == row[2] for row in rows[1:])
     shown = [i for i in range(len(HEAD)) if not (named and HEAD[i] == "strategy")]
@@ -100,7 +100,15 @@ def standings_table(document: Document) -> list[str]:
             row[i].ljust(widths[i]) if HEAD[i] in WORDS else row[i].rjust(widths[i]) for i in shown
         ]
         lines.append("  ".join(cells).rstrip())
-    return lines
+    return [*lines, *dead_lines(document)]
+
+
+def dead_lines(document: Document) -> list[str]:
+    """The dead of a standings document, with their cause; none if everybody is alive."""
+    dead = document.get("dead")
+    found = [one for one in dead if isinstance(one, Mapping)] if isinstance(dead, list) else []
+    lines = [f"  {one.get('agent')}: {one.get('cause')}; {one.get('remedy')}" for one in found]
+    return ["Dead, not ranked:", *lines] if lines else []
 
 
 def agents_of(document: Document) -> list[Document]:

@@ -152,9 +152,9 @@ def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint of an older arena is no checkpoint."""
     packed = pack_view(ArenaView(), Places())
     assert packed is not None
-    monkeypatch.setattr("dashboard.kept.FORMAT", 2)
+    monkeypatch.setattr("dashboard.kept.FORMAT", 3)
 
-    with pytest.raises(Malformed, match="format 1, this is 2"):
+    with pytest.raises(Malformed, match="format 2, this is 3"):
         unpack_view(packed)
 
 
