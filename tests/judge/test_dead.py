@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,6 @@ from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.exports import export_topics
-from arena.messages import Turn
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.leaderboard_words import render
 from judge.metrics_conduct import hold_share
@@ -25,35 +22,9 @@ from judge.report.verify import verify_report
 from judge.report.write import write_report
 from judge.season import Season, SeasonBuilder
 from tests.dashboard.scenario import Scenario
+from tests.dashboard.troubled import ALWAYS, WRONG_KEY, Troubled
 
 RESAMPLES = 500
-WRONG_KEY = "401: Incorrect API key provided: sk-wr***ng"
-ALWAYS = range(10_000)
-
-
-@dataclass
-class Troubled(Scenario):
-    """A scenario in which some agents' turns fail.
-
-    Attributes:
-        fails: Agent -> the numbers of its turns that give no decision.
-        cause, error: Of those turns.
-    """
-
-    fails: Mapping[str, range] = field(default_factory=dict)
-    cause: str = "auth"
-    error: str = WRONG_KEY
-
-    def end_turn(self, started, order, words, **changes) -> Turn:  # type: ignore[no-untyped-def]
-        """End it as it fails, or as it was."""
-        if self.snapshots - 1 not in self.fails.get(started.agent, ()):
-            return super().end_turn(started, order, words, **changes)
-        failed = {"outcome": "failed", "cause": self.cause, "error": self.error, "rounds": ()}
-        return super().end_turn(started, None, "", **failed)
-
-    def _decide(self, agent: str, strategy: str):  # type: ignore[no-untyped-def]
-        failing = self.snapshots - 1 in self.fails.get(agent, ())
-        return None if failing else super()._decide(agent, strategy)
 
 
 def season_of(scenario: Scenario, upto: int | None = None) -> Season:

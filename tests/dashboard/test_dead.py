@@ -1,0 +1,142 @@
+"""The dashboard lists the dead last, without a rank, in words and not by colour alone."""
+
+import pytest
+
+from arena.kept import Places
+from arena.messages import Usage
+from dashboard.agent_screen import transcript
+from dashboard.frame import Frame, build_frame
+from dashboard.kept import pack_view, unpack_view
+from dashboard.palette import ALARM, WARNING
+from dashboard.panes import ranking, thinking
+from dashboard.screen import render
+from dashboard.standings import progress_line, render_standings, standings
+from dashboard.ui import Ui
+from dashboard.view import ArenaView
+from tests.dashboard.scenario import Scenario
+from tests.dashboard.troubled import ALWAYS, WRONG_KEY, Troubled
+
+DEAD = Troubled(fails={"scalper": ALWAYS}).run(12)
+
+
+def view_of(scenario: Scenario) -> ArenaView:
+    """A view of all its records."""
+    view = ArenaView()
+    for record in scenario.records:
+        view.apply(record)
+    return view
+
+
+def frame_of(scenario: Scenario, agent: str = "") -> Frame:
+    """What is seen at its end."""
+    return build_frame(view_of(scenario), scenario.wall, agent=agent)
+
+
+def test_the_dead_come_last_and_have_no_rank() -> None:
+    """The others' ranks have no gap; nothing of the dead is in the curves."""
+    frame = frame_of(DEAD)
+    alive = frame.ranking[:-1]
+
+    assert [row.rank for row in frame.ranking] == [1, 2, 3, 4, 5, 0]
+    assert (frame.ranking[-1].agent, [row.dead for row in alive]) == ("scalper", [None] * 5)
+    assert "scalper" not in [one.agent for one in frame.series]
+
+
+def test_the_ranking_pane_says_dead_and_why() -> None:
+    """The words stand where the figures would, in red; width and order are kept."""
+    *_, line = ranking(frame_of(DEAD), 110, 10, "")
+
+    assert line.plain.startswith(" -  scalper") or line.plain.startswith(" - scalper")
+    assert f"dead: {WRONG_KEY}" in line.plain
+    assert (line.cell_len, ALARM in [str(span.style) for span in line.spans]) == (110, True)
+
+
+@pytest.mark.parametrize(
+    ("cause", "word", "style"), [("auth", "dead, failed: 401", ALARM), ("", "failed: 401", WARNING)]
+)
+def test_a_failed_turn_is_never_plain_in_the_thinking_pane(
+    cause: str, word: str, style: str
+) -> None:
+    """Amber, or red once the agent is dead; the error is told."""
+    frame = frame_of(Troubled(fails={"scalper": range(11, 12)}, cause=cause).run(12))
+    lines = thinking(frame, 120, 12, 0)
+    line = next(one for one in lines if one.plain.startswith("scalper"))
+
+    assert word in line.plain
+    assert style in [str(span.style) for span in line.spans]
+
+
+def test_the_agent_screen_says_dead_and_the_error_of_each_turn() -> None:
+    """In its figures, in the list of turns and in the transcript."""
+    frame = frame_of(DEAD, "scalper")
+    shown = "\n".join(
+        line.plain for line in render(frame, Ui(screen="agent", agent="scalper"), 160, 40).lines
+    )
+    words = [line.plain for line in transcript(frame.turns[-1], 100)]
+
+    assert f"dead: {WRONG_KEY}" in shown
+    assert shown.count(WRONG_KEY[:20]) > 5
+    assert any(WRONG_KEY in line for line in words)
+
+
+def test_the_document_lists_them_and_says_who_is_alive() -> None:
+    """`--once --json`: cause and turns, no rank; the text has lines of their own."""
+    document = standings(view_of(DEAD), DEAD.wall)
+    dead, agents = document["dead"], document["agents"]
+    assert isinstance(dead, list)
+    assert isinstance(agents, list)
+    (one,) = dead
+    assert isinstance(one, dict)
+    rows = {row["agent"]: row for row in agents if isinstance(row, dict)}
+
+    assert (one["agent"], one["cause"], one["turns"]) == ("scalper", WRONG_KEY, 12)
+    assert (rows["scalper"]["alive"], rows["scalper"]["rank"]) == (False, None)
+    assert all(rows[name]["alive"] for name in rows if name != "scalper")
+    assert f"dead, not ranked:\n  scalper: {WRONG_KEY}" in render_standings(frame_of(DEAD))
+    assert "1 DEAD: scalper" in progress_line(frame_of(DEAD))
+
+
+def test_an_agent_that_decides_again_is_ranked_again() -> None:
+    """Twenty failed turns and one decision."""
+    scenario = Troubled(fails={"scalper": range(2, 22)}, cause="timeout").run(22)
+    before = frame_of(scenario).row("scalper")
+    after = frame_of(scenario.run(1)).row("scalper")
+
+    assert before is not None and after is not None
+    assert (before.dead is None, after.dead is None, after.rank > 0) == (False, True, True)
+    assert before.dead is not None and before.dead.turns == 20
+
+
+def test_a_kept_view_knows_the_dead() -> None:
+    """What goes on behind a checkpoint shows the same ranking."""
+    packed = pack_view(view_of(DEAD), Places())
+    assert packed is not None
+    again, _ = unpack_view(packed)
+    again.roster = view_of(DEAD).roster
+
+    assert build_frame(again, DEAD.wall).ranking[-1] == frame_of(DEAD).ranking[-1]
+
+
+def test_an_account_that_an_operator_opened_is_not_in_the_ranking() -> None:
+    """It has money, and neither a line on the roster nor a turn."""
+    scenario = Scenario()
+    scenario.join("operator", "", "agent")
+    view = view_of(scenario.run(3))
+    del view.roster["operator"]
+
+    assert "operator" in view.books.accounts
+    assert "operator" not in [row.agent for row in build_frame(view, scenario.wall).ranking]
+
+
+def test_estimated_tokens_carry_a_tilde() -> None:
+    """In the ranking, the thinking pane and the document."""
+    scenario = Scenario(agents=(("solo", "momentum", "agent"),), scripted=False).run(1)
+    started = scenario.begin_turn("solo")
+    usage = Usage(prompt_tokens=900, completion_tokens=100, estimated=True)
+    scenario.llm_call(started, usage=usage, call_id="estimated")
+    scenario.end_turn(started, None, "flat", usage=usage)
+    frame = frame_of(scenario)
+
+    assert frame.ranking[0].estimated
+    assert "~1.0k tok" in thinking(frame, 120, 4, 0)[0].plain
+    assert "~" in ranking(frame, 300, 4, "")[-1].plain
