@@ -62,6 +62,7 @@ class Leaderboard:
             verdict=self.words,
             rows=self.rows,
             dead=season.dead,
+            apart=season.apart,
             method=self.verdict.method,
             assumptions=known.lines(),
             reasons=dict(sorted(self.verdict.reasons.items())),

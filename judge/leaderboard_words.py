@@ -32,7 +32,7 @@ def verdict_words(season: Season, verdict: Verdict, ranked: Sequence[str]) -> st
         sentences = [_why_none(verdict)]
     else:
         sentences = [_top(season, verdict, ranked), _against_hold(season, verdict)]
-    sentences.append(dead_words(season.dead))
+    sentences += [dead_words(season.dead), apart_words(season.apart)]
     return " ".join(_sentence(text) for text in sentences if text)
 
 
@@ -46,10 +46,22 @@ def dead_words(dead: Sequence[DeadEntry]) -> str:
     """Who is not ranked, and why: "2 dead agents are not ranked: a (401 ...), b (...)"."""
     if not dead:
         return ""
-    named = [f"{one.agent} ({_short(one.cause)})" for one in dead[:NAMES_SHOWN]]
-    more = f" and {len(dead) - NAMES_SHOWN} more" if len(dead) > NAMES_SHOWN else ""
     who = "1 dead agent is" if len(dead) == 1 else f"{len(dead)} dead agents are"
-    return f"{who} not ranked: {', '.join(named)}{more}"
+    return f"{who} not ranked: {_named(dead)}"
+
+
+def apart_words(apart: Sequence[DeadEntry]) -> str:
+    """Who cannot be compared, and why; "" if there are none."""
+    if not apart:
+        return ""
+    who = "1 agent is" if len(apart) == 1 else f"{len(apart)} agents are"
+    return f"{who} not comparable and not ranked: {_named(apart)}"
+
+
+def _named(entries: Sequence[DeadEntry]) -> str:
+    named = [f"{one.agent} ({_short(one.cause)})" for one in entries[:NAMES_SHOWN]]
+    more = f" and {len(entries) - NAMES_SHOWN} more" if len(entries) > NAMES_SHOWN else ""
+    return f"{', '.join(named)}{more}"
 
 
 def _short(cause: str) -> str:
@@ -228,6 +240,9 @@ def render(evaluation: Evaluation) -> str:
         blocks.append(f"Costs and conduct, USD\n{_table(COSTS, evaluation.rows)}")
     if evaluation.dead:
         blocks.append("\n".join(("Dead, not ranked", *_dead_lines(evaluation.dead))))
+    if evaluation.apart:
+        title = "Not comparable, not ranked"
+        blocks.append("\n".join((title, *_dead_lines(evaluation.apart))))
     blocks.append("\n".join(("Method", *(f"  {line}" for line in evaluation.method))))
     blocks.append("\n".join(("Assumptions", *(f"  {line}" for line in evaluation.assumptions))))
     return "\n\n".join(blocks)

@@ -86,7 +86,7 @@ class LeaderboardRow(Part):
 
 
 class DeadEntry(Part):
-    """An entry that is dead: it has no row and no rank.
+    """An entry that is dead, or that cannot be compared: it has no row and no rank.
 
     Attributes:
         cause: In words. code: the `Cause`, for programs; "" if it is not known.
@@ -121,6 +121,7 @@ class Evaluation(Message):
         detectable: Smallest difference of season returns at the top that would have been seen
             with 80 % power; None where nothing can be said.
         verdict: In words. rows: best first. dead: entries that are not ranked, by name.
+        apart: Entries that are not ranked because their figures are not one contestant's.
         method, assumptions: One sentence each, to be shown beside the figures.
         reasons: Column -> why the whole of it is None.
     """
@@ -138,6 +139,7 @@ class Evaluation(Message):
     verdict: str
     rows: tuple[LeaderboardRow, ...]
     dead: tuple[DeadEntry, ...] = ()
+    apart: tuple[DeadEntry, ...] = ()
     method: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     reasons: dict[str, str] = Field(default_factory=dict)

@@ -125,6 +125,7 @@ COLUMNS = (
 
 def dead_table(facts: Facts) -> Table:
     """Entries that are not ranked: why, for how long, and what to do."""
+    season = facts.season
     heads = (
         Head("agent", "w stick"),
         Head("turns", note="all that were recorded"),
@@ -141,16 +142,24 @@ def dead_table(facts: Facts) -> Table:
                 plain(words.count(one.recorded_turns)),
                 plain(words.count(one.decisions)),
                 Cell(
-                    f"dead: {words.quote(one.cause, CAUSE_MAX)}",
+                    f"{state}: {words.quote(one.cause, CAUSE_MAX)}",
                     under=words.quote(one.remedy, CAUSE_MAX),
                     css="long",
                 ),
             ),
             css="baseline" if one.kind == "baseline" else "",
         )
-        for one in facts.season.dead
+        for state, entries in (("dead", season.dead), ("not comparable", season.apart))
+        for one in entries
     ]
-    return Table(label="dead, not ranked", heads=heads, rows=tuple(rows))
+    return Table(label=unranked_title(facts).lower(), heads=heads, rows=tuple(rows))
+
+
+def unranked_title(facts: Facts) -> str:
+    """The title of the list of entries without a rank; "" if every entry has one."""
+    if facts.season.dead:
+        return "Dead, not ranked"
+    return "Not comparable, not ranked" if facts.season.apart else ""
 
 
 def _made_of(one: DeadEntry) -> str:

@@ -144,8 +144,8 @@ def match_agents(before: Season, after: Season, pairs: Mapping[str, str]) -> lis
     found: list[tuple[int, int]] = []
     for old, new in pairs.items():
         if old not in left or new not in right:
-            gone = [n for n, season in ((old, before), (new, after)) if _is_dead(season, n)]
-            why = f"{gone[0]} is dead, and not ranked" if gone else "no such agents in the two runs"
+            gone = _why_unranked(before, old) or _why_unranked(after, new)
+            why = gone or "no such agents in the two runs"
             raise UsageError(f"--pair {old}={new}: {why}")
         found.append((left.pop(old), right.pop(new)))
     shared = [name for name in left if name in right]
@@ -293,8 +293,11 @@ def _dead(season: Season) -> tuple[str, ...]:
     return tuple(f"{one.agent} ({one.cause})" for one in season.dead if one.kind == "agent")
 
 
-def _is_dead(season: Season, name: str) -> bool:
-    return any(one.agent == name for one in season.dead)
+def _why_unranked(season: Season, name: str) -> str:
+    for state, entries in (("dead", season.dead), ("not comparable", season.apart)):
+        if any(one.agent == name for one in entries):
+            return f"{name} is {state}, and not ranked"
+    return ""
 
 
 def _rest(season: Season, used: set[int]) -> tuple[str, ...]:

@@ -118,7 +118,7 @@ def make_facts(
     Raises:
         UsageError: There was no agent, or no snapshot.
     """
-    agents = len(season.entries) + len(season.dead)
+    agents = len(season.entries) + len(season.dead) + len(season.apart)
     if not agents or not season.periods:
         raise UsageError(
             f"run {run} has {agents} agents and {season.periods} snapshots",
@@ -174,6 +174,7 @@ def figures(facts: Facts) -> Figures:
         },
         "entries": [_entry(facts, place) for place in range(len(season.entries))],
         "dead": [one.model_dump(mode="json") for one in season.dead],
+        "apart": [one.model_dump(mode="json") for one in season.apart],
         "verdict": asdict(facts.verdict),
         "effects": None if facts.effects is None else asdict(facts.effects),
         "evaluation": facts.board.evaluation().model_dump(mode="json"),

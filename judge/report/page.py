@@ -31,6 +31,7 @@ from judge.report.columns import (
     offsets_table,
     pairs_table,
     traders,
+    unranked_title,
 )
 from judge.report.facts import Facts
 from judge.report.matrix import Matrix, make_matrix
@@ -145,7 +146,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         contents=_contents(
             has_intervals=has_intervals,
             has_matrix=matrix is not None,
-            has_dead=bool(season.dead),
+            unranked=unranked_title(facts),
         ),
         verdict=sentences_of(facts.board.words),
         leaderboard=leaderboard_table(facts),
@@ -250,12 +251,12 @@ def _keys(facts: Facts) -> tuple[Key, ...]:
 
 
 def _contents(
-    *, has_intervals: bool, has_matrix: bool, has_dead: bool
+    *, has_intervals: bool, has_matrix: bool, unranked: str
 ) -> tuple[tuple[str, str], ...]:
     listed = (
         ("verdict", "Verdict", True),
         ("leaderboard", "Leaderboard", True),
-        ("dead", "Dead, not ranked", has_dead),
+        ("dead", unranked, bool(unranked)),
         ("returns", "Returns", has_intervals),
         ("equity", "Equity", True),
         ("drawdowns", "Drawdowns", True),

@@ -24,6 +24,8 @@ def facts_line(facts: Facts) -> str:
     ]
     if season.dead:
         parts.append(f"{len(season.dead)} dead, not ranked")
+    if season.apart:
+        parts.append(f"{len(season.apart)} not comparable, not ranked")
     if known.first is not None and known.last is not None:
         same_day = known.first.date() == known.last.date()
         last = f"{known.last:%H:%M}" if same_day else f"{known.last:%d %b %Y %H:%M}"
@@ -56,9 +58,14 @@ def sentences_of(verdict: str) -> tuple[str, ...]:
 
 
 def dead_note(facts: Facts) -> str:
-    """What the list of the dead is; "" without one."""
-    if not facts.season.dead:
+    """What the list of those without a rank is; "" without one."""
+    if not (facts.season.dead or facts.season.apart):
         return ""
+    if not facts.season.dead:
+        return (
+            "The figures of these entries are not one contestant's. They have no rank and no part "
+            "in any figure, chart or comparison of this page; the records hold what they did."
+        )
     return (
         "These entries decided nothing, or nothing any more. They have no rank and no part in any "
         "figure, chart or comparison of this page; the records hold what they did."

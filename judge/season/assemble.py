@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from arena import topics
 from arena.messages import AgentSpec, DeadEntry, Rules
 from arena.money import BPS, from_units, to_units
+from arena.names import OPERATOR
+from judge.season.apart import apart_entry
 from judge.season.arrays import account_arrays, hold_curve, price_arrays
 from judge.season.books import Books
 from judge.season.dead import dead_entry
@@ -73,7 +76,7 @@ def assemble(folded: Folded, ends: dict[str, dict[int, int]], upto: int | None) 
     count = len(market.points) if upto is None else upto + 1
     points = market.points[:count]
     last = max(count - 1, 0)
-    deeds, dead = _sorted_deeds(folded, last, whole=upto is None)
+    deeds, unranked = _sorted_deeds(folded, last, whole=upto is None)
     traded = {fill.product_id for one in deeds for fill in one.fills}
     products = tuple(sorted(traded.union(*(point.quotes for point in points))))
     bids, asks = price_arrays(points, products)
@@ -101,7 +104,8 @@ def assemble(folded: Folded, ends: dict[str, dict[int, int]], upto: int | None) 
         ends=ends,
         account_digest=folded.books.digest() if upto is None else "",
         assumptions=_assumptions(folded, count, products, whole=upto is None),
-        dead=dead,
+        dead=unranked.dead,
+        apart=unranked.apart,
     )
 
 
@@ -112,27 +116,46 @@ def _times(folded: Folded, count: int) -> TimeArray:
     return np.array([*stamps, stamps[-1]], dtype="datetime64[us]")
 
 
-def _sorted_deeds(
-    folded: Folded, last: int, *, whole: bool
-) -> tuple[list[_Deeds], tuple[DeadEntry, ...]]:
-    """What each entry did, and who is dead; an account that an operator opened is not an entry."""
-    names = set(folded.roster) | set(folded.thinking.turns)
+class _Unranked(NamedTuple):
+    """Entries without a rank: dead ones, and those that cannot be compared."""
+
+    dead: tuple[DeadEntry, ...]
+    apart: tuple[DeadEntry, ...]
+
+
+def _sorted_deeds(folded: Folded, last: int, *, whole: bool) -> tuple[list[_Deeds], _Unranked]:
+    """What each entry did, and who has no rank; an operator's account is not an entry."""
+    names = (set(folded.roster) | set(folded.thinking.turns)) - {OPERATOR}
     found = [_deeds(folded, name, last) for name in sorted(names)]
     if not whole:
         found = [one for one in found if one.decisions or one.fills or one.rejections]
     found.sort(key=lambda one: (one.entry.kind, one.entry.name))
-    points = folded.market.points
-    verdicts = [
-        dead_entry(
-            one.entry,
-            one.decisions,
-            spec=folded.roster.get(one.entry.name) if whole else None,
-            points=points,
-        )
-        for one in found
-    ]
-    living = [one for one, dead in zip(found, verdicts, strict=True) if dead is None]
-    return living, tuple(dead for dead in verdicts if dead is not None)
+    ranked: list[_Deeds] = []
+    dead: list[DeadEntry] = []
+    apart: list[DeadEntry] = []
+    for one in found:
+        spec = folded.roster.get(one.entry.name) if whole else None
+        points = folded.market.points
+        if (gone := dead_entry(one.entry, one.decisions, spec=spec, points=points)) is not None:
+            dead.append(gone)
+        elif (other := _apart(folded, one, last)) is not None:
+            apart.append(other)
+        else:
+            ranked.append(one)
+    return ranked, _Unranked(tuple(dead), tuple(apart))
+
+
+def _apart(folded: Folded, one: _Deeds, last: int) -> DeadEntry | None:
+    name = one.entry.name
+    orders = folded.books.orders.get(name, ())
+    return apart_entry(
+        one.entry,
+        folded.thinking.contestants.get(name, ()),
+        one.decisions,
+        sum(not order.snapshot_id and order.event.index <= last for order in orders),
+        index=folded.market.index,
+        last=last,
+    )
 
 
 def _deeds(folded: Folded, name: str, last: int) -> _Deeds:

@@ -19,6 +19,7 @@ from arena import topics
 from arena.checkpoint import pack_shard, unpack_shard
 from arena.errors import Malformed
 from arena.kept import Place, Places
+from judge.season.apart import Contestant
 from judge.season.books import Order
 from judge.season.builder import SeasonBuilder
 from judge.season.market import Point
@@ -26,7 +27,7 @@ from judge.season.model import Decision, Fill, Rejection
 from judge.season.rows import NewestIds, Rows
 from judge.season.thinking import Called, Player, TurnRead
 
-FORMAT = 2
+FORMAT = 3
 """Of head and segments, and of what the fold makes of the topics: another one means another."""
 KEPT = (topics.SNAPSHOTS.name, topics.EVENTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
 """The topics that are kept; the roster is compacted and read anew."""
@@ -57,6 +58,7 @@ class Head(msgspec.Struct, array_like=True):
     opened: dict[str, int]
     market: MarketImage
     players: dict[str, Player]
+    contestants: dict[str, list[Contestant]]
     answered: dict[str, str]
     begun: dict[str, str]
     ended_ids: list[str]
@@ -149,6 +151,7 @@ def _head(builder: SeasonBuilder, places: Places, segments: list[str]) -> Head:
             late=late,
         ),
         players=folded.thinking.players,
+        contestants=folded.thinking.contestants,
         answered=folded.thinking.answered,
         begun=folded.thinking.begun,
         ended_ids=list(folded.thinking.ended_ids),
@@ -200,6 +203,7 @@ def restore(
     thinking.turns = _rows([part.turns for part in parts], _unpack_turns)
     thinking.calls = _rows([part.calls for part in parts], _unpack_calls)
     thinking.players, thinking.answered, thinking.begun = head.players, head.answered, head.begun
+    thinking.contestants = head.contestants
     thinking.ended_ids = NewestIds(head.ended_ids)
     thinking.called_ids = NewestIds(head.called_ids)
     folded.malformed, folded.malformed_first = head.malformed, head.malformed_first

@@ -211,7 +211,7 @@ class Season:
     """A whole contest, or its beginning, as arrays. T snapshots, N entries, P products.
 
     Attributes:
-        entries: [N] agents first, then baselines, each by name; without the dead.
+        entries: [N] agents first, then baselines, each by name; without `dead` and `apart`.
         times: [T+1] venue times (UTC) of the snapshots; the last one twice.
         bids, asks: [T+1, P] best prices; a missing one is carried forward, NaN before the first.
         equity, cash: [T+1, N] USD; profit that was set aside is cash.
@@ -224,6 +224,7 @@ class Season:
             a season only `market.snapshots`, up to its last snapshot.
         account_digest: `arena.accounts.accounts_digest` of all accounts; "" for a part of a season.
         dead: Entries that decided nothing, or nothing any more; they are in no array.
+        apart: Entries whose figures are not one contestant's; they are in no array either.
     """
 
     entries: tuple[Entry, ...]
@@ -245,6 +246,7 @@ class Season:
     account_digest: str
     assumptions: Assumptions
     dead: tuple[DeadEntry, ...] = ()
+    apart: tuple[DeadEntry, ...] = ()
 
     @property
     def periods(self) -> int:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from arena.messages import LlmCall, RejectReason, Turn, TurnStarted
 from arena.vitals import is_decision
+from judge.season.apart import Contestant, contestant_of, note_contestant
 from judge.season.books import UNPLACED
 from judge.season.model import Decision, LlmSpend
 from judge.season.rows import NewestIds, Rows
@@ -86,6 +87,7 @@ class Thinking:
     Attributes:
         turns: Agent -> its turns in the order of the log.
         calls: Agent -> its model calls. players: agent -> what its newest turn says of it.
+        contestants: agent -> those that played under its name, oldest first.
         answered: Agent -> the snapshot its newest turn is about.
         begun: Turn id -> the snapshot it is about, of turns that have not ended.
         ended_ids, called_ids: The newest turns that ended, and model calls.
@@ -94,6 +96,7 @@ class Thinking:
     turns: dict[str, Rows[TurnRead]] = field(default_factory=dict)
     calls: dict[str, Rows[Called]] = field(default_factory=dict)
     players: dict[str, Player] = field(default_factory=dict)
+    contestants: dict[str, list[Contestant]] = field(default_factory=dict)
     answered: dict[str, str] = field(default_factory=dict)
     begun: dict[str, str] = field(default_factory=dict)
     ended_ids: NewestIds = field(default_factory=NewestIds)
@@ -118,6 +121,7 @@ class Thinking:
         self.answered[message.agent] = message.snapshot_id
         read = TurnRead(message.agent, message.snapshot_id, _decision(message), _refused(message))
         self.turns.setdefault(message.agent, Rows()).append(read)
+        note_contestant(self.contestants.setdefault(message.agent, []), contestant_of(message))
         known = self.players.get(message.agent)
         if message.model or known is None:
             self.players[message.agent] = Player(

@@ -198,9 +198,9 @@ def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     restore(read_head(packed.head), [packed.segment])
     with pytest.raises(Malformed, match="no checkpoint of a season"):
         restore(read_head(packed.head), [b"\x01"])
-    monkeypatch.setattr("judge.season.kept.FORMAT", 3)
+    monkeypatch.setattr("judge.season.kept.FORMAT", 4)
 
-    with pytest.raises(Malformed, match="format 2, this is 3"):
+    with pytest.raises(Malformed, match="format 3, this is 4"):
         read_head(packed.head)
 
 
