@@ -5,7 +5,7 @@
                     or "replay" (in lock-step) with seed, prices, start
     [rules]         fees, slippage_bps, starting_cash, price_age_s, collar_bps
     [[chat_nodes]]  name, model_id, base_url, api_key_env, max_workers, reasoning_effort, ...
-    [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape
+    [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, replies, ...
     [ledger]        enabled
     [dashboard]     show

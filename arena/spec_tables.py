@@ -21,6 +21,7 @@ from pydantic import (
 
 from arena import endpoint, ids
 from arena.errors import UsageError
+from arena.messages import PromptSize
 from arena.money import parse_share
 from arena.prices import PRICE_MAX, Price, own_price
 from arena.spec_errors import SpecFault
@@ -197,6 +198,8 @@ class ChatNodeTable(Table):
         options: Further fields of every request.
         extra_headers: Further headers of every request; "env:VARIABLE" is read from there.
         price_per_million: What the model costs; the arena's own list says it otherwise.
+        prompt: How much of the market its agents' prompts show: "compact" fits a server with a
+            context of 4,096 tokens, "tiny" one of 2,048; "full" if neither it nor the agent says.
     """
 
     name: Name
@@ -212,6 +215,7 @@ class ChatNodeTable(Table):
     options: Options = Field(default_factory=dict)
     extra_headers: dict[str, str] = Field(default_factory=dict)
     price_per_million: PriceTable | None = None
+    prompt: PromptSize | None = None
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
@@ -266,6 +270,7 @@ class AgentTable(Table):
         decision_deadline_s: What a whole turn may take.
         seed: Given to the model with every call: repeats of a cell differ by it alone.
         scrape: Share of every realised profit that is set aside: 0.2 or "20%"; none by default.
+        prompt: How much of the market its prompts show; its chat node's `prompt` by default.
     """
 
     name: Name
@@ -277,6 +282,7 @@ class AgentTable(Table):
     decision_deadline_s: float | None = Field(default=None, ge=0.1, le=3_600)
     seed: int | None = Field(default=None, ge=0, le=SEED_MAX)
     scrape: Share | None = None
+    prompt: PromptSize | None = None
 
     @property
     def limits(self) -> tuple[int | None, int | None, float | None, Decimal | None]:

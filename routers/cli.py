@@ -5,16 +5,17 @@ learns from the topics.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
 from arena.baselines import baseline_remedy, baseline_trouble
 from arena.errors import UsageError
 from arena.ids import check_name
-from arena.messages import Pacing
+from arena.messages import Pacing, PromptSize
 from arena.money import parse_share
 from arena.names import check_agent_name
 from arena.settings import Settings
@@ -61,6 +62,14 @@ Scrape = Annotated[
     str | None,
     typer.Option("--scrape", help='Share of realised profits to set aside: 0.2 or "20%". [none]'),
 ]
+Size = Annotated[
+    PromptSize,
+    typer.Option("--prompt", help="How much of the market its prompts show."),
+]
+Sizes = Annotated[
+    list[str],
+    typer.Option("--prompt", help="SIZE for all agents, or NAME=SIZE: full, compact or tiny."),
+]
 Replace = Annotated[
     bool,
     typer.Option(
@@ -98,6 +107,7 @@ def router(
         int | None, typer.Option("--seed", help="Of the model's sampling. [the strategy's own]")
     ] = None,
     scrape: Scrape = None,
+    prompt: Size = "full",
     kind: Kind = None,
     replace_: Replace = False,
     log_level: Level = None,
@@ -111,7 +121,7 @@ def router(
     limits = _limits(max_rounds, decision_deadline, tool_timeout, pacing)
     agents = [(name, strategy, chat_node_name, seed)]
     seats = _seats(agents, limits, cadence, pacing, scrape)
-    seats = named(seats, kind=kind, taking=replace_)
+    seats = sized(named(seats, kind=kind, taking=replace_), [prompt])
     _run("router", name, seats, bootstrap_servers, log_level)
 
 
@@ -128,6 +138,7 @@ def routers(
     cadence: Cadence = None,
     pacing: Paced = "real-time",
     scrape: Scrape = None,
+    prompt: Sizes = [],  # noqa: B006 - typer copies it
     kind: Kind = None,
     replace_: Replace = False,
     log_level: Level = None,
@@ -138,7 +149,7 @@ def routers(
     """
     limits = _limits(max_rounds, decision_deadline, tool_timeout, pacing)
     seats = _seats([split_agent(text) for text in agent], limits, cadence, pacing, scrape)
-    seats = named(seats, kind=kind, taking=replace_)
+    seats = sized(named(seats, kind=kind, taking=replace_), prompt)
     _run("routers", name, seats, bootstrap_servers, log_level)
 
 
@@ -195,6 +206,35 @@ def named(seats: "list[Seat]", *, kind: Literal["baseline"] | None, taking: bool
             raise UsageError(f"{seat.agent}: {trouble}", remedy=baseline_remedy())
         found.append(replace(seat, strategy=strategy, replace=taking))
     return found
+
+
+def sized(seats: "list[Seat]", texts: Sequence[str]) -> "list[Seat]":
+    """The seats with the size of their prompts.
+
+    Args:
+        seats: As they were asked for.
+        texts: "tiny" for all of them, "mo=tiny" for one; what names an agent wins.
+
+    Raises:
+        UsageError: A text is neither, or names an agent that does not play here.
+    """
+    names = {seat.agent for seat in seats}
+    general: PromptSize = "full"
+    own: dict[str, PromptSize] = {}
+    for text in texts:
+        agent, equals, word = text.rpartition("=")
+        size = next((s for s in get_args(PromptSize) if s == word), None)
+        if size is None or (equals and agent not in names):
+            raise UsageError(
+                f"--prompt {text!r} is neither SIZE nor NAME=SIZE",
+                remedy=f"sizes are {', '.join(get_args(PromptSize))}; "
+                f"agents are {', '.join(sorted(names))}",
+            )
+        if equals:
+            own[agent] = size
+        else:
+            general = size
+    return [replace(seat, prompt_size=own.get(seat.agent, general)) for seat in seats]
 
 
 def _share(text: str | None) -> Decimal | None:

@@ -98,11 +98,11 @@ How this arena works
 TINY_RULES = """\
 
 How this arena works
-- Answer with tool calls. When you are done, answer in one line: Reasoning: why.
-- A buy pays best_ask, a sell gets best_bid. stale=yes: do not trade it now.
+- Answer with tool calls. When done, answer in one line: Reasoning: why.
+- A buy pays best_ask, a sell gets best_bid. stale=yes: do not trade it.
 - {costs}
 - Quantities are base units (0.05 BTC, not dollars). Sell only what you hold, spend only your cash.
-- A refused call says why; do not repeat it.
+- Do not repeat a refused call.
 """
 
 RULES_OF: dict[PromptSize, str] = {

@@ -52,6 +52,7 @@ model_id = "scripted"       # built-in rules that read the same prompt an LLM wo
 # [[chat_nodes]]
 # name = "nano"
 # model_id = "gpt-5-nano"   # the key comes from OPENAI_API_KEY, never from this file
+# prompt = "compact"        # for a context of 4,096 tokens, "tiny" for one of 2,048; or per agent
 
 [competition]
 snapshots = {snapshots}             # decisions of each agent; or duration = "3d" of market time

@@ -93,7 +93,7 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
         keys = node.variables if paid else none
         found.append(process(f"chat-node-{node.name}", *words, keys=keys))
     for name, agents in spec.processes().items():
-        words = router_words(agents, around.directory)
+        words = router_words(agents, around.directory, spec.chat_nodes)
         taking = ("--replace",) if around.replace_names else ()
         found.append(process(name, *words, *pacing, *taking))
     if spec.ledger.enabled:
@@ -201,13 +201,17 @@ def chat_node_words(node: ChatNodeTable) -> list[str]:
     return [*head, *_flags(options), *more]
 
 
-def router_words(agents: tuple[AgentTable, ...], directory: Path) -> list[str]:
+def router_words(
+    agents: tuple[AgentTable, ...], directory: Path, nodes: tuple[ChatNodeTable, ...] = ()
+) -> list[str]:
     """The command of one agent, or of several that share a process."""
     first = agents[0]
+    sizes = {node.name: node.prompt for node in nodes}
+    prompts = [(agent.name, agent.prompt or sizes.get(agent.chat_node)) for agent in agents]
     if first.process is None:
         words = ["router", "--name", first.name, "--chat-node-name", first.chat_node]
         words += ["--strategy", _strategy(first, directory)]
-        words += _flags({"--seed": first.seed})
+        words += _flags({"--seed": first.seed, "--prompt": prompts[0][1]})
     else:
         words = ["routers", "--name", first.process]
         if first.process == BASELINES and all(a.chat_node == BASELINES for a in agents):
@@ -216,6 +220,8 @@ def router_words(agents: tuple[AgentTable, ...], directory: Path) -> list[str]:
             seed = "" if agent.seed is None else f"#{agent.seed}"
             seat = f"{agent.name}={_strategy(agent, directory)}@{agent.chat_node}{seed}"
             words += ["--agent", seat]
+        for name, size in prompts:
+            words += _flags({"--prompt": size and f"{name}={size}"})
     options = {
         "--cadence": first.cadence,
         "--max-rounds": first.max_rounds,

@@ -16,6 +16,7 @@ from arena.messages import (
     ChatRequest,
     Message,
     Pacing,
+    PromptSize,
     Rules,
     ToolCall,
     ToolResult,
@@ -168,9 +169,11 @@ def seat(
     cadence: int = 1,
     strategy: Strategy = TRADER,
     pacing: Pacing = "real-time",
+    prompt_size: PromptSize = "full",
 ) -> Seat:
     """An agent that plays against the company's chat node."""
-    return Seat(agent, "model", strategy, limits or Limits(), cadence, pacing)
+    limits = limits or Limits()
+    return Seat(agent, "model", strategy, limits, cadence, pacing, prompt_size=prompt_size)
 
 
 @asynccontextmanager

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from arena.errors import EXIT_USAGE, UsageError
-from routers.cli import _limits, _seats, split_agent
+from routers.cli import _limits, _seats, sized, split_agent
+from routers.plan import Limits
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,36 @@ def test_a_seed_is_passed_to_the_model_and_lock_step_to_the_tools_time() -> None
     assert plain.strategy.sampling == seeded.strategy.sampling.model_copy(update={"seed": None})
     assert (60, True) == (seeded.limits.tool_s, seeded.lock_step)
     assert 10 == _limits(rounds=4, decision_s=60, tool_s=10, pacing="real-time").tool_s
+
+
+def sizes_of(*texts: str) -> list[str]:
+    """The sizes of the prompts of agents a and b."""
+    agents = [split_agent("a=cash@n"), split_agent("b=cash@n")]
+    seats = _seats(agents, Limits(), None, "real-time", None)
+    return [seat.prompt_size for seat in sized(seats, texts)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "sizes"),
+    [
+        ((), ["full", "full"]),
+        (("tiny",), ["tiny", "tiny"]),
+        (("b=compact",), ["full", "compact"]),
+        (("b=tiny", "compact"), ["compact", "tiny"]),
+    ],
+)
+def test_prompts_have_a_size_for_all_and_one_for_each(
+    texts: tuple[str, ...], sizes: list[str]
+) -> None:
+    """What names an agent wins over what does not, in any order."""
+    assert sizes == sizes_of(*texts)
+
+
+@pytest.mark.parametrize("text", ["", "small", "a=", "c=tiny", "=tiny", "a=TINY"])
+def test_another_size_or_agent_is_refused(text: str) -> None:
+    """The error shows the value, the sizes and the agents."""
+    with pytest.raises(UsageError) as caught:
+        sizes_of(text)
+
+    assert repr(text) in str(caught.value)
+    assert "full, compact, tiny" in caught.value.remedy

@@ -1,16 +1,19 @@
 """Recorded turns, played again: the same prompts, requests, calls and records, or a name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
+import pytest
 
 from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.exports import export_topics
-from arena.messages import ChatReply, ChatRequest, ToolCall, ToolResult
+from arena.messages import ChatReply, ChatRequest, PromptSize, ToolCall, ToolResult
 from routers.plan import Limits
 from routers.replay_records import Replay
-from tests.routers.builders import reply, trade
+from routers.strategy import Strategy
+from tests.routers.builders import TRADER, reply, trade
 from tests.routers.company import Company, filling_tool, playing, seat, trading_model
 
 TURNS = topics.TURNS.name
@@ -31,9 +34,12 @@ async def record(
     folder: Path,
     turns: int = 4,
     limits: Limits | None = None,
+    size: PromptSize = "full",
+    strategy: Strategy = TRADER,
 ) -> Path:
     """Play so many turns, and export what they left."""
-    async with company.working(), playing(bus, seat(limits=limits)):
+    player = seat(limits=limits, prompt_size=size, strategy=strategy)
+    async with company.working(), playing(bus, player):
         for number in range(turns):
             await company.publish(number)
             await company.wait_for_turns(number + 1)
@@ -82,6 +88,62 @@ async def test_turns_that_ended_badly_come_out_the_same(
     assert {"expired", "failed", "completed"} >= {turn.outcome for turn in turns}
     assert 4 == found.counts["turns"]
     assert [] == found.differences
+
+
+@pytest.mark.parametrize("size", ["compact", "tiny"])
+async def test_small_prompts_come_out_the_same(
+    memory_bus: MemoryBus, tmp_path: Path, size: PromptSize
+) -> None:
+    """The size is that of the roster; a strategy that is not shipped and cut is found again."""
+    strategy = replace(TRADER, prompt="Trade very well.\n" * 500)
+    company = Company(memory_bus)
+    records = await record(memory_bus, company, tmp_path / "records", size=size, strategy=strategy)
+
+    found = Replay(records).run()
+
+    assert [] == found.differences
+    assert (4, 4) == (found.counts["turns"], found.counts["prompts"])
+    turns = await company.ended()
+    assert {size} == {turn.prompt_size for turn in turns}
+    assert all("the strategy's prompt beyond" in turn.left_out for turn in turns)
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+async def test_answers_that_could_not_be_used_come_out_the_same(
+    memory_bus: MemoryBus, tmp_path: Path, rounds: int
+) -> None:
+    """Empty, thought only, unreadable, with a problem, over the limit: the same turn again."""
+    numbers = iter(range(1_000))
+    turns: dict[str, int] = {}
+
+    def model(request: ChatRequest) -> ChatReply | None:
+        kind = turns.setdefault(request.turn_id, len(turns))
+        number = next(numbers)
+        if kind == 0 or (kind == 1 and request.round):
+            return reply(request)
+        if kind == 1:
+            return reply(request).model_copy(update={"reasoning": "hm"})
+        if kind == 2 or (kind == 3 and not request.round):
+            found = reply(request, text="<tool_call>")
+            return found.model_copy(update={"unreadable": "it could not be read"})
+        if kind == 4 and not request.round:
+            broken = trade(key="k").model_copy(
+                update={"problem": "not carried out", "provider": {"sig": number}}
+            )
+            return reply(request, broken, trade(key="k"), text="two")
+        return reply(request) if kind == 5 and request.round else trading_model(request)
+
+    company = Company(memory_bus, model)
+    limits = Limits(rounds=rounds)
+    records = await record(memory_bus, company, tmp_path / "records", 6, limits)
+
+    found = Replay(records).run()
+
+    assert [] == found.differences
+    assert 6 == found.counts["turns"]
+    ended = await company.ended()
+    assert ["failed"] * 3 == [turn.outcome for turn in ended[:3]]
+    assert {"unusable_answer"} == {turn.cause for turn in ended[:3]}
 
 
 async def test_a_changed_answer_is_noticed(memory_bus: MemoryBus, tmp_path: Path) -> None:

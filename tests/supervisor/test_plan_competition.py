@@ -126,3 +126,14 @@ def test_a_seed_reaches_an_agent_of_its_own_process() -> None:
     found = planned(TEXT + own)
 
     assert "--strategy cash --seed 5 --decision-deadline 20" in " ".join(found["router-me"].argv)
+
+
+def test_agents_take_the_size_of_their_prompts_from_their_chat_node() -> None:
+    """The agent's own wins; agents that share a process are named, and baselines see all."""
+    text = TEXT.replace('model_id = "gpt-5-nano"', 'model_id = "gpt-5-nano"\nprompt = "tiny"')
+    own = '\n[[agents]]\nname = "own"\nstrategy = "cash"\nchat_node = "nano"\nprompt = "compact"\n'
+    found = planned(text + own)
+
+    assert " --prompt compact " in " ".join(found["router-own"].argv)
+    assert " --prompt momentum-nano=tiny " in " ".join(found["routers-entrants-1"].argv)
+    assert "--prompt" not in found["routers-baselines"].argv
