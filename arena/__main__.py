@@ -17,6 +17,7 @@ from arena.errors import EXIT_INTERRUPTED, ArenaError
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("arena.commands.demo:demo", "Run a whole arena here for about 90 seconds."),
     "up": ("arena.commands.up:up", "Run the processes of an ARENA.toml here."),
+    "doctor": ("arena.commands.doctor:doctor", "Check this machine, keys and models."),
     "status": ("arena.commands.status:status", "Show every process and how it fares."),
     "halt": ("arena.commands.halt:halt", "Take no new orders, until resume."),
     "resume": ("arena.commands.halt:resume", "Take orders again after a halt."),

@@ -7,9 +7,12 @@ key goes to the server it is for and nowhere else, and is blanked in whatever th
 
 import asyncio
 import os
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import get_args
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -28,6 +31,8 @@ from arena.server_answers import (
 )
 
 OPENAI_URL = "https://api.openai.com/v1"
+PROMPT_VARIABLE = "ARENA_CHECK_PROMPT"
+"""Tells a checking chat node what its agents send: a prompt's size and products, "tiny:3"."""
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 3.0
 BODY_BYTES_MAX = 4 * 1024 * 1024
@@ -59,6 +64,13 @@ class Target:
     products: int = 1
 
 
+def prompt_told(text: str) -> tuple[PromptSize, int]:
+    """Size and products from `PROMPT_VARIABLE`; a full prompt of one product by default."""
+    size, _, products = text.partition(":")
+    known = next((name for name in get_args(PromptSize) if name == size), "full")
+    return known, int(products) if products.isdigit() else 1
+
+
 async def check_server(target: Target) -> list[Finding]:
     """Address, key, model and context, as far as the server tells."""
     base = (target.base_url or OPENAI_URL).rstrip("/")
@@ -66,6 +78,7 @@ async def check_server(target: Target) -> list[Finding]:
         headers=_headers(target, base),
         timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
         follow_redirects=False,
+        verify=_trusted(),
     ) as client:
         answer = await _get(client, f"{base}/models", _secrets(target))
         found = [address_finding(answer)]
@@ -80,6 +93,12 @@ async def check_server(target: Target) -> list[Finding]:
     if tokens is not None:
         found.append(context_finding(tokens, target.prompt, target.products))
     return found
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Made once: reading the authorities takes longer than asking a server nearby."""
+    return httpx.create_ssl_context()
 
 
 async def _context(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from arena.errors import UsageError
 from arena.findings import Finding, any_broken, broken, lines, of_node, ok, summary, warning
 from arena.prices import PriceList
-from arena.server_check import Target, check_server
+from arena.server_check import PROMPT_VARIABLE, Target, check_server, prompt_told
 from chat_nodes.models import DEFAULT_PROVIDER, SCRIPTED, open_model, provider_of
 from chat_nodes.models.base import ModelSettings
 
@@ -86,12 +86,15 @@ async def _check(
 ) -> list[Finding]:
     found = []
     if provider == DEFAULT_PROVIDER:
+        prompt, products = prompt_told(os.environ.get(PROMPT_VARIABLE, ""))
         target = Target(
             model_id=settings.model_id,
             base_url=settings.base_url,
             key=settings.api_key,
             variable=variable,
             headers=settings.headers,
+            prompt=prompt,
+            products=products,
         )
         found = await check_server(target)
     if quick or any_broken(found):

@@ -30,6 +30,7 @@ from arena.commands.compete_start import (
     split_words,
 )
 from arena.commands.compete_vitals import dead_lines
+from arena.commands.doctor_quick import NoCheck, check_contest
 from arena.commands.live_line import LiveLine
 from arena.commands.local_llm import require_local_llm
 from arena.commands.session import (
@@ -49,9 +50,10 @@ from arena.errors import EXIT_NO, UsageError
 from arena.localbroker.launch import BrokerHandle
 from arena.localbroker.progress import Step
 from arena.localbroker.signals import Terminated, terminate_as_interrupt
+from arena.prices import load_prices
 from arena.settings import Settings
 from arena.supervisor.child import ProcessSpec
-from arena.supervisor.plan import require_keys
+from arena.supervisor.plan import require_keys, require_prices
 from arena.supervisor.running import ArenaRun
 from arena.supervisor.signals import StopSignals
 from arena.supervisor.supervisor import Change
@@ -87,6 +89,7 @@ def run(
     dashboard: Annotated[
         bool, typer.Option("--dashboard", help="Show the dashboard meanwhile; q stops.")
     ] = False,
+    no_check: NoCheck = False,
 ) -> None:
     """Hold a contest: every process, to the last snapshot, the report and the leaderboard.
 
@@ -106,7 +109,9 @@ def run(
         contest = begin_contest(files[0], prices=given, snapshots=snapshots, settings=settings)
     try:
         with terminate_as_interrupt(), ExitStack() as stack:
-            code = _compete(contest, seconds, json_file, stack, dashboard=dashboard)
+            code = _compete(
+                contest, seconds, json_file, stack, dashboard=dashboard, check=not no_check
+            )
     except Terminated:
         code = EXIT_TERMINATED
     except BrokenPipeError:
@@ -122,10 +127,14 @@ def _compete(
     stack: ExitStack,
     *,
     dashboard: bool,
+    check: bool,
 ) -> int:
     steps = _begin()
     try:
         require_keys(contest.spec, os.environ)
+        require_prices(contest.spec, load_prices())
+        if check:
+            check_contest(contest.spec, contest.directory, json_file)
         require_local_llm(contest.spec)
         broker = stack.enter_context(broker_of(contest, steps.show))
     except BaseException:

@@ -146,6 +146,9 @@ def _value(value: object) -> str:
             return str(value).lower()
         case list():
             return "[" + ", ".join(_value(each) for each in value) + "]"
+        case dict():
+            pairs = (f"{json.dumps(key)} = {_value(each)}" for key, each in value.items())
+            return "{ " + ", ".join(pairs) + " }"
         case datetime():
             return value.isoformat()
         case _:

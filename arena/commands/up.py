@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from arena.commands.doctor_quick import NoCheck, check_arena
 from arena.commands.local_llm import require_local_llm
 from arena.commands.session import (
     Beginning,
@@ -68,6 +69,7 @@ def up(
             "--replace", help="Take names that other strategies or chat nodes played under."
         ),
     ] = False,
+    no_check: NoCheck = False,
 ) -> None:
     """Run the processes of an ARENA.toml here: restarted on a crash, one log file each.
 
@@ -83,6 +85,7 @@ def up(
         return
     require_keys(spec, os.environ)
     require_local_llm(spec)
+    check_arena(spec, settings.home, skip=no_check)
     with terminate_as_interrupt(), ExitStack() as stack:
         broker = _open_broker(settings.home, stack)
         settings = settings_for(broker, settings)

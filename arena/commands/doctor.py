@@ -1,0 +1,157 @@
+"""`arena doctor [ARENA.toml]`: what works here, what does not, and what to do about it.
+
+Without a file it looks at the machine. With one it also looks at the file's prices and keys, and
+has every chat node check itself: `arena chat-node ... --check` in a process of its own, with no
+key but its own. Writes nothing.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena.commands.doctor_ground import ground_findings, spec_findings
+from arena.commands.doctor_quick import prompt_of
+from arena.commands.session import LAUNCHER, environment
+from arena.errors import UsageError
+from arena.findings import Finding, State, any_broken, broken, lines, of_node, summary
+from arena.prices import load_prices
+from arena.server_check import PROMPT_VARIABLE
+from arena.settings import Settings
+from arena.spec import ArenaSpec, ChatNodeTable, load_spec
+from arena.supervisor.plan import chat_node_words, require_prices
+
+AT_ONCE = 4
+QUICK_S = 20.0
+FULL_S = 180.0
+OUTPUT_BYTES_MAX = 1_000_000
+ERROR_CHARS_MAX = 300
+
+
+def doctor(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[ARENA.toml]", help="Also check what it needs.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Ask models nothing that is paid.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Check this machine, and the prices, keys and models of an ARENA.toml.
+
+    With a file, each model is asked twice (a few hundred tokens) unless --quick is given. Exit code
+    1 if something is broken.
+
+    Example: arena doctor examples/multi-model.toml --quick
+    """
+    spec = None if path is None else load_spec(path)
+    folder = Path.cwd() if path is None else path.resolve().parent
+    _tell("checking this machine")
+    settings = Settings()
+    found = ground_findings(settings, os.environ)
+    if spec is not None:
+        found += spec_findings(spec, folder, os.environ) + _budget(spec)
+        nodes = _checked_nodes(spec)
+        found += asyncio.run(node_findings(nodes, spec, settings, quick=quick))
+    _tell("")
+    if as_json:
+        print(json.dumps([finding.as_json() for finding in found], indent=2))
+    else:
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        print("\n".join(lines(found, colour=colour)))
+        print(f"\n {summary(found)}")
+    sys.exit(int(any_broken(found)))
+
+
+def _tell(text: str) -> None:
+    """Show what is waited for, on a terminal only; "" takes it away."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K {text}"[: None if text else -1])
+        sys.stderr.flush()
+
+
+def _budget(spec: ArenaSpec) -> list[Finding]:
+    """A budget in dollars that nothing can keep."""
+    try:
+        require_prices(spec, load_prices())
+    except UsageError as error:
+        return [Finding("budget", State.BROKEN, error.args[0], error.remedy)]
+    return []
+
+
+def _checked_nodes(spec: ArenaSpec) -> list[ChatNodeTable]:
+    """Every chat node that is asked; replayed replies ask none."""
+    replay = spec.competition is not None and spec.competition.replies == "replay"
+    return [node for node in spec.chat_nodes if node.scripted or not replay]
+
+
+async def node_findings(
+    nodes: list[ChatNodeTable], spec: ArenaSpec, settings: Settings, *, quick: bool
+) -> list[Finding]:
+    """What the chat nodes say of themselves, a few at a time.
+
+    Args:
+        nodes: To check.
+        spec: Whose variables are kept from the nodes that do not need them.
+        settings: Of this arena.
+        quick: Leave out what is paid.
+    """
+    secrets = frozenset().union(*(node.variables for node in spec.chat_nodes))
+    free = asyncio.Semaphore(AT_ONCE)
+    how = "" if quick else ", each model is asked twice"
+    left = len(nodes)
+
+    async def check(node: ChatNodeTable) -> list[Finding]:
+        nonlocal left
+        size = f"{prompt_of(node, spec)}:{len(spec.arena.products)}"
+        hidden = secrets - (frozenset() if node.scripted else node.variables)
+        environ = {k: v for k, v in os.environ.items() if k not in hidden}
+        async with free:
+            _tell(f"checking chat nodes: {left} to go{how}")
+            environ |= environment(settings) | {PROMPT_VARIABLE: size}
+            checked = await _check(node, environ, quick=quick)
+        left -= 1
+        _tell(f"checking chat nodes: {left} to go{how}")
+        return checked
+
+    found = await asyncio.gather(*(check(node) for node in nodes))
+    return [finding for findings in found for finding in findings]
+
+
+async def _check(node: ChatNodeTable, environ: Mapping[str, str], *, quick: bool) -> list[Finding]:
+    words = [*chat_node_words(node), "--check", "--json", *(["--quick"] if quick else [])]
+    process = await asyncio.create_subprocess_exec(
+        *LAUNCHER,
+        *words,
+        env=dict(environ),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    limit_s = QUICK_S if quick else FULL_S
+    try:
+        async with asyncio.timeout(limit_s):
+            said, error = await process.communicate()
+    except TimeoutError:
+        text = f"its checks did not end within {limit_s:g} s"
+        return of_node(node.name, [broken("checks", text, "is the server overloaded?")])
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    try:
+        return [_finding(node.name, entry) for entry in json.loads(said[:OUTPUT_BYTES_MAX])]
+    except (ValueError, TypeError, KeyError):
+        text = " ".join(error.decode("utf-8", "replace").split())[-ERROR_CHARS_MAX:]
+        text = text.removeprefix("arena: ") or f"exit code {process.returncode}, without a word"
+        return of_node(node.name, [broken("checks", text)])
+
+
+def _finding(node: str, entry: Mapping[str, str]) -> Finding:
+    state = State(entry["state"])
+    return Finding(entry["check"], state, entry["detail"], entry["remedy"], node=node)
