@@ -27,6 +27,7 @@ from dashboard.ui import Reach, Ui
 
 PROMPT_CHARS_MAX = 400_000
 RESULT_LINES_MAX = 40
+THOUGHT_LINES_MAX = 12
 SAID_LINES_MAX = 200
 FIGURES_LINES = 2
 TURNS = (
@@ -221,6 +222,9 @@ def transcript(turn: Turn, width: int) -> list[Text]:
         *wrap(f"{market}, {heard}", width),
         *wrap(f"{asked}: {text.count(size)} characters in {len(prompt)} messages", width),
     ]
+    if turn.prompt_size != "full" or turn.left_out:
+        shown = f"{turn.prompt_size} prompt, without {text.clean(turn.left_out) or 'nothing'}"
+        lines += wrap(shown, width)
     said = list(_answers(rest))
     for number, one in enumerate(turn.rounds, 1):
         answer = said.pop(0) if said and one.outcome == "ok" else None
@@ -289,12 +293,16 @@ def _round_lines(number: int, one: Round, answer: _Answer | None, width: int) ->
 def _answer_lines(answer: _Answer, tools_ok: tuple[bool, ...], width: int) -> list[Text]:
     message, results = answer
     lines: list[Text] = []
+    if message.reasoning:
+        thought = f"thought: {text.clean(message.reasoning)}"
+        lines += wrap(thought, width, style=QUIET, indent="  ", limit=THOUGHT_LINES_MAX)
     if message.content:
         said = text.clean(message.content)
         lines += wrap(f'"{said}"', width, indent="  ", limit=SAID_LINES_MAX)
     by_call = {result.tool_call_id: result.content for result in results}
     for place, call in enumerate(message.tool_calls):
         asked = f"{text.one_line(call.name, 60)} {text.one_line(call.arguments, 2_000)}"
+        asked += " (recovered from text)" if call.recovered else ""
         lines += wrap(asked, width, style="bold", indent="  ", limit=RESULT_LINES_MAX)
         ok = tools_ok[place] if place < len(tools_ok) else None
         mark = {True: "ok", False: "refused", None: "no answer"}[ok]
@@ -303,6 +311,8 @@ def _answer_lines(answer: _Answer, tools_ok: tuple[bool, ...], width: int) -> li
         lines += wrap(
             f"→ {mark}: {result}", width, style=style, indent="    ", limit=RESULT_LINES_MAX
         )
+    for told in (text.clean(one.content) for one in results if one.role == "user"):
+        lines += wrap(f"told: {told}", width, style=WARNING, indent="  ", limit=RESULT_LINES_MAX)
     return lines
 
 

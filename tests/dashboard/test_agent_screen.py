@@ -1,0 +1,38 @@
+"""What the transcript of a turn shows besides words, calls and results."""
+
+from dashboard.agent_screen import transcript
+from routers.turn import TurnMachine
+from tests.routers.builders import now, opening, player, reply, result, trade
+from tests.routers.test_turn import calls_of, request_of, turn_of
+
+
+def test_thoughts_recovered_calls_and_what_was_told_are_shown() -> None:
+    """A reader sees what the model thought, wrote as text, and was asked again for."""
+    machine = TurnMachine(player(), opening())
+    first = request_of(machine.start(now()))
+    thought = reply(first).model_copy(update={"reasoning": "Up again.\x1b[31m"})
+    second = request_of(machine.reply(thought, now(1)))
+    recovered = trade().model_copy(update={"recovered": True})
+    sent = calls_of(machine.reply(reply(second, recovered), now(2)))
+    third = request_of(machine.result(result(sent.account[0], "bought"), now(3)))
+    turn = turn_of(machine.reply(reply(third, text="Reasoning: in."), now(4)))
+
+    lines = [line.plain.strip() for line in transcript(turn, 200)]
+
+    assert any(line.startswith("thought: Up again.") for line in lines)
+    assert not any("\x1b" in line for line in lines)
+    assert any(line.startswith("told: Your answer was empty") for line in lines)
+    assert any(line.endswith("(recovered from text)") for line in lines)
+    assert not any("full prompt" in line for line in lines)
+
+
+def test_the_size_of_a_small_prompt_is_shown() -> None:
+    """With what it leaves out."""
+    machine = TurnMachine(player(), opening())
+    first = request_of(machine.start(now()))
+    turn = turn_of(machine.reply(reply(first, text="Reasoning: flat."), now(1)))
+    small = turn.model_copy(update={"prompt_size": "tiny", "left_out": "15m candles"})
+
+    lines = [line.plain.strip() for line in transcript(small, 100)]
+
+    assert "tiny prompt, without 15m candles" in lines
