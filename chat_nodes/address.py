@@ -21,14 +21,12 @@ class Address:
         query: Of every request, such as Azure's `api-version`.
         url: What is asked, for people: scheme, host, port and path.
         host: Its name.
-        password: In the URL; it is never shown. "" if there is none.
     """
 
     base_url: str
     url: str
     host: str
     query: dict[str, str] = field(default_factory=dict, repr=False)
-    password: str = field(default="", repr=False)
 
     @property
     def hint(self) -> str:
@@ -42,7 +40,7 @@ def read_address(base_url: str) -> Address:
     """The address in a base URL; the whole URL of the chat endpoint is taken as well.
 
     Raises:
-        UsageError: It has no scheme, another one than HTTP, or no host.
+        UsageError: It has no scheme, another one than HTTP, no host, or a login.
     """
     text = base_url.strip()
     try:
@@ -53,14 +51,14 @@ def read_address(base_url: str) -> Address:
         raise _wrong(text, str(error)) from None
     if parts.scheme not in ("http", "https") or not host:
         raise _wrong(text, "it needs a scheme and a host")
+    if "@" in parts.netloc:
+        raise _wrong(text, "a login in it would be visible; use --api-key-env or --extra-header")
     path = parts.path.rstrip("/").removesuffix(CHAT_PATH).rstrip("/")
-    netloc = parts.netloc.rpartition("@")[2]
     return Address(
         base_url=f"{parts.scheme}://{parts.netloc}{path}",
-        url=f"{parts.scheme}://{netloc}{path}{CHAT_PATH}"[:SHOWN_CHARS_MAX],
+        url=f"{parts.scheme}://{parts.netloc}{path}{CHAT_PATH}"[:SHOWN_CHARS_MAX],
         host=host,
         query=dict(parse_qsl(parts.query)),
-        password=parts.password or "",
     )
 
 

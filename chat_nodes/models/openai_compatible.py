@@ -6,6 +6,9 @@ resource methods (`chat.completions.create`) over the default transport do the s
 2.5 times the CPU, spent on copying the request through typed dictionaries, the response into
 pydantic models, and HTTP in pure Python; `docs/performance.md`.
 
+A server that refuses a form of the request is asked in another one: `chat_nodes.lessons` says what
+a refusal teaches, and the model keeps it in its `Dialect` for as long as the process lives.
+
 Bounds: one total time per attempt (a stalled body ends with it), `RESPONSE_BYTES_MAX` of body, no
 compressed bodies (none are asked for), no retry inside the client.
 """
@@ -13,18 +16,20 @@ compressed bodies (none are asked for), no retry inside the client.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import aiohttp
 import httpx2
 import openai
-import orjson
 
-from arena.chat_body import Options
-from arena.messages import ChatRequest
-from chat_nodes.decode import ERROR_CHARS_MAX, clean_text
+from arena.messages import Cause, ChatRequest
+from chat_nodes.address import CHAT_PATH, read_address
+from chat_nodes.decode import clean_text, meant_status
+from chat_nodes.dialect import Dialect, options_of, sent_of
+from chat_nodes.lessons import learn
 from chat_nodes.models.base import Asked, CallFailed, ModelSettings, RawReply, ask
-from chat_nodes.retries import retry_after_s
+from chat_nodes.profiles import first_dialect
+from chat_nodes.refusals import Refusal, generation_body, read_refusal
+from chat_nodes.retries import told_wait_s
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 PLACEHOLDER_KEY = "no-key"
@@ -34,14 +39,12 @@ RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 """No model writes this much in one answer; a server that does is cut off."""
 SECRET_CHARS_MIN = 8
 """A shorter key is a placeholder, and hiding it would blank ordinary words."""
-RETRYABLE_STATUS = frozenset({408, 409, 425, 429})
-
-REMEDIES = {
-    401: "is the key right? see --api-key-env",
-    403: "may this key use the model? see --api-key-env and --model-id",
-    404: "are --model-id and --base-url right?",
-    413: "the prompt is too long for this server",
-}
+OK = 200
+SAID_CHARS_MAX = 200
+"""Of the words of an error that is not the server's own."""
+KEY_HEADERS = frozenset(("api-key", "x-api-key", "x-goog-api-key"))
+"""Headers that carry a key: if one is given and no key, the client sends none of its own."""
+SECRET_WORDS = ("auth", "key", "token", "secret", "cookie", "password")
 
 
 class BodyRefused(httpx2.TransportError):
@@ -77,51 +80,47 @@ async def _bound_body(response: httpx2.Response) -> None:
     response.stream = BoundedBody(response.stream)
 
 
-def request_options(request: ChatRequest, settings: ModelSettings) -> Options:
-    """What is asked for besides the answer itself.
-
-    The cap on completion tokens is the smaller of the request's and the node's. OpenAI calls it
-    `max_completion_tokens`; the servers that imitate it know the older `max_tokens`.
-    """
-    sampling = request.sampling
-    caps = [c for c in (sampling.max_completion_tokens, settings.max_completion_tokens) if c]
-    options = {
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "seed": sampling.seed,
-        "reasoning_effort": settings.reasoning_effort or None,
-        "max_tokens" if settings.base_url else "max_completion_tokens": min(caps, default=None),
-    }
-    return {name: value for name, value in options.items() if value is not None}
-
-
 class OpenAICompatibleModel:
     """One model behind one server, with a pool of kept-alive connections.
 
     Args:
         settings: Where it is and how it is asked.
         now: Wall time, for `Retry-After` dates.
+        dialect: How it is asked first; None takes what is known of its host.
+
+    Raises:
+        UsageError: The base URL is not an address.
     """
 
     scripted = False
 
     def __init__(
-        self, settings: ModelSettings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        settings: ModelSettings,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        dialect: Dialect | None = None,
     ) -> None:
         """Open the client; nothing is sent."""
         self.model_id = settings.model_id
-        base_url = settings.base_url or OPENAI_BASE_URL
-        self.host = urlsplit(base_url).hostname or ""
+        self._address = read_address(settings.base_url or OPENAI_BASE_URL)
+        self.host = self._address.host
         self._settings = settings
         self._now = now
-        self._secret = settings.api_key if len(settings.api_key) >= SECRET_CHARS_MIN else ""
+        self._secrets = _secrets(settings)
+        self._dialect = dialect or first_dialect(self.host, settings.model_id)
+        given = {name.lower() for name in settings.headers}
+        self._headers: dict[str, str | openai.Omit] = {}
+        if not settings.api_key and given & KEY_HEADERS:
+            self._headers["Authorization"] = openai.Omit()
         timeout = httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S)
         self._client = openai.AsyncOpenAI(
             api_key=settings.api_key or PLACEHOLDER_KEY,
-            base_url=base_url,
+            base_url=self._address.base_url,
             max_retries=0,
             timeout=timeout,
-            default_headers={"Accept-Encoding": "identity"},
+            default_headers={"Accept-Encoding": "identity", **settings.headers},
+            default_query=self._address.query,
             http_client=openai.DefaultAioHttpClient(
                 timeout=timeout,
                 limits=httpx2.Limits(
@@ -133,66 +132,148 @@ class OpenAICompatibleModel:
         )
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
-        """One attempt."""
-        asked = ask(self.model_id, request, request_options(request, self._settings))
+        """One attempt, in the form that this server is known to take."""
+        dialect = self._dialect
+        asked = self._ask(request, dialect)
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._client.post(
-                    "/chat/completions", cast_to=httpx2.Response, content=asked.content
+                    CHAT_PATH,
+                    cast_to=httpx2.Response,
+                    content=asked.content,
+                    options={"headers": self._headers},
                 )
         except TimeoutError:
             return self._late(timeout_s, asked)
         except openai.APIStatusError as error:
-            return self._refused(error, asked)
+            response = error.response
         except openai.APIConnectionError as error:
             if isinstance(error, openai.APITimeoutError) and not _was_cut(error):
-                return self._late(timeout_s, asked)
+                is_connecting = isinstance(error.__cause__, httpx2.ConnectTimeout)
+                return self._late(min(timeout_s, CONNECT_TIMEOUT_S), asked, is_connecting)
             return self._broken(error.__cause__ or error, asked)
         except aiohttp.ClientError as error:
             # No HTTP at all came back: the client's own HTTP layer lets this error through.
             return self._broken(error, asked)
-        return RawReply(self._without_key(response.content), asked)
+        body = self._without_secrets(response.content)
+        meant = meant_status(body) if response.status_code == OK else response.status_code
+        if meant != OK:
+            return self._refused(response, meant, body, request, dialect, asked)
+        self._accept(dialect)
+        return RawReply(body, asked)
+
+    def _ask(self, request: ChatRequest, dialect: Dialect) -> Asked:
+        options = options_of(dialect, request, self._settings)
+        return ask(self.model_id, request, options, dialect.wire, dialect.phrases)
+
+    def _accept(self, dialect: Dialect) -> None:
+        """A form that was guessed was accepted, so it is kept."""
+        if dialect.before_guess is not None and self._dialect is dialect:
+            self._dialect = dialect.confirmed()
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    def _late(self, timeout_s: float, asked: Asked) -> CallFailed:
-        reason = f"{self.host} gave no whole answer within {timeout_s:.1f} s"
-        return CallFailed(reason, retryable=True, asked=asked)
+    def _late(self, timeout_s: float, asked: Asked, is_connecting: bool = False) -> CallFailed:
+        url = self._address.url
+        if is_connecting:
+            reason = f"{url} could not be reached within {timeout_s:.1f} s; is --base-url right?"
+            return CallFailed(reason, retryable=True, cause=Cause.UNREACHABLE, asked=asked)
+        reason = f"{url} gave no whole answer within {timeout_s:.1f} s"
+        return CallFailed(reason, retryable=True, cause=Cause.TIMEOUT, asked=asked)
 
-    def _refused(self, error: openai.APIStatusError, asked: Asked) -> CallFailed:
-        status, headers = error.status_code, error.response.headers
-        body = self._without_key(error.response.content)
-        said = clean_text(_said(body), ERROR_CHARS_MAX // 2)
-        remedy = REMEDIES.get(status, "")
-        parts = [f"{self.host} answered {status}", said, remedy]
-        retryable = status in RETRYABLE_STATUS or status >= 500
-        # OpenAI answers 429 both for too many requests and for an account without credit.
-        if error.code == "insufficient_quota" or headers.get("x-should-retry") == "false":
-            retryable = False
+    def _refused(
+        self,
+        response: httpx2.Response,
+        meant: int,
+        body: bytes,
+        request: ChatRequest,
+        dialect: Dialect,
+        asked: Asked,
+    ) -> RawReply | CallFailed:
+        """What a refusal means: another form, another attempt later, or the end."""
+        refusal = read_refusal(meant, body, request.prompt_size)
+        if refusal.generation:
+            return RawReply(generation_body(refusal), asked)
+        status = response.status_code
+        answered = f"{self._address.url} answered {status}"
+        if status != meant:
+            answered += f" with an error that means {meant}"
+        hint = self._address.hint if refusal.cause is Cause.UNREACHABLE else ""
+        parts = [answered, refusal.message, refusal.remedy or hint]
+        reason = "; ".join(p for p in parts if p)
+        if (phrase := self._learn(request, refusal, dialect, asked)) is not None:
+            reason = f"{answered}; {refusal.message}; asked again: {phrase}"
+            return CallFailed(
+                reason, retryable=True, cause=refusal.cause, adapted=True, asked=asked, body=body
+            )
+        retryable = refusal.retryable and response.headers.get("x-should-retry") != "false"
+        wait_s = told_wait_s(
+            response.headers,
+            retry_delay=refusal.retry_delay,
+            text=refusal.text,
+            now=self._now(),
+        )
         return CallFailed(
-            "; ".join(p for p in parts if p),
+            reason,
             retryable=retryable,
-            retry_after_s=retry_after_s(headers.get("retry-after"), self._now()),
+            retry_after_s=wait_s if retryable else None,
+            cause=refusal.cause,
             asked=asked,
             body=body,
         )
 
-    def _broken(self, cause: BaseException, asked: Asked) -> CallFailed:
-        if isinstance(cause, BodyRefused):
-            reason = f"{self.host}: {cause}"
-            return CallFailed(reason, retryable=False, asked=asked)
-        what = clean_text(self._hide(f"{type(cause).__name__} {cause}"), ERROR_CHARS_MAX // 2)
-        reason = f"the connection to {self.host} failed ({what}); is --base-url right?"
-        return CallFailed(reason, retryable=True, asked=asked)
+    def _learn(
+        self, request: ChatRequest, refusal: Refusal, dialect: Dialect, asked: Asked
+    ) -> str | None:
+        """What a refusal taught, in words; None if this form of the request was the last one."""
+        lesson = learn(dialect, refusal, sent_of(request, asked.options, asked.wire))
+        if lesson is None:
+            if dialect.before_guess is not None and self._dialect is dialect:
+                self._dialect = dialect.before_guess
+            return None
+        learned, phrase = lesson
+        if self._dialect is dialect:
+            self._dialect = learned
+            return phrase
+        # Another call was refused before this one, and has changed the form already.
+        now = self._ask(request, self._dialect)
+        if now.content != asked.content:
+            return "as another call has learned"
+        lesson = learn(self._dialect, refusal, sent_of(request, asked.options, asked.wire))
+        if lesson is None:
+            return None
+        self._dialect, phrase = lesson
+        return phrase
 
-    def _without_key(self, body: bytes) -> bytes:
-        secret = self._secret.encode()
-        return body.replace(secret, b"***") if secret and secret in body else body
+    def _broken(self, cause: BaseException, asked: Asked) -> CallFailed:
+        url = self._address.url
+        if isinstance(cause, BodyRefused):
+            reason = f"{url}: {cause}"
+            return CallFailed(reason, retryable=False, cause=Cause.UNUSABLE_ANSWER, asked=asked)
+        what = clean_text(self._hide(f"{type(cause).__name__} {cause}"), SAID_CHARS_MAX)
+        reason = f"the connection to {url} failed ({what}); is --base-url right?"
+        return CallFailed(reason, retryable=True, cause=Cause.UNREACHABLE, asked=asked)
+
+    def _without_secrets(self, body: bytes) -> bytes:
+        for secret in self._secrets:
+            body = body.replace(secret.encode(), b"***")
+        return body
 
     def _hide(self, text: str) -> str:
-        return text.replace(self._secret, "***") if self._secret else text
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _secrets(settings: ModelSettings) -> tuple[str, ...]:
+    """What must never come back into a topic or a log, the longest first."""
+    found = {settings.api_key}
+    for name, value in settings.headers.items():
+        if any(word in name.lower() for word in SECRET_WORDS):
+            found |= {value, value.rpartition(" ")[2]}
+    return tuple(sorted((s for s in found if len(s) >= SECRET_CHARS_MIN), key=len, reverse=True))
 
 
 def _was_cut(error: openai.APITimeoutError) -> bool:
@@ -200,20 +281,6 @@ def _was_cut(error: openai.APITimeoutError) -> bool:
     origin = error.__cause__.__cause__ if error.__cause__ else None
     cut = isinstance(origin, aiohttp.ClientConnectionError)
     return cut and not isinstance(origin, aiohttp.ServerTimeoutError)
-
-
-def _said(body: bytes) -> str:
-    """What an error body says, in the forms that servers use, or its start."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body[:ERROR_CHARS_MAX].decode("utf-8", "replace")
-    if isinstance(value, dict):
-        inner = value.get("error", value)
-        said = inner.get("message", inner.get("detail")) if isinstance(inner, dict) else inner
-        if isinstance(said, str):
-            return said
-    return body[:ERROR_CHARS_MAX].decode("utf-8", "replace")
 
 
 def open_model(settings: ModelSettings) -> OpenAICompatibleModel:

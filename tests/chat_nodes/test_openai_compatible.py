@@ -6,15 +6,18 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
 
 from arena.chat_body import chat_body, chat_body_sha256
-from arena.messages import ChatMessage, ChatRequest, RequestedCall, Sampling
+from arena.messages import Cause, ChatMessage, ChatRequest, RequestedCall, Sampling
 from chat_nodes.decode import TOOL_CALLS_MAX, decode_reply
+from chat_nodes.dialect import options_of
 from chat_nodes.models.base import Asked, CallFailed, ModelSettings, RawReply
-from chat_nodes.models.openai_compatible import OpenAICompatibleModel, request_options
+from chat_nodes.models.openai_compatible import OpenAICompatibleModel
+from chat_nodes.profiles import first_dialect
 from tests.chat_nodes.asking import request
 from tests.chat_nodes.stub_server import (
     Behaviour,
@@ -80,7 +83,8 @@ async def test_a_connection_is_kept() -> None:
 
 def request_body(asked: ChatRequest, settings: ModelSettings) -> bytes:
     """What is sent."""
-    return chat_body(settings.model_id, asked, request_options(asked, settings))
+    dialect = first_dialect(urlsplit(settings.base_url).hostname or "", settings.model_id)
+    return chat_body(settings.model_id, asked, options_of(dialect, asked, settings))
 
 
 def test_a_request_has_the_protocols_shape() -> None:
@@ -146,15 +150,16 @@ async def test_too_many_requests_may_be_tried_again(
     failed = await refused(http(body, "429 Too Many Requests", headers))
 
     assert (True, wait_s) == (failed.retryable, failed.retry_after_s)
-    assert "127.0.0.1 answered 429; slow down" == failed.reason
+    assert failed.reason.endswith("/v1/chat/completions answered 429; slow down")
+    assert Cause.RATE_LIMIT is failed.cause
 
 
 @pytest.mark.parametrize(
     ("status", "body", "retryable", "said"),
     [
-        ("500 Oops", b"<html>oops</html>", True, "answered 500; <html>oops</html>"),
+        ("500 Oops", b"<html>oops</html>", True, "answered 500; oops; a page came instead"),
         ("503 Busy", b'{"detail": "loading"}', True, "answered 503; loading"),
-        ("400 Bad", b'{"error": {"message": "no tools"}}', False, "answered 400; no tools"),
+        ("403 No", b'{"error": {"message": "not you"}}', False, "answered 403; not you; may"),
         ("401 No", b"", False, "see --api-key-env"),
         ("404 No", b'{"error": "no model m-1"}', False, "no model m-1; are --model-id and"),
         ("429 No", b'{"error": {"code": "insufficient_quota"}}', False, "answered 429"),
@@ -178,10 +183,8 @@ async def test_silence_ends_with_the_time_out(behaviour: Behaviour) -> None:
     began = time.monotonic()
     failed = await refused(behaviour, timeout_s=0.3)
 
-    assert (True, "127.0.0.1 gave no whole answer within 0.3 s") == (
-        failed.retryable,
-        failed.reason,
-    )
+    assert (True, Cause.TIMEOUT) == (failed.retryable, failed.cause)
+    assert failed.reason.endswith("/v1/chat/completions gave no whole answer within 0.3 s")
     assert time.monotonic() - began < 3
 
 
@@ -190,18 +193,20 @@ async def test_a_broken_connection_may_be_tried_again(behaviour: Behaviour) -> N
     """A body that ends early, a reset and bytes that are no HTTP."""
     failed = await refused(behaviour)
 
-    assert failed.retryable
-    assert "the connection to 127.0.0.1 failed (" in failed.reason
+    assert (True, Cause.UNREACHABLE) == (failed.retryable, failed.cause)
+    assert "/v1/chat/completions failed (" in failed.reason
 
 
 async def test_nobody_listens() -> None:
-    """A refused connection says where it went and asks about the flag."""
-    model = OpenAICompatibleModel(ModelSettings("m", "http://127.0.0.1:1/v1"))
+    """A refused connection names the whole URL and asks about the flag."""
+    settings = ModelSettings("m", "http://127.0.0.1:1/v1/?api-version=7")
+    model = OpenAICompatibleModel(settings)
     failed = await model.complete(request(), timeout_s=5)
     await model.close()
 
     assert isinstance(failed, CallFailed)
     assert failed.retryable
+    assert "the connection to http://127.0.0.1:1/v1/chat/completions failed (" in failed.reason
     assert failed.reason.endswith("is --base-url right?")
 
 
@@ -210,25 +215,24 @@ async def test_a_body_beyond_the_bound_is_not_read(behaviour: Behaviour) -> None
     """Ten megabytes, or an error page without end, are cut off and not asked for again."""
     failed = await refused(behaviour)
 
-    assert (False, "127.0.0.1: the answer is longer than 4,194,304 bytes") == (
-        failed.retryable,
-        failed.reason,
-    )
+    assert (False, Cause.UNUSABLE_ANSWER) == (failed.retryable, failed.cause)
+    assert failed.reason.endswith(": the answer is longer than 4,194,304 bytes")
 
 
 async def test_an_encoding_nobody_asked_for_is_refused() -> None:
     """A small compressed body could unpack to any size."""
     failed = await refused(http(b"\x1f\x8b", headers={"content-encoding": "gzip"}))
 
-    assert (False, "127.0.0.1: the answer is gzip-encoded, unasked") == (
-        failed.retryable,
-        failed.reason,
-    )
+    assert not failed.retryable
+    assert failed.reason.endswith(": the answer is gzip-encoded, unasked")
 
 
 async def test_ten_thousand_tool_calls_are_bounded() -> None:
     """They arrive, and sixteen are kept."""
-    result, _ = await ask(http(completion(calls=10_000)))
+    body = orjson.loads(completion(calls=10_000))
+    for number, call in enumerate(body["choices"][0]["message"]["tool_calls"]):
+        call["id"] = f"call_{number}"
+    result, _ = await ask(http(orjson.dumps(body)))
 
     assert isinstance(result, RawReply)
     assert TOOL_CALLS_MAX == len(decode_reply(result.body).tool_calls)

@@ -15,6 +15,7 @@ from chat_nodes.retries import (
     TryAgain,
     after_failure,
     retry_after_s,
+    told_wait_s,
 )
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -126,3 +127,46 @@ def test_a_wait_always_ends_before_the_deadline(
 def test_retry_after_is_read_in_both_forms(text: str | None, wait_s: float | None) -> None:
     """Seconds and HTTP dates are read and bounded; nonsense is none."""
     assert wait_s == retry_after_s(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("headers", "delay", "text", "wait_s"),
+    [
+        ({"retry-after-ms": "250", "retry-after": "9"}, "", "", 0.25),
+        ({"retry-after": "1.5"}, "3s", "", 1.5),
+        ({"retry-after": "Sat, 21 Nov 2026 09:30:30 GMT"}, "", "", 30.0),
+        ({}, "37s", "try again in 5s", 37.0),
+        ({}, "", "Please try again in 5.289s. Visit", 5.289),
+        ({}, "", "Please retry in 1m30s.", 90.0),
+        ({}, "", "try again in 20 milliseconds", 0.02),
+        ({"x-ratelimit-reset-requests": "12ms"}, "", "", 0.012),
+        ({"x-ratelimit-reset-tokens": "6m0s"}, "", "", 360.0),
+        (
+            {"x-ratelimit-reset-tokens": "7.66s", "x-ratelimit-reset-requests": "2m59.56s"},
+            "",
+            "",
+            7.66,
+        ),
+        (
+            {
+                "x-ratelimit-reset-requests": "1s",
+                "x-ratelimit-remaining-requests": "9",
+                "x-ratelimit-reset-tokens": "1m30s",
+                "x-ratelimit-remaining-tokens": "0",
+            },
+            "",
+            "",
+            90.0,
+        ),
+        ({"x-ratelimit-reset": "1795253404000"}, "", "", 4.0),
+        ({"retry-after": "1e300"}, "", "", RETRY_AFTER_MAX_S),
+        ({"retry-after-ms": "nan", "retry-after": "soon"}, "x", "later", None),
+    ],
+)
+def test_a_told_wait_is_read(
+    headers: dict[str, str], delay: str, text: str, wait_s: float | None
+) -> None:
+    """The first of the ways in which providers say it."""
+    found = told_wait_s(headers, retry_delay=delay, text=text, now=NOW)
+
+    assert wait_s == (None if found is None else pytest.approx(found))

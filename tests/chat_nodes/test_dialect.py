@@ -1,0 +1,82 @@
+"""What a request holds: what is known of a provider, the operator's options, what was learned."""
+
+import pytest
+from pydantic import JsonValue
+
+from arena.messages import Sampling
+from chat_nodes.dialect import Dialect, options_of
+from chat_nodes.models.base import ModelSettings
+from chat_nodes.profiles import PROFILES, first_dialect, profile_of
+from tests.chat_nodes.asking import request
+
+SAMPLED = request(sampling=Sampling(temperature=0.7, seed=7, max_completion_tokens=900))
+
+
+def test_what_was_learned_shapes_the_next_request() -> None:
+    """A renamed cap within its bound, no seed, and the operator's options alike."""
+    dialect = Dialect(
+        renamed={"max_tokens": "max_completion_tokens"},
+        capped={"max_completion_tokens": 500},
+        without=frozenset({"seed", "top_k"}),
+        fixed={"reasoning_effort": "none"},
+    )
+    settings = ModelSettings("m", options={"top_k": 4, "top_p": 1, "tools": None})
+
+    assert {
+        "temperature": 0.7,
+        "max_completion_tokens": 500,
+        "top_p": 1,
+        "tools": None,
+        "reasoning_effort": "none",
+    } == options_of(dialect, SAMPLED, settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"temperature": 0.1}, {"temperature": 0.1, "seed": 7, "max_tokens": 900}),
+        ({"seed": None}, {"temperature": 0.7, "seed": None, "max_tokens": 900}),
+        ({"random_seed": 3}, {"temperature": 0.7, "random_seed": 3, "max_tokens": 900}),
+        (
+            {"max_completion_tokens": 5},
+            {"temperature": 0.7, "seed": 7, "max_completion_tokens": 5},
+        ),
+    ],
+)
+def test_the_operators_options_come_first(
+    given: dict[str, JsonValue], expected: dict[str, JsonValue]
+) -> None:
+    """They replace what the arena would send, under either name of a field."""
+    settings = ModelSettings("m", options=given)
+
+    assert expected == options_of(Dialect(), SAMPLED, settings)
+
+
+@pytest.mark.parametrize(
+    ("host", "model", "limit", "seed"),
+    [
+        ("api.openai.com", "gpt-4.1", "max_completion_tokens", "seed"),
+        ("me.openai.azure.com", "mine", "max_completion_tokens", "seed"),
+        ("openrouter.ai", "meta/llama", "max_tokens", "seed"),
+        ("openrouter.ai", "openai/gpt-5-nano", "max_completion_tokens", "seed"),
+        ("localhost", "o4-mini", "max_completion_tokens", "seed"),
+        ("localhost", "openai/gpt-oss-20b", "max_tokens", "seed"),
+        ("api.mistral.ai", "ministral", "max_tokens", "random_seed"),
+        ("generativelanguage.googleapis.com", "gemini-3", "max_tokens", ""),
+        ("notapi.openai.com.example", "x", "max_tokens", "seed"),
+    ],
+)
+def test_the_first_form_follows_the_host_and_the_model(
+    host: str, model: str, limit: str, seed: str
+) -> None:
+    """Known providers are asked in their own form; unknown ones in the older names."""
+    dialect = first_dialect(host, model)
+
+    assert (limit, seed) == (dialect.token_limit, dialect.seed)
+
+
+def test_every_profile_is_found_by_its_hosts() -> None:
+    """No host belongs to two providers."""
+    for profile in PROFILES:
+        for host in profile.hosts:
+            assert profile is profile_of(f"x{host}" if host.startswith(".") else host.upper())

@@ -1,0 +1,232 @@
+"""The client learns a server's form once, for all its calls, and keeps secrets to itself."""
+
+import asyncio
+from collections.abc import Callable
+
+import orjson
+import pytest
+
+from arena.chat_body import chat_body_sha256
+from arena.errors import UsageError
+from arena.messages import Cause, ChatRequest, Sampling
+from chat_nodes.decode import decode_reply
+from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
+from chat_nodes.models.openai_compatible import OpenAICompatibleModel
+from tests.chat_nodes.asking import request
+from tests.chat_nodes.error_forms import body, error
+from tests.chat_nodes.stub_server import Behaviour, completion, http, stub_server
+
+SEED = error("Unknown parameter: 'seed'", param="seed")
+SEEDED = request(sampling=Sampling(seed=7, temperature=0.5, max_completion_tokens=90))
+
+
+async def ask_all(
+    model: OpenAICompatibleModel, asked: ChatRequest, tries: int = 9
+) -> list[RawReply | CallFailed]:
+    """Attempts until one is not an adaptation."""
+    found = []
+    for _ in range(tries):
+        found.append(result := await model.complete(asked, timeout_s=5))
+        if isinstance(result, RawReply) or not result.adapted:
+            break
+    return found
+
+
+async def asked_of(
+    *plan: Behaviour, settings: Callable[[str], ModelSettings] | None = None
+) -> tuple[list[RawReply | CallFailed], list[tuple[str, bytes]]]:
+    """What a server with these behaviours gives, and what it was asked."""
+    make = settings or (lambda url: ModelSettings("m", url, "sk-planted-0123456789"))
+    async with stub_server(*plan) as stub:
+        model = OpenAICompatibleModel(make(stub.base_url))
+        try:
+            return await ask_all(model, SEEDED), stub.requests
+        finally:
+            await model.close()
+
+
+async def test_a_refusal_is_learned_from_and_recorded() -> None:
+    """The second form is asked for at once; what it held and why is on record."""
+    (failed, reply), asked = await asked_of(http(SEED, "400 Bad"), http(completion()))
+
+    assert isinstance(failed, CallFailed)
+    assert isinstance(reply, RawReply)
+    assert (True, True, Cause.REFUSED_REQUEST) == (failed.adapted, failed.retryable, failed.cause)
+    assert failed.reason.endswith("Unknown parameter: 'seed'; asked again: without seed")
+    assert ("without seed",) == reply.asked.adaptations
+    assert {"temperature": 0.5, "max_tokens": 90} == reply.asked.options
+    assert "seed" not in orjson.loads(asked[1][1])
+    again = chat_body_sha256("m", SEEDED, reply.asked.options, reply.asked.wire)
+    assert again == reply.asked.sha256
+
+
+async def test_what_was_learned_is_kept_for_the_process() -> None:
+    """The next call is asked in the right form from the start."""
+    async with stub_server(http(SEED, "422 No"), http(completion())) as stub:
+        model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
+        await ask_all(model, SEEDED)
+        assert isinstance(await model.complete(SEEDED, timeout_s=5), RawReply)
+        await model.close()
+
+    assert [True, False, False] == [b'"seed"' in sent for _, sent in stub.requests]
+
+
+async def test_calls_that_are_refused_at_once_all_succeed() -> None:
+    """The first to be refused changes the form; the others ask again in it."""
+    gate = asyncio.Barrier(4)
+
+    async def refuse(writer: asyncio.StreamWriter) -> None:
+        await gate.wait()
+        await http(SEED, "400 Bad")(writer)
+
+    async with stub_server(*[refuse] * 4, http(completion())) as stub:
+        model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
+        found = await asyncio.gather(*(ask_all(model, SEEDED) for _ in range(4)))
+        await model.close()
+
+    assert [[True, False]] * 4 == [[isinstance(r, CallFailed) for r in each] for each in found]
+    phrases = {r.asked.adaptations for each in found for r in each if isinstance(r, RawReply)}
+    assert {("without seed",)} == phrases
+
+
+async def test_a_guess_that_is_refused_too_is_taken_back() -> None:
+    """A 400 that names nothing costs no option for good unless leaving it out has helped."""
+    refuse = http(b"", "400 Bad")
+    async with stub_server(*[refuse] * 4, http(completion())) as stub:
+        model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
+        results = await ask_all(model, SEEDED)
+        last = await model.complete(SEEDED, timeout_s=5)
+        await model.close()
+
+    assert [True, True, True, False] == [isinstance(r, CallFailed) and r.adapted for r in results]
+    assert isinstance(last, RawReply)
+    assert () == last.asked.adaptations
+    assert stub.requests[0][1] == stub.requests[4][1]
+
+
+async def test_a_guess_that_is_accepted_is_kept() -> None:
+    """The request without options went through, so the next one has none either."""
+    (_, reply), _ = await asked_of(http(b"{}", "400 Bad"), http(completion()))
+
+    assert isinstance(reply, RawReply)
+    assert ("without temperature, seed",) == reply.asked.adaptations
+
+
+@pytest.mark.parametrize(
+    ("form", "cause", "retryable"),
+    [
+        (error("slow down", code=429), Cause.RATE_LIMIT, True),
+        (error("Network connection lost.", code=502), Cause.SERVER_ERROR, True),
+        (error("No auth", code=401), Cause.AUTH, False),
+        (error("no credit", code=402), Cause.QUOTA, False),
+        (b"<!DOCTYPE html><title>Just a moment</title>", Cause.SERVER_ERROR, True),
+        (b"", Cause.SERVER_ERROR, True),
+        (body({"choices": []}), Cause.SERVER_ERROR, True),
+    ],
+)
+async def test_an_error_under_status_200_is_its_twin(
+    form: bytes, cause: Cause, retryable: bool
+) -> None:
+    """It is tried again, or given up, as under the status that it means."""
+    (failed,), _ = await asked_of(http(form))
+
+    assert isinstance(failed, CallFailed)
+    assert (cause, retryable) == (failed.cause, failed.retryable)
+    assert "answered 200 with an error that means" in failed.reason
+
+
+async def test_a_refusal_under_status_200_is_learned_from() -> None:
+    """As under the status that it means."""
+    form = error("Unknown parameter: 'seed'", param="seed", code=400)
+
+    (failed, reply), _ = await asked_of(http(form), http(completion()))
+
+    assert isinstance(failed, CallFailed)
+    assert isinstance(reply, RawReply)
+    assert failed.adapted
+
+
+async def test_a_call_that_the_server_could_not_read_is_an_answer() -> None:
+    """Groq refuses its model's own words; they are read here."""
+    written = '<function=execute_trade>{"product_id": "BTC-USD"}</function>'
+    form = error("Failed to call a function.", code="tool_use_failed", failed_generation=written)
+
+    (reply,), _ = await asked_of(http(form, "400 Bad"))
+
+    assert isinstance(reply, RawReply)
+    call = decode_reply(reply.body, ("execute_trade",)).tool_calls[0]
+    assert ("execute_trade", True) == (call.name, call.recovered)
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"), [("", "need /v1? such as http"), ("/v1", "is the path of --base-url right?")]
+)
+async def test_a_wrong_path_names_the_url(path: str, hint: str) -> None:
+    """The whole URL, and what may be missing in it."""
+    plan = http(body({"detail": "Not Found"}), "404 No")
+
+    def settings(url: str) -> ModelSettings:
+        return ModelSettings("m", url.removesuffix("/v1") + path)
+
+    (failed,), _ = await asked_of(plan, settings=settings)
+
+    assert isinstance(failed, CallFailed)
+    assert f"{path}/chat/completions answered 404; Not Found" in failed.reason
+    assert hint in failed.reason
+    assert (Cause.UNREACHABLE, False) == (failed.cause, failed.retryable)
+
+
+async def test_headers_and_query_are_sent_and_secrets_hidden() -> None:
+    """Azure's key travels as a header, alone; an echo of it reaches no record."""
+    secret = "azure-secret-0123456789"
+
+    def settings(url: str) -> ModelSettings:
+        headers = {"api-key": secret, "X-Title": "arena contest"}
+        return ModelSettings("m", f"{url}/chat/completions?api-version=7", headers=headers)
+
+    echo = error(f"bad key {secret} of arena contest")
+    (failed,), asked = await asked_of(http(echo, "401 No"), settings=settings)
+
+    assert isinstance(failed, CallFailed)
+    head = asked[0][0].lower()
+    assert "post /v1/chat/completions?api-version=7 http" in head
+    assert f"api-key: {secret}" in head
+    assert "x-title: arena contest" in head
+    assert "authorization" not in head
+    assert "bad key *** of arena contest" in failed.reason
+    assert secret not in failed.reason + failed.body.decode()
+
+
+async def test_the_next_smaller_prompt_is_named() -> None:
+    """A context that is too small is no fault to retry."""
+    asked = SEEDED.model_copy(update={"prompt_size": "compact"})
+    form = error("x", type="exceed_context_size_error", n_prompt_tokens=3344, n_ctx=2048)
+    async with stub_server(http(form, "400 Bad")) as stub:
+        model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
+        (failed,) = await ask_all(model, asked)
+        await model.close()
+
+    assert isinstance(failed, CallFailed)
+    assert (Cause.CONTEXT_LENGTH, False) == (failed.cause, failed.retryable)
+    assert 'of 2,048 tokens; set prompt = "tiny"' in failed.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("localhost:8080", "http://localhost:8080/v1"),
+        ("localhost:8080/v1", "http://localhost:8080/v1"),
+        ("//example.com/v1", "http://example.com/v1"),
+        ("ftp://example.com/v1", "http://example.com/v1"),
+        ("http://", "http://localhost:8080/v1"),
+        ("http://me:secretword@example.com/v1", "http://example.com/v1"),
+        ("http://example.com:99999/v1", "http://example.com:99999/v1"),
+    ],
+)
+def test_what_is_not_an_address_is_refused(text: str, remedy: str) -> None:
+    """With what to write instead, and without a login in it."""
+    with pytest.raises(UsageError) as raised:
+        OpenAICompatibleModel(ModelSettings("m", text))
+
+    assert remedy in str(raised.value)
+    assert "secretword" not in str(raised.value)
