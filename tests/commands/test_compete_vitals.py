@@ -66,7 +66,7 @@ def test_one_that_dies_later_is_listed_while_the_others_finish() -> None:
     contest.turn("gpt")
 
     assert ([one.agent for one in listed], stop) == (["gpt"], "")
-    assert contest.health.dead_at_end(100) == ()
+    assert contest.health.dead_at_end(None) == ()
     assert contest.health.news() == [
         "gpt: a turn gave no decision: 503",
         f"gpt is dead: 503 ({DEAD_TURNS} turns in a row without a decision); read the provider's "

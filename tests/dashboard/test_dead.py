@@ -102,9 +102,10 @@ def test_an_agent_that_decides_again_is_ranked_again() -> None:
     before = frame_of(scenario).row("scalper")
     after = frame_of(scenario.run(1)).row("scalper")
 
-    assert before is not None and after is not None
-    assert (before.dead is None, after.dead is None, after.rank > 0) == (False, True, True)
-    assert before.dead is not None and before.dead.turns == 20
+    assert before is not None
+    assert after is not None
+    assert before.dead is not None
+    assert (before.dead.turns, after.dead, after.rank > 0) == (20, None, True)
 
 
 def test_a_kept_view_knows_the_dead() -> None:
