@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from arena.commands.health import Look, rows, table
+from arena.commands.health import Look, dead_agents, dead_line, rows, table
 from arena.messages import Heartbeat
 from arena.supervisor.runs import ProcessRecord, ProcessState, RunRecord
+from arena.vitals import Dead
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
 
@@ -162,3 +163,17 @@ def test_the_table_lines_up() -> None:
         "process  name  host    pid  health  beat  restarts  counters",
         "tools    main  host  12345  ok       2 s         -  turns=3",
     ]
+
+
+def test_dead_agents_come_from_living_routers_and_the_run() -> None:
+    """What a process that ended had said is not asked; what a contest saw is in its record."""
+    glm, gpt, old = (Dead(name, "401", 3, code="auth", remedy="set it") for name in "abc")
+    lives = beat("router", 1, 1.0).model_copy(update={"details": {"dead": [glm.document(), 7]}})
+    ended = beat("router", 2, 1.0, "stopping", name="other")
+    ended = ended.model_copy(update={"details": {"dead": [old.document()]}})
+    beats, run = [lives, ended], run_of().model_copy(update={"dead": (gpt,)})
+    found = rows(beats, None, host="host", now=NOW, interval_s=5.0)
+
+    assert dead_agents(beats, found, run) == (glm, gpt)
+    assert dead_line(glm) == "dead: a: 401; set it"
+    assert RunRecord.model_validate_json(run.model_dump_json()) == run

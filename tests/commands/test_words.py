@@ -141,3 +141,12 @@ def test_a_long_step_says_little_in_a_pipe() -> None:
         " [1/3] Apache Kafka 4.3.1 .... ████████░░░░░░░░  50%  files",
         " [1/3] Apache Kafka 4.3.1 .... 47 files",
     ]
+
+
+def test_the_dead_are_listed_apart() -> None:
+    """No row, no rank; a line with the cause and what to do."""
+    gone: dict[str, JsonValue] = {**AGENT, "agent": "gpt", "rank": None, "alive": False}
+    dead: JsonValue = [{"agent": "gpt", "cause": "401", "turns": 3, "remedy": "set the key"}]
+    lines = standings_table({**DOCUMENT, "agents": [AGENT, gone], "dead": dead})
+
+    assert lines[2:] == ["Dead, not ranked:", "  gpt: 401; set the key"]

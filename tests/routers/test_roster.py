@@ -9,10 +9,11 @@ from arena import topics
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
-from arena.errors import DependencyMissing
+from arena.errors import EXIT_USAGE, DependencyMissing, UsageError
 from arena.messages import Rules
 from arena.node import Node
 from arena.settings import Settings
+from arena.vitals import dead_process
 from routers.roster import Roster
 from tests.routers.builders import WALL, offers
 from tests.routers.company import until
@@ -45,6 +46,30 @@ async def test_a_tool_nobody_offers_is_named(memory_bus: MemoryBus) -> None:
     await offer(memory_bus)
     with pytest.raises(DependencyMissing, match=r"offered teleport in 0.1 s.*arena tools"):
         await roster_on(memory_bus).open({"execute_trade", "teleport"}, 0.1)
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+async def test_a_tool_that_is_missing_beside_others_is_unknown(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch, fresh: bool
+) -> None:
+    """After a short grace the router ends for good and lists what is offered.
+
+    Old offers may be those of a tools process that is about to start again: they get longer.
+    """
+    graces = (0.05, 60.0) if fresh else (60.0, 0.05)
+    monkeypatch.setattr("routers.roster.GRACE_S", graces[0])
+    monkeypatch.setattr("routers.roster.OLD_OFFERS_GRACE_S", graces[1])
+    monkeypatch.setattr("routers.roster.READ_TIMEOUT_S", 0.02)
+    at = SystemClock().now() if fresh else WALL
+    for tool in offers():
+        offered = tool.model_copy(update={"at": at})
+        await memory_bus.append(topics.ROSTER.name, offered, key=f"tool/{tool.name}")
+
+    with pytest.raises(UsageError, match=r"offers teleport.*offered are calculator, exec") as ended:
+        await roster_on(memory_bus).open({"execute_trade", "teleport"}, 30)
+
+    (dead,) = dead_process(["alpha"], str(ended.value))
+    assert (ended.value.exit_code, dead.code) == (EXIT_USAGE, "unknown_tool")
 
 
 async def test_changes_are_followed(memory_bus: MemoryBus) -> None:
