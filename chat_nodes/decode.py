@@ -1,64 +1,107 @@
 """A provider's bytes to the fields of a `ChatReply`, bounded, whatever the bytes are.
 
 The protocol is the Chat Completions response of https://platform.openai.com/docs/api-reference/chat
-with the habits of servers that imitate it: content as a list of parts, arguments as an object,
-`reasoning` or `reasoning_content`, an `error` object under status 200, cached tokens under several
-names. Pure: never raises, reads and writes nothing.
+with the habits of servers that imitate it. Each kind of habit has a module: `lenient` and `streams`
+read the bytes, `statuses` the errors, `counts` the usage, `calls` the tool calls, `thoughts` and
+`text_calls` what stands in the text although it belongs elsewhere. Pure: never raises, reads and
+writes nothing.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
-import orjson
-
-from arena.messages import CallOutcome, JsonObject, RequestedCall
-
-TEXT_BYTES_MAX = 16 * 1024
-"""Of a reply's text, and of its reasoning."""
-TOOL_CALLS_MAX = 16
-ARGUMENTS_BYTES_MAX = 8 * 1024
-"""Of one tool call."""
-NAME_CHARS_MAX = 128
-"""Of a tool's name, a call id, a finish reason."""
-ERROR_CHARS_MAX = 400
-TOKENS_MAX = 1_000_000_000
-"""More tokens than this in one call are a mistake of the provider and count as none."""
-CONTENT_PARTS_MAX = 64
-
-_CUT_FACTOR = 4
-# ANSI escape sequences (ECMA-48 CSI, OSC and two-character forms), other control characters but
-# newline and tab, line separators, bidirectional overrides and lone surrogates.
-_UNSAFE = re.compile(
-    "\x1b\\[[0-?]*[ -/]*[@-~]"
-    "|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?"
-    "|\x1b[@-Z\\\\-_]?"
-    "|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+from arena.messages import CallOutcome, Cause, JsonObject, RequestedCall
+from chat_nodes.calls import (
+    ARGUMENTS_BYTES_MAX,
+    TOOL_CALLS_MAX,
+    ReadCalls,
+    json_bytes,
+    marked_as_cut,
+    structured_calls,
+    text_call,
 )
-_SURROGATES = re.compile("[\ud800-\udfff]")
+from chat_nodes.content import (
+    Said,
+    choices_of,
+    finish_of,
+    first_choice,
+    holds_something,
+    message_of,
+    said_in,
+)
+from chat_nodes.counts import TOKENS_MAX, Tokens, tokens_of
+from chat_nodes.lenient import Body, Json, read_body
+from chat_nodes.statuses import OK, UNUSABLE, SaidError, said_error
+from chat_nodes.text_calls import REMEDY, call_in_thought, recover
+from chat_nodes.texts import (
+    CUT_FACTOR,
+    ERROR_CHARS_MAX,
+    NAME_CHARS_MAX,
+    TEXT_BYTES_MAX,
+    bounded_text,
+    clean_text,
+    cut_bytes,
+)
+from chat_nodes.thoughts import Spoken, split_thoughts
 
-Json = object
-"""Anything a JSON parser returns."""
+__all__ = [
+    "ARGUMENTS_BYTES_MAX",
+    "ERROR_CHARS_MAX",
+    "NAME_CHARS_MAX",
+    "TEXT_BYTES_MAX",
+    "TOKENS_MAX",
+    "TOOL_CALLS_MAX",
+    "Decoded",
+    "Tokens",
+    "bounded_text",
+    "clean_text",
+    "cut_bytes",
+    "decode_reply",
+    "decode_value",
+    "meant_status",
+]
 
+LOOKED_AT_CHARS_MAX = TEXT_BYTES_MAX * CUT_FACTOR
+"""Thoughts and calls are looked for in so much of a text."""
+PROVIDER_BYTES_MAX = 64 * 1024
+"""Bound for the provider's own fields of a message, as JSON."""
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """What a provider says it counted.
+CUT_REASONS = frozenset(
+    {
+        "length",
+        "max_tokens",
+        "max_output_tokens",
+        "max_completion_tokens",
+        "model_length",
+        "model_context_window_exceeded",
+        "token_limit",
+    }
+)
+FILTER_REASONS = frozenset(
+    {"content_filter", "sensitive", "safety", "prohibited_content", "blocklist", "recitation"}
+)
+ERROR_REASONS = frozenset({"error", "insufficient_system_resource", "network_error", "cancelled"})
+STOP_REASONS = frozenset({"stop", "eos", "end_turn", "stop_sequence", "completed"})
 
-    Attributes:
-        reported: False where the provider did not say: the cost is then unknown.
-    """
-
-    prompt: int = 0
-    completion: int = 0
-    reasoning: int = 0
-    cached: int = 0
-    reported: bool = False
-
-    @property
-    def total(self) -> int:
-        """Prompt and completion tokens."""
-        return self.prompt + self.completion
+_PROTOCOL = frozenset(
+    {"role", "content", "tool_calls", "function_call", "refusal", "audio", "annotations", "name"}
+)
+_ENDED = CUT_REASONS | FILTER_REASONS | STOP_REASONS
+_CALL_REASONS = frozenset({"tool_calls", "tool_call", "function_call", "tool_use"})
+_KINDS: dict[type, str] = {list: "list", str: "text", bool: "boolean", int: "number"}
+_KINDS |= {float: "number"}
+_NOT_COUNTED = Tokens()
+_CAUSES = {
+    401: Cause.AUTH,
+    402: Cause.QUOTA,
+    403: Cause.FORBIDDEN,
+    404: Cause.MODEL_NOT_FOUND,
+    408: Cause.TIMEOUT,
+    413: Cause.CONTEXT_LENGTH,
+    429: Cause.RATE_LIMIT,
+    504: Cause.TIMEOUT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +109,7 @@ class Decoded:
     """A provider's answer as the arena keeps it; the fields are those of `ChatReply`.
 
     Attributes:
-        cause: A `Cause`; "" where the outcome is "ok".
+        cause: A `Cause`; "" if the outcome is "ok".
     """
 
     outcome: CallOutcome
@@ -79,198 +122,237 @@ class Decoded:
     cause: str = ""
     unreadable: str = ""
     provider: JsonObject = field(default_factory=dict)
-    tokens: Tokens = Tokens()
+    tokens: Tokens = _NOT_COUNTED
 
 
-def decode_reply(body: bytes, tools: Sequence[str] = ()) -> Decoded:
+def meant_status(body: bytes | Body) -> int:
+    """The HTTP status that an answer under status 200 means: 200 if it can be used.
+
+    Args:
+        body: As the provider sent it, or as `read_body` read it.
+    """
+    read = read_body(body) if isinstance(body, bytes) else body
+    if read.problem or not isinstance(read.value, dict):
+        error = said_error(read.value)
+        return error.status if error else UNUSABLE
+    value = read.value
+    choice, message = first_choice(value)
+    error = said_error(value) if choice is None or value.get("error") else None
+    if choice is None or message is None:
+        return error.status if error else UNUSABLE
+    finish = finish_of(choice).lower()
+    inner = choice.get("error")
+    if inner or finish in ERROR_REASONS:
+        error = said_error({"error": inner}) if inner else error
+        return error.status if error else UNUSABLE
+    if finish in _ENDED or holds_something(value, message):
+        # An empty answer beside an error is the error.
+        return error.status if error and not holds_something(value, message) else OK
+    return error.status if error else UNUSABLE
+
+
+def decode_reply(body: bytes | Body, tools: Sequence[str] = ()) -> Decoded:
     """The answer in a response body.
 
     Args:
-        body: As the provider sent it.
+        body: As the provider sent it, or as `read_body` read it.
         tools: Names of the tools that were offered: only their calls are recovered from text.
     """
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        start = clean_text(body[:80].decode("utf-8", "replace"), 80)
-        return Decoded(
-            outcome="failed",
-            error=f"the provider's answer is no JSON; its {len(body):,} bytes start {start!r}",
-        )
-    return decode_value(value)
+    read = read_body(body) if isinstance(body, bytes) else body
+    if read.problem:
+        return Decoded("failed", error=read.problem, cause=Cause.UNUSABLE_ANSWER)
+    return decode_value(read.value, tools)
 
 
-def decode_value(value: Json) -> Decoded:
+def decode_value(value: Json, tools: Sequence[str] = ()) -> Decoded:
     """The answer in a parsed response body."""
     if not isinstance(value, dict):
-        kind = type(value).__name__
-        return Decoded("failed", error=f"the provider's answer is a {kind}, not an object")
-    tokens = _tokens(value.get("usage"))
-    choices = value.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        return Decoded("failed", error=_no_choices(value), tokens=tokens)
-    choice = choices[0]
-    finish = clean_text(_text(choice.get("finish_reason")), NAME_CHARS_MAX)
-    message = choice.get("message")
-    if not isinstance(message, dict):
-        error = "the provider's answer has a choice without a message"
-        return Decoded("failed", finish_reason=finish, error=error, tokens=tokens)
-    return _message(message, finish, tokens)
+        if error := said_error(value):
+            return _failed_with(error)
+        kind = _KINDS.get(type(value), "null")
+        said = f"the provider's answer is a {kind}, not an object"
+        return Decoded("failed", error=said, cause=Cause.UNUSABLE_ANSWER)
+    tokens = tokens_of(value)
+    choice, message = first_choice(value)
+    if choice is None or message is None:
+        if error := said_error(value):
+            return _failed_with(error, tokens=tokens)
+        missing = "no choices" if choice is None else "a choice without a message"
+        said = f"the provider's answer has {missing}"
+        finish = finish_of(choice or {})
+        cause = Cause.UNUSABLE_ANSWER
+        return Decoded("failed", finish_reason=finish, error=said, cause=cause, tokens=tokens)
+    finish = finish_of(choice)
+    error = said_error({"error": choice["error"]}) if choice.get("error") else None
+    if error is not None or finish.lower() in ERROR_REASONS:
+        if error := error or said_error(value):
+            return _failed_with(error, finish=finish, tokens=tokens)
+        said = f"the provider ended the answer with {finish!r}"
+        cause = Cause.UNUSABLE_ANSWER
+        return Decoded("failed", finish_reason=finish, error=said, cause=cause, tokens=tokens)
+    if value.get("error") and not holds_something(value, message):
+        return _failed_with(said_error(value) or SaidError(UNUSABLE, ""), tokens=tokens)
+    return _answer(value, choice, tokens, tools)
 
 
-def _message(message: Mapping[str, Json], finish: str, tokens: Tokens) -> Decoded:
-    text, text_cut = bounded_text(_content(message.get("content")))
-    thought = message.get("reasoning_content") or message.get("reasoning")
-    reasoning, reasoning_cut = bounded_text(_content(thought))
-    calls, notes = _tool_calls(message.get("tool_calls"))
+def _answer(
+    value: Mapping[str, Json], choice: Mapping[str, Json], tokens: Tokens, tools: Sequence[str]
+) -> Decoded:
+    message = message_of(choice) or {}
+    said = said_in(message)
+    found = structured_calls(message, said.call_parts, tools)
+    choices = choices_of(value)
+    if not found.calls and len(choices) > 1:
+        found, said, choice = _of_further_choices(choices, found, said, choice, tools)
+        message = message_of(choice) or {}
+    finish = finish_of(choice)
+    spoken = _spoken(said.text)
+    thoughts = [*said.thoughts, spoken.thought] if spoken.thought else said.thoughts
+    unreadable = ""
+    if not found.calls and tools:
+        recovered = recover(spoken, tools)
+        spoken = Spoken(recovered.text)
+        written = recovered.calls[:TOOL_CALLS_MAX]
+        found.calls = [text_call(i, c.name, c.arguments) for i, c in enumerate(written)]
+        unreadable = recovered.unreadable
+        if found.calls and unreadable:
+            found.notes.append("a further call in the text could not be read")
+            unreadable = ""
+        elif not (found.calls or unreadable or spoken.text) and thoughts:
+            unreadable = call_in_thought("\n".join(thoughts), tools)
+        unreadable = unreadable or _lost_call(found, finish, spoken.text)
+    if len(said.text) > LOOKED_AT_CHARS_MAX and len(spoken.text) <= LOOKED_AT_CHARS_MAX:
+        found.notes.append(f"the text was cut to {LOOKED_AT_CHARS_MAX:,} characters")
+    calls = marked_as_cut(found.calls) if finish.lower() in CUT_REASONS else found.calls
+    return _decoded(message, spoken.text, thoughts, calls, found.notes, unreadable, finish, tokens)
+
+
+def _decoded(
+    message: Mapping[str, Json],
+    said: str,
+    thoughts: Sequence[str],
+    calls: Sequence[RequestedCall],
+    notes: list[str],
+    unreadable: str,
+    finish: str,
+    tokens: Tokens,
+) -> Decoded:
+    text, text_cut = bounded_text(said)
+    reasoning, reasoning_cut = bounded_text("\n\n".join(thoughts)) if thoughts else ("", False)
     if text_cut:
         notes.append(f"the text was cut to {TEXT_BYTES_MAX:,} bytes")
-    if finish == "length":
+    if finish.lower() in CUT_REASONS:
         notes.append("the model stopped at its token limit")
-    refusal = clean_text(_text(message.get("refusal")), ERROR_CHARS_MAX)
-    failure = _failure(refusal, finish, bool(text or calls), notes)
+    refusal = message.get("refusal")
+    refused = clean_text(refusal, ERROR_CHARS_MAX) if isinstance(refusal, str) else ""
+    says_something = bool(text or calls or unreadable)
+    failure, cause = _failure(refused, finish, says_something, bool(reasoning), notes)
+    provider = {} if message.keys() <= _PROTOCOL else _provider(message, notes)
     return Decoded(
         outcome="failed" if failure else "ok",
         text=text,
         reasoning=reasoning,
-        tool_calls=() if failure else calls,
+        tool_calls=() if failure else tuple(calls),
         finish_reason=finish,
         truncated=bool(notes) or reasoning_cut,
         error=(failure or "; ".join(notes))[:ERROR_CHARS_MAX],
+        cause=cause,
+        unreadable="" if failure else unreadable,
+        provider=provider,
         tokens=tokens,
     )
 
 
-def _failure(refusal: str, finish: str, says_something: bool, notes: list[str]) -> str:
-    if refusal:
-        return f"the model refused: {refusal}"
-    if finish == "content_filter":
-        return "the provider's content filter withheld the answer"
-    if says_something or finish == "stop":
-        return ""
-    if finish == "length":
-        return "the model spent its tokens before it answered; raise --max-completion-tokens"
+def _failure(
+    refused: str, finish: str, says_something: bool, thought: bool, notes: Sequence[str]
+) -> tuple[str, str]:
+    reason = finish.lower()
+    if refused:
+        return f"the model refused: {refused}", Cause.CONTENT_FILTER
+    if reason in FILTER_REASONS:
+        return "the provider's content filter withheld the answer", Cause.CONTENT_FILTER
+    if says_something or reason in STOP_REASONS:
+        return "", ""
+    cause = Cause.UNUSABLE_ANSWER
+    if reason in CUT_REASONS:
+        remedy = "raise --max-completion-tokens"
+        return f"the model spent its tokens before it answered; {remedy}", cause
     if notes:
-        return "; ".join(notes)
-    return f"the model's answer is empty (finish reason {finish or 'missing'!r})"
+        return "; ".join(notes), cause
+    if thought:
+        return "", ""
+    return f"the model's answer is empty (finish reason {finish or 'missing'!r})", cause
 
 
-def _no_choices(value: Mapping[str, Json]) -> str:
-    error = value.get("error")
-    if isinstance(error, dict):
-        error = error.get("message") or error.get("code")
-    if said := clean_text(_text(error), ERROR_CHARS_MAX):
-        return f"the provider answered with an error: {said}"[:ERROR_CHARS_MAX]
-    return "the provider's answer has no choices"
-
-
-def _tool_calls(value: Json) -> tuple[tuple[RequestedCall, ...], list[str]]:
-    if not isinstance(value, list):
-        return (), ([] if value is None else ["the tool calls are no list"])
-    calls: list[RequestedCall] = []
-    used: set[str] = set()
-    unreadable = cut = 0
-    for item in value[:TOOL_CALLS_MAX]:
-        function = item.get("function") if isinstance(item, dict) else None
-        if not isinstance(function, dict):
-            unreadable += 1
-            continue
-        arguments = _arguments(function.get("arguments"))
-        kept = cut_bytes(arguments, ARGUMENTS_BYTES_MAX)
-        cut += kept != arguments
-        name = clean_text(_text(function.get("name")), NAME_CHARS_MAX)
-        call_id = _unique_id(_text(item.get("id")), len(calls), used)
-        calls.append(RequestedCall(model_call_id=call_id, name=name, arguments=kept))
-    notes = []
-    if len(value) > TOOL_CALLS_MAX:
-        notes.append(f"{len(value):,} tool calls were asked for, {TOOL_CALLS_MAX} are carried out")
-    if unreadable:
-        notes.append(f"{unreadable} tool calls have no function")
-    if cut:
-        notes.append(f"the arguments of {cut} calls were cut to {ARGUMENTS_BYTES_MAX:,} bytes")
-    return tuple(calls), notes
-
-
-def _unique_id(asked: str, index: int, used: set[str]) -> str:
-    wanted = clean_text(asked, NAME_CHARS_MAX) or f"call_{index}"
-    name, copy = wanted, 1
-    while name in used:
-        copy += 1
-        name = f"{wanted}-{copy}"
-    used.add(name)
-    return name
-
-
-def _arguments(value: Json) -> str:
-    if isinstance(value, str):
-        return _SURROGATES.sub("?", value[: ARGUMENTS_BYTES_MAX + 1])
-    if value is None:
-        return "{}"
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:
-        return ""
-
-
-def _content(value: Json) -> str:
-    if isinstance(value, list):
-        parts = (p.get("text") if isinstance(p, dict) else p for p in value[:CONTENT_PARTS_MAX])
-        return "\n".join(p for p in parts if isinstance(p, str))
-    return _text(value)
-
-
-def _text(value: Json) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _tokens(usage: Json) -> Tokens:
-    if not isinstance(usage, dict):
-        return Tokens()
-    prompt = _count(usage.get("prompt_tokens"))
-    completion = _count(usage.get("completion_tokens"))
-    cached = _count(_inside(usage, "prompt_tokens_details", "cached_tokens"))
-    if cached is None:
-        cached = _count(usage.get("prompt_cache_hit_tokens"))
-    reasoning = _count(_inside(usage, "completion_tokens_details", "reasoning_tokens"))
-    return Tokens(
-        prompt=prompt or 0,
-        completion=completion or 0,
-        reasoning=reasoning or 0,
-        cached=min(cached or 0, prompt or 0),
-        reported=prompt is not None and completion is not None,
+def _failed_with(error: SaidError, *, finish: str = "", tokens: Tokens = _NOT_COUNTED) -> Decoded:
+    said = f"the provider answered with an error: {error.message or error.status}"
+    other = Cause.REFUSED_REQUEST if error.status < 500 else Cause.SERVER_ERROR
+    return Decoded(
+        "failed",
+        finish_reason=finish,
+        error=said[:ERROR_CHARS_MAX],
+        cause=_CAUSES.get(error.status, other),
+        tokens=tokens,
     )
 
 
-def _inside(usage: Mapping[str, Json], outer: str, inner: str) -> Json:
-    details = usage.get(outer)
-    return details.get(inner) if isinstance(details, dict) else None
+def _of_further_choices(
+    choices: Sequence[Json],
+    found: ReadCalls,
+    said: Said,
+    first: Mapping[str, Json],
+    tools: Sequence[str],
+) -> tuple[ReadCalls, Said, Mapping[str, Json]]:
+    """The calls of a later choice, if the first has none: their texts are one answer."""
+    texts = [said.text]
+    for choice in choices:
+        message = message_of(choice) if isinstance(choice, dict) else None
+        if message is None or choice is first:
+            continue
+        more = said_in(message)
+        texts.append(more.text)
+        calls = structured_calls(message, more.call_parts, tools)
+        if calls.calls:
+            more.text = "\n".join(text for text in texts if text)
+            more.thoughts = said.thoughts + more.thoughts
+            return calls, more, cast(Mapping[str, Json], choice)
+    if not said.text:
+        said.text = next((text for text in texts if text), "")
+    return found, said, first
 
 
-def _count(value: Json) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if 0 <= value <= TOKENS_MAX else None
+def _lost_call(found: ReadCalls, finish: str, text: str) -> str:
+    """The sentence for a model whose calls did not arrive; "" if it made none."""
+    if found.calls:
+        return ""
+    if found.notes:
+        return f"your tool calls cannot be read ({'; '.join(found.notes)}); {REMEDY}"
+    if text and finish.lower() in _CALL_REASONS:
+        return f"your answer ended with {finish!r} but holds no tool call; {REMEDY}"
+    return ""
 
 
-def bounded_text(text: str) -> tuple[str, bool]:
-    """Text without control characters in at most `TEXT_BYTES_MAX` bytes, and whether it was cut."""
-    near = text[: TEXT_BYTES_MAX * _CUT_FACTOR]
-    clean = _UNSAFE.sub("", near).strip()
-    kept = cut_bytes(clean, TEXT_BYTES_MAX)
-    return kept, len(near) < len(text) or len(kept) < len(clean)
+def _spoken(text: str) -> Spoken:
+    near = text[:LOOKED_AT_CHARS_MAX]
+    if not ("<" in near or "[" in near or "◁" in near or "assistant" in near):
+        return Spoken(text)
+    spoken = split_thoughts(near)
+    # Text beyond that bound is dropped later, and said to be.
+    return spoken if len(near) == len(text) or spoken.text != near else Spoken(text)
 
 
-def clean_text(text: str, chars_max: int) -> str:
-    """One line of text without control characters in at most `chars_max` characters."""
-    near = _UNSAFE.sub("", text[: chars_max * _CUT_FACTOR])
-    return " ".join(near.split())[:chars_max]
-
-
-def cut_bytes(text: str, bytes_max: int) -> str:
-    """The longest start of a text whose UTF-8 form has at most `bytes_max` bytes."""
-    if len(text) * 4 <= bytes_max:
-        return text
-    encoded = text.encode("utf-8", "replace")
-    if len(encoded) <= bytes_max:
-        return text
-    return encoded[:bytes_max].decode("utf-8", "ignore")
+def _provider(message: Mapping[str, Json], notes: list[str]) -> JsonObject:
+    """Fields of a message that the protocol does not know: providers may want them back."""
+    found: dict[str, Json] = {}
+    total = 0
+    for name, value in message.items():
+        if name in _PROTOCOL or value is None:
+            continue
+        size = json_bytes(value)
+        if size is None or total + size + len(name) > PROVIDER_BYTES_MAX:
+            shown = clean_text(name, 64)
+            notes.append(f"the provider's field {shown!r} was left out: it is too long or too deep")
+            continue
+        total += size + len(name.encode("utf-8", "replace"))
+        found[name] = value
+    return cast(JsonObject, found)

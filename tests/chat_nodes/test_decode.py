@@ -61,6 +61,7 @@ def test_text_calls_and_tokens_are_kept() -> None:
             RequestedCall(model_call_id="c1", name="execute_trade", arguments='{"quantity": "1"}'),
         ),
         finish_reason="tool_calls",
+        provider={"reasoning_content": "It rises."},
         tokens=Tokens(prompt=2300, completion=40, reasoning=12, cached=2000, reported=True),
     ) == decode_reply(body(message, "tool_calls", usage))
 
@@ -68,15 +69,16 @@ def test_text_calls_and_tokens_are_kept() -> None:
 @pytest.mark.parametrize(
     ("raw", "error"),
     [
-        (b"", "is no JSON"),
+        (b"", "is not JSON"),
         (b"<html><body>502 Bad Gateway</body></html>", "start '<html><body>502 Bad"),
-        (b'{"choices": [{"message": {"content": "hal', "is no JSON"),
-        (b"[" * 100_000, "is no JSON"),
+        (b'{"choices": [{"message": {"content": "hal', "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
         (b"[1, 2]", "is a list, not an object"),
         (b"{}", "has no choices"),
         (b'{"choices": []}', "has no choices"),
         (b'{"choices": [17]}', "has no choices"),
         (b'{"choices": [{"finish_reason": "stop"}]}', "a choice without a message"),
+        (b"null", "is a null, not an object"),
         (b'{"error": {"message": "model overloaded"}}', "an error: model overloaded"),
         (b'{"error": "no such model"}', "an error: no such model"),
         (body({"content": None, "refusal": "I cannot trade."}), "refused: I cannot trade."),
@@ -85,7 +87,7 @@ def test_text_calls_and_tokens_are_kept() -> None:
         (body({"content": None}, "tool_calls"), "answer is empty (finish reason 'tool_calls')"),
         (body({"content": None}, None), "answer is empty (finish reason 'missing')"),
         (body({"tool_calls": [1, {"id": "x"}]}, "tool_calls"), "2 tool calls have no function"),
-        (body({"tool_calls": "buy!"}, "tool_calls"), "the tool calls are no list"),
+        (body({"tool_calls": "buy!"}, "tool_calls"), "the tool calls are not a list"),
     ],
 )
 def test_an_unusable_answer_fails_with_its_reason(raw: bytes, error: str) -> None:
@@ -124,19 +126,21 @@ def test_long_text_is_cut_on_a_character_and_said_so() -> None:
 
 
 def test_long_arguments_are_cut() -> None:
-    """The arguments that remain are no JSON, which the tool will tell the agent."""
+    """A call whose arguments were cut for the record has a problem, so nobody carries it out."""
     decoded = decode_reply(body({"tool_calls": [call(arguments="x" * 9_000)]}, "tool_calls"))
 
+    assert "longer than 8,192 bytes; send the call again" in decoded.tool_calls[0].problem
     assert ARGUMENTS_BYTES_MAX == len(decoded.tool_calls[0].arguments)
     assert "the arguments of 1 calls were cut to 8,192 bytes" == decoded.error
 
 
 def test_call_ids_are_made_unique() -> None:
-    """Duplicate and missing ids are renamed: a conversation needs them unique."""
-    calls = [call(id_="a"), call(id_="a"), call(id_=None), call(id_=7), call(id_="a-2")]
+    """Repeated and missing ids are renamed, and numbers kept: a conversation needs them unique."""
+    other = call("get_portfolio", id_="a")
+    calls = [call(id_="a"), other, call(id_=None), call(id_=7), call(id_="a-2"), call(id_="")]
     decoded = decode_reply(body({"tool_calls": calls}, "tool_calls"))
 
-    assert ["a", "a-2", "call_2", "call_3", "a-2-2"] == [
+    assert ["a", "a-2", "call_2", "7", "a-2-2", "call_5"] == [
         c.model_call_id for c in decoded.tool_calls
     ]
 

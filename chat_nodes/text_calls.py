@@ -1,0 +1,262 @@
+"""Tool calls that a model wrote as text: found, or told to the model. Pure, bounded.
+
+A call is recovered only if it is addressed to an offered tool by its own name, and all of it could
+be read. Tokens that only a call begins with may be anywhere in the text; JSON without them must be
+the whole of the text or of a fence: words that quote a tool's name are not a call.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chat_nodes.text_shapes import (
+    ARGUMENT_KEYS,
+    ELEMENT,
+    NAME,
+    WRAPPER,
+    Found,
+    WrittenCall,
+    calls_at,
+)
+from chat_nodes.texts import clean_text
+from chat_nodes.thoughts import Spoken
+
+MARKERS_MAX = 48
+"""Places of one text that are tried."""
+SEEN_CHARS_MAX = 40
+PREFIXES = ("functions.", "default_api.")
+"""Names of tools are qualified with these by the models of OpenAI and Google."""
+REMEDY = "call the tool through the tool interface; nothing was carried out"
+
+_FENCE_LANGUAGES = frozenset({"tool_call", "tool_calls", "tool_code", "tool_use", "function_call"})
+_CODE_LANGUAGES = frozenset({"", "json", "jsonc", "json5", "python", "py", "tool", "text", "xml"})
+_LOST_HEAD = r"<\|tool_call_argument_begin\|>"
+_MARKER = re.compile(
+    rf"(?P<wrapper>{WRAPPER})|(?P<element>{ELEMENT})|(?P<head>{_LOST_HEAD})"
+    r"|```(?P<language>[\w+\-]{0,20})[ \t]*\n?"
+    rf"|^Action:[ \t]*`?(?P<action>{NAME})`?[ \t]*\r?\n+Action Input:[ \t]*",
+    re.MULTILINE,
+)
+_STRONG = re.compile(rf"{WRAPPER}|{ELEMENT}|{_LOST_HEAD}")
+_HEAD_NAME = re.compile(rf"{NAME}(?::\d{{1,6}})?\s{{0,4}}\Z")
+_END_TOKENS = re.compile(
+    r"(?:\s|<\|(?:im_end|eot_id|eom_id|end_of_text|endoftext)\|>|</s>|<end_of_turn>"
+    r"|<｜end▁of▁sentence｜>)+\Z"
+)
+_RESIDUE = "]<]minimax[>["
+_BARE_CALL = re.compile(
+    r'^[ \t]*[\[{]{1,4}\s{0,8}"(?:name|tool|tool_name|function|function_call|tool_calls|type)"\s?:',
+    re.MULTILINE,
+)
+_PYTHON_CALL = re.compile(
+    rf"(?:^[ \t]*\[?|\[)\s{{0,4}}({NAME})\(\s{{0,4}}(?:[A-Za-z_]\w{{0,63}}\s{{0,2}}=|\{{|\))",
+    re.MULTILINE,
+)
+_PRINTED = re.compile(r"\A\s*print\((?P<call>.*)\)\s*\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What was found in a text.
+
+    Attributes:
+        text: Without the calls that were recovered.
+        calls: Of offered tools, in order.
+        unreadable: One sentence for the model, if words of a call could not be read.
+    """
+
+    text: str
+    calls: tuple[WrittenCall, ...] = ()
+    unreadable: str = ""
+
+
+def recover(spoken: Spoken, tools: Sequence[str]) -> Recovered:
+    """The calls in a text.
+
+    Args:
+        spoken: The text without its thoughts.
+        tools: Names of the offered tools; without any nothing is looked for.
+    """
+    text = spoken.text
+    addressed = spoken.calls or spoken.hidden_calls
+    if not tools or not (addressed or _may_hold_calls(text, tools)):
+        return Recovered(text)
+    text = _END_TOKENS.sub("", text.replace(_RESIDUE, "")) if "<" in text else text
+    search = _Search(text, tools)
+    for name, arguments in spoken.calls:
+        search.addressed(name, arguments)
+    if not search.whole():
+        search.scan()
+    for name in spoken.hidden_calls:
+        search.note(name, "a call inside a thought is not carried out")
+    return search.result()
+
+
+def call_in_thought(thought: str, tools: Sequence[str]) -> str:
+    """The sentence for a model whose only call is inside its thoughts; "" if there is none."""
+    marker = _STRONG.search(thought)
+    if marker is None or not any(tool in thought for tool in tools):
+        return ""
+    return unreadable(thought[marker.start() :], "a call inside a thought is not carried out")
+
+
+def offered(name: str, tools: Sequence[str]) -> str:
+    """The tool that a name means; "" if none is."""
+    if name in tools:
+        return name
+    for prefix in PREFIXES:
+        if name.startswith(prefix) and name.removeprefix(prefix) in tools:
+            return name.removeprefix(prefix)
+    return ""
+
+
+def unreadable(seen: str, why: str) -> str:
+    """The sentence that tells a model that its call could not be read."""
+    shown = clean_text(seen, SEEN_CHARS_MAX)
+    reason = f" ({clean_text(why, 200)})" if why else ""
+    return f"your answer holds {shown!r} but not a tool call that can be read{reason}; {REMEDY}"
+
+
+def _may_hold_calls(text: str, tools: Sequence[str]) -> bool:
+    if "<" in text or "[" in text or "{" in text or "`" in text:
+        return True
+    return "(" in text and text.lstrip().startswith((*tools, *PREFIXES, "print("))
+
+
+class _Search:
+    """One pass over a text."""
+
+    def __init__(self, text: str, tools: Sequence[str]) -> None:
+        self._text = text
+        self._tools = tools
+        self._kept: list[str] = []
+        self._calls: list[WrittenCall] = []
+        self._seen = self._why = ""
+
+    def addressed(self, name: str, arguments: str) -> None:
+        """A call that a channel held."""
+        self._take(calls_at(f"{name}[ARGS]{arguments}", 0), f"to={name} {arguments}")
+
+    def whole(self) -> bool:
+        """True if the text is calls in JSON or Python and nothing else."""
+        text = self._text.strip()
+        if not text.startswith(("{", "[", "print(", *self._tools, *PREFIXES)):
+            return False
+        found = self._bare(text)
+        if found is None:
+            return False
+        self._take(found, text[:SEEN_CHARS_MAX])
+        return True
+
+    def scan(self) -> None:
+        """Look for tokens that begin a call, and for fences."""
+        text = self._text
+        last = place = tried = 0
+        while (marker := _MARKER.search(text, place)) is not None:
+            place = marker.end()
+            tried += 1
+            if tried > MARKERS_MAX:
+                self.note(marker[0], "it holds too many of them")
+                break
+            if marker.start() and text[marker.start() - 1] == "`":
+                continue
+            start, found = self._at(marker)
+            if found is None:
+                continue
+            before = len(self._calls)
+            self._take(found, text[start : start + SEEN_CHARS_MAX])
+            if len(self._calls) > before:
+                self._kept.append(text[last:start])
+                last = place = max(found.end, marker.end())
+        self._kept.append(text[last:])
+        if not self._calls and not self._why:
+            self._look_for_bare_words()
+
+    def result(self) -> Recovered:
+        """What was found."""
+        text = "".join(self._kept).strip() if self._calls else self._text
+        told = unreadable(self._seen, self._why) if self._seen else ""
+        return Recovered(text, tuple(self._calls), told)
+
+    def _at(self, marker: re.Match[str]) -> tuple[int, Found | None]:
+        """What begins at a marker, and where; None if it is not a call after all."""
+        text = self._text
+        if marker["wrapper"]:
+            return marker.start(), calls_at(text, marker.end())
+        if marker["element"]:
+            return marker.start(), calls_at(text, marker.start())
+        if marker["head"]:
+            near = max(0, marker.start() - 140)
+            name = _HEAD_NAME.search(text[near : marker.start()])
+            start = near + name.start() if name else marker.start()
+            return start, calls_at(text, start)
+        if marker["action"]:
+            arguments = calls_at(f"{marker['action']}[ARGS]{text[marker.end() :]}", 0)
+            arguments.end += marker.end() - len(marker["action"]) - len("[ARGS]")
+            return marker.start(), arguments
+        return marker.start(), self._fenced(marker)
+
+    def _fenced(self, marker: re.Match[str]) -> Found | None:
+        """A fence whose whole content is calls."""
+        language = (marker["language"] or "").lower()
+        if language not in _CODE_LANGUAGES and language not in _FENCE_LANGUAGES:
+            return None
+        end = self._text.find("```", marker.end())
+        content = self._text[marker.end() : end if end >= 0 else len(self._text)].strip()
+        found = self._bare(content)
+        if found is None and language in _FENCE_LANGUAGES and not _MARKER.search(content):
+            found = Found(0, problem="its content is not a call")
+        if found is not None:
+            found.end = end + 3 if end >= 0 else len(self._text)
+        return found
+
+    def _bare(self, text: str) -> Found | None:
+        """Calls without tokens around them, if a text is nothing else and names a tool."""
+        if printed := _PRINTED.match(text):
+            text = printed["call"].strip()
+        python = text.startswith((*self._tools, *PREFIXES))
+        if not python and not text.startswith(("{", "[")):
+            return None
+        found = calls_at(text, 0)
+        if found.calls and not found.problem and not text[found.end :].strip():
+            known = any(offered(call.name, self._tools) for call in found.calls)
+            return found if known or any(f'"{key}"' in text for key in ARGUMENT_KEYS) else None
+        call = _PYTHON_CALL.match(text)
+        if call and offered(call[1], self._tools):
+            return Found(len(text), problem=found.problem or "more follows the call")
+        if _BARE_CALL.match(text) and any(tool in text for tool in self._tools):
+            return Found(len(text), problem=found.problem or "more follows the call")
+        return None
+
+    def _take(self, found: Found, seen: str) -> None:
+        for call in found.calls:
+            if name := offered(call.name, self._tools):
+                self._calls.append(WrittenCall(name, call.arguments))
+            else:
+                tools = ", ".join(self._tools[:8])
+                self.note(seen, f"there is no tool {call.name[:64]!r}; the tools are {tools}")
+        if found.problem or not found.calls:
+            self.note(seen, found.problem or "no call follows")
+
+    def note(self, seen: str, why: str) -> None:
+        """Remember what could not be read; the first counts."""
+        if not self._seen:
+            self._seen, self._why = seen, why
+
+    def _look_for_bare_words(self) -> None:
+        """Shapes that are told to the model and never carried out."""
+        text = self._text
+        bare = _BARE_CALL.search(text)
+        if bare and any(f'"{tool}"' in text[bare.start() :] for tool in self._tools):
+            self.note(text[bare.start() :].strip(), "JSON among other words is not carried out")
+            return
+        for call in _PYTHON_CALL.finditer(text):
+            if offered(call[1], self._tools):
+                self.note(call[0], "a call in Python among other words is not carried out")
+                return
+        for tool in self._tools:
+            for tag in (f"<{tool}>", f"<{tool} "):
+                place = text.find(tag)
+                if place >= 0 and text[place - 1 : place] != "`":
+                    self.note(tag, "a tag with the name of a tool is not a call")
+                    return

@@ -1,0 +1,51 @@
+"""Text from a provider, made safe for terminals and records, and bounded. Pure."""
+
+import re
+
+TEXT_BYTES_MAX = 16 * 1024
+"""Bound for a reply's text, and for its reasoning."""
+NAME_CHARS_MAX = 128
+"""Bound for a tool's name, a call id and a finish reason."""
+ERROR_CHARS_MAX = 400
+CUT_FACTOR = 4
+"""Text beyond this many times its bound is not looked at."""
+
+# ANSI escape sequences (ECMA-48 CSI, OSC and two-character forms), other control characters but
+# newline and tab, line separators, bidirectional overrides and lone surrogates.
+_UNSAFE = re.compile(
+    "\x1b\\[[0-?]*[ -/]*[@-~]"
+    "|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?"
+    "|\x1b[@-Z\\\\-_]?"
+    "|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def bounded_text(text: str) -> tuple[str, bool]:
+    """Text without control characters in at most `TEXT_BYTES_MAX` bytes, and whether it was cut."""
+    near = text[: TEXT_BYTES_MAX * CUT_FACTOR]
+    clean = _safe(near).strip()
+    kept = cut_bytes(clean, TEXT_BYTES_MAX)
+    return kept, len(near) < len(text) or len(kept) < len(clean)
+
+
+def clean_text(text: str, chars_max: int) -> str:
+    """One line of text without control characters in at most `chars_max` characters."""
+    near = _safe(text[: chars_max * CUT_FACTOR])
+    return " ".join(near.split())[:chars_max]
+
+
+def cut_bytes(text: str, bytes_max: int) -> str:
+    """The longest start of a text whose UTF-8 form has at most `bytes_max` bytes."""
+    if len(text) * 4 <= bytes_max:
+        return text
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= bytes_max:
+        return text
+    return encoded[:bytes_max].decode("utf-8", "ignore")
+
+
+def _safe(text: str) -> str:
+    # What is unsafe is not printable, and asking that is ten times faster than the pattern.
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return _UNSAFE.sub("", text)

@@ -1,0 +1,177 @@
+"""What a model thought, apart from what it said: thoughts in text, Harmony's channels. Pure.
+
+Thoughts in tags: `<think>` of DeepSeek and Qwen, `[THINK]` of Mistral, `◁think▷` of Kimi,
+`<seed:think>` and others. The opening tag may be missing, because a chat template wrote it, and so
+may the closing one, if the tokens ran out. Harmony is the format of gpt-oss:
+https://cookbook.openai.com/articles/openai-harmony.
+"""
+
+import re
+from dataclasses import dataclass
+
+_NAMES = "think|thinking|thoughts?|reasoning|reflection|scratchpad|inner_monologue"
+_TAG = re.compile(
+    rf"(?<!`)(?:<\s?(?:\w{{1,16}}:)?(?:{_NAMES})\s?>|\[THINK\]|◁think▷"
+    r"|<\|begin_of_thought\|>|<\|START_THINKING\|>|<\|channel>\s?thought"
+    rf"|(?P<close></\s?(?:\w{{1,16}}:)?(?:{_NAMES})\s?>|\[/THINK\]|◁/think▷"
+    r"|<\|end_of_thought\|>|<\|END_THINKING\|>|<channel\|>))",
+    re.IGNORECASE,
+)
+_ANSWER = re.compile(
+    r"</?(?:answer|final_answer|final|output|response)>"
+    r"|<\|(?:begin|end)_of_solution\|>|<\|(?:START|END)_RESPONSE\|>"
+)
+_TOKEN = re.compile(r"<\|(start|channel|message|constrain|end|call|return)\|>")
+_RECIPIENT = re.compile(r"\bto=([\w.\-]{1,160})")
+_CHANNEL = re.compile(r"\A\s*(analysis|commentary|final)")
+_HEADER = re.compile(r"\s*(?:assistant)?\s*(?:to=[\w.\-]{1,160})?\s*(?:code|json)?\s*\Z")
+_NOT_TOOLS = frozenset({"assistant", "user", "all"})
+# Servers that do not print special tokens run the words of a header into the text.
+_BARE_START = re.compile(r"\A\s*(?:assistant)?(?:analysis|commentary to=functions\.)")
+_BARE_WORD = re.compile(r"assistant(analysis|final)|(?:assistant)?commentary(?= to=functions\.)")
+_BARE_CALL = re.compile(
+    r"(<\|channel\|>commentary to=[\w.\-]{1,160})\s{0,4}(?:code|json)?\s{0,4}(?=\{)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A text without its thoughts.
+
+    Attributes:
+        text: What was said.
+        thought: What was thought; "" if nothing was.
+        calls: Recipient and arguments of calls that Harmony's channels hold.
+        hidden_calls: Recipients of calls that the model made within its thoughts.
+    """
+
+    text: str
+    thought: str = ""
+    calls: tuple[tuple[str, str], ...] = ()
+    hidden_calls: tuple[str, ...] = ()
+
+
+def split_thoughts(text: str) -> Spoken:
+    """The thoughts of a text, and the rest of it."""
+    spoken = _channels(text)
+    said, thought = _without_tags(spoken.text)
+    both = "\n\n".join(part for part in (spoken.thought, thought) if part)
+    return Spoken(said, both, spoken.calls, spoken.hidden_calls)
+
+
+def _without_tags(text: str) -> tuple[str, str]:
+    said: list[str] = []
+    thought: list[str] = []
+    place = 0
+    inside = found = False
+    for tag in _TAG.finditer(text):
+        piece = text[place : tag.start()]
+        place = tag.end()
+        if inside:
+            thought.append(piece)
+        elif tag["close"] is not None:
+            # Its opening tag is missing: all that was said so far was thought.
+            thought += [*said, piece]
+            said = []
+        else:
+            said.append(piece)
+        inside = tag["close"] is None
+        found = True
+    if not found:
+        return text, ""
+    (thought if inside else said).append(text[place:])
+    kept = "\n".join(part for piece in thought if (part := piece.strip()))
+    return _ANSWER.sub("", "".join(said)).strip(), kept
+
+
+def _channels(text: str) -> Spoken:
+    if _BARE_START.match(text):
+        text = _BARE_CALL.sub(r"\1<|message|>", _with_tokens(text))
+    if "<|channel|>" not in text and "<|message|>" not in text:
+        return Spoken(text)
+    reader = _Channels()
+    pieces = _TOKEN.split(text)
+    reader.first(pieces[0], pieces[1] if len(pieces) > 1 else "")
+    for place in range(1, len(pieces), 2):
+        after = pieces[place + 2] if place + 2 < len(pieces) else ""
+        reader.add(pieces[place], pieces[place + 1], after)
+    return reader.spoken()
+
+
+def _with_tokens(text: str) -> str:
+    started = text.lstrip().removeprefix("assistant")
+    if started.startswith("analysis"):
+        started = f"<|channel|>analysis<|message|>{started.removeprefix('analysis')}"
+    return _BARE_WORD.sub(
+        lambda m: f"<|channel|>{m[1]}<|message|>" if m[1] else "<|channel|>commentary", started
+    )
+
+
+class _Channels:
+    """Reads Harmony's tokens one by one; a message ends with any token that cannot be in it."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._calls: list[tuple[str, str]] = []
+        self._hidden: list[str] = []
+        self._header = self._channel = self._body = ""
+
+    def first(self, piece: str, token: str) -> None:
+        """What comes before the first token: a header without its start, or words."""
+        if token == "message" or (token and _HEADER.match(piece)):
+            self._header = piece
+        else:
+            self._texts.append(piece)
+
+    def add(self, token: str, piece: str, after: str) -> None:
+        """One token, what follows it, and the name of the token after that."""
+        if token == "message":
+            self._body = piece
+        elif token == "constrain":
+            self._header += f" {piece}"
+        elif token == "channel":
+            if self._body or self._channel:
+                self._end()
+            match = _CHANNEL.match(piece)
+            self._channel = match[1] if match else "final"
+            rest = piece[match.end() :] if match else piece
+            if after in ("message", "constrain"):
+                self._header += f" {rest}"
+            else:
+                self._body = rest
+        else:
+            self._end()
+            if token == "start" or (after and _HEADER.match(piece)):
+                self._header = piece
+            else:
+                self._texts.append(piece)
+
+    def spoken(self) -> Spoken:
+        """All that was read."""
+        self._end()
+        return Spoken(
+            "\n".join(part for piece in self._texts if (part := piece.strip())),
+            "\n".join(part for piece in self._thoughts if (part := piece.strip())),
+            tuple(self._calls),
+            tuple(self._hidden),
+        )
+
+    def _end(self) -> None:
+        recipient = _RECIPIENT.search(self._header)
+        role = self._header.split()[0] if self._header.strip() else ""
+        if self._body or recipient:
+            if role.startswith(("functions", "tool", "system", "user")):
+                # The model wrote the part of another: that is its fancy, not an answer.
+                self._thoughts.append(self._body)
+            elif recipient and recipient[1] not in _NOT_TOOLS:
+                if self._channel == "analysis":
+                    self._hidden.append(recipient[1])
+                    self._thoughts.append(self._body)
+                else:
+                    self._calls.append((recipient[1], self._body))
+            elif self._channel == "analysis":
+                self._thoughts.append(self._body)
+            else:
+                self._texts.append(self._body)
+        self._header = self._channel = self._body = ""
