@@ -66,8 +66,11 @@ def check_base_url(text: str) -> str:
     """
     shown = repr(text[:120])
     if "://" not in text:
-        scheme = "http" if _is_near(text) else "https"
-        raise ValueError(f"{shown} has no scheme; write {scheme}://{text.strip().lstrip('/')}")
+        rest = text.strip().lstrip("/")
+        if "@" in rest:
+            raise ValueError("an address needs a scheme and no login; write http://HOST:PORT/v1")
+        scheme = "http" if _is_near(rest) else "https"
+        raise ValueError(f"{shown} has no scheme; write {scheme}://{rest}")
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -113,4 +113,5 @@ def summary(findings: Sequence[Finding]) -> str:
     """How many of each: "12 checks: 10 ok, 1 warning, 1 broken"."""
     counts = [sum(f.state is state for f in findings) for state in State]
     parts = [f"{count} {state.value}" for count, state in zip(counts, State, strict=True) if count]
-    return f"{len(findings)} checks: {', '.join(parts)}" if parts else "nothing was checked"
+    noun = "check" if len(findings) == 1 else "checks"
+    return f"{len(findings)} {noun}: {', '.join(parts)}" if parts else "nothing was checked"

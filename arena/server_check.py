@@ -67,7 +67,8 @@ class Target:
 def prompt_told(text: str) -> tuple[PromptSize, int]:
     """Size and products from `PROMPT_VARIABLE`; a full prompt of one product by default."""
     size, _, products = text.partition(":")
-    known = next((name for name in get_args(PromptSize) if name == size), "full")
+    sizes: tuple[PromptSize, ...] = get_args(PromptSize)
+    known = next((name for name in sizes if name == size), sizes[0])
     return known, int(products) if products.isdigit() else 1
 
 
