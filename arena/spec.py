@@ -24,6 +24,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from arena import topics
 from arena.errors import UsageError
+from arena.names import OPERATOR, closest_first, listed
 from arena.spec_baselines import route_baselines
 from arena.spec_competition import CompetitionTable, added_nodes, check_competition, entrants
 from arena.spec_errors import SpecFault, explain
@@ -140,8 +141,11 @@ def _require_an_arena(spec: ArenaSpec) -> None:
 def _check_agents(agents: tuple[AgentTable, ...], nodes: tuple[ChatNodeTable, ...]) -> None:
     known = [node.name for node in nodes]
     for index, agent in enumerate(agents):
+        if agent.name == OPERATOR:
+            what = f"{OPERATOR!r} is the account of `arena tools call`; choose another name"
+            raise SpecFault(("agents", index, "name"), what)
         if agent.chat_node not in known:
-            there = ", ".join(known) or "none yet"
+            there = listed(closest_first(agent.chat_node, known)) if known else "none yet"
             what = f"no [[chat_nodes]] is called {agent.chat_node!r}; there is {there}"
             raise SpecFault(("agents", index, "chat_node"), what)
 

@@ -1,0 +1,183 @@
+"""A wrong chat node is said within seconds; a baseline waits for its rules and meets no model."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.clock import SystemClock
+from arena.errors import UsageError
+from arena.messages import Heartbeat
+from arena.node import Node
+from arena.settings import Settings
+from routers.chat_nodes import GRACE_S, REPEAT_S, ChatNodes
+from routers.fleet import serve_agents
+from routers.seat import Seat
+from tests.routers.builders import TRADER
+from tests.routers.company import Company, playing, seat, until
+
+CASH = replace(TRADER, name="cash", kind="baseline")
+
+
+class Log:
+    """Keeps warnings."""
+
+    def __init__(self) -> None:
+        """Nothing was said."""
+        self.warnings: list[str] = []
+
+    # Any: structured fields.
+    def warning(self, text: str, **_: Any) -> None:
+        """Keep a warning."""
+        self.warnings.append(text)
+
+    def info(self, text: str, **_: Any) -> None:
+        """Keep nothing."""
+
+
+class Skipping(SystemClock):
+    """A clock whose monotonic time is set, and whose sleep returns at once."""
+
+    now_s = 1000.0
+
+    def monotonic(self) -> float:
+        """As it was set."""
+        return self.now_s
+
+
+async def say(bus: MemoryBus, name: str, model: str = "gpt-5", **changes: object) -> None:
+    """A chat node's heartbeat."""
+    now = SystemClock().now()
+    details: dict[str, JsonValue] = {"model": model, "scripted": model.startswith("scripted")}
+    beat = Heartbeat(
+        node=f"chat-node/{name}/h/1",
+        kind="chat-node",
+        name=name,
+        host="h",
+        pid=1,
+        started_at=now,
+        at=now,
+        interval_s=5.0,
+        details=details if model else {},
+    ).model_copy(update=changes)
+    await bus.ensure_topics([topics.HEARTBEATS])
+    await bus.append(topics.HEARTBEATS.name, beat, key=beat.node)
+
+
+async def opened(
+    bus: MemoryBus, seats: Sequence[Seat], clock: SystemClock | None = None
+) -> tuple[ChatNodes, Node, Log]:
+    """What a router knows of the chat nodes."""
+    await bus.ensure_topics([topics.HEARTBEATS])
+    node = Node("router", "alpha", Settings(), bus, clock or Skipping())
+    log = Log()
+    node.log = log  # type: ignore[assignment]
+    found = ChatNodes(node, seats)
+    await found.open()
+    return found, node, log
+
+
+async def test_a_chat_node_that_does_not_run_is_said_within_five_seconds(
+    memory_bus: MemoryBus,
+) -> None:
+    """One warning with the known ones, the closest first; repeated seldom; then it is there."""
+    clock = Skipping()
+    for name in ("rules", "model-b"):
+        await say(memory_bus, name)
+    found, node, log = await opened(memory_bus, [seat()], clock)
+    assert [] == log.warnings
+    assert "chat node model (running: model-b, rules)" == node.details["waiting_for"]
+
+    for after_s in (GRACE_S, GRACE_S + 1, GRACE_S + 10):
+        clock.now_s = 1000 + after_s
+        found._look()
+    assert GRACE_S < 5
+    (warning,) = log.warnings
+    assert "no chat node 'model' runs; running: model-b, rules" == warning
+
+    # The others are silent by now, too.
+    clock.now_s = 1000 + GRACE_S + REPEAT_S
+    found._look()
+    assert ["no chat node 'model' runs; running: none"] == log.warnings[1:]
+
+
+@pytest.mark.parametrize(
+    ("changes", "runs"),
+    [
+        ({}, True),
+        ({"at": SystemClock().now() - timedelta(seconds=16)}, False),
+        ({"status": "stopping"}, False),
+        ({"interval_s": 0.5, "at": SystemClock().now() - timedelta(seconds=100)}, False),
+    ],
+)
+async def test_three_intervals_without_a_heartbeat(
+    memory_bus: MemoryBus,
+    changes: dict[str, Any],  # Any: fields of a message
+    runs: bool,
+) -> None:
+    """An old heartbeat, or one that says goodbye, is not a living chat node."""
+    await say(memory_bus, "model", **changes)
+    found, node, _ = await opened(memory_bus, [seat()])
+
+    assert runs is ("" == found.absent_words("model"))
+    assert runs is ("waiting_for" not in node.details)
+
+
+async def test_a_turn_waits_for_no_heartbeat(memory_bus: MemoryBus) -> None:
+    """An agent plays as before; only its heartbeat says that nothing was heard."""
+    async with Company(memory_bus).working() as company, playing(memory_bus, seat()) as node:
+        await company.publish(0)
+        await company.wait_for_turns(1)
+        assert "chat node model (running: none)" == node.details["waiting_for"]
+        await say(memory_bus, "model")
+        await until(lambda: "waiting_for" not in node.details)
+
+
+async def test_a_baseline_plays_when_its_rules_are_there(memory_bus: MemoryBus) -> None:
+    """Not before the heartbeat says which model it is; the other agent does not wait."""
+    async with Company(memory_bus).working() as company:
+        await say(memory_bus, "model", "")
+        async with playing(memory_bus, seat("idle", strategy=CASH), seat("beta")):
+            await company.publish(0)
+            turns = await company.wait_for_turns(1)
+            assert ["beta"] == [turn.agent for turn in turns]
+            await say(memory_bus, "model", "scripted")
+            await until(lambda: any("agent/idle" == r.key_text for r in roster(memory_bus)))
+
+
+def roster(bus: MemoryBus) -> list[Any]:
+    """The records of the roster."""
+    return bus.cluster.logs[(topics.ROSTER.name, 0)]
+
+
+@pytest.mark.parametrize("model", ["gpt-5", "scripted:momentum"])
+async def test_a_baseline_is_never_played_by_a_model(memory_bus: MemoryBus, model: str) -> None:
+    """Nor by the rules of another strategy: exit 2, and no request was sent."""
+    async with Company(memory_bus).working() as company:
+        await say(memory_bus, "model", model)
+        await say(memory_bus, "rules", "scripted")
+        with pytest.raises(UsageError, match=rf"serves {model}.*the rules: rules"):
+            async with playing(memory_bus, seat(strategy=CASH)):
+                pass
+
+    assert [] == company.requests
+
+
+async def test_a_chat_node_that_becomes_a_model_ends_the_baseline(memory_bus: MemoryBus) -> None:
+    """A node that was started again with a model is met while the baseline plays."""
+    async with Company(memory_bus).working() as company:
+        await say(memory_bus, "model", "scripted")
+        node = Node("router", "alpha", Settings(), memory_bus, SystemClock())
+        serving = asyncio.create_task(serve_agents(node, [seat(strategy=CASH)]))
+        await until(lambda: node.status == "running" or serving.done())
+        await company.publish(0)
+        await company.wait_for_turns(1)
+        await say(memory_bus, "model", "gpt-5")
+        with pytest.raises(UsageError, match="serves gpt-5"):
+            await asyncio.wait_for(serving, 10)
