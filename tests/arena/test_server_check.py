@@ -1,0 +1,78 @@
+"""The quick check of a model server, against real sockets."""
+
+import pytest
+
+from arena.findings import Finding
+from arena.server_check import Target, check_server, prompt_told
+from tests.arena.model_server import ModelServer, closed_port, serving
+
+KEY = "sk-planted-0123456789"
+
+
+async def states(server: ModelServer, model_id: str = "toy") -> dict[str, Finding]:
+    """The findings of a running server, by their checks."""
+    target = Target(model_id, server.base_url, KEY, "MY_KEY", {"X-Title": "arena"})
+    return {finding.check: finding for finding in await check_server(target)}
+
+
+async def test_a_server_that_lists_its_models_is_known_whole() -> None:
+    """One GET tells address, key, model and context; the headers are sent."""
+    async with serving(ModelServer()) as server:
+        found = await states(server)
+
+    assert {"address": "ok", "key": "ok", "model": "ok", "context": "ok"} == {
+        check: finding.state.value for check, finding in found.items()
+    }
+    (head,) = server.heads
+    assert f"authorization: bearer {KEY}" in head.lower()
+    assert "x-title: arena" in head.lower()
+
+
+async def test_a_refused_key_is_broken_and_never_shown() -> None:
+    """Servers repeat the key in what they say; it is blanked."""
+    refusal = {"error": {"message": f"Incorrect API key provided: {KEY}"}}
+    async with serving(ModelServer(models_status=401, models=refusal)) as server:
+        found = await states(server)
+
+    assert ("broken", "auth") == (found["key"].state, found["key"].cause)
+    assert "Incorrect API key provided: ***" in found["key"].detail
+    assert KEY not in "".join(finding.text for finding in found.values())
+
+
+@pytest.mark.parametrize("status", [0, 404, 405, 500, 501])
+async def test_a_server_that_takes_the_connection_is_not_broken(status: int) -> None:
+    """It drops the question, or knows no such path: calls may work all the same."""
+    async with serving(ModelServer(models_status=status, models={})) as server:
+        found = await states(server)
+
+    assert "broken" not in {finding.state for finding in found.values()}
+
+
+async def test_no_server_is_broken_with_the_whole_url() -> None:
+    """Nothing listens: the system's words, and the URL that was asked."""
+    url = f"http://127.0.0.1:{closed_port()}/v1"
+    (found,) = await check_server(Target("toy", url))
+
+    assert ("broken", "unreachable") == (found.state, found.cause)
+    assert f"{url}/models cannot be reached (Connection refused)" == found.detail
+
+
+async def test_a_server_of_ones_own_tells_the_context_it_runs_with() -> None:
+    """llama.cpp lists what the model was trained with; `/props` has the live one."""
+    models = {"data": [{"id": "toy", "meta": {"n_ctx_train": 32_768}}]}
+    props = {"default_generation_settings": {"n_ctx": 2048}}
+    async with serving(ModelServer(models=models, extra={"/props": props})) as server:
+        found = await states(server)
+
+    assert "warning" == found["context"].state
+    assert "2,048 tokens" in found["context"].detail
+    assert 'set prompt = "tiny"' in found["context"].remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("tiny:3", ("tiny", 3)), ("compact", ("compact", 1)), ("", ("full", 1)), ("x:y", ("full", 1))],
+)
+def test_what_a_checking_node_is_told(text: str, told: tuple[str, int]) -> None:
+    """A full prompt of one product by default."""
+    assert told == prompt_told(text)
