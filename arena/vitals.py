@@ -12,6 +12,7 @@ A turn that was aborted because a process stopped says nothing about the model a
 neither. An agent that decides again is alive again.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -46,6 +47,7 @@ REMEDIES: Mapping[str, str] = {
     Cause.UNUSABLE_ANSWER: "read the answers in `arena tail llm.calls`, or use another model",
 }
 """`Cause` -> what to do about an agent that died of it."""
+_ADDRESS = re.compile(r"^https?://\S+ (answered )?")
 LOOK_AT_LOGS = "read the logs of its router and its chat node"
 
 
@@ -217,6 +219,12 @@ def dead_process(agents: Iterable[str], words: str) -> tuple[Dead, ...]:
     code = Cause.UNKNOWN_TOOL if known else ""
     remedy = REMEDIES.get(code, "read the log of the process")
     return tuple(Dead(agent, one_line(words), 0, code=code, remedy=remedy) for agent in agents)
+
+
+def short_cause(cause: str, chars: int) -> str:
+    """A cause for a narrow place: without the address it begins with, and cut."""
+    bare = _ADDRESS.sub("", cause)
+    return bare if len(bare) <= chars else f"{bare[: chars - 1]}…"
 
 
 def one_line(words: str) -> str:

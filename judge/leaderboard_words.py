@@ -8,6 +8,7 @@ from math import expm1
 import numpy as np
 
 from arena.messages import DeadEntry, Estimate, Evaluation, LeaderboardRow
+from arena.vitals import short_cause
 from judge.season.model import Season
 from judge.statistics import Verdict
 
@@ -59,13 +60,11 @@ def apart_words(apart: Sequence[DeadEntry]) -> str:
 
 
 def _named(entries: Sequence[DeadEntry]) -> str:
-    named = [f"{one.agent} ({_short(one.cause)})" for one in entries[:NAMES_SHOWN]]
+    named = [
+        f"{one.agent} ({short_cause(one.cause, DEAD_CAUSE_CHARS)})" for one in entries[:NAMES_SHOWN]
+    ]
     more = f" and {len(entries) - NAMES_SHOWN} more" if len(entries) > NAMES_SHOWN else ""
     return f"{', '.join(named)}{more}"
-
-
-def _short(cause: str) -> str:
-    return cause if len(cause) <= DEAD_CAUSE_CHARS else f"{cause[: DEAD_CAUSE_CHARS - 1]}…"
 
 
 def _why_none(verdict: Verdict) -> str:

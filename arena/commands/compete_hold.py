@@ -22,7 +22,7 @@ from arena.spec_competition import BASELINES
 from arena.supervisor.plan import CONNECTOR, DASHBOARD, EXCHANGE, JUDGE
 from arena.supervisor.running import ArenaRun
 from arena.supervisor.signals import StopSignals
-from arena.supervisor.supervisor import TICK_S
+from arena.supervisor.supervisor import SAID, TICK_S
 from arena.vitals import Dead, dead_process
 
 READ_MAX = 2_000
@@ -207,7 +207,8 @@ class Holder:
                 said = self._run.supervisor.last_words(process.name)
                 words = f"{process.name} could not be kept up: {process.note}{said}"
                 agents = self._agents_of(process.name)
-                self.tally.health.lost(dead_process(agents, words))
+                cause = said.removeprefix(SAID).removeprefix("arena: ") or words
+                self.tally.health.lost(dead_process(agents, cause))
                 return f"{words}; read {process.log}"
         return ""
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 from arena.messages import AgentSpec, Turn
-from arena.vitals import DEAD_TURNS, Dead, Vitals, is_decision, one_line, without_turn
+from arena.vitals import DEAD_TURNS, Dead, Vitals, is_decision, one_line, short_cause, without_turn
 
 NAMED_MAX = 3
 """Dead agents named in the progress line."""
@@ -137,7 +137,9 @@ def health_parts(health: Health) -> list[str]:
     """The parts of the progress line that say what failed; none if nothing did."""
     parts = []
     if dead := health.dead():
-        named = ", ".join(f"{one.agent} ({_short(one.cause)})" for one in dead[:NAMED_MAX])
+        named = ", ".join(
+            f"{one.agent} ({short_cause(one.cause, SHORT_CHARS)})" for one in dead[:NAMED_MAX]
+        )
         parts.append(f"{len(dead)} dead: {named}{', ...' if len(dead) > NAMED_MAX else ''}")
     if count := health.failed_turns:
         parts.append(f"{count:,} failed turn{'s' * (count != 1)}")
@@ -152,7 +154,3 @@ def dead_lines(dead: Iterable[Dead]) -> list[str]:
 
 def _names(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
-
-
-def _short(cause: str) -> str:
-    return cause if len(cause) <= SHORT_CHARS else f"{cause[: SHORT_CHARS - 1]}…"

@@ -24,6 +24,7 @@ ROTATE_INTERVAL_S = 5.0
 LOG_TAIL_LINES = 5
 LOG_TAIL_BYTES = 4_000
 LAST_WORDS_CHARS_MAX = 300
+SAID = "; it said: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,7 @@ def _answers(port: int) -> bool:
 def _last_words(path: Path) -> str:
     """A node ends with one line that says why; a log line as JSON is left to its log."""
     line = _tail(path).rpartition("\n")[2]
-    return "" if not line or line.startswith("{") else f"; it said: {line[:LAST_WORDS_CHARS_MAX]}"
+    return "" if not line or line.startswith("{") else f"{SAID}{line[:LAST_WORDS_CHARS_MAX]}"
 
 
 def _tail(path: Path) -> str:
