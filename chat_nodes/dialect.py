@@ -62,8 +62,8 @@ class Dialect:
             return None
         phrases = (*(p for p in self.phrases if p != phrase), phrase)
         # The callers name fields of this class, which `replace` cannot be told.
-        new = replace(self, left=self.left | {mark}, phrases=phrases, **changes)  # type: ignore[arg-type]
-        return new, phrase
+        marked = replace(self, left=self.left | {mark}, phrases=phrases)
+        return replace(marked, **changes), phrase  # type: ignore[arg-type]
 
     def rewrite(self, mark: str, phrase: str, **wire: object) -> "Lesson | None":
         """The dialect with another way of writing the conversation."""

@@ -29,7 +29,8 @@ def lesson(
     """What a refusal of a request with calls teaches."""
     base = dialect or Dialect()
     held = Sent(dict(OPTIONS), wire=base.wire, has_calls=True)
-    return learn(base, read_refusal(status, form), replace(held, **(sent or {})))  # type: ignore[arg-type]
+    held = replace(held, **(sent or {}))  # type: ignore[arg-type]
+    return learn(base, read_refusal(status, form), held)
 
 
 def options(**more: JsonValue) -> dict[str, object]:

@@ -1,0 +1,106 @@
+"""Every provider profile plays a conversation: tool calls, a fault that passes, a broken call."""
+
+import asyncio
+
+import pytest
+
+from arena.messages import ChatMessage, Sampling
+from chat_nodes.decode import Decoded, decode_reply
+from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
+from chat_nodes.models.openai_compatible import OpenAICompatibleModel
+from chat_nodes.profiles import PROFILES
+from tests.chat_nodes.asking import request
+from tests.chat_nodes.provider_profiles import PROVIDERS
+from tests.chat_nodes.provider_server import DONE, ORDER, provider_server
+
+SAMPLING = Sampling(temperature=0.5, seed=7, max_completion_tokens=500)
+TRIES_MAX = 8
+NAMES = ("execute_trade", "get_portfolio", "calculator")
+
+
+async def decided(model: OpenAICompatibleModel, later: list[ChatMessage], round_: int) -> Decoded:
+    """One round: asked again while the provider teaches or is busy."""
+    asked = request(later=later, sampling=SAMPLING, round_=round_)
+    for _ in range(TRIES_MAX):
+        result = await model.complete(asked, timeout_s=5)
+        if isinstance(result, RawReply):
+            return decode_reply(result.body, NAMES)
+        assert result.retryable, result.reason
+        await asyncio.sleep(result.retry_after_s or 0)
+    raise AssertionError("never answered")
+
+
+async def conversation(model: OpenAICompatibleModel) -> list[Decoded]:
+    """Three rounds, as a router plays them."""
+    later: list[ChatMessage] = []
+    found = []
+    for round_ in range(3):
+        decoded = await decided(model, later, round_)
+        found.append(decoded)
+        later.append(
+            ChatMessage(
+                role="assistant",
+                content=decoded.text,
+                tool_calls=decoded.tool_calls,
+                provider=decoded.provider,
+            )
+        )
+        later += [
+            ChatMessage(role="tool", content="{}", tool_call_id=call.model_call_id)
+            for call in decoded.tool_calls
+        ]
+    return found
+
+
+def orders(rounds: list[Decoded]) -> list[str]:
+    """The arguments of the orders that may be carried out."""
+    return [
+        call.arguments
+        for decoded in rounds
+        for call in decoded.tool_calls
+        if call.name == "execute_trade" and call.arguments == ORDER
+    ]
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_a_provider_that_is_not_known_is_learned(name: str) -> None:
+    """Two conversations to their ends; no refusal is met twice in the life of the process."""
+    async with provider_server() as providers:
+        model = OpenAICompatibleModel(ModelSettings("m", providers.address(name), "k"))
+        first = await conversation(model)
+        learned = len(providers.refused.get(name, []))
+        second = await conversation(model)
+        await model.close()
+
+    assert [ORDER, ORDER] == orders(first) + orders(second)
+    assert (DONE, DONE) == (first[2].text, second[2].text)
+    assert "get_portfolio" == second[0].tool_calls[0].name
+    refused = providers.refused.get(name, [])
+    assert (learned, len(set(refused))) == (len(refused), len(refused))
+
+
+@pytest.mark.parametrize("name", [p.name for p in PROFILES if p.name in PROVIDERS])
+async def test_a_provider_that_is_known_refuses_less(name: str) -> None:
+    """What is known of a host is asked for in its form from the start."""
+    profile = next(p for p in PROFILES if p.name == name)
+    # Temperatures are a matter of the model, not of the host.
+    of_models = {"openai": 1}
+    async with provider_server() as providers:
+        settings = ModelSettings("m", providers.address(name), "k")
+        model = OpenAICompatibleModel(settings, dialect=profile.dialect())
+        rounds = await conversation(model)
+        await model.close()
+
+    assert [ORDER] == orders(rounds)
+    assert of_models.get(name, 0) == len(providers.refused.get(name, [])), providers.refused
+
+
+async def test_an_unknown_path_is_final() -> None:
+    """The address without a provider's path is not retried."""
+    async with provider_server() as providers:
+        model = OpenAICompatibleModel(ModelSettings("m", providers.address("nobody")))
+        failed = await model.complete(request(), timeout_s=5)
+        await model.close()
+
+    assert isinstance(failed, CallFailed)
+    assert not failed.retryable
