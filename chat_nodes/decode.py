@@ -326,7 +326,8 @@ def _lost_call(found: ReadCalls, finish: str, text: str) -> str:
     if found.calls:
         return ""
     if found.notes:
-        return f"your tool calls cannot be read ({'; '.join(found.notes)}); {REMEDY}"
+        why = "; ".join(found.notes)[: ERROR_CHARS_MAX // 2]
+        return f"your tool calls cannot be read ({why}); {REMEDY}"
     if text and finish.lower() in _CALL_REASONS:
         return f"your answer ended with {finish!r} but holds no tool call; {REMEDY}"
     return ""

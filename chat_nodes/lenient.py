@@ -127,9 +127,10 @@ def _events(text: str) -> tuple[list[Json], bool]:
             continue
         if piece == "[DONE]":
             return values, True
-        if not (found := _values(piece)) and len(pending) < EVENT_LINES_MAX:
+        # An event may have several lines; one that is whole by itself is a value by itself.
+        found = _values("\n".join((*pending, piece))) or (_values(piece) if pending else [])
+        if not found and len(pending) < EVENT_LINES_MAX:
             pending.append(piece)
-            found = _values("\n".join(pending)) if len(pending) > 1 else []
         if found:
             pending = []
             values.append(found[0])

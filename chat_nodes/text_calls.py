@@ -43,6 +43,7 @@ _END_TOKENS = re.compile(
     r"(?:\s|<\|(?:im_end|eot_id|eom_id|end_of_text|endoftext)\|>|</s>|<end_of_turn>"
     r"|<｜end▁of▁sentence｜>)+\Z"
 )
+_EMPTY_FENCE = re.compile(r"```\w{0,20}\s{0,8}```")
 _RESIDUE = "]<]minimax[>["
 _BARE_CALL = re.compile(
     r'^[ \t]*[\[{]{1,4}\s{0,8}"(?:name|tool|tool_name|function|function_call|tool_calls|type)"\s?:',
@@ -174,7 +175,9 @@ class _Search:
 
     def result(self) -> Recovered:
         """What was found."""
-        text = "".join(self._kept).strip() if self._calls else self._text
+        text = self._text
+        if self._calls:
+            text = _EMPTY_FENCE.sub("", "".join(self._kept)).strip()
         told = unreadable(self._seen, self._why) if self._seen else ""
         return Recovered(text, tuple(self._calls), told)
 

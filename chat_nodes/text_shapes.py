@@ -25,7 +25,7 @@ PLAIN_KEYS = frozenset({"name", "type", "id", "index", "function", "tool", "tool
 WRAPPER = (
     r"<(?:\w{1,16}:)?(?i:tool_calls?|toolcalls?|function_calls?|functioncall|tool_use)>"
     r"|<\|(?:tool_calls?|tool_call_start|function_call|python_tag|action_start|plugin)\|>"
-    r"|<\|tool_call>|<start_function_call>|<｜DSML｜function_calls>"
+    r"|<\|(?:START_ACTION|tools_prefix)\|>|<\|tool_call>|<start_function_call>|<｜DSML｜function_calls>"
     r"|\[(?:TOOL_CALLS?|TOOL_REQUEST)\]|<｜tool▁calls?▁begin｜>|<\|tool_calls?(?:_section)?_begin\|>"
 )
 """Tokens after which a model writes calls and nothing else."""
@@ -37,6 +37,7 @@ _CLOSER = (
     r"</(?:｜DSML｜|\w{1,16}:)?(?i:tool_calls?|toolcalls?|function_calls?|functioncall|tool_use"
     r"|function|invoke)>"
     r"|<\|(?:tool_calls?_end|tool_calls?_section_end|action_end|call|im_end|eom_id|eot_id|end)\|>"
+    r"|<\|(?:/tool_calls?|END_ACTION|tools_suffix)\|>"
     r"|<｜tool▁calls?▁end｜>|<tool_call\|>|<end_function_call>"
     r"|\[(?:END_TOOL_REQUEST|/TOOL_CALLS?|/TOOL_REQUEST)\]|</s>"
 )
@@ -45,7 +46,7 @@ _BLANK = re.compile(r"[\s;,]*")
 _OPENERS = re.compile(rf"(?:\s|{WRAPPER})*")
 _CLOSERS = re.compile(rf"(?:[\s;,]|{_CLOSER})*")
 _NEXT = re.compile(rf"{WRAPPER}|{ELEMENT}")
-_NEXT_UNCLOSED = re.compile(rf"[{{\[]|call:|{NAME}(?:\[CALL_ID\][\w\-]{{0,64}})?\[ARGS\]")
+_NEXT_UNCLOSED = re.compile(rf"[{{\[]|call:|{NAME}(?:\[CALL_ID\][\w\-]{{0,64}})?(?:\[ARGS\]|\()")
 _ELEMENT = re.compile(
     rf"<(?:(?P<f>function)(?:=|\s+name=)|(?:｜DSML｜|\w{{1,16}}:)?invoke\s+name=)[\"']?"
     rf"(?P<name>{NAME})[\"']?\s{{0,8}}(?P<open>>|\(|(?=\{{))"
@@ -63,7 +64,7 @@ _GLM_PAIR = re.compile(r"\s*<arg_key>(?P<key>[^<]{1,128})</arg_key>\s*<arg_value
 _NAME_AT = re.compile(NAME)
 _AFTER_NAME = re.compile(
     r"(?::\d{1,6})?\s*<\|tool_call_argument_begin\|>\s*"
-    r"|(?:\[CALL_ID\][\w\-]{0,64})?\[ARGS\]\s*|\s*<｜tool▁sep｜>\s*|\s*(?=\{)"
+    r"|(?:\[CALL_ID\][\w\-]{0,64})?\[ARGS\]\s*|\s*<(?:｜tool▁sep｜|tool_sep)>\s*|\s*(?=\{|```)"
 )
 _FENCE = re.compile(r"\s*```(?:json)?\s*")
 _FENCE_END = re.compile(r"\s*```")
@@ -231,7 +232,7 @@ def _named_at(text: str, place: int) -> tuple[list[WrittenCall], int]:
             return [WrittenCall(name, "{}")], place
         raise NotReadable("no arguments follow the name")
     place = after.end()
-    if name == "function" and "▁sep" in after[0] and (match := _NAME_AT.match(text, place)):
+    if name == "function" and "sep" in after[0] and (match := _NAME_AT.match(text, place)):
         name, place = match[0], match.end()
     fence = _FENCE.match(text, place)
     value, end = json_at(text, fence.end() if fence else place)
