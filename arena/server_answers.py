@@ -16,6 +16,7 @@ from pydantic import JsonValue
 
 from arena.findings import Finding, broken, ok, warning
 from arena.messages import Cause, PromptSize
+from arena.prices import PriceList
 
 NAMES_SHOWN_MAX = 3
 MODELS_MAX = 10_000
@@ -25,6 +26,8 @@ TOKENS_PER_PRODUCT = 3_500
 """Of a full prompt, with a tokenizer that joins digits."""
 TOKENS_BESIDE = 2_000
 """Tools, two rounds of calls and the answer."""
+CALL_TOKENS = 4_000
+"""About what one call with a full prompt of one product takes."""
 CONTEXT_OF = {"compact": 4_096, "tiny": 2_048}
 """The context that a smaller prompt is made for, in tokens."""
 LIVE_KEYS = ("max_model_len", "loaded_context_length", "n_ctx")
@@ -188,6 +191,31 @@ def context_finding(tokens: int, prompt: PromptSize, products: int) -> Finding:
         remedy = "start the server with a larger context, or trade fewer products"
     what = f"{tokens:,} tokens; a {prompt} prompt takes about {needed:,} with its answer"
     return warning("context", what, remedy, cause=Cause.CONTEXT_LENGTH)
+
+
+def cost_findings(model_id: str, prices: PriceList, daily_tokens: int) -> list[Finding]:
+    """Whether the price of a model is known, and whether a daily budget is worth its name.
+
+    Args:
+        model_id: As the provider spells it.
+        prices: Of the known models.
+        daily_tokens: The budget; 0 is no limit.
+    """
+    price = prices.of(model_id)
+    if price is not None:
+        figures = f"${price.prompt:f} in, ${price.completion:f} out per million tokens"
+        found = [ok("price", f"{figures} ({price.source})")]
+    else:
+        text = f"nothing says what {model_id} costs; a budget in dollars is refused"
+        remedy = "price_per_million = { input = 0.1, output = 0.4 }, or --price for a single node"
+        found = [warning("price", text, remedy)]
+    if daily_tokens >= CALL_TOKENS:
+        found.append(ok("budget", f"{daily_tokens:,} tokens per UTC day"))
+    elif daily_tokens:
+        text = f"{daily_tokens:,} tokens per UTC day: one call takes about {CALL_TOKENS:,}"
+        remedy = "the first call of a day is made, the next is refused; raise daily_token_budget"
+        found.append(warning("budget", text, remedy))
+    return found
 
 
 def _said(body: bytes) -> str:

@@ -11,14 +11,12 @@ import sys
 from dataclasses import dataclass
 
 from arena.errors import UsageError
-from arena.findings import Finding, any_broken, broken, lines, of_node, ok, summary, warning
+from arena.findings import Finding, any_broken, broken, lines, of_node, ok, summary
 from arena.prices import PriceList
+from arena.server_answers import cost_findings
 from arena.server_check import PROMPT_VARIABLE, Target, check_server, prompt_told
 from chat_nodes.models import DEFAULT_PROVIDER, SCRIPTED, open_model, provider_of
 from chat_nodes.models.base import ModelSettings
-
-CALL_TOKENS_MIN = 4_000
-"""About what one call with a full prompt of one product takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +65,7 @@ def check_node(
         rules = _opened(settings, "built-in rules: no server, no key, no LLM")
         return Checked(of_node(name, [rules]))
     found = asyncio.run(_check(settings, variable, provider, quick=quick))
-    found.append(_price_finding(settings.model_id, prices))
-    if budget:
-        found.append(_budget_finding(budget))
+    found += cost_findings(settings.model_id, prices, budget)
     return Checked(of_node(name, found))
 
 
@@ -109,25 +105,3 @@ async def _check(
         return [*found, *talk_findings(*await talk(model))]
     finally:
         await model.close()
-
-
-def _price_finding(model_id: str, prices: PriceList) -> Finding:
-    price = prices.of(model_id)
-    if price is not None:
-        figures = f"${price.prompt:f} in, ${price.completion:f} out per million tokens"
-        return ok("price", f"{figures} ({price.source})")
-    return warning(
-        "price",
-        f"nothing says what {model_id} costs; a budget in dollars is refused",
-        "price_per_million = { input = 0.1, output = 0.4 }, or --price input=0.1,output=0.4",
-    )
-
-
-def _budget_finding(budget: int) -> Finding:
-    if budget >= CALL_TOKENS_MIN:
-        return ok("budget", f"{budget:,} tokens per UTC day")
-    return warning(
-        "budget",
-        f"{budget:,} tokens per UTC day: one call takes about {CALL_TOKENS_MIN:,}",
-        "the first call of a day is made, the next is refused; raise daily_token_budget",
-    )

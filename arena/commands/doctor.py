@@ -16,19 +16,19 @@ from typing import Annotated
 import typer
 
 from arena.commands.doctor_ground import ground_findings, spec_findings
-from arena.commands.doctor_quick import prompt_of
+from arena.commands.doctor_quick import check_nodes, prompt_of
 from arena.commands.session import LAUNCHER, environment
 from arena.errors import UsageError
-from arena.findings import Finding, State, any_broken, broken, lines, of_node, summary
-from arena.prices import load_prices
+from arena.findings import Finding, State, any_broken, broken, lines, of_node, ok, summary
+from arena.prices import PriceList, load_prices
+from arena.server_answers import cost_findings
 from arena.server_check import PROMPT_VARIABLE
 from arena.settings import Settings
 from arena.spec import ArenaSpec, ChatNodeTable, load_spec
 from arena.supervisor.plan import chat_node_words, require_prices
 
 AT_ONCE = 4
-QUICK_S = 20.0
-FULL_S = 180.0
+CHECKS_S = 180.0
 OUTPUT_BYTES_MAX = 1_000_000
 ERROR_CHARS_MAX = 300
 
@@ -57,7 +57,8 @@ def doctor(
     if spec is not None:
         found += spec_findings(spec, folder, os.environ) + _budget(spec)
         nodes = _checked_nodes(spec)
-        found += asyncio.run(node_findings(nodes, spec, settings, quick=quick))
+        ask = quick_node_findings(nodes, spec) if quick else node_findings(nodes, spec, settings)
+        found += asyncio.run(ask)
     _tell("")
     if as_json:
         print(json.dumps([finding.as_json() for finding in found], indent=2))
@@ -90,8 +91,26 @@ def _checked_nodes(spec: ArenaSpec) -> list[ChatNodeTable]:
     return [node for node in spec.chat_nodes if node.scripted or not replay]
 
 
+async def quick_node_findings(nodes: list[ChatNodeTable], spec: ArenaSpec) -> list[Finding]:
+    """What can be seen of chat nodes without asking a model."""
+    asked = [node for node in nodes if not node.keyless]
+    _tell(f"checking {len(asked)} chat nodes")
+    found = await check_nodes(asked, spec, os.environ)
+    known = load_prices()
+    for node in asked:
+        own = node.price_per_million
+        prices = known if own is None else PriceList((own.price,))
+        found += of_node(
+            node.name, cost_findings(node.model_id, prices, node.daily_token_budget or 0)
+        )
+    for node in nodes:
+        if node.keyless:
+            found += of_node(node.name, [ok("model", f"{node.model_id}: no server and no key")])
+    return found
+
+
 async def node_findings(
-    nodes: list[ChatNodeTable], spec: ArenaSpec, settings: Settings, *, quick: bool
+    nodes: list[ChatNodeTable], spec: ArenaSpec, settings: Settings
 ) -> list[Finding]:
     """What the chat nodes say of themselves, a few at a time.
 
@@ -99,11 +118,10 @@ async def node_findings(
         nodes: To check.
         spec: Whose variables are kept from the nodes that do not need them.
         settings: Of this arena.
-        quick: Leave out what is paid.
     """
     secrets = frozenset().union(*(node.variables for node in spec.chat_nodes))
     free = asyncio.Semaphore(AT_ONCE)
-    how = "" if quick else ", each model is asked twice"
+    how = ", each model is asked twice"
     left = len(nodes)
 
     async def check(node: ChatNodeTable) -> list[Finding]:
@@ -114,7 +132,7 @@ async def node_findings(
         async with free:
             _tell(f"checking chat nodes: {left} to go{how}")
             environ |= environment(settings) | {PROMPT_VARIABLE: size}
-            checked = await _check(node, environ, quick=quick)
+            checked = await _check(node, environ)
         left -= 1
         _tell(f"checking chat nodes: {left} to go{how}")
         return checked
@@ -123,8 +141,8 @@ async def node_findings(
     return [finding for findings in found for finding in findings]
 
 
-async def _check(node: ChatNodeTable, environ: Mapping[str, str], *, quick: bool) -> list[Finding]:
-    words = [*chat_node_words(node), "--check", "--json", *(["--quick"] if quick else [])]
+async def _check(node: ChatNodeTable, environ: Mapping[str, str]) -> list[Finding]:
+    words = [*chat_node_words(node), "--check", "--json"]
     process = await asyncio.create_subprocess_exec(
         *LAUNCHER,
         *words,
@@ -133,12 +151,11 @@ async def _check(node: ChatNodeTable, environ: Mapping[str, str], *, quick: bool
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    limit_s = QUICK_S if quick else FULL_S
     try:
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(CHECKS_S):
             said, error = await process.communicate()
     except TimeoutError:
-        text = f"its checks did not end within {limit_s:g} s"
+        text = f"its checks did not end within {CHECKS_S:g} s"
         return of_node(node.name, [broken("checks", text, "is the server overloaded?")])
     finally:
         if process.returncode is None:
