@@ -50,7 +50,7 @@ _BARE_CALL = re.compile(
     re.MULTILINE,
 )
 _PYTHON_CALL = re.compile(
-    rf"(?:^[ \t]*\[?|\[)\s{{0,4}}({NAME})\(\s{{0,4}}(?:[A-Za-z_]\w{{0,63}}\s{{0,2}}=|\{{|\))",
+    rf"(?:^[ \t]*\[?|\[)\s{{0,4}}({NAME})\(\s{{0,4}}(?:[A-Za-z_]\w{{0,63}}\s{{0,2}}=|[{{)\"'\d\[])",
     re.MULTILINE,
 )
 _PRINTED = re.compile(r"\A\s*print\((?P<call>.*)\)\s*\Z", re.DOTALL)

@@ -188,13 +188,17 @@ JSON = st.recursive(
     max_leaves=20,
 )
 FUNCTION = st.fixed_dictionaries({}, optional={"name": JSON, "arguments": JSON})
-TOOL_CALL = JSON | st.fixed_dictionaries({"function": FUNCTION | JSON}, optional={"id": JSON})
+TOOL_CALL = JSON | st.fixed_dictionaries(
+    {"function": FUNCTION | JSON}, optional={"id": JSON, "extra_content": JSON}
+)
 MESSAGE = st.fixed_dictionaries(
     {},
     optional={
         "content": JSON,
         "reasoning": JSON,
+        "reasoning_details": JSON,
         "refusal": JSON,
+        "function_call": JSON,
         "tool_calls": st.lists(TOOL_CALL, max_size=20) | JSON,
     },
 )
@@ -210,7 +214,7 @@ RESPONSE = JSON | st.fixed_dictionaries(
 @given(RESPONSE)
 def test_arbitrary_json_gives_a_bounded_answer_that_can_be_sent(value: object) -> None:
     """Whatever a provider sends decodes, within its bounds, into records the brokers take."""
-    decoded = decode_value(value)
+    decoded = decode_value(value, ("execute_trade",))
 
     assert len(decoded.text.encode()) <= TEXT_BYTES_MAX
     assert len(decoded.tool_calls) <= TOOL_CALLS_MAX
@@ -252,8 +256,13 @@ def logged(decoded: Decoded, raw: bytes) -> LlmCall:
 
 def test_the_largest_answer_fits_into_a_record() -> None:
     """Text, reasoning and arguments of the worst characters at all bounds can still be sent."""
-    calls = [call("n" * 999, "\x01" * 9_000, id_="i" * 999 + str(i)) for i in range(TOOL_CALLS_MAX)]
-    raw = body({"content": "値" * 9_000, "reasoning": '"' * 20_000, "tool_calls": calls}, "length")
+    signature = {"extra_content": {"signature": '"' * 16_000}}
+    calls = [
+        {"id": "i" * 999 + str(i), **signature, "function": {"name": "n" * 999, "arguments": worst}}
+        for i, worst in enumerate(["\x01" * 9_000] * TOOL_CALLS_MAX)
+    ]
+    message = {"content": "値" * 9_000, "reasoning": '"' * 20_000, "blob": '"' * 12_000}
+    raw = body({**message, "tool_calls": calls}, "length")
     decoded = decode_reply(raw)
     record = logged(decoded, raw)
 
