@@ -101,6 +101,9 @@ THOUGHT = "First I look at what I hold."
 UNKNOWN_NAME = 'Invalid JSON payload received. Unknown name "{name}": Cannot find field.'
 
 
+BUSY = Refused(503, "overloaded")
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """How one provider behaves.
@@ -120,7 +123,7 @@ class Provider:
     name: str
     checks: Sequence[Check]
     error: Callable[[Refused], object] = object_error
-    fault: Refused = Refused(503, "overloaded")
+    fault: Refused = BUSY
     fault_status: int | None = None
     fault_headers: Mapping[str, str] = field(default_factory=dict)
     message: Mapping[str, Any] = field(default_factory=dict)
