@@ -19,6 +19,9 @@ INTERVALS_MAX = 3
 FORGOTTEN_AFTER = timedelta(days=1)
 SUSPENDED = "suspended: SIGCONT lets it go on"
 COUNTERS_SHOWN = 6
+ROUTERS = frozenset({"router", "routers"})
+WAITING_FOR = "waiting_for"
+"""The detail in which a router says what it waits for."""
 
 Look = Literal["gone", "suspended"]
 """What this machine says of a process of its own that is not simply running."""
@@ -39,6 +42,7 @@ class Row:
         age_s: Of the newest heartbeat; None where there is none.
         restarts: By the supervisor; None where it is not ours.
         counters: As published. words: for people, why it is as it is.
+        waiting: What a router waits for, such as a chat node that does not run; "" for nothing.
     """
 
     kind: str
@@ -51,6 +55,7 @@ class Row:
     counters: Mapping[str, int]
     gauges: Mapping[str, float]
     words: str = ""
+    waiting: str = ""
 
 
 def rows(
@@ -129,6 +134,7 @@ def _from_beat(
         counters=beat.counters,
         gauges=beat.gauges,
         words=words,
+        waiting=str(beat.details.get(WAITING_FOR, "")) if beat.kind in ROUTERS else "",
     )
 
 
@@ -208,6 +214,8 @@ def table(found: list[Row]) -> list[str]:
 def _cells(row: Row) -> tuple[str, ...]:
     shown = sorted(row.counters.items())[:COUNTERS_SHOWN]
     counters = " ".join(f"{name}={value}" for name, value in shown)
+    if row.waiting and row.health in ALIVE:
+        counters = f"waiting for {row.waiting}"
     return (
         row.kind,
         row.name or "-",

@@ -1,6 +1,7 @@
 """The conductor over a bus in memory: who is waited for, what a restart finds, who is refused."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -279,3 +280,21 @@ async def test_a_long_wait_repeats_the_batch(
     assert len(tickers) > 4
     assert 4 == len({t.model_dump_json() for t in tickers})
     assert 2 == len(await snapshots_in(memory_bus))
+
+
+async def test_a_misspelt_agent_is_named_within_seconds(memory_bus: MemoryBus) -> None:
+    """Who is not on the roster, and who is there instead, the closest first; then seldom."""
+    said: list[str] = []
+    run = conductor(memory_bus, "momentm", factor=40.0, agents_s=30.0)
+    run.node.log = SimpleNamespace(
+        warning=lambda text, **_: said.append(text), info=lambda *_, **__: None
+    )
+    await memory_bus.ensure_topics([topics.ROSTER])
+    for name in ("cash", "momentum"):
+        await join(memory_bus, Scripted(name))
+    with pytest.raises(DependencyMissing, match="not in --agents: momentum, cash"):
+        await finish(run)
+
+    assert "not on the roster: momentm; on it, and not in --agents: momentum, cash" in said[0]
+    assert 1 <= len(said) <= 4
+    assert conductor_module.TELL_AFTER_S < 5
