@@ -19,7 +19,7 @@ from arena.prices import PriceList
 from chat_nodes.answered import AnsweredCalls
 from chat_nodes.budget import DailyBudget
 from chat_nodes.decode import Decoded, decode_reply
-from chat_nodes.estimate import usage_of
+from chat_nodes.estimate import note_spent, usage_of
 from chat_nodes.failure_log import CallFailures
 from chat_nodes.models.base import CallFailed, Model, RawReply
 from chat_nodes.recordings import Recorded, Recordings, request_sha256
@@ -131,6 +131,7 @@ class Answerer:
             if isinstance(result, RawReply):
                 return decode_reply(result.body, tool_names(call.request))
             call.errors = (*call.errors, result.reason)
+            note_spent(call, result.body)
             if result.adapted and adaptations < ADAPTATIONS_MAX:
                 adaptations += 1
                 self._tell_adapted(call.request, result)

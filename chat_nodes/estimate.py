@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from arena.messages import Cause, Usage
 from arena.prices import Price
-from chat_nodes.decode import Decoded, Tokens
+from chat_nodes.decode import Decoded, Tokens, decode_reply
 from chat_nodes.records import CallInProgress
 
 LETTERS_PER_TOKEN = 3
@@ -84,9 +84,12 @@ def usage_of(
     tokens, asked = decoded.tokens, call.asked
     estimated = False
     if asked is not None and call.body and not (scripted or tokens.reported):
-        estimated = decoded.cause in PAID_CAUSES
+        # The last answer of a call that failed is among what was spent.
+        is_counted = decoded.outcome != "ok" and call.spent.total > 0
+        estimated = decoded.cause in PAID_CAUSES and not is_counted
         if estimated:
             tokens = estimate_tokens(asked.content, decoded, call.body)
+    tokens = _sum(tokens, call.spent)
     cost = None
     if scripted or not call.attempts:
         cost = Decimal(0)
@@ -99,6 +102,24 @@ def usage_of(
         cached_tokens=tokens.cached,
         cost_usd=cost,
         estimated=estimated,
+    )
+
+
+def note_spent(call: CallInProgress, body: bytes) -> None:
+    """Add what a server counted for an attempt that failed: an unusable answer is paid for."""
+    if b'"usage"' in body:
+        tokens = decode_reply(body).tokens
+        if tokens.reported:
+            call.spent = _sum(call.spent, tokens)
+
+
+def _sum(one: Tokens, other: Tokens) -> Tokens:
+    return Tokens(
+        prompt=one.prompt + other.prompt,
+        completion=one.completion + other.completion,
+        reasoning=one.reasoning + other.reasoning,
+        cached=one.cached + other.cached,
+        reported=one.reported or other.reported,
     )
 
 

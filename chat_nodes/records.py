@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arena.messages import ChatReply, ChatRequest, LlmCall, Usage
-from chat_nodes.decode import Decoded, decode_reply
+from chat_nodes.decode import Decoded, Tokens, decode_reply
 from chat_nodes.models.base import Asked
 
 RAW_BYTES_MAX = 32 * 1024
 """Of a provider's answer, kept in `llm.calls`; a longer one is named by its hash."""
 ERRORS_KEPT_MAX = 10
 """Failed attempts named in a logged call: the newest ones."""
+NO_TOKENS = Tokens()
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class CallInProgress:
         started_s: Monotonic time at which it began.
         asked: What was sent last; None while nothing was. body: what the provider sent last.
         errors: One line per failed attempt.
+        spent: What servers counted for attempts whose answer could not be used.
     """
 
     request: ChatRequest
@@ -34,6 +36,7 @@ class CallInProgress:
     asked: Asked | None = None
     body: bytes = b""
     errors: tuple[str, ...] = ()
+    spent: Tokens = NO_TOKENS
 
 
 def logged_call(

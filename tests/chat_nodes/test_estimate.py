@@ -7,7 +7,7 @@ import pytest
 from arena.messages import Cause, RequestedCall, Usage
 from arena.prices import own_price
 from chat_nodes.decode import Decoded, Tokens
-from chat_nodes.estimate import estimate_tokens, tokens_in, usage_of
+from chat_nodes.estimate import estimate_tokens, note_spent, tokens_in, usage_of
 from chat_nodes.models.base import ask
 from chat_nodes.records import CallInProgress
 from tests.chat_nodes.asking import START, prompt, request
@@ -109,3 +109,26 @@ def test_nothing_is_estimated_if_no_model_answered(
     usage = used(decoded, call, scripted=scripted)
 
     assert (0, False, cost) == (usage.prompt_tokens, usage.estimated, usage.cost_usd)
+
+
+def test_attempts_that_were_paid_for_nothing_count() -> None:
+    """A server that counts tokens of an answer without choices is paid for it, each time."""
+    wasted = b'{"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 7}}'
+    call = in_progress(attempts=3)
+    note_spent(call, wasted)
+    note_spent(call, wasted)
+    note_spent(call, b'{"error": "busy"}')
+    tokens = Tokens(prompt=100, completion=5, reported=True)
+    answered = used(Decoded("ok", text="I hold.", tokens=tokens), call)
+    failed = used(Decoded("failed", cause=Cause.SERVER_ERROR), call)
+
+    assert (300, 19, False) == (
+        answered.prompt_tokens,
+        answered.completion_tokens,
+        answered.estimated,
+    )
+    assert (200, 14, Decimal("0.00034")) == (
+        failed.prompt_tokens,
+        failed.completion_tokens,
+        failed.cost_usd,
+    )
