@@ -156,6 +156,7 @@ def aborted_turn(started: TurnStarted, player: Player, now: datetime) -> Turn:
         snapshot_offset=started.snapshot_offset,
         as_of=started.as_of,
         prompt_version=player.strategy.prompt_version,
+        prompt_size=player.form.size,
         outcome="aborted",
         error="the router stopped during this turn; an order it sent is carried out at most once",
         memory=f"{started.as_of:%H:%M} cut off by a restart: an order may have been carried out",

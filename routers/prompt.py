@@ -33,6 +33,7 @@ from routers.prompt_text import (
     MarketText,
     bounded,
     clock_text,
+    counted,
     plain_text,
     ticker_cells,
 )
@@ -160,14 +161,14 @@ def render_market(snapshot: MarketSnapshot, size: PromptSize = "full") -> Market
     left_out = []
     if more := len(snapshot.products) - len(shown):
         lines.append(f"({more} further products are not shown: prompt limit)")
-        left_out.append(f"{more} products")
+        left_out.append(counted(more, "product"))
     sections = [_Section.of(view, name) for view in shown for name in WINDOWS]
     fixed = len(heading) + sum(len(line) + 1 for line in lines)
     _leave_out_oldest(sections, chars_max - fixed)
     for section in sections:
         lines += section.lines()
     if candles := sum(section.left_out for section in sections):
-        left_out.append(f"the {candles:,} oldest candles")
+        left_out.append(f"the oldest {counted(candles, 'candle')}")
     body = bounded("\n".join(lines), chars_max - len(heading))
     return MarketText(heading, body, " and ".join(left_out))
 
@@ -212,9 +213,9 @@ def left_out_text(
         parts.append(f"the strategy's prompt beyond {form.strategy_chars_max:,} characters")
     positions = 0 if known is None else len(known.portfolio.positions)
     if (more := positions - form.positions_max) > 0:
-        parts.append(f"{more} positions")
+        parts.append(counted(more, "position"))
     if size != "full" and (older := len(memory) - form.memory_lines_max) > 0:
-        parts.append(f"{older} older decisions")
+        parts.append(counted(older, "older decision"))
     return "; ".join(parts)
 
 

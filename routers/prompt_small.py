@@ -23,6 +23,7 @@ from routers.prompt_text import (
     MarketText,
     bounded,
     clock_text,
+    counted,
     listed,
     plain_text,
     ticker_cells,
@@ -166,7 +167,7 @@ def _left_out(snapshot: MarketSnapshot, shown: Sequence[ProductView], level: Lev
     """What the snapshot holds of the full prompt and this level does not show."""
     parts = []
     if more := len(snapshot.products) - len(shown):
-        parts.append(f"{more} product" + ("s" if more > 1 else ""))
+        parts.append(counted(more, "product"))
     longest = {
         name: max((len(v.windows[name].candles) for v in shown if name in v.windows), default=0)
         for name in WINDOWS

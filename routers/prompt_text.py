@@ -65,6 +65,11 @@ def bounded(text: str, chars_max: int) -> str:
     return text if len(text) <= chars_max else text[: chars_max - len(CUT_NOTE)] + CUT_NOTE
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things: "1 product", "2 products"."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
 def listed(parts: list[str]) -> str:
     """Parts of a sentence: "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -11,6 +11,7 @@ from arena import ids, topics
 from arena.messages import AgentSpec, OpenAccount, Pacing, PromptSize
 from arena.node import Node
 from routers.plan import Limits
+from routers.prompt_sizes import FORMS, cut_strategy, strategy_is_cut
 from routers.strategy import Strategy
 
 
@@ -66,6 +67,14 @@ async def announce(node: Node, seat: Seat) -> None:
     now = node.clock.now()
     spec = spec_of(seat, now)
     await node.bus.send(topics.ROSTER.name, spec, key=f"agent/{seat.agent}")
+    form = FORMS[seat.prompt_size]
+    if strategy_is_cut(cut_strategy(seat.strategy.prompt, form), form):
+        node.log.warning(
+            f"the strategy's prompt is cut to {form.strategy_chars_max:,} characters: shorten it, "
+            f"or choose a larger prompt than {form.size}",
+            agent=seat.agent,
+            characters=len(seat.strategy.prompt),
+        )
     call_id = ids.derive("open-account", seat.agent)
     command = OpenAccount(call_id=call_id, agent=seat.agent, scrape=seat.scrape, issued_at=now)
     await node.bus.append(topics.COMMANDS.name, command, key=seat.agent)

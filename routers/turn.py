@@ -213,9 +213,8 @@ class TurnMachine:
         if len(self._rounds) < self._player.limits.rounds:
             self._talk.tell(told)
             return self._ask_in_time(now)
-        if self._carried_out:
-            return self._finish(now, "max_rounds", error)
-        return self._finish(now, "failed", error, Cause.UNUSABLE_ANSWER)
+        outcome: TurnOutcome = "max_rounds" if self._carried_out else "failed"
+        return self._finish(now, outcome, error, self._cause())
 
     def _call_tools(
         self, reply: ChatReply, calls: tuple[RequestedCall, ...], now: Now
@@ -255,9 +254,13 @@ class TurnMachine:
         rounds = self._player.limits.rounds
         if len(self._rounds) >= rounds:
             error = f"the model asked for tools {rounds} times, the limit"
-            cause = "" if self._carried_out else Cause.UNUSABLE_ANSWER
-            return self._finish(now, "max_rounds", error, cause)
+            return self._finish(now, "max_rounds", error, self._cause())
         return self._ask_in_time(now)
+
+    def _cause(self) -> str:
+        """Of a turn that its rounds ended; "" if a tool did what was asked (`arena.vitals`)."""
+        done = any(ok for one in self._rounds for ok in one.tools_ok)
+        return "" if done else Cause.UNUSABLE_ANSWER
 
     def _ask_in_time(self, now: Now) -> tuple[Effect, ...]:
         if now.monotonic_s >= self._deadline_s:

@@ -21,6 +21,7 @@ from arena.messages import (
 )
 from arena.tool_schema import portable_schema
 from chat_nodes.models.prompt_reader import read_account, read_market
+from routers.market import SeenMarket
 from routers.plan import Limits, Player
 from routers.portfolio import KnownPortfolio
 from routers.prompt import (
@@ -249,6 +250,15 @@ def test_the_turn_says_all_that_its_prompt_leaves_out() -> None:
     )
     assert "(the strategy's prompt is cut here: tiny prompt)" in system
     assert "(3 further positions are not shown" in user_of(seen, "tiny", known)
+
+
+@pytest.mark.parametrize("size", get_args(PromptSize))
+def test_a_market_is_rendered_once_for_all_agents(size: PromptSize) -> None:
+    """Agents of one process with one size of prompt share the text."""
+    seen = SeenMarket(market_of(2))
+
+    assert seen.text(size) is seen.text(size)
+    assert seen.text(size) == render_market(seen.snapshot, size)
 
 
 @pytest.mark.parametrize("size", get_args(PromptSize))

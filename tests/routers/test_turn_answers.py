@@ -154,6 +154,18 @@ def test_a_turn_in_which_nothing_was_carried_out_says_so(limit: int) -> None:
     assert not is_decision(turn)
 
 
+def test_estimated_tokens_are_called_so() -> None:
+    """One round without the server's count makes the sum an estimate."""
+    machine = begun()
+    first = reply(request_of(machine.start(now())), call("x"))
+    usage = first.usage.model_copy(update={"estimated": True})
+    second = request_of(machine.reply(first.model_copy(update={"usage": usage}), now(1)))
+    turn = turn_of(machine.reply(reply(second, text="ok"), now(2)))
+
+    assert turn.usage.estimated
+    assert 200 == turn.usage.prompt_tokens
+
+
 def test_a_call_with_a_problem_is_answered_with_it() -> None:
     """What the chat node found wrong is not carried out; the rest of the answer is."""
     machine = begun()
