@@ -25,7 +25,8 @@ PLAIN_KEYS = frozenset({"name", "type", "id", "index", "function", "tool", "tool
 WRAPPER = (
     r"<(?:\w{1,16}:)?(?i:tool_calls?|toolcalls?|function_calls?|functioncall|tool_use)>"
     r"|<\|(?:tool_calls?|tool_call_start|function_call|python_tag|action_start|plugin)\|>"
-    r"|<\|(?:START_ACTION|tools_prefix)\|>|<\|tool_call>|<start_function_call>|<｜DSML｜function_calls>"
+    r"|<\|(?:START_ACTION|tools_prefix)\|>|<\|tool_call>|<start_function_call>"
+    r"|<｜DSML｜function_calls>"
     r"|\[(?:TOOL_CALLS?|TOOL_REQUEST)\]|<｜tool▁calls?▁begin｜>|<\|tool_calls?(?:_section)?_begin\|>"
 )
 """Tokens after which a model writes calls and nothing else."""

@@ -13,7 +13,9 @@ OTHER = '{"quantity": "0.02"}'
 ONE = ("c1", "execute_trade", BUY)
 
 
-def call(arguments: object = BUY, name: object = "execute_trade", id_: object = "c1") -> object:
+def call(
+    arguments: object = BUY, name: object = "execute_trade", id_: object = "c1"
+) -> dict[str, object]:
     """A tool call as the protocol has it; without an id if that is None."""
     given = {} if id_ is None else {"id": id_}
     return {**given, "type": "function", "function": {"name": name, "arguments": arguments}}
@@ -188,7 +190,7 @@ def nested(depth: int) -> object:
 def test_fields_beyond_the_bound_are_left_out_and_said_so(value: object) -> None:
     """Half a signature is worth nothing: the field goes, the answer stays, with a note."""
     answer = decoded({"content": "I hold.", "blob": value, "reasoning": "why"}, "stop")
-    of_call = decoded({"tool_calls": [{**dict([*call().items()]), "blob": value}]})  # type: ignore[attr-defined]
+    of_call = decoded({"tool_calls": [call() | {"blob": value}]})
 
     assert ("ok", {"reasoning": "why"}) == (answer.outcome, answer.provider)
     assert "the provider's field 'blob' was left out" in answer.error

@@ -11,7 +11,7 @@ from chat_nodes.decode import Tokens, decode_reply, decode_value, meant_status
 FINE = {"choices": [{"message": {"content": "I hold."}, "finish_reason": "stop"}]}
 
 
-def choice(finish: object, content: object = "", **fields: object) -> object:
+def choice(finish: object, content: object = "", **fields: object) -> dict[str, object]:
     """An answer with one choice."""
     return {"choices": [{"message": {"content": content}, "finish_reason": finish, **fields}]}
 
@@ -54,7 +54,7 @@ def choice(finish: object, content: object = "", **fields: object) -> object:
         (choice("network_error"), 502, Cause.UNUSABLE_ANSWER),
         (choice(None), 502, Cause.UNUSABLE_ANSWER),
         ({**FINE, "choices": [{"message": {}}], "error": {"code": 503}}, 503, "server_error"),
-        (choice("stop", None) | {"error": {"code": 500}}, 500, Cause.SERVER_ERROR),  # type: ignore[operator]
+        (choice("stop", None) | {"error": {"code": 500}}, 500, Cause.SERVER_ERROR),
         (choice("content_filter"), 200, Cause.CONTENT_FILTER),
         (choice("sensitive", "half"), 200, Cause.CONTENT_FILTER),
         (choice("length"), 200, Cause.UNUSABLE_ANSWER),
