@@ -87,7 +87,12 @@ def portable_arguments(text: str) -> str:
 
 def _messages(messages: Sequence[ChatMessage], wire: WireForm) -> list[dict[str, object]]:
     ids = _CallIds(wire)
-    return [_message(message, ids, wire) for message in messages]
+    found = [_message(message, ids, wire) for message in messages]
+    if wire.system_as_user and [m["role"] for m in found[:2]] == ["user", "user"]:
+        # Templates that refuse a system message want the roles to alternate as well.
+        first = {"role": "user", "content": f"{found[0]['content']}\n\n{found[1]['content']}"}
+        found[:2] = [first]
+    return found
 
 
 def _message(message: ChatMessage, ids: "_CallIds", wire: WireForm) -> dict[str, object]:

@@ -15,7 +15,13 @@ from chat_nodes.dialect import Dialect, Lesson, Sent
 from chat_nodes.refusals import Refusal
 
 # A template that refuses a conversation, under status 500, says so in words of its own.
-OF_TEMPLATES = (wire.missing_field, wire.refused_field, wire.tool_ids, wire.system_role)
+OF_TEMPLATES = (
+    wire.missing_field,
+    wire.refused_field,
+    wire.tool_ids,
+    wire.content,
+    wire.system_role,
+)
 OF_REQUESTS = (
     wire.missing_field,
     wire.refused_field,

@@ -41,7 +41,7 @@ _EMPTY = re.compile(
 )
 _SYSTEM = re.compile(
     r"system[^\n]{0,40}\brole|\brole[^\n]{0,60}system|system (?:message|prompt|instruction)s?"
-    r"[^\n]{0,40}(?:not|un)|developer instruction is not enabled",
+    r"[^\n]{0,40}(?:not|un)|developer instruction is not enabled|roles must alternate",
     _I,
 )
 _SCHEMA = re.compile(
@@ -107,7 +107,9 @@ def content(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None:
     """The content of an assistant message that has calls and no words."""
     text = refusal.text
     about = any(re.search(r"messages\b.*content", path) for path in refusal.params)
-    if not sent.has_calls or not (about or re.search(r"\bcontents?\b|text blocks?", text, _I)):
+    if not sent.has_calls or not (
+        about or re.search(r"\bcontents?\b|text blocks?|NoneType", text, _I)
+    ):
         return None
     if dialect.wire.content == "null" and not _EMPTY.search(text) and _NULL.search(text):
         return dialect.rewrite("null content", 'content "" instead of null', content="empty")
@@ -120,7 +122,7 @@ def system_role(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None
     """A system message that a model or its template does not take."""
     if not sent.has_system or dialect.wire.system_as_user or not _SYSTEM.search(refusal.text):
         return None
-    return dialect.rewrite("system", "the system message as user", system_as_user=True)
+    return dialect.rewrite("system", "the system message in the user's first", system_as_user=True)
 
 
 def schema(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None:

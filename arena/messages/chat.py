@@ -141,7 +141,7 @@ class WireForm(Part):
         empty_reasoning: Send `reasoning_content: ""` with calls that came without it.
         tool_ids: "short" replaces tool call ids by nine letters and digits.
         content: What an assistant message with calls and no text holds: null, or "".
-        system_as_user: Send the system message under the role "user".
+        system_as_user: Send the system message under the role "user", before the user's words.
         schema_keywords: "bare" leaves only type, properties, required, items and enum.
     """
 

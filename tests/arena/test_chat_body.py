@@ -200,8 +200,8 @@ def test_the_wire_form_changes_roles_content_and_schemas() -> None:
     wire = WireForm(system_as_user=True, content="empty", schema_keywords="bare")
     body = sent(conversation([[call()]]), wire, tools=[tool])
 
-    assert ["user", "user", "assistant", "tool"] == [m["role"] for m in body["messages"]]
-    assert "" == body["messages"][2]["content"]
+    assert ["user", "assistant", "tool"] == [m["role"] for m in body["messages"]]
+    assert "" == body["messages"][1]["content"]
     bare = {"type": "object", "properties": {"q": {"type": "string"}}}
     assert bare == body["tools"][0]["function"]["parameters"]
 

@@ -223,6 +223,8 @@ OF_CONVERSATION = [
     (400, error("invalid message content type: <nil>"), {}, {"content": "empty"}),
     (400, error("System role not supported"), {}, {"system_as_user": True}),
     (500, error("Jinja Exception: System role not supported"), {}, {"system_as_user": True}),
+    (500, error("Conversation roles must alternate user/assistant"), {}, {"system_as_user": True}),
+    (400, error('can only concatenate str (not "NoneType") to str'), {}, {"content": "empty"}),
     (
         400,
         error("invalid params, invalid message role: system (2013)"),
