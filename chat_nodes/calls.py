@@ -1,7 +1,7 @@
 """The tool calls of a message, in the protocol's own field or what servers put in its place. Pure.
 
 The order of the checks is a rule: a call that may not be what the model meant is kept with a
-`problem`, which the model is told, and is not carried out.
+`problem`, which the model reads, and is not carried out.
 """
 
 import json

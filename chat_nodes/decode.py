@@ -3,7 +3,7 @@
 The protocol is the Chat Completions response of https://platform.openai.com/docs/api-reference/chat
 with the habits of servers that imitate it. Each kind of habit has a module: `lenient` and `streams`
 read the bytes, `statuses` the errors, `counts` the usage, `calls` the tool calls, `thoughts` and
-`text_calls` what stands in the text although it belongs elsewhere. Pure: never raises, reads and
+`text_calls` what is in the text although it belongs elsewhere. Pure: never raises, reads and
 writes nothing.
 """
 

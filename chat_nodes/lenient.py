@@ -151,7 +151,7 @@ def _values(text: str) -> list[Json]:
         return [orjson.loads(text)]
     except orjson.JSONDecodeError:
         pass
-    text = _ESCAPE.sub(_mended, text)
+    text = _ESCAPE.sub(_repaired_escape, text)
     found: list[Json] = []
     place = 0
     while text[place : place + 1] in ("{", "[") and len(found) < VALUES_MAX:
@@ -165,7 +165,7 @@ def _values(text: str) -> list[Json]:
     return found
 
 
-def _mended(match: re.Match[str]) -> str:
+def _repaired_escape(match: re.Match[str]) -> str:
     if match["half"] is not None:
         return "\ufffd"
     return "\\\\" if match["bad"] is not None else match[0]

@@ -14,7 +14,7 @@ Json = object
 
 OK = 200
 UNUSABLE = 502
-"""Stands for an answer that is not one: the twin of a gateway's "bad upstream"."""
+"""The status of an answer that is not one: the twin of a gateway's "bad upstream"."""
 DEPTH_MAX = 6
 ITEMS_MAX = 8
 

@@ -30,7 +30,7 @@ class _Call:
     checks: int = 0
 
     def is_complete(self) -> bool:
-        """True if the pieces make an object; after some questions the answer is no."""
+        """True if the pieces make an object; False after `CHECKS_MAX` checks."""
         self.checks += 1
         if self.checks > CHECKS_MAX or not self.pieces or self.pieces[-1].rstrip()[-1:] != "}":
             return False

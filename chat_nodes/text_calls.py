@@ -1,4 +1,4 @@
-"""Tool calls that a model wrote as text: found, or told to the model. Pure, bounded.
+"""Tool calls that a model wrote as text: found, or reported to the model. Pure, bounded.
 
 A call is recovered only if it is addressed to an offered tool by its own name, and all of it could
 be read. Tokens that only a call begins with may be anywhere in the text; JSON without them must be
@@ -112,7 +112,7 @@ def offered(name: str, tools: Sequence[str]) -> str:
 
 
 def unreadable(seen: str, why: str) -> str:
-    """The sentence that tells a model that its call could not be read."""
+    """The sentence for a model whose call could not be read."""
     shown = clean_text(seen, SEEN_CHARS_MAX)
     reason = f" ({clean_text(why, 200)})" if why else ""
     return f"your answer holds {shown!r} but not a tool call that can be read{reason}; {REMEDY}"
@@ -178,8 +178,8 @@ class _Search:
         text = self._text
         if self._calls:
             text = _EMPTY_FENCE.sub("", "".join(self._kept)).strip()
-        told = unreadable(self._seen, self._why) if self._seen else ""
-        return Recovered(text, tuple(self._calls), told)
+        report = unreadable(self._seen, self._why) if self._seen else ""
+        return Recovered(text, tuple(self._calls), report)
 
     def _at(self, marker: re.Match[str]) -> tuple[int, Found | None]:
         """What begins at a marker, and where; None if it is not a call after all."""
@@ -247,7 +247,7 @@ class _Search:
             self._seen, self._why = seen, why
 
     def _look_for_bare_words(self) -> None:
-        """Shapes that are told to the model and never carried out."""
+        """Shapes that are reported to the model and never carried out."""
         text = self._text
         bare = _BARE_CALL.search(text)
         if bare and any(f'"{tool}"' in text[bare.start() :] for tool in self._tools):

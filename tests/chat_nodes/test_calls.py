@@ -121,7 +121,7 @@ def test_calls_of_a_later_choice_are_taken() -> None:
     assert ("I buy.\nNow.", 1) == (answer.text, len(answer.tool_calls))
 
 
-def test_objects_that_run_together_are_told() -> None:
+def test_objects_that_run_together_are_refused() -> None:
     """Neither of two orders in one call is carried out; both are kept for the record."""
     answer = decoded({"tool_calls": [call(BUY + OTHER), call(id_="c2")]})
 

@@ -126,7 +126,7 @@ def test_long_text_is_cut_on_a_character_and_said_so() -> None:
 
 
 def test_long_arguments_are_cut() -> None:
-    """A call whose arguments were cut for the record has a problem, so nobody carries it out."""
+    """A call whose arguments were cut for the record has a problem, so it is not carried out."""
     decoded = decode_reply(body({"tool_calls": [call(arguments="x" * 9_000)]}, "tool_calls"))
 
     assert "longer than 8,192 bytes; send the call again" in decoded.tool_calls[0].problem

@@ -1,4 +1,4 @@
-"""Status 200 that is no answer: the status it means, the cause, and what was counted."""
+"""Status 200 that is not an answer: the status it means, the cause, and what was counted."""
 
 import orjson
 import pytest
@@ -78,7 +78,7 @@ def test_an_answer_means_the_status_of_its_twin(value: object, status: int, caus
 
 
 @pytest.mark.parametrize("raw", [b"", b"<!DOCTYPE html><html></html>", b'{"choices": [{"mess'])
-def test_bytes_that_are_no_answer_mean_a_bad_gateway(raw: bytes) -> None:
+def test_bytes_that_are_not_an_answer_mean_a_bad_gateway(raw: bytes) -> None:
     """An empty body, a page and a cut answer are asked for again."""
     assert (502, Cause.UNUSABLE_ANSWER) == (meant_status(raw), decode_reply(raw).cause)
 

@@ -1,4 +1,4 @@
-"""Calls written as text are recovered, told to the model, or left as the words they are."""
+"""Calls written as text are recovered, reported to the model, or left as the words they are."""
 
 import json
 from time import process_time
@@ -192,7 +192,7 @@ def test_words_that_name_a_tool_are_not_a_call(text: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_told_to_the_model(text: str, why: str) -> None:
+def test_what_cannot_be_read_is_reported_to_the_model(text: str, why: str) -> None:
     """The sentence shows what was seen, says why, and that nothing was carried out."""
     recovered = found(text)
 
@@ -249,7 +249,7 @@ def test_structured_calls_win_over_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "told"),
+    ("raw", "report"),
     [
         (answer(f"<think><tool_call>{NAMED}</tool_call>"), "inside a thought"),
         (answer("", reasoning_content=f"<tool_call>{NAMED}</tool_call>"), "inside a thought"),
@@ -257,12 +257,12 @@ def test_structured_calls_win_over_text() -> None:
         (answer("", "tool_calls", tool_calls=["buy!"]), "1 tool calls have no function"),
     ],
 )
-def test_lost_calls_are_told(raw: bytes, told: str) -> None:
+def test_lost_calls_are_reported(raw: bytes, report: str) -> None:
     """A call inside a thought, or one that the server lost, is not a hold."""
     decoded = decode_reply(raw, TOOLS)
 
     assert ("ok", ()) == (decoded.outcome, decoded.tool_calls)
-    assert told in decoded.unreadable
+    assert report in decoded.unreadable
 
 
 def test_a_text_call_at_the_token_limit_is_not_carried_out() -> None:

@@ -1,4 +1,4 @@
-"""Thoughts are told from words, whatever a server's model puts around them."""
+"""Thoughts are kept apart from words, whatever a server's model puts around them."""
 
 from collections import Counter
 
@@ -29,7 +29,7 @@ from chat_nodes.thoughts import Spoken, split_thoughts
         ("I think that 1 < 2 > 0.", "I think that 1 < 2 > 0.", ""),
     ],
 )
-def test_tags_are_told_from_words(text: str, said: str, thought: str) -> None:
+def test_tags_are_kept_apart_from_words(text: str, said: str, thought: str) -> None:
     """Opened, unopened and unclosed thoughts leave the text."""
     spoken = split_thoughts(text)
 
@@ -80,7 +80,7 @@ CALLED = (("functions.execute_trade", '{"a": 1}'),)
         ),
     ],
 )
-def test_channels_are_told_apart(text: str, expected: Spoken) -> None:
+def test_channels_are_kept_apart(text: str, expected: Spoken) -> None:
     """Analysis is thought, final is said, and a recipient makes a call, but not in a thought."""
     assert expected == split_thoughts(text)
 
