@@ -215,10 +215,8 @@ def _answer(
         written = recovered.calls[:TOOL_CALLS_MAX]
         found.calls = [text_call(i, c.name, c.arguments) for i, c in enumerate(written)]
         unreadable = recovered.unreadable
-        if found.calls and unreadable:
-            found.notes.append("a further call in the text could not be read")
-            unreadable = ""
-        elif not (found.calls or unreadable or spoken.text) and thoughts:
+        was_cut = finish.lower() in CUT_REASONS
+        if thoughts and not (found.calls or unreadable or spoken.text or was_cut):
             unreadable = call_in_thought("\n".join(thoughts), tools)
         unreadable = unreadable or _lost_call(found, finish, spoken.text)
     if len(said.text) > LOOKED_AT_CHARS_MAX and len(spoken.text) <= LOOKED_AT_CHARS_MAX:

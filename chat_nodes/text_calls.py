@@ -26,7 +26,7 @@ MARKERS_MAX = 48
 SEEN_CHARS_MAX = 40
 PREFIXES = ("functions.", "default_api.")
 """Names of tools are qualified with these by the models of OpenAI and Google."""
-REMEDY = "call the tool through the tool interface; nothing was carried out"
+REMEDY = "call the tool through the tool interface; this one was not carried out"
 
 _FENCE_LANGUAGES = frozenset({"tool_call", "tool_calls", "tool_code", "tool_use", "function_call"})
 _CODE_LANGUAGES = frozenset({"", "json", "jsonc", "json5", "python", "py", "tool", "text", "xml"})

@@ -193,13 +193,22 @@ def test_words_that_name_a_tool_are_not_a_call(text: str) -> None:
     ],
 )
 def test_what_cannot_be_read_is_reported_to_the_model(text: str, why: str) -> None:
-    """The sentence shows what was seen, says why, and that nothing was carried out."""
+    """The sentence shows what was seen, says why, and that it was not carried out."""
     recovered = found(text)
 
     assert () == recovered.calls
     assert why in recovered.unreadable
     assert recovered.unreadable.startswith("your answer holds ")
-    assert recovered.unreadable.endswith("nothing was carried out")
+    assert recovered.unreadable.endswith("this one was not carried out")
+
+
+def test_a_further_call_that_cannot_be_read_is_reported_beside_the_others() -> None:
+    """One call is carried out; the model learns that the other one was not."""
+    text = f'<tool_call>{LOOK}</tool_call><tool_call>{{"name": "execute_trade", "arg</tool_call>'
+    decoded = decode_reply(answer(text), TOOLS)
+
+    assert ["get_portfolio"] == [c.name for c in decoded.tool_calls]
+    assert "it is cut" in decoded.unreadable
 
 
 def test_values_keep_their_digits_and_texts() -> None:
