@@ -247,3 +247,22 @@ def test_files_and_variables_of_a_specification_are_looked_for(tmp_path: Path) -
     assert "not there: gone.toml" == seen["strategies"].detail
     assert "not set: BAD_KEY" == seen["keys"].detail
     assert doctor_ground.spec_findings(spec, tmp_path, {})[-1].detail.endswith("BAD_KEY, GOOD_KEY")
+
+
+def test_doctor_has_each_chat_node_ask_its_model(tmp_path: Path) -> None:
+    """One call there and back in a process of the node's own; text for people by default."""
+    spec = tmp_path / "c.toml"
+    with serving_in_thread(ModelServer(usage=False)) as server:
+        text = SPEC.format(good=server.base_url, bad="http://127.0.0.1:1")
+        spec.write_text(text.replace('"good", "bad"', '"good"').replace('"bad"', '"rules"'))
+        spec.write_text(
+            spec.read_text().replace('"toy"\nbase_url = "http://127.0.0.1:1"', '"scripted"')
+        )
+        done = arena(tmp_path, "doctor", str(spec))
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert " ok       good: tool call " in done.stdout
+    assert " warning  good: usage " in done.stdout
+    assert " ok       rules: model " in done.stdout
+    assert " checks: " in done.stdout.splitlines()[-1]
+    assert 2 == len(server.bodies)
