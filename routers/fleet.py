@@ -23,6 +23,7 @@ from routers.seat import Seat, announce, spec_of
 TOOLS_DEADLINE_S = 30.0
 INBOX_READ_S = 5.0
 COMMIT_INTERVAL_S = 0.5
+JOIN_LOOK_S = 0.02
 ROSTER_LOOK_S = 0.5
 """How often an agent looks whether another process took its name."""
 
@@ -149,7 +150,13 @@ async def _dispatch(node: Node, inbox: LogReader, agents: Sequence[AgentRouter])
 
 
 async def _tend(node: Node, agents: Sequence[AgentRouter]) -> None:
-    """Commit what is recorded, and keep the process's status and gauges true."""
+    """Commit what is recorded, and keep the process's status and gauges true.
+
+    The process is starting until its agents follow the snapshots; a baseline may wait for its
+    rules.
+    """
+    while not all(agent.joined or agent.seat.strategy.kind == "baseline" for agent in agents):
+        await node.clock.sleep(JOIN_LOOK_S)
     while True:
         for agent in agents:
             await agent.commit()

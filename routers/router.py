@@ -98,6 +98,11 @@ class AgentRouter:
         """True where this process plays the agent, False where it is a standby."""
         return self._owner
 
+    @property
+    def joined(self) -> bool:
+        """True once it follows the snapshots, as owner or standby."""
+        return self._reader is not None
+
     async def watch(self) -> None:
         """Keep the newest snapshot at hand until cancelled; older ones are never queued."""
         self._reader = await self._bus.group_reader(
