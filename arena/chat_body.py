@@ -90,8 +90,8 @@ def _messages(messages: Sequence[ChatMessage], wire: WireForm) -> list[dict[str,
     found = [_message(message, ids, wire) for message in messages]
     if wire.system_as_user and [m["role"] for m in found[:2]] == ["user", "user"]:
         # Templates that refuse a system message want the roles to alternate as well.
-        first = {"role": "user", "content": f"{found[0]['content']}\n\n{found[1]['content']}"}
-        found[:2] = [first]
+        found[1]["content"] = f"{found[0]['content']}\n\n{found[1]['content']}"
+        del found[0]
     return found
 
 

@@ -27,6 +27,7 @@ OF_REQUESTS = (
     wire.refused_field,
     options.token_limit,
     options.thinking,
+    options.streaming,
     options.seed_name,
     options.options_by_name,
     wire.tool_ids,

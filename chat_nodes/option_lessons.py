@@ -38,6 +38,12 @@ _TOOLS_AND_EFFORT = re.compile(r"\btools?\b[^\n]{0,80}reasoning|reasoning[^\n]{0
 _NO_THINKING = re.compile(r"enable_thinking[^\n]{0,40}(?:false|non-stream)", _I)
 _THINKING = re.compile(r"\bthinking\b", _I)
 _BOTH = re.compile(r"\bboth\b|together|simultaneously|mutually|at the same time", _I)
+_ONLY_STREAM = re.compile(
+    r"only supports? (?:the )?stream|"
+    r"stream\s?(?:=|must be|should be|to be)(?: set to)?\s?[`'\"]?true|"
+    r"(?:enable|set) the stream|non-?streaming [^\n]{0,40}not supported|streaming is required",
+    _I,
+)
 _NUMBER = r"[`'\"]?(\d[\d,]{0,11}(?:\.\d{1,6})?)"
 _MOST = (
     rf"[\[(]\s?\d[\d.]{{0,12}}\s?,\s?{_NUMBER}\s?[\])]",
@@ -95,14 +101,28 @@ def thinking(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None:
         return none or (_dropped(dialect, [EFFORT]) if effort is not None else None)
     if effort is None:
         return None
-    if EFFORT not in named_options(refusal, sent):
+    # Ollama calls it "reasoning value" and lists the values it takes.
+    is_listed = re.search(r"reasoning|think", text, _I) and len(_listed(text, effort)) > 1
+    if EFFORT not in named_options(refusal, sent) and not is_listed:
         return None
     return _effort(dialect, text, effort)
 
 
+def streaming(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None:
+    """A model that answers in a stream only: the stream is read whole."""
+    if "stream" in sent.options or not _ONLY_STREAM.search(refusal.text):
+        return None
+    return dialect.change("stream", "stream = true", fixed={**dialect.fixed, "stream": True})
+
+
+def _listed(text: str, effort: JsonValue) -> list[str]:
+    """The other efforts that a text names."""
+    return [e for e in EFFORTS if e != effort and re.search(rf"[`'\"\s(\[,]{e}\b", text, _I)]
+
+
 def _effort(dialect: Dialect, text: str, effort: JsonValue) -> Lesson | None:
     """The nearest effort that a text lists, or none at all."""
-    listed = [e for e in EFFORTS if e != effort and re.search(rf"[`'\"\s(\[,]{e}\b", text, _I)]
+    listed = _listed(text, effort)
     if effort not in EFFORTS or not listed or (_BOTH.search(text) and _THINKING.search(text)):
         return _dropped(dialect, [EFFORT])
     rank = EFFORTS.index(str(effort))

@@ -210,7 +210,7 @@ def _lasting_cause(status: int, said: ErrorBody) -> Cause:
 
 
 def _is_learnable(status: int, cause: Cause, said: ErrorBody) -> bool:
-    if _matches(_NO_TOOLS, said.text) or _matches(_TOOL_FLAGS, said.text):
+    if said.is_html or _matches(_NO_TOOLS, said.text) or _matches(_TOOL_FLAGS, said.text):
         return False
     # Servers that render templates answer 500 for a conversation that a template refuses.
     return cause is Cause.REFUSED_REQUEST or (cause is Cause.SERVER_ERROR and status == 500)

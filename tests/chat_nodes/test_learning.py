@@ -6,14 +6,18 @@ from collections.abc import Callable
 import orjson
 import pytest
 
-from arena.chat_body import chat_body_sha256
+from arena.bus.memory import MemoryBus
+from arena.chat_body import PLAIN, chat_body_sha256
 from arena.errors import UsageError
 from arena.messages import Cause, ChatRequest, Sampling
+from chat_nodes.answer import CallLimits
 from chat_nodes.decode import decode_reply
 from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
 from chat_nodes.models.openai_compatible import OpenAICompatibleModel
+from chat_nodes.node import ChatNodeSettings
 from tests.chat_nodes.asking import request
 from tests.chat_nodes.error_forms import body, error
+from tests.chat_nodes.serving import calls, now, replies, send, serving
 from tests.chat_nodes.stub_server import Behaviour, completion, http, stub_server
 
 SEED = error("Unknown parameter: 'seed'", param="seed")
@@ -156,6 +160,39 @@ async def test_a_call_that_the_server_could_not_read_is_an_answer() -> None:
     assert isinstance(reply, RawReply)
     call = decode_reply(reply.body, ("execute_trade",)).tool_calls[0]
     assert ("execute_trade", True) == (call.name, call.recovered)
+
+
+async def test_a_model_that_only_streams_is_read_whole() -> None:
+    """It is asked for a stream after it said so."""
+    refuse = error("This model only supports streaming: stream must be true")
+    delta = body({"choices": [{"index": 0, "delta": {"content": "I hold."}}]})
+    last = body({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    stream = b"data: " + delta + b"\n\ndata: " + last + b"\n\ndata: [DONE]\n\n"
+
+    (_, reply), asked = await asked_of(http(refuse, "400 Bad"), http(stream))
+
+    assert isinstance(reply, RawReply)
+    assert True is orjson.loads(asked[1][1])["stream"]
+    assert "I hold." == decode_reply(reply.body).text
+
+
+async def test_what_was_learned_is_in_the_log_of_calls(memory_bus: MemoryBus) -> None:
+    """The record says what was changed; the attempt that taught it is no retry."""
+    asked = request(sampling=Sampling(seed=7), issued_at=now(), time_s=20)
+    async with stub_server(http(SEED, "400 Bad"), http(completion())) as stub:
+        model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
+        settings = ChatNodeSettings(1, CallLimits(max_retries=0))
+        async with serving(memory_bus, model, settings) as node:
+            await send(memory_bus, asked)
+            (reply,) = await replies(memory_bus)
+            (call,) = await calls(memory_bus)
+
+    assert ("ok", 2, ("without seed",)) == (reply.outcome, call.attempts, call.adaptations)
+    assert (1, 0) == (node.counters["adapted"], node.counters["retries"])
+    assert "Unknown parameter: 'seed'" in call.errors[0]
+    assert call.request_sha256 == chat_body_sha256(
+        "m", asked, call.options or {}, call.wire or PLAIN
+    )
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,17 @@ OF_OPTIONS = [
         {},
         "enable_thinking = false",
     ),
+    (
+        error('invalid reasoning value: \'minimal\' (must be "high", "medium", "low")'),
+        options(reasoning_effort="minimal"),
+        'reasoning_effort = "low"',
+    ),
+    (error("This model only support stream mode, please enable the stream"), {}, "stream = true"),
+    (
+        error("Requests with max_tokens > 512 must have stream=true"),
+        {},
+        "max_tokens at most 512",
+    ),
     (error("unknown field seed, did you mean random_seed?"), {}, "random_seed instead of seed"),
     (
         error("tool_choice 'required' is not supported"),
