@@ -45,9 +45,9 @@ def check_node(
     name: str,
     settings: ModelSettings,
     prices: PriceList,
-    *,
     variable: str,
     budget: int,
+    *,
     quick: bool,
 ) -> Checked:
     """Run the checks.

@@ -69,15 +69,8 @@ def chat_node(
     if check:
         from chat_nodes.check import check_node
 
-        checked = check_node(
-            name,
-            model_settings,
-            prices,
-            variable=api_key_env,
-            budget=daily_token_budget,
-            quick=quick,
-        )
-        sys.exit(checked.show(as_json=json_))
+        more = (api_key_env, daily_token_budget)
+        sys.exit(check_node(name, model_settings, prices, *more, quick=quick).show(as_json=json_))
     if quick or json_:
         raise UsageError("--quick and --json go with --check")
     recordings = _open_recordings(replies, replies_file, name)
