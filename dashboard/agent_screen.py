@@ -135,7 +135,9 @@ def _labels(row: AgentRow) -> list[Text]:
 
 def _figures(row: AgentRow, width: int) -> list[Text]:
     gain = row.gain
-    rank = ("dead  ", ALARM) if row.dead else (f"#{row.rank} ", agent_style(row.colour))
+    rank = (f"#{row.rank} ", agent_style(row.colour))
+    if not row.ranked:
+        rank = ("dead  ", ALARM) if row.dead else ("no rank  ", WARNING)
     worth = Text.assemble(rank, no_wrap=True)
     worth.append(text.money(row.equity), style="bold")
     worth.append(f"  {text.signed_percent(gain, row.opening or 0)}", style=change_style(gain))
@@ -149,6 +151,8 @@ def _figures(row: AgentRow, width: int) -> list[Text]:
     work = Text(no_wrap=True)
     if row.dead:
         work.append(f"dead: {text.one_line(row.dead.cause)}   ", style=ALARM)
+    elif row.apart:
+        work.append(f"not comparable: {text.one_line(row.apart)}   ", style=WARNING)
     work.append(f"{text.count(row.fills)} trades, {text.count(row.rejections)} rejected   ")
     work.append(f"{text.count(row.turns)} turns, {text.count(row.turns_aborted)} aborted   ")
     work.append(f"{text.count(row.skipped)} snapshots skipped   ")

@@ -99,9 +99,9 @@ def _ranking(
     bids = view.market.bids
     rows = [_agent_row(view, name, accounts.get(name), bids, colours[name]) for name in colours]
     rows.sort(key=lambda row: (row.equity is None, -(row.equity or 0), row.agent))
-    living = [row for row in rows if row.dead is None]
-    dead = [row for row in rows if row.dead is not None]
-    return (*(replace(row, rank=place) for place, row in enumerate(living, 1)), *dead)
+    ranked = [row for row in rows if row.ranked]
+    others = sorted((row for row in rows if not row.ranked), key=lambda row: row.dead is not None)
+    return (*(replace(row, rank=place) for place, row in enumerate(ranked, 1)), *others)
 
 
 def _dead(view: ArenaView, name: str) -> Dead | None:
@@ -111,6 +111,12 @@ def _dead(view: ArenaView, name: str) -> Dead | None:
         return None
     vital = turns.vital(name)
     return vital.dead() if vital.is_dead or vital.never_decided else None
+
+
+def _apart(view: ArenaView, name: str) -> str:
+    """Why the judge cannot compare an agent; "" if it can, or if there is no judge."""
+    entries = view.evaluation.apart if view.evaluation else ()
+    return next((one.cause for one in entries if one.agent == name), "")
 
 
 def _agent_row(
@@ -158,6 +164,7 @@ def _agent_row(
         judged=_judged(view, name),
         dead=_dead(view, name),
         estimated=bool(spent and spent.estimated),
+        apart=_apart(view, name),
     )
 
 
@@ -211,7 +218,7 @@ def _series(view: ArenaView, ranking: tuple[AgentRow, ...], points: int) -> tupl
     first = view.snapshots.points[0].offset if view.snapshots.points else 0
     for row in ranking:
         curve = view.books.curves.get(row.agent)
-        if curve is None or row.opening is None or row.dead is not None:
+        if curve is None or row.opening is None or not row.ranked:
             continue
         values = thin(curve.values(view.snapshots), first, points)
         found.append(Series(row.agent, row.colour, row.rank, row.opening, tuple(values)))

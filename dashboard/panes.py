@@ -90,7 +90,7 @@ def ranking(frame: Frame, width: int, height: int, chosen: str) -> list[Text]:
             line[JUDGED_AT:JUDGED_AT] = [ranks_cell(row.judged), interval_cell(row.judged)]
         columns = judged_columns(RANKING, JUDGED_AT, frame.evaluation.confidence)
     cells = [
-        line if row.dead is None else [*line[:3], *(Text("") for _ in line[3:])]
+        line if row.ranked else [*line[:3], *(Text("") for _ in line[3:])]
         for row, line in zip(rows, cells, strict=True)
     ]
     head, *lines = table(columns, cells, width)
@@ -98,16 +98,17 @@ def ranking(frame: Frame, width: int, height: int, chosen: str) -> list[Text]:
 
 
 def _with_dead(row: AgentRow, line: Text, width: int) -> Text:
-    """The line of a dead agent says why, instead of figures."""
+    """The line of an agent without a rank says why, instead of figures."""
     if row.dead is None:
-        return line
+        words = f"not comparable: {text.one_line(row.apart)}"
+        return _with_words(line, words, WARNING, width) if row.apart else line
     return _with_words(line, f"dead: {text.one_line(row.dead.cause)}", ALARM, width)
 
 
 def _agent_cells(row: AgentRow, chosen: str, mixed: bool) -> list[Text]:
     here = row.agent == chosen
     tags = ("b" if row.kind == "baseline" else "") + ("s" if row.scripted and mixed else "")
-    rank = ("-", QUIET) if row.dead else (str(row.rank), agent_style(row.colour))
+    rank = ("-", QUIET) if not row.ranked else (str(row.rank), agent_style(row.colour))
     gain, opening = row.gain, row.opening or 0
     unpriced = row.cost_usd is None or row.unpriced
     cost = "unknown" if row.cost_usd is None else text.cost(row.cost_usd) + ("+?" * bool(unpriced))

@@ -17,7 +17,7 @@ class AgentRow:
     """One agent in the ranking.
 
     Attributes:
-        rank: From 1, 0 for the dead; agents without an account come later, the dead last.
+        rank: From 1, 0 for those without; agents without an account come later, the dead last.
         colour: Index of the agent among all names in order, for its colour in every pane.
         scripted: True where built-in rules answer and no LLM; None before the first answer.
         recent_pnl: Equity less that of five venue minutes ago.
@@ -27,6 +27,7 @@ class AgentRow:
         held: Quantity of every product the market has, and of any other that is held.
         judged: What the newest evaluation says of it; None where there is none.
         dead: Why it is not ranked; None if it is alive.
+        apart: Why its figures are not one contestant's, as the judge says it; "" if they are.
         estimated: True if the tokens of some calls are estimates.
     """
 
@@ -59,6 +60,12 @@ class AgentRow:
     judged: LeaderboardRow | None = None
     dead: Dead | None = None
     estimated: bool = False
+    apart: str = ""
+
+    @property
+    def ranked(self) -> bool:
+        """True if it has a rank: it is alive, and one contestant."""
+        return self.dead is None and not self.apart
 
     @property
     def gain(self) -> int | None:

@@ -77,6 +77,7 @@ def _agent(row: AgentRow) -> JsonValue:
         "rank": row.rank or None,
         "agent": row.agent,
         "alive": row.dead is None,
+        "apart": row.apart or None,
         "strategy": row.strategy,
         "kind": row.kind,
         "model": row.model,
@@ -129,7 +130,7 @@ def _process(row: ProcessRow) -> JsonValue:
 def render_standings(frame: Frame) -> str:
     """The standings as plain lines, figures aligned to the right."""
     header = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
-    rows = [header, *(_cells(row) for row in frame.ranking if row.dead is None)]
+    rows = [header, *(_cells(row) for row in frame.ranking if row.ranked)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(header))]
     lines = []
     for row in rows:
@@ -138,7 +139,14 @@ def render_standings(frame: Frame) -> str:
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
-    return "\n".join((*lines, *dead_lines(frame)))
+    return "\n".join((*lines, *apart_lines(frame), *dead_lines(frame)))
+
+
+def apart_lines(frame: Frame) -> list[str]:
+    """Those that cannot be compared as plain lines, with the cause; none if there are none."""
+    found = [row for row in frame.ranking if row.apart and row.dead is None]
+    lines = [f"  {row.agent}: {text.one_line(row.apart)}" for row in found]
+    return ["not comparable, not ranked:", *lines] if lines else []
 
 
 def dead_lines(frame: Frame) -> list[str]:
@@ -200,7 +208,7 @@ def progress_line(frame: Frame) -> str:
         f"snapshot {standing.snapshots} ({market_words(standing)})",
         f"feed {text.age(standing.feed_age_s)}",
     ]
-    if ranking and ranking[0].equity is not None and ranking[0].dead is None:
+    if ranking and ranking[0].equity is not None and ranking[0].ranked:
         leader = ranking[0]
         change = text.signed_percent(leader.gain, leader.opening or 0)
         parts.append(f"#1 {leader.agent} {text.money(leader.equity)} {change}")

@@ -89,7 +89,7 @@ def standings_table(document: Document) -> list[str]:
 
     The strategies have a column only where they are not the agents' names.
     """
-    agents = [agent for agent in agents_of(document) if agent.get("alive", True)]
+    agents = [a for a in agents_of(document) if a.get("alive", True) and not a.get("apart")]
     rows = [HEAD, *(_row(agent) for agent in agents)]
     named = all(row[1].replace("-", "_") == row[2] for row in rows[1:])
     shown = [i for i in range(len(HEAD)) if not (named and HEAD[i] == "strategy")]
@@ -100,7 +100,14 @@ def standings_table(document: Document) -> list[str]:
             row[i].ljust(widths[i]) if HEAD[i] in WORDS else row[i].rjust(widths[i]) for i in shown
         ]
         lines.append("  ".join(cells).rstrip())
-    return [*lines, *dead_lines(document)]
+    return [*lines, *apart_lines(document), *dead_lines(document)]
+
+
+def apart_lines(document: Document) -> list[str]:
+    """Agents that cannot be compared, with the cause; none if there are none."""
+    found = [a for a in agents_of(document) if a.get("alive", True) and a.get("apart")]
+    lines = [f"  {one.get('agent')}: {one.get('apart')}" for one in found]
+    return ["Not comparable, not ranked:", *lines] if lines else []
 
 
 def dead_lines(document: Document) -> list[str]:

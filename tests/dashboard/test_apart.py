@@ -1,0 +1,50 @@
+"""The dashboard shows whom the judge cannot compare: without a rank, with the cause in words."""
+
+from arena import topics
+from arena.commands.words import standings_table
+from arena.messages import DeadEntry
+from dashboard.frame import Frame, build_frame
+from dashboard.panes import ranking
+from dashboard.standings import render_standings, standings
+from tests.dashboard.scenario import Scenario
+from tests.dashboard.test_verdict import judged, seen
+
+CAUSE = "two contestants under one name: momentum@gpt until 12:03, then cash@rules"
+
+
+def scenario() -> Scenario:
+    """A judge that cannot compare "momentum", and an account that an operator opened."""
+    one = Scenario().run(6)
+    apart = DeadEntry(agent="momentum", cause=CAUSE, turns=0, code="two_contestants")
+    evaluation = judged(one).model_copy(update={"apart": (apart,)})
+    one.write(topics.EVALUATIONS.name, evaluation, evaluation.snapshot_id)
+    return one
+
+
+def frame_of(one: Scenario) -> Frame:
+    """What is seen at its end."""
+    return build_frame(seen(one), one.wall)
+
+
+def test_it_comes_after_the_ranked_without_a_rank() -> None:
+    """The others' ranks have no gap; it has no curve."""
+    frame = frame_of(scenario())
+
+    assert [1, 2, 3, 4, 5, 0] == [row.rank for row in frame.ranking]
+    assert ("momentum", CAUSE) == (frame.ranking[-1].agent, frame.ranking[-1].apart)
+    assert "momentum" not in [one.agent for one in frame.series]
+
+
+def test_screen_document_and_tables_say_why() -> None:
+    """Each of them names the cause and no figure as a rank."""
+    one = scenario()
+    frame, document = frame_of(one), standings(seen(one), one.wall)
+    agents = document["agents"]
+    assert isinstance(agents, list)
+    last = agents[-1]
+    assert isinstance(last, dict)
+
+    assert (None, True, CAUSE) == (last["rank"], last["alive"], last["apart"])
+    assert f"not comparable: {CAUSE[:40]}" in ranking(frame, 140, 10, "")[-1].plain
+    assert f"not comparable, not ranked:\n  momentum: {CAUSE}" in render_standings(frame)
+    assert f"  momentum: {CAUSE}" == standings_table(document)[-1]
