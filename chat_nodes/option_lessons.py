@@ -195,7 +195,7 @@ def _within_bounds(
     if (most := _most(refusal.text, number)) is not None:
         return _capped(dialect, name, value, most)
     least = _least(refusal.text, number)
-    if least is None:
+    if least is None or least > dialect.capped.get(name, least):
         return None
     floored = {**dialect.floored, name: least}
     return dialect.change(f"floor:{name}", f"{name} at least {_shown(least)}", floored=floored)
@@ -203,7 +203,8 @@ def _within_bounds(
 
 def _capped(dialect: Dialect, name: str, value: JsonValue, most: float) -> Lesson | None:
     """A lower cap than before, so that this ends."""
-    if not _is_number(value) or not 0 < most < float(str(value)):
+    least = dialect.floored.get(name, 0.0)
+    if not _is_number(value) or not max(least, 0.0) < most < float(str(value)):
         return None
     kept = tuple(p for p in dialect.phrases if not p.startswith(f"{name} at most"))
     phrase = f"{name} at most {_shown(most)}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -364,15 +364,16 @@ WORDS = st.sampled_from(
 )
 
 
+@settings(max_examples=200)
 @given(st.lists(st.lists(WORDS, max_size=6), min_size=1, max_size=40))
 def test_learning_ends_and_never_returns(refusals: list[list[str]]) -> None:
     """Whatever a server refuses, no form of the request is asked twice."""
     dialect = Dialect()
     sampled = SAMPLED.model_copy(update={"sampling": Sampling(temperature=0.7, seed=7)})
-    settings = ModelSettings("m", "http://h/v1", reasoning_effort="high", max_completion_tokens=900)
+    node = ModelSettings("m", "http://h/v1", reasoning_effort="high", max_completion_tokens=900)
     forms = set()
     for words in refusals:
-        held = options_of(dialect, sampled, settings)
+        held = options_of(dialect, sampled, node)
         sent = Sent(
             dict(held), THOUGHT - set(dialect.wire.dropped_fields), dialect.wire, True, True
         )
