@@ -111,8 +111,11 @@ def content(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None:
         about or re.search(r"\bcontents?\b|text blocks?|NoneType", text, _I)
     ):
         return None
-    if dialect.wire.content == "null" and not _EMPTY.search(text) and _NULL.search(text):
+    is_null = not _EMPTY.search(text) and _NULL.search(text)
+    if dialect.wire.content == "null" and is_null and "empty content" not in dialect.left:
         return dialect.rewrite("null content", 'content "" instead of null', content="empty")
+    if "null content" in dialect.left:
+        return None
     if dialect.wire.content == "empty" and _EMPTY.search(text):
         return dialect.rewrite("empty content", 'content null instead of ""', content="null")
     return None
