@@ -35,8 +35,8 @@ def require_name(mine: AgentSpec, listed: AgentSpec | None, *, replace: bool) ->
     raise UsageError(
         f"agent {mine.agent} is {who(listed)} since {listed.joined_at:%Y-%m-%d %H:%M:%S} UTC, and "
         f"would now be {who(mine)}: one name is one contestant",
-        remedy=f"choose another --name or another ARENA_PREFIX, or --replace: {mine.agent} is then "
-        "listed without a rank, because its account was traded by both",
+        remedy=f"choose another --name or another ARENA_PREFIX, or --replace: {mine.agent} is "
+        "listed without a rank as soon as both have decided something in its account",
     )
 
 

@@ -38,8 +38,8 @@ def require_names(spec: ArenaSpec, settings: Settings, folder: Path, *, replace:
         prefix = f"prefix {settings.prefix!r}" if settings.prefix else "this arena (no prefix)"
         raise UsageError(
             f"under {prefix} {'; '.join(shown)}: one name is one contestant",
-            remedy="choose another --prefix, rename the agents, or --replace: they are then listed "
-            "without a rank, because their accounts were traded by both",
+            remedy="choose another --prefix, rename the agents, or --replace: they are listed "
+            "without a rank as soon as both have decided something in their accounts",
         )
     for text in shown:
         print(f"arena: replaced: {text}", file=sys.stderr)

@@ -1,7 +1,8 @@
 """Entries whose figures are not one contestant's: they are listed apart, without a rank. Pure.
 
 An account belongs to a name. If two contestants played under it (another strategy, chat node,
-model, prompt or size of the prompt), or an operator traded in it, its returns are neither's.
+model, prompt or size of the prompt) and both decided something, or an operator traded in it, its
+returns are neither's.
 """
 
 from collections.abc import Mapping, Sequence

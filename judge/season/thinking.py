@@ -121,7 +121,8 @@ class Thinking:
         self.answered[message.agent] = message.snapshot_id
         read = TurnRead(message.agent, message.snapshot_id, _decision(message), _refused(message))
         self.turns.setdefault(message.agent, Rows()).append(read)
-        note_contestant(self.contestants.setdefault(message.agent, []), contestant_of(message))
+        if is_decision(message):
+            note_contestant(self.contestants.setdefault(message.agent, []), contestant_of(message))
         known = self.players.get(message.agent)
         if message.model or known is None:
             self.players[message.agent] = Player(

@@ -93,7 +93,8 @@ def test_two_contestants_under_one_name_are_not_ranked(
     "other",
     [
         NO_CHANGE,
-        {"model": "", "outcome": "failed", "error": "502", "cause": "server_error"},
+        {"model": "", "outcome": "failed", "rounds": (), "cause": "server_error"},
+        {"node": "gtp", "model": "", "outcome": "expired", "rounds": (), "cause": "timeout"},
         {"messages": (), "outcome": "aborted", "rounds": (), "model": ""},
         {"messages": talk(f"You trade on momentum. Be brief.{RULES_BEGIN}- other fees")},
     ],
