@@ -103,13 +103,19 @@ def retry_after_s(text: str | None, now: datetime) -> float | None:
 
 
 def told_wait_s(
-    headers: Mapping[str, str], *, retry_delay: str = "", text: str = "", now: datetime
+    headers: Mapping[str, str],
+    *,
+    is_limit: bool,
+    retry_delay: str = "",
+    text: str = "",
+    now: datetime,
 ) -> float | None:
     """How long a provider asks to wait, in seconds; None if it does not say.
 
     Args:
         headers: With names in lower case: `retry-after-ms` (OpenAI, Azure), `retry-after`, and
             last `x-ratelimit-reset-*` (OpenAI, Groq) or `x-ratelimit-reset` (OpenRouter).
+        is_limit: True if a limit was reached: `x-ratelimit-reset-*` is sent with every answer.
         retry_delay: Of Gemini's RetryInfo, such as "37s".
         text: The provider's words, such as "Please try again in 5.289s".
         now: Wall time, aware UTC.
@@ -119,7 +125,7 @@ def told_wait_s(
         retry_after_s(headers.get("retry-after"), now),
         duration_s(retry_delay),
         _in_words(text),
-        _reset_s(headers, now),
+        _reset_s(headers, now) if is_limit else None,
     )
     found = next((wait for wait in waits if wait is not None), None)
     return None if found is None else min(max(found, 0.0), RETRY_AFTER_MAX_S)

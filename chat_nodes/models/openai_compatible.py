@@ -211,6 +211,7 @@ class OpenAICompatibleModel:
         retryable = refusal.retryable and response.headers.get("x-should-retry") != "false"
         wait_s = told_wait_s(
             response.headers,
+            is_limit=refusal.cause is Cause.RATE_LIMIT,
             retry_delay=refusal.retry_delay,
             text=refusal.text,
             now=self._now(),

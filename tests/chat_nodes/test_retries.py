@@ -167,6 +167,13 @@ def test_a_told_wait_is_read(
     headers: dict[str, str], delay: str, text: str, wait_s: float | None
 ) -> None:
     """The first of the ways in which providers say it."""
-    found = told_wait_s(headers, retry_delay=delay, text=text, now=NOW)
+    found = told_wait_s(headers, is_limit=True, retry_delay=delay, text=text, now=NOW)
 
     assert wait_s == (None if found is None else pytest.approx(found))
+
+
+def test_a_limits_reset_is_no_wait_after_another_fault() -> None:
+    """OpenAI sends the headers with every answer, also with a 500."""
+    headers = {"x-ratelimit-reset-tokens": "6m0s"}
+
+    assert told_wait_s(headers, is_limit=False, now=NOW) is None
