@@ -47,7 +47,7 @@ REMEDIES: Mapping[str, str] = {
     Cause.UNUSABLE_ANSWER: "read the answers in `arena tail llm.calls`, or use another model",
 }
 """`Cause` -> what to do about an agent that died of it."""
-_ADDRESS = re.compile(r"^https?://\S+ (answered )?")
+_ADDRESS = re.compile(r"^https?://\S+ (answer(?:ed|s) )?")
 LOOK_AT_LOGS = "read the logs of its router and its chat node"
 
 

@@ -39,6 +39,7 @@ def judge(
     from arena.bus.kafka import KafkaBus
     from arena.node import Node, run_async, run_node
     from judge.checkpoints import SeasonCheckpoint
+    from judge.leaderboard import with_dead_of_run
     from judge.leaderboard_words import render
     from judge.service import Judge, Settings, judge_once
 
@@ -60,6 +61,7 @@ def judge(
                 evaluation = await judge_once(bus, asked, checkpoint=checkpoint)
             finally:
                 await bus.close()
+            evaluation = with_dead_of_run(evaluation, where.run.dead if where.run else ())
             sys.stdout.write((_json(evaluation) if as_json else render(evaluation)) + "\n")
 
         logs.configure(where.settings, node="judge")

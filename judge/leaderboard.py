@@ -9,8 +9,9 @@ from decimal import Decimal
 from math import expm1
 
 from arena import ids
-from arena.messages import Estimate, Evaluation, LeaderboardRow
-from judge.leaderboard_words import ALL_DEAD, all_dead, verdict_words
+from arena.messages import DeadEntry, Estimate, Evaluation, LeaderboardRow
+from arena.vitals import Dead
+from judge.leaderboard_words import ALL_DEAD, all_dead, dead_words, verdict_words
 from judge.metrics import Metrics, measure
 from judge.metrics_returns import total_return
 from judge.season.model import Entry, Season
@@ -74,6 +75,26 @@ class Leaderboard:
 def evaluation_id(snapshot_id: str, confidence: float, seed: int, resamples: int) -> str:
     """The id of the evaluation of a season up to a snapshot, with these settings."""
     return ids.derive("evaluation", snapshot_id, confidence, seed, resamples)
+
+
+def with_dead_of_run(evaluation: Evaluation, dead: Sequence[Dead]) -> Evaluation:
+    """An evaluation without a snapshot, with the dead that the run's own record lists.
+
+    A contest whose agents could not begin has no record from which a judge could see why.
+    """
+    if evaluation.snapshots or not dead:
+        return evaluation
+    known = {one.agent for one in evaluation.dead}
+    listed = [
+        DeadEntry(
+            agent=one.agent, cause=one.cause, turns=one.turns, code=one.code, remedy=one.remedy
+        )
+        for one in dead
+        if one.agent not in known
+    ]
+    found = (*evaluation.dead, *listed)
+    words = f"{evaluation.verdict} {dead_words(found)}."
+    return evaluation.model_copy(update={"dead": found, "verdict": words})
 
 
 def leaderboard(

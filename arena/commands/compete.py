@@ -26,11 +26,12 @@ from arena.commands.compete_start import (
     Contest,
     begin_contest,
     broker_of,
+    keep_dead,
     resume_contest,
     split_words,
 )
 from arena.commands.compete_vitals import dead_lines
-from arena.commands.doctor_quick import NoCheck, check_contest
+from arena.commands.doctor_quick import NoCheck, NothingStarted, check_contest
 from arena.commands.live_line import LiveLine
 from arena.commands.local_llm import require_local_llm
 from arena.commands.session import (
@@ -137,8 +138,11 @@ def _compete(
             check_contest(contest.spec, contest.directory, json_file)
         require_local_llm(contest.spec)
         broker = stack.enter_context(broker_of(contest, steps.show))
-    except BaseException:
-        if contest.before is None:  # nothing was run, nothing is to be read
+    except BaseException as error:
+        dead = error.dead if isinstance(error, NothingStarted) else ()
+        if dead:
+            keep_dead(contest, dead)
+        elif contest.before is None:  # nothing was run, nothing is to be read
             shutil.rmtree(contest.directory, ignore_errors=True)
         raise
     begin = _beginning(contest, broker)

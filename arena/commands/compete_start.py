@@ -1,13 +1,14 @@
 """What a contest is held from: a specification, or a run that was cut off.
 
-Reads the file, or `<home>/runs/<run>/`. Nothing is started here.
+Reads the file, or `<home>/runs/<run>/`; writes the record of one that could not be started. Nothing
+is started here.
 """
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,7 +20,8 @@ from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, resolve_broker
 from arena.settings import Settings
 from arena.spec import ArenaSpec, parse_spec, read_spec
 from arena.strategy_files import describe_in
-from arena.supervisor.runs import SPEC_FILE, RunRecord, find_run, new_run_directory
+from arena.supervisor.runs import SPEC_FILE, RunRecord, find_run, new_run_directory, write_run
+from arena.vitals import Dead
 
 TAG_CHARS = 6
 """Of chance in a prefix: two machines may begin at the same second on the same brokers."""
@@ -104,6 +106,34 @@ def broker_of(contest: Contest, progress: Progress) -> Iterator[BrokerHandle]:
         environ = {BOOTSTRAP_VARIABLE: before.bootstrap}
     with resolve_broker(home, environ=environ, progress=progress) as broker:
         yield broker
+
+
+def keep_dead(contest: Contest, dead: tuple[Dead, ...]) -> None:
+    """Keep a contest that was not started for its dead: `arena status` and the judge list them.
+
+    It holds no record, and can be resumed once the cause is put right.
+    """
+    if contest.before is not None:
+        write_run(contest.directory, contest.before.model_copy(update={"dead": dead}))
+        return
+    given = os.environ.get(BOOTSTRAP_VARIABLE, "").strip()
+    now = datetime.now(UTC)
+    (contest.directory / SPEC_FILE).write_text(contest.text, encoding="utf-8")
+    record = RunRecord(
+        command="compete",
+        name=contest.spec.arena.name,
+        folder=str(contest.folder.resolve()),
+        prefix=contest.prefix,
+        bootstrap=given,
+        broker_home=None if given else str(contest.directory.resolve()),
+        simulated=contest.spec.market.source != "coinbase",
+        pid=os.getpid(),
+        pid_started_at=0.0,
+        started_at=now,
+        ended_at=now,
+        dead=dead,
+    )
+    write_run(contest.directory, record)
 
 
 def split_words(words: Sequence[Path]) -> tuple[list[Path], list[Path]]:

@@ -36,6 +36,16 @@ NoCheck = Annotated[
 ]
 
 
+class NothingStarted(ArenaError):
+    """A quick check found something broken, so nothing was started.
+
+    Attributes:
+        dead: The agents whose chat node is broken.
+    """
+
+    dead: tuple[Dead, ...] = ()
+
+
 def quick_check(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> list[Finding]:
     """What can be seen of an arena before it is started, within `DEADLINE_S`.
 
@@ -69,7 +79,7 @@ def check_contest(spec: ArenaSpec, directory: Path, json_file: Path | None) -> N
     """The check of `arena compete run`: anything broken stops it before it costs anything.
 
     Raises:
-        ArenaError: Something is broken; `json_file` then says who is dead.
+        NothingStarted: Something is broken; `json_file` then says who is dead.
     """
     findings = quick_check(spec, directory, os.environ)
     show(findings)
@@ -159,7 +169,7 @@ def require_sound(spec: ArenaSpec, findings: Sequence[Finding], json_file: Path 
     """See that nothing is broken; else write how the contest ended, before it began.
 
     Raises:
-        ArenaError: Something is.
+        NothingStarted: Something is.
     """
     if not any_broken(findings):
         return
@@ -167,9 +177,21 @@ def require_sound(spec: ArenaSpec, findings: Sequence[Finding], json_file: Path 
         document = never_started(spec, findings)
         json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     first = next(finding for finding in findings if finding.state is State.BROKEN)
-    raise ArenaError(
+    error = NothingStarted(
         f"nothing was started. {first.check}: {first.detail}",
         remedy="; ".join(filter(None, (first.remedy, NO_CHECK))),
+    )
+    error.dead = dead_of(spec, findings)
+    raise error
+
+
+def dead_of(spec: ArenaSpec, findings: Sequence[Finding]) -> tuple[Dead, ...]:
+    """The agents whose chat node is broken."""
+    first = {f.node: f for f in reversed(findings) if f.node and f.state is State.BROKEN}
+    return tuple(
+        Dead(agent.name, found.detail, 0, code=found.cause, remedy=found.remedy)
+        for agent in spec.agents
+        if (found := first.get(agent.chat_node)) is not None
     )
 
 
@@ -178,13 +200,8 @@ def never_started(spec: ArenaSpec, findings: Sequence[Finding]) -> dict[str, Jso
 
     `dead` lists the agents whose chat node is broken; without such a node, the fault is elsewhere.
     """
-    first = {f.node: f for f in reversed(findings) if f.node and f.state is State.BROKEN}
     assert spec.competition is not None, "the specification holds no contest"
-    dead: list[JsonValue] = [
-        Dead(agent.name, found.detail, 0, code=found.cause, remedy=found.remedy).document()
-        for agent in spec.agents
-        if (found := first.get(agent.chat_node)) is not None
-    ]
+    dead: list[JsonValue] = [one.document() for one in dead_of(spec, findings)]
     return {
         "run": None,
         "ended": DEAD if dead else FAILED,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from arena.settings import Settings
+from arena.supervisor.runs import SPEC_FILE, newest_run
 from tests.commands.cli import arena
 from tests.commands.contests import DEADLINE_S, Contests
 
@@ -38,11 +39,13 @@ judge = false
 
 
 class _Refuses(BaseHTTPRequestHandler):
-    """Knows no list of models, and refuses every key."""
+    """Refuses every key; asked for its models it does so only where `lists` is set."""
+
+    lists = False
 
     def do_GET(self) -> None:
-        """404."""
-        self._answer(404, {"error": {"message": "not found"}})
+        """404, or 401."""
+        self._answer(401 if self.lists else 404, {"error": {"message": REFUSED}})
 
     def do_POST(self) -> None:
         """401."""
@@ -61,10 +64,11 @@ class _Refuses(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def port() -> Iterator[int]:
-    """Of the server that refuses."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Refuses)
+@pytest.fixture(params=[False])
+def port(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Of the server that refuses; the parameter says whether it lists models for a right key."""
+    refuses = type("_Here", (_Refuses,), {"lists": request.param})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), refuses)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server.server_port
@@ -105,3 +109,27 @@ def test_a_contest_with_a_wrong_key_ends_and_ranks_nobody(
         assert [one["agent"] for one in listed["dead"]] == ["momentum-gpt", "scalper-gpt"]
         assert all(REFUSED in one["cause"] and one["turns"] > 0 for one in listed["dead"])
         assert {one["code"] for one in listed["dead"]} == {"auth"}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("port", [True], indirect=True)
+def test_a_key_that_is_refused_before_the_start_is_told_by_status_and_judge(
+    settings: Settings, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is started; the run's record keeps the dead, and can be resumed."""
+    monkeypatch.setenv("KEY_OF_A_DEAD_CONTEST", "sk-wrong")
+    spec, told = tmp_path / "dead.toml", tmp_path / "out.json"
+    spec.write_text(SPEC.format(port=port))
+    done = arena(settings, "compete", "run", str(spec), "--json", str(told))
+    found = newest_run(settings.home)
+    assert found is not None, done.stderr
+    directory, run = found
+    asked = ("--json", "--prefix", run.prefix)
+    answers = [arena(settings, *words, *asked) for words in (("judge", "--once"), ("status",))]
+
+    assert (done.returncode, run.is_running(), (directory / SPEC_FILE).exists()) == (1, False, True)
+    for text in (told.read_text(), *(answer.stdout for answer in answers)):
+        listed = json.loads(text)["dead"]
+        assert [one["agent"] for one in listed] == ["momentum-gpt", "scalper-gpt"]
+        assert {one["code"] for one in listed} == {"auth"}
+        assert all("401" in one["cause"] for one in listed)

@@ -29,6 +29,7 @@ from arena.errors import ArenaError
 from arena.findings import Finding, State, broken
 from arena.settings import Settings
 from arena.spec import ArenaSpec, parse_spec
+from arena.supervisor.runs import newest_run
 from tests.arena.model_server import ModelServer, closed_port, serving_in_thread
 from tests.commands.cli import ROOT
 
@@ -103,7 +104,7 @@ def test_doctor_checks_the_machine_and_every_chat_node(tmp_path: Path) -> None:
 
 
 def test_a_contest_with_a_refused_key_is_not_started(tmp_path: Path) -> None:
-    """Exit code 1, the cause and remedy, the dead in OUT, and no run is left behind."""
+    """Exit code 1, the cause and remedy, the dead in OUT and in the record of the run."""
     spec, out = tmp_path / "c.toml", tmp_path / "out.json"
     with (
         serving_in_thread(ModelServer()) as good,
@@ -118,7 +119,9 @@ def test_a_contest_with_a_refused_key_is_not_started(tmp_path: Path) -> None:
     (dead,) = json.loads(out.read_text())["dead"]
     assert ("momentum-bad", 0, "auth") == (dead["agent"], dead["turns"], dead["code"])
     assert f"{bad.base_url}/models answers 401" in dead["cause"]
-    assert [] == list((tmp_path / "runs").glob("*"))
+    kept = newest_run(tmp_path)
+    assert kept is not None
+    assert ["momentum-bad"] == [one.agent for one in kept[1].dead]
 
 
 def test_an_arena_goes_on_without_a_server_and_not_with_a_refused_key(

@@ -10,7 +10,8 @@ from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.exports import export_topics
-from judge.leaderboard import Leaderboard, leaderboard
+from arena.vitals import Dead
+from judge.leaderboard import Leaderboard, leaderboard, with_dead_of_run
 from judge.leaderboard_words import render
 from judge.metrics_conduct import hold_share
 from judge.report.compare import compare_runs
@@ -248,3 +249,18 @@ async def _export(scenario: Scenario, folder: Path) -> None:
         headers = tuple(record.headers.items())
         bus.cluster.append(record.topic, record.partition, record.key, record.value, headers)
     await export_topics(bus, folder, [t.name for t in topics.fixed_topics()])
+
+
+def test_a_contest_that_could_not_begin_lists_the_dead_of_its_run() -> None:
+    """Without a snapshot the judge says what the run's record says; with one, what it saw."""
+    dead = (Dead("gpt", WRONG_KEY, 0, code="auth", remedy="set the key"),)
+    empty = leaderboard(SeasonBuilder().season(), resamples=RESAMPLES).evaluation()
+    played = board_of(Scenario().run(2)).evaluation()
+
+    found = with_dead_of_run(empty, dead)
+
+    assert [(d.agent, d.cause, d.turns, d.code) for d in found.dead] == [
+        ("gpt", WRONG_KEY, 0, "auth")
+    ]
+    assert found.verdict.endswith(f"1 dead agent is not ranked: gpt ({WRONG_KEY}).")
+    assert with_dead_of_run(played, dead) == played
