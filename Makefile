@@ -1,6 +1,6 @@
 # Every recipe is one command that replaces its shell, so a signal to make reaches it.
 .DEFAULT_GOAL := help
-.PHONY: help demo compete verdict-check test check bench format lock clean
+.PHONY: help demo compete verdict-check test check real-servers bench format lock clean
 MAKEFLAGS += --no-print-directory
 RUNTIME := exec scripts/setup runtime
 DEV := exec scripts/setup dev
@@ -28,6 +28,9 @@ check: ## format, lint, types, tests
 	@$(DEV) $(PYTHON) -m ruff check .
 	@$(DEV) $(PYTHON) -m mypy --strict .
 	@$(DEV) $(PYTHON) -m pytest $(ARGS)
+
+real-servers: ## a contest against each of three real model servers (ARGS='llama-tiny')
+	@exec scripts/setup local-llm $(PYTHON) -m tests.real_servers $(ARGS)
 
 bench: ## turns per second, latency, memory (ARGS='--json bench.json')
 	@$(RUNTIME) $(PYTHON) -m arena bench $(ARGS)

@@ -1,0 +1,1 @@
+"""Contests against real model servers: `make real-servers`, not part of `make test`."""
