@@ -96,6 +96,11 @@ class ChatNodes:
         models = self._models()
         return "" if name in models else f"chat node {name} ({_running(name, models)})"
 
+    def note(self, name: str) -> str:
+        """What a turn's error says of a chat node that did not answer; "" if it runs."""
+        models = self._models()
+        return "" if name in models else f" No: {_running(name, models)}"
+
     def _look(self) -> None:
         """Judge what is known now: warn, and wake those who wait."""
         models = self._models()

@@ -6,6 +6,7 @@ Reads `agent.inbox.<agent>` from the end (taken before any request is sent, so n
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from arena import topics
@@ -47,6 +48,8 @@ async def serve_agents(
     recovering = asyncio.Lock()
     agents = [AgentRouter(node, seat, market, roster, recovering) for seat in seats]
     chat_nodes = ChatNodes(node, seats)
+    for agent in agents:
+        agent.silent_note = partial(chat_nodes.note, agent.seat.chat_node)
     try:
         await roster.catch_up()
         for seat in seats:

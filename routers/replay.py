@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from arena.messages import ChatReply, ChatRequest, Message, Round, ToolCall, ToolResult, Turn
 from routers.plan import Effect, FinishTurn, Now, Opening, Player, SendRequest, SendToolCalls
-from routers.turn import TurnMachine
+from routers.turn import IS_IT_RUNNING, TurnMachine
 
 NO_ANSWER = "no answer in "
 """How the answer of a tool begins that did not come in time (`routers.plan.no_answer_text`)."""
@@ -136,7 +136,8 @@ class _Play:
         elif silent:
             until_s = self._machine.wake_at_s
             now = self._now(told.model_ms, last=ends, at_least_s=until_s)
-            self._take(self._machine.time_passed(now))
+            note = told.error.partition(IS_IT_RUNNING)[2]
+            self._take(self._machine.time_passed(now, note=note))
 
     def _results(self, told: Round, *, last: bool) -> None:
         answers = self._answers[self._round] if self._round < len(self._answers) else []

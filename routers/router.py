@@ -14,6 +14,7 @@ group begins at the first snapshot, and a begun turn is run again (`routers.reru
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from arena import ids, topics
 from arena.bus.base import EARLIEST, LATEST, Acked, Assignment, GroupReader, Record
@@ -61,6 +62,7 @@ class AgentRouter:
 
     Attributes:
         seat: Who plays how.
+        silent_note: What is known of a chat node that did not answer, for the turn's error.
         waiting: Snapshots since the last one that was answered, as far as they are known.
         vital: What the turns that ended here say of its health.
     """
@@ -70,6 +72,7 @@ class AgentRouter:
     ) -> None:
         """Own nothing before `watch`; agents of one process take `recovering` in turns."""
         self.seat = seat
+        self.silent_note: Callable[[], str] = str
         self.waiting = 0
         self.vital = Vital(seat.agent)
         self._failures = FailureRuns()
@@ -310,7 +313,7 @@ class AgentRouter:
             return
         now = self._now()
         if now.monotonic_s >= turn.wake_at_s:
-            await self._carry_out(turn.time_passed(now))
+            await self._carry_out(turn.time_passed(now, note=self.silent_note()))
         else:
             await self._sleep(turn.wake_at_s - now.monotonic_s)
 

@@ -46,6 +46,8 @@ from routers.prompt import prompt_sha256
 from routers.tool_round import ToolRound, open_round
 from routers.transcript import ERROR_BYTES_MAX, FINAL_TEXT_BYTES_MAX, clip
 
+IS_IT_RUNNING = "is it running?"
+
 
 class TurnMachine:
     """The turn of a player on an opening.
@@ -144,8 +146,13 @@ class TurnMachine:
         self._learn(result)
         return () if tools.waiting else self._go_on(now)
 
-    def time_passed(self, now: Now) -> tuple[Effect, ...]:
-        """Give up what did not come in time."""
+    def time_passed(self, now: Now, *, note: str = "") -> tuple[Effect, ...]:
+        """Give up what did not come in time.
+
+        Args:
+            now: The time.
+            note: Put behind the error of a chat node that did not answer.
+        """
         if self.done or now.monotonic_s < self.wake_at_s:
             return ()
         limits = self._player.limits
@@ -157,8 +164,9 @@ class TurnMachine:
             return self._go_on(now)
         error = (
             f"chat node {self._player.node!r} did not answer in "
-            f"{limits.decision_s + limits.grace_s:g} s; is it running?"
+            f"{limits.decision_s + limits.grace_s:g} s; {IS_IT_RUNNING}{note}"
         )
+        error = clip(error, ERROR_BYTES_MAX)
         call_id, self._asked = self._asked or "", None
         model_ms = _ms(now.monotonic_s - self._asked_s)
         self._rounds.append(

@@ -18,6 +18,7 @@ from arena.node import Node
 from arena.settings import Settings
 from routers.chat_nodes import GRACE_S, REPEAT_S, ChatNodes
 from routers.fleet import serve_agents
+from routers.plan import Limits
 from routers.seat import Seat
 from tests.routers.builders import TRADER
 from tests.routers.company import Company, playing, seat, until
@@ -137,6 +138,26 @@ async def test_a_turn_waits_for_no_heartbeat(memory_bus: MemoryBus) -> None:
         assert "chat node model (running: none)" == node.details["waiting_for"]
         await say(memory_bus, "model")
         await until(lambda: "waiting_for" not in node.details)
+
+
+async def test_the_error_of_a_turn_says_that_the_chat_node_does_not_run(
+    memory_bus: MemoryBus,
+) -> None:
+    """With those that run; a chat node that runs and is slow is not called missing."""
+    quick = Limits(decision_s=0.1, grace_s=0.05)
+    async with Company(memory_bus, model=lambda _: None).working() as company:
+        await say(memory_bus, "modal")
+        async with playing(memory_bus, seat(limits=quick)):
+            await company.publish(0)
+            (absent,) = await company.wait_for_turns(1)
+        await say(memory_bus, "model")
+        async with playing(memory_bus, seat(limits=quick)):
+            await company.publish(1)
+            *_, slow = await company.wait_for_turns(2)
+
+    assert "chat node 'model' did not answer" in absent.error
+    assert absent.error.endswith("is it running? No: running: modal")
+    assert slow.error.endswith("is it running?")
 
 
 async def test_a_baseline_plays_when_its_rules_are_there(memory_bus: MemoryBus) -> None:
