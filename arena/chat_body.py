@@ -37,7 +37,21 @@ NO_WORDS = "(no answer)"
 """Sent for an answer without words and calls: servers refuse an empty message."""
 REASONING = "reasoning_content"
 ALL_FIELDS = "*"
-RESERVED = frozenset({"role", "content", "tool_calls", "tool_call_id", "id", "type", "function"})
+FUNCTION = "function"
+"""Under this name a call's `provider` holds the fields that came inside its function."""
+RESERVED = frozenset(
+    {
+        "role",
+        "content",
+        "tool_calls",
+        "tool_call_id",
+        "id",
+        "type",
+        FUNCTION,
+        "name",
+        "arguments",
+    }
+)
 """Names of the protocol's own fields, which no `provider` field may replace."""
 PLAIN = WireForm()
 
@@ -85,6 +99,12 @@ def portable_arguments(text: str) -> str:
     return text if isinstance(value, dict) else "{}"
 
 
+def function_fields(provider: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """The provider's own fields that came inside the function of a tool call."""
+    inner = provider.get(FUNCTION)
+    return inner if isinstance(inner, Mapping) else {}
+
+
 def _messages(messages: Sequence[ChatMessage], wire: WireForm) -> list[dict[str, object]]:
     ids = _CallIds(wire)
     found = [_message(message, ids, wire) for message in messages]
@@ -121,6 +141,7 @@ def _message(message: ChatMessage, ids: "_CallIds", wire: WireForm) -> dict[str,
             "function": {
                 "name": portable_name(call.name),
                 "arguments": portable_arguments(call.arguments),
+                **_provider_fields(function_fields(call.provider), wire),
             },
             **_provider_fields(call.provider, wire),
         }

@@ -12,6 +12,7 @@ from typing import cast
 
 import orjson
 
+from arena.chat_body import FUNCTION
 from arena.messages import JsonObject, RequestedCall
 from chat_nodes.texts import NAME_CHARS_MAX, clean_text, cut_bytes
 
@@ -308,7 +309,8 @@ def _provider(outer: Mapping[str, Json], function: Mapping[str, Json]) -> tuple[
     if not (outer.keys() - _OF_CALL or function.keys() - _OF_FUNCTION):
         return {}, 0
     inside = function.items() if function is not outer else ()
-    found = {k: v for k, v in inside if k not in _OF_CALL and v is not None}
+    inner = {k: v for k, v in inside if k not in _OF_CALL and v is not None}
+    found: dict[str, Json] = {FUNCTION: inner} if inner else {}
     found |= {k: v for k, v in outer.items() if k not in _OF_CALL and v is not None}
     if not found:
         return {}, 0

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from pydantic import JsonValue
 
-from arena.chat_body import ALL_FIELDS, PLAIN, Options
+from arena.chat_body import ALL_FIELDS, FUNCTION, PLAIN, Options, function_fields
 from arena.messages import ChatRequest, WireForm
 from chat_nodes.models.base import ModelSettings
 
@@ -153,7 +153,8 @@ def sent_of(request: ChatRequest, options: Options, wire: WireForm) -> Sent:
             fields |= message.provider.keys()
             has_calls |= bool(message.tool_calls)
             for call in message.tool_calls:
-                fields |= call.provider.keys()
+                fields |= call.provider.keys() - {FUNCTION}
+                fields |= function_fields(call.provider).keys()
     dropped = wire.dropped_fields
     if ALL_FIELDS in dropped:
         fields = set()

@@ -151,7 +151,9 @@ def test_short_ids_have_nine_letters_and_digits() -> None:
 def with_fields() -> tuple[ChatMessage, ...]:
     """A conversation whose answer came with fields of the provider's own."""
     signature: JsonValue = {"google": {"thought_signature": "c2ln"}}
-    signed = call().model_copy(update={"provider": {"extra_content": signature}})
+    inner: JsonValue = {"thought_signature": "inside", "name": "forged", "arguments": "forged"}
+    provider = {"extra_content": signature, "function": inner}
+    signed = call().model_copy(update={"provider": provider})
     message = ChatMessage(
         role="assistant",
         tool_calls=(signed,),
@@ -184,6 +186,9 @@ def test_provider_fields_return_as_the_provider_takes_them(
     assert message["content"] is None
     assert reasoning == message.get("reasoning_content")
     assert extra == ("extra_content" in message["tool_calls"][0])
+    function = {"name": "execute_trade", "arguments": "{}"}
+    inside = {"thought_signature": "inside"} if extra else {}
+    assert function | inside == message["tool_calls"][0]["function"]
     assert "reasoning" not in message
 
 

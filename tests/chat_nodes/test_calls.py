@@ -154,7 +154,10 @@ def test_fields_of_a_call_are_kept_unchanged() -> None:
     item = {"id": "c1", "index": 0, "function": inside, "extra_content": extra, "note": None}
     answer = decoded({"tool_calls": [item]})
 
-    assert {"thought_signature": "s==", "extra_content": extra} == answer.tool_calls[0].provider
+    assert {
+        "function": {"thought_signature": "s=="},
+        "extra_content": extra,
+    } == answer.tool_calls[0].provider
 
 
 def test_fields_of_a_message_are_kept_unchanged() -> None:
