@@ -228,6 +228,7 @@ def short_cause(cause: str, chars: int) -> str:
 
 
 def one_line(words: str) -> str:
-    """A cause on one line, cut at `CAUSE_CHARS_MAX`."""
-    line = " ".join(words.split())
+    """A cause on one line, cut at `CAUSE_CHARS_MAX`; nothing in it acts on a terminal."""
+    line = " ".join(words[: 4 * CAUSE_CHARS_MAX].split())
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
     return line if len(line) <= CAUSE_CHARS_MAX else f"{line[: CAUSE_CHARS_MAX - 1]}…"

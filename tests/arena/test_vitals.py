@@ -124,6 +124,13 @@ def test_a_long_error_is_cut_and_stays_on_one_line() -> None:
     assert dead.cause.endswith("(none of its 5 turns was a decision)")
 
 
+def test_what_a_server_wrote_cannot_act_on_a_terminal() -> None:
+    """Escapes, controls and lone surrogates of an error are replaced."""
+    (dead,) = dead_after(turn("failed", cause=Cause.AUTH, error="no\x1b[2Jkey\x07 \ud800"))
+
+    assert dead.cause == "no\ufffd[2Jkey\ufffd \ufffd"
+
+
 def test_a_document_is_read_back() -> None:
     """What a heartbeat carries is what was put in; anything else is no dead agent."""
     dead = Dead("a", "401", 3, code="auth", remedy="set the key")
