@@ -41,6 +41,10 @@ def response_body(model_id: str, prompt: LocalPrompt, said: Said) -> bytes | Non
     if prompt.schema is None:
         return _body(model_id, said, said.text, None)
     answer = _object(said.text)
+    if answer is not None and prompt.step == "call":
+        return _body(model_id, said, "", (prompt.tool, answer))
+    if answer is None:
+        return None
     reason = answer.get("reason")
     if not isinstance(reason, str):
         return None
@@ -52,7 +56,7 @@ def response_body(model_id: str, prompt: LocalPrompt, said: Said) -> bytes | Non
     order = _order(answer, prompt)
     if order is None:
         return None
-    arguments = {
+    arguments: JsonObject = {
         "product_id": order.product_id,
         "quantity": decimal_text(order.quantity),
         "action": order.action,
@@ -76,15 +80,15 @@ def _order(answer: JsonObject, prompt: LocalPrompt) -> PlannedOrder | None:
     return None
 
 
-def _object(text: str) -> JsonObject:
+def _object(text: str) -> JsonObject | None:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}
+        return None
+    return value if isinstance(value, dict) else None
 
 
-def _body(model_id: str, said: Said, text: str, call: tuple[str, dict[str, str]] | None) -> bytes:
+def _body(model_id: str, said: Said, text: str, call: tuple[str, JsonObject] | None) -> bytes:
     message: dict[str, JsonValue] = {"role": "assistant", "content": text}
     if call is not None:
         name, arguments = call

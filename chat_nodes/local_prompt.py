@@ -8,7 +8,8 @@ a JSON schema leaves it only choices that can be carried out. It decides in one 
 * decide: hold, or buy or sell a product in one of three sizes;
 * close: an order was sent in this turn; the model says a few words about it.
 
-A request without a market or without tools is sent as it is, cut to what fits.
+A request that has nothing to do with trading is sent as it is, cut to what fits. If it offers a
+tool, as `arena doctor` does, the first answer must be a call of it, the next may be any text.
 
 The order of products, actions and sizes in the text is drawn from a hash of the conversation: a
 model of this size mostly takes what it reads first, and would otherwise always buy the same
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeVar
 
-from arena.messages import ChatMessage, ChatRequest, JsonObject
+from arena.messages import ChatMessage, ChatRequest, JsonObject, ToolSchema
 from arena.money import decimal_text
 from chat_nodes.models.prompt_reader import (
     MarketSeen,
@@ -41,12 +42,14 @@ STRATEGY_CHARS_MAX = 240
 RESULT_CHARS_MAX = 240
 REASON_CHARS_MAX = 48
 """Short: a model of this size repeats itself until it is stopped."""
+ARGUMENT_CHARS_MAX = 24
+ARGUMENTS_MAX = 4
 FREE_CHARS_MAX = 1_200
 """Of a request that is sent as it is: at one token a character it still fits the context."""
 WINDOWS = (("5m", 2, "in 5 minutes"), ("15m", 5, "in an hour"))
 """A window of candles, how many closes span the move, and its words."""
 
-Step = Literal["look", "decide", "close", "free"]
+Step = Literal["look", "decide", "close", "call", "free"]
 T = TypeVar("T")
 
 
@@ -59,6 +62,7 @@ class LocalPrompt:
         schema: JSON schema of the answer; None if any text will do.
         situation: What an order is sized with; None unless the step is "decide".
         buyable: Products it may buy. sellable: products it may sell.
+        tool: What it must call; "" unless the step is "call".
     """
 
     step: Step
@@ -67,6 +71,7 @@ class LocalPrompt:
     situation: Situation | None = None
     buyable: tuple[str, ...] = ()
     sellable: tuple[str, ...] = ()
+    tool: str = ""
 
 
 def local_prompt(request: ChatRequest) -> LocalPrompt:
@@ -74,9 +79,11 @@ def local_prompt(request: ChatRequest) -> LocalPrompt:
     prompt = next((m.content for m in reversed(request.messages) if m.role == "user"), "")
     market = read_market(prompt)
     tools = {tool.name for tool in request.tools}
+    sent, results = _this_turn(request.messages)
+    if TRADE_TOOL not in tools and request.tools and not sent:
+        return _call(request, request.tools[0])
     if market is None or TRADE_TOOL not in tools:
         return _free(request)
-    sent, results = _this_turn(request.messages)
     if TRADE_TOOL in sent:
         return _close(request, results)
     account = read_account([prompt, *results])
@@ -157,6 +164,24 @@ def _free(request: ChatRequest) -> LocalPrompt:
     last = next((m.content for m in reversed(request.messages) if m.content), "")
     half = FREE_CHARS_MAX // 2
     return LocalPrompt("free", _messages(system[:half], last[-half:]))
+
+
+def _call(request: ChatRequest, tool: ToolSchema) -> LocalPrompt:
+    """A call of a tool: texts and numbers of its own schema, each bounded."""
+    properties = tool.parameters.get("properties")
+    fields: JsonObject = {}
+    for name, value in properties.items() if isinstance(properties, dict) else ():
+        kind = value.get("type") if isinstance(value, dict) else None
+        if kind in ("string", "number", "integer") and len(fields) < ARGUMENTS_MAX:
+            bound: JsonObject = {"maxLength": ARGUMENT_CHARS_MAX} if kind == "string" else {}
+            fields[name] = {"type": kind, **bound}
+    schema: JsonObject = {
+        "type": "object",
+        "properties": fields,
+        "required": [*fields],
+        "additionalProperties": False,
+    }
+    return LocalPrompt("call", _free(request).messages, schema, tool=tool.name)
 
 
 def _messages(system: str, user: str) -> tuple[JsonObject, ...]:

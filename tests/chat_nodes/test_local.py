@@ -19,7 +19,7 @@ from chat_nodes.local_prompt import local_prompt, prompt_seed
 from chat_nodes.models import open_model
 from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
 from chat_nodes.models.local import MODEL_ID, TOKENS_MAX, request_options
-from tests.chat_nodes.asking import FALLING, RISING, prompt, request
+from tests.chat_nodes.asking import FALLING, RISING, TOOLS, prompt, request
 
 HOLDING = "cash_usd: 1000\nequity_usd: 1500\nposition: B quantity=4 average_cost=100 held=5m"
 USAGE: JsonObject = {"prompt_tokens": 90, "completion_tokens": 30}
@@ -165,6 +165,27 @@ def test_any_other_request_is_sent_cut_to_the_context(user: str) -> None:
     assert ("free", None) == (found.step, found.schema)
     assert len(shown(request(user))) <= 1_201
     assert shown(request(user)).isascii()
+
+
+def test_a_tool_that_is_not_for_trading_is_called() -> None:
+    """As `arena doctor` asks for: first a call with bounded arguments, then words."""
+    (_, _, calculator) = TOOLS
+    asked = request("add", tools=[calculator])
+    later = request("add", tools=[calculator], later=round_of("calculator", "3"), round_=1)
+
+    body = body_of(asked, {"product_id": "A"})
+
+    assert body is not None
+    (call,) = decode_reply(body).tool_calls
+    assert ("calculator", '{"product_id":"A"}') == (call.name, call.arguments)
+    assert local_prompt(asked).schema == {
+        "type": "object",
+        "properties": {"product_id": {"type": "string", "maxLength": 24}},
+        "required": ["product_id"],
+        "additionalProperties": False,
+    }
+    assert "free" == local_prompt(later).step
+    assert body_of(asked, "no object") is None
 
 
 def test_the_request_is_what_the_log_makes_again() -> None:
