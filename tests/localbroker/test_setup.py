@@ -51,9 +51,20 @@ def test_makes_it_once_then_runs_the_command(project: Path) -> None:
     assert (7, "") == (second.returncode, second.stdout)
     assert elapsed_s < SECOND_RUN_S_MAX
 
+    # Extra packages go into a whole .venv, and leave it whole where they cannot be had.
+    lock = project / "requirements-local-llm.txt"
+    lock.write_text(f"no-such-thing==1.0 --hash=sha256:{'0' * 64}\n")
+    failed = set_up(project, "local-llm", "true", PIP_NO_INDEX="1")
+    assert failed.returncode == 3
+    assert "requirements-local-llm.txt could not be installed" in failed.stderr
+    assert (0, "") == _outcome(set_up(project, "runtime", "true"))
+    lock.write_text("# nothing\n")
+    assert 0 == set_up(project, "local-llm").returncode
+
     (project / "requirements.txt").write_text("# changed\n")
     third = set_up(project, "runtime", "true")
     assert "Python packages" in third.stdout
+    assert (5, "") == _outcome(set_up(project, "local-llm", "sh", "-c", "exit 5"))
 
     (project / ".venv" / ".making").touch()
     healed = set_up(project, "dev", "true")
@@ -121,27 +132,6 @@ def test_unknown_level_is_wrong_usage(project: Path) -> None:
 
     assert failed.returncode == 2
     assert "scripts/setup runtime|dev" in failed.stderr
-
-
-def test_extra_packages_leave_the_environment_whole(project: Path) -> None:
-    """`local-llm` adds its lock to a whole .venv; if that fails, .venv still serves the rest."""
-    lock = project / "requirements-local-llm.txt"
-    lock.write_text(f"no-such-thing==1.0 --hash=sha256:{'0' * 64}\n")
-
-    failed = set_up(project, "local-llm", "true", PIP_NO_INDEX="1")
-
-    assert failed.returncode == 3
-    assert "requirements-local-llm.txt could not be installed" in failed.stderr
-    assert "check the network" in failed.stderr
-    assert "" == set_up(project, "runtime", "true").stdout
-
-    lock.write_text("# nothing\n")
-    assert 0 == set_up(project, "local-llm").returncode
-    assert (5, "") == _outcome(set_up(project, "local-llm", "sh", "-c", "exit 5"))
-
-    (project / "requirements-dev.txt").write_text("# changed\n")
-    assert 0 == set_up(project, "dev", "true").returncode
-    assert (0, "") == _outcome(set_up(project, "local-llm", "true"))
 
 
 def _outcome(process: "subprocess.CompletedProcess[str]") -> tuple[int, str]:
