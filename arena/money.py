@@ -41,15 +41,20 @@ def parse_decimal(value: object) -> Decimal:
         if len(value) > DECIMAL_TEXT_MAX:
             raise ValueError(f"a decimal of {len(value)} characters; at most {DECIMAL_TEXT_MAX}")
         try:
+            # Python would read "1_0.5" as 10.5, and digits of every script.
+            if "_" in value or not value.isascii():
+                raise InvalidOperation
             number = Decimal(value)
         except InvalidOperation:
-            raise ValueError(f"{value!r} is no decimal number") from None
+            remedy = 'send plain digits, such as "0.05"'
+            raise ValueError(f"{value!r} is not a decimal number; {remedy}") from None
     else:
         raise ValueError(f"{value!r} is a {type(value).__name__}; send decimals as strings")
     if not number.is_finite():
-        raise ValueError(f"{value!r} is not finite")
+        raise ValueError(f"{value!r} is not finite; send a finite number")
     if number and not -DECIMAL_TEXT_MAX < number.adjusted() < AMOUNT_DIGITS_MAX:
-        raise ValueError(f"{value!r} is out of range")
+        digits = f"{AMOUNT_DIGITS_MAX} digits before the point and {SCALE_DIGITS} after it"
+        raise ValueError(f"{value!r} is out of range; send at most {digits}")
     return number
 
 

@@ -38,6 +38,16 @@ def test_what_is_no_money_is_refused(body: str) -> None:
         Priced.model_validate_json(f'{{"price":{body}}}')
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["all", "50%", "1,000.5", "0,5", "1_0.5", "１", "٠.٥", "0.01 BTC", "0x1", "NaN", "1e400", ""],
+)
+def test_a_refusal_says_what_to_send(text: str) -> None:
+    """Only ASCII digits are a number, without separators; the remedy is part of the words."""
+    with pytest.raises(ValueError, match="; send "):
+        money.parse_decimal(text)
+
+
 @given(UNITS)
 def test_units_round_trip(units: int) -> None:
     """Units to text, to Decimal and back are the same units."""

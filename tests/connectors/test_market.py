@@ -105,7 +105,7 @@ def test_parquet_is_read_as_csv_is(shared_recordings: Path) -> None:
         ("when,open\n1,2\n", "no time"),
         ("ts,open,high,low,close,volume\n61,1,1,1,1,1\n", "does not start a minute"),
         ("ts,open,high,low,close,volume\n60,1,1,2,1,1\n", "is no candle"),
-        ("ts,open,high,low,close,volume\n60,x,1,1,1,1\n", "no decimal"),
+        ("ts,open,high,low,close,volume\n60,x,1,1,1,1\n", "not a decimal"),
     ],
 )
 def test_a_file_that_holds_no_candles_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
