@@ -15,12 +15,13 @@ What aiokafka does that this module guards against (aiokafka 0.14, Kafka 4.3):
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Start
 from arena.bus.kafka_access import connection, started, told_refusals, unreachable
@@ -34,6 +35,8 @@ from arena.wire import Headers
 
 CONNECT_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_MS = 15_000
+LOOKUPS_MAX = 3
+"""A new broker that gets little CPU may need more than one request time-out to tell offsets."""
 SESSION_TIMEOUT_MS = 10_000
 FETCH_BYTES_MAX = 8 << 20
 
@@ -215,14 +218,28 @@ class KafkaBus(Bus):
         }
         if not rest:
             return given
+        for _ in range(LOOKUPS_MAX):
+            with suppress(KafkaTimeoutError):
+                found = await self._look_up(list(rest), start)
+                return given | {rest[tp]: offset for tp, offset in found.items()}
+        names = ", ".join(sorted({topic for topic, _ in rest.values()}))
+        raise BrokerUnavailable(
+            f"the broker did not tell the offsets of {names} "
+            f"in {LOOKUPS_MAX * REQUEST_TIMEOUT_MS / 1000:.0f} s",
+            remedy=unreachable(self._settings),
+        )
+
+    async def _look_up(
+        self, partitions: list[TopicPartition], start: Start
+    ) -> dict[TopicPartition, int]:
+        assert self._lookup is not None, "the bus is not started"
         if start.at == "earliest":
-            found = await self._lookup.beginning_offsets(list(rest))
-        else:
-            found = await self._lookup.end_offsets(list(rest))
-            if start.at == "time":
-                times = await self._lookup.offsets_for_times(dict.fromkeys(rest, start.time_ms))
-                found |= {tp: hit.offset for tp, hit in times.items() if hit is not None}
-        return given | {rest[tp]: offset for tp, offset in found.items()}
+            return dict(await self._lookup.beginning_offsets(partitions))
+        found = dict(await self._lookup.end_offsets(partitions))
+        if start.at == "time":
+            times = await self._lookup.offsets_for_times(dict.fromkeys(partitions, start.time_ms))
+            found |= {tp: hit.offset for tp, hit in times.items() if hit is not None}
+        return found
 
     async def group_reader(
         self,

@@ -5,9 +5,11 @@ import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 
 from arena import topics
-from arena.bus.kafka import KafkaBus
+from arena.bus.kafka import LOOKUPS_MAX, KafkaBus
+from arena.errors import BrokerUnavailable
 from arena.settings import Settings
 
 CLIENTS = ("Unclosed AIOKafkaConsumer", "Unclosed AIOKafkaProducer", "Unclosed AIOKafkaClient")
@@ -56,3 +58,28 @@ async def test_a_start_that_is_cut_off_leaves_nothing_open(
     gc.collect()
 
     assert [] == [line for line in caplog.messages if line.startswith(CLIENTS)]
+
+
+@pytest.mark.parametrize("slow", [1, LOOKUPS_MAX])
+async def test_offsets_that_come_late_are_asked_for_again(
+    bus: KafkaBus, monkeypatch: pytest.MonkeyPatch, slow: int
+) -> None:
+    """One time-out of a busy broker is not the end; the last one names topic and remedy."""
+    assert bus._lookup is not None
+    ask, asked = bus._lookup.beginning_offsets, 0
+
+    async def answer(partitions: list[object]) -> object:
+        nonlocal asked
+        asked += 1
+        if asked <= slow:
+            raise KafkaTimeoutError("late")
+        return await ask(partitions)
+
+    monkeypatch.setattr(bus._lookup, "beginning_offsets", answer)
+    if slow < LOOKUPS_MAX:
+        await (await bus.log_reader(topics.TURNS.name)).close()
+    else:
+        with pytest.raises(BrokerUnavailable, match=f"offsets of {topics.TURNS.name} in 45 s"):
+            await bus.log_reader(topics.TURNS.name)
+
+    assert min(slow + 1, LOOKUPS_MAX) == asked
