@@ -61,6 +61,8 @@ _AUTH_CODES = frozenset(
         "authentication_error",
         "unauthenticated",
         "token_not_found_in_db",
+        # LiteLLM's proxy without a database: any key but its master key.
+        "no_db_connection",
         "1004",
         "2049",
     )
@@ -68,7 +70,7 @@ _AUTH_CODES = frozenset(
 _AUTH = (
     r"(?:incorrect|invalid|wrong|expired|missing|no) (?:x-)?(?:api[- ]?key|auth\w* (?:key|token)|"
     r"access token|token passed|bearer)|api key (?:not|is (?:in|not )valid|not found)|"
-    r"invalid authentication|authentication ?error|unauthorized"
+    r"invalid authentication|authentication ?error|unauthorized|\bno connected db\b"
 )
 _FORBIDDEN = r"(?:user )?location is not supported|country, region, or territory not supported"
 _MODEL_CODES = frozenset(

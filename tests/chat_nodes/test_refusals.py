@@ -68,6 +68,7 @@ def test_every_named_field_is_found() -> None:
         (401, b"", Cause.AUTH, False),
         (400, error("API key not valid. Please pass a valid API key."), Cause.AUTH, False),
         (400, body({"code": "c", "error": "Incorrect API key provided: ab"}), Cause.AUTH, False),
+        (400, error("No connected db."), Cause.AUTH, False),
         (403, b"", Cause.FORBIDDEN, False),
         (400, error("User location is not supported for the API use."), Cause.FORBIDDEN, False),
         (402, b"", Cause.QUOTA, False),

@@ -62,7 +62,7 @@ CONTESTS = (
         (LITELLM,),
         # Without a database its proxy answers a wrong key with 400 "No connected db.".
         {
-            "scalper-badkey": (Cause.AUTH, Cause.REFUSED_REQUEST),
+            "scalper-badkey": (Cause.AUTH,),
             "scalper-unknown": (Cause.MODEL_NOT_FOUND,),
         },
     ),
