@@ -84,7 +84,7 @@ class AgentRouter:
         self._prompted = topics.prompted(seat.chat_node)
         self._reader: GroupReader | None = None
         self._wake = asyncio.Event()
-        self._owner = False
+        self._owner = self._retired = False
         self._changes = 0
         self._restored_at = -1
         self._announced = False
@@ -103,8 +103,8 @@ class AgentRouter:
 
     @property
     def joined(self) -> bool:
-        """True once it follows the snapshots, as owner or standby."""
-        return self._reader is not None
+        """True once it follows the snapshots, as owner or standby, or is retired."""
+        return self._reader is not None or self._retired
 
     async def watch(self) -> None:
         """Keep the newest snapshot at hand until cancelled; older ones are never queued."""
@@ -151,7 +151,7 @@ class AgentRouter:
 
     async def commit(self) -> None:
         """Commit the newest snapshot whose turn is recorded."""
-        if self._answered is not None and self._reader is not None:
+        if self._answered is not None and self._reader is not None and not self._retired:
             topic, partition, offset = self._answered
             self._answered = None
             await self._reader.commit({(topic, partition): offset + 1})
@@ -165,7 +165,7 @@ class AgentRouter:
 
     def retire(self) -> None:
         """Play no more: the name belongs to another process; `watch` and `run` have ended."""
-        self._owner, self._answered = False, None
+        self._owner, self._retired = False, True
 
     def _on_change(self, assignment: Assignment) -> None:
         self._owner = bool(assignment)

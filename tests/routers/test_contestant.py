@@ -1,5 +1,6 @@
 """A name is one contestant: another strategy or chat node must be asked for with `--replace`."""
 
+import asyncio
 from dataclasses import replace
 from typing import Literal
 
@@ -7,10 +8,16 @@ import pytest
 
 from arena import topics
 from arena.bus.memory import MemoryBus
+from arena.clock import SystemClock
 from arena.errors import UsageError
 from arena.messages import AgentSpec
+from arena.node import Node
+from arena.settings import Settings
 from routers.cli import named
 from routers.contestant import is_other, replaced_words, require_name
+from routers.market import Market
+from routers.roster import Roster
+from routers.router import AgentRouter
 from routers.seat import Seat, spec_of
 from tests.routers.builders import TRADER, WALL
 from tests.routers.company import Company, OtherConnection, playing, seat, until
@@ -117,6 +124,18 @@ async def test_a_process_whose_only_agent_was_replaced_ends(memory_bus: MemoryBu
                 other = await OtherConnection.to(memory_bus)
                 async with playing(other, taking, name="new") as new:
                     await until(lambda: new.status == "running")
+
+
+async def test_an_agent_that_is_replaced_before_it_joined_is_not_waited_for(
+    memory_bus: MemoryBus,
+) -> None:
+    """The process is not starting forever, and commits for its other agents."""
+    node = Node("router", "old", Settings(), memory_bus, SystemClock())
+    agent = AgentRouter(node, seat(), Market(node), Roster(node), asyncio.Lock())
+    before = agent.joined
+    agent.retire()
+
+    assert (False, True) == (before, agent.joined)
 
 
 def agents_in(bus: MemoryBus) -> bool:
