@@ -23,6 +23,8 @@ OPTION_BYTES_MAX = 8 * 1024
 OPTION_DEPTH_MAX = 8
 HEADERS_MAX = 16
 HEADER_CHARS_MAX = 4_096
+SECRET_CHARS_MIN = 8
+"""A shorter key is a placeholder, and hiding it would blank ordinary words."""
 
 PROTECTED_OPTIONS = {
     "model": "it is set by model_id, and recorded with every call",
@@ -34,19 +36,19 @@ PROTECTED_OPTIONS = {
 PROTECTED_HEADERS = frozenset(
     {"accept-encoding", "connection", "content-length", "content-type", "transfer-encoding"}
 )
-SECRET_HEADERS = frozenset(
+ASKER_HEADERS = frozenset(
     {
         "authorization",
         "proxy-authorization",
         "api-key",
         "apikey",
-        "cookie",
         "x-api-key",
         "x-goog-api-key",
         "x-auth-token",
     }
 )
-_SECRET_WORDS = ("secret", "token", "password", "api-key", "apikey", "credential")
+"""Headers that say who asks."""
+_SECRET_WORDS = ("auth", "key", "token", "secret", "cookie", "password", "credential")
 _SECRET_OPTIONS = frozenset(
     {"apikey", "authorization", "accesstoken", "password", "secret", "clientsecret"}
 )
@@ -115,7 +117,7 @@ def check_header(name: str, value: str) -> None:
             f"{name} holds a secret, which a command line shows to every user; export it and write "
             f'{name} = "{ENV}VARIABLE"'
         )
-    if not value.isprintable() or not value.isascii() or len(value) > HEADER_CHARS_MAX:
+    if not can_be_sent(value):
         raise ValueError(f"{name}: {value[:40]!r} cannot be sent; write printable ASCII")
 
 
@@ -174,18 +176,46 @@ def resolve_headers(headers: Mapping[str, str], environ: Mapping[str, str]) -> d
                     f"header {name}: the environment variable {variable} is not set; "
                     f"export {variable}=..."
                 )
-            if not value.isprintable() or not value.isascii() or len(value) > HEADER_CHARS_MAX:
-                raise ValueError(
-                    f"header {name}: {variable} holds characters that a header cannot; "
-                    "is it one line?"
-                )
+            if not can_be_sent(value):
+                raise ValueError(f"header {name}: {unsendable_words(variable)}")
         found[name] = value
     return found
 
 
+def can_be_sent(value: str) -> bool:
+    """True if a header can hold a value."""
+    return value.isprintable() and value.isascii() and len(value) <= HEADER_CHARS_MAX
+
+
+def unsendable_words(variable: str) -> str:
+    """What to say of a variable whose value no header can hold; never the value."""
+    return f"{variable} holds characters that a header cannot; is it one line, in plain letters?"
+
+
+def is_secret_header(name: str) -> bool:
+    """True if a header of this name carries a secret."""
+    return any(word in name.lower() for word in _SECRET_WORDS)
+
+
+def secrets_of(key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What must never come back into a topic, a log or a terminal, the longest first.
+
+    Args:
+        key: Of the server; "" if it has none.
+        headers: Further ones, resolved.
+    """
+    found = {key}
+    for name, value in headers.items():
+        if is_secret_header(name):
+            found |= {value, value.rpartition(" ")[2]}
+    # Some servers escape slashes in the JSON that repeats a key.
+    found |= {secret.replace("/", "\\/") for secret in found}
+    return tuple(sorted((s for s in found if len(s) >= SECRET_CHARS_MIN), key=len, reverse=True))
+
+
 def authorizes(headers: Mapping[str, str]) -> bool:
     """True if a header says who asks: no other key is needed then."""
-    return any(name.lower() in SECRET_HEADERS - {"cookie"} for name in headers)
+    return any(name.lower() in ASKER_HEADERS for name in headers)
 
 
 def check_options(options: Mapping[str, object]) -> dict[str, JsonValue]:
@@ -267,9 +297,7 @@ def _is_near(address: str) -> bool:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    low = name.lower()
-    named = low in SECRET_HEADERS or any(word in low for word in _SECRET_WORDS)
-    return named or _SECRET_VALUE.match(value.strip()) is not None
+    return is_secret_header(name) or _SECRET_VALUE.match(value.strip()) is not None
 
 
 def _value(text: str) -> JsonValue:

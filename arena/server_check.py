@@ -17,9 +17,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from arena.endpoint import authorizes
-from arena.findings import Finding
-from arena.messages import PromptSize
+from arena.endpoint import authorizes, can_be_sent, secrets_of, unsendable_words
+from arena.findings import Finding, broken
+from arena.messages import Cause, PromptSize
 from arena.server_answers import (
     ServerAnswer,
     address_finding,
@@ -36,7 +36,6 @@ PROMPT_VARIABLE = "ARENA_CHECK_PROMPT"
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 3.0
 BODY_BYTES_MAX = 4 * 1024 * 1024
-SECRET_CHARS_MIN = 8
 ANTHROPIC_HOST = "api.anthropic.com"
 CONTEXT_PATHS = ("/props", "/api/v0/models", "/model/info")
 ERROR_CHARS_MAX = 120
@@ -74,6 +73,8 @@ def prompt_told(text: str) -> tuple[PromptSize, int]:
 
 async def check_server(target: Target) -> list[Finding]:
     """Address, key, model and context, as far as the server tells."""
+    if not can_be_sent(target.key):  # here: the HTTP client would show it in its error
+        return [broken("key", unsendable_words(target.variable), cause=Cause.AUTH)]
     base = (target.base_url or OPENAI_URL).rstrip("/")
     async with httpx.AsyncClient(
         headers=_headers(target, base),
@@ -149,8 +150,7 @@ def _headers(target: Target, base: str) -> dict[str, str]:
 
 
 def _secrets(target: Target) -> list[bytes]:
-    found = [target.key, *target.headers.values()]
-    return [secret.encode() for secret in found if len(secret) >= SECRET_CHARS_MIN]
+    return [secret.encode() for secret in secrets_of(target.key, target.headers)]
 
 
 def _words(error: BaseException) -> str:

@@ -173,6 +173,9 @@ class Asking:
             key = key or _key_from_environment(
                 self.model_id, self.base_url, self.key_variable, needed=needed
             )
+            if not endpoint.can_be_sent(key):
+                name = "--api-key" if self.key else self.key_variable
+                raise UsageError(endpoint.unsendable_words(name))
         return ModelSettings(
             model_id=self.model_id,
             base_url=self.base_url,

@@ -21,6 +21,7 @@ import aiohttp
 import httpx2
 import openai
 
+from arena.endpoint import secrets_of
 from arena.messages import Cause, ChatRequest
 from chat_nodes.address import CHAT_PATH, read_address
 from chat_nodes.decode import clean_text, meant_status
@@ -37,14 +38,11 @@ PLACEHOLDER_KEY = "no-key"
 CONNECT_TIMEOUT_S = 10.0
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 """No model writes this much in one answer; a server that does is cut off."""
-SECRET_CHARS_MIN = 8
-"""A shorter key is a placeholder, and hiding it would blank ordinary words."""
 OK = 200
 SAID_CHARS_MAX = 200
 """Of the words of an error that is not the server's own."""
 KEY_HEADERS = frozenset(("api-key", "x-api-key", "x-goog-api-key"))
 """Headers that carry a key: if one is given and no key, the client sends none of its own."""
-SECRET_WORDS = ("auth", "key", "token", "secret", "cookie", "password")
 
 
 class BodyRefused(httpx2.TransportError):
@@ -107,7 +105,7 @@ class OpenAICompatibleModel:
         self.host = self._address.host
         self._settings = settings
         self._now = now
-        self._secrets = _secrets(settings)
+        self._secrets = secrets_of(settings.api_key, settings.headers)
         self._dialect = dialect or first_dialect(self.host, settings.model_id)
         given = {name.lower() for name in settings.headers}
         self._headers: dict[str, str | openai.Omit] = {}
@@ -266,15 +264,6 @@ class OpenAICompatibleModel:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
-
-
-def _secrets(settings: ModelSettings) -> tuple[str, ...]:
-    """What must never come back into a topic or a log, the longest first."""
-    found = {settings.api_key}
-    for name, value in settings.headers.items():
-        if any(word in name.lower() for word in SECRET_WORDS):
-            found |= {value, value.rpartition(" ")[2]}
-    return tuple(sorted((s for s in found if len(s) >= SECRET_CHARS_MIN), key=len, reverse=True))
 
 
 def _was_cut(error: openai.APITimeoutError) -> bool:

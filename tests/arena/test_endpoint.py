@@ -62,6 +62,8 @@ def test_an_address_that_cannot_be_asked_is_refused_with_the_remedy(text: str, s
         ("X-API-Key", "0123", "env:VARIABLE"),
         ("Cookie", "a=b", "env:VARIABLE"),
         ("X-Proxy-Token", "0123", "env:VARIABLE"),
+        ("Ocp-Apim-Subscription-Key", "0123", "env:VARIABLE"),
+        ("Helicone-Auth", "0123", "env:VARIABLE"),
         ("X-Anything", "sk-0123456789abcdef", "env:VARIABLE"),
         ("X-Title", "two\r\nX-Evil: 1", "write printable ASCII"),
         ("X-Title", "caf\u00e9", "write printable ASCII"),
@@ -99,6 +101,26 @@ def test_a_header_without_a_usable_value_is_named(value: str, said: str) -> None
     """The variable is named; what it holds is not shown."""
     with pytest.raises(ValueError, match=said):
         endpoint.resolve_headers({"api-key": "env:AZ"}, {"AZ": value})
+
+
+def test_secrets_are_known_in_every_form_in_which_they_come_back() -> None:
+    """The key, a header's value with and without its scheme, and with escaped slashes."""
+    headers = {
+        "X-Credential": "Basic dXNlcjpw/YXNz",
+        "X-Title": "arena contest",
+        "X-Token": "short",
+    }
+
+    found = endpoint.secrets_of("sk-0123456789", headers)
+    assert "Basic dXNlcjpw\\/YXNz" == found[0]
+    assert {
+        "Basic dXNlcjpw\\/YXNz",
+        "Basic dXNlcjpw/YXNz",
+        "dXNlcjpw\\/YXNz",
+        "dXNlcjpw/YXNz",
+        "sk-0123456789",
+    } == set(found)
+    assert () == endpoint.secrets_of("", {})
 
 
 @pytest.mark.parametrize("words", [["X-Title"], ["X-Title=a", "x-title=b"]])

@@ -48,6 +48,20 @@ async def test_a_server_that_takes_the_connection_is_not_broken(status: int) -> 
     assert "broken" not in {finding.state for finding in found.values()}
 
 
+@pytest.mark.parametrize(
+    "key", ["\u201csk-planted-0123456789\u201d", "sk-planted\n0123456789", "sk\0x"]
+)
+async def test_a_key_that_no_header_can_hold_is_broken_and_never_shown(key: str) -> None:
+    """One that was copied with its quotes or a second line; the server is not asked."""
+    async with serving(ModelServer()) as server:
+        (found,) = await check_server(Target("toy", server.base_url, key, "MY_KEY"))
+
+    assert ("broken", "auth") == (found.state, found.cause)
+    assert "MY_KEY holds characters that a header cannot; is it one line" in found.detail
+    assert "planted" not in found.text
+    assert [] == server.heads
+
+
 async def test_no_server_is_broken_with_the_whole_url() -> None:
     """Nothing listens: the system's words, and the URL that was asked."""
     url = f"http://127.0.0.1:{closed_port()}/v1"

@@ -38,6 +38,17 @@ def test_a_missing_key_is_told_with_its_remedy() -> None:
     assert 1 == len(done.stderr.splitlines())
 
 
+@pytest.mark.parametrize("check", [(), ("--check",), ("--check", "--quick")])
+def test_a_key_that_no_header_can_hold_is_told_and_not_shown(check: tuple[str, ...]) -> None:
+    """It was copied with its quotes: exit 2 and the variable's name, before anything is asked."""
+    flags = ("--name", "n", "--model-id", "m", "--base-url", "http://127.0.0.1:1/v1")
+    done = run(*flags, *check, OPENAI_API_KEY=f"\u201c{KEY}\u201d")
+
+    assert 2 == done.returncode
+    assert "OPENAI_API_KEY holds characters that a header cannot" in done.stderr
+    assert KEY not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
