@@ -38,6 +38,7 @@ class Frame:
         turns: The newest whole turns of the agent that is looked at, oldest first.
         evaluation: The newest of the judge; None where there is none.
         halts: Whose orders are refused until they are resumed.
+        other_accounts: Accounts of the log that are not a contestant's, such as an operator's.
     """
 
     now: datetime
@@ -52,6 +53,7 @@ class Frame:
     turns: tuple[Turn, ...] = ()
     evaluation: Evaluation | None = None
     halts: tuple[HaltRow, ...] = ()
+    other_accounts: tuple[AgentRow, ...] = ()
 
     def row(self, agent: str) -> AgentRow | None:
         """The ranking row of an agent."""
@@ -90,6 +92,11 @@ def build_frame(
         turns=tuple(turns.kept.values()) if turns else (),
         evaluation=view.evaluation,
         halts=view.halts.rows(view.processes.living("tools", now)),
+        other_accounts=tuple(
+            _agent_row(view, name, account, view.market.bids, 0)
+            for name, account in sorted(accounts.items())
+            if name not in colours
+        ),
     )
 
 

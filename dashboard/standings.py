@@ -32,8 +32,9 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
 
     Returns:
         broker, snapshots, as_of, simulated, speed, rules, agents (in rank order, the dead last and
-        without a rank), dead (with their cause), digest (of all accounts), verdict (of the judge,
-        null without one), halted, processes, and what could not be read.
+        without a rank), other_accounts (such as an operator's), dead (with their cause), digest
+        (of all accounts), verdict (of the judge, null without one), halted, processes, and what
+        could not be read.
     """
     frame = build_frame(view, now)
     standing = frame.standing
@@ -45,6 +46,7 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
         "speed": standing.speed,
         "rules": _rules(standing),
         "agents": [_agent(row) for row in frame.ranking],
+        "other_accounts": [_agent(row) for row in frame.other_accounts],
         "dead": [_dead(row, row.dead) for row in frame.ranking if row.dead is not None],
         "verdict": verdict_document(frame.evaluation),
         "halted": halted_document(frame.halts),

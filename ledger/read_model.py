@@ -94,7 +94,7 @@ def read_document(text: bytes) -> ReadModel:
     holders = set()
     try:
         document = orjson.loads(text)
-        for row in document["agents"]:
+        for row in (*document["agents"], *document.get("other_accounts", ())):
             agent = row["agent"]
             for name, what in MONEY.items():
                 if row.get(name) is not None:
