@@ -15,6 +15,7 @@ A conversation is kept as the model wrote it and sent as strict servers accept i
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from string import ascii_letters, digits
 from typing import TypeAlias
@@ -31,6 +32,7 @@ Options: TypeAlias = Mapping[str, JsonValue]
 NAME_CHARS_MAX = 64
 SHORT_ID_CHARS = 9
 """Mistral takes tool call ids of exactly nine letters and digits."""
+SCHEMAS_KEPT = 256
 UNNAMED = "unnamed"
 """Sent as the name of a tool that the model did not name."""
 NO_WORDS = "(no answer)"
@@ -158,14 +160,22 @@ def _provider_fields(fields: Mapping[str, JsonValue], wire: WireForm) -> dict[st
 
 
 def _tool(tool: ToolSchema, wire: WireForm) -> dict[str, object]:
+    parameters = orjson.dumps(tool.parameters)
+    bare = wire.schema_keywords == "bare"
     return {
         "type": "function",
         "function": {
             "name": portable_name(tool.name),
             "description": tool.description,
-            "parameters": portable_schema(tool.parameters, bare=wire.schema_keywords == "bare"),
+            "parameters": _portable_parameters(parameters, bare),
         },
     }
+
+
+@lru_cache(maxsize=SCHEMAS_KEPT)
+def _portable_parameters(parameters: bytes, bare: bool) -> orjson.Fragment:
+    """The same few schemas come with every call; their portable form as JSON."""
+    return orjson.Fragment(orjson.dumps(portable_schema(orjson.loads(parameters), bare=bare)))
 
 
 class _CallIds:
