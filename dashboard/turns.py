@@ -84,15 +84,11 @@ class AgentTurns:
         ended = ((one[1], one[3]) for one in self.outcomes.values())
         turns = sum(decided or outcome != "aborted" for outcome, decided in ended)
         failed = (turn for turn in reversed(self.kept.values()) if turn.outcome != "aborted")
-        newest = next(failed, None)
-        return Vital(
-            agent,
-            turns=turns,
-            decisions=self.decided,
-            failed_run=run,
-            cause=newest.cause if newest else "",
-            error=(newest.error or f"the turn {newest.outcome}") if newest else "",
-        )
+        if (newest := next(failed, None)) is None:
+            return Vital(agent, turns=turns, decisions=self.decided, failed_run=run)
+        vital = Vital(agent, turns=turns - 1, decisions=self.decided, failed_run=run - 1)
+        vital.apply(newest)
+        return vital
 
     def deciding_since(self) -> datetime | None:
         """When the turn under way began; None where the newest turn has ended."""
