@@ -9,14 +9,25 @@ from datetime import datetime
 
 from arena.messages import Heartbeat
 
+LOOK_BACK_S = 120.0
+"""Heartbeats that old are read at a start; a living process sent a newer one."""
+WAITING_FOR = "waiting_for"
+"""The detail of a router's heartbeat that names a chat node that does not run."""
+CHAT_NODE = "chat-node"
+"""The kind of a chat node in its heartbeats."""
 INTERVALS_MAX = 3
 INTERVAL_S = 5.0
 """Assumed of a process that does not tell its interval."""
 
 
-def silent_after_s(beat: Heartbeat) -> float:
-    """Seconds after its newest heartbeat from which a process does not count as alive."""
-    return INTERVALS_MAX * (beat.interval_s or INTERVAL_S)
+def silent_after_s(beat: Heartbeat, usual_s: float = INTERVAL_S) -> float:
+    """Seconds after its newest heartbeat from which a process does not count as alive.
+
+    Args:
+        beat: The heartbeat.
+        usual_s: Interval of a process that does not tell its own.
+    """
+    return INTERVALS_MAX * (beat.interval_s or usual_s)
 
 
 def is_living(beat: Heartbeat, now: datetime) -> bool:

@@ -6,10 +6,10 @@ Pure; what a strategy is comes in as a function.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from arena.baselines import baseline_remedy, baseline_trouble, plays_rules_of
+from arena.baselines import SCRIPTED, baseline_remedy, baseline_trouble, plays_rules_of
 from arena.errors import UsageError
 from arena.spec_competition import BASELINES
-from arena.spec_tables import SCRIPTED, AgentTable, ChatNodeTable
+from arena.spec_tables import AgentTable, ChatNodeTable
 from arena.strategy_files import Describe
 
 

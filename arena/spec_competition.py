@@ -15,11 +15,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from arena.baselines import SCRIPTED
 from arena.errors import UsageError
 from arena.ids import check_name
 from arena.spec_errors import SpecFault
 from arena.spec_tables import (
-    SCRIPTED,
     STRATEGY_PATTERN,
     AgentTable,
     ArenaTable,

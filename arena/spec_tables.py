@@ -20,14 +20,12 @@ from pydantic import (
 )
 
 from arena import endpoint, ids
+from arena.baselines import SCRIPTED
 from arena.errors import UsageError
 from arena.messages import PromptSize
 from arena.money import parse_share
 from arena.prices import PRICE_MAX, Price, own_price
 from arena.spec_errors import SpecFault
-
-SCRIPTED = "scripted"
-"""The `model_id` of the built-in rules, also with `:<strategy>`: no key, no network, no LLM."""
 
 LOCAL = "local"
 """The `model_id` of the small model in the chat node's own process, also with `:<model>`."""

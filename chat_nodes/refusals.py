@@ -157,7 +157,7 @@ def read_refusal(status: int, body: bytes, prompt_size: PromptSize = "full") -> 
         cause=cause,
         retryable=retryable,
         learnable=_is_learnable(status, cause, said),
-        remedy=_remedy(status, cause, said, context, prompt_size),
+        remedy=_remedy(cause, said, context, prompt_size),
         code=next((c for c in said.codes if not c.isdigit()), "") or next(iter(said.codes), ""),
         params=tuple(said.params),
         text=said.text,
@@ -218,9 +218,7 @@ def _is_learnable(status: int, cause: Cause, said: ErrorBody) -> bool:
     return cause is Cause.REFUSED_REQUEST or (cause is Cause.SERVER_ERROR and status == 500)
 
 
-def _remedy(
-    status: int, cause: Cause, said: ErrorBody, context: ContextTold | None, size: PromptSize
-) -> str:
+def _remedy(cause: Cause, said: ErrorBody, context: ContextTold | None, size: PromptSize) -> str:
     if context is not None:
         return context_remedy(context, size)
     if _matches(_TOOL_FLAGS, said.text):

@@ -11,12 +11,10 @@ from datetime import datetime
 from arena import topics
 from arena.bus.base import Start
 from arena.errors import Malformed, UsageError
-from arena.living import living
+from arena.living import CHAT_NODE, LOOK_BACK_S, living
 from arena.messages import Heartbeat
 from arena.node import Node
 
-KIND = "chat-node"
-LOOK_BACK_S = 120.0
 READ_TIMEOUT_S = 1.0
 
 
@@ -33,7 +31,10 @@ async def refuse_other_model(node: Node, model_id: str) -> None:
     try:
         while await reader.behind():
             for record in await reader.read(timeout_s=READ_TIMEOUT_S):
-                if not record.key_text.startswith(f"{KIND}/{node.name}/") or record.value is None:
+                if (
+                    not record.key_text.startswith(f"{CHAT_NODE}/{node.name}/")
+                    or record.value is None
+                ):
                     continue
                 try:
                     message = record.message()
@@ -63,7 +64,7 @@ def other_model(
         model_id: What it serves.
         now: Wall time.
     """
-    for beat in living(beats, KIND, now):
+    for beat in living(beats, CHAT_NODE, now):
         if beat.node != own_id and beat.details.get("model", model_id) != model_id:
             return beat
     return None

@@ -18,8 +18,6 @@ CHECKS_MAX = 64
 """How often the arguments of one call are parsed to see whether they are whole."""
 CUT = "the provider's stream ended before the answer did"
 
-_FIXED = frozenset({"role", "content", "tool_calls", "function_call"})
-
 
 @dataclass(slots=True)
 class _Call:

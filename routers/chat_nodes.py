@@ -11,17 +11,12 @@ from arena import topics
 from arena.baselines import plays_rules_of, scripted_names
 from arena.bus.base import LogReader, Record, Start
 from arena.errors import Malformed, UsageError
-from arena.living import silent_after_s
+from arena.living import CHAT_NODE, LOOK_BACK_S, WAITING_FOR, silent_after_s
 from arena.messages import Heartbeat
 from arena.names import closest_first, listed
 from arena.node import Node
 from routers.seat import Seat
 
-KIND = "chat-node"
-WAITING_FOR = "waiting_for"
-"""The detail of the heartbeat that names what is not there."""
-LOOK_BACK_S = 120.0
-"""Heartbeats that old are read at the start; a living process sent a newer one."""
 POLL_S = 1.0
 GRACE_S = 3.0
 """A chat node that starts at the same time, or is started again, is not missed before."""
@@ -138,12 +133,16 @@ class ChatNodes:
         )
 
     def _models(self) -> dict[str, str]:
-        """Name -> model of the chat nodes that are alive; "" where it was not told yet."""
+        """Name -> model of the chat nodes that are alive; "" if it did not say yet."""
         now_s = self._node.clock.monotonic()
+        self._newest = {
+            node: (beat, heard_s)
+            for node, (beat, heard_s) in self._newest.items()
+            if beat.status != "stopping" and now_s - heard_s <= silent_after_s(beat)
+        }
         found: dict[str, str] = {}
-        for beat, heard_s in self._newest.values():
-            if beat.status != "stopping" and now_s - heard_s <= silent_after_s(beat):
-                found[beat.name] = str(beat.details.get("model", "")) or found.get(beat.name, "")
+        for beat, _ in self._newest.values():
+            found[beat.name] = str(beat.details.get("model", "")) or found.get(beat.name, "")
         return found
 
     def _plays_rules(self, seat: Seat) -> bool:
@@ -168,7 +167,7 @@ def _running(name: str, models: Iterable[str]) -> str:
 
 def _beat_of(record: Record) -> Heartbeat | None:
     """The heartbeat of a chat node; None for other records, which are not decoded."""
-    if record.value is None or not record.key_text.startswith(f"{KIND}/"):
+    if record.value is None or not record.key_text.startswith(f"{CHAT_NODE}/"):
         return None
     try:
         message = record.message()

@@ -11,10 +11,10 @@ from arena.bus.base import LogReader, Record
 from arena.errors import DependencyMissing, UsageError
 from arena.messages import AgentSpec, Pacing, Rules, ToolOffered
 from arena.node import Node
+from arena.roster import AGENT_KEY
 from arena.vitals import UNKNOWN_TOOL_WORDS
 
 TOOL_KEY = "tool/"
-AGENT_KEY = "agent/"
 WAIT_LOG_INTERVAL_S = 3.0
 READ_TIMEOUT_S = 1.0
 IDLE_READ_S = 10.0

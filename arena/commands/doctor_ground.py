@@ -31,7 +31,6 @@ MEMORY_KB_MIN = 300_000
 MEMINFO = Path("/proc/meminfo")
 FEED_URL = "https://api.exchange.coinbase.com"
 FEED_TIMEOUT_S = 5.0
-FEED_BYTES_MAX = 64 * 1024
 CLOCK_S_OK = 1.0
 CLOCK_S_MAX = 30.0
 NTP_TIMEOUT_S = 2.0

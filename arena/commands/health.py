@@ -10,18 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from arena.living import WAITING_FOR, silent_after_s
 from arena.messages import Heartbeat
 from arena.node import ERROR
 from arena.supervisor.runs import ProcessRecord, RunRecord
 from arena.vitals import DEAD_DETAIL, Dead, dead_from
 
-INTERVALS_MAX = 3
 FORGOTTEN_AFTER = timedelta(days=1)
 SUSPENDED = "suspended: SIGCONT lets it go on"
 COUNTERS_SHOWN = 6
 ROUTERS = frozenset({"router", "routers"})
-WAITING_FOR = "waiting_for"
-"""The detail in which a router says what it waits for."""
 
 Look = Literal["gone", "suspended"]
 """What this machine says of a process of its own that is not simply running."""
@@ -119,7 +117,7 @@ def _from_beat(
         health, words = "down", "ended without a word: killed?"
     elif look == "suspended":
         health, words = "stale", SUSPENDED
-    elif age_s > INTERVALS_MAX * (beat.interval_s or usual_s):
+    elif age_s > silent_after_s(beat, usual_s):
         health = "stale"
     else:
         health = "ok" if beat.status == "running" else beat.status

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from arena.messages import DeadEntry
+from arena.vitals import CAUSE_CHARS_MAX
 from judge.metrics import Metrics
 from judge.report import words
 from judge.report.agents import NAME_MAX, anchor, entry_words
@@ -13,7 +14,6 @@ from judge.report.tables import Cell, Head, Row, Table, name_cell, plain
 from judge.statistics import Interval, Pair, Standing
 
 BPS = 10_000
-CAUSE_MAX = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ def dead_table(facts: Facts) -> Table:
                 plain(words.count(one.recorded_turns)),
                 plain(words.count(one.decisions)),
                 Cell(
-                    f"{state}: {words.quote(one.cause, CAUSE_MAX)}",
-                    under=words.quote(one.remedy, CAUSE_MAX),
+                    f"{state}: {words.quote(one.cause, CAUSE_CHARS_MAX)}",
+                    under=words.quote(one.remedy, CAUSE_CHARS_MAX),
                     css="long",
                 ),
             ),

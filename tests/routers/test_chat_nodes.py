@@ -106,6 +106,7 @@ async def test_a_chat_node_that_does_not_run_is_said_within_five_seconds(
     clock.now_s = 1000 + GRACE_S + REPEAT_S
     found._look()
     assert ["no chat node 'model' runs; running: none"] == log.warnings[1:]
+    assert {} == found._newest, "processes that are gone are forgotten"
 
 
 @pytest.mark.parametrize(
