@@ -1,8 +1,8 @@
 """What a strategy's file says of its name and kind, without running it.
 
 Reads `.toml` and `.py` files. The arena imports no room, and a specification is checked before
-anything starts, so a `.py` file is parsed and not executed: only a name and a kind that stand there
-as plain text are found. The router loads the file and has the last word.
+anything starts, so a `.py` file is parsed and not executed: only a name and a kind that are
+written as plain text are found. The router loads the file and has the last word.
 """
 
 import ast
@@ -29,7 +29,7 @@ class Described(NamedTuple):
 
 
 Describe = Callable[[str], Described | None]
-"""From a strategy as an ARENA.toml writes it to what it is; None where that cannot be told."""
+"""From a strategy as an ARENA.toml writes it to what it is; None if that is not known."""
 
 
 def describe_shipped(strategy: str) -> Described | None:

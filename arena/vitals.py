@@ -6,7 +6,7 @@ call that was carried out. An agent is dead
 * at once if its last turn failed for a cause that does not pass by itself (`LASTING_CAUSES`);
 * after `DEAD_TURNS` turns in a row without a decision;
 * as long as it has had turns and none of them was a decision (never alive), once nothing more
-  will come: the judge, which looks at records, ranks nobody who never decided.
+  will come: the judge, which looks at records, ranks no agent that never decided.
 
 A turn that was aborted because a process stopped says nothing about the model and counts for
 neither. An agent that decides again is alive again.

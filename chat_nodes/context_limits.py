@@ -1,7 +1,7 @@
 """What the servers of the world say when a prompt is too long. Pure.
 
-Every text was reported in public for the server beside it. The numbers are read where they are
-told: the limit in tokens, what the prompt takes and what was asked for the answer.
+Every text was reported in public for the server beside it. The numbers are read if they are
+given: the limit in tokens, what the prompt takes and what was asked for the answer.
 """
 
 import re

@@ -111,7 +111,7 @@ def broker_of(contest: Contest, progress: Progress) -> Iterator[BrokerHandle]:
 def keep_dead(contest: Contest, dead: tuple[Dead, ...]) -> None:
     """Keep a contest that was not started for its dead: `arena status` and the judge list them.
 
-    It holds no record, and can be resumed once the cause is put right.
+    It holds no record, and can be resumed once the cause is repaired.
     """
     if contest.before is not None:
         write_run(contest.directory, contest.before.model_copy(update={"dead": dead}))

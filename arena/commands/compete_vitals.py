@@ -1,7 +1,7 @@
 """Who is alive in a contest: a fold of its turns, and what a person is told of it. Pure.
 
 Whether a contest stops depends only on the turns since this part of it began, so that one whose
-key was put right can go on; who decided in an earlier part was alive.
+key was corrected can continue; an agent that decided in an earlier part was alive.
 """
 
 from collections.abc import Collection, Iterable
@@ -17,7 +17,7 @@ SHORT_CHARS = 32
 
 
 class Health:
-    """The health of everybody who takes part.
+    """The health of the agents of a contest.
 
     Args:
         agents: Who takes part.

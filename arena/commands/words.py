@@ -111,7 +111,7 @@ def apart_lines(document: Document) -> list[str]:
 
 
 def dead_lines(document: Document) -> list[str]:
-    """The dead of a standings document, with their cause; none if everybody is alive."""
+    """The dead of a standings document, with their cause; none if all are alive."""
     dead = document.get("dead")
     found = [one for one in dead if isinstance(one, Mapping)] if isinstance(dead, list) else []
     lines = [f"  {one.get('agent')}: {one.get('cause')}; {one.get('remedy')}" for one in found]

@@ -215,8 +215,8 @@ class LlmCall(Message):
         request_sha256: Of the body that was sent: `arena.chat_body` makes it again from the
             request, `model` and `options`. "" where nobody was asked.
         options: What the body held besides model, messages and tools; a field that is None was
-            taken out of the body. None where nobody was asked.
-        wire: How the conversation was put into the body; None where nobody was asked.
+            taken out of the body. None if no model was asked.
+        wire: How the conversation was put into the body; None if no model was asked.
         adaptations: What the chat node changed because this provider refused it otherwise.
         cause: A `Cause` for every outcome but "ok".
         raw_response: The provider's bytes as text, cut at a bound; `raw_response_sha256` is

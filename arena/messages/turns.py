@@ -91,7 +91,7 @@ class Turn(Message):
         outcome: "completed"; "max_rounds" where the model never stopped asking for tools;
             "failed" or "expired" where the model gave no usable answer; "aborted" where the
             process died during the turn.
-        cause: A `Cause` where the turn gave no usable decision.
+        cause: A `Cause` if the turn gave no usable decision.
         prompt_size: Of the prompt. left_out: what it does not show for its size, in words.
         final_text: The model's closing words, cut at a bound.
         memory: What the next turns' prompts may say of this one, one line.

@@ -104,7 +104,7 @@ def heat_chart(
     Args:
         strategies: Of the rows.
         models: Of the columns.
-        cells: None where no agent is ranked.
+        cells: None if no agent is ranked.
         dead: Row and column of the cells that say "dead".
     """
     known = [abs(v) for row in cells for v in row if v is not None]

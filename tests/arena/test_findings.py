@@ -32,7 +32,7 @@ def test_colour_is_added_to_words() -> None:
 
 
 def test_programs_get_four_fields() -> None:
-    """Check, state, detail and remedy; whose node it is stands in the check's name."""
+    """Check, state, detail and remedy; the check's name holds its node."""
     assert {
         "check": "nano: key",
         "state": "broken",

@@ -101,7 +101,7 @@ def test_a_turn_that_a_crash_cut_off_says_nothing() -> None:
 
 
 def test_who_never_decided_is_dead_once_nothing_more_comes() -> None:
-    """With fewer turns than a run it may still decide while the contest goes on."""
+    """With fewer turns than a run it may still decide while the contest continues."""
     vitals = Vitals()
     vitals.apply(turn("expired", error=""))
 
@@ -132,7 +132,7 @@ def test_what_a_server_wrote_cannot_act_on_a_terminal() -> None:
 
 
 def test_a_document_is_read_back() -> None:
-    """What a heartbeat carries is what was put in; anything else is no dead agent."""
+    """What a heartbeat carries is what was put in; anything else is not a dead agent."""
     dead = Dead("a", "401", 3, code="auth", remedy="set the key")
 
     assert dead_from(dead.document()) == dead

@@ -190,7 +190,7 @@ def test_the_remedy_is_the_next_smaller_prompt(size: PromptSize, remedy: str) ->
     ],
 )
 def test_another_bound_is_not_the_context(form: bytes) -> None:
-    """A field that is too long and a cap that is too high can be mended."""
+    """A field that is too long and a cap that is too high can be repaired."""
     refusal = read_refusal(400, form)
 
     assert (Cause.REFUSED_REQUEST, True) == (refusal.cause, refusal.learnable)

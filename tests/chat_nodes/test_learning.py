@@ -177,7 +177,7 @@ async def test_a_model_that_only_streams_is_read_whole() -> None:
 
 
 async def test_what_was_learned_is_in_the_log_of_calls(memory_bus: MemoryBus) -> None:
-    """The record says what was changed; the attempt that taught it is no retry."""
+    """The record says what was changed; the attempt that taught it is not a retry."""
     asked = request(sampling=Sampling(seed=7), issued_at=now(), time_s=20)
     async with stub_server(http(SEED, "400 Bad"), http(completion())) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
@@ -235,7 +235,7 @@ async def test_headers_and_query_are_sent_and_secrets_hidden() -> None:
 
 
 async def test_the_next_smaller_prompt_is_named() -> None:
-    """A context that is too small is no fault to retry."""
+    """A context that is too small is not retried."""
     asked = SEEDED.model_copy(update={"prompt_size": "compact"})
     form = error("x", type="exceed_context_size_error", n_prompt_tokens=3344, n_ctx=2048)
     async with stub_server(http(form, "400 Bad")) as stub:

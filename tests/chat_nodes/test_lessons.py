@@ -290,7 +290,7 @@ def test_a_refused_conversation_is_written_otherwise(
 
 
 def test_an_empty_content_that_is_refused_becomes_null() -> None:
-    """Anthropic takes no empty text; whoever takes no null gets an empty text."""
+    """Anthropic takes no empty text; a server that refuses null gets an empty text."""
     dialect = Dialect(wire=WireForm(content="empty"))
 
     found = lesson(error("messages: text content blocks must be non-empty"), dialect=dialect)

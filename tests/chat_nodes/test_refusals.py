@@ -176,8 +176,11 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_no_json_breaks_the_reader(value: object) -> None:
-    """Whatever stands where."""
-    read_refusal(400, body(value))
+    """Whatever the body holds, there is a cause, and its words are bounded."""
+    found = read_refusal(400, body(value))
+
+    assert isinstance(found.cause, Cause)
+    assert len(found.message) <= MESSAGE_CHARS_MAX
 
 
 def test_a_deep_or_huge_body_is_bounded() -> None:

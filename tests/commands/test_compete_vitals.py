@@ -100,7 +100,7 @@ def test_a_baseline_that_is_dead_stops_nothing_and_is_listed() -> None:
 
 
 def test_a_resumed_contest_is_judged_by_its_new_turns() -> None:
-    """The key was put right: what failed before neither stops it nor is told again."""
+    """The key was corrected: what failed before neither stops it nor is reported again."""
     contest = Contest("cash")
     for _ in range(DEAD_TURNS):
         contest.turn("gpt", "401", "auth", at=BEFORE)
@@ -112,7 +112,7 @@ def test_a_resumed_contest_is_judged_by_its_new_turns() -> None:
 
 
 def test_who_was_alive_in_an_earlier_part_was_alive() -> None:
-    """Its new failures list it, and the others go on."""
+    """Its new failures list it, and the others continue."""
     contest = Contest("cash")
     contest.turn("gpt", at=BEFORE)
     contest.turn("glm", at=BEFORE)
@@ -127,7 +127,7 @@ def test_who_was_alive_in_an_earlier_part_was_alive() -> None:
     [(None, ["glm"]), (DEAD_TURNS - 1, ["glm"]), (DEAD_TURNS, ["cash", "glm"])],
 )
 def test_at_the_end_who_never_decided_is_dead(snapshots: int | None, dead: list[str]) -> None:
-    """One failed turn is enough, and no turn at all where there was time for some."""
+    """One failed turn is enough, and no turn at all if there was time for some."""
     contest = Contest()
     contest.turn("gpt")
     contest.turn("glm", "timeout", "timeout")
@@ -157,7 +157,7 @@ def test_the_progress_line_says_what_failed() -> None:
     )
 
 
-def test_a_turn_of_a_stranger_counts_for_nobody() -> None:
+def test_a_turn_of_a_stranger_does_not_count() -> None:
     """An older contest's agent in the same topics neither stops this one nor is listed."""
     contest = Contest()
     contest.turn("stranger", "401", "auth")
@@ -166,7 +166,7 @@ def test_a_turn_of_a_stranger_counts_for_nobody() -> None:
 
 
 def test_the_dead_are_told_with_what_to_do() -> None:
-    """Two lines each; nothing where nobody is."""
+    """Two lines each; nothing if none is dead."""
     contest = Contest()
     contest.turn("gpt", "401", "auth")
 

@@ -43,7 +43,7 @@ def test_the_dead_come_last_and_have_no_rank() -> None:
 
 
 def test_the_ranking_pane_says_dead_and_why() -> None:
-    """The words stand where the figures would, in red; width and order are kept."""
+    """The words replace the figures, in red; width and order are kept."""
     *_, line = ranking(frame_of(DEAD), 110, 10, "")
 
     assert line.plain.startswith(" -  scalper") or line.plain.startswith(" - scalper")
@@ -109,7 +109,7 @@ def test_an_agent_that_decides_again_is_ranked_again() -> None:
 
 
 def test_a_kept_view_knows_the_dead() -> None:
-    """What goes on behind a checkpoint shows the same ranking."""
+    """What follows a checkpoint shows the same ranking."""
     packed = pack_view(view_of(DEAD), Places())
     assert packed is not None
     again, _ = unpack_view(packed)

@@ -36,7 +36,7 @@ class Replaced(Scenario):
     def end_turn(
         self, started: TurnStarted, order: OrderDecided | None, words: str, **changes: object
     ) -> Turn:
-        """End it as whoever plays now."""
+        """End it as the contestant that plays now."""
         if started.agent == "momentum" and self.snapshots - 1 >= self.at:
             changes = changes | self.other
         return super().end_turn(started, order, words, **changes)
@@ -99,7 +99,7 @@ def test_two_contestants_under_one_name_are_not_ranked(
         {"messages": talk(f"You trade on momentum. Be brief.{RULES_BEGIN}- other fees")},
     ],
 )
-def test_restarts_failures_and_other_rules_change_nobody(other: dict[str, object]) -> None:
+def test_restarts_failures_and_other_rules_change_nothing(other: dict[str, object]) -> None:
     """What a failed turn does not tell, and the arena's own rules, make no other contestant."""
     season = season_of(Replaced(at=38, other=other).run(40).records)
 

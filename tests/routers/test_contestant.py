@@ -94,7 +94,7 @@ async def test_the_same_contestant_starts_again(memory_bus: MemoryBus) -> None:
 
 
 async def test_replace_takes_the_name_from_a_process_that_plays(memory_bus: MemoryBus) -> None:
-    """The old process leaves the name and goes on with its others; the new one plays."""
+    """The old process leaves the name and continues with its others; the new one plays."""
     taking = replace(seat(strategy=OTHER), replace=True)
     async with Company(memory_bus).working() as company:
         async with playing(memory_bus, seat(), seat("beta"), name="old") as old:

@@ -196,7 +196,7 @@ def rounds_of(machine: TurnMachine, asked: Sequence[RequestedCall]) -> ChatReque
     [["c1", "c1", "c1"], ["call_1_0", "x", "x"], ["call_2_0", "", ""], ["", "call_0_0", ""]],
 )
 def test_ids_of_calls_are_unique_in_the_whole_conversation(given: list[str]) -> None:
-    """Servers that number their calls anew in every answer reuse ids; each gets its own."""
+    """Servers that number their calls from zero in every answer reuse ids; each gets its own."""
     machine = begun(Limits(rounds=6))
     request = rounds_of(machine, [trade(key=key) for key in given])
     in_calls = [c.model_call_id for m in request.messages for c in m.tool_calls]

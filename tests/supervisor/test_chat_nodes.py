@@ -170,7 +170,7 @@ def test_a_budget_in_dollars_needs_prices(node: str, contest: str, fits: bool) -
     assert "llm_budget_usd = 1 " in str(refused.value)
 
 
-def test_a_node_that_nobody_asks_needs_no_price() -> None:
+def test_a_node_that_no_agent_asks_needs_no_price() -> None:
     """It is declared, and no agent thinks with it."""
     spare = NODE.replace('"own"', '"spare"')
     spec = spec_of(spare, NODE + MORE, CONTEST + "llm_budget_usd = 1")

@@ -60,7 +60,7 @@ def test_a_baseline_on_its_rules_stays_there() -> None:
 
 
 def test_the_rules_of_another_strategy_are_not_its_own() -> None:
-    """A node that plays momentum for everybody does not play cash."""
+    """A node that plays momentum for all agents does not play cash."""
     nodes = RULES.replace('"scripted"', '"scripted:momentum"')
 
     assert {"one": "rules"} == parse_spec(nodes + agent("cash", "rules"), path="x.toml").moved
