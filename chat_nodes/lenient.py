@@ -25,6 +25,8 @@ EVENT_LINES_MAX = 64
 """Lines of one event of a stream."""
 BAD_LINES_MAX = 1_000
 """Lines of a stream that hold no value; the rest is not read."""
+WASTED_CHARS_MAX = 4 * 1024 * 1024
+"""Characters of a stream that were looked at in vain; the rest is not read."""
 PREFIX_CHARS_MAX = 64
 """Characters before the first brace that are passed over."""
 SHOWN_CHARS_MAX = 80
@@ -115,7 +117,7 @@ def _events(text: str) -> tuple[list[Json], bool]:
     """The values of a stream of server-sent events, and whether the stream says that it ended."""
     values: list[Json] = []
     pending: list[str] = []
-    bad = 0
+    bad = wasted = 0
     for line in _LINE_END.split(text):
         if line.startswith("data:"):
             piece = line[5:].strip()
@@ -128,7 +130,8 @@ def _events(text: str) -> tuple[list[Json], bool]:
         if piece == "[DONE]":
             return values, True
         # An event may have several lines; one that is whole by itself is a value by itself.
-        found = _values("\n".join((*pending, piece))) or (_values(piece) if pending else [])
+        event = "\n".join((*pending, piece))
+        found = _values(event) or (_values(piece) if pending else [])
         if not found and len(pending) < EVENT_LINES_MAX:
             pending.append(piece)
         if found:
@@ -136,7 +139,8 @@ def _events(text: str) -> tuple[list[Json], bool]:
             values.append(found[0])
         else:
             bad += 1
-        if len(values) >= VALUES_MAX or bad >= BAD_LINES_MAX:
+            wasted += len(event)
+        if len(values) >= VALUES_MAX or bad >= BAD_LINES_MAX or wasted > WASTED_CHARS_MAX:
             break
     return values, False
 

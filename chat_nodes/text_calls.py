@@ -39,9 +39,15 @@ _MARKER = re.compile(
 )
 _STRONG = re.compile(rf"{WRAPPER}|{ELEMENT}|{_LOST_HEAD}")
 _HEAD_NAME = re.compile(rf"{NAME}(?::\d{{1,6}})?\s{{0,4}}\Z")
-_END_TOKENS = re.compile(
-    r"(?:\s|<\|(?:im_end|eot_id|eom_id|end_of_text|endoftext)\|>|</s>|<end_of_turn>"
-    r"|<｜end▁of▁sentence｜>)+\Z"
+_END_TOKENS = (
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<|endoftext|>",
+    "</s>",
+    "<end_of_turn>",
+    "<｜end▁of▁sentence｜>",
 )
 _EMPTY_FENCE = re.compile(r"```\w{0,20}\s{0,8}```")
 _RESIDUE = "]<]minimax[>["
@@ -82,7 +88,7 @@ def recover(spoken: Spoken, tools: Sequence[str]) -> Recovered:
     addressed = spoken.calls or spoken.hidden_calls
     if not tools or not (addressed or _may_hold_calls(text, tools)):
         return Recovered(text)
-    text = _END_TOKENS.sub("", text.replace(_RESIDUE, "")) if "<" in text else text
+    text = _without_end(text.replace(_RESIDUE, "")) if "<" in text else text
     search = _Search(text, tools)
     for name, arguments in spoken.calls:
         search.addressed(name, arguments)
@@ -116,6 +122,18 @@ def unreadable(seen: str, why: str) -> str:
     shown = clean_text(seen, SEEN_CHARS_MAX)
     reason = f" ({clean_text(why, 200)})" if why else ""
     return f"your answer holds {shown!r} but not a tool call that can be read{reason}; {REMEDY}"
+
+
+def _without_end(text: str) -> str:
+    """The text without the tokens that end it, however many; in one pass from its end."""
+    end = len(text)
+    while True:
+        while end and text[end - 1].isspace():
+            end -= 1
+        token = next((one for one in _END_TOKENS if text.endswith(one, 0, end)), "")
+        if not token:
+            return text[:end]
+        end -= len(token)
 
 
 def _may_hold_calls(text: str, tools: Sequence[str]) -> bool:

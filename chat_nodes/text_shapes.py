@@ -60,7 +60,7 @@ _PARAMETER_END = re.compile(r"</(?:｜DSML｜|\w{1,16}:)?parameter>")
 _VALUE_END = re.compile(
     r"</?(?:｜DSML｜|\w{1,16}:)?parameter\b|</(?:｜DSML｜|\w{1,16}:)?(?:function|invoke)>"
 )
-_ELEMENT_END = re.compile(r"\s*\)?\s*</(?:｜DSML｜|\w{1,16}:)?(?:function|invoke)>")
+_ELEMENT_END = re.compile(r"\s*(?:\)\s*)?</(?:｜DSML｜|\w{1,16}:)?(?:function|invoke)>")
 _GLM_PAIR = re.compile(r"\s*<arg_key>(?P<key>[^<]{1,128})</arg_key>\s*<arg_value>")
 _NAME_AT = re.compile(NAME)
 _AFTER_NAME = re.compile(

@@ -24,7 +24,8 @@ _ANSWER = re.compile(
 _TOKEN = re.compile(r"<\|(start|channel|message|constrain|end|call|return)\|>")
 _RECIPIENT = re.compile(r"\bto=([\w.\-]{1,160})")
 _CHANNEL = re.compile(r"\A\s*(analysis|commentary|final)")
-_HEADER = re.compile(r"\s*(?:assistant)?\s*(?:to=[\w.\-]{1,160})?\s*(?:code|json)?\s*\Z")
+# Blanks belong to one part only: a long run of them is else tried in every split.
+_HEADER = re.compile(r"\s*(?:assistant\s*)?(?:to=[\w.\-]{1,160}\s*)?(?:(?:code|json)\s*)?\Z")
 _NOT_TOOLS = frozenset({"assistant", "user", "all"})
 # Servers that do not print special tokens run the words of a header into the text.
 _BARE_START = re.compile(r"\A\s*(?:assistant)?(?:analysis|commentary to=functions\.)")

@@ -1,5 +1,6 @@
 """Provider bytes to reply fields: the habits of servers, the bounds, and arbitrary JSON."""
 
+import time
 from datetime import UTC, datetime
 
 import orjson
@@ -286,3 +287,48 @@ def test_an_answer_the_log_had_to_cut_is_not_served_from_it() -> None:
     raw = body({"content": "x" * 40_000})
 
     assert reply_from_log(logged(decode_reply(raw), raw), request()) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<tool_call>" + " " * 60_000 + "x",
+        "\n" * 60_000 + "<tool_call>",
+        "</s>" * 15_000 + "x",
+        "<function=execute_trade>" + "\t" * 60_000 + "x",
+        " " * 2_000 + "x<|channel|>analysis<|message|>hm",
+        "<|start|>assistant" + " " * 2_000 + "x<|channel|>final<|message|>hm",
+    ],
+    ids=["blanks", "lines", "ends", "element", "header", "role"],
+)
+def test_no_run_of_blanks_keeps_the_decoder_busy(text: str) -> None:
+    """Small models fall into such runs; all calls of a node wait while one answer is decoded."""
+    began_s = time.process_time()
+    decoded = decode_reply(body({"content": text}), ("execute_trade",))
+
+    assert time.process_time() - began_s < 1.0
+    assert () == decoded.tool_calls
+
+
+def test_a_stream_of_broken_lines_is_given_up() -> None:
+    """Lines that are joined in vain are looked at up to a bound."""
+    line = b'data: {"a": "' + b"\\q" * 2_000 + b"\n"
+    began_s = time.process_time()
+    decoded = decode_reply(line * 1_000)
+
+    assert time.process_time() - began_s < 5.0
+    assert "failed" == decoded.outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("flat </s> </s>\n", "flat"),
+        ("flat<|im_end|>\n<|eot_id|>", "flat"),
+        ("a < b", "a < b"),
+        ("</s> flat", "</s> flat"),
+    ],
+)
+def test_tokens_that_end_a_text_are_cut_at_its_end_only(text: str, said: str) -> None:
+    """However many there are, with the blanks between them."""
+    assert said == decode_reply(body({"content": text}), ("execute_trade",)).text
