@@ -6,6 +6,12 @@ from chat_nodes.dialect import Sent
 from chat_nodes.error_bodies import dotted
 from chat_nodes.refusals import Refusal
 
+UNSUPPORTED = (
+    r"unsupported|not (?:be )?supported|does ?n[o']t support|unknown|unrecogni[sz]ed|unexpected|"
+    r"extra|not permitted|not allowed|forbidden|cannot find|deprecated|no longer|"
+    r"not (?:be )?accepted|incompatible|please use|instead"
+)
+"""Words that say that a field is not taken, as a pattern."""
 _KEYWORD = r"(?:parameter|argument|field|property|option|name|key|input|model|value)s?"
 _VERB = (
     r"(?:is|are|was|not|must|should|cannot|does|may|range|value|unsupported|isn't|doesn't|"

@@ -16,7 +16,7 @@ from chat_nodes.dialect import (
     Lesson,
     Sent,
 )
-from chat_nodes.field_names import is_in_words, named_options
+from chat_nodes.field_names import UNSUPPORTED, is_in_words, named_options
 from chat_nodes.refusals import Refusal
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -24,12 +24,7 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 ENABLE_THINKING = "enable_thinking"
 
 _I = re.IGNORECASE
-_UNSUPPORTED = re.compile(
-    r"unsupported|not (?:be )?supported|does ?n[o']t support|unknown|unrecogni[sz]ed|unexpected|"
-    r"extra|not permitted|not allowed|forbidden|cannot find|deprecated|no longer|"
-    r"not (?:be )?accepted|incompatible|please use|instead",
-    _I,
-)
+_UNSUPPORTED = re.compile(UNSUPPORTED, _I)
 _ABOUT_LIMIT = re.compile(
     r"max_?(?:completion_?|output_?|new_?)?tokens|maximum (?:number of )?(?:output|completion) tok",
     _I,

@@ -5,7 +5,7 @@ import re
 from arena.chat_body import ALL_FIELDS, REASONING
 from chat_nodes.dialect import Dialect, Lesson, Sent
 from chat_nodes.error_bodies import dotted
-from chat_nodes.field_names import is_in_words
+from chat_nodes.field_names import UNSUPPORTED, is_in_words
 from chat_nodes.refusals import Refusal
 
 _I = re.IGNORECASE
@@ -14,12 +14,7 @@ _MISSING = re.compile(
     r"needs? to be|should be (?:passed|provided)",
     _I,
 )
-_UNSUPPORTED = re.compile(
-    r"unsupported|not (?:be )?supported|does ?n[o']t support|unknown|unrecogni[sz]ed|unexpected|"
-    r"extra|not permitted|not allowed|forbidden|cannot find|deprecated|no longer|invalid|"
-    r"not (?:be )?accepted|incompatible|please use|instead",
-    _I,
-)
+_UNSUPPORTED = re.compile(rf"{UNSUPPORTED}|invalid", _I)
 _TOOL_ID = re.compile(
     r"tool[ _]?call[ _]?ids?\b|tool_calls?[.\[\]\d]*\.id|tool(?:_use)?[ _.]ids?\b|call_id|"
     r"tool_use\.id",

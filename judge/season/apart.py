@@ -11,6 +11,8 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from arena.messages import DeadEntry, Turn
+from arena.vitals import Dead
+from judge.season.dead import unranked
 from judge.season.model import Decision, Entry
 
 TWO_CONTESTANTS = "two_contestants"
@@ -112,20 +114,7 @@ def apart_entry(
         code, cause = BY_HAND, f"{count} in its account came from `arena tools call`, not from it"
     else:
         return None
-    return DeadEntry(
-        agent=entry.name,
-        cause=cause,
-        turns=0,
-        code=code,
-        remedy=REMEDY[code],
-        strategy=entry.strategy,
-        model=entry.model,
-        node=entry.node,
-        kind=entry.kind,
-        scripted=entry.scripted,
-        recorded_turns=len(decisions),
-        decisions=sum(one.decided for one in decisions),
-    )
+    return unranked(Dead(entry.name, cause, 0, code, REMEDY[code]), entry, decisions)
 
 
 def _two_words(found: Sequence[Contestant]) -> str:

@@ -36,21 +36,30 @@ def dead_entry(
         found = vital.dead()
     elif not vital.turns and spec is not None and _had_time(spec, points):
         found = without_turn(entry.name)
-    if found is None:
-        return None
+    return None if found is None else unranked(found, entry, decisions)
+
+
+def unranked(why: Dead, entry: Entry, decisions: Sequence[Decision]) -> DeadEntry:
+    """An entry as it is listed without a rank.
+
+    Args:
+        why: It has none.
+        entry: Who.
+        decisions: Its turns.
+    """
     return DeadEntry(
-        agent=found.agent,
-        cause=found.cause,
-        turns=found.turns,
-        code=found.code,
-        remedy=found.remedy,
+        agent=why.agent,
+        cause=why.cause,
+        turns=why.turns,
+        code=why.code,
+        remedy=why.remedy,
         strategy=entry.strategy,
         model=entry.model,
         node=entry.node,
         kind=entry.kind,
         scripted=entry.scripted,
         recorded_turns=len(decisions),
-        decisions=vital.decisions,
+        decisions=sum(one.decided for one in decisions),
     )
 
 
