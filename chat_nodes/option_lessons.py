@@ -117,15 +117,19 @@ def _listed(text: str, effort: JsonValue) -> list[str]:
 
 def _effort(dialect: Dialect, text: str, effort: JsonValue) -> Lesson | None:
     """The nearest effort that a text lists, or none at all."""
-    listed = _listed(text, effort)
+    listed = [e for e in _listed(text, effort) if _effort_mark(e) not in dialect.left]
     if effort not in EFFORTS or not listed or (_BOTH.search(text) and _THINKING.search(text)):
         return _dropped(dialect, [EFFORT])
     rank = EFFORTS.index(str(effort))
     # Of two that are as near, the one that still thinks, then the cheaper one.
     nearest = min(listed, key=lambda e: (abs(EFFORTS.index(e) - rank), e == "none"))
     fixed = {**dialect.fixed, EFFORT: nearest}
-    changed = dialect.change(f"effort:{effort}", f'reasoning_effort = "{nearest}"', fixed=fixed)
+    changed = dialect.change(_effort_mark(effort), f'reasoning_effort = "{nearest}"', fixed=fixed)
     return changed or _dropped(dialect, [EFFORT])
+
+
+def _effort_mark(effort: JsonValue) -> str:
+    return f"effort:{effort}"
 
 
 def seed_name(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None:

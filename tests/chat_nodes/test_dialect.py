@@ -4,10 +4,13 @@ import pytest
 from pydantic import JsonValue
 
 from arena.messages import Sampling
-from chat_nodes.dialect import Dialect, options_of
+from chat_nodes.dialect import Dialect, options_of, sent_of
+from chat_nodes.lessons import learn
 from chat_nodes.models.base import ModelSettings
 from chat_nodes.profiles import PROFILES, first_dialect, profile_of
+from chat_nodes.refusals import read_refusal
 from tests.chat_nodes.asking import request
+from tests.chat_nodes.error_forms import error
 
 SAMPLED = request(sampling=Sampling(temperature=0.7, seed=7, max_completion_tokens=900))
 
@@ -80,3 +83,18 @@ def test_every_profile_is_found_by_its_hosts() -> None:
     for profile in PROFILES:
         for host in profile.hosts:
             assert profile is profile_of(f"x{host}" if host.startswith(".") else host.upper())
+
+
+def test_no_effort_is_tried_twice() -> None:
+    """A server that lists efforts and refuses each of them is asked without one."""
+    settings = ModelSettings("m", reasoning_effort="high")
+    refusal = read_refusal(400, error("reasoning_effort must be one of 'low', 'medium'"))
+    dialect, tried = Dialect(), ["high"]
+    for _ in range(3):
+        options = options_of(dialect, SAMPLED, settings)
+        lesson = learn(dialect, refusal, sent_of(SAMPLED, options, dialect.wire))
+        assert lesson is not None
+        dialect = lesson[0]
+        tried.append(str(options_of(dialect, SAMPLED, settings).get("reasoning_effort", "")))
+
+    assert ["high", "medium", "low", ""] == tried
