@@ -132,7 +132,8 @@ class Answerer:
                 return decode_reply(result.body, tool_names(call.request))
             call.errors = (*call.errors, result.reason)
             note_spent(call, result.body)
-            if result.adapted and adaptations < ADAPTATIONS_MAX:
+            in_time = self._remaining_s(call) > 0
+            if result.adapted and adaptations < ADAPTATIONS_MAX and in_time:
                 adaptations += 1
                 self._tell_adapted(call.request, result)
                 continue

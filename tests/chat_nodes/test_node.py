@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from arena import topics
 from arena.bus.memory import MemoryBus
+from arena.clock import SystemClock
 from arena.messages import ChatRequest, DeadLetter, OpenAccount
 from chat_nodes.answer import CallLimits
 from chat_nodes.lanes import WAITING_PER_WORKER
@@ -34,6 +35,16 @@ GOOD = RawReply(completion("hello"), ASKED)
 def asked(agent: str = "momentum", turn: str = "t", time_s: float = 60.0) -> ChatRequest:
     """A request of now."""
     return request(agent=agent, turn=turn, issued_at=now(), time_s=time_s)
+
+
+class LateClock(SystemClock):
+    """The system's clock, which a test can put ahead."""
+
+    later_s = 0.0
+
+    def monotonic(self) -> float:
+        """Seconds, with those it was put ahead by."""
+        return super().monotonic() + self.later_s
 
 
 async def test_a_call_is_logged_and_answered(memory_bus: MemoryBus) -> None:
@@ -160,6 +171,23 @@ async def test_a_call_that_outlasts_the_deadline_expires(memory_bus: MemoryBus) 
 
     assert "expired" == reply.outcome
     assert "the deadline passed after 1 attempts" in reply.error
+
+
+async def test_no_form_is_tried_after_the_deadline(memory_bus: MemoryBus) -> None:
+    """A refusal that comes too late ends the call, whatever it teaches."""
+    clock = LateClock()
+
+    async def refuse(_: ChatRequest) -> CallFailed:
+        clock.later_s += 100.0
+        return CallFailed("seed refused", retryable=True, adapted=True, asked=ASKED)
+
+    model = FakeModel(refuse)
+    async with serving(memory_bus, model, clock=clock):
+        await send(memory_bus, asked())
+        (reply,) = await replies(memory_bus)
+
+    assert ("expired", 1) == (reply.outcome, len(model.asked))
+    assert "the deadline passed after 1 attempts: seed refused" == reply.error
 
 
 async def test_a_failed_attempt_is_repeated(memory_bus: MemoryBus) -> None:
