@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -149,7 +149,7 @@ class Asking:
 
     model_id: str
     key_variable: str
-    key: str
+    key: str = field(repr=False)
     base_url: str
     option: tuple[str, ...]
     header: tuple[str, ...]
