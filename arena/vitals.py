@@ -26,7 +26,7 @@ CAUSE_CHARS_MAX = 400
 """Of a cause in words, as it is listed."""
 DEAD_DETAIL = "dead"
 """The detail of a router's heartbeat that lists its dead agents."""
-NO_TURN = "no turn was recorded"
+NO_TURN = "no turn ran to its end"
 UNKNOWN_TOOL_WORDS = "no tools process offers"
 """What a router that ends for an unknown tool says; `dead_process` knows the cause by it."""
 
@@ -204,7 +204,7 @@ def dead_from(document: JsonValue) -> Dead | None:
 
 
 def without_turn(agent: str) -> Dead:
-    """An agent of which no turn was recorded, though it had the time for some."""
+    """An agent without a turn, or with aborted ones only, though it had the time for some."""
     return Dead(agent, NO_TURN, 0)
 
 

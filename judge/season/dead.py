@@ -1,8 +1,8 @@
 """Which entries of a season are dead: a fold of their decisions. Pure.
 
 An entry is dead if `arena.vitals` calls it so, if it had turns and none was a decision, or if it is
-on the roster, had the snapshots for `DEAD_TURNS` turns and recorded none. Only decisions up to the
-season's last snapshot count, so two judges say the same of the same part of a contest.
+on the roster, had the snapshots for `DEAD_TURNS` turns and none ran to its end. Only decisions up
+to the season's last snapshot count, so two judges say the same of the same part of a contest.
 """
 
 from collections.abc import Sequence

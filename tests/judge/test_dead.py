@@ -132,7 +132,7 @@ def test_an_entry_without_a_turn_is_dead_once_it_had_the_time(snapshots: int, de
     season = season_of(scenario.run(snapshots))
 
     assert [(d.agent, d.cause, d.turns) for d in season.dead] == [
-        ("late", "no turn was recorded", 0)
+        ("late", "no turn ran to its end", 0)
     ] * dead
 
 
