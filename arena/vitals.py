@@ -52,11 +52,13 @@ LOOK_AT_LOGS = "read the logs of its router and its chat node"
 
 
 def is_decision(turn: Turn) -> bool:
-    """True if a turn holds something that a model decided: words, or a call that was carried out.
+    """True if a turn holds something that a model decided.
 
-    The judge asks the same of every turn, so a failure is never counted as a hold.
+    That is words, a call that was carried out, or an order that the money rules refused: a turn
+    that its rounds ended names a cause if it holds none of them. The judge asks the same of every
+    turn, so a failure is never counted as a hold.
     """
-    if turn.outcome == "completed":
+    if turn.outcome == "completed" or (turn.outcome == "max_rounds" and not turn.cause):
         return True
     return any(ok for one in turn.rounds for ok in one.tools_ok)
 

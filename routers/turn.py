@@ -266,9 +266,8 @@ class TurnMachine:
         return self._ask_in_time(now)
 
     def _cause(self) -> str:
-        """Of a turn that its rounds ended; "" if a tool did what was asked (`arena.vitals`)."""
-        done = any(ok for one in self._rounds for ok in one.tools_ok)
-        return "" if done else Cause.UNUSABLE_ANSWER
+        """Of a turn that its rounds ended; "" if it holds a decision (`arena.vitals`)."""
+        return "" if self._carried_out else Cause.UNUSABLE_ANSWER
 
     def _ask_in_time(self, now: Now) -> tuple[Effect, ...]:
         if now.monotonic_s >= self._deadline_s:

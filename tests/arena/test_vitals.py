@@ -61,14 +61,15 @@ def dead_after(*turns: Turn) -> tuple[Dead, ...]:
         (turn(), True),
         (turn("failed"), False),
         (turn("expired"), False),
-        (turn("max_rounds", tools_ok=(False, False)), False),
+        (turn("max_rounds", cause=Cause.UNUSABLE_ANSWER, tools_ok=(False, False)), False),
+        (turn("max_rounds", tools_ok=(False, False)), True),
         (turn("max_rounds", tools_ok=(False, True)), True),
         (turn("failed", tools_ok=(True,)), True),
         (turn("aborted"), False),
     ],
 )
-def test_a_decision_is_words_or_a_call_that_was_carried_out(ended: Turn, expected: bool) -> None:
-    """A turn without either decided nothing, whatever ended it."""
+def test_a_decision_is_words_a_call_or_a_refused_order(ended: Turn, expected: bool) -> None:
+    """A turn without any of them decided nothing, whatever ended it."""
     assert is_decision(ended) is expected
 
 

@@ -141,6 +141,20 @@ def test_an_unreadable_call_beside_a_good_one_is_told_with_the_answer() -> None:
     assert [f"ok ({UNREADABLE})"] == tool_texts(second)
 
 
+@pytest.mark.parametrize(
+    ("error", "cause"), [("halted", ""), ("malformed_arguments", Cause.UNUSABLE_ANSWER)]
+)
+def test_an_order_that_was_refused_in_the_last_round_is_a_decision(error: str, cause: str) -> None:
+    """An agent that is halted or has no cash goes on deciding; one that cannot be read does not."""
+    machine = begun(Limits(rounds=1))
+    sent = calls_of(machine.reply(reply(request_of(machine.start(now())), trade()), now(1)))
+    refused = result(sent.account[0], "rejected", ok=False, error=error, seq=1)
+    turn = turn_of(machine.result(refused, now(2)))
+
+    assert ("max_rounds", cause) == (turn.outcome, turn.cause)
+    assert is_decision(turn) is not bool(cause)
+
+
 @pytest.mark.parametrize("limit", [1, 3])
 def test_a_turn_in_which_nothing_was_carried_out_says_so(limit: int) -> None:
     """Unknown tools until the last round: no decision, and the cause for programs."""
