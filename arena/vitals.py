@@ -224,9 +224,13 @@ def dead_process(agents: Iterable[str], words: str) -> tuple[Dead, ...]:
 
 
 def short_cause(cause: str, chars: int) -> str:
-    """A cause for a narrow place: without the address it begins with, and cut."""
+    """A cause for a narrow place: without the address it begins with, and cut between words."""
     bare = _ADDRESS.sub("", cause)
-    return bare if len(bare) <= chars else f"{bare[: chars - 1]}…"
+    if len(bare) <= chars:
+        return bare
+    cut = bare[: chars - 1]
+    words = cut.rpartition(" ")[0] if bare[chars - 1].isalnum() else cut
+    return f"{words if 2 * len(words) > chars else cut}…"
 
 
 def one_line(words: str) -> str:

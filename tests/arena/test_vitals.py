@@ -16,6 +16,7 @@ from arena.vitals import (
     dead_from,
     dead_process,
     is_decision,
+    short_cause,
 )
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -158,3 +159,16 @@ def test_repeated_failures_are_said_a_few_times() -> None:
     assert [one.failures for one in said if one is not None] == [1, 2, 4, 8]
     assert (runs.succeeded("a"), runs.succeeded("a")) == (RunSaid(9, over=True), None)
     assert runs.failed("a") == RunSaid(1)
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [
+        ("too long by a word or two", "too long by a…"),
+        ("unbreakable" * 3, "unbreakableunbr…"),
+        ("short enough", "short enough"),
+    ],
+)
+def test_a_cause_is_cut_between_words(cause: str, expected: str) -> None:
+    """A word that is longer than the room there is gets cut all the same."""
+    assert expected == short_cause(cause, 16)
