@@ -26,6 +26,7 @@ MARKERS_MAX = 48
 SEEN_CHARS_MAX = 40
 PREFIXES = ("functions.", "default_api.")
 """Names of tools are qualified with these by the models of OpenAI and Google."""
+NOT_CARRIED_OUT = "is not carried out"
 REMEDY = "call the tool through the tool interface; this one was not carried out"
 
 _FENCE_LANGUAGES = frozenset({"tool_call", "tool_calls", "tool_code", "tool_use", "function_call"})
@@ -49,6 +50,7 @@ _END_TOKENS = (
     "<end_of_turn>",
     "<｜end▁of▁sentence｜>",
 )
+_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _EMPTY_FENCE = re.compile(r"```\w{0,20}\s{0,8}```")
 _RESIDUE = "]<]minimax[>["
 _BARE_CALL = re.compile(
@@ -227,9 +229,16 @@ class _Search:
         found = self._bare(content)
         if found is None and language in _FENCE_LANGUAGES and not _MARKER.search(content):
             found = Found(0, problem="its content is not a call")
+        if found is not None and found.calls and language in _CODE_LANGUAGES and self._in_prose():
+            # "I hold; a buy would be ..." must not buy.
+            found = Found(0, problem=f"a fence among other words {NOT_CARRIED_OUT}; send it alone")
         if found is not None:
             found.end = end + 3 if end >= 0 else len(self._text)
         return found
+
+    def _in_prose(self) -> bool:
+        """True if there are words outside the fences."""
+        return bool(_FENCE.sub("", self._text).strip())
 
     def _bare(self, text: str) -> Found | None:
         """Calls without tokens around them, if a text is nothing else and names a tool."""
@@ -269,11 +278,11 @@ class _Search:
         text = self._text
         bare = _BARE_CALL.search(text)
         if bare and any(f'"{tool}"' in text[bare.start() :] for tool in self._tools):
-            self.note(text[bare.start() :].strip(), "JSON among other words is not carried out")
+            self.note(text[bare.start() :].strip(), f"JSON among other words {NOT_CARRIED_OUT}")
             return
         for call in _PYTHON_CALL.finditer(text):
             if offered(call[1], self._tools):
-                self.note(call[0], "a call in Python among other words is not carried out")
+                self.note(call[0], f"a call in Python among other words {NOT_CARRIED_OUT}")
                 return
         for tool in self._tools:
             for tag in (f"<{tool}>", f"<{tool} "):

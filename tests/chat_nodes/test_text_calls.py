@@ -129,7 +129,8 @@ def test_a_call_is_recovered_from_the_shapes_of_many_models(text: str) -> None:
         (f"[TOOL_CALLS]execute_trade[ARGS]{BUY}get_portfolio[ARGS]{{}}", [BOUGHT, LOOKED], ""),
         (f"<tool_call>{LOOK}</tool_call>\n{NAMED}", [LOOKED], NAMED),
         (f"<tool_call>{LOOK}</tool_call> {PYTHON}", [LOOKED], PYTHON),
-        (f"I buy:\n```json\n{NAMED}\n```", [BOUGHT], "I buy:"),
+        (f"I buy:\n```tool_call\n{NAMED}\n```", [BOUGHT], "I buy:"),
+        (f"```json\n{NAMED}\n```\n```json\n{LOOK}\n```", [BOUGHT, LOOKED], ""),
         (f"<think>Hm.</think>I buy.\n<tool_call>{NAMED}</tool_call>", [BOUGHT], "I buy."),
     ],
 )
@@ -181,6 +182,7 @@ def test_words_that_name_a_tool_are_not_a_call(text: str) -> None:
         (f"{NAMED} is what I would send", "more follows the call"),
         (f"I do not send this:\n{NAMED}", "among other words is not carried out"),
         (f"For example [{PYTHON}].", "among other words is not carried out"),
+        (f"I hold; a buy would be:\n```json\n{NAMED}\n```", "a fence among other words"),
         ('execute_trade(product_id="BTC', "is not what the notation asks for"),
         ('[execute_trade("BTC-USD", 1)]', "is not what the notation asks for"),
         ("<execute_trade><quantity>1</quantity></execute_trade>", "is not a call"),
