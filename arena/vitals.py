@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from arena.messages import LASTING_CAUSES, Cause, Turn
+from arena.messages import LASTING_CAUSES, Cause, Heartbeat, Turn
 
 DEAD_TURNS = 5
 """So many turns in a row without a decision, and an agent is dead."""
@@ -203,6 +203,13 @@ def dead_from(document: JsonValue) -> Dead | None:
         code=code if isinstance(code, str) else "",
         remedy=remedy if isinstance(remedy, str) else LOOK_AT_LOGS,
     )
+
+
+def dead_in(beat: Heartbeat) -> tuple[Dead, ...]:
+    """The dead agents that a router's heartbeat names."""
+    told = beat.details.get(DEAD_DETAIL)
+    found = map(dead_from, told) if isinstance(told, list) else ()
+    return tuple(one for one in found if one is not None)
 
 
 def without_turn(agent: str) -> Dead:

@@ -75,7 +75,7 @@ def resume_contest(name: str, settings: Settings) -> Contest:
         UsageError: There is no such contest, or it is being held right now.
         DependencyMissing: Its records were in memory only.
     """
-    directory, run = find_run(settings.home, name)
+    directory, run = find_run(settings.home, name, command="compete")
     if run.command != "compete":
         raise UsageError(f"run {name} was `arena {run.command}`", remedy="begin a contest anew")
     if run.is_running():

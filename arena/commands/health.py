@@ -14,7 +14,7 @@ from arena.living import WAITING_FOR, silent_after_s
 from arena.messages import Heartbeat
 from arena.node import ERROR
 from arena.supervisor.runs import ProcessRecord, RunRecord
-from arena.vitals import DEAD_DETAIL, Dead, dead_from
+from arena.vitals import Dead, dead_in
 
 FORGOTTEN_AFTER = timedelta(days=1)
 SUSPENDED = "suspended: SIGCONT lets it go on"
@@ -182,9 +182,8 @@ def dead_agents(
     alive = {(row.kind, row.name, row.host, row.pid) for row in found if row.health in ALIVE}
     listed: dict[str, Dead] = {} if run is None else {one.agent: one for one in run.dead}
     for beat in sorted(beats, key=lambda beat: beat.at):
-        told = beat.details.get(DEAD_DETAIL)
-        if (beat.kind, beat.name, beat.host, beat.pid) in alive and isinstance(told, list):
-            listed |= {one.agent: one for one in map(dead_from, told) if one is not None}
+        if (beat.kind, beat.name, beat.host, beat.pid) in alive:
+            listed |= {one.agent: one for one in dead_in(beat)}
     return tuple(dead for _, dead in sorted(listed.items()))
 
 

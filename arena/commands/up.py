@@ -1,13 +1,14 @@
 """`arena up ARENA.toml`: the processes of an arena on this machine, supervised.
 
 Reads the file; starts a broker where none is given and none runs; writes `<home>/runs/<time>/`.
-Ends with 0 after `--seconds` or SIGTERM, with 130 after Ctrl-C, with 1 where a process had to be
-given up.
+Ends with 0 after `--seconds` or SIGTERM, with 130 after Ctrl-C, with 1 if a process had to be given
+up or an agent is dead.
 """
 
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Annotated
 
 import typer
 
+from arena.commands.dead_watch import DeadWatch
 from arena.commands.doctor_quick import NoCheck, check_arena
+from arena.commands.health import dead_line
 from arena.commands.local_llm import require_local_llm
 from arena.commands.session import (
     Beginning,
@@ -168,20 +171,33 @@ def _run(
             print(text, file=sys.stderr, flush=True)
 
     with StopSignals() as signals:
-        run = open_run(begin, processes, tell)
+        run, health = open_run(begin, processes, tell), DeadWatch(begin.settings)
         try:
+            health.start()
             run.start(lambda: signals.received is not None)
             _introduce(begin, processes)
-            watch(run, signals, seconds=seconds)
+            watch(run, signals, seconds=seconds, on_tick=lambda _: _note_dead(run, health, tell))
         finally:
             run.stop()
+            health.stop()
     for text in later:
         print(text, file=sys.stderr)
     _say_end(run)
     if signals.received == SIGINT:
         return EXIT_INTERRUPTED
     given_up = any(p.state == "given_up" for p in run.record.processes)
-    return EXIT_NO if given_up else 0
+    return EXIT_NO if given_up or run.record.dead else 0
+
+
+def _note_dead(run: ArenaRun, health: DeadWatch, tell: Callable[[Change], None]) -> None:
+    """Say who died and who decides again, and keep it in the run's record."""
+    now, before = health.dead(), {one.agent for one in run.record.dead}
+    for one in now:
+        if one.agent not in before:
+            tell(Change(one.agent, f"is dead: {one.cause}; {one.remedy}"))
+    for agent in sorted(before - {one.agent for one in now}):
+        tell(Change(agent, "is alive again"))
+    run.note_dead(now)
 
 
 def _introduce(begin: Beginning, processes: list[ProcessSpec]) -> None:
@@ -196,4 +212,6 @@ def _introduce(begin: Beginning, processes: list[ProcessSpec]) -> None:
 
 
 def _say_end(run: ArenaRun) -> None:
+    for one in run.record.dead:
+        print(f" {dead_line(one)}")
     print(f" Records: {run.directory}\n   read them: {typed()} tail account.events", flush=True)

@@ -5,6 +5,7 @@ run.json is written whole by one rename, each time something changes. `arena sta
 """
 
 import os
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,7 @@ from arena.localbroker.child import is_same_process
 from arena.vitals import Dead
 
 RUN_FILE = "run.json"
+_LAST = re.compile(r"last(?:~(\d{1,6}))?")
 SPEC_FILE = "ARENA.toml"
 LOGS = "logs"
 FRAMES = "frames.jsonl.zst"
@@ -128,17 +130,30 @@ def read_run(directory: Path) -> RunRecord | None:
 
 def newest_run(home: Path) -> tuple[Path, RunRecord] | None:
     """The directory and record of the run that began last; None where there was none."""
-    found = [(d, run) for d in (home / "runs").glob("*/") if (run := read_run(d)) is not None]
-    return max(found, key=lambda pair: pair[1].started_at, default=None)
+    return next(iter(_newest_first(home)), None)
 
 
-def find_run(home: Path, name: str) -> tuple[Path, RunRecord]:
-    """The run of a name such as "2026-11-21T09-12-03", or a path to its directory.
+def find_run(home: Path, name: str, *, command: str | None = None) -> tuple[Path, RunRecord]:
+    """The run of a name such as "2026-11-21T09-12-03" or "last", or a path to its directory.
+
+    Args:
+        home: Where runs are kept.
+        name: "last" is the newest run, "last~1" the one before it.
+        command: Count only the runs of this command for "last".
 
     Raises:
         UsageError: There is no such run.
     """
+    if nth := _LAST.fullmatch(name):
+        runs = [pair for pair in _newest_first(home) if command in (None, pair[1].command)]
+        if (place := int(nth[1] or 0)) < len(runs):
+            return runs[place]
     for directory in (home / "runs" / name, Path(name)):
         if (run := read_run(directory)) is not None:
             return directory, run
     raise UsageError(f"no run {name!r} in {home / 'runs'}", remedy="look there for its name")
+
+
+def _newest_first(home: Path) -> list[tuple[Path, RunRecord]]:
+    found = [(d, run) for d in (home / "runs").glob("*/") if (run := read_run(d)) is not None]
+    return sorted(found, key=lambda pair: pair[1].started_at, reverse=True)
