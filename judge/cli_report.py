@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 RECORDS = "records"
 LAST = "last"
+NO_RECORDS = (
+    "`arena compete run` makes them at its end; continue one that stopped with `--resume last`"
+)
 SHOWN_MAX = 25
 """Differences printed as text."""
 
@@ -152,14 +155,12 @@ def find_directory(name: str) -> Path:
         back = int(found[1] or 0)
         if back < len(exported):
             return exported[-1 - back]
-        raise UsageError(
-            f"{len(exported)} runs in {runs} have records", remedy="`arena compete run` makes them"
-        )
+        raise UsageError(f"{len(exported)} runs in {runs} have records", remedy=NO_RECORDS)
     for directory in (runs / name, Path(name)):
         if (directory / RECORDS / "manifest.json").is_file():
             return directory
     known = f"those with records are {', '.join(p.name for p in exported[-5:])}"
-    remedy = known if exported else "`arena compete run` makes them"
+    remedy = known if exported else NO_RECORDS
     raise UsageError(f"no run {name!r} with records, here or in {runs}", remedy=remedy)
 
 

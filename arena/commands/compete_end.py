@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from arena import topics
 from arena.accounts import Account, Shard, accounts_digest
 from arena.commands.compete_hold import End, Ending
-from arena.commands.compete_tally import Tally, clock_words, tokens_words
+from arena.commands.compete_tally import Tally, clock_words, cost_words, tokens_words
 from arena.commands.compete_vitals import dead_lines
 from arena.commands.session import LAUNCHER, Beginning, environment, typed
 from arena.commands.steps import Steps
@@ -153,7 +153,7 @@ def _last_words(
     arena, name = typed(), begin.directory.name
     lines = [] if ending.why is End.DONE else [f"Cut short: {ending.text}."]
     lines = [*dead_lines(ending.dead), *lines]
-    cost = "" if not tally.tokens else f", {tokens_words(tally)}, ${tally.cost_usd:.2f}"
+    cost = "" if not tally.tokens else f", {tokens_words(tally)}, {cost_words(tally)}"
     lines += [
         f"{tally.snapshots} snapshots, {tally.turns:,} turns of {len(tally.agents)} agents{cost}, "
         f"in {clock_words(ending.elapsed_s)}.",

@@ -110,8 +110,7 @@ def progress_line(tally: Tally, elapsed_s: float, began_at: int) -> str:
         parts.append(f"{tally.replayed:,} replies replayed")
     if tally.tokens or not tally.replayed:
         parts.append(tokens_words(tally))
-        unknown = " and what has no known price" if tally.unpriced else ""
-        parts.append(f"${tally.cost_usd:.2f}{unknown}")
+        parts.append(cost_words(tally))
     return "  ".join(parts)
 
 
@@ -120,6 +119,12 @@ def tokens_words(tally: Tally) -> str:
     if tally.estimated:
         return f"~{tally.tokens:,} tokens (estimated)"
     return f"{tally.tokens:,} tokens"
+
+
+def cost_words(tally: Tally) -> str:
+    """What the models cost: "$0.12", or "$0.12 and what has no known price"."""
+    unknown = " and what has no known price" if tally.unpriced else ""
+    return f"${tally.cost_usd:.2f}{unknown}"
 
 
 def _left(left: int, done: int, elapsed_s: float) -> str:
