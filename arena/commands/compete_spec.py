@@ -52,6 +52,9 @@ model_id = "scripted"       # built-in rules that read the same prompt an LLM wo
 # [[chat_nodes]]
 # name = "nano"
 # model_id = "gpt-5-nano"   # the key comes from OPENAI_API_KEY, never from this file
+# base_url = "http://localhost:8080/v1"     # of another server than OpenAI's
+# api_key_env = "MY_KEY"    # the variable that holds its key, if it needs one
+# price_per_million = {{ input = 0.05, output = 0.40 }}
 # prompt = "compact"        # for a context of 4,096 tokens, "tiny" for one of 2,048; or per agent
 
 [competition]
@@ -61,7 +64,7 @@ strategies = ["momentum", "brainrot", "scalper"]    # each with each model:
 models = ["rules"]
 repeats = 2                 # agents per cell, each with a seed of its own
 baselines = ["buy_and_hold", "random", "cash"]      # scripted, to compare with
-decision_deadline_s = 60    # of a whole turn; who is later holds
+decision_deadline_s = 60    # of a whole turn; a later answer does not count
 replies = "live"            # "record" keeps the models' replies, "replay" pays for nothing again
 # replies_file = "replies.jsonl"
 confidence = 0.90           # of the intervals that are printed
