@@ -102,6 +102,19 @@ def marked_as_cut(calls: Sequence[RequestedCall]) -> list[RequestedCall]:
     ]
 
 
+def canonical(arguments: str) -> str:
+    """The same text for the same arguments: spaces, order and the quotes of a value do not count.
+
+    Args:
+        arguments: JSON text; anything else is its own form.
+    """
+    try:
+        value = _DIGITS.decode(arguments)
+        return repr(value) if isinstance(value, tuple) else arguments
+    except (ValueError, RecursionError):
+        return arguments
+
+
 def json_bytes(value: Json) -> int | None:
     """The size of a value as JSON; None if it is too deep, or cannot be written."""
     if not _is_shallow(value, 0):
@@ -110,6 +123,18 @@ def json_bytes(value: Json) -> int | None:
         return len(orjson.dumps(value))
     except orjson.JSONEncodeError:
         return None
+
+
+def _sorted_pairs(pairs: list[tuple[str, Json]]) -> tuple[tuple[str, Json], ...]:
+    """An object whose keys may be given twice; numbers are texts already."""
+    words = {True: "true", False: "false"}
+    pairs.sort(key=lambda pair: pair[0])
+    return tuple((k, words[v] if isinstance(v, bool) else v) for k, v in pairs)
+
+
+_DIGITS = json.JSONDecoder(
+    strict=False, parse_float=str, parse_int=str, object_pairs_hook=_sorted_pairs
+)
 
 
 def _items(value: Json, notes: list[str]) -> Sequence[Json]:
@@ -136,7 +161,7 @@ def _items(value: Json, notes: list[str]) -> Sequence[Json]:
 
 def _read(found: ReadCalls, items: Sequence[Json], tools: Sequence[str]) -> None:
     used: set[str] = set()
-    seen: set[tuple[str, str, bytes]] = set()
+    seen: set[tuple[str, str, str]] = set()
     asked = cut = unreadable = provided = 0
     for item in items:
         if item is None:
@@ -153,7 +178,7 @@ def _read(found: ReadCalls, items: Sequence[Json], tools: Sequence[str]) -> None
         text, problem = _arguments(received)
         given = _id(outer.get("id"))
         if given:
-            same = (given, name, _canonical(text))
+            same = (given, name, canonical(text))
             if same in seen:
                 # One call that the server delivered twice.
                 asked -= 1
@@ -291,17 +316,6 @@ def _object(text: str) -> dict[str, Json] | None:
     except (orjson.JSONDecodeError, UnicodeEncodeError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _canonical(text: str) -> bytes:
-    """The same for the same arguments, however they are spaced."""
-    value = _object(text)
-    if value is None:
-        return text.encode("utf-8", "replace")
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        return text.encode("utf-8", "replace")
 
 
 def _provider(outer: Mapping[str, Json], function: Mapping[str, Json]) -> tuple[JsonObject, int]:

@@ -1,14 +1,16 @@
 """Tool calls that a model wrote as text: found, or reported to the model. Pure, bounded.
 
 A call is recovered only if it is addressed to an offered tool by its own name, and all of it could
-be read. Tokens that only a call begins with may be anywhere in the text; JSON without them must be
-the whole of the text or of a fence: words that quote a tool's name are not a call.
+be read. The same call written twice, in whatever shapes, is one. Tokens that only a call begins
+with may be anywhere in the text; JSON without them must be the whole of the text or of a fence:
+words that quote a tool's name are not a call.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chat_nodes.calls import canonical
 from chat_nodes.text_shapes import (
     ARGUMENT_KEYS,
     ELEMENT,
@@ -152,6 +154,7 @@ class _Search:
         self._tools = tools
         self._kept: list[str] = []
         self._calls: list[WrittenCall] = []
+        self._made: set[tuple[str, str]] = set()
         self._seen = self._why = ""
 
     def addressed(self, name: str, arguments: str) -> None:
@@ -184,9 +187,7 @@ class _Search:
             start, found = self._at(marker)
             if found is None:
                 continue
-            before = len(self._calls)
-            self._take(found, text[start : start + SEEN_CHARS_MAX])
-            if len(self._calls) > before:
+            if self._take(found, text[start : start + SEEN_CHARS_MAX]):
                 self._kept.append(text[last:start])
                 last = place = max(found.end, marker.end())
         self._kept.append(text[last:])
@@ -258,15 +259,22 @@ class _Search:
             return Found(len(text), problem=found.problem or "more follows the call")
         return None
 
-    def _take(self, found: Found, seen: str) -> None:
+    def _take(self, found: Found, seen: str) -> bool:
+        """Keep the calls, each once; True if there are any of offered tools."""
+        taken = False
         for call in found.calls:
             if name := offered(call.name, self._tools):
-                self._calls.append(WrittenCall(name, call.arguments))
+                taken = True
+                same = (name, canonical(call.arguments))
+                if same not in self._made:
+                    self._made.add(same)
+                    self._calls.append(WrittenCall(name, call.arguments))
             else:
                 tools = ", ".join(self._tools[:8])
                 self.note(seen, f"there is no tool {call.name[:64]!r}; the tools are {tools}")
         if found.problem or not found.calls:
             self.note(seen, found.problem or "no call follows")
+        return taken
 
     def note(self, seen: str, why: str) -> None:
         """Remember what could not be read; the first counts."""

@@ -5,6 +5,7 @@ import json
 import orjson
 import pytest
 
+from chat_nodes.calls import canonical
 from chat_nodes.decode import ARGUMENTS_BYTES_MAX, PROVIDER_BYTES_MAX, Decoded, decode_reply
 
 TOOLS = ("execute_trade", "get_portfolio")
@@ -51,6 +52,8 @@ def asked(value: object) -> list[tuple[str, str, str]]:
         [call(f"\ufeff {BUY}\n ")],
         [call(), call()],
         [call(), call('{"quantity":"0.01"}')],
+        [call(), call('{"quantity": 0.01}')],
+        [call(), call({"quantity": 0.01})],
     ],
 )
 def test_one_call_is_one_call_in_every_form(value: object) -> None:
@@ -84,6 +87,25 @@ def test_ids_are_unique_and_arguments_are_kept(
 ) -> None:
     """Two orders stay two; arguments that are broken stay as they were received."""
     assert expected == asked(value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ('{"a": 1, "b": "x"}', '{"b":"x","a":"1"}', True),
+        ('{"a": {"b": [0.10, true]}}', '{"a": {"b": ["0.10", true]}}', True),
+        ('{"a": true}', '{"a": "true"}', True),
+        ('{"a": "0.010"}', '{"a": 0.01}', False),
+        ('{"a": 1, "a": 2}', '{"a": 2}', False),
+        ('{"a": {"b": "1"}}', '{"a": [["b", "1"]]}', False),
+        ('{"a": "1"', '{"a": 1', False),
+        ("1", '"1"', False),
+        ("[" * 9_000, "[" * 9_001, False),
+    ],
+)
+def test_the_same_arguments_have_one_form(one: str, other: str, same: bool) -> None:
+    """A number and the text of its digits are equal; other digits, and broken texts, are not."""
+    assert same == (canonical(one) == canonical(other))
 
 
 @pytest.mark.parametrize(

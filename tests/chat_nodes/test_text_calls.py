@@ -147,6 +147,25 @@ def test_several_calls_and_words_around_them(
 @pytest.mark.parametrize(
     "text",
     [
+        f"<tool_call>{NAMED}</tool_call>\n<tool_call>{NAMED}</tool_call>",
+        f"<tool_call>{NAMED}</tool_call>\n<function=execute_trade>{XML}</function>",
+        f"<tool_call>{NAMED}</tool_call>\n<function=execute_trade>{BUY[:-9]} 0.010}}</function>",
+        f"[{NAMED}, {NAMED}]",
+        f"```json\n{NAMED}\n```\n```json\n{NAMED}\n```",
+        f"{HARMONY}<|start|>assistant<|channel|>final<|message|><tool_call>{NAMED}</tool_call>",
+    ],
+)
+def test_one_call_written_twice_is_one_order(text: str) -> None:
+    """In one shape or in two, with a number or its digits: the model meant one."""
+    recovered = found(text)
+
+    assert ["execute_trade"] == [call.name for call in recovered.calls]
+    assert ("", "") == (recovered.text, recovered.unreadable)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "I could call execute_trade (a buy), but I hold.",
         "execute_trade is not needed now.",
         "Use `<tool_call>` to call execute_trade.",
