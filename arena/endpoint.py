@@ -213,6 +213,16 @@ def secrets_of(key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted((s for s in found if len(s) >= SECRET_CHARS_MIN), key=len, reverse=True))
 
 
+def key_remedy(variable: str) -> str:
+    """What to do if a key is missing, for those who write an ARENA.toml and those who give flags.
+
+    Args:
+        variable: That is looked at; "" if it is not known.
+    """
+    export = f"export {variable}=..., or " if variable else ""
+    return f"{export}name the variable that holds the key: api_key_env in TOML, --api-key-env"
+
+
 def authorizes(headers: Mapping[str, str]) -> bool:
     """True if a header says who asks: no other key is needed then."""
     return any(name.lower() in ASKER_HEADERS for name in headers)

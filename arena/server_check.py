@@ -9,7 +9,7 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import get_args
@@ -17,9 +17,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from arena.endpoint import authorizes, can_be_sent, secrets_of, unsendable_words
+from arena.endpoint import authorizes, can_be_sent, unsendable_words
 from arena.findings import Finding, broken
 from arena.messages import Cause, PromptSize
+from arena.redaction import Secrets
 from arena.server_answers import (
     ServerAnswer,
     address_finding,
@@ -82,7 +83,8 @@ async def check_server(target: Target) -> list[Finding]:
         follow_redirects=False,
         verify=_trusted(),
     ) as client:
-        answer = await _get(client, f"{base}/models", _secrets(target))
+        secrets = Secrets.of(target.key, target.headers)
+        answer = await _get(client, f"{base}/models", secrets)
         found = [address_finding(answer)]
         if not answer.status:
             return found
@@ -91,7 +93,7 @@ async def check_server(target: Target) -> list[Finding]:
         if key is not None:
             found.append(key)
         found.append(model_finding(answer, target.model_id))
-        tokens = await _context(client, base, answer, target)
+        tokens = await _context(client, base, answer, target, secrets)
     if tokens is not None:
         found.append(context_finding(tokens, target.prompt, target.products))
     return found
@@ -104,7 +106,7 @@ def _trusted() -> ssl.SSLContext:
 
 
 async def _context(
-    client: httpx.AsyncClient, base: str, answer: ServerAnswer, target: Target
+    client: httpx.AsyncClient, base: str, answer: ServerAnswer, target: Target, secrets: Secrets
 ) -> int | None:
     """The context's length; a server of one's own is asked further if the list does not tell."""
     told = context_of(answer, target.model_id)
@@ -112,13 +114,12 @@ async def _context(
         return told
     parts = urlsplit(base)
     root = urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix("/v1"), "", ""))
-    secrets = _secrets(target)
     answers = await asyncio.gather(*(_get(client, root + path, secrets) for path in CONTEXT_PATHS))
     live = (context_of(each, target.model_id) for each in answers)
     return next((tokens for tokens in live if tokens is not None), told)
 
 
-async def _get(client: httpx.AsyncClient, url: str, secrets: Sequence[bytes]) -> ServerAnswer:
+async def _get(client: httpx.AsyncClient, url: str, secrets: Secrets) -> ServerAnswer:
     """One GET within the time-outs; never raises for what a server does."""
     started_s = time.monotonic()
     try:
@@ -133,10 +134,8 @@ async def _get(client: httpx.AsyncClient, url: str, secrets: Sequence[bytes]) ->
         return ServerAnswer(url, error=_words(error), connected=False)
     except (httpx.HTTPError, TimeoutError, ValueError) as error:
         return ServerAnswer(url, error=_words(error))
-    for secret in secrets:
-        body = body.replace(secret, b"***")
     latency_ms = (time.monotonic() - started_s) * 1000
-    return ServerAnswer(url, response.status_code, body, latency_ms=latency_ms)
+    return ServerAnswer(url, response.status_code, secrets.hide_bytes(body), latency_ms=latency_ms)
 
 
 def _headers(target: Target, base: str) -> dict[str, str]:
@@ -147,10 +146,6 @@ def _headers(target: Target, base: str) -> dict[str, str]:
             found |= {"x-api-key": target.key, "anthropic-version": "2023-06-01"}
     own = {name.lower() for name in target.headers}
     return {k: v for k, v in found.items() if k.lower() not in own} | dict(target.headers)
-
-
-def _secrets(target: Target) -> list[bytes]:
-    return [secret.encode() for secret in secrets_of(target.key, target.headers)]
 
 
 def _words(error: BaseException) -> str:

@@ -18,12 +18,13 @@ from arena.node import Node
 from arena.prices import PriceList
 from chat_nodes.answered import AnsweredCalls
 from chat_nodes.budget import DailyBudget
-from chat_nodes.decode import Decoded, decode_reply
+from chat_nodes.decode import Decoded
 from chat_nodes.estimate import note_spent, usage_of
 from chat_nodes.failure_log import CallFailures
 from chat_nodes.models.base import CallFailed, Model, RawReply
 from chat_nodes.recordings import Recorded, Recordings, request_sha256
 from chat_nodes.records import CallInProgress, logged_call, reply_from_log, reply_of, tool_names
+from chat_nodes.redaction import decode_hidden, shows_secret
 from chat_nodes.retries import GiveUp, after_failure
 
 MICRO = Decimal(1_000_000)
@@ -129,9 +130,12 @@ class Answerer:
             result = await self._complete(call.request, timeout_s)
             call.asked, call.body = result.asked, result.body
             if isinstance(result, RawReply):
-                return decode_reply(result.body, tool_names(call.request))
+                names = tool_names(call.request)
+                decoded, call.withheld = decode_hidden(result.body, self._model.secrets, names)
+                return decoded
+            call.withheld = shows_secret(result.body, self._model.secrets)
             call.errors = (*call.errors, result.reason)
-            note_spent(call, result.body)
+            note_spent(call, result.body, result.paid)
             in_time = self._remaining_s(call) > 0
             if result.adapted and adaptations < ADAPTATIONS_MAX and in_time:
                 adaptations += 1

@@ -14,7 +14,8 @@ from decimal import Decimal
 from arena.messages import Cause, Usage
 from arena.prices import Price
 from chat_nodes.decode import Decoded, Tokens, decode_reply
-from chat_nodes.records import CallInProgress
+from chat_nodes.models.base import Paid
+from chat_nodes.records import NO_TOKENS, CallInProgress
 
 LETTERS_PER_TOKEN = 3
 """English words have more; keys of JSON, abbreviations and other languages have fewer."""
@@ -84,12 +85,13 @@ def usage_of(
     tokens, asked = decoded.tokens, call.asked
     estimated = False
     if asked is not None and call.body and not (scripted or tokens.reported):
-        # The last answer of a call that failed is among what was spent.
-        is_counted = decoded.outcome != "ok" and call.spent.total > 0
+        # The last answer of a call that failed may be among what was spent.
+        is_counted = decoded.outcome != "ok" and call.noted == call.attempts
         estimated = decoded.cause in PAID_CAUSES and not is_counted
         if estimated:
             tokens = estimate_tokens(asked.content, decoded, call.body)
     tokens = _sum(tokens, call.spent)
+    estimated = estimated or call.spent_estimated
     cost = None
     if scripted or not call.attempts:
         cost = Decimal(0)
@@ -105,12 +107,28 @@ def usage_of(
     )
 
 
-def note_spent(call: CallInProgress, body: bytes) -> None:
-    """Add what a server counted for an attempt that failed: an unusable answer is paid for."""
-    if b'"usage"' in body:
-        tokens = decode_reply(body).tokens
-        if tokens.reported:
-            call.spent = _sum(call.spent, tokens)
+def note_spent(call: CallInProgress, body: bytes, paid: Paid = "nothing") -> None:
+    """Add what an attempt that failed has used: an unusable answer is paid for.
+
+    Args:
+        call: Whose last attempt it was.
+        body: That came.
+        paid: What is estimated if the server did not count it.
+    """
+    call.noted = call.attempts
+    tokens = decode_reply(body).tokens if b'"usage"' in body else NO_TOKENS
+    if not tokens.reported:
+        if paid == "nothing" or call.asked is None:
+            return
+        sent = call.asked.content
+        is_answer = paid == "answer"
+        tokens = (
+            estimate_tokens(sent, decode_reply(body), body)
+            if is_answer
+            else Tokens(prompt=tokens_in(sent))
+        )
+        call.spent_estimated = True
+    call.spent = _sum(call.spent, tokens)
 
 
 def _sum(one: Tokens, other: Tokens) -> Tokens:

@@ -185,6 +185,7 @@ class Asking:
             max_connections=connections,
             options=options,
             headers={} if self.replay else headers,
+            key_variable=self.key_variable,
         )
 
     def prices(self) -> PriceList:

@@ -10,6 +10,7 @@ from datetime import datetime
 from arena.messages import ChatReply, ChatRequest, LlmCall, Usage
 from chat_nodes.decode import Decoded, Tokens, decode_reply
 from chat_nodes.models.base import Asked
+from chat_nodes.redaction import WITHHELD
 
 RAW_BYTES_MAX = 32 * 1024
 """Of a provider's answer, kept in `llm.calls`; a longer one is named by its hash."""
@@ -26,7 +27,9 @@ class CallInProgress:
         started_s: Monotonic time at which it began.
         asked: What was sent last; None while nothing was. body: what the provider sent last.
         errors: One line per failed attempt.
-        spent: What servers counted for attempts whose answer could not be used.
+        spent: What attempts used whose answer could not be used. noted: how many attempts of this
+            call were looked at for that. spent_estimated: a part of it was not counted by a server.
+        withheld: True if `body`, read as a whole, shows a secret; it is not kept then.
     """
 
     request: ChatRequest
@@ -37,6 +40,9 @@ class CallInProgress:
     body: bytes = b""
     errors: tuple[str, ...] = ()
     spent: Tokens = NO_TOKENS
+    noted: int = 0
+    spent_estimated: bool = False
+    withheld: bool = False
 
 
 def logged_call(
@@ -52,6 +58,8 @@ def logged_call(
 ) -> LlmCall:
     """The record of a call that has ended."""
     request, body, asked = call.request, call.body, call.asked
+    kept = b"" if call.withheld else body[:RAW_BYTES_MAX]
+    error = "; ".join(filter(None, (decoded.error, WITHHELD if call.withheld else "")))
     return LlmCall(
         call_id=request.call_id,
         agent=request.agent,
@@ -61,15 +69,15 @@ def logged_call(
         model=model,
         scripted=scripted,
         outcome=decoded.outcome,
-        error=decoded.error,
+        error=error,
         cause=decoded.cause,
         request_sha256="" if asked is None else asked.sha256,
         options=None if asked is None else dict(asked.options),
         wire=None if asked is None else asked.wire,
         adaptations=() if asked is None else asked.adaptations,
-        raw_response=body[:RAW_BYTES_MAX].decode("utf-8", "replace"),
+        raw_response=kept.decode("utf-8", "replace"),
         raw_response_sha256=hashlib.sha256(body).hexdigest() if body else "",
-        raw_truncated=len(body) > RAW_BYTES_MAX,
+        raw_truncated=len(body) > len(kept),
         finish_reason=decoded.finish_reason,
         usage=usage,
         attempts=call.attempts,
@@ -110,7 +118,7 @@ def reply_of(call: LlmCall, decoded: Decoded) -> ChatReply:
 def reply_from_log(call: LlmCall, request: ChatRequest) -> ChatReply | None:
     """The reply of a call that was read back; None where the log had to cut the answer's bytes.
 
-    Such an answer, longer than `RAW_BYTES_MAX`, is asked for anew.
+    Such an answer, longer than `RAW_BYTES_MAX` or withheld, is asked for again.
     """
     if call.raw_truncated and call.outcome == "ok":
         return None

@@ -17,6 +17,7 @@ are the node's. This example answers every request with the same sentence.
 import orjson
 
 from arena.messages import ChatRequest
+from arena.redaction import NO_SECRETS
 from chat_nodes.models.base import CallFailed, ModelSettings, RawReply, ask
 
 
@@ -25,6 +26,7 @@ class TemplateModel:
 
     scripted = True
     host = ""
+    secrets = NO_SECRETS
 
     def __init__(self, settings: ModelSettings) -> None:
         """Keep the id."""

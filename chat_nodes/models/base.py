@@ -7,12 +7,15 @@ every provider. Reads and writes nothing itself.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
 from arena.chat_body import PLAIN, Options, chat_body
 from arena.messages import Cause, ChatRequest, WireForm
+from arena.redaction import Secrets
+
+Paid = Literal["nothing", "prompt", "answer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class ModelSettings:
         max_connections: How many calls run at once.
         options: Further fields of every request body; None takes a field out.
         headers: Further headers of every request; their values are never logged.
+        key_variable: The environment variable of the key, for people; "" if there is none.
     """
 
     model_id: str
@@ -38,6 +42,7 @@ class ModelSettings:
     max_connections: int = 10
     options: Mapping[str, JsonValue] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    key_variable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,9 @@ class CallFailed:
             made at once, in another form, and is not counted as a retry.
         asked: What was sent; None if nothing was.
         body: What the provider sent with its refusal.
+        remedy: The end of `reason` that says what to do; "" if it says nothing of it.
+        paid: What the provider may bill all the same: the prompt of an attempt that timed out, or
+            an answer under status 200 that cannot be used.
     """
 
     reason: str
@@ -108,6 +116,8 @@ class CallFailed:
     adapted: bool = False
     asked: Asked | None = None
     body: bytes = b""
+    remedy: str = ""
+    paid: Paid = "nothing"
 
 
 class Model(Protocol):
@@ -117,11 +127,14 @@ class Model(Protocol):
         model_id: What is logged and priced.
         scripted: True where rules answer, not an LLM.
         host: Host name of the server, for people; "" where there is none.
+        secrets: What must not be shown of its answers. A model blanks them in the bytes and the
+            reasons that it gives; the node blanks them again in what it reads in those bytes.
     """
 
     model_id: str
     scripted: bool
     host: str
+    secrets: Secrets
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """One attempt, which takes no longer than `timeout_s` seconds."""

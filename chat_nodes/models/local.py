@@ -20,6 +20,7 @@ import orjson
 
 from arena.errors import UsageError
 from arena.messages import Cause, ChatRequest, JsonObject
+from arena.redaction import NO_SECRETS
 from chat_nodes.local_answer import Said, response_body
 from chat_nodes.local_engine import Engine, EngineError
 from chat_nodes.local_prompt import LocalPrompt, local_prompt, prompt_seed
@@ -46,6 +47,7 @@ class LocalModel:
 
     scripted = False
     host = ""
+    secrets = NO_SECRETS
     label = LABEL
 
     def __init__(self, settings: ModelSettings) -> None:

@@ -9,28 +9,33 @@ pydantic models, and HTTP in pure Python; `docs/performance.md`.
 A server that refuses a form of the request is asked in another one: `chat_nodes.lessons` says what
 a refusal teaches, and the model keeps it in its `Dialect` for as long as the process lives.
 
-Bounds: one total time per attempt (a stalled body ends with it), `RESPONSE_BYTES_MAX` of body, no
-compressed bodies (none are asked for), no retry inside the client.
+Bounds: one total time per attempt (a stalled body ends with it), `RESPONSE_BYTES_MAX` of body, as
+it comes and unpacked (no compressed body is asked for), no retry inside the client.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiohttp
 import httpx2
 import openai
 
-from arena.endpoint import secrets_of
+from arena.endpoint import authorizes, key_remedy
 from arena.messages import Cause, ChatRequest
+from arena.redaction import Secrets
 from chat_nodes.address import CHAT_PATH, read_address
 from chat_nodes.decode import clean_text, meant_status
-from chat_nodes.dialect import Dialect, options_of, sent_of
-from chat_nodes.lessons import learn
-from chat_nodes.models.base import Asked, CallFailed, ModelSettings, RawReply, ask
+from chat_nodes.dialect import Dialect, Sent, options_of, sent_of
+from chat_nodes.encodings import TooLong, plain_body
+from chat_nodes.lenient import read_body
+from chat_nodes.lessons import begins_guess, learn
+from chat_nodes.models.base import Asked, CallFailed, ModelSettings, Paid, RawReply, ask
 from chat_nodes.profiles import first_dialect
 from chat_nodes.refusals import Refusal, generation_body, read_refusal
 from chat_nodes.retries import told_wait_s
+from chat_nodes.statuses import said_error
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 PLACEHOLDER_KEY = "no-key"
@@ -39,6 +44,11 @@ CONNECT_TIMEOUT_S = 10.0
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 """No model writes this much in one answer; a server that does is cut off."""
 OK = 200
+ENCODING_HEADER = "x-arena-content-encoding"
+"""Where an answer's `Content-Encoding` is kept until its body was read."""
+WAIT_HEADERS = ("retry-after", "retry-after-ms")
+DOUBTS_MAX = 16
+"""Of refused requests that were not asked again yet; so many leave no doubt."""
 SAID_CHARS_MAX = 200
 """Of the words of an error that is not the server's own."""
 KEY_HEADERS = frozenset(("api-key", "x-api-key", "x-goog-api-key"))
@@ -46,7 +56,7 @@ KEY_HEADERS = frozenset(("api-key", "x-api-key", "x-goog-api-key"))
 
 
 class BodyRefused(httpx2.TransportError):
-    """A response body we will not read: too long, or compressed though plain was asked for."""
+    """A response body we will not read: it is too long."""
 
 
 class BoundedBody(httpx2.AsyncByteStream):
@@ -71,9 +81,9 @@ class BoundedBody(httpx2.AsyncByteStream):
 
 
 async def _bound_body(response: httpx2.Response) -> None:
-    encoding = response.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        raise BodyRefused(f"the answer is {clean_text(encoding, 20)}-encoded, unasked")
+    # The client would unpack any size; `plain_body` has a bound.
+    if encoding := response.headers.pop("content-encoding", ""):
+        response.headers[ENCODING_HEADER] = encoding
     assert isinstance(response.stream, httpx2.AsyncByteStream)
     response.stream = BoundedBody(response.stream)
 
@@ -105,9 +115,10 @@ class OpenAICompatibleModel:
         self.host = self._address.host
         self._settings = settings
         self._now = now
-        self._secrets = secrets_of(settings.api_key, settings.headers)
+        self.secrets = Secrets.of(settings.api_key, settings.headers)
         self._dialect = dialect or first_dialect(self.host, settings.model_id)
         given = {name.lower() for name in settings.headers}
+        self._doubts: set[str] = set()
         self._headers: dict[str, str | openai.Omit] = {}
         if not settings.api_key and given & KEY_HEADERS:
             self._headers["Authorization"] = openai.Omit()
@@ -130,7 +141,15 @@ class OpenAICompatibleModel:
         )
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
-        """One attempt, in the form that this server is known to take."""
+        """One attempt, in the form that this server is known to take; no secret comes back."""
+        result = await self._complete(request, timeout_s)
+        body = self.secrets.hide_bytes(result.body)
+        if isinstance(result, RawReply):
+            return replace(result, body=body)
+        hide = self.secrets.hide
+        return replace(result, body=body, reason=hide(result.reason), remedy=hide(result.remedy))
+
+    async def _complete(self, request: ChatRequest, timeout_s: float) -> RawReply | CallFailed:
         dialect = self._dialect
         asked = self._ask(request, dialect)
         try:
@@ -153,19 +172,42 @@ class OpenAICompatibleModel:
         except aiohttp.ClientError as error:
             # No HTTP at all came back: the client's own HTTP layer lets this error through.
             return self._broken(error, asked)
-        body = self._without_secrets(response.content)
-        meant = meant_status(body) if response.status_code == OK else response.status_code
+        return self._answered(response, request, dialect, asked)
+
+    def _answered(
+        self, response: httpx2.Response, request: ChatRequest, dialect: Dialect, asked: Asked
+    ) -> RawReply | CallFailed:
+        """What came under any status."""
+        encoding = response.headers.get(ENCODING_HEADER, "")
+        problem = "cannot be unpacked"
+        try:
+            plain = plain_body(response.content, encoding, RESPONSE_BYTES_MAX)
+        except TooLong as error:
+            plain, problem = None, str(error)
+        if plain is None and response.is_success:
+            said = f"the answer is {clean_text(encoding, 20)}-encoded, unasked, and {problem}"
+            return CallFailed(
+                f"{self._address.url}: {said}",
+                retryable=True,
+                cause=Cause.UNUSABLE_ANSWER,
+                asked=asked,
+                paid="answer",
+            )
+        body = self.secrets.hide_bytes(plain or b"")
+        meant = meant_status(body) if response.is_success else response.status_code
         if meant != OK:
             return self._refused(response, meant, body, request, dialect, asked)
-        self._accept(dialect)
+        self._accept(dialect, asked)
         return RawReply(body, asked)
 
     def _ask(self, request: ChatRequest, dialect: Dialect) -> Asked:
         options = options_of(dialect, request, self._settings)
         return ask(self.model_id, request, options, dialect.wire, dialect.phrases)
 
-    def _accept(self, dialect: Dialect) -> None:
-        """A form that was guessed was accepted, so it is kept."""
+    def _accept(self, dialect: Dialect, asked: Asked) -> None:
+        """A form that was guessed was accepted, so it is kept, but for the cap on the cost."""
+        if self._doubts:
+            self._doubts.discard(asked.sha256)
         if dialect.before_guess is not None and self._dialect is dialect:
             self._dialect = dialect.confirmed()
 
@@ -179,7 +221,7 @@ class OpenAICompatibleModel:
             reason = f"{url} could not be reached within {timeout_s:.1f} s; is --base-url right?"
             return CallFailed(reason, retryable=True, cause=Cause.UNREACHABLE, asked=asked)
         reason = f"{url} gave no whole answer within {timeout_s:.1f} s"
-        return CallFailed(reason, retryable=True, cause=Cause.TIMEOUT, asked=asked)
+        return CallFailed(reason, retryable=True, cause=Cause.TIMEOUT, asked=asked, paid="prompt")
 
     def _refused(
         self,
@@ -191,7 +233,14 @@ class OpenAICompatibleModel:
         asked: Asked,
     ) -> RawReply | CallFailed:
         """What a refusal means: another form, another attempt later, or the end."""
-        refusal = read_refusal(meant, body, request.prompt_size)
+        sent = sent_of(request, asked.options, asked.wire)
+        refusal = read_refusal(
+            meant,
+            body,
+            request.prompt_size,
+            sent=(*sent.options, *sent.provider_fields),
+            is_told_to_wait=any(name in response.headers for name in WAIT_HEADERS),
+        )
         if refusal.generation:
             return RawReply(generation_body(refusal), asked)
         status = response.status_code
@@ -199,14 +248,24 @@ class OpenAICompatibleModel:
         if status != meant:
             answered += f" with an error that means {meant}"
         hint = self._address.hint if refusal.cause is Cause.UNREACHABLE else ""
-        parts = [answered, refusal.message, refusal.remedy or hint]
-        reason = "; ".join(p for p in parts if p)
-        if (phrase := self._learn(request, refusal, dialect, asked)) is not None:
+        message, remedy = refusal.message, refusal.remedy or hint
+        if refusal.cause in (Cause.AUTH, Cause.FORBIDDEN) and self._unset_key:
+            message, remedy = self._unset_key
+        paid: Paid = "answer" if _is_answer(status, body) else "nothing"
+        reason = "; ".join(p for p in (answered, message, remedy) if p)
+        if phrase := self._learn(refusal, request, sent, dialect, asked):
             reason = f"{answered}; {refusal.message}; asked again: {phrase}"
             return CallFailed(
-                reason, retryable=True, cause=refusal.cause, adapted=True, asked=asked, body=body
+                reason,
+                retryable=True,
+                cause=refusal.cause,
+                adapted=True,
+                asked=asked,
+                body=body,
+                paid=paid,
             )
-        retryable = refusal.retryable and response.headers.get("x-should-retry") != "false"
+        may_pass = refusal.retryable or phrase == ""
+        retryable = may_pass and response.headers.get("x-should-retry") != "false"
         wait_s = told_wait_s(
             response.headers,
             is_limit=refusal.cause is Cause.RATE_LIMIT,
@@ -221,17 +280,34 @@ class OpenAICompatibleModel:
             cause=refusal.cause,
             asked=asked,
             body=body,
+            remedy=remedy,
+            paid=paid,
         )
 
+    @property
+    def _unset_key(self) -> tuple[str, str] | None:
+        """What to say of a refusal if no key was sent, and the remedy; None if one was."""
+        settings = self._settings
+        if settings.api_key or authorizes(settings.headers):
+            return None
+        variable = settings.key_variable
+        said = f"the environment variable {variable} is not set, so " if variable else ""
+        return f"{said}no key was sent", key_remedy(variable)
+
     def _learn(
-        self, request: ChatRequest, refusal: Refusal, dialect: Dialect, asked: Asked
+        self, refusal: Refusal, request: ChatRequest, sent: Sent, dialect: Dialect, asked: Asked
     ) -> str | None:
-        """What a refusal taught, in words; None if this form of the request was the last one."""
-        lesson = learn(dialect, refusal, sent_of(request, asked.options, asked.wire))
+        """What a refusal taught, in words; None if this form of the request was the last one.
+
+        "" means that there is only a guess, and that the same request may be accepted yet.
+        """
+        lesson = learn(dialect, refusal, sent)
         if lesson is None:
             if dialect.before_guess is not None and self._dialect is dialect:
                 self._dialect = dialect.before_guess
             return None
+        if begins_guess(dialect, lesson) and not self._was_doubted(asked):
+            return ""
         learned, phrase = lesson
         if self._dialect is dialect:
             self._dialect = learned
@@ -240,30 +316,33 @@ class OpenAICompatibleModel:
         now = self._ask(request, self._dialect)
         if now.content != asked.content:
             return "as another call has learned"
-        lesson = learn(self._dialect, refusal, sent_of(request, asked.options, asked.wire))
+        lesson = learn(self._dialect, refusal, sent)
         if lesson is None:
             return None
         self._dialect, phrase = lesson
         return phrase
+
+    def _was_doubted(self, asked: Asked) -> bool:
+        """True if this request was refused without a reason before; it is remembered if not."""
+        if asked.sha256 in self._doubts or len(self._doubts) >= DOUBTS_MAX:
+            self._doubts.discard(asked.sha256)
+            return True
+        self._doubts.add(asked.sha256)
+        return False
 
     def _broken(self, cause: BaseException, asked: Asked) -> CallFailed:
         url = self._address.url
         if isinstance(cause, BodyRefused):
             reason = f"{url}: {cause}"
             return CallFailed(reason, retryable=False, cause=Cause.UNUSABLE_ANSWER, asked=asked)
-        what = clean_text(self._hide(f"{type(cause).__name__} {cause}"), SAID_CHARS_MAX)
+        what = clean_text(self.secrets.hide(f"{type(cause).__name__} {cause}"), SAID_CHARS_MAX)
         reason = f"the connection to {url} failed ({what}); is --base-url right?"
         return CallFailed(reason, retryable=True, cause=Cause.UNREACHABLE, asked=asked)
 
-    def _without_secrets(self, body: bytes) -> bytes:
-        for secret in self._secrets:
-            body = body.replace(secret.encode(), b"***")
-        return body
 
-    def _hide(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+def _is_answer(status: int, body: bytes) -> bool:
+    """True for what came under a good status and names no error: a model may have written it."""
+    return 200 <= status < 300 and said_error(read_body(body).value) is None
 
 
 def _was_cut(error: openai.APITimeoutError) -> bool:

@@ -4,6 +4,7 @@ Opened by `arena chat-node --replies replay` in place of the provider: no key an
 """
 
 from arena.messages import ChatRequest
+from arena.redaction import NO_SECRETS
 from chat_nodes.models.base import CallFailed, RawReply
 from chat_nodes.recordings import Recordings, request_sha256
 
@@ -18,6 +19,7 @@ class RecordedModel:
 
     scripted = False
     host = ""
+    secrets = NO_SECRETS
 
     def __init__(self, model_id: str, recordings: Recordings) -> None:
         """Nothing is opened."""

@@ -12,6 +12,7 @@ import orjson
 from arena.errors import UsageError
 from arena.messages import ChatMessage, ChatRequest
 from arena.money import decimal_text
+from arena.redaction import NO_SECRETS
 from chat_nodes.models.base import CallFailed, ModelSettings, RawReply, ask
 from chat_nodes.models.prompt_reader import read_account, read_cost_bps, read_market
 from chat_nodes.policies import POLICIES, Plan, Situation
@@ -33,6 +34,7 @@ class ScriptedModel:
 
     scripted = True
     host = ""
+    secrets = NO_SECRETS
 
     def __init__(self, settings: ModelSettings) -> None:
         """Check the strategy."""

@@ -11,6 +11,7 @@ from arena.bus.base import Bus
 from arena.clock import Clock, SystemClock
 from arena.messages import ChatReply, ChatRequest, LlmCall, Message
 from arena.node import Node
+from arena.redaction import NO_SECRETS
 from arena.settings import Settings
 from chat_nodes.models.base import Asked, CallFailed, RawReply
 from chat_nodes.node import ChatNodeSettings, serve_model
@@ -35,6 +36,7 @@ class FakeModel:
 
     scripted = False
     host = "fake.example"
+    secrets = NO_SECRETS
 
     def __init__(self, answer: Answer | None = None, model_id: str = "gpt-5-nano") -> None:
         """Nobody has asked."""

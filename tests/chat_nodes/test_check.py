@@ -7,6 +7,7 @@ import pytest
 
 from arena.findings import Finding
 from arena.messages import Cause, ChatRequest
+from arena.redaction import NO_SECRETS, Secrets
 from chat_nodes.check_talk import TOOL, talk, talk_findings
 from chat_nodes.models.base import CallFailed, RawReply, ask
 from tests.arena.model_server import ModelServer, closed_port, serving_in_thread
@@ -24,6 +25,7 @@ class TalkingModel:
     model_id: str = "toy"
     scripted: bool = False
     host: str = "test"
+    secrets: Secrets = NO_SECRETS
     adaptations: tuple[str, ...] = ()
     seeds: bool = True
     asked: list[ChatRequest] = field(default_factory=list)

@@ -111,6 +111,29 @@ def test_nothing_is_estimated_if_no_model_answered(
     assert (0, False, cost) == (usage.prompt_tokens, usage.estimated, usage.cost_usd)
 
 
+def test_attempts_without_usage_are_estimated_too() -> None:
+    """Every answer that could not be used counts, and the prompt of one that came too late."""
+    call = in_progress(attempts=1)
+    assert call.asked is not None
+    prompt_tokens = tokens_in(call.asked.content)
+    note_spent(call, BODY, "answer")
+    note_spent(call, BODY, "answer")
+    note_spent(call, b"", "prompt")
+    note_spent(call, b'{"error": "busy"}')
+    failed = used(Decoded("failed", cause=Cause.UNUSABLE_ANSWER), call)
+    call.attempts += 1
+    answered = used(Decoded("ok", text="I hold."), call)
+
+    assert (3 * prompt_tokens, 2 * tokens_in(BODY), True) == (
+        failed.prompt_tokens,
+        failed.completion_tokens,
+        failed.estimated,
+    )
+    assert failed.cost_usd is not None
+    assert 4 * prompt_tokens == answered.prompt_tokens
+    assert answered.estimated
+
+
 def test_attempts_that_were_paid_for_nothing_count() -> None:
     """A server that counts tokens of an answer without choices is paid for it, each time."""
     wasted = b'{"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 7}}'

@@ -12,7 +12,7 @@ from arena.messages import ChatRequest, DeadLetter, OpenAccount
 from chat_nodes.answer import CallLimits
 from chat_nodes.lanes import WAITING_PER_WORKER
 from chat_nodes.models import open_model
-from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
+from chat_nodes.models.base import Asked, CallFailed, ModelSettings, RawReply
 from chat_nodes.node import READ_RECORDS_MAX, ChatNodeSettings
 from tests.chat_nodes.asking import RISING, START, prompt, request
 from tests.chat_nodes.serving import (
@@ -358,3 +358,27 @@ async def test_a_second_node_takes_half_and_then_all(memory_bus: MemoryBus) -> N
     assert min(shared) > 0
     assert (shared[0], "running") == (joined.counters["cancelled"], survivor.status)
     assert len(agents) == len(await calls(memory_bus, len(agents)))
+
+
+async def test_a_budget_counts_attempts_whose_server_counts_nothing(
+    memory_bus: MemoryBus,
+) -> None:
+    """Two answers that cannot be used and a good one are three prompts."""
+    sent = Asked(b"1" * 1_000, {})
+    unusable = b'{"choices": [{"message": {"content": null}, "finish_reason": "tool_calls"}]}'
+    good = b'{"choices": [{"message": {"content": "I hold."}, "finish_reason": "stop"}]}'
+    wasted = CallFailed("no", True, 0.0, asked=sent, body=unusable, paid="answer")
+    plan: list[RawReply | CallFailed] = [wasted, wasted, RawReply(good, sent)]
+
+    async def answer(_: ChatRequest) -> RawReply | CallFailed:
+        return plan.pop(0)
+
+    settings = ChatNodeSettings(limits=CallLimits(max_retries=2), daily_token_budget=3_000)
+    async with serving(memory_bus, FakeModel(answer), settings) as node:
+        await send(memory_bus, asked(turn="a"), asked(turn="b"))
+        first, second = await replies(memory_bus, count=2)
+
+    assert ("ok", 3_000, True) == (first.outcome, first.usage.prompt_tokens, first.usage.estimated)
+    assert ("refused", "budget") == (second.outcome, second.cause)
+    assert first.usage.cost_usd is not None
+    assert 1 == node.counters["estimated_usage"]

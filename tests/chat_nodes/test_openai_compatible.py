@@ -1,10 +1,12 @@
 """The OpenAI-compatible client against a real server on loopback that misbehaves in every way."""
 
 import asyncio
+import gzip
 import hashlib
 import subprocess
 import sys
 import time
+import zlib
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -219,12 +221,61 @@ async def test_a_body_beyond_the_bound_is_not_read(behaviour: Behaviour) -> None
     assert failed.reason.endswith(": the answer is longer than 4,194,304 bytes")
 
 
-async def test_an_encoding_nobody_asked_for_is_refused() -> None:
-    """A small compressed body could unpack to any size."""
-    failed = await refused(http(b"\x1f\x8b", headers={"content-encoding": "gzip"}))
+PACKED = {
+    "gzip": gzip.compress(completion("hi")),
+    "x-gzip": gzip.compress(completion("hi")),
+    "deflate": zlib.compress(completion("hi")),
+    "gzip, identity": gzip.compress(completion("hi")),
+}
 
-    assert not failed.retryable
-    assert failed.reason.endswith(": the answer is gzip-encoded, unasked")
+
+@pytest.mark.parametrize(
+    ("encoding", "body"), [*PACKED.items(), ("gzip", completion("hi")), ("br", completion("hi"))]
+)
+async def test_a_compressed_answer_is_read_though_unasked(encoding: str, body: bytes) -> None:
+    """It was paid for, also if its label is wrong."""
+    result, _ = await ask(http(body, headers={"content-encoding": encoding}))
+
+    assert isinstance(result, RawReply)
+    assert completion("hi") == result.body
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "said"),
+    [
+        ("gzip", b"\x1f\x8b", "cannot be unpacked"),
+        ("gzip", PACKED["gzip"][:-40], "cannot be unpacked"),
+        ("br", b"\x0b\x02\x80", "cannot be unpacked"),
+        ("gzip", gzip.compress(bytes(5_000_000)), "unpacks to more than 4,194,304 bytes"),
+    ],
+)
+async def test_what_cannot_be_unpacked_is_asked_for_again(
+    encoding: str, body: bytes, said: str
+) -> None:
+    """A small compressed body could unpack to any size: it is read up to the bound."""
+    failed = await refused(http(body, headers={"content-encoding": encoding}))
+
+    assert (True, Cause.UNUSABLE_ANSWER) == (failed.retryable, failed.cause)
+    assert f"the answer is {encoding}-encoded, unasked, and" in failed.reason
+    assert said in failed.reason
+
+
+async def test_a_compressed_refusal_is_read() -> None:
+    """Its words are looked at; if it cannot be unpacked, its status counts."""
+    packed = gzip.compress(b'{"error": {"message": "slow down"}}')
+    failed = await refused(http(packed, "429 No", {"content-encoding": "gzip"}))
+    broken = await refused(http(packed[:-9], "429 No", {"content-encoding": "gzip"}))
+
+    assert (Cause.RATE_LIMIT, Cause.RATE_LIMIT) == (failed.cause, broken.cause)
+    assert failed.reason.endswith("answered 429; slow down")
+
+
+@pytest.mark.parametrize("status", ["201 Created", "202 Accepted", "206 Partial Content"])
+async def test_an_answer_under_another_good_status_is_one(status: str) -> None:
+    """A paid answer is not thrown away for its number."""
+    result, _ = await ask(http(completion("hi"), status))
+
+    assert isinstance(result, RawReply)
 
 
 async def test_ten_thousand_tool_calls_are_bounded() -> None:
@@ -277,3 +328,38 @@ def test_the_provider_stands_alone_and_openai_is_loaded_by_it_only() -> None:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
         assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "paid"),
+    [
+        (http(b'{"choices": [{"message": {"content": null}, "finish_reason": "x"}]}'), "answer"),
+        (http(b""), "answer"),
+        (http(b'{"error": {"message": "busy", "code": 503}}'), "nothing"),
+        (http(completion(), "500 Oops"), "nothing"),
+        (http(b'{"error": "no"}', "400 No"), "nothing"),
+        (hang, "prompt"),
+        (stall, "prompt"),
+    ],
+)
+async def test_what_a_failed_attempt_may_cost_is_said(behaviour: Behaviour, paid: str) -> None:
+    """An answer that cannot be used is billed, a refusal is not, a late one may be."""
+    assert paid == (await refused(behaviour, timeout_s=0.3)).paid
+
+
+@pytest.mark.parametrize("status", ["401 No", "403 No"])
+async def test_a_key_that_is_not_set_is_named(status: str) -> None:
+    """The placeholder that was sent is not taken for a wrong key."""
+    body = b'{"error": {"message": "Incorrect API key provided: no-key"}}'
+    async with stub_server(http(body, status)) as stub:
+        settings = ModelSettings("m-1", stub.base_url, key_variable="MY_KEY")
+        model = OpenAICompatibleModel(settings)
+        failed = await model.complete(request(), timeout_s=5)
+        await model.close()
+
+    assert isinstance(failed, CallFailed)
+    assert "the environment variable MY_KEY is not set, so no key was sent" in failed.reason
+    assert failed.reason.endswith(failed.remedy)
+    assert "api_key_env" in failed.remedy
+    assert "--api-key-env" in failed.remedy
+    assert "Incorrect" not in failed.reason
