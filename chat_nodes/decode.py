@@ -33,7 +33,7 @@ from chat_nodes.content import (
 from chat_nodes.counts import TOKENS_MAX, Tokens, tokens_of
 from chat_nodes.lenient import Body, Json, read_body
 from chat_nodes.statuses import OK, UNUSABLE, SaidError, said_error
-from chat_nodes.text_calls import REMEDY, call_in_thought, recover
+from chat_nodes.text_calls import REMEDY, call_in_thought, recover, told_beside
 from chat_nodes.texts import (
     CUT_FACTOR,
     ERROR_CHARS_MAX,
@@ -219,6 +219,8 @@ def _answer(
         if thoughts and not (found.calls or unreadable or spoken.text or was_cut):
             unreadable = call_in_thought("\n".join(thoughts), tools)
         unreadable = unreadable or _lost_call(found, finish, spoken.text)
+    elif tools and spoken.text:
+        unreadable = told_beside(spoken, tools, found.calls)
     if len(said.text) > LOOKED_AT_CHARS_MAX and len(spoken.text) <= LOOKED_AT_CHARS_MAX:
         found.notes.append(f"the text was cut to {LOOKED_AT_CHARS_MAX:,} characters")
     calls = marked_as_cut(found.calls) if finish.lower() in CUT_REASONS else found.calls

@@ -7,10 +7,12 @@ words that quote a tool's name are not a call.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from arena.messages import RequestedCall
 from chat_nodes.calls import canonical
+from chat_nodes.near_calls import NOT_CARRIED_OUT, QUOTED, Near, near_calls, taken_back
 from chat_nodes.text_shapes import (
     ARGUMENT_KEYS,
     ELEMENT,
@@ -28,9 +30,10 @@ MARKERS_MAX = 48
 SEEN_CHARS_MAX = 40
 PREFIXES = ("functions.", "default_api.")
 """Names of tools are qualified with these by the models of OpenAI and Google."""
-NOT_CARRIED_OUT = "is not carried out"
 REMEDY = "call the tool through the tool interface; this one was not carried out"
 
+_BESIDE = f"a call as text beside calls of the tool interface {NOT_CARRIED_OUT}"
+_IN_FENCE = f"a fence among other words {NOT_CARRIED_OUT}; send it alone"
 _FENCE_LANGUAGES = frozenset({"tool_call", "tool_calls", "tool_code", "tool_use", "function_call"})
 _CODE_LANGUAGES = frozenset({"", "json", "jsonc", "json5", "python", "py", "tool", "text", "xml"})
 _LOST_HEAD = r"<\|tool_call_argument_begin\|>"
@@ -88,19 +91,38 @@ def recover(spoken: Spoken, tools: Sequence[str]) -> Recovered:
         spoken: The text without its thoughts.
         tools: Names of the offered tools; without any nothing is looked for.
     """
+    search = _searched(spoken, tools)
+    if search is None:
+        return Recovered(spoken.text)
+    for name in spoken.hidden_calls:
+        search.note(name, "a call inside a thought is not carried out")
+    return search.result()
+
+
+def _searched(spoken: Spoken, tools: Sequence[str]) -> "_Search | None":
     text = spoken.text
     addressed = spoken.calls or spoken.hidden_calls
     if not tools or not (addressed or _may_hold_calls(text, tools)):
-        return Recovered(text)
+        return None
     text = _without_end(text.replace(_RESIDUE, "")) if "<" in text else text
-    search = _Search(text, tools)
+    search = _Search(text, tuple(tools))
     for name, arguments in spoken.calls:
         search.addressed(name, arguments)
     if not search.whole():
         search.scan()
-    for name in spoken.hidden_calls:
-        search.note(name, "a call inside a thought is not carried out")
-    return search.result()
+    return search
+
+
+def told_beside(spoken: Spoken, tools: Sequence[str], made: Sequence[RequestedCall]) -> str:
+    """The sentence for a model that wrote a call as text beside others; "" if it did not.
+
+    Args:
+        spoken: The text without its thoughts.
+        tools: Names of the offered tools.
+        made: The calls of the tool interface: they are carried out, and those of the text are not.
+    """
+    search = _searched(spoken, tools)
+    return search.beside(made) if search else ""
 
 
 def call_in_thought(thought: str, tools: Sequence[str]) -> str:
@@ -141,21 +163,31 @@ def _without_end(text: str) -> str:
 
 
 def _may_hold_calls(text: str, tools: Sequence[str]) -> bool:
-    if "<" in text or "[" in text or "{" in text or "`" in text:
+    if "<" in text or "[" in text or "{" in text or "`" in text or "product_id" in text:
         return True
-    return "(" in text and text.lstrip().startswith((*tools, *PREFIXES, "print("))
+    return any(tool in text for tool in tools)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What was found at a marker, and why its calls are not carried out although they are read."""
+
+    start: int
+    end: int
+    found: Found
+    refused: str
 
 
 class _Search:
     """One pass over a text."""
 
-    def __init__(self, text: str, tools: Sequence[str]) -> None:
+    def __init__(self, text: str, tools: tuple[str, ...]) -> None:
         self._text = text
         self._tools = tools
         self._kept: list[str] = []
         self._calls: list[WrittenCall] = []
         self._made: set[tuple[str, str]] = set()
-        self._seen = self._why = ""
+        self._told: list[Near] = []
 
     def addressed(self, name: str, arguments: str) -> None:
         """A call that a channel held."""
@@ -174,33 +206,101 @@ class _Search:
 
     def scan(self) -> None:
         """Look for tokens that begin a call, and for fences."""
-        text = self._text
-        last = place = tried = 0
-        while (marker := _MARKER.search(text, place)) is not None:
-            place = marker.end()
-            tried += 1
-            if tried > MARKERS_MAX:
-                self.note(marker[0], "it holds too many of them")
-                break
-            if marker.start() and text[marker.start() - 1] == "`":
-                continue
-            start, found = self._at(marker)
-            if found is None:
-                continue
-            if self._take(found, text[start : start + SEEN_CHARS_MAX]):
-                self._kept.append(text[last:start])
-                last = place = max(found.end, marker.end())
+        text, last = self._text, 0
+        for place in self._judged(list(self._places())):
+            seen = text[place.start : place.start + SEEN_CHARS_MAX]
+            if place.refused and place.found.calls:
+                self._tell(place, seen)
+            elif self._take(place.found, seen):
+                self._kept.append(text[last : place.start])
+                last = place.end
         self._kept.append(text[last:])
-        if not self._calls and not self._why:
-            self._look_for_bare_words()
+        rest = "".join(self._kept)
+        if all(self._is_made(near) for near in self._told):
+            self._told += near_calls(rest, self._tools, lambda name: offered(name, self._tools))
 
     def result(self) -> Recovered:
         """What was found."""
         text = self._text
         if self._calls:
             text = _EMPTY_FENCE.sub("", "".join(self._kept)).strip()
-        report = unreadable(self._seen, self._why) if self._seen else ""
-        return Recovered(text, tuple(self._calls), report)
+        told = next((near for near in self._told if not self._is_made(near)), None)
+        return Recovered(text, tuple(self._calls), unreadable(told.seen, told.why) if told else "")
+
+    def beside(self, made: Sequence[RequestedCall]) -> str:
+        """The sentence for a model that made calls through the tool interface, and these as text.
+
+        Words without the name of a tool, or that speak of a tool that was called, are not one:
+        who is told that an order was not carried out sends it again.
+        """
+        written = [
+            Near(c.name, canonical(c.arguments), f"{c.name} {c.arguments}", _BESIDE)
+            for c in self._calls
+        ]
+        self._made = {(call.name, canonical(call.arguments)) for call in made}
+        names = {call.name for call in made}
+        for near in (*written, *self._told):
+            name = near.name or next((tool for tool in self._tools if tool in near.seen), "")
+            unclear = not near.form and (name in names or not name)
+            if not unclear and not self._is_made(near):
+                return unreadable(near.seen, near.why)
+        return ""
+
+    def _is_made(self, near: Near) -> bool:
+        """True if words only repeat a call that is carried out."""
+        if near.form and not near.name:
+            return any(near.form == form for _, form in self._made)
+        return bool(near.name) and (
+            (near.name, near.form) in self._made
+            or (not near.form and any(near.name == name for name, _ in self._made))
+        )
+
+    def _places(self) -> Iterator[_Place]:
+        text = self._text
+        place = tried = fence_end = fence_start = 0
+        fence_refused = ""
+        while (marker := _MARKER.search(text, place)) is not None:
+            place = marker.end()
+            tried += 1
+            if tried > MARKERS_MAX:
+                self.note(marker[0], "it holds too many of them")
+                return
+            fenced = marker["language"] is not None
+            if fenced and not marker["language"] and marker.start() + 3 == fence_end:
+                continue
+            quoted = text[marker.start() - 1 : marker.start()] == "`"
+            quoted = quoted and marker.start() != fence_start
+            if quoted and fenced:
+                continue
+            start, found = self._at(marker)
+            if found is None:
+                if fenced:
+                    close = text.find("```", marker.end())
+                    fence_start, fence_end = marker.end(), close + 3 if close >= 0 else len(text)
+                    own = (marker["language"] or "").lower() in _FENCE_LANGUAGES
+                    fence_refused = "" if own or not self._in_prose() else _IN_FENCE
+                continue
+            if quoted and not any(offered(call.name, self._tools) for call in found.calls):
+                continue
+            refused = found.refused or (fence_refused if start < fence_end else "")
+            if found.calls:
+                place = max(found.end, marker.end())
+            yield _Place(start, place, found, QUOTED if quoted else refused)
+
+    def _judged(self, places: list[_Place]) -> list[_Place]:
+        """The places with what the words around them mean, from the last to the first."""
+        text, judged = self._text, list(places)
+        for i in range(len(places) - 1, -1, -1):
+            one = judged[i]
+            if one.refused or not one.found.calls:
+                continue
+            since = places[i - 1].end if i else 0
+            until = places[i + 1].start if i + 1 < len(places) else len(text)
+            refused = taken_back(text, one.start, one.end, since, until)
+            if not refused and i + 1 < len(places) and not text[one.end : until].strip():
+                refused = judged[i + 1].refused
+            judged[i] = replace(one, refused=refused)
+        return judged
 
     def _at(self, marker: re.Match[str]) -> tuple[int, Found | None]:
         """What begins at a marker, and where; None if it is not a call after all."""
@@ -232,7 +332,7 @@ class _Search:
             found = Found(0, problem="its content is not a call")
         if found is not None and found.calls and language in _CODE_LANGUAGES and self._in_prose():
             # "I hold; a buy would be ..." must not buy.
-            found = Found(0, problem=f"a fence among other words {NOT_CARRIED_OUT}; send it alone")
+            found.refused = _IN_FENCE
         if found is not None:
             found.end = end + 3 if end >= 0 else len(self._text)
         return found
@@ -276,25 +376,11 @@ class _Search:
             self.note(seen, found.problem or "no call follows")
         return taken
 
+    def _tell(self, place: _Place, seen: str) -> None:
+        for call in place.found.calls:
+            name = offered(call.name, self._tools)
+            self._told.append(Near(name, canonical(call.arguments), seen, place.refused))
+
     def note(self, seen: str, why: str) -> None:
         """Remember what could not be read; the first counts."""
-        if not self._seen:
-            self._seen, self._why = seen, why
-
-    def _look_for_bare_words(self) -> None:
-        """Shapes that are reported to the model and never carried out."""
-        text = self._text
-        bare = _BARE_CALL.search(text)
-        if bare and any(f'"{tool}"' in text[bare.start() :] for tool in self._tools):
-            self.note(text[bare.start() :].strip(), f"JSON among other words {NOT_CARRIED_OUT}")
-            return
-        for call in _PYTHON_CALL.finditer(text):
-            if offered(call[1], self._tools):
-                self.note(call[0], f"a call in Python among other words {NOT_CARRIED_OUT}")
-                return
-        for tool in self._tools:
-            for tag in (f"<{tool}>", f"<{tool} "):
-                place = text.find(tag)
-                if place >= 0 and text[place - 1 : place] != "`":
-                    self.note(tag, "a tag with the name of a tool is not a call")
-                    return
+        self._told.append(Near("", "", seen, why))

@@ -32,6 +32,7 @@ WRAPPER = (
 """Tokens after which a model writes calls and nothing else."""
 ELEMENT = (
     rf"<function(?:=|\s+name=)[\"']?{NAME}|<(?:｜DSML｜|\w{{1,16}}:)?invoke\s+name=[\"']?{NAME}"
+    rf"|<(?:tool_call|function_call|tool_use)\s+name=[\"']?{NAME}"
 )
 """The start of a call that names its tool in a tag."""
 _CLOSER = (
@@ -49,7 +50,8 @@ _CLOSERS = re.compile(rf"(?:[\s;,]|{_CLOSER})*")
 _NEXT = re.compile(rf"{WRAPPER}|{ELEMENT}")
 _NEXT_UNCLOSED = re.compile(rf"[{{\[]|call:|{NAME}(?:\[CALL_ID\][\w\-]{{0,64}})?(?:\[ARGS\]|\()")
 _ELEMENT = re.compile(
-    rf"<(?:(?P<f>function)(?:=|\s+name=)|(?:｜DSML｜|\w{{1,16}}:)?invoke\s+name=)[\"']?"
+    rf"<(?:(?P<f>function)(?:=|\s+name=)|(?:｜DSML｜|\w{{1,16}}:)?invoke\s+name="
+    r"|(?:tool_call|function_call|tool_use)\s+name=)[\"']?"
     rf"(?P<name>{NAME})[\"']?\s{{0,8}}(?P<open>>|\(|(?=\{{))"
 )
 _PARAMETER = re.compile(
@@ -57,10 +59,9 @@ _PARAMETER = re.compile(
     r"(?P<key>[\w.\-]{1,128})[\"']?[^<>]{0,64}>"
 )
 _PARAMETER_END = re.compile(r"</(?:｜DSML｜|\w{1,16}:)?parameter>")
-_VALUE_END = re.compile(
-    r"</?(?:｜DSML｜|\w{1,16}:)?parameter\b|</(?:｜DSML｜|\w{1,16}:)?(?:function|invoke)>"
-)
-_ELEMENT_END = re.compile(r"\s*(?:\)\s*)?</(?:｜DSML｜|\w{1,16}:)?(?:function|invoke)>")
+_ENDS = r"</(?:｜DSML｜|\w{1,16}:)?(?:function|invoke|tool_call|function_call|tool_use)>"
+_VALUE_END = re.compile(rf"</?(?:｜DSML｜|\w{{1,16}}:)?parameter\b|{_ENDS}")
+_ELEMENT_END = re.compile(rf"\s*(?:\)\s*)?{_ENDS}")
 _GLM_PAIR = re.compile(r"\s*<arg_key>(?P<key>[^<]{1,128})</arg_key>\s*<arg_value>")
 _NAME_AT = re.compile(NAME)
 _AFTER_NAME = re.compile(
@@ -90,11 +91,13 @@ class Found:
     Attributes:
         end: Where it ends, with the tokens that close it.
         problem: Why the rest could not be read; "" if all could.
+        refused: Why the calls are not carried out although they could be read.
     """
 
     end: int
     calls: list[WrittenCall] = field(default_factory=list)
     problem: str = ""
+    refused: str = ""
 
 
 def calls_at(text: str, place: int) -> Found:

@@ -69,6 +69,7 @@ PURE = (
     "chat_nodes/decode.py",
     "chat_nodes/lenient.py",
     "chat_nodes/loose.py",
+    "chat_nodes/near_calls.py",
     "chat_nodes/statuses.py",
     "chat_nodes/streams.py",
     "chat_nodes/text_calls.py",
