@@ -7,10 +7,12 @@ given: the limit in tokens, what the prompt takes and what was asked for the ans
 import re
 from dataclasses import dataclass
 
+from arena.messages import PromptSize
 from chat_nodes.error_bodies import ErrorBody
 
 ANSWER_TOKENS_MIN = 256
 """If a prompt leaves less than this, the prompt is too long and not the answer."""
+NEXT_SIZES = {"full": 'prompt = "compact" (or "tiny")', "compact": 'prompt = "tiny"'}
 
 _N = r"[`'\s(]{0,3}(\d[\d,]{0,11})"
 _PATTERNS = (
@@ -134,6 +136,26 @@ def read_context(status: int, said: ErrorBody) -> ContextTold | None:
         prompt_tokens=said.prompt_tokens or _first(_PROMPT, text),
         completion_tokens=_first(_COMPLETION, text),
     )
+
+
+def context_remedy(context: ContextTold, size: PromptSize) -> str:
+    """What to do about a prompt that is too long.
+
+    Args:
+        context: What the server says of it.
+        size: Of the prompt that was refused.
+    """
+    if (left := context.answer_tokens_max) is not None:
+        return f"set --max-completion-tokens to at most {left:,}"
+    limit = f" of {context.limit_tokens:,} tokens" if context.limit_tokens else ""
+    prompt = f" (it has {context.prompt_tokens:,})" if context.prompt_tokens else ""
+    smaller = NEXT_SIZES.get(size, "")
+    remedy = (
+        f"set {smaller}"
+        if smaller
+        else "the prompt is tiny already: give the model a larger context, or trade fewer products"
+    )
+    return f"the prompt{prompt} does not fit the model's context{limit}; {remedy}"
 
 
 def _first(patterns: tuple[str, ...], text: str) -> int | None:

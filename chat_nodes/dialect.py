@@ -70,8 +70,28 @@ class Dialect:
         return self.change(mark, phrase, wire=self.wire.model_copy(update=wire))
 
     def confirmed(self) -> "Dialect":
-        """The dialect after a request in this form was accepted."""
-        return replace(self, before_guess=None)
+        """The dialect after a request in this form was accepted.
+
+        A cap on completion tokens that was left out in a guess comes back: it bounds the cost.
+        """
+        before = self.before_guess
+        if before is None:
+            return self
+        guessed = {n for n in TOKEN_LIMITS if n in self.without and n not in before.without}
+        if not guessed:
+            return replace(self, before_guess=None)
+        if self.wire == before.wire:
+            return before
+        of_cap = {f"without {name}" for name in guessed}
+        marks = {f"{kind}:{name}" for name in guessed for kind in ("option", "without")}
+        return replace(
+            self,
+            without=self.without - guessed,
+            fixed={**self.fixed, **{n: v for n, v in before.fixed.items() if n in guessed}},
+            phrases=tuple(p for p in self.phrases if p not in of_cap),
+            left=self.left - (marks - before.left),
+            before_guess=None,
+        )
 
 
 Lesson: TypeAlias = tuple[Dialect, str]
@@ -125,7 +145,8 @@ def _as_learned(dialect: Dialect, asked: Mapping[str, JsonValue]) -> dict[str, J
         if name in dialect.without or old in dialect.without:
             continue
         found[name] = _bounded(dialect, name, value)
-    return found | {n: v for n, v in dialect.fixed.items() if n not in dialect.without}
+    fixed = {n: v for n, v in dialect.fixed.items() if n not in dialect.without}
+    return found | {name: _bounded(dialect, name, value) for name, value in fixed.items()}
 
 
 def _bounded(dialect: Dialect, name: str, value: JsonValue) -> JsonValue:

@@ -1,10 +1,9 @@
 """Which field of a request a refusal is about. Pure."""
 
 import re
+from collections.abc import Collection, Sequence
 
-from chat_nodes.dialect import Sent
 from chat_nodes.error_bodies import dotted
-from chat_nodes.refusals import Refusal
 
 UNSUPPORTED = (
     r"unsupported|not (?:be )?supported|does ?n[o']t support|unknown|unrecogni[sz]ed|unexpected|"
@@ -13,17 +12,52 @@ UNSUPPORTED = (
 )
 """Words that say that a field is not taken, as a pattern."""
 _KEYWORD = r"(?:parameter|argument|field|property|option|name|key|input|model|value)s?"
+_FIELD = r"(?:parameter|param|argument|field|property|option|setting|keyword)"
+_VALUE = r"(?:[`'\"]?[\d.]{1,20}[`'\"]?\s)?"
+_FAULT = (
+    r"(?:is|are|was|must|should|cannot|can't|can only|does|may only|has to|not|unsupported|isn't|"
+    r"doesn't|extra inputs|out of)"
+)
 _VERB = (
     r"(?:is|are|was|not|must|should|cannot|does|may|range|value|unsupported|isn't|doesn't|"
     r"parameter|field|option|in\b|extra|has)"
 )
 
 
-def named_options(refusal: Refusal, sent: Sent) -> list[str]:
-    """The options of a request that its refusal names: by a path, else in its words."""
-    heads = {path.split(".")[0] for path in refusal.params} | set(refusal.params)
-    by_path = [name for name in sent.options if dotted(name) in heads]
-    return by_path or [name for name in sent.options if is_in_words(name, refusal.text)]
+def named_fields(params: Sequence[str], text: str, names: Collection[str]) -> list[str]:
+    """The fields of a request that its refusal names: by a path, else in its words.
+
+    Args:
+        params: Paths that the refusal names.
+        text: Its words.
+        names: Of the fields that were sent.
+    """
+    return fields_by_path(params, names) or [
+        name for name in names if is_in_words(name, text) or is_blamed(name, text)
+    ]
+
+
+def fields_by_path(params: Sequence[str], names: Collection[str]) -> list[str]:
+    """The fields that begin or are one of a refusal's paths."""
+    heads = {path.split(".")[0] for path in params} | set(params)
+    return [name for name in names if dotted(name) in heads]
+
+
+def is_blamed(name: str, text: str) -> bool:
+    """True if a text says of a field that it is wrong, in the words of a refusal about fields.
+
+    Stricter than `is_in_words`: an error about a key or a model may print the request.
+    """
+    first, *rest = name.split("_")
+    camel = first + "".join(word.capitalize() for word in rest)
+    forms = "|".join(re.escape(form) for form in sorted({name, camel}))
+    pattern = (
+        rf"\b(?:{_FIELD}s?|unknown name)\W{{1,4}}(?:{forms})\b|"
+        rf"(?<![\w'\"])(?:{forms})[`'\"]?\s{_FIELD}\b|"
+        rf"[`'](?:{forms})[`'](?!\s?:)|\"(?:{forms})\"(?!\s?:)|"
+        rf"(?:^|[^\w'\"])(?:{forms})[`'\"]?:?\s(?:of\s|=\s?)?{_VALUE}{_FAULT}\b"
+    )
+    return re.search(pattern, text, re.IGNORECASE | re.MULTILINE) is not None
 
 
 def is_in_words(name: str, text: str) -> bool:

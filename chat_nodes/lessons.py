@@ -2,7 +2,9 @@
 
 The order begins with what a server can mean in one way only. A refusal that names something is
 believed at once. One that names nothing is answered with guesses: first no options, then the
-barest form of the conversation; a guess is kept only if it is accepted (`Dialect.before_guess`).
+barest form of the conversation; a guess is kept only if it is accepted (`Dialect.before_guess`),
+and never without the cap on completion tokens (`Dialect.confirmed`). `begins_guess` tells the
+first guess, before which the same form is asked for once more.
 `Dialect.left` marks every form that was refused, so no change is made twice and this ends.
 """
 
@@ -48,15 +50,29 @@ def learn(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None:
     """
     if not refusal.learnable:
         return None
+    if refusal.affordable_tokens is not None:
+        return options.affordable_limit(dialect, refusal, sent)
     for lesson in OF_TEMPLATES if refusal.status == 500 else OF_REQUESTS:
         if (found := lesson(dialect, refusal, sent)) is not None:
             return found
-    if refusal.status not in GUESSED_STATUS or refusal.context is not None:
+    if refusal.status not in GUESSED_STATUS:
+        return None
+    if refusal.context is not None or refusal.retryable:
         return None
     if (guess := _guess(dialect, sent)) is None:
         return None
     new, phrase = guess
     return replace(new, before_guess=dialect.before_guess or dialect), phrase
+
+
+def begins_guess(dialect: Dialect, lesson: Lesson) -> bool:
+    """True if a lesson is the first guess of its kind, not what a server has said.
+
+    Args:
+        dialect: Before the lesson.
+        lesson: Of `learn`.
+    """
+    return dialect.before_guess is None and lesson[0].before_guess is not None
 
 
 def _guess(dialect: Dialect, sent: Sent) -> Lesson | None:

@@ -16,7 +16,7 @@ from chat_nodes.dialect import (
     Lesson,
     Sent,
 )
-from chat_nodes.field_names import UNSUPPORTED, is_in_words, named_options
+from chat_nodes.field_names import UNSUPPORTED, is_in_words, named_fields
 from chat_nodes.refusals import Refusal
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -67,7 +67,7 @@ def token_limit(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None
         left = refusal.context.answer_tokens_max
         # The prompts of later rounds are longer.
         return None if left is None else _capped(dialect, name, value, left - left // 4)
-    named = named_options(refusal, sent)
+    named = _named(refusal, sent)
     if name not in named and (named or not _ABOUT_LIMIT.search(refusal.text)):
         return None
     if (bounded := _within_bounds(dialect, refusal, name, value)) is not None:
@@ -81,6 +81,21 @@ def token_limit(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None
         token_limit=other,
         renamed={**dialect.renamed, name: other},
     )
+
+
+def affordable_limit(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None:
+    """The cap on completion tokens that the account can still pay for."""
+    most = refusal.affordable_tokens
+    if most is None:
+        return None
+    name = next((n for n in TOKEN_LIMITS if n in sent.options), None)
+    if name is not None:
+        return _capped(dialect, name, sent.options[name], most)
+    name = dialect.token_limit
+    if name in dialect.without:
+        return None
+    phrase = f"{name} = {most}"
+    return dialect.change(f"cap:{name}:{most}", phrase, fixed={**dialect.fixed, name: most})
 
 
 def thinking(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None:
@@ -98,7 +113,7 @@ def thinking(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | None:
         return None
     # Ollama calls it "reasoning value" and lists the values it takes.
     is_listed = re.search(r"reasoning|think", text, _I) and len(_listed(text, effort)) > 1
-    if EFFORT not in named_options(refusal, sent) and not is_listed:
+    if EFFORT not in _named(refusal, sent) and not is_listed:
         return None
     return _effort(dialect, text, effort)
 
@@ -147,7 +162,7 @@ def options_by_name(dialect: Dialect, refusal: Refusal, sent: Sent) -> Lesson | 
     """Every option that the refusal names: within a printed bound, else left out."""
     if refusal.context is not None:
         return None
-    named = named_options(refusal, sent)
+    named = _named(refusal, sent)
     if not named:
         return None
     if len(named) > 1 and _BOTH.search(refusal.text):
@@ -163,6 +178,10 @@ def all_options(dialect: Dialect, sent: Sent) -> Lesson | None:
     """A guess: no options but those a refusal asked for; the cap, which bounds the cost, last."""
     free = [name for name in sent.options if name not in dialect.fixed]
     return _dropped(dialect, [n for n in free if n not in TOKEN_LIMITS] or free)
+
+
+def _named(refusal: Refusal, sent: Sent) -> list[str]:
+    return named_fields(refusal.params, refusal.text, sent.options)
 
 
 def _mark(name: str) -> str:

@@ -3,22 +3,32 @@
 Statuses alone do not tell: OpenAI answers 429 for an empty account, Gemini 400 for a wrong key,
 llama.cpp 500 for a prompt that is too long, LM Studio 200 for a wrong path. So the words are looked
 at first, in every form that `chat_nodes.error_bodies` reads.
+
+Words mislead too: "the parameter top_p is not available" is about no model. So a 400 or 422 that
+names a field of the request is about that field, and the words of a status that passes (429, 503)
+count only if they leave no doubt.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import orjson
 
 from arena.messages import Cause, PromptSize
-from chat_nodes.context_limits import ContextTold, read_context
+from chat_nodes.context_limits import ContextTold, context_remedy, read_context
 from chat_nodes.decode import clean_text
 from chat_nodes.error_bodies import ErrorBody, read_error_body
+from chat_nodes.field_names import fields_by_path, is_blamed
 
 MESSAGE_CHARS_MAX = 400
 """Of a server's own words in an error."""
 TRANSIENT_STATUS = frozenset({408, 409, 424, 425, 429, 498, 499})
 """Besides 5xx: the same request may succeed later."""
+FIELD_STATUS = frozenset({400, 422})
+"""Of a refusal that may be about a field of the request."""
+AFFORDABLE_TOKENS_MIN = 64
+"""An answer that may cost less than this holds no call: the account is empty."""
 WRONG_PATH_STATUS = frozenset({301, 302, 303, 307, 308, 404, 405, 410, 501})
 
 _FILTER_CODES = frozenset(
@@ -87,7 +97,8 @@ _MODEL_CODES = frozenset(
 _MODEL = (
     r"(?:model|deployment)\b(?:[^.\n]|\.(?!\s)){0,120}?(?:not found|does ?n[o']t exist|"
     r"does not exist|not exist|is not a valid|decommissioned|has been deprecated|"
-    r"is not available|not loaded)|no endpoints found for|not a valid model|invalid model\b|"
+    r"is not available|not loaded)|no endpoints found for|not a valid model|"
+    r"invalid model\b(?! (?:output|response|answer|reply|generation|completion|message))|"
     r"unknown model|no (?:such )?model\b|not found the model|no models loaded|"
     r"unable to access model|^model: \S+$|模型不存在"
 )
@@ -98,11 +109,38 @@ _NO_TOOLS = (
 )
 _NO_PROVIDER = r"no endpoints found that (?:can handle|support) (?:the|all) requested param"
 _TOOL_FLAGS = r"enable-auto-tool-choice|--tool-call-parser|requires? --jinja|--jinja flag"
-_WRONG_PATH = r"unexpected endpoint|invalid url \(|no route|unknown (?:request )?url|cannot post /"
+_WRONG_PATH = (
+    r"unexpected endpoint|invalid url \(|no route(?! to host)|unknown (?:request )?url|"
+    r"cannot post /"
+)
+_MALFORMED = r"(?:malformed|invalid|unparsable|unreadable|incomplete|broken|empty)"
+_UNREADABLE = (
+    r"invalid model (?:output|response|answer|reply|generation|completion|message)|"
+    rf"\bmodel (?:has )?(?:produced|generated|returned|wrote|output)[^.\n]{{0,40}}{_MALFORMED}|"
+    rf"{_MALFORMED}[^.\n]{{0,30}} (?:produced|generated|returned|written) by the model|"
+    r"failed to (?:parse|generate)[^.\n]{0,30} (?:model|generated|function call|tool call)"
+)
+_ASKS_TO_RETRY = (
+    r"(?:please|you (?:can|may)|then) (?:re-?try|try (?:again|this|the request))(?! with)|"
+    r"try again (?:later|in)|retry (?:your|the|this) request|temporar(?:y|ily)"
+)
+_TRY_AGAIN_IN = r"(?:try again|retry|wait)(?: again)?(?: (?:in|after|for))?(?: about)? \d"
+_PER_TIME = r"(?:per|a|each|/) ?(?:second|minute|min|hour|day)\b|\b[rt]p[smd]\b"
+_PASSES = r"temporar(?:y|ily)|unavailable|try again|retry|overloaded|time-?d? ?out|busy"
+_AFFORDABLE = r"can only afford[`'\s(]{1,3}(\d[\d,]{0,11})"
 _PLAIN_TO_TLS = r"plain http request was sent to https|http request to an? https server"
 _GENERATION_CODES = frozenset(("tool_use_failed", "output_parse_failed", "json_validate_failed"))
 
-NEXT_SIZES = {"full": 'prompt = "compact" (or "tiny")', "compact": 'prompt = "tiny"'}
+_LASTING_CODES = (_FILTER_CODES, _QUOTA_CODES, _AUTH_CODES, _MODEL_CODES, _GENERATION_CODES)
+_FIELD_CODES = frozenset(
+    ("unsupported_parameter", "unknown_parameter", "unsupported_value", "extra_forbidden")
+)
+_NOT_FIELDS = frozenset(("model", "prompt", "messages", "input"))
+_OF_CONVERSATION = ("messages.", "tools.", "functions.", "tool_choice")
+_CONTENT_BLAMED = (
+    r"(?:prompt|content|input|message|response)s?\b[^.\n]{0,60}(?:flagged|violat|inappropriate)|"
+    r"inappropriate content|prohibited_content|content (?:management|filter|policy)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +156,7 @@ class Refusal:
         remedy: What to do, in words; "" if nothing is known.
         context: Told numbers if the prompt, or the answer's cap, is too long.
         generation: What the model wrote, if the server refused that.
+        affordable_tokens: The longest answer that the account's credit pays for, if it is told.
         retry_delay: How long to wait, as Gemini's RetryInfo says it.
     """
 
@@ -132,6 +171,7 @@ class Refusal:
     text: str = ""
     context: ContextTold | None = None
     generation: str = ""
+    affordable_tokens: int | None = None
     retry_delay: str = ""
 
     @property
@@ -140,31 +180,101 @@ class Refusal:
         return self.params[0] if self.params else ""
 
 
-def read_refusal(status: int, body: bytes, prompt_size: PromptSize = "full") -> Refusal:
+def read_refusal(
+    status: int,
+    body: bytes,
+    prompt_size: PromptSize = "full",
+    *,
+    sent: Collection[str] = (),
+    is_told_to_wait: bool = False,
+) -> Refusal:
     """What a refusal means.
 
     Args:
         status: Of the answer, or the one that a body under status 200 means.
         body: As the server sent it, of any quality.
         prompt_size: Of the prompt; a remedy for its length names a smaller one.
+        sent: Names of the options and of the provider's fields that the request held.
+        is_told_to_wait: True if a header says when to ask again.
     """
     said = read_error_body(body)
     context = read_context(status, said)
-    cause, retryable = _cause(status, said, context)
+    field = _field(status, said, sent)
+    waits = is_told_to_wait or bool(said.retry_delay) or _matches(_TRY_AGAIN_IN, said.text)
+    if _is_no_context(status, said, field, context, waits):
+        context = None
+    affordable = _affordable(said) if context is None and not field else None
+    if context is None and field:
+        cause, retryable = Cause.REFUSED_REQUEST, False
+    else:
+        cause, retryable = _cause(status, said, context, waits or _matches(_PER_TIME, said.text))
+    if affordable is not None:
+        cause, retryable = Cause.QUOTA, False
     return Refusal(
         status=status,
         message=clean_text(said.message, MESSAGE_CHARS_MAX),
         cause=cause,
         retryable=retryable,
-        learnable=_is_learnable(status, cause, said),
+        learnable=affordable is not None or _is_learnable(status, cause, said),
         remedy=_remedy(cause, said, context, prompt_size),
         code=next((c for c in said.codes if not c.isdigit()), "") or next(iter(said.codes), ""),
         params=tuple(said.params),
         text=said.text,
         context=context,
         generation=said.generation,
+        affordable_tokens=affordable,
         retry_delay=said.retry_delay,
     )
+
+
+def _field(status: int, said: ErrorBody, sent: Collection[str]) -> str:
+    """The field of the request that a refusal is about; "" if it names none.
+
+    The path of a field that was sent counts for itself. Words, and other paths, count unless a code
+    says that it is about something else.
+    """
+    if status not in FIELD_STATUS or said.generation:
+        return ""
+    names = [name for name in sent if name not in _NOT_FIELDS]
+    if by_path := fields_by_path(said.params, names):
+        return by_path[0]
+    leaves = {path.rpartition(".")[2] for path in said.params}
+    if inner := next((name for name in names if name in leaves), ""):
+        return inner
+    if any(set(said.codes) & codes for codes in _LASTING_CODES):
+        return ""
+    if "model" in said.params or "prompt" in said.params:
+        return ""
+    if said.params and _FIELD_CODES.intersection(said.codes):
+        return said.params[0]
+    if blamed := next((name for name in names if is_blamed(name, said.text)), ""):
+        return blamed
+    if _matches(_CONTENT_BLAMED, said.text):
+        return ""
+    return next((path for path in said.params if path.startswith(_OF_CONVERSATION)), "")
+
+
+def _is_no_context(
+    status: int, said: ErrorBody, field: str, context: ContextTold | None, waits: bool
+) -> bool:
+    """True if what looks like a prompt that is too long is about a field, or passes."""
+    if context is None:
+        return False
+    if status == 429:
+        return waits
+    # Only a path: servers name the cap in words when they mean the context.
+    return (
+        field in fields_by_path(said.params, [field])
+        and "tokens" not in field
+        and not (field.startswith(_OF_CONVERSATION))
+    )
+
+
+def _affordable(said: ErrorBody) -> int | None:
+    """The longest answer that the credit pays for, as OpenRouter says it."""
+    found = re.search(_AFFORDABLE, said.text, re.IGNORECASE)
+    tokens = int(found[1].replace(",", "")) if found else 0
+    return tokens if tokens >= AFFORDABLE_TOKENS_MIN else None
 
 
 def generation_body(refusal: Refusal) -> bytes:
@@ -174,25 +284,47 @@ def generation_body(refusal: Refusal) -> bytes:
     return orjson.dumps({"choices": [choice], "note": refusal.message})
 
 
-def _cause(status: int, said: ErrorBody, context: ContextTold | None) -> tuple[Cause, bool]:
+def _cause(
+    status: int, said: ErrorBody, context: ContextTold | None, is_limit: bool
+) -> tuple[Cause, bool]:
+    """The cause, and whether it may pass.
+
+    Args:
+        status: Of the answer.
+        said: What its body says.
+        context: What it says of a prompt that is too long.
+        is_limit: True if the answer tells a time, after or in which a limit ends.
+    """
     text = said.text
     if context is not None:
         fits = context.answer_tokens_max is not None
         return (Cause.REFUSED_REQUEST if fits else Cause.CONTEXT_LENGTH), False
-    if _has(said, _FILTER_CODES, _FILTER):
+    may_pass = status in TRANSIENT_STATUS or (status >= 500 and status != 501)
+    # "The content filter service is temporarily unavailable" is about a service.
+    words = not (may_pass and (status in (503, 504) or _matches(_PASSES, text)))
+    if _has(said, _FILTER_CODES, _FILTER if words else ""):
         return Cause.CONTENT_FILTER, False
     if said.generation or _has(said, _GENERATION_CODES):
         return Cause.UNUSABLE_ANSWER, True
-    if _matches(_WRONG_PATH, text) or _matches(_PLAIN_TO_TLS, text):
+    if words and (_matches(_WRONG_PATH, text) or _matches(_PLAIN_TO_TLS, text)):
         return Cause.UNREACHABLE, False
     # Gemini says "exceeded your current quota" of a rate limit, with the time after which it ends.
-    if status == 402 or (not said.retry_delay and _has(said, _QUOTA_CODES, _QUOTA)):
+    quota = _QUOTA if status == 429 or words else ""
+    if status == 429 and is_limit:
+        quota = ""
+    if status == 402 or (not said.retry_delay and _has(said, _QUOTA_CODES, quota)):
         return Cause.QUOTA, False
     if status == 429:
         return Cause.RATE_LIMIT, True
-    if status in TRANSIENT_STATUS or (status >= 500 and status != 501):
+    if may_pass:
         return (Cause.TIMEOUT if status == 408 else Cause.SERVER_ERROR), True
-    return _lasting_cause(status, said), False
+    cause = _lasting_cause(status, said)
+    if cause is Cause.REFUSED_REQUEST and status in FIELD_STATUS:
+        if _matches(_UNREADABLE, text):
+            return Cause.UNUSABLE_ANSWER, True
+        if _matches(_ASKS_TO_RETRY, text):
+            return Cause.SERVER_ERROR, True
+    return cause, False
 
 
 def _lasting_cause(status: int, said: ErrorBody) -> Cause:
@@ -215,7 +347,8 @@ def _is_learnable(status: int, cause: Cause, said: ErrorBody) -> bool:
     if said.is_html or _matches(_NO_TOOLS, said.text) or _matches(_TOOL_FLAGS, said.text):
         return False
     # Servers that render templates answer 500 for a conversation that a template refuses.
-    return cause is Cause.REFUSED_REQUEST or (cause is Cause.SERVER_ERROR and status == 500)
+    by_form = status == 500 or status in FIELD_STATUS
+    return cause is Cause.REFUSED_REQUEST or (cause is Cause.SERVER_ERROR and by_form)
 
 
 def _remedy(cause: Cause, said: ErrorBody, context: ContextTold | None, size: PromptSize) -> str:
@@ -243,26 +376,6 @@ def _remedy(cause: Cause, said: ErrorBody, context: ContextTold | None, size: Pr
     if said.is_html:
         return "a page came instead of JSON; is --base-url the API's address?"
     return ""
-
-
-def context_remedy(context: ContextTold, size: PromptSize) -> str:
-    """What to do about a prompt that is too long.
-
-    Args:
-        context: What the server says of it.
-        size: Of the prompt that was refused.
-    """
-    if (left := context.answer_tokens_max) is not None:
-        return f"set --max-completion-tokens to at most {left:,}"
-    limit = f" of {context.limit_tokens:,} tokens" if context.limit_tokens else ""
-    prompt = f" (it has {context.prompt_tokens:,})" if context.prompt_tokens else ""
-    smaller = NEXT_SIZES.get(size, "")
-    remedy = (
-        f"set {smaller}"
-        if smaller
-        else "the prompt is tiny already: give the model a larger context, or trade fewer products"
-    )
-    return f"the prompt{prompt} does not fit the model's context{limit}; {remedy}"
 
 
 def _has(said: ErrorBody, codes: frozenset[str], pattern: str = "") -> bool:

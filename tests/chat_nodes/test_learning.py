@@ -36,6 +36,19 @@ async def ask_all(
     return found
 
 
+async def ask_on(model: OpenAICompatibleModel, tries: int = 9) -> list[str]:
+    """Attempts until one is an answer or final: what each of them was."""
+    found: list[str] = []
+    for _ in range(tries):
+        result = await model.complete(SEEDED, timeout_s=5)
+        if isinstance(result, RawReply):
+            return [*found, "answer " + "; ".join(result.asked.adaptations)]
+        found.append("adapted" if result.adapted else "again" if result.retryable else "final")
+        if found[-1] == "final":
+            break
+    return found
+
+
 async def asked_of(
     *plan: Behaviour, settings: Callable[[str], ModelSettings] | None = None
 ) -> tuple[list[RawReply | CallFailed], list[tuple[str, bytes]]]:
@@ -96,24 +109,90 @@ async def test_calls_that_are_refused_at_once_all_succeed() -> None:
 async def test_a_guess_that_is_refused_too_is_taken_back() -> None:
     """A 400 that names nothing costs no option for good unless leaving it out has helped."""
     refuse = http(b"", "400 Bad")
-    async with stub_server(*[refuse] * 4, http(completion())) as stub:
+    async with stub_server(*[refuse] * 5, http(completion())) as stub:
         model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
-        results = await ask_all(model, SEEDED)
+        results = await ask_on(model)
         last = await model.complete(SEEDED, timeout_s=5)
         await model.close()
 
-    assert [True, True, True, False] == [isinstance(r, CallFailed) and r.adapted for r in results]
+    assert ["again", "adapted", "adapted", "adapted", "final"] == results
     assert isinstance(last, RawReply)
     assert () == last.asked.adaptations
-    assert stub.requests[0][1] == stub.requests[4][1]
+    assert stub.requests[0][1] == stub.requests[1][1] == stub.requests[5][1]
 
 
 async def test_a_guess_that_is_accepted_is_kept() -> None:
     """The request without options went through, so the next one has none either."""
-    (_, reply), _ = await asked_of(http(b"{}", "400 Bad"), http(completion()))
+    refuse = http(b"{}", "400 Bad")
+    async with stub_server(refuse, refuse, http(completion())) as stub:
+        model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
+        results = [await ask_on(model), await ask_on(model)]
+        await model.close()
 
-    assert isinstance(reply, RawReply)
-    assert ("without temperature, seed",) == reply.asked.adaptations
+    kept = "answer without temperature, seed"
+    assert [["again", "adapted", kept], [kept]] == results
+
+
+async def test_a_refusal_without_a_reason_is_doubted_once() -> None:
+    """A fault that passes costs no option: the same request is made again before any guess."""
+    refuse = http(b"{}", "400 Bad")
+    plan = (refuse, http(completion())) * 2
+    async with stub_server(*plan) as stub:
+        model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
+        results = [await ask_on(model), await ask_on(model)]
+        await model.close()
+
+    assert [["again", "answer "]] * 2 == results
+    assert 1 == len({sent for _, sent in stub.requests})
+
+
+async def test_the_cap_is_never_given_up_for_a_guess() -> None:
+    """It bounds the cost: the answer without it is taken, the next request has it again."""
+    refuse = http(b"{}", "400 Bad")
+    async with stub_server(*[refuse] * 3, http(completion())) as stub:
+        model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
+        results = [await ask_on(model), await ask_on(model)]
+        await model.close()
+
+    without = "answer without temperature, seed; without max_tokens"
+    assert [["again", "adapted", "adapted", without], ["answer "]] == results
+    assert [True, True, True, False, True] == [b'"max_tokens"' in s for _, s in stub.requests]
+
+
+async def test_the_cap_comes_back_beside_a_bare_form() -> None:
+    """What else was guessed with it is kept."""
+    refuse = http(b"{}", "400 Bad")
+    async with stub_server(*[refuse] * 4, http(completion())) as stub:
+        model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
+        results = [await ask_on(model), await ask_on(model)]
+        await model.close()
+
+    assert "answer without temperature, seed; without max_tokens; the barest form" == results[0][-1]
+    assert ["answer without temperature, seed; the barest form"] == results[1]
+    assert b'"max_tokens"' in stub.requests[-1][1]
+
+
+async def test_a_cap_that_credit_pays_for_is_asked_for() -> None:
+    """OpenRouter's 402 names it."""
+    form = error("requires more credits, or fewer max_tokens. You can only afford 70", code=402)
+    async with stub_server(http(form, "402 Pay"), http(completion())) as stub:
+        model = OpenAICompatibleModel(ModelSettings("m", stub.base_url))
+        results = await ask_on(model)
+        await model.close()
+
+    assert ["adapted", "answer max_tokens at most 70"] == results
+    assert 70 == orjson.loads(stub.requests[1][1])["max_tokens"]
+
+
+async def test_a_limit_with_a_header_is_waited_for() -> None:
+    """Its words alone would end the call."""
+    form = error("spending limit reached")
+    plan = http(form, "429 Slow", {"retry-after": "3"})
+
+    (failed,), _ = await asked_of(plan)
+
+    assert isinstance(failed, CallFailed)
+    assert (Cause.RATE_LIMIT, True, 3.0) == (failed.cause, failed.retryable, failed.retry_after_s)
 
 
 @pytest.mark.parametrize(
