@@ -43,7 +43,7 @@ _IF_AFTER = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"[.!?]\s|\n\s{0,8}\n")
-_BARE_CALL = re.compile(
+BARE_CALL = re.compile(
     r'^[ \t]*[\[{]{1,4}\s{0,8}"(?:name|tool|tool_name|function|function_call|tool_calls|type)"\s?:',
     re.MULTILINE,
 )
@@ -148,7 +148,7 @@ def _begins_call(words: str) -> bool:
 
 def near_calls(text: str, tools: tuple[str, ...], offered: Offered) -> Iterator[Near]:
     """All that looks like a call without the tokens of one, in order of certainty."""
-    for bare in _first(_BARE_CALL, text):
+    for bare in _first(BARE_CALL, text):
         rest = text[bare.start() :].lstrip()
         if name := next((tool for tool in tools if f'"{tool}"' in rest), ""):
             why = f"JSON among other words {NOT_CARRIED_OUT}"

@@ -2,8 +2,8 @@
 
 A call is recovered only if it is addressed to an offered tool by its own name, and all of it could
 be read. The same call written twice, in whatever shapes, is one. Tokens that only a call begins
-with may be anywhere in the text; JSON without them must be the whole of the text or of a fence:
-words that quote a tool's name are not a call.
+with may follow other words; JSON without them must be the whole of the text or of a fence. A call
+that is quoted, or that words after it may take back, is told and not carried out.
 """
 
 import re
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from arena.messages import RequestedCall
 from chat_nodes.calls import canonical
-from chat_nodes.near_calls import NOT_CARRIED_OUT, QUOTED, Near, near_calls, taken_back
+from chat_nodes.near_calls import BARE_CALL, NOT_CARRIED_OUT, QUOTED, Near, near_calls, taken_back
 from chat_nodes.text_shapes import (
     ARGUMENT_KEYS,
     ELEMENT,
@@ -58,10 +58,6 @@ _END_TOKENS = (
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _EMPTY_FENCE = re.compile(r"```\w{0,20}\s{0,8}```")
 _RESIDUE = "]<]minimax[>["
-_BARE_CALL = re.compile(
-    r'^[ \t]*[\[{]{1,4}\s{0,8}"(?:name|tool|tool_name|function|function_call|tool_calls|type)"\s?:',
-    re.MULTILINE,
-)
 _PYTHON_CALL = re.compile(
     rf"(?:^[ \t]*\[?|\[)\s{{0,4}}({NAME})\(\s{{0,4}}(?:[A-Za-z_]\w{{0,63}}\s{{0,2}}=|[{{)\"'\d\[])",
     re.MULTILINE,
@@ -355,7 +351,7 @@ class _Search:
         call = _PYTHON_CALL.match(text)
         if call and offered(call[1], self._tools):
             return Found(len(text), problem=found.problem or "more follows the call")
-        if _BARE_CALL.match(text) and any(tool in text for tool in self._tools):
+        if BARE_CALL.match(text) and any(tool in text for tool in self._tools):
             return Found(len(text), problem=found.problem or "more follows the call")
         return None
 
