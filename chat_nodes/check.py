@@ -1,72 +1,102 @@
 """`arena chat-node --check`: whether this node could serve its model, without a broker.
 
 The quick half asks for nothing that is paid. The other half holds a conversation of two rounds, a
-few hundred tokens, with the model as it would be asked by agents.
+few hundred tokens, with the model as it would be asked by agents. Each check is shown when it has
+ended; what is waited for is told on stderr.
 """
 
 import asyncio
 import json
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 
 from arena.errors import UsageError
 from arena.findings import Finding, any_broken, broken, lines, of_node, ok, summary
 from arena.prices import PriceList
 from arena.server_answers import cost_findings
 from arena.server_check import PROMPT_VARIABLE, Target, check_server, prompt_told
-from chat_nodes.models import DEFAULT_PROVIDER, SCRIPTED, open_model, provider_of
+from chat_nodes.models import DEFAULT_PROVIDER, LOCAL, SCRIPTED, open_model, provider_of
 from chat_nodes.models.base import ModelSettings
 
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """The findings of a node.
-
-    Attributes:
-        findings: In the order of the checks.
-    """
-
-    findings: list[Finding]
-
-    def show(self, *, as_json: bool) -> int:
-        """Print them; returns the exit code: 1 if something is broken."""
-        if as_json:
-            print(json.dumps([finding.as_json() for finding in self.findings], indent=2))
-        else:
-            colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-            for line in lines(self.findings, colour=colour):
-                print(line)
-            print(f" {summary(self.findings)}")
-        return int(any_broken(self.findings))
+LOCAL_TIMEOUT_S = 60.0
+"""Of one question to the model in this process, which is loaded first."""
+CHECK_CHARS = len("parallel calls")
 
 
-def check_node(
-    name: str,
-    settings: ModelSettings,
-    prices: PriceList,
-    variable: str,
-    budget: int,
-    *,
-    quick: bool,
-) -> Checked:
-    """Run the checks.
+class Report:
+    """The findings of a node, shown one by one.
 
     Args:
         name: Of the node.
+        as_json: Show nothing before the end, then all as JSON.
+    """
+
+    def __init__(self, name: str, *, as_json: bool) -> None:
+        """Nothing is found yet."""
+        self._name = name
+        self._as_json = as_json
+        self._findings: list[Finding] = []
+        self._colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Take findings, and show them."""
+        found = of_node(self._name, findings)
+        self._findings += found
+        if self._as_json:
+            return
+        self._clear()
+        width = len(self._name) + len(": ") + CHECK_CHARS
+        for finding in found:
+            aligned = replace(finding, check=f"{finding.check:<{width}}")
+            print("\n".join(lines([aligned], colour=self._colour)), flush=True)
+
+    def wait(self, text: str) -> None:
+        """Tell what is waited for."""
+        if self._as_json:
+            return
+        self._clear()
+        end = "" if sys.stderr.isatty() else "\n"
+        print(f" ... {text}", end=end, file=sys.stderr, flush=True)
+
+    def end(self) -> int:
+        """Show what is left; returns the exit code: 1 if something is broken."""
+        if self._as_json:
+            print(json.dumps([finding.as_json() for finding in self._findings], indent=2))
+        else:
+            print(f" {summary(self._findings)}")
+        return int(any_broken(self._findings))
+
+    def _clear(self) -> None:
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def check_node(
+    report: Report,
+    settings: ModelSettings,
+    prices: PriceList,
+    budget: int,
+    *,
+    quick: bool,
+) -> int:
+    """Run the checks; returns the exit code.
+
+    Args:
+        report: Of the node.
         settings: How its model is asked.
         prices: Of the known models.
-        variable: The environment variable of its key.
         budget: Tokens per UTC day; 0 is no limit.
         quick: Leave the conversation out.
     """
     provider = provider_of(settings.model_id)
     if provider == SCRIPTED:
-        rules = _opened(settings, "built-in rules: no server, no key, no LLM")
-        return Checked(of_node(name, [rules]))
-    found = asyncio.run(_check(settings, variable, provider, quick=quick))
-    found += cost_findings(settings.model_id, prices, budget)
-    return Checked(of_node(name, found))
+        report.add([_opened(settings, "built-in rules: no server, no key, no LLM")])
+        return report.end()
+    asyncio.run(_check(report, settings, provider, quick=quick))
+    report.add(cost_findings(settings.model_id, prices, budget))
+    return report.end()
 
 
 def _opened(settings: ModelSettings, text: str) -> Finding:
@@ -77,9 +107,7 @@ def _opened(settings: ModelSettings, text: str) -> Finding:
     return ok("model", text)
 
 
-async def _check(
-    settings: ModelSettings, variable: str, provider: str, *, quick: bool
-) -> list[Finding]:
+async def _check(report: Report, settings: ModelSettings, provider: str, *, quick: bool) -> None:
     found = []
     if provider == DEFAULT_PROVIDER:
         prompt, products = prompt_told(os.environ.get(PROMPT_VARIABLE, ""))
@@ -87,21 +115,25 @@ async def _check(
             model_id=settings.model_id,
             base_url=settings.base_url,
             key=settings.api_key,
-            variable=variable,
+            variable=settings.key_variable,
             headers=settings.headers,
             prompt=prompt,
             products=products,
         )
+        report.wait("asking the server for its models")
         found = await check_server(target)
+        report.add(found)
     if quick or any_broken(found):
-        return found
-    from chat_nodes.check_talk import talk, talk_findings
+        return
+    from chat_nodes.check_talk import TIMEOUT_S, talk, talk_findings
 
     try:
         model = open_model(settings)
     except UsageError as error:
-        return [*found, broken("model", str(error))]
+        report.add([broken("model", str(error))])
+        return
     try:
-        return [*found, *talk_findings(*await talk(model))]
+        timeout_s = LOCAL_TIMEOUT_S if provider == LOCAL else TIMEOUT_S
+        report.add(talk_findings(*await talk(model, report.wait, timeout_s)))
     finally:
         await model.close()

@@ -5,17 +5,21 @@ results. The same model, body and decoder are used as for agents, so what is che
 """
 
 import asyncio
+import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from arena.findings import Finding, broken, ok, warning
 from arena.messages import Cause, ChatMessage, ChatRequest, Sampling, ToolSchema
 from chat_nodes.answer import ADAPTATIONS_MAX
-from chat_nodes.decode import Decoded, decode_reply
+from chat_nodes.decode import Decoded
 from chat_nodes.models.base import Asked, CallFailed, Model
+from chat_nodes.redaction import decode_hidden
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 20.0
+"""Of one question: a server of this machine may load its model first."""
 RETRIES_MAX = 2
 RETRY_DELAY_S_MAX = 5.0
 SEED = 7
@@ -26,6 +30,7 @@ USER = (
     f"Call {TOOL} for BTC-USD and for ETH-USD, both calls in one answer. When you have the two "
     "results, answer with the two prices in one short sentence."
 )
+_FLAG = re.compile(r"--(api-key-env|base-url|model-id|max-completion-tokens)\b")
 PRICES = ("67203.60", "3120.05")
 SCHEMA = ToolSchema(
     name=TOOL,
@@ -54,13 +59,27 @@ class Round:
     latency_ms: float
 
 
-async def talk(model: Model) -> tuple[Round, Round | None]:
-    """Hold the conversation; the second round is None if the first gave no call."""
-    request = _request()
-    first = await _ask(model, request)
+def _quietly(text: str) -> None:
+    """Show nothing of what is waited for."""
+
+
+async def talk(
+    model: Model, wait: Callable[[str], None] = _quietly, timeout_s: float = TIMEOUT_S
+) -> tuple[Round, Round | None]:
+    """Hold the conversation; the second round is None if the first gave no call.
+
+    Args:
+        model: To ask.
+        wait: Told what is waited for.
+        timeout_s: Of one question.
+    """
+    request = _request(timeout_s)
+    wait(f"asking {model.model_id} for a tool call, at most {timeout_s:g} s")
+    first = await _ask(model, request, timeout_s)
     if first.decoded is None or not first.decoded.tool_calls:
         return first, None
-    return first, await _ask(model, _second(request, first.decoded))
+    wait(f"sending the result back, at most {timeout_s:g} s")
+    return first, await _ask(model, _second(request, first.decoded), timeout_s)
 
 
 def talk_findings(first: Round, second: Round | None) -> list[Finding]:
@@ -71,7 +90,7 @@ def talk_findings(first: Round, second: Round | None) -> list[Finding]:
     calls = [call for call in answer.tool_calls if call.name == TOOL and not call.problem]
     found = []
     if not calls:
-        said = answer.unreadable or f"it answered {answer.text[:80]!r} and called no tool"
+        said = answer.unreadable or _no_call(answer)
         remedy = "an agent trades by tool calls only: choose a model, or a server flag, for tools"
         found.append(warning("tool call", said, remedy, cause=Cause.UNUSABLE_ANSWER))
     elif second is None or second.decoded is None or second.decoded.outcome != "ok":
@@ -91,15 +110,39 @@ def talk_findings(first: Round, second: Round | None) -> list[Finding]:
     return found
 
 
+def _no_call(answer: Decoded) -> str:
+    """What a model did in place of the call that it was asked for."""
+    others = sorted({call.name for call in answer.tool_calls} - {TOOL})
+    if others:
+        return f"it called {', '.join(others)[:80]}, which was not offered; only {TOOL} was"
+    problem = next((call.problem for call in answer.tool_calls if call.problem), "")
+    if problem:
+        return f"its call cannot be carried out: {problem}"
+    return f"it answered {answer.text[:80]!r} and called no tool"
+
+
 def _failure(check: str, ended: Round) -> Finding:
-    if ended.failed is not None:
-        text, cause = ended.failed.reason, ended.failed.cause
+    if (failed := ended.failed) is not None:
+        text = failed.reason.removesuffix(failed.remedy).rstrip("; ")
+        remedy, cause = _for_files_too(failed.remedy), failed.cause
         if cause == Cause.RATE_LIMIT:
-            return warning(check, text, "try again later", cause=cause)
-        return broken(check, text, cause=cause)
+            return warning(check, text, remedy or "try again later", cause=cause)
+        if cause == Cause.TIMEOUT:
+            remedy = remedy or "is the server overloaded, or still loading the model?"
+        return broken(check, text, remedy, cause=cause)
     decoded = ended.decoded
     assert decoded is not None, "a round has an answer or a failure"
     return broken(check, decoded.error or "the answer is empty", cause=decoded.cause)
+
+
+def _for_files_too(remedy: str) -> str:
+    """A remedy in the words of an ARENA.toml as well as of the flags."""
+
+    def both(flag: re.Match[str]) -> str:
+        name = flag[1].replace("-", "_")
+        return flag[0] if name in remedy else f"{name} ({flag[0]})"
+
+    return _FLAG.sub(both, remedy)
 
 
 def _parallel(calls: int) -> Finding:
@@ -129,14 +172,15 @@ def _usage(ended: Round) -> Finding:
     return warning("usage", "not counted by the server: the arena estimates tokens and cost")
 
 
-async def _ask(model: Model, request: ChatRequest) -> Round:
+async def _ask(model: Model, request: ChatRequest, timeout_s: float) -> Round:
     adaptations = retries = 0
     while True:
         started_s = time.monotonic()
-        result = await model.complete(request, timeout_s=TIMEOUT_S)
+        result = await model.complete(request, timeout_s=timeout_s)
         latency_ms = (time.monotonic() - started_s) * 1000
         if not isinstance(result, CallFailed):
-            return Round(decode_reply(result.body, (TOOL,)), None, result.asked, latency_ms)
+            decoded, _ = decode_hidden(result.body, model.secrets, (TOOL,))
+            return Round(decoded, None, result.asked, latency_ms)
         if result.adapted and adaptations < ADAPTATIONS_MAX:
             adaptations += 1
         elif result.retryable and retries < RETRIES_MAX and result.cause != Cause.TIMEOUT:
@@ -146,7 +190,7 @@ async def _ask(model: Model, request: ChatRequest) -> Round:
             return Round(None, result, result.asked, latency_ms)
 
 
-def _request() -> ChatRequest:
+def _request(timeout_s: float) -> ChatRequest:
     now = datetime.now(UTC)
     return ChatRequest(
         call_id="check-1",
@@ -162,7 +206,7 @@ def _request() -> ChatRequest:
         tools=(SCHEMA,),
         sampling=Sampling(seed=SEED),
         issued_at=now,
-        deadline_at=now + timedelta(seconds=TIMEOUT_S),
+        deadline_at=now + timedelta(seconds=timeout_s),
         reply_to="agent.inbox.check",
         prompt_size="tiny",
     )

@@ -67,10 +67,10 @@ def chat_node(
     prices = asking.prices()
     flags.check_budget(daily_token_budget, max_completion_tokens)
     if check:
-        from chat_nodes.check import check_node
+        from chat_nodes.check import Report, check_node
 
-        more = (api_key_env, daily_token_budget)
-        sys.exit(check_node(name, model_settings, prices, *more, quick=quick).show(as_json=json_))
+        report = Report(name, as_json=json_)
+        sys.exit(check_node(report, model_settings, prices, daily_token_budget, quick=quick))
     if quick or json_:
         raise UsageError("--quick and --json go with --check")
     recordings = _open_recordings(replies, replies_file, name)

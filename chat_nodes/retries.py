@@ -63,18 +63,22 @@ def after_failure(
         remaining_s: Seconds until the request's deadline.
         jitter: A random number in [0, 1).
     """
+    made = f"{attempts} attempt{'s' if attempts != 1 else ''}"
     if remaining_s <= 0:
-        return GiveUp("expired", f"the deadline passed after {attempts} attempts: {failed.reason}")
+        return GiveUp("expired", f"{failed.reason}; the deadline passed after {made}")
     if not failed.retryable:
         return GiveUp("failed", failed.reason)
     if attempts > max_retries:
-        return GiveUp("failed", f"gave up after {attempts} attempts: {failed.reason}")
+        return GiveUp("failed", f"gave up after {made}: {failed.reason}")
     delay_s = jitter * min(DELAY_MAX_S, BASE_DELAY_S * 2.0 ** min(attempts - 1, 30))
     if failed.retry_after_s is not None:
         delay_s += failed.retry_after_s
     if delay_s >= remaining_s:
-        wait = f"a retry in {delay_s:.1f} s comes after the deadline in {remaining_s:.1f} s"
-        return GiveUp("expired", f"{wait}: {failed.reason}")
+        why = f"{made}, and no time for another before the deadline"
+        if failed.retry_after_s is not None and failed.retry_after_s >= remaining_s:
+            asked = f"the provider asks to wait {failed.retry_after_s:.1f} s"
+            why = f"{made}; {asked}, and the deadline is in {remaining_s:.1f} s"
+        return GiveUp("expired", f"{failed.reason}; {why}")
     return TryAgain(delay_s)
 
 

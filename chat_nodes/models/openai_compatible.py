@@ -49,6 +49,7 @@ ENCODING_HEADER = "x-arena-content-encoding"
 WAIT_HEADERS = ("retry-after", "retry-after-ms")
 DOUBTS_MAX = 16
 """Of refused requests that were not asked again yet; so many leave no doubt."""
+URL_REMEDY = "is --base-url right?"
 SAID_CHARS_MAX = 200
 """Of the words of an error that is not the server's own."""
 KEY_HEADERS = frozenset(("api-key", "x-api-key", "x-goog-api-key"))
@@ -218,9 +219,11 @@ class OpenAICompatibleModel:
     def _late(self, timeout_s: float, asked: Asked, is_connecting: bool = False) -> CallFailed:
         url = self._address.url
         if is_connecting:
-            reason = f"{url} could not be reached within {timeout_s:.1f} s; is --base-url right?"
-            return CallFailed(reason, retryable=True, cause=Cause.UNREACHABLE, asked=asked)
-        reason = f"{url} gave no whole answer within {timeout_s:.1f} s"
+            reason = f"{url} could not be reached within {round(timeout_s, 1):g} s; {URL_REMEDY}"
+            return CallFailed(
+                reason, retryable=True, cause=Cause.UNREACHABLE, asked=asked, remedy=URL_REMEDY
+            )
+        reason = f"{url} gave no whole answer within {round(timeout_s, 1):g} s"
         return CallFailed(reason, retryable=True, cause=Cause.TIMEOUT, asked=asked, paid="prompt")
 
     def _refused(
@@ -336,8 +339,10 @@ class OpenAICompatibleModel:
             reason = f"{url}: {cause}"
             return CallFailed(reason, retryable=False, cause=Cause.UNUSABLE_ANSWER, asked=asked)
         what = clean_text(self.secrets.hide(f"{type(cause).__name__} {cause}"), SAID_CHARS_MAX)
-        reason = f"the connection to {url} failed ({what}); is --base-url right?"
-        return CallFailed(reason, retryable=True, cause=Cause.UNREACHABLE, asked=asked)
+        reason = f"the connection to {url} failed ({what}); {URL_REMEDY}"
+        return CallFailed(
+            reason, retryable=True, cause=Cause.UNREACHABLE, asked=asked, remedy=URL_REMEDY
+        )
 
 
 def _is_answer(status: int, body: bytes) -> bool:

@@ -1,13 +1,14 @@
 """`arena chat-node --check`: the conversation with a model, and what is said of it."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from arena.findings import Finding
+from arena.findings import Finding, broken, ok
 from arena.messages import Cause, ChatRequest
 from arena.redaction import NO_SECRETS, Secrets
+from chat_nodes.check import Report
 from chat_nodes.check_talk import TOOL, talk, talk_findings
 from chat_nodes.models.base import CallFailed, RawReply, ask
 from tests.arena.model_server import ModelServer, closed_port, serving_in_thread
@@ -174,3 +175,68 @@ def test_flags_that_cannot_be_used_end_with_two(flags: tuple[str, ...], said: st
     assert 2 == done.returncode
     assert said in done.stderr
     assert 1 == len(done.stderr.splitlines())
+
+
+def other_call(name: str, arguments: str = "{}") -> dict[str, object]:
+    """A response body with a call of a tool."""
+    call = {"id": "c", "type": "function", "function": {"name": name, "arguments": arguments}}
+    message = {"role": "assistant", "content": "", "tool_calls": [call]}
+    return {"choices": [{"message": message, "finish_reason": "tool_calls"}], "usage": USAGE}
+
+
+async def test_a_call_of_another_tool_is_named() -> None:
+    """A model that calls what was not offered has not "called no tool"."""
+    seen = await found(TalkingModel([other_call("web_search"), answer("5")]))
+
+    assert "it called web_search, which was not offered" in seen["tool call"].detail
+
+
+@pytest.mark.parametrize(
+    ("failed", "remedy"),
+    [
+        (
+            CallFailed("a; is the key right? see --api-key-env", False),
+            "api_key_env (--api-key-env)",
+        ),
+        (
+            CallFailed("a; name it: api_key_env in TOML, --api-key-env", False),
+            "api_key_env in TOML",
+        ),
+        (CallFailed("a; is --base-url right?", False), "is base_url (--base-url) right?"),
+        (CallFailed("a", False, cause=Cause.TIMEOUT), "is the server overloaded"),
+    ],
+)
+async def test_a_remedy_has_a_field_of_its_own(failed: CallFailed, remedy: str) -> None:
+    """In the words of an ARENA.toml as well as of the flags."""
+    failed = replace(failed, remedy=failed.reason.partition("; ")[2])
+    seen = await found(TalkingModel([failed]))
+
+    assert ("a", "broken") == (seen["tool call"].detail, seen["tool call"].state)
+    assert remedy in seen["tool call"].remedy
+
+
+async def test_a_question_has_a_short_bound() -> None:
+    """A server that never answers is given up in seconds, and waited for in plain sight."""
+    waits: list[str] = []
+    model = TalkingModel([CallFailed("late", True, cause=Cause.TIMEOUT)])
+    await talk(model, waits.append)
+
+    assert 1 == len(model.asked)
+    assert ["asking toy for a tool call, at most 20 s"] == waits
+
+
+def test_checks_are_shown_as_they_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was found so far does not wait for the rest."""
+    report = Report("n", as_json=False)
+    report.add([ok("address", "answers")])
+    first = capsys.readouterr()
+    report.wait("asking")
+    report.add([broken("tool call", "no answer", "wait")])
+    code = report.end()
+    last = capsys.readouterr()
+
+    assert "n: address" in first.out
+    assert "asking" in last.err
+    assert "-> wait" in last.out
+    assert "2 checks: 1 ok, 1 broken" in last.out
+    assert 1 == code

@@ -170,7 +170,7 @@ async def test_a_call_that_outlasts_the_deadline_expires(memory_bus: MemoryBus) 
         (reply,) = await replies(memory_bus)
 
     assert "expired" == reply.outcome
-    assert "the deadline passed after 1 attempts" in reply.error
+    assert "the deadline passed after 1 attempt" in reply.error
 
 
 async def test_no_form_is_tried_after_the_deadline(memory_bus: MemoryBus) -> None:
@@ -187,7 +187,7 @@ async def test_no_form_is_tried_after_the_deadline(memory_bus: MemoryBus) -> Non
         (reply,) = await replies(memory_bus)
 
     assert ("expired", 1) == (reply.outcome, len(model.asked))
-    assert "the deadline passed after 1 attempts: seed refused" == reply.error
+    assert "seed refused; the deadline passed after 1 attempt" == reply.error
 
 
 async def test_a_failed_attempt_is_repeated(memory_bus: MemoryBus) -> None:

@@ -57,14 +57,14 @@ def test_what_cannot_succeed_is_not_tried_again() -> None:
 def test_retries_are_bounded() -> None:
     """After the last one the agent gets the reason."""
     assert GiveUp("failed", "gave up after 4 attempts: busy") == verdict(attempts=4)
-    assert GiveUp("failed", "gave up after 1 attempts: busy") == verdict(max_retries=0)
+    assert GiveUp("failed", "gave up after 1 attempt: busy") == verdict(max_retries=0)
 
 
 def test_a_past_deadline_expires_the_call() -> None:
     """Nobody waits for the answer any more."""
     gone = verdict(remaining_s=0.0)
 
-    assert GiveUp("expired", "the deadline passed after 1 attempts: busy") == gone
+    assert GiveUp("expired", "busy; the deadline passed after 1 attempt") == gone
 
 
 def test_retry_after_is_honoured_and_jittered() -> None:
@@ -81,7 +81,17 @@ def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
 
     assert isinstance(gone, GiveUp)
     assert "expired" == gone.outcome
-    assert gone.error.startswith("a retry in 90.2 s comes after the deadline in 60.0 s: busy")
+    wait = "the provider asks to wait 90.0 s, and the deadline is in 60.0 s"
+    assert f"busy; 1 attempt; {wait}" == gone.error
+
+
+def test_no_time_for_another_attempt_is_said_in_plain_words() -> None:
+    """A wait of our own has no figures: nobody can do anything about it."""
+    gone = verdict(attempts=2, remaining_s=0.04)
+
+    assert (
+        GiveUp("expired", "busy; 2 attempts, and no time for another before the deadline") == gone
+    )
 
 
 @given(
