@@ -3,16 +3,27 @@
 So `arena --help` answers at once, and a router never loads a chat client or a plotting library.
 """
 
-import inspect
+# ruff: noqa: E402  Ctrl-C is heard before anything else is loaded.
+
+import os
+import signal
 import sys
+
+IS_COMMAND = __name__ == "__main__" or os.path.basename(sys.argv[0]) == "arena"
+if IS_COMMAND and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Ctrl-C while modules are still being loaded: end, and print nothing.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
+import inspect
 from collections.abc import Callable
 from importlib import import_module
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from arena import __version__
-from arena.errors import EXIT_INTERRUPTED, ArenaError
+from arena.exits import run_to_end
+
+if TYPE_CHECKING:
+    import typer
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("arena.commands.demo:demo", "Run a whole arena here for about 90 seconds."),
@@ -57,7 +68,11 @@ EXAMPLE = "\n\nExample: "
 
 
 def main() -> None:
-    """Run the command of `sys.argv`; an `ArenaError` is one line on stderr and an exit code."""
+    """Run the command of `sys.argv`; every error is one line on stderr and an exit code."""
+    run_to_end(_run)
+
+
+def _run() -> int | None:
     app = _new_app()
     words = sys.argv[1:]
     first, asked = " ".join(words[:1]), " ".join(words[:2])
@@ -72,13 +87,8 @@ def main() -> None:
     else:
         for name, (path, text) in _top_commands().items():
             _add(app, name, path, text, load=False)
-    try:
-        app(prog_name="arena")
-    except ArenaError as error:
-        print(f"arena: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+    code = app(prog_name="arena", standalone_mode=False)
+    return code if isinstance(code, int) else None
 
 
 def _top_commands() -> dict[str, tuple[str, str]]:
@@ -90,8 +100,10 @@ def _top_commands() -> dict[str, tuple[str, str]]:
     return found
 
 
-def _group(app: typer.Typer, name: str) -> typer.Typer:
+def _group(app: "typer.Typer", name: str) -> "typer.Typer":
     """Where a command is added: below its first word, where it has two."""
+    import typer
+
     first, space, _ = name.partition(" ")
     if not space:
         return app
@@ -100,7 +112,9 @@ def _group(app: typer.Typer, name: str) -> typer.Typer:
     return group
 
 
-def _new_app() -> typer.Typer:
+def _new_app() -> "typer.Typer":
+    import typer
+
     app = typer.Typer(
         no_args_is_help=True,
         rich_markup_mode=None,
@@ -123,7 +137,9 @@ def _new_app() -> typer.Typer:
     return app
 
 
-def _add(app: typer.Typer, name: str, path: str, text: str, *, load: bool) -> None:
+def _add(app: "typer.Typer", name: str, path: str, text: str, *, load: bool) -> None:
+    import typer
+
     found = _find(path) if load else _placeholder
     name = name.rpartition(" ")[2]
     if isinstance(found, typer.Typer):
@@ -137,7 +153,7 @@ def _add(app: typer.Typer, name: str, path: str, text: str, *, load: bool) -> No
         )(found)
 
 
-def _find(path: str) -> Callable[..., object] | typer.Typer:
+def _find(path: str) -> "Callable[..., object] | typer.Typer":
     module, attribute = path.split(":")
     found: Callable[..., object] | typer.Typer = getattr(import_module(module), attribute)
     return found

@@ -4,6 +4,7 @@ One line per handled message, with its ids, outcome and `duration_ms`. Values un
 sound like a secret are masked, whoever logs them.
 """
 
+import json
 import logging
 import re
 import sys
@@ -11,6 +12,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from arena.settings import Settings
+from arena.visible import one_line
 
 if "rich" in sys.modules:
     import structlog
@@ -37,8 +39,10 @@ def configure(settings: Settings, *, node: str = "") -> None:
     pretty = settings.log_format == "pretty" or (
         settings.log_format == "auto" and sys.stderr.isatty()
     )
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    renderers: list[structlog.typing.Processor] = (
+        [_visible, structlog.dev.ConsoleRenderer()]
+        if pretty
+        else [structlog.processors.JSONRenderer()]
     )
     level = logging.getLevelName(settings.log_level)
     structlog.configure(
@@ -48,7 +52,7 @@ def configure(settings: Settings, *, node: str = "") -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _bound_and_mask,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -57,9 +61,9 @@ def configure(settings: Settings, *, node: str = "") -> None:
     structlog.contextvars.clear_contextvars()
     if node:
         structlog.contextvars.bind_contextvars(node=node)
-    logging.basicConfig(
-        level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine(as_json=not pretty, node=node))
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
 
 
 def get(name: str) -> Log:
@@ -76,3 +80,31 @@ def _bound_and_mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableM
         elif isinstance(value, str) and len(value) > VALUE_CHARS_MAX:
             line[name] = f"{value[:VALUE_CHARS_MAX]}... ({len(value):,} characters)"
     return line
+
+
+# Any: as above. JSON escapes what is invisible by itself.
+def _visible(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in line.items():
+        if isinstance(value, str):
+            line[name] = one_line(value, 2 * VALUE_CHARS_MAX)
+    return line
+
+
+class _OneLine(logging.Formatter):
+    """What libraries log, on one line: an exception by its name and words, without a traceback."""
+
+    def __init__(self, *, as_json: bool, node: str) -> None:
+        super().__init__()
+        self._as_json = as_json
+        self._node = node
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            error = record.exc_info[1]
+            said += f": {type(error).__name__}: {error}"
+        level, text = record.levelname.lower(), one_line(said, VALUE_CHARS_MAX)
+        if not self._as_json:
+            return f"{record.levelname} {record.name} {text}"
+        found = {"level": level, "component": record.name, "event": text, "node": self._node}
+        return json.dumps(found)

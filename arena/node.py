@@ -197,16 +197,17 @@ async def run_until_signal(main: Awaitable[None]) -> int:
 def run_async(main: Callable[[], Awaitable[None]]) -> NoReturn:
     """Run a coroutine as this process's work and exit with its code.
 
-    An `ArenaError` is told in one line on stderr and gives its exit code.
+    An error is told in one line on stderr and gives the exit code; see `arena.exits`.
     """
     import uvloop
+
+    from arena.exits import report
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(run_until_signal(main()))
-    except ArenaError as error:
-        print(f"arena: {error}", file=sys.stderr)
-        code = error.exit_code
+    except Exception as error:
+        code = report(error)
     sys.exit(code)
 
 

@@ -1,0 +1,256 @@
+"""How a command ends: with its result, or with one line that says cause and remedy.
+
+`run_to_end` is around every command. An error that the arena explains is one line on standard error
+and the exit code of `arena/errors.py`. An unexpected one is one line, too; its traceback is in a
+file under `<home>/errors/`. ARENA_DEBUG=1 prints tracebacks, and what libraries log, as well.
+
+Loads nothing but the standard library before it is needed: Ctrl-C works from the first moment.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeGuard
+
+from arena.errors import EXIT_INTERRUPTED, EXIT_NO, EXIT_USAGE
+
+if TYPE_CHECKING:
+    import threading
+
+DEBUG_VARIABLE = "ARENA_DEBUG"
+ERRORS_FOLDER = "errors"
+FILES_MAX = 20
+"""Reports of unexpected errors that are kept in a folder; the oldest go first."""
+LINE_CHARS_MAX = 1_000
+SECRET_CHARS_MIN = 6
+
+
+def run_to_end(command: Callable[[], int | None]) -> NoReturn:
+    """Run a command and end this process.
+
+    Args:
+        command: Returns its exit code, or None for 0.
+    """
+    try:
+        from arena.output import guard_output
+
+        guard_output()
+        _listen()
+        code = _run(command)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    _end_on_interrupt()
+    for stream in (sys.stdout, sys.stderr):
+        code = _flushed(stream, code)
+    sys.exit(code)
+
+
+def _run(command: Callable[[], int | None]) -> int:
+    try:
+        _require_text()
+        code = command() or 0
+        sys.stdout.flush()  # what is buffered may not fit on the disk: say so while it can be said
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except SystemExit as error:
+        return _code_of(error)
+    except BaseException as error:
+        return report(error)
+    return code
+
+
+def report(error: BaseException) -> int:
+    """Say why a command ends, in one line; returns its exit code."""
+    from arena.explain import explain
+    from arena.output import drop_rest
+    from arena.visible import one_line
+
+    failed = getattr(sys.stdout, "failed", None)
+    if failed is not None:
+        drop_rest(sys.stdout)
+        if isinstance(failed, BrokenPipeError):
+            return 0  # the reader of our output (head, less) has what it wanted
+    if is_usage(error):
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+            return EXIT_USAGE
+        _tell(_usage_line(error))
+        return EXIT_USAGE
+    if is_debug():
+        print(details(error), file=sys.stderr)
+    found = explain(error)
+    if found is None:
+        _tell(_unexpected_line(error))
+        return EXIT_NO
+    where = "standard output: " if failed is error else ""
+    _tell(one_line(hide_secrets(f"{where}{found}"), LINE_CHARS_MAX))
+    return found.exit_code
+
+
+def is_debug() -> bool:
+    """True if tracebacks are wanted on standard error."""
+    return os.environ.get(DEBUG_VARIABLE, "").lower() not in ("", "0", "false", "no")
+
+
+class WrongUsage(Protocol):
+    """What typer raises on wrong flags."""
+
+    def format_message(self) -> str:
+        """What is wrong."""
+
+
+def is_usage(error: object) -> TypeGuard[WrongUsage]:
+    """True for what typer raises on wrong flags; it is not imported to ask."""
+    return hasattr(error, "format_message") and hasattr(error, "exit_code")
+
+
+def details(error: BaseException) -> str:
+    """The traceback of an error, with everything in it visible and no secret."""
+    import traceback
+
+    from arena.visible import visible
+
+    return hide_secrets(visible("".join(traceback.format_exception(error)))).rstrip()
+
+
+def hide_secrets(text: str) -> str:
+    """A text without the values of the variables whose names sound like a secret."""
+    names = ("KEY", "SECRET", "PASSWORD", "TOKEN")
+    for name, value in os.environ.items():
+        is_secret = any(part in name.upper() for part in names) and not name.endswith("_FILE")
+        if is_secret and len(value) >= SECRET_CHARS_MIN:
+            text = text.replace(value, "***")
+    return text
+
+
+def _tell(line: str) -> None:
+    print(f"arena: {line}", file=sys.stderr, flush=True)
+
+
+def _usage_line(error: WrongUsage) -> str:
+    from arena.visible import one_line
+
+    said = one_line(str(error.format_message()), LINE_CHARS_MAX).rstrip(".")
+    path = getattr(getattr(error, "ctx", None), "command_path", None) or "arena"
+    return f"{said}; see {path} --help"
+
+
+def _unexpected_line(error: BaseException) -> str:
+    from arena.visible import one_line
+
+    said = one_line(hide_secrets(str(error)), LINE_CHARS_MAX // 3)
+    what = f"{type(error).__name__}{': ' if said else ''}{said}"
+    place = write_details(error)
+    kept = f"the details are in {place}" if place else f"{DEBUG_VARIABLE}=1 shows the details"
+    return f"unexpected {what} ({_place(error)}); {kept}, please report them"
+
+
+def _place(error: BaseException) -> str:
+    """The last line of the arena's own code that an error went through: `arena/wire.py:40`."""
+    root = Path(__file__).resolve().parents[1]
+    found, step = "", error.__traceback__
+    while step is not None:
+        path = Path(step.tb_frame.f_code.co_filename)
+        if path.is_relative_to(root) and "site-packages" not in path.parts:
+            found = f"{path.relative_to(root)}:{step.tb_lineno}"
+        step = step.tb_next
+    return found or "in a library"
+
+
+def write_details(error: BaseException) -> Path | None:
+    """Keep the traceback in a file of its own; None if there is no place for it."""
+    import tempfile
+    import time
+
+    home = Path(os.environ.get("ARENA_HOME") or ".arena")
+    name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.txt"
+    words = " ".join(sys.argv[1:])
+    text = hide_secrets(f"arena {words}\nPython {sys.version}\n\n") + details(error) + "\n"
+    for folder in (home / ERRORS_FOLDER, Path(tempfile.gettempdir()) / "arena-errors"):
+        with contextlib.suppress(OSError, ValueError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            old = sorted(folder.glob("*-*.txt"))
+            for path in old[: max(0, len(old) - FILES_MAX + 1)]:
+                path.unlink(missing_ok=True)
+            path = folder / name
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(file, "w", encoding="utf-8", errors="backslashreplace") as opened:
+                opened.write(text)
+            return path
+    return None
+
+
+def _require_text() -> None:
+    """Refuse arguments and variables that are not UTF-8: no topic and no record can hold them."""
+    from arena.errors import UsageError
+    from arena.visible import one_line
+
+    named = [(f"argument {n}", word) for n, word in enumerate(sys.argv[1:], start=1)]
+    named += [(k, v) for k, v in os.environ.items() if k.startswith(("ARENA_", "KAFKA_"))]
+    for name, value in named:
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            shown = name if "PASSWORD" in name else f"{name}, {one_line(value, 80)!r},"
+            raise UsageError(f"{shown} is not UTF-8", remedy="write it in UTF-8")
+
+
+def _code_of(error: SystemExit) -> int:
+    if error.code is None or isinstance(error.code, int):
+        return error.code or 0
+    _tell(str(error.code))
+    return EXIT_NO
+
+
+def _listen() -> None:
+    """Ctrl-C ends the command, and what libraries say on the side is not printed between lines."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if is_debug():
+        return
+    import threading
+
+    sys.unraisablehook = lambda _: None
+    threading.excepthook = _report_thread
+    quiet_libraries()
+
+
+def _report_thread(failed: "threading.ExceptHookArgs") -> None:
+    if failed.exc_value is not None:
+        report(failed.exc_value)
+
+
+def quiet_libraries() -> None:
+    """Drop what libraries log: a command says itself why it ends. `arena.logs` undoes it."""
+    import logging
+    import warnings
+
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+    warnings.simplefilter("ignore")
+
+
+def _end_on_interrupt() -> None:
+    """From now on Ctrl-C ends the process at once: everything is said."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        os._exit(EXIT_INTERRUPTED)
+
+    with contextlib.suppress(ValueError):
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, end)
+
+
+def _flushed(stream: object, code: int) -> int:
+    """Flush for the last time: Python would complain of what cannot be written."""
+    from arena.output import Guarded, drop_rest
+
+    if not isinstance(stream, Guarded):
+        return code
+    try:
+        stream.flush()
+    except OSError as error:
+        drop_rest(stream)
+        return code or (0 if isinstance(error, BrokenPipeError) else EXIT_NO)
+    return code

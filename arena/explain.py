@@ -1,0 +1,215 @@
+"""Errors of the system and of libraries as errors of the arena: a cause and a remedy. Pure.
+
+`explain` knows kinds of errors, by the number of the system or by the package that raised them, and
+imports none of these packages. What it does not know is a mistake of the arena itself.
+"""
+
+import errno
+import re
+from collections.abc import Iterable, Mapping
+
+from arena.errors import ArenaError, DependencyMissing, UsageError
+from arena.visible import one_line
+
+MESSAGE_CHARS_MAX = 600
+CAUSES_MAX = 8
+"""How many errors inside others are looked at."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_PATHS = {
+    errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST,
+    errno.ENOTEMPTY, errno.ENXIO, errno.EINVAL, errno.ESPIPE,
+}  # fmt: skip
+_TOO_MANY = {errno.EMFILE, errno.ENFILE}
+_TOO_LITTLE = {errno.ENOMEM, errno.EAGAIN}
+_NETWORK = {
+    errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT,
+    errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.ENOTCONN,
+}  # fmt: skip
+_DATABASES = {"sqlite3", "sqlalchemy", "psycopg", "alembic"}
+_PARQUET = {"pyarrow"}
+_KAFKA_REMEDIES = (
+    (("Authorization",), "`arena topics acl` shows who may; is KAFKA_SASL_USERNAME the right one?"),
+    (("Authentication", "Sasl", "IllegalSasl"), "check KAFKA_SASL_USERNAME, its password and "
+     "KAFKA_SECURITY_PROTOCOL"),
+    (("UnknownTopic",), "`arena topics create` makes the topics; is ARENA_PREFIX right?"),
+    (("NotEnoughReplicas",), "start the brokers that are down: `arena broker start`"),
+    (("Unsupported", "IncompatibleBrokerVersion"), "the broker must speak the protocol of Apache "
+     "Kafka 2.1 or newer"),
+)  # fmt: skip
+_KAFKA_REMEDY = "does the broker run? `arena broker status` and `arena topics describe` ask it"
+
+
+def explain(error: BaseException) -> ArenaError | None:
+    """The error of the arena that says the same, or None for an error that should not happen.
+
+    Args:
+        error: Of any kind; an `ArenaError` is its own explanation. For a group of errors the first
+            that can be explained counts.
+    """
+    if isinstance(error, ArenaError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(explain, error.exceptions[:CAUSES_MAX])), None)
+    for package in _packages(error):
+        if package in _DATABASES:
+            return _database(error)
+        if package == "aiokafka":
+            return _kafka(error)
+        if package in _PARQUET:
+            return UsageError(_words(error), remedy="the file is damaged, or is not what it says")
+        if package.startswith("pydantic") and (found := _settings(error)) is not None:
+            return found
+    if isinstance(error, OSError):
+        return _system(error)
+    if isinstance(error, UnicodeError):
+        return _not_text(error)
+    if isinstance(error, MemoryError):
+        return _memory("")
+    if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
+        return DependencyMissing(
+            f"the Python package {error.name} is not installed",
+            remedy="install what requirements.txt lists: scripts/setup",
+        )
+    return None
+
+
+def settings_words(found: Iterable[Mapping[str, object]], prefix: str) -> str:
+    """What is wrong with environment variables: each by its name, never with its value.
+
+    Args:
+        found: The errors of a validation, as pydantic lists them.
+        prefix: Of the variables, such as "ARENA_".
+    """
+    said = []
+    for one in list(found)[:CAUSES_MAX]:
+        location = one.get("loc")
+        field = str(location[0]) if isinstance(location, tuple) and location else ""
+        variable = field if field.isupper() else f"{prefix}{field.upper()}"
+        wanted = str(one.get("msg", "cannot be used"))
+        said.append(f"{variable} cannot be used: {wanted[:1].lower()}{wanted[1:]}")
+    return one_line("; ".join(said), MESSAGE_CHARS_MAX)
+
+
+def _packages(error: BaseException) -> set[str]:
+    """The packages whose classes an error is of."""
+    return {kind.__module__.partition(".")[0].lower() for kind in type(error).__mro__}
+
+
+def _words(error: BaseException) -> str:
+    said = one_line(str(error).partition("\n(Background on this error")[0], MESSAGE_CHARS_MAX)
+    return said or type(error).__name__
+
+
+def _is_ours(module: str | None) -> bool:
+    return (module or "arena").partition(".")[0] in {
+        "arena", "chat_nodes", "connectors", "dashboard", "judge", "ledger", "routers",
+        "trading_tools",
+    }  # fmt: skip
+
+
+def _system(error: OSError) -> ArenaError:
+    number = error.errno
+    said = one_line(error.strerror or str(error) or type(error).__name__, MESSAGE_CHARS_MAX)
+    where = f"{one_line(str(error.filename), MESSAGE_CHARS_MAX)}: " if error.filename else ""
+    text = f"{where}{said[:1].lower()}{said[1:]}"
+    kind = type(error).__name__
+    if number in _FULL:
+        return DependencyMissing(
+            f"{text}: what is written there is cut short", remedy="make room on that disk"
+        )
+    if number in _TOO_MANY:
+        return DependencyMissing(
+            f"{text}: this process may not open more", remedy="raise the limit: ulimit -n 4096"
+        )
+    if number in _TOO_LITTLE:
+        return _memory(where)
+    if number == errno.EADDRINUSE:
+        return DependencyMissing(text, remedy="another process has that port: choose another one")
+    if number in _FORBIDDEN:
+        return UsageError(
+            text, remedy="make it accessible to this user, or name another place (ARENA_HOME)"
+        )
+    if kind in ("gaierror", "herror"):
+        return DependencyMissing(
+            f"a host name is not known: {said}", remedy="check the address and the network"
+        )
+    if kind.startswith("SSL") or "certificate" in said.lower():
+        return DependencyMissing(
+            f"TLS failed: {said}",
+            remedy="check KAFKA_SSL_CAFILE and the address: both sides must use TLS",
+        )
+    if number in _NETWORK or isinstance(error, ConnectionError):
+        return DependencyMissing(
+            f"the network failed: {text}", remedy="does the other side run? arena status"
+        )
+    if isinstance(error, TimeoutError):
+        return DependencyMissing(
+            f"something did not answer in time: {text}", remedy="try again, and see arena status"
+        )
+    if number in _PATHS:
+        return UsageError(text, remedy="check the path")
+    return DependencyMissing(text, remedy="the system refused it: check the disk and the machine")
+
+
+def _memory(where: str) -> ArenaError:
+    return DependencyMissing(
+        f"{where}this machine has too little free memory", remedy="end what else runs, or add some"
+    )
+
+
+def _not_text(error: UnicodeError) -> ArenaError | None:
+    if isinstance(error, UnicodeDecodeError):
+        what = f"bytes from {error.start} on are not {error.encoding}: {error.reason}"
+        return UsageError(what, remedy="a text file must be in UTF-8")
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        return UsageError(
+            "a path, an argument or a variable holds bytes that are not UTF-8",
+            remedy="name it in UTF-8",
+        )
+    return None
+
+
+def _database(error: BaseException) -> ArenaError:
+    said = _words(error)
+    low = said.lower()
+    if "locked" in low:
+        remedy = "another process writes to it: end that one, or try again"
+    elif "readonly" in low or "read-only" in low or "unable to open" in low:
+        remedy = "make the file and its folder writable, or give another --database"
+    elif "malformed" in low or "not a database" in low:
+        remedy = "the file is damaged: `arena ledger rebuild` makes the books again from the topics"
+    elif "password" in low or "authentication" in low:
+        remedy = "check the user and the password of --database"
+    elif "full" in low:
+        remedy = "make room on that disk"
+    else:
+        remedy = "does the database run, and is --database right?"
+    return DependencyMissing(f"the database failed: {said}", remedy=remedy)
+
+
+def _kafka(error: BaseException) -> ArenaError:
+    name = type(error).__name__
+    said = one_line(str(error), MESSAGE_CHARS_MAX)
+    text = f"Kafka: {said}" if name in said else f"Kafka: {name}: {said}".rstrip(": ")
+    for parts, remedy in _KAFKA_REMEDIES:
+        if any(part in name for part in parts):
+            kind = UsageError if parts[0].startswith("Auth") else DependencyMissing
+            return kind(text, remedy=remedy)
+    return DependencyMissing(text, remedy=_KAFKA_REMEDY)
+
+
+def _settings(error: BaseException) -> ArenaError | None:
+    """Wrong environment variables; any other validation that fails is a mistake of ours."""
+    title, listed = getattr(error, "title", ""), getattr(error, "errors", None)
+    prefix = {"Settings": "ARENA_", "KafkaAccess": "KAFKA_"}.get(str(title))
+    if prefix is not None and callable(listed):
+        found = listed(include_url=False, include_context=False, include_input=False)
+        text = settings_words(found, prefix)
+    elif type(error).__name__ == "SettingsError":
+        field = re.search(r'field "(\w+)"', str(error))
+        text = f"ARENA_{field[1].upper()} cannot be used" if field else _words(error)
+    else:
+        return None
+    return UsageError(text, remedy="correct the variable, or unset it")
