@@ -11,7 +11,10 @@ import msgspec
 
 from arena.errors import BrokenLog
 
-Kind = Literal["Epoch", "AccountOpened", "OrderDecided"]
+Kind = Literal["Epoch", "StateDigest", "AccountOpened", "OrderDecided"]
+
+STRUCTURAL = frozenset({"Epoch", "StateDigest"})
+"""Kinds that move no money and use up no sequence number."""
 
 
 class SourceRead(msgspec.Struct, gc=False):
@@ -48,6 +51,13 @@ class EpochEvent(LogEvent, gc=False, kw_only=True):
     """An executor takes over the shard."""
 
 
+class StateDigestEvent(LogEvent, gc=False, kw_only=True):
+    """The owner states the SHA-256 of its packed state before this record."""
+
+    format: int
+    sha256: str
+
+
 class OpenedEvent(LogEvent, gc=False, kw_only=True):
     """An agent's account with its starting cash."""
 
@@ -79,12 +89,14 @@ class OrderEvent(LogEvent, gc=False, kw_only=True):
     postings: list[PostingRead]
     cash_after: str | None = None
     position_after: str | None = None
+    issued_at: str = ""
 
 
-AccountLogEvent: TypeAlias = EpochEvent | OpenedEvent | OrderEvent
+AccountLogEvent: TypeAlias = EpochEvent | StateDigestEvent | OpenedEvent | OrderEvent
 
 _DECODE = {
     "Epoch": msgspec.json.Decoder(EpochEvent).decode,
+    "StateDigest": msgspec.json.Decoder(StateDigestEvent).decode,
     "AccountOpened": msgspec.json.Decoder(OpenedEvent).decode,
     "OrderDecided": msgspec.json.Decoder(OrderEvent).decode,
 }
@@ -100,4 +112,7 @@ def decode_event(kind: str, value: bytes, offset: int) -> LogEvent:
     try:
         return _DECODE.get(kind, _DECODE_UNKNOWN)(value)
     except msgspec.DecodeError as error:
-        raise BrokenLog(f"account.events@{offset} is no JSON of an {kind}: {error}") from None
+        raise BrokenLog(
+            f"account.events@{offset} is no JSON of a {kind or 'message of a known type'}: {error}",
+            remedy="`arena repair` shows the record, and passes over one that never counted",
+        ) from None

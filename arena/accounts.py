@@ -8,23 +8,29 @@ What counts (everything else is counted as ignored and has no effect):
 * An `Epoch` counts where it is the current epoch + 1, its `seq` is the current one and its `prev`
   is the head. The first such record in the log wins; the loser reads on and tries the next.
 * Any other event counts where its epoch and owner are current, its `seq` is the last + 1, its
-  `prev` is the head and its order is not decided yet.
+  `prev` is the head and its order is not decided yet. A `StateDigest` carries the current `seq`.
 * The head is a chain: sha256(head || value) over the values of all events that counted. A changed
   byte, or a log that lost its tail and grew again, no longer follows.
 
 What cannot happen in a sound log stops the process with `BrokenLog`: postings that do not sum to
-zero, a state that differs from what the event says it is, an epoch from the future.
+zero, a state that differs from what the event says it is, an epoch from the future. An operator
+can name such a record to be passed over (`arena repair`); the chain shows if it had counted.
+
+The ids of the newest `ORDERS_REMEMBERED` orders are kept. Of those that are forgotten each account
+keeps the newest issue time, so a command of an agent is either remembered, issued later than
+everything forgotten (never decided), or may have been decided and must not be decided again.
 
 Amounts are whole units of 10^-8 (`arena.money`). Times are venue times, so the state and its digest
 are the same whoever folds it and whenever.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from operator import attrgetter
-from typing import NamedTuple
+from sys import intern
 
 import orjson
 
@@ -34,88 +40,36 @@ from arena.account_log import (
     LogEvent,
     OpenedEvent,
     OrderEvent,
+    StateDigestEvent,
     decode_event,
 )
+from arena.account_state import (
+    GENESIS,
+    Account,
+    Decided,
+    Position,
+    accounts_digest,
+    bought,
+    sold,
+)
 from arena.errors import BrokenLog
-from arena.money import SCALE_DIGITS, divide_half_even, notional_units, units_text
+from arena.money import SCALE_DIGITS, units_text
 from arena.newest_events import NewestEvents
 
-GENESIS = "0" * 64
 FEES = "house/fees"
+OPENED = "opened"
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+REPAIR = "`arena repair` shows the record, and passes over one that never counted"
 ORDERS_REMEMBERED = 65_536
-"""Decided order ids that are kept; a duplicate command arrives within the turn that sent it."""
+"""Decided order ids that are kept, per shard."""
 
 DEEDS_PER_LINK = 64
 """Orders of an agent that enter its chain together: one hash for many costs less."""
-
-Deed = tuple[str, str, str | None, str, str | None, str | None, str | None, str | None]
-"""What an agent's order was and came to."""
 
 _deed_of = attrgetter(
     "order_id", "outcome", "reason", "product_id", "action", "quantity", "price", "fee"
 )
 _STEPS = tuple(int(10**digits) for digits in range(SCALE_DIGITS, -1, -1))
-
-
-@dataclass(slots=True)
-class Position:
-    """What an agent holds of one product.
-
-    Attributes:
-        quantity: Base units. cost: USD paid for it, fees included.
-        entry_ms: Venue time of entry, weighted by quantity, Unix milliseconds.
-    """
-
-    quantity: int = 0
-    cost: int = 0
-    entry_ms: int = 0
-
-
-@dataclass(slots=True)
-class Account:
-    """One agent's account.
-
-    Attributes:
-        cash: USD that can be spent. opening: the USD it was opened with.
-        scraped: USD of profit set aside. scrape: the share of a profit that is, times 10^8.
-        positions: By product; only those that are not zero.
-        realised: Profit of all sells, after fees, against average cost.
-        fees, slippage, latency_cost, volume: Sums over all fills, USD.
-        fills, rejections: Counts of decided orders.
-        chain: Digest over what the agent did, `DEEDS_PER_LINK` orders at a time.
-        deeds: The orders since, which are not in the chain yet.
-    """
-
-    opening: int = 0
-    cash: int = 0
-    scraped: int = 0
-    scrape: int = 0
-    positions: dict[str, Position] = field(default_factory=dict)
-    realised: int = 0
-    fees: int = 0
-    slippage: int = 0
-    latency_cost: int = 0
-    volume: int = 0
-    fills: int = 0
-    rejections: int = 0
-    chain: str = GENESIS
-    deeds: list[Deed] = field(default_factory=list)
-
-    def equity(self, bids: dict[str, int]) -> int:
-        """All cash, and positions marked at the bid; one without a bid is marked at its cost."""
-        value = self.cash + self.scraped
-        for product_id, position in self.positions.items():
-            bid = bids.get(product_id)
-            value += position.cost if bid is None else notional_units(position.quantity, bid)
-        return value
-
-
-class Decided(NamedTuple):
-    """How an order ended: enough to answer a duplicate command."""
-
-    seq: int
-    outcome: str
-    reason: str | None
 
 
 @dataclass(slots=True)
@@ -132,6 +86,8 @@ class Shard:
         orders: Decided orders by id, the newest `ORDERS_REMEMBERED`.
         recent: The newest order events as they stand in the log.
         counted, ignored: Records that had an effect, and that had none.
+        passed_over: Offset -> SHA-256 of the value of a record that an operator named in
+            `arena.control`; given by the caller, no part of the state.
     """
 
     epoch: int = 0
@@ -147,14 +103,16 @@ class Shard:
     recent: NewestEvents = field(default_factory=NewestEvents)
     counted: int = 0
     ignored: int = 0
+    passed_over: Mapping[int, str] = field(default_factory=dict, compare=False)
+    _passed_at: int | None = field(default=None, compare=False)
     _order_ids: deque[str] = field(default_factory=deque)
 
-    def apply(self, kind: str, value: bytes, offset: int) -> AccountLogEvent | None:
+    def apply(self, kind: str, value: bytes | None, offset: int) -> AccountLogEvent | None:
         """Fold one record.
 
         Args:
             kind: The record's `type` header.
-            value: Its bytes; they enter the chain as they are.
+            value: Its bytes; they enter the chain as they are. None stops the fold.
             offset: Where it stands in its partition.
 
         Returns:
@@ -165,24 +123,49 @@ class Shard:
         """
         if offset != self.next_offset:
             raise BrokenLog(f"account.events: expected offset {self.next_offset}, read {offset}")
+        if offset in self.passed_over and self._is_passed_over(value, offset):
+            self.next_offset = offset + 1
+            self.ignored += 1
+            self._passed_at = offset
+            return None
+        if value is None:
+            raise BrokenLog(f"account.events@{offset} has no value", remedy=REPAIR)
         event = decode_event(kind, value, offset)
         is_epoch = type(event) is EpochEvent
         counts = self._claims(event) if is_epoch else self._follows(event, offset)
         self.next_offset = offset + 1
         if not counts:
+            if self._passed_at is not None:
+                self._check_passed_over(event, offset)
             self.ignored += 1
             return None
+        self._passed_at = None
         if type(event) is OrderEvent:
             self._decide(event, value)
         elif type(event) is OpenedEvent:
             self._open(event)
         elif type(event) is EpochEvent:
             self.epoch, self.owner = event.epoch, event.owner
-        else:
-            raise BrokenLog(f"account.events@{offset} holds a {kind}")
+        elif type(event) is not StateDigestEvent:
+            raise BrokenLog(f"account.events@{offset} holds a {kind}", remedy=REPAIR)
         self.head, self.head_offset = chain(self.head, value), offset
         self.counted += 1
         return event
+
+    def _is_passed_over(self, value: bytes | None, offset: int) -> bool:
+        return sha256(value or b"").hexdigest() == self.passed_over[offset]
+
+    def _check_passed_over(self, event: LogEvent, offset: int) -> None:
+        """Stop where a sequence number is missing: the record passed over last had counted."""
+        structural = isinstance(event, EpochEvent | StateDigestEvent)
+        before = event.seq if structural else event.seq - 1
+        current = type(event) is EpochEvent or event.owner == self.owner
+        if current and event.epoch >= self.epoch and before > self.seq:
+            raise BrokenLog(
+                f"account.events@{offset} follows seq {before}, the state is at {self.seq}: the "
+                f"record at {self._passed_at} was passed over, but it had counted",
+                remedy="restore the log from an export",
+            )
 
     def _claims(self, event: LogEvent) -> bool:
         if event.epoch > self.epoch + 1:
@@ -200,7 +183,8 @@ class Shard:
             )
         if event.epoch != self.epoch or event.owner != self.owner:
             return False
-        if event.seq != self.seq + 1 or event.order_id in self.orders:
+        own_seq = self.seq if type(event) is StateDigestEvent else self.seq + 1
+        if event.seq != own_seq or event.order_id in self.orders:
             return False
         if event.prev != self.head:
             raise BrokenLog(
@@ -214,7 +198,7 @@ class Shard:
         self._post(event, account)
         account.opening = account.cash
         account.scrape = _units(event.scrape or "0")
-        self._advance(event, Decided(event.seq, "opened", None))
+        self._advance(event, OPENED, None)
 
     def _decide(self, event: OrderEvent, value: bytes) -> None:
         account = self.accounts.get(event.agent)
@@ -229,7 +213,7 @@ class Shard:
             account.chain = chain(account.chain, orjson.dumps(account.deeds))
             account.deeds.clear()
         self.recent.append(value)
-        self._advance(event, Decided(event.seq, event.outcome, event.reason))
+        self._advance(event, event.outcome, event.reason, event.issued_at)
 
     def _fill(self, event: OrderEvent, account: Account) -> None:
         used, slippage, latency_cost = event.used, event.slippage, event.latency_cost
@@ -296,14 +280,47 @@ class Shard:
             raise BrokenLog(f"{event.order_id} leaves {event.agent} with negative cash")
         return cash, held, fee, scraped
 
-    def _advance(self, event: OpenedEvent | OrderEvent, decided: Decided) -> None:
+    def _advance(
+        self,
+        event: OpenedEvent | OrderEvent,
+        outcome: str,
+        reason: str | None,
+        issued_at: str = "",
+    ) -> None:
         self.seq = event.seq
-        self.source_offset = event.source.offset
+        self.source_offset = source = event.source.offset
         order_id = event.order_id
-        self.orders[order_id] = decided
+        self.orders[order_id] = Decided(
+            event.seq, outcome, reason, intern(event.agent), source, issued_at
+        )
         self._order_ids.append(order_id)
         if len(self._order_ids) > ORDERS_REMEMBERED:
-            del self.orders[self._order_ids.popleft()]
+            self._forget(self._order_ids.popleft())
+
+    def _forget(self, order_id: str) -> None:
+        forgotten = self.orders.pop(order_id)
+        if forgotten.issued_at:
+            account = self.accounts[forgotten.agent]
+            issued_us = unix_us(datetime.fromisoformat(forgotten.issued_at))
+            account.forgotten_us = max(account.forgotten_us, issued_us)
+
+    def may_be_forgotten(self, agent: str, issued_at: datetime) -> bool:
+        """True where an order that is not in `orders` may have been decided all the same.
+
+        Args:
+            agent: Whose order.
+            issued_at: The command's issue time; a copy of a command has the same.
+        """
+        account = self.accounts.get(agent)
+        return account is not None and unix_us(issued_at) <= account.forgotten_us
+
+    def last_order(self) -> tuple[str, int] | None:
+        """The id of the newest order, and the offset of its command; None where none is known."""
+        for order_id in reversed(self._order_ids):
+            decided = self.orders[order_id]
+            if decided.outcome != OPENED:
+                return order_id, decided.source
+        return None
 
     def digest(self) -> str:
         """Hash of what every agent owns and did; no wall time, offset, epoch or owner enters it."""
@@ -317,61 +334,16 @@ def chain(head: str, value: bytes) -> str:
     return digest.hexdigest()
 
 
-def bought(position: Position, quantity: int, cost: int, time_ms: int) -> None:
-    """Add a buy: its cost includes the fee; the entry time moves by its share of the quantity."""
-    held = position.quantity
-    position.entry_ms = (position.entry_ms * held + time_ms * quantity) // (held + quantity)
-    position.quantity = held + quantity
-    position.cost += cost
-
-
-def sold(position: Position, quantity: int, proceeds: int) -> int:
-    """Take a sell out of a position at average cost.
-
-    Args:
-        position: Holds at least the quantity.
-        quantity: Base units.
-        proceeds: USD received, after the fee.
-
-    Returns:
-        The realised profit in USD.
-
-    Raises:
-        BrokenLog: More is sold than is held.
-    """
-    if quantity > position.quantity:
-        raise BrokenLog(f"sold {units_text(quantity)} of {units_text(position.quantity)} held")
-    cost = divide_half_even(position.cost * quantity, position.quantity)
-    position.quantity -= quantity
-    position.cost -= cost
-    return proceeds - cost
-
-
-def accounts_digest(accounts: dict[str, Account]) -> str:
-    """Hash over accounts, for comparing two folds of the same decisions."""
-    rows = [
-        [
-            agent,
-            str(account.opening),
-            [str(account.cash), str(account.scraped)],
-            [
-                [p, str(held.quantity), str(held.cost), held.entry_ms]
-                for p, held in sorted(account.positions.items())
-            ],
-            [str(account.realised), str(account.fees), str(account.slippage)],
-            [account.fills, account.rejections],
-            [account.chain, account.deeds],
-        ]
-        for agent, account in sorted(accounts.items())
-    ]
-    return sha256(orjson.dumps(rows)).hexdigest()
-
-
 def _units(text: str) -> int:
     whole, _, decimals = text.partition(".")
     if len(decimals) > SCALE_DIGITS:
         raise BrokenLog(f"the amount {text} has more than {SCALE_DIGITS} decimals")
     return int(whole + decimals) * _STEPS[len(decimals)]
+
+
+def unix_us(moment: datetime) -> int:
+    """An aware time as Unix microseconds, exactly."""
+    return (moment - UNIX_EPOCH) // timedelta(microseconds=1)
 
 
 def _unix_ms(text: str) -> int:

@@ -17,11 +17,12 @@ from pathlib import Path
 import msgspec
 
 from arena.account_log import decode_event
-from arena.accounts import Account, Decided, Shard, chain
+from arena.account_state import Account, Decided
+from arena.accounts import Shard, chain
 from arena.errors import BrokenLog, Malformed
 from arena.newest_events import NewestEvents
 
-FORMAT = 1
+FORMAT = 2
 """Of the image, and of what the fold makes of a log: another one means another state."""
 MAGIC = b"arena checkpoint\n"
 DIGEST_BYTES = 32

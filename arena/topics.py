@@ -132,11 +132,12 @@ COMMANDS = TopicSpec(
     writers=("router", "cli"),
     readers=("executor",),
     retention_ms=30 * DAY_MS,
+    flush_every_append=True,
 )
 EVENTS = TopicSpec(
     name="account.events",
     key="shard of agent",
-    messages=("Epoch", "AccountOpened", "OrderDecided"),
+    messages=("Epoch", "StateDigest", "AccountOpened", "OrderDecided"),
     writers=("executor",),
     readers=("connector", "executor", "dashboard", "judge", "ledger"),
     retention_ms=FOREVER_MS,
@@ -179,11 +180,13 @@ EVALUATIONS = TopicSpec(
 )
 CONTROL = TopicSpec(
     name="arena.control",
-    key="agent/<name> or all",
-    messages=("Halt", "Resume"),
+    key="agent/<name>, all or pass-over/<record>",
+    messages=("Halt", "Resume", "PassOver"),
     writers=("cli",),
-    readers=("executor", "dashboard"),
+    readers=("connector", "executor", "dashboard", "judge", "ledger", "cli"),
     compacted=True,
+    # A record without a value is unreadable, and so a halt; it must not vanish in a compaction.
+    config={"delete.retention.ms": str(2**63 - 1)},
 )
 DRIFTS = TopicSpec(
     name="ledger.drift",

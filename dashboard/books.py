@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any
 
 from arena.account_log import OpenedEvent, OrderEvent
-from arena.accounts import Account, Shard, accounts_digest
+from arena.account_state import Account, accounts_digest
+from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.errors import BrokenLog
 from dashboard.history import EquityCurve, Fill

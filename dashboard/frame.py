@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from arena.accounts import Account
+from arena.account_state import Account
 from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import SCALE, divide_half_even, notional_units, to_units
 from arena.vitals import Dead

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from arena.accounts import Position
+from arena.account_state import Position
 from arena.messages import MarketSnapshot
 from arena.money import notional_units, to_units
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 from pydantic import ValidationError
 
-from arena.accounts import Position
+from arena.account_state import Position
 from arena.checkpoint import pack_shard, unpack_shard
 from arena.errors import Malformed
 from arena.kept import Place, Places

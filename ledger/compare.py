@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from arena.accounts import Account, Shard
+from arena.account_state import Account
+from arena.accounts import Shard
 from arena.money import units_text
 
 USD, COUNT = "USD", "count"

@@ -5,7 +5,8 @@ records of a zombie or the epoch that came second, is in no row here either.
 """
 
 from arena import topics
-from arena.accounts import Position, Shard
+from arena.account_state import Position
+from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.errors import BrokenLog
 from arena.money import SCALE_DIGITS
@@ -15,7 +16,7 @@ from ledger.records import BookedRead, clean, fits, micros_of, read_booked
 
 EVENTS = topics.EVENTS.name
 KINDS = {name.encode(): name for name in topics.EVENTS.messages}
-ENTRY_KINDS = {"Epoch": "epoch", "AccountOpened": "opened"}
+ENTRY_KINDS = {"Epoch": "epoch", "StateDigest": "digest", "AccountOpened": "opened"}
 NO_POSITION = Position()
 
 

@@ -13,7 +13,8 @@ from decimal import Decimal
 from sqlalchemy import Connection, func, select
 
 from arena import topics
-from arena.accounts import Shard, accounts_digest
+from arena.account_state import accounts_digest
+from arena.accounts import Shard
 from arena.bus.base import Bus, LogReader, Start
 from arena.errors import BrokenLog
 from arena.messages import Drift

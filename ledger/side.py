@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from arena.accounts import Account, Shard
+from arena.account_state import Account
+from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.messages import CandleWindow, LlmCall, MarketSnapshot, Message, Turn
 from arena.money import decimal_text, round_to_units

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
-from arena.accounts import Account
+from arena.account_state import Account
 from arena.messages import Side
 from arena.money import parse_decimal
 from trading_tools.portfolio import Portfolio, portfolio_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 
-from arena.accounts import Account, Position
+from arena.account_state import Account, Position
 from arena.messages import Halt, QuoteSeen, RejectReason, Side, ToolCall
 from arena.money import (
     BPS,

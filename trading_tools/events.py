@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson
 
-from arena.accounts import Account, Position, Shard
+from arena.account_state import Account, Position
+from arena.accounts import Shard
+from arena.checkpoint import FORMAT
 from arena.messages import (
     AccountOpened,
     Epoch,
@@ -19,6 +21,7 @@ from arena.messages import (
     Posting,
     QuoteSeen,
     Source,
+    StateDigest,
     ToolCall,
 )
 from arena.money import decimal_text, from_units, units_text
@@ -63,6 +66,19 @@ def utc_text(value: datetime) -> str:
 def epoch_of(shard: Shard, owner: str, now: datetime) -> Epoch:
     """The claim of an owner on a shard, as it stands now."""
     return Epoch(epoch=shard.epoch + 1, owner=owner, seq=shard.seq, prev=shard.head, at=now)
+
+
+def state_digest_of(shard: Shard, sha256: str, now: datetime) -> StateDigest:
+    """The owner's statement of what its shard hashes to, as it stands now."""
+    return StateDigest(
+        epoch=shard.epoch,
+        owner=shard.owner,
+        seq=shard.seq,
+        prev=shard.head,
+        format=FORMAT,
+        sha256=sha256,
+        at=now,
+    )
 
 
 def account_opened(

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
-from arena.accounts import Account
+from arena.account_state import Account
 from arena.money import (
     CASH_STEP,
     SCALE,

@@ -22,7 +22,9 @@ from typing import Any
 import orjson
 
 from arena import topics
-from arena.accounts import Account, Shard, accounts_digest
+from arena.account_log import STRUCTURAL
+from arena.account_state import Account, accounts_digest
+from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.errors import BrokenLog, Malformed
 from arena.exports import read_manifest, read_records
@@ -38,6 +40,7 @@ from trading_tools.switch import Switch
 COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
 DIFFERENCES_MAX = 100
 """Differences that are named; the replay ends there."""
+STRUCTURAL_COUNTERS = {"Epoch": "epochs", "StateDigest": "digests"}
 WAITED_FOR_PRICES = "prices of "
 """How the refusal of an order begins whose prices did not arrive in time."""
 
@@ -261,8 +264,8 @@ class _ShardReplay:
         for record in events:
             kind = record.headers.get("type", b"").decode("utf-8", "replace")
             value = record.value or b""
-            if self._truth.apply(kind, value, record.offset) is None or kind == "Epoch":
-                counted = "epochs" if kind == "Epoch" else "ignored"
+            if self._truth.apply(kind, value, record.offset) is None or kind in STRUCTURAL:
+                counted = STRUCTURAL_COUNTERS.get(kind, "ignored")
                 replayed.counts[counted] += 1
                 self.desk.shard.apply(kind, value, record.offset)
                 continue

@@ -2,7 +2,7 @@
 
 from pydantic import JsonValue
 
-from arena.accounts import Decided
+from arena.account_state import Decided
 from arena.messages import ToolCall, ToolResult
 from arena.newest_events import Event
 from trading_tools.context import Answer

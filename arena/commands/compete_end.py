@@ -14,7 +14,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from arena import topics
-from arena.accounts import Account, Shard, accounts_digest
+from arena.account_state import Account, accounts_digest
+from arena.accounts import Shard
 from arena.commands.compete_hold import End, Ending
 from arena.commands.compete_tally import Tally, clock_words, cost_words, tokens_words
 from arena.commands.compete_vitals import dead_lines

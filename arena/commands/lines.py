@@ -24,9 +24,11 @@ from arena.messages import (
     Message,
     OpenAccount,
     OrderDecided,
+    PassOver,
     Product,
     Resume,
     Rules,
+    StateDigest,
     Ticker,
     ToolCall,
     ToolOffered,
@@ -160,6 +162,11 @@ def _(message: Epoch) -> str:
 
 
 @describe.register
+def _(message: StateDigest) -> str:
+    return f"the state hashes to {message.sha256[:16]}, after seq {message.seq}"
+
+
+@describe.register
 def _(message: AccountOpened) -> str:
     return f"{message.agent} opened with {money(message.cash_usd)} USD"
 
@@ -220,6 +227,12 @@ def _(message: Heartbeat) -> str:
 @describe.register
 def _(message: Halt) -> str:
     return _switched("halted", message)
+
+
+@describe.register
+def _(message: PassOver) -> str:
+    where = f"{message.topic}[{message.partition}]@{message.offset}"
+    return f"{where} is passed over by {message.by}: {message.error}"
 
 
 @describe.register

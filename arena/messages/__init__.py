@@ -3,11 +3,11 @@
 market      Product, Ticker, MarketSnapshot
 chat        ChatRequest, ChatReply, LlmCall
 tools       ToolCall, ToolResult, ToolOffered, OpenAccount
-account     Epoch, AccountOpened, OrderDecided
+account     Epoch, StateDigest, AccountOpened, OrderDecided
 turns       TurnStarted, Turn, AgentSpec, Rules
 judging     Evaluation
 books       Drift
-ops         Heartbeat, Halt, Resume, DeadLetter
+ops         Heartbeat, Halt, Resume, PassOver, DeadLetter
 """
 
 from arena.messages.account import (
@@ -19,6 +19,7 @@ from arena.messages.account import (
     QuoteUsed,
     RejectReason,
     Source,
+    StateDigest,
 )
 from arena.messages.base import Message, Part, Utc
 from arena.messages.books import Drift
@@ -48,7 +49,7 @@ from arena.messages.market import (
     Side,
     Ticker,
 )
-from arena.messages.ops import DeadLetter, Halt, Heartbeat, Resume
+from arena.messages.ops import DeadLetter, Halt, Heartbeat, PassOver, Resume
 from arena.messages.tools import OpenAccount, QuoteSeen, ToolCall, ToolOffered, ToolResult
 from arena.messages.turns import (
     AgentSpec,
@@ -92,6 +93,7 @@ __all__ = [
     "OrderDecided",
     "Pacing",
     "Part",
+    "PassOver",
     "Portfolio",
     "Posting",
     "Product",
@@ -107,6 +109,7 @@ __all__ = [
     "Sampling",
     "Side",
     "Source",
+    "StateDigest",
     "Ticker",
     "ToolCall",
     "ToolOffered",

@@ -1,7 +1,7 @@
 """The account log: one record per decision, the only truth about money.
 
 `account.events` is written by the executor alone and folded by `arena.accounts`. A record is one
-of three kinds. Amounts in postings are whole units of 10^-8, as strings.
+of four kinds. Amounts in postings are whole units of 10^-8, as strings.
 """
 
 from enum import StrEnum
@@ -18,6 +18,7 @@ class RejectReason(StrEnum):
 
     MALFORMED_ARGUMENTS = "malformed_arguments"
     EXPIRED = "expired"
+    CONTROL_UNKNOWN = "control_unknown"
     HALTED = "halted"
     UNKNOWN_PRODUCT = "unknown_product"
     INVALID_QUANTITY = "invalid_quantity"
@@ -77,6 +78,26 @@ class Epoch(Message):
     owner: str
     seq: int
     prev: str
+    at: Utc
+
+
+class StateDigest(Message):
+    """The owner of a shard states what its state hashes to, so that a checkpoint can be proved.
+
+    It counts like any other event, but moves no money and uses up no sequence number.
+
+    Attributes:
+        seq: Of the last event that counted. prev: the head digest.
+        format: `arena.checkpoint.FORMAT` of the bytes that were hashed.
+        sha256: Of `arena.checkpoint.pack_shard` of the state before this record, in hex.
+    """
+
+    epoch: int
+    owner: str
+    seq: int
+    prev: str
+    format: int
+    sha256: str
     at: Utc
 
 
@@ -150,4 +171,4 @@ class OrderDecided(Message):
     at: Utc
 
 
-AccountEvent = Epoch | AccountOpened | OrderDecided
+AccountEvent = Epoch | StateDigest | AccountOpened | OrderDecided

@@ -57,6 +57,27 @@ class Resume(Message):
     at: Utc
 
 
+class PassOver(Message):
+    """A record of `account.events` that stops the fold, and that an operator says to pass over.
+
+    The key is "pass-over/account.events/<partition>/<offset>". It holds for exactly these bytes: a
+    record that counted cannot be passed over, because the next event's `prev` would not follow.
+
+    Attributes:
+        sha256: Of the record's value, in hex; of no bytes where it has none.
+        error: Why the fold stops at it.
+        by: Who asked, such as "cli/<host>".
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    sha256: str
+    error: str
+    by: str
+    at: Utc
+
+
 class DeadLetter(Message):
     """Bytes that were no message of the arena, and where they stood.
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from arena.accounts import Account, Shard, accounts_digest
+from arena.account_state import Account, accounts_digest
+from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.errors import BrokenLog, Malformed
 from arena.messages import AccountOpened, OrderDecided

@@ -7,7 +7,8 @@ whether the fold is right. Where the log breaks it is named once, and the walk g
 from dataclasses import dataclass, field
 
 from arena import topics
-from arena.accounts import GENESIS, chain
+from arena.account_state import GENESIS
+from arena.accounts import chain
 from ledger.audit.findings import Checker, Scope
 from ledger.audit.reading import Json, Seen
 

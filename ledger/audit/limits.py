@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from arena import topics
+from arena.account_log import STRUCTURAL
 from arena.money import SCALE, units_text
 from ledger.audit.findings import Checker, Scope
 from ledger.audit.money import Holding, fill_moves
@@ -61,7 +62,7 @@ class LimitsChecker(Checker):
             self._control(seen)
         elif seen.topic == topics.TICKERS.name:
             self._listings.take(seen)
-        elif seen.topic == topics.EVENTS.name and seen.effective and seen.kind != "Epoch":
+        elif seen.topic == topics.EVENTS.name and seen.effective and seen.kind not in STRUCTURAL:
             self._event(seen)
 
     def _control(self, seen: Seen) -> None:

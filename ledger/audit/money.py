@@ -7,7 +7,9 @@ beside it, and both must come to the same accounts.
 from dataclasses import dataclass, field
 
 from arena import topics
-from arena.accounts import Account, Shard, accounts_digest
+from arena.account_log import STRUCTURAL
+from arena.account_state import Account, accounts_digest
+from arena.accounts import Shard
 from arena.errors import BrokenLog
 from arena.money import units_text
 from ledger.audit.findings import Checker, Scope
@@ -52,7 +54,7 @@ class HoldingsChecker(Checker):
         """Add up one event, and fold it."""
         if seen.topic == EVENTS:
             self._fold(seen)
-            if seen.effective and seen.kind != "Epoch":
+            if seen.effective and seen.kind not in STRUCTURAL:
                 self._add(seen)
 
     def _add(self, seen: Seen) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from arena import topics
+from arena.account_log import STRUCTURAL
 from ledger.audit.findings import Checker, Scope
 from ledger.audit.reading import Seen
 
@@ -22,7 +23,7 @@ class PostingsChecker(Checker):
 
     def take(self, seen: Seen) -> None:
         """Add up one event."""
-        if seen.topic != topics.EVENTS.name or not seen.effective or seen.kind == "Epoch":
+        if seen.topic != topics.EVENTS.name or not seen.effective or seen.kind in STRUCTURAL:
             return
         body = seen.body or {}
         sums: Counter[str] = Counter()

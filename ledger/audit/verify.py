@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from arena import topics
-from arena.accounts import Account, Shard, accounts_digest
+from arena.account_state import Account, accounts_digest
+from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.errors import UsageError
 from arena.localbroker.progress import Progress, Step, no_progress

@@ -6,10 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from arena.account_log import EpochEvent, LogEvent, OpenedEvent, OrderEvent, decode_event
-from arena.accounts import GENESIS
+from arena.account_log import (
+    EpochEvent,
+    LogEvent,
+    OpenedEvent,
+    OrderEvent,
+    StateDigestEvent,
+    decode_event,
+)
+from arena.account_state import GENESIS
 from arena.errors import BrokenLog
-from arena.messages import AccountOpened, Epoch, OrderDecided
+from arena.messages import AccountOpened, Epoch, OrderDecided, StateDigest
 from tests.arena.test_accounts import Log
 
 
@@ -51,7 +58,12 @@ def test_an_event_is_what_the_message_says(log: Log) -> None:
 
 @pytest.mark.parametrize(
     ("struct", "message"),
-    [(EpochEvent, Epoch), (OpenedEvent, AccountOpened), (OrderEvent, OrderDecided)],
+    [
+        (EpochEvent, Epoch),
+        (StateDigestEvent, StateDigest),
+        (OpenedEvent, AccountOpened),
+        (OrderEvent, OrderDecided),
+    ],
 )
 def test_only_fields_of_the_message_are_read(struct: Any, message: Any) -> None:
     """A field the executor never writes would silently hold its default for ever."""

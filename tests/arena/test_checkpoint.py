@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.accounts import Shard
-from arena.checkpoint import MAGIC, SealedFile, is_head_of, pack_shard, unpack_shard
+from arena.checkpoint import FORMAT, MAGIC, SealedFile, is_head_of, pack_shard, unpack_shard
 from arena.errors import Malformed
 from tests.arena.test_accounts import Log
 
@@ -89,10 +89,10 @@ def test_bytes_that_are_no_checkpoint_are_refused(packed: bytes) -> None:
 def test_another_format_is_refused() -> None:
     """A later arena may fold differently; its checkpoints are not ours."""
     packed = pack_shard(Shard())
-    assert 1 == packed[1]
+    assert FORMAT == packed[1]
 
-    with pytest.raises(Malformed, match="format 2"):
-        unpack_shard(packed[:1] + b"\x02" + packed[2:])
+    with pytest.raises(Malformed, match=f"format {FORMAT + 1}"):
+        unpack_shard(packed[:1] + bytes([FORMAT + 1]) + packed[2:])
 
 
 def test_a_sealed_file_is_whole_or_not_there(tmp_path: Path) -> None:

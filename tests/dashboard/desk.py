@@ -7,7 +7,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from arena import ids, topics
-from arena.accounts import Position, Shard, sold
+from arena.account_state import Position, sold
+from arena.accounts import Shard
 from arena.messages import (
     AccountOpened,
     AgentSpec,

@@ -7,7 +7,7 @@ import pty
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from arena.accounts import accounts_digest
+from arena.account_state import accounts_digest
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from arena import logs, topics
-from arena.accounts import accounts_digest
+from arena.account_state import accounts_digest
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
 from arena.checkpoint import SealedFile

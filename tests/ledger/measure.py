@@ -19,7 +19,8 @@ from pathlib import Path
 import orjson
 
 from arena import topics
-from arena.accounts import GENESIS, Position, bought, chain, sold
+from arena.account_state import GENESIS, Position, bought, sold
+from arena.accounts import chain
 from arena.bus.base import Record
 from arena.money import fee_units, notional_units, units_text
 from ledger import statements

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from arena.accounts import Account
+from arena.account_state import Account
 from arena.errors import UsageError
 from arena.wire import decode, encode
 from trading_tools.context import AccountContext, Answer, Order, ToolContext

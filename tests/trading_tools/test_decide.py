@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena.accounts import Account, Position
+from arena.account_state import Account, Position
 from arena.messages import QuoteSeen, RejectReason, Side, ToolCall
 from arena.money import SCALE, to_units
 from tests.trading_tools.helpers import product, ticker, tool_call

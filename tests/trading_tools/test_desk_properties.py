@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from arena.accounts import Position, Shard
+from arena.account_state import Position
+from arena.accounts import Shard
 from arena.messages import Message, OpenAccount, QuoteSeen
 from arena.wire import encode
 from tests.trading_tools.helpers import product, ticker, tool_call

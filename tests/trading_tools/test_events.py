@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena.accounts import Account, Position, Shard
+from arena.account_state import Account, Position
+from arena.accounts import Shard
 from arena.messages import OrderDecided, QuoteSeen
 from arena.wire import decode, encode
 from tests.trading_tools.helpers import product, ticker, tool_call

@@ -2,7 +2,7 @@
 
 import pytest
 
-from arena.accounts import Account, Position
+from arena.account_state import Account, Position
 from arena.money import SCALE
 from tests.trading_tools.helpers import ticker
 from trading_tools.portfolio import duration, portfolio_of, usd

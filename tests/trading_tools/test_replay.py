@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from arena import topics
-from arena.accounts import Shard, accounts_digest
+from arena.account_state import accounts_digest
+from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.exports import export_topics

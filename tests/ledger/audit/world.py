@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from arena import topics
-from arena.accounts import GENESIS, chain
+from arena.account_state import GENESIS
+from arena.accounts import chain
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.exports import Span, export_topics
