@@ -58,7 +58,7 @@ def _run(command: Callable[[], int | None]) -> int:
         return EXIT_INTERRUPTED
     except SystemExit as error:
         return _code_of(error)
-    except BaseException as error:
+    except BaseException as error:  # the end of every command: it is reported
         return report(error)
     return code
 

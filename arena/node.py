@@ -206,7 +206,7 @@ def run_async(main: Callable[[], Awaitable[None]]) -> NoReturn:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(run_until_signal(main()))
-    except Exception as error:
+    except Exception as error:  # the end of a process: it is reported
         code = report(error)
     sys.exit(code)
 
