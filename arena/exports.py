@@ -10,7 +10,6 @@ on, and its row groups depend on the records alone: the same log gives the same 
 """
 
 import asyncio
-import hashlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -18,87 +17,45 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from arena import __version__
 from arena.bus.base import EARLIEST, LATEST, Bus, Record, Start
-from arena.errors import BrokenLog, BrokerUnavailable, UsageError
+from arena.errors import BrokerUnavailable
+from arena.export_files import (
+    FORMAT,
+    MANIFEST_FILE,
+    Manifest,
+    Span,
+    TopicFile,
+    changed_files,
+    file_sha256,
+    read_manifest,
+    read_records,
+    schema,
+)
 from arena.localbroker.progress import Progress, Step, no_progress
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-FORMAT = 1
-MANIFEST_FILE = "manifest.json"
 ROW_GROUP_RECORDS_MAX = 8_192
 ROW_GROUP_BYTES_MAX = 16 << 20
 READ_RECORDS_MAX = 1_000
-READ_ROWS_MAX = 1_024
+HEADER_BYTES = 64
+"""What a header counts beside its value: it takes that much where it is read."""
 READ_TIMEOUT_S = 0.5
 STALL_DEADLINE_S = 30.0
 STEP = "records"
 
-
-class Span(BaseModel):
-    """One partition in an export.
-
-    Attributes:
-        first: Offset of the oldest record the broker still had.
-        end: Offset behind the newest record; where the export ended.
-        count: Records in between; fewer than `end - first` in a compacted topic.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    first: int
-    end: int
-    count: int
-
-
-class TopicFile(BaseModel):
-    """One topic in an export.
-
-    Attributes:
-        file: Name in the folder.
-        sha256: Of the whole file, in hex. size_bytes: of it.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    file: str
-    sha256: str
-    size_bytes: int
-    partitions: dict[int, Span]
-
-    @property
-    def count(self) -> int:
-        """Records of all partitions."""
-        return sum(span.count for span in self.partitions.values())
-
-
-class Manifest(BaseModel):
-    """What an export holds: `manifest.json`.
-
-    Attributes:
-        format: Of the files; readers refuse a newer one.
-        version: Of the arena that wrote it.
-        prefix: What stood before the topics' names on the broker.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    format: int = FORMAT
-    version: str = __version__
-    prefix: str = ""
-    topics: dict[str, TopicFile]
-
-    def ends(self) -> dict[str, dict[int, int]]:
-        """Topic -> partition -> the offset it was exported up to."""
-        return {
-            topic: {p: span.end for p, span in found.partitions.items()}
-            for topic, found in self.topics.items()
-        }
+__all__ = [
+    "FORMAT",
+    "MANIFEST_FILE",
+    "Manifest",
+    "Span",
+    "TopicFile",
+    "changed_files",
+    "export_topics",
+    "read_manifest",
+    "read_records",
+]
 
 
 async def export_topics(
@@ -139,65 +96,6 @@ async def export_topics(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return manifest
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of an export.
-
-    Raises:
-        UsageError: There is no export, or one of a newer format.
-    """
-    path = folder / MANIFEST_FILE
-    try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise UsageError(f"{folder} holds no {MANIFEST_FILE}", remedy="export the run") from None
-    except (OSError, ValidationError) as error:
-        raise UsageError(f"{path} cannot be read: {str(error)[:200]}") from None
-    if manifest.format > FORMAT:
-        raise UsageError(
-            f"{path} has format {manifest.format}, this arena reads {FORMAT}",
-            remedy=f"it was written by arena {manifest.version}",
-        )
-    return manifest
-
-
-def read_records(folder: Path, topics: Sequence[str] | None = None) -> Iterator[Record]:
-    """The records of an export, a bounded batch in memory at a time.
-
-    Args:
-        folder: The export.
-        topics: Which, in this order; all in the manifest's order where none are given. Within a
-            topic: partition 0 in offset order, then partition 1, and so on.
-
-    Raises:
-        UsageError: There is no such export, or a topic is not in it.
-        BrokenLog: A file cannot be read as Parquet.
-    """
-    manifest = read_manifest(folder)
-    for topic in manifest.topics if topics is None else topics:
-        found = manifest.topics.get(topic)
-        if found is None:
-            raise UsageError(
-                f"{folder} holds no topic {topic}", remedy=f"it holds {', '.join(manifest.topics)}"
-            )
-        yield from _read_file(folder / found.file, topic)
-
-
-def changed_files(folder: Path) -> dict[str, str]:
-    """Topic -> what is wrong with its file, for every file that is not what the manifest says.
-
-    Raises:
-        UsageError: There is no such export.
-    """
-    wrong: dict[str, str] = {}
-    for topic, found in read_manifest(folder).topics.items():
-        path = folder / found.file
-        if not path.is_file():
-            wrong[topic] = f"{found.file} is missing"
-        elif (digest := _sha256(path)) != found.sha256:
-            wrong[topic] = f"{found.file} has SHA-256 {digest}, the manifest says {found.sha256}"
-    return wrong
 
 
 async def _spans(bus: Bus, topics: Sequence[str]) -> dict[tuple[str, int], tuple[int, int]]:
@@ -258,7 +156,7 @@ async def _export(
         await asyncio.to_thread(writer.write, writer.rows)
     finally:
         writer.close()
-    digest = await asyncio.to_thread(_sha256, path)
+    digest = await asyncio.to_thread(file_sha256, path)
     return TopicFile(
         file=path.name, sha256=digest, size_bytes=path.stat().st_size, partitions=partitions
     )
@@ -303,6 +201,7 @@ class _Writer:
         for record in records:
             self.rows.append(record)
             self._size_bytes += len(record.key or b"") + len(record.value or b"")
+            self._size_bytes += sum(HEADER_BYTES + len(v or b"") for v in record.headers.values())
             if len(self.rows) >= ROW_GROUP_RECORDS_MAX or self._size_bytes >= ROW_GROUP_BYTES_MAX:
                 full, self.rows, self._size_bytes = self.rows, [], 0
                 yield full
@@ -312,11 +211,11 @@ class _Writer:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        schema = _schema()
+        columns_schema = schema()
         if self._writer is None:
             self._writer = pq.ParquetWriter(
                 self.path,
-                schema,
+                columns_schema,
                 compression="zstd",
                 use_dictionary=["key"],
                 write_statistics=False,
@@ -331,52 +230,12 @@ class _Writer:
             "headers": [list(r.headers.items()) for r in rows],
             "value": [r.value for r in rows],
         }
-        self._writer.write_table(pa.table(columns, schema=schema), row_group_size=len(rows))
+        self._writer.write_table(pa.table(columns, schema=columns_schema), row_group_size=len(rows))
 
     def close(self) -> None:
         """Write the file's foot."""
         if self._writer is not None:
             self._writer.close()
-
-
-def _schema() -> "pa.Schema":
-    import pyarrow as pa
-
-    return pa.schema(
-        [
-            pa.field("partition", pa.int32(), nullable=False),
-            pa.field("offset", pa.int64(), nullable=False),
-            pa.field("timestamp_ms", pa.int64(), nullable=False),
-            pa.field("key", pa.binary()),
-            pa.field("headers", pa.map_(pa.string(), pa.binary()), nullable=False),
-            pa.field("value", pa.binary()),
-        ],
-        metadata={"arena.format": str(FORMAT)},
-    )
-
-
-def _read_file(path: Path, topic: str) -> Iterator[Record]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    names = ("partition", "offset", "timestamp_ms", "key", "value", "headers")
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=READ_ROWS_MAX, columns=list(names)):
-                columns = [batch.column(name).to_pylist() for name in names]
-                for partition, offset, timestamp_ms, key, value, headers in zip(
-                    *columns, strict=True
-                ):
-                    yield Record(topic, partition, offset, timestamp_ms, key, value, dict(headers))
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise BrokenLog(
-            f"{path} cannot be read: {str(error)[:200]}", remedy="export the run again"
-        ) from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -16,13 +16,23 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from arena import __version__
+from arena.bounded_files import is_plain_name, open_regular, read_regular
+from arena.bounded_parquet import FILE_BYTES_MAX, open_parquet
 from arena.bus.base import Record
 from arena.errors import BrokenLog, UsageError
+from arena.export_files import (
+    MANIFEST_BYTES_MAX,
+    PARTITIONS_MAX,
+    TOPICS_MAX,
+    Span,
+    file_sha256,
+    first_error,
+)
 from arena.exports import MANIFEST_FILE, read_manifest, read_records
 from arena.localbroker.progress import Progress, Step, no_progress
 from ledger.audit.signing import Signer
@@ -35,19 +45,15 @@ FORMAT = 1
 HASHES = "hashes"
 SIGNATURE_FILE = "seal.json.sig"
 BATCH_ROWS = 8_192
+READ_BYTES = 1 << 20
 STEP = "seal"
 NOTHING = b"\xff" * 8
 """Stands for the length of a key or value that is not there."""
 
 
-class SealedPartition(BaseModel):
+class SealedPartition(Span):
     """One partition: what of it was sealed, and the head of its chain, in hex."""
 
-    model_config = ConfigDict(frozen=True)
-
-    first: int
-    end: int
-    count: int
     head: str
 
 
@@ -60,7 +66,14 @@ class SealedTopic(BaseModel):
     records_sha256: str
     hashes_file: str
     hashes_sha256: str
-    partitions: dict[int, SealedPartition]
+    partitions: dict[int, SealedPartition] = Field(max_length=PARTITIONS_MAX)
+
+    @model_validator(mode="after")
+    def _are_beside(self) -> Self:
+        for name in (self.records_file, self.hashes_file):
+            if not is_plain_name(name):
+                raise ValueError(f"the file {name[:80]!r} is not a plain name of a file beside it")
+        return self
 
 
 class Seal(BaseModel):
@@ -79,7 +92,7 @@ class Seal(BaseModel):
     source: str
     prefix: str = ""
     manifest_sha256: str
-    topics: dict[str, SealedTopic]
+    topics: dict[str, SealedTopic] = Field(max_length=TOPICS_MAX)
     signed_by: str = ""
 
     @property
@@ -132,7 +145,7 @@ def seal(
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        shutil.copytree(source.records, draft / RECORDS)
+        _copy_export(source.records, draft / RECORDS)
         (draft / HASHES).mkdir()
         found = _seal(draft, source, signer, progress)
         content = found.model_dump_json(indent=2).encode() + b"\n"
@@ -145,6 +158,18 @@ def seal(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return found, hashlib.sha256(content).hexdigest()
+
+
+def _copy_export(source: Path, target: Path) -> None:
+    """Copy the manifest and the files it names, and nothing else that is in the folder."""
+    target.mkdir(parents=True)
+    named = [found.file for found in read_manifest(source).topics.values()]
+    for name in (MANIFEST_FILE, *named):
+        with (
+            open_regular(source / name, FILE_BYTES_MAX, inside=source) as file,
+            (target / name).open("wb") as copy,
+        ):
+            shutil.copyfileobj(file, copy, READ_BYTES)
 
 
 def _seal(draft: Path, source: Source, signer: Signer | None, progress: Progress) -> Seal:
@@ -192,24 +217,17 @@ def read_seal(bundle: Path) -> tuple[Seal, bytes]:
     """
     path = bundle / SEAL_FILE
     try:
-        content = path.read_bytes()
+        content = read_regular(path, MANIFEST_BYTES_MAX, inside=bundle)
         found = Seal.model_validate_json(content)
     except FileNotFoundError:
         raise UsageError(f"{bundle} holds no {SEAL_FILE}") from None
-    except (OSError, ValidationError) as error:
-        raise BrokenLog(f"{path} cannot be read: {str(error)[:200]}") from None
+    except ValidationError as error:
+        raise BrokenLog(f"{path} cannot be read: {first_error(error)}") from None
+    except OSError as error:
+        raise BrokenLog(f"{path} cannot be read: {error.strerror}") from None
     if found.format > FORMAT:
         raise UsageError(f"{path} has format {found.format}, this arena reads {FORMAT}")
     return found, content
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex; "" where there is no such file."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""
 
 
 class HashWriter:
@@ -249,20 +267,24 @@ class HashWriter:
         self._rows = []
 
 
-def read_hashes(path: Path) -> Iterator[tuple[int, int, bytes]]:
+def read_hashes(path: Path, *, inside: Path) -> Iterator[tuple[int, int, bytes]]:
     """Partition, offset and hash of every record of a topic, as they were sealed.
+
+    Args:
+        path: The file.
+        inside: The folder it must be in.
 
     Raises:
         BrokenLog: The file cannot be read.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    names = _schema().names
     try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=BATCH_ROWS):
+        with open_parquet(path, inside=inside) as file:
+            if not file.schema.equals(_schema()):
+                raise BrokenLog(f"{path} has other columns than {', '.join(names)}")
+            for batch in file.batches(names, BATCH_ROWS):
                 yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError) as error:
         raise BrokenLog(f"{path} cannot be read: {str(error)[:200]}") from None
 
 

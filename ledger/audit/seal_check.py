@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arena.bounded_files import read_regular
 from arena.bus.base import Record
 from arena.errors import ArenaError
+from arena.export_files import file_sha256
 from arena.exports import MANIFEST_FILE, read_records
 from arena.localbroker.progress import Progress, Step, no_progress
 from ledger.audit.reading import place_of
@@ -19,7 +21,6 @@ from ledger.audit.seal import (
     SIGNATURE_FILE,
     Seal,
     SealedTopic,
-    file_sha256,
     genesis,
     link,
     read_hashes,
@@ -31,6 +32,7 @@ from ledger.audit.sources import RECORDS
 
 NAMED_MAX = 1_000
 """Records of a topic that are named; the rest are counted."""
+SIGNATURE_BYTES_MAX = 1_024
 STEP = "seal"
 
 Place = tuple[int, int]
@@ -123,7 +125,7 @@ def check_seal(
     found = SealCheck()
     seal, content = read_seal(bundle)
     _check_signature(bundle, seal, content, public_hex, sha256, found)
-    if file_sha256(bundle / RECORDS / MANIFEST_FILE) != seal.manifest_sha256:
+    if _digest(bundle, bundle / RECORDS / MANIFEST_FILE) != seal.manifest_sha256:
         found.broken.append(f"{RECORDS}/{MANIFEST_FILE} is not the file that was sealed")
     total = seal.count
     for topic, sealed in seal.topics.items():
@@ -160,20 +162,34 @@ def _check_signature(
         )
         return
     try:
-        signature = (bundle / SIGNATURE_FILE).read_text(encoding="ascii").strip()
+        signature = read_regular(bundle / SIGNATURE_FILE, SIGNATURE_BYTES_MAX, inside=bundle)
+        signature_hex = signature.decode("ascii").strip()
     except (OSError, ValueError):
         found.broken.append(f"{SIGNATURE_FILE} is missing, but seal.json says it is signed")
         return
-    if is_signed(content, signature, seal.signed_by):
+    if is_signed(content, signature_hex, seal.signed_by):
         found.lines.append(f"seal: signed by ed25519 {seal.signed_by}")
     else:
         found.broken.append(f"seal.json is not what ed25519 {seal.signed_by} signed")
+
+
+def _digest(bundle: Path, path: Path) -> str:
+    """SHA-256 of a file of the bundle; "" if there is no such file that can be read.
+
+    Raises:
+        NotReadable: It is not a regular file in the bundle, or too large.
+    """
+    try:
+        return file_sha256(path, inside=bundle)
+    except OSError:
+        return ""
 
 
 class _Topic:
     """One topic of a bundle: its two files, its records, its chain."""
 
     def __init__(self, bundle: Path, topic: str, sealed: SealedTopic, found: SealCheck) -> None:
+        self._bundle = bundle
         self._records = bundle / RECORDS
         self._hashes = bundle / HASHES / sealed.hashes_file
         self._records_file = self._records / sealed.records_file
@@ -186,7 +202,7 @@ class _Topic:
     def check(self) -> None:
         """Say everything that is not as it was sealed."""
         broken = self._found.broken
-        intact = file_sha256(self._hashes) == self._sealed.hashes_sha256
+        intact = _digest(self._bundle, self._hashes) == self._sealed.hashes_sha256
         if not intact:
             broken.append(f"{HASHES}/{self._sealed.hashes_file} is not the file that was sealed")
         unreadable = self._compare()
@@ -203,7 +219,7 @@ class _Topic:
                 self._found.broken.append(
                     f"{self._topic}[{partition}]: the chain of its records ends in another head"
                 )
-        if file_sha256(self._records_file) != self._sealed.records_sha256:
+        if _digest(self._bundle, self._records_file) != self._sealed.records_sha256:
             self._found.broken.append(
                 f"{RECORDS}/{self._sealed.records_file} is not the file that was sealed, though "
                 "every record in it is"
@@ -234,7 +250,7 @@ class _Topic:
         return ""
 
     def _read_hashes(self) -> Iterator[tuple[Place, bytes]]:
-        for partition, offset, content in read_hashes(self._hashes):
+        for partition, offset, content in read_hashes(self._hashes, inside=self._bundle):
             yield (partition, offset), content
 
     def _read_records(self) -> Iterator[tuple[Place, bytes]]:
@@ -248,4 +264,4 @@ class _Topic:
 
     def _file_records(self) -> Iterator[Record]:
         """Through the manifest of the export, which was checked before."""
-        yield from read_records(self._records, [self._topic])
+        yield from read_records(self._records, [self._topic], exact=False)
