@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
+from arena.visible import one_line
+
 CHECK_CHARS_MAX = 40
 DETAIL_CHARS_MAX = 600
 
@@ -94,18 +96,19 @@ def lines(findings: Sequence[Finding], *, colour: bool) -> list[str]:
         findings: In the order in which they are shown.
         colour: Use ANSI colours.
     """
-    width = min(max((len(f.check) for f in findings), default=0), CHECK_CHARS_MAX)
+    names = [one_line(f.check, CHECK_CHARS_MAX) for f in findings]
+    width = max(map(len, names), default=0)
     indent = " " * (_STATE_WIDTH + width + 2 * _INDENT + 1)
     found = []
-    for finding in findings:
+    for finding, check in zip(findings, names, strict=True):
         state = f"{finding.state.value:<{_STATE_WIDTH}}"
         if colour:
             state = f"\x1b[{_COLOURS[finding.state]}m{state}\x1b[0m"
         gap = " " * _INDENT
-        detail = finding.detail[:DETAIL_CHARS_MAX]
-        found.append(f" {state}{gap}{finding.check:<{width}}{gap}{detail}".rstrip())
+        detail = one_line(finding.detail, DETAIL_CHARS_MAX)
+        found.append(f" {state}{gap}{check:<{width}}{gap}{detail}".rstrip())
         if finding.remedy:
-            found.append(f"{indent}-> {finding.remedy[:DETAIL_CHARS_MAX]}")
+            found.append(f"{indent}-> {one_line(finding.remedy, DETAIL_CHARS_MAX)}")
     return found
 
 

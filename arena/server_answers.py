@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from arena.findings import Finding, broken, ok, warning
 from arena.messages import Cause, PromptSize
 from arena.prices import PriceList
+from arena.visible import one_line
 
 NAMES_SHOWN_MAX = 3
 MODELS_MAX = 10_000
@@ -229,8 +230,7 @@ def _said(body: bytes) -> str:
     text = value if isinstance(value, str) else ""
     if not text and not _is_html(body):
         text = body[:TEXT_CHARS_MAX].decode("utf-8", "replace")
-    clean = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(clean.split())[:TEXT_CHARS_MAX]
+    return one_line(text, TEXT_CHARS_MAX)
 
 
 def _is_html(body: bytes) -> bool:

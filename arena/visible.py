@@ -59,6 +59,11 @@ def one_line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
     return shown[: chars_max - 1] + CUT if len(shown) >= chars_max else shown + CUT
 
 
+def laid_out(line: str) -> str:
+    """A line that is laid out already: its blanks stay, line breaks in it are escaped."""
+    return visible(line, keep="")
+
+
 def visible_json(document: str) -> str:
     """A JSON document that holds the same values and is safe to print; its layout stays."""
     if _PLAIN.fullmatch(document):

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from arena.messages import LASTING_CAUSES, Cause, Heartbeat, Turn
+from arena.visible import one_line as visible_line
 
 DEAD_TURNS = 5
 """So many turns in a row without a decision, and an agent is dead."""
@@ -242,6 +243,4 @@ def short_cause(cause: str, chars: int) -> str:
 
 def one_line(words: str) -> str:
     """A cause on one line, cut at `CAUSE_CHARS_MAX`; nothing in it acts on a terminal."""
-    line = " ".join(words[: 4 * CAUSE_CHARS_MAX].split())
-    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
-    return line if len(line) <= CAUSE_CHARS_MAX else f"{line[: CAUSE_CHARS_MAX - 1]}…"
+    return visible_line(words, CAUSE_CHARS_MAX)

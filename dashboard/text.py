@@ -4,30 +4,20 @@ What models and venues wrote is untrusted: nothing of it may move the cursor, ch
 turn the reading direction of a terminal.
 """
 
-import re
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from arena.money import SCALE, divide_half_even, from_units, units_text
+from arena.visible import visible
 
 CLEAN_CHARS_MAX = 20_000
 NO_VALUE = "-"
 
-_ESCAPES = re.compile(
-    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # operating system commands: titles, links
-    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # device control and other strings
-    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # control sequences: colours, cursor
-    r"|\x1b[ -/]*[0-~]?"  # two-character sequences
-)
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\ufe00-\ufe0f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
-)
 _CENT = Decimal("0.01")
 
 
 def clean(text: str, limit: int = CLEAN_CHARS_MAX) -> str:
-    """Text without escape sequences, control, invisible or direction-turning characters.
+    """Text in which every control, invisible or direction-turning character is shown.
 
     Args:
         text: Untrusted, any length.
@@ -37,7 +27,7 @@ def clean(text: str, limit: int = CLEAN_CHARS_MAX) -> str:
         Printable text; line breaks stay, a tab becomes two spaces.
     """
     cut = text[:limit].replace("\r\n", "\n").replace("\t", "  ")
-    return _INVISIBLE.sub("", _ESCAPES.sub("", cut))
+    return visible(cut)
 
 
 def one_line(text: str, limit: int = 400) -> str:

@@ -8,6 +8,7 @@ import typer
 from arena import logs
 from arena.commands.where import Prefix, Run, Servers, find_arena
 from arena.messages import Evaluation
+from arena.visible import visible_json
 
 
 def judge(
@@ -69,4 +70,4 @@ def judge(
 
 
 def _json(evaluation: Evaluation) -> str:
-    return evaluation.model_dump_json(indent=2)
+    return visible_json(evaluation.model_dump_json(indent=2))

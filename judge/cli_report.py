@@ -5,7 +5,6 @@ Reads `<run>/records/`; `report` writes `<run>/report/`. No broker is asked.
 
 import re
 import sys
-import tomllib
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,8 @@ import typer
 
 from arena.errors import EXIT_NO, UsageError
 from arena.supervisor.runs import SPEC_FILE
+from arena.toml_files import read_toml
+from arena.visible import laid_out
 
 if TYPE_CHECKING:
     from judge.report.facts import Options
@@ -79,8 +80,7 @@ def verify(run: RunArgument = LAST, out: Out = None, as_json: AsJson = False) ->
 
     Example: arena compete verify last
     """
-    import orjson
-
+    from judge.report.facts import canonical
     from judge.report.verify import verify_report
     from judge.report.write import REPORT
 
@@ -93,10 +93,10 @@ def verify(run: RunArgument = LAST, out: Out = None, as_json: AsJson = False) ->
             "differences": found.differences,
             "notes": found.notes,
         }
-        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+        sys.stdout.write(canonical(document).decode())
     else:
         for line in (*found.notes, *found.differences[:SHOWN_MAX]):
-            print(line)
+            print(laid_out(line))
         if (more := len(found.differences) - SHOWN_MAX) > 0:
             print(f"... and {more:,} more; --json lists them")
         print(_verified(found.compared, len(found.differences)))
@@ -170,11 +170,8 @@ def _options(directory: Path, confidence: float | None, seed: int | None) -> "Op
 
     told: dict[str, object] = {}
     path = directory / SPEC_FILE
-    if path.is_file():
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8")).get("competition", {})
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"{path} is no TOML: {error}") from None
+    if path.exists():
+        table = read_toml(path).get("competition", {})
         told = table if isinstance(table, dict) else {}
     usual, pacing = Options(), told.get("pacing", "lock-step" if told else None)
     return Options(

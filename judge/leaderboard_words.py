@@ -8,6 +8,7 @@ from math import expm1
 import numpy as np
 
 from arena.messages import DeadEntry, Estimate, Evaluation, LeaderboardRow
+from arena.visible import laid_out, one_line
 from arena.vitals import short_cause
 from judge.season.model import Season
 from judge.statistics import Verdict
@@ -15,6 +16,9 @@ from judge.statistics import Verdict
 DASH = "-"
 NAMES_SHOWN = 4
 DEAD_CAUSE_CHARS = 90
+CELL_CHARS_MAX = 80
+LINE_CHARS_MAX = 1_000
+VERDICT_CHARS_MAX = 10_000
 BUY_AND_HOLD = "buy_and_hold"
 ALL_DEAD = "every agent is dead"
 
@@ -229,7 +233,7 @@ _LEFT = {"agent", "strategy", "model"}
 
 def render(evaluation: Evaluation) -> str:
     """The evaluation as plain text: verdict, standings, costs, method and assumptions."""
-    blocks = [evaluation.verdict]
+    blocks = [one_line(evaluation.verdict, VERDICT_CHARS_MAX)]
     if evaluation.rows:
         level = f"Standings; intervals at {evaluation.confidence:.0%}"
         if evaluation.hold_return is not None:
@@ -252,14 +256,16 @@ def _dead_lines(dead: Sequence[DeadEntry]) -> list[str]:
     for one in dead:
         made = " x ".join(filter(None, (one.strategy, one.model or one.node)))
         turns = f"{one.decisions} of {one.recorded_turns} turns decided"
-        lines.append(f"  {one.agent}  {made}  {one.kind}, {turns}: {one.cause}")
+        said = f"{one.agent}  {made}  {one.kind}, {turns}: {one.cause}"
+        lines.append(f"  {laid_out(said)}")
         if one.remedy:
-            lines.append(f"    {one.remedy}")
+            lines.append(f"    {one_line(one.remedy, LINE_CHARS_MAX)}")
     return lines
 
 
 def _table(columns: Sequence[Column], rows: Sequence[LeaderboardRow]) -> str:
-    cells = [[name for name, _ in columns], *([read(row) for _, read in columns] for row in rows)]
+    read_rows = ([one_line(read(row), CELL_CHARS_MAX) for _, read in columns] for row in rows)
+    cells = [[name for name, _ in columns], *read_rows]
     widths = [max(map(len, column)) for column in zip_longest(*cells, fillvalue="")]
     lines = []
     for line in cells:

@@ -12,6 +12,7 @@ from arena.ids import check_name
 from arena.money import parse_decimal, to_units
 from arena.node import Node, run_async, run_node
 from arena.settings import Settings
+from arena.visible import laid_out
 from ledger.cli import Books, books_in, bus_of, find_books, opened
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def as_lines(found: "Comparison") -> list[str]:
     lines.append(
         f"{len(found.lines)} figures, {len(found.drifts)} drift; the books stand at {places or '0'}"
     )
-    return lines
+    return [laid_out(line) for line in lines]
 
 
 def as_document(found: "Comparison") -> str:

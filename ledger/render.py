@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arena.money import from_units, units_text
+from arena.visible import csv_text
 from ledger.batch import Value
 from ledger.statements import Kind, Sheet
 
@@ -78,7 +79,13 @@ def as_csv(sheet: Sheet) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow([name for name, _ in sheet.columns])
-    writer.writerows(cells(sheet))
+    writer.writerows(
+        [
+            csv_text(text) if kind == "text" else text
+            for text, (_, kind) in zip(row, sheet.columns, strict=True)
+        ]
+        for row in cells(sheet)
+    )
     return out.getvalue()
 
 

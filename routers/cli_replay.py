@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from arena.errors import EXIT_NO
+from arena.visible import laid_out
 
 
 def router_replay(
@@ -37,8 +38,9 @@ def router_replay(
         text = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         print(f"{text}: {'all the same' if document['ok'] else 'not the same'}")
         for line in found.notes:
-            print(f"note: {line}")
+            print(laid_out(f"note: {line}"))
         for difference in found.differences:
-            print("{place} ({subject}): expected {expected}, found {found}".format(**difference))
+            said = "{place} ({subject}): expected {expected}, found {found}"
+            print(laid_out(said.format(**difference)))
     if found.differences:
         sys.exit(EXIT_NO)

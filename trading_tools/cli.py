@@ -13,6 +13,7 @@ from arena.messages import Pacing
 from arena.names import OPERATOR
 from arena.node import Node, run_async, run_node
 from arena.settings import Settings
+from arena.visible import visible, visible_json
 from trading_tools.rules import DEFAULT_FEES, TradingRules
 
 app = typer.Typer(
@@ -162,7 +163,8 @@ def call_tool(
         from trading_tools.by_hand import call_by_hand
 
         result = await call_by_hand(settings, name, arguments, agent, timeout_s, force=force)
-        print(result.model_dump_json(indent=2) if as_json else result.text)
+        shown = visible_json(result.model_dump_json(indent=2)) if as_json else visible(result.text)
+        print(shown)
         if not result.ok:
             sys.exit(EXIT_NO)
 

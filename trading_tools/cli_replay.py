@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from arena.errors import EXIT_NO
+from arena.visible import laid_out
 
 
 def tools_replay(
@@ -34,7 +35,8 @@ def tools_replay(
         counts = ", ".join(f"{count:,} {name}" for name, count in sorted(found.counts.items()))
         print(f"{counts}: {'all the same' if document['ok'] else 'not the same'}")
         for difference in found.differences:
-            print("{place} ({subject}): expected {expected}, found {found}".format(**difference))
+            said = "{place} ({subject}): expected {expected}, found {found}"
+            print(laid_out(said.format(**difference)))
         print(f"accounts {found.account_digest}")
     if found.differences:
         sys.exit(EXIT_NO)

@@ -14,11 +14,13 @@ from arena.living import WAITING_FOR, silent_after_s
 from arena.messages import Heartbeat
 from arena.node import ERROR
 from arena.supervisor.runs import ProcessRecord, RunRecord
+from arena.visible import one_line
 from arena.vitals import Dead, dead_in
 
 FORGOTTEN_AFTER = timedelta(days=1)
 SUSPENDED = "suspended: SIGCONT lets it go on"
 COUNTERS_SHOWN = 6
+DEAD_CHARS_MAX = 1_000
 ROUTERS = frozenset({"router", "routers"})
 
 Look = Literal["gone", "suspended"]
@@ -189,13 +191,13 @@ def dead_agents(
 
 def dead_line(dead: Dead) -> str:
     """A dead agent on one line."""
-    return f"dead: {dead.agent}: {dead.cause}; {dead.remedy}"
+    return one_line(f"dead: {dead.agent}: {dead.cause}; {dead.remedy}", DEAD_CHARS_MAX)
 
 
 def table(found: list[Row]) -> list[str]:
     """The rows as aligned lines."""
     head = ("process", "name", "host", "pid", "health", "beat", "restarts", "counters")
-    cells = [head, *(_cells(row) for row in found)]
+    cells = [head, *(tuple(map(one_line, _cells(row))) for row in found)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     right = {3, 5, 6}
     lines = []

@@ -3,7 +3,6 @@
 `describe` has one function per message type; a type without one shows its first fields.
 """
 
-import re
 from datetime import datetime
 from decimal import Decimal
 from functools import singledispatch
@@ -38,18 +37,7 @@ from arena.messages import (
     Usage,
 )
 
-LINE_CHARS_MAX = 400
 FIELDS_SHOWN = 6
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-
-
-def one_line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
-    """Text without line breaks and control characters, cut at a bound.
-
-    A model's words may hold escape sequences; a terminal must not obey them.
-    """
-    flat = CONTROL.sub(" ", text).strip()
-    return flat if len(flat) <= chars_max else flat[: chars_max - 1] + "…"
 
 
 def money(value: Decimal | None) -> str:

@@ -5,8 +5,11 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from arena.visible import one_line
+
 DRAW_INTERVAL_S = 0.25
 LINE_INTERVAL_S = 8.0
+LINE_CHARS_MAX = 1_000
 
 
 class LiveLine:
@@ -45,7 +48,7 @@ class LiveLine:
             self._later.append(text)
             return
         self._clear()
-        self._stream.write(f" {text}\n")
+        self._stream.write(f" {one_line(text, LINE_CHARS_MAX)}\n")
         self._stream.flush()
 
     def end(self, text: str) -> None:
@@ -61,6 +64,7 @@ class LiveLine:
         self._stream.flush()
 
     def _draw(self, text: str) -> None:
+        text = one_line(text, LINE_CHARS_MAX)
         if not self._terminal:
             self._stream.write(f" {text}\n")
         else:

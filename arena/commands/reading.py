@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from arena.bus.base import EARLIEST, LATEST, Record, Start
-from arena.commands.lines import describe, one_line
+from arena.commands.lines import describe
 from arena.errors import Malformed, UsageError
 from arena.messages import Message
+from arena.visible import one_line, visible_json
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 FROM_REMEDY = (
@@ -139,4 +140,4 @@ def json_line(record: Record, malformed: str) -> str:
     }
     if malformed:
         body |= {"malformed": malformed, "size_bytes": len(record.value or b"")}
-    return json.dumps(body, ensure_ascii=False)
+    return visible_json(json.dumps(body, ensure_ascii=False))

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from arena.localbroker.progress import Step
+from arena.visible import one_line
 
 NAME_WIDTH = 30
 BAR_WIDTH = 16
 DRAW_INTERVAL_S = 0.1
 LINE_INTERVAL_S = 5.0
+DETAIL_CHARS_MAX = 1_000
 
 
 class Steps:
@@ -55,7 +57,7 @@ class Steps:
         if not step.finished and now_s - self._shown_at_s < interval_s:
             return
         self._shown_at_s = now_s
-        self._draw(_bar(step) + step.detail, last=step.finished)
+        self._draw(_bar(step) + one_line(step.detail, DETAIL_CHARS_MAX), last=step.finished)
 
     def _draw(self, detail: str, *, last: bool) -> None:
         place = next((i for i, name in enumerate(self._names) if self._name.startswith(name)), 0)

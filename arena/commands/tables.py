@@ -7,8 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from arena.visible import one_line
+
 PIPE_WIDTH = 10_000
 """Of a line that no terminal cuts."""
+CELL_CHARS_MAX = 1_000
+REMARK_CHARS_MAX = 4_000
 
 
 def print_table(
@@ -33,7 +37,7 @@ def print_table(
     for heading, figures in columns:
         table.add_column(heading, justify="right" if figures else "left", no_wrap=figures)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(one_line(cell, CELL_CHARS_MAX)) for cell in row))
     target.print(table)
     for remark in remarks:
-        target.print(Text(remark))
+        target.print(Text(one_line(remark, REMARK_CHARS_MAX)))

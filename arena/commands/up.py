@@ -45,6 +45,9 @@ from arena.supervisor.running import ArenaRun
 from arena.supervisor.runs import new_run_directory
 from arena.supervisor.signals import StopSignals
 from arena.supervisor.supervisor import Change
+from arena.visible import one_line
+
+LINE_CHARS_MAX = 1_000
 
 
 def up(
@@ -164,7 +167,7 @@ def _run(
     later: list[str] = []
 
     def tell(change: Change) -> None:
-        text = f"arena: {change.name} {change.text}"
+        text = one_line(f"arena: {change.name} {change.text}", LINE_CHARS_MAX)
         if quiet:
             later.append(text)  # the dashboard has the screen
         else:

@@ -11,8 +11,11 @@ from pydantic import JsonValue
 from arena.spec import ArenaSpec
 from arena.spec_baselines import moved_words
 from arena.supervisor.child import ProcessSpec
+from arena.visible import one_line
 
 HEAD = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
+CELL_CHARS_MAX = 80
+LINE_CHARS_MAX = 1_000
 WORDS = ("agent", "strategy", "model")
 """The columns that line up left."""
 
@@ -90,7 +93,7 @@ def standings_table(document: Document) -> list[str]:
     The strategies have a column only where they are not the agents' names.
     """
     agents = [a for a in agents_of(document) if a.get("alive", True) and not a.get("apart")]
-    rows = [HEAD, *(_row(agent) for agent in agents)]
+    rows = [HEAD, *(tuple(one_line(cell, CELL_CHARS_MAX) for cell in _row(a)) for a in agents)]
     named = all(row[1].replace("-", "_") == row[2] for row in rows[1:])
     shown = [i for i in range(len(HEAD)) if not (named and HEAD[i] == "strategy")]
     widths = {i: max(len(row[i]) for row in rows) for i in shown}
@@ -106,7 +109,7 @@ def standings_table(document: Document) -> list[str]:
 def apart_lines(document: Document) -> list[str]:
     """Agents that cannot be compared, with the cause; none if there are none."""
     found = [a for a in agents_of(document) if a.get("alive", True) and a.get("apart")]
-    lines = [f"  {one.get('agent')}: {one.get('apart')}" for one in found]
+    lines = [_line(one.get("agent"), one.get("apart")) for one in found]
     return ["Not comparable, not ranked:", *lines] if lines else []
 
 
@@ -114,8 +117,12 @@ def dead_lines(document: Document) -> list[str]:
     """The dead of a standings document, with their cause; none if all are alive."""
     dead = document.get("dead")
     found = [one for one in dead if isinstance(one, Mapping)] if isinstance(dead, list) else []
-    lines = [f"  {one.get('agent')}: {one.get('cause')}; {one.get('remedy')}" for one in found]
+    lines = [_line(one.get("agent"), f"{one.get('cause')}; {one.get('remedy')}") for one in found]
     return ["Dead, not ranked:", *lines] if lines else []
+
+
+def _line(agent: JsonValue, words: JsonValue) -> str:
+    return f"  {one_line(f'{agent}: {words}', LINE_CHARS_MAX)}"
 
 
 def agents_of(document: Document) -> list[Document]:

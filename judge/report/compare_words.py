@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from arena.visible import laid_out, one_line
 from judge.report import words
 from judge.report.compare import Comparison, Line
 from judge.report.facts import Figures
@@ -39,7 +40,7 @@ def compare_lines(found: Comparison) -> list[str]:
             lines.append(f"Dead in {run}, not compared: {', '.join(names)}.")
     if not found.paired:
         lines.append("A paired contest tells more: hold both in lock-step on the same prices.")
-    return lines
+    return [laid_out(line) for line in lines]
 
 
 def conclusion(found: Comparison) -> str:
@@ -75,6 +76,7 @@ def _row(line: Line) -> tuple[str, ...]:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[n]) for row in rows) for n in range(len(HEAD))]
     return [
         "  ".join(

@@ -16,6 +16,7 @@ import orjson
 from arena import __version__
 from arena.errors import UsageError
 from arena.exports import Manifest, read_manifest, read_records
+from arena.visible import visible_json
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.metrics import Metrics, as_columns
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
@@ -184,11 +185,12 @@ def figures(facts: Facts) -> Figures:
 def canonical(tree: Figures) -> bytes:
     """A JSON tree as bytes, keys sorted: the same tree gives the same bytes."""
     options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps(
+    found = orjson.dumps(
         tree,
         default=_plain,
         option=options | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS,
     )
+    return found if found.isascii() else visible_json(found.decode()).encode()
 
 
 def leaderboard_row(facts: Facts, place: int) -> dict[str, float | int | str | bool | None]:

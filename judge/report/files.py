@@ -6,13 +6,18 @@ Amounts of single orders are exact decimal text; series are USD as float64.
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from arena.bounded_files import read_text_file
+from arena.bounded_parquet import open_parquet
+from arena.errors import BrokenLog
 from arena.money import units_text
+from arena.visible import csv_text
 from judge.report.facts import Facts, leaderboard_row
 from judge.season import Fill, Season
 
@@ -20,6 +25,8 @@ LEADERBOARD = "leaderboard.csv"
 FILLS = "fills.csv"
 FILLS_PARQUET = "fills.parquet"
 EQUITY = "equity.parquet"
+BATCH_ROWS = 8_192
+COLUMNS_CHARS_MAX = 300
 
 AMOUNTS = (
     "quantity", "price", "seen_bid", "seen_ask", "bid", "ask", "notional", "fee", "slippage",
@@ -43,7 +50,10 @@ def leaderboard_csv(facts: Facts) -> str:
 
 def fills_csv(season: Season) -> str:
     """One line a filled order, by entry and in the order of the account log."""
-    return _csv(FILL_COLUMNS, fill_rows(season))
+    rows = (
+        {k: v if k in AMOUNTS else csv_text(v) for k, v in r.items()} for r in fill_rows(season)
+    )
+    return _csv(FILL_COLUMNS, rows)
 
 
 def fill_rows(season: Season) -> list[dict[str, str]]:
@@ -87,23 +97,48 @@ def write_parquet(path: Path, table: pa.Table) -> None:
     pq.write_table(table, path, compression="zstd")
 
 
-def read_parquet(path: Path) -> pa.Table:
+def read_parquet(path: Path, schema: pa.Schema, rows_max: int) -> pa.Table:
     """Read it back.
 
+    Args:
+        path: The file.
+        schema: The columns it must have.
+        rows_max: Rows that are compared; of a longer file one more is read.
+
     Raises:
-        OSError, pa.ArrowException: It cannot be read.
+        OSError: It cannot be opened.
+        ArenaError: It cannot be read, is above a limit, or has other columns.
     """
-    return pq.read_table(path)
+    with open_parquet(path) as file:
+        if not file.schema.equals(schema):
+            named = ", ".join(file.schema.names)[:COLUMNS_CHARS_MAX]
+            raise BrokenLog(f"{path.name} has other columns: {named}")
+        batches, rows = [], 0
+        for batch in file.batches(schema.names, BATCH_ROWS):
+            batches.append(batch)
+            rows += batch.num_rows
+            if rows > rows_max:
+                break
+    return pa.Table.from_batches(batches, schema).slice(0, rows_max + 1)
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file as text."""
-    return parse_csv(path.read_text(encoding="utf-8"))
+def read_csv(path: Path, bytes_max: int, rows_max: int) -> list[dict[str, str]]:
+    """The rows of a CSV file as text; of a longer file one more than `rows_max`.
+
+    Raises:
+        OSError: It cannot be opened.
+        ValueError: It is not UTF-8.
+        NotReadable: It is not a regular file, or too large.
+        csv.Error: A field is too long.
+    """
+    return parse_csv(read_text_file(path, bytes_max), rows_max)
 
 
-def parse_csv(text: str) -> list[dict[str, str]]:
+def parse_csv(text: str, rows_max: int | None = None) -> list[dict[str, str]]:
     """The rows of CSV as text."""
-    return [{str(k): str(v) for k, v in row.items()} for row in csv.DictReader(io.StringIO(text))]
+    rows = csv.DictReader(io.StringIO(text))
+    taken = rows if rows_max is None else islice(rows, rows_max + 1)
+    return [{str(k): str(v) for k, v in row.items()} for row in taken]
 
 
 def _fill(agent: str, fill: Fill) -> dict[str, str]:
@@ -127,7 +162,7 @@ def _field(value: float | int | str | bool | None) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else str(value)
+    return repr(value) if isinstance(value, float) else csv_text(str(value))
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Text]) -> str:

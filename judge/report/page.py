@@ -19,6 +19,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from arena import __version__
+from arena.visible import visible
 from judge.metrics import Metrics
 from judge.report import plots, words
 from judge.report.agents import NAME_MAX, AgentPart, agent_part
@@ -190,12 +191,13 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
         "chart-equity": plots.equity_chart(season),
         "chart-drawdowns": plots.drawdown_chart(season),
     }
+    labels = [plots.label(name) for name in season.names]
     rows = []
     for place in facts.order:
         total = facts.standing(place).total
         if total is not None:
             estimate, low, high = (math.expm1(v) for v in (total.estimate, total.low, total.high))
-            rows.append((season.names[place], estimate, low, high, place))
+            rows.append((labels[place], estimate, low, high, place))
     if rows:
         hold = float(season.hold[-1] / season.hold[0] - 1)
         charts["chart-returns"] = plots.interval_chart(rows, hold)
@@ -209,13 +211,15 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
             ("fees", [m.fees_usd for m in of]),
             ("slippage", [m.slippage_usd for m in of]),
         )
-        names = [season.names[n] for n in trading]
+        names = [labels[n] for n in trading]
         charts["chart-costs"] = plots.cost_chart(names, kinds)
         bps = [latency_bps(facts, n) for n in trading]
         if any(bps):
             charts["chart-latency"] = plots.latency_chart(names, bps)
     if costs := _decision_costs(facts):
-        charts["chart-decisions"] = plots.decision_chart(list(costs), list(costs.values()))
+        charts["chart-decisions"] = plots.decision_chart(
+            [plots.label(name) for name in costs], list(costs.values())
+        )
     return charts
 
 
@@ -310,7 +314,11 @@ def _both(win: float | None, loss: float | None) -> str:
 
 def _render(name: str, *, escaped: bool, **given: object) -> str:
     environment = Environment(
-        autoescape=escaped, undefined=StrictUndefined, trim_blocks=False, keep_trailing_newline=True
+        autoescape=escaped,
+        undefined=StrictUndefined,
+        trim_blocks=False,
+        keep_trailing_newline=True,
+        finalize=_finalize,
     )
     return environment.from_string(_template(name)).render(**given)
 
@@ -318,6 +326,11 @@ def _render(name: str, *, escaped: bool, **given: object) -> str:
 @cache
 def _template(name: str) -> str:
     return (files("judge.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _finalize(value: object) -> object:
+    """Whatever a template prints is made visible, also what no `quote` has seen."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _embed(tree: Any) -> Markup:  # Any: a JSON tree.

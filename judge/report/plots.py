@@ -5,6 +5,7 @@ dash and symbol by that. So one description serves the screen, the night and the
 """
 
 from collections.abc import Collection, Sequence
+from html import escape
 from itertools import pairwise
 from typing import Any
 
@@ -23,16 +24,22 @@ CHART_POINTS_MAX = 24_000
 ROW_PX = 26
 TITLED_PX = 28
 """Room above a chart that has words there."""
+LABEL_CHARS_MAX = 80
 PATTERNS = ("", "/", "x")
 
 Chart = dict[str, Any]  # Any: a plotly figure's JSON.
+
+
+def label(name: str) -> str:
+    """A name as plotly shows it: without tags, which it would obey."""
+    return escape(words.quote(name, LABEL_CHARS_MAX), quote=False)
 
 
 def equity_chart(season: Season) -> Chart:
     """Every entry's equity over venue time, and the buy-and-hold."""
     traces = [
         _line(season, season.equity[:, n], name, {"entry": n}, "%{y:,.2f} USD")
-        for n, name in enumerate(season.names)
+        for n, name in enumerate(map(label, season.names))
     ]
     traces.append(_line(season, season.hold, "buy and hold", {"role": "hold"}, "%{y:,.2f} USD"))
     return _chart(traces, xaxis={"type": "date"}, yaxis={"tickformat": ",.0f"})
@@ -42,7 +49,7 @@ def drawdown_chart(season: Season) -> Chart:
     """How far each entry stands under its highest equity so far."""
     traces = [
         _line(season, -drawdowns(season.equity[:, n]), name, {"entry": n}, "%{y:.2%}")
-        for n, name in enumerate(season.names)
+        for n, name in enumerate(map(label, season.names))
     ]
     traces.append(
         _line(season, -drawdowns(season.hold), "buy and hold", {"role": "hold"}, "%{y:.2%}")

@@ -4,13 +4,11 @@ import math
 import re
 from datetime import timedelta
 
+from arena.visible import visible
+
 UNKNOWN = "–"
 MINUS = "−"
 NUMBER_MAX = 100_000
-UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
-)
-"""Control, zero-width and direction-changing characters: hostile text hides behind them."""
 
 
 def usd(amount: float | None, digits: int = 2) -> str:
@@ -85,8 +83,8 @@ def rank_set(low: int, high: int) -> str:
 
 
 def quote(text: str, limit: int) -> str:
-    """Foreign text made harmless to the eye: unprintable characters shown, cut at a bound."""
-    shown = UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text.strip())
+    """Foreign text made harmless to the eye: invisible characters shown, cut at a bound."""
+    shown = visible(text.strip()[: 2 * limit])
     return shown if len(shown) <= limit else f"{shown[:limit].rstrip()} …"
 
 

@@ -2,6 +2,7 @@
 
 from pydantic import JsonValue
 
+from arena.visible import laid_out
 from ledger.audit.sources import Source
 from ledger.audit.trace import Step
 
@@ -46,4 +47,4 @@ def lines(steps: list[Step]) -> list[str]:
             else:
                 differ = f"expected {check.expected}, found {check.found}"
                 text.append(f"{'':<24} DIFFERENT  {check.what}: {differ}")
-    return text
+    return [laid_out(line) for line in text]

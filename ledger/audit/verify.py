@@ -15,6 +15,7 @@ from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.errors import UsageError
 from arena.localbroker.progress import Progress, Step, no_progress
+from arena.visible import laid_out
 from ledger.audit.auditor import UNREADABLE, Auditor
 from ledger.audit.books import check_books
 from ledger.audit.findings import FINDINGS_KEPT, Status, Verdict
@@ -217,7 +218,7 @@ def lines(found: Audit) -> list[str]:
     if found.broken:
         said.append("the seal is broken")
     text.append("; ".join(said))
-    return text
+    return [laid_out(line) for line in text]
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
@@ -233,4 +234,4 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     text += [f"          {finding}" for finding in verdict.findings]
     if (more := verdict.failures - len(verdict.findings)) > 0:
         text.append(f"          ... and {more:,} more ({FINDINGS_KEPT} are named)")
-    return text
+    return [laid_out(line) for line in text]

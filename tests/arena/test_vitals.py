@@ -130,7 +130,7 @@ def test_what_a_server_wrote_cannot_act_on_a_terminal() -> None:
     """Escapes, controls and lone surrogates of an error are replaced."""
     (dead,) = dead_after(turn("failed", cause=Cause.AUTH, error="no\x1b[2Jkey\x07 \ud800"))
 
-    assert dead.cause == "no\ufffd[2Jkey\ufffd \ufffd"
+    assert dead.cause == r"no\u001b[2Jkey\u0007 \ud800"
 
 
 def test_a_document_is_read_back() -> None:

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.bus.base import Record, Start
-from arena.commands.lines import describe, one_line
+from arena.commands.lines import describe
 from arena.commands.reading import Filter, From, parse_from, render
 from arena.errors import UsageError
 from arena.messages import Heartbeat, Message, OpenAccount, OrderDecided, Source, Ticker
+from arena.visible import one_line
 from arena.wire import encode
 
 NOW = datetime(2026, 11, 21, 18, 4, 29, tzinfo=UTC)
@@ -139,7 +140,7 @@ def test_filters(shown: Filter, passes: bool) -> None:
 
 def test_a_line_obeys_no_escape_sequence() -> None:
     """A model's words cannot move the cursor or break the line."""
-    assert one_line("a\x1b[2Jb\r\nc\td") == "a [2Jb c d"
+    assert one_line("a\x1b[2Jb\r\nc\td") == r"a\u001b[2Jb c d"
 
 
 @given(

@@ -91,18 +91,16 @@ def test_the_zone_is_told_shortly(hours: float, expected: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ("a \x1b[31mred\x1b[0m b", "a red b"),
-        ("\x1b]0;title\x07x", "x"),
-        ("\x1b]8;;http://evil\x1b\\link\x1b]8;;\x1b\\", "link"),
-        ("\x1bP1;2|boo\x1b\\x", "x"),
-        ("a\u202eb\u200bc\u2066d", "abcd"),
-        ("bell\x07 and \x9b2Jmore", "bell and more"),
-        ("cut off \x1b[", "cut off "),
+        ("a \x1b[31mred\x1b[0m b", r"a \u001b[31mred\u001b[0m b"),
+        ("\x1b]0;title\x07x", r"\u001b]0;title\u0007x"),
+        ("a\u202eb\u200bc\u2066d", r"a\u202eb\u200bc\u2066d"),
+        ("bell\x07 and \x9b2Jmore", r"bell\u0007 and \u009b2Jmore"),
+        ("cut off \x1b[", r"cut off \u001b["),
         ("two\nlines\tkept", "two\nlines  kept"),
     ],
 )
 def test_what_a_model_says_cannot_act(raw: str, expected: str) -> None:
-    """Escape sequences, invisible and direction-turning characters are gone."""
+    """Escape sequences, invisible and direction-turning characters are shown."""
     assert expected == text.clean(raw)
 
 

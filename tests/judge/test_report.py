@@ -86,12 +86,12 @@ def test_only_our_own_scripts_may_run(page: str) -> None:
 
 
 def test_embedded_json_cannot_end_its_script() -> None:
-    """An agent whose name closes a script element stays inside the JSON."""
+    """An agent whose name closes a script element stays inside the JSON, and is no tag there."""
     hostile = entry("</script><b>x", "momentum", "small")
     page = html(make_facts("run", make_season(entries=(hostile, *BASELINES)), Options()))
 
     assert "</script><b>x" not in page
-    assert "\\u003c/script\\u003e\\u003cb\\u003ex" in page
+    assert "\\u0026lt;/script\\u0026gt;\\u0026lt;b\\u0026gt;x" in page
 
 
 def test_every_column_of_the_leaderboard_is_there(page: str, facts: Facts) -> None:
@@ -245,7 +245,7 @@ def test_a_short_season_says_too_early() -> None:
         (words.rank_set(1, 4), "1–4"),
         (words.rank_set(2, 2), "2"),
         (words.spread(-4.53, 1.4, 2), "−4.53 … +1.40"),
-        (words.quote("a\x1b[31m\u202eb", 80), "a\ufffd[31m\ufffdb"),
+        (words.quote("a\x1b[31m\u202eb", 80), r"a\u001b[31m\u202eb"),
         (words.quote("abcdef", 3), "abc …"),
     ],
 )
