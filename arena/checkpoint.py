@@ -9,9 +9,10 @@ Pure, but for `SealedFile`.
 """
 
 import contextlib
+import errno
 import os
 from collections import deque
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ import msgspec
 from arena.account_log import decode_event
 from arena.account_state import Account, Decided
 from arena.accounts import Shard, chain
+from arena.bounded_files import NotReadable, limits_factor, open_regular
 from arena.errors import BrokenLog, Malformed
 from arena.newest_events import NewestEvents
 
@@ -26,6 +28,8 @@ FORMAT = 2
 """Of the image, and of what the fold makes of a log: another one means another state."""
 MAGIC = b"arena checkpoint\n"
 DIGEST_BYTES = 32
+FILE_BYTES_MAX = 256 << 20
+"""A larger checkpoint is neither written nor read: the fold begins at the first record."""
 
 
 class ShardImage(msgspec.Struct, array_like=True):
@@ -80,7 +84,7 @@ def unpack_shard(packed: bytes) -> Shard:
     """
     try:
         image = msgspec.msgpack.decode(packed, type=ShardImage)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(f"no checkpoint of a shard: {error}") from None
     if image.format != FORMAT:
         raise Malformed(f"a checkpoint of format {image.format}, this is {FORMAT}")
@@ -128,8 +132,11 @@ class SealedFile:
         """Replace the file, on disk when this returns.
 
         Raises:
-            OSError: The disk is full, or the folder cannot be written.
+            OSError: The disk is full, the folder cannot be written, or the payload is too large.
         """
+        limit = FILE_BYTES_MAX * limits_factor() - len(MAGIC) - DIGEST_BYTES
+        if len(payload) > limit:
+            raise OSError(errno.EFBIG, f"{len(payload):,} bytes, the limit is {limit:,}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
@@ -144,14 +151,17 @@ class SealedFile:
     def read(self) -> bytes | None:
         """What was written last; None where there is nothing, or nothing whole."""
         try:
-            found = self.path.read_bytes()
-        except OSError:
+            with open_regular(self.path, FILE_BYTES_MAX) as file:
+                seal = file.read(len(MAGIC) + DIGEST_BYTES)
+                # What does not fit is not taken into memory.
+                if not seal.startswith(MAGIC):
+                    return None
+                if file_digest(file, "sha256").digest() != seal[len(MAGIC) :]:
+                    return None
+                file.seek(len(seal))
+                return file.read()
+        except (OSError, NotReadable):
             return None
-        begin = len(MAGIC) + DIGEST_BYTES
-        payload = found[begin:]
-        if found[:begin] != MAGIC + sha256(payload).digest():
-            return None
-        return payload
 
     def discard(self) -> None:
         """Remove the file where it is there."""

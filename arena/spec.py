@@ -15,7 +15,6 @@ the file, the line, the value and the remedy. A key that no table has is refused
 one that exists.
 """
 
-import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Self
@@ -23,6 +22,7 @@ from typing import Self
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from arena import topics
+from arena.bounded_files import read_text_file
 from arena.errors import UsageError
 from arena.names import OPERATOR, closest_first, listed
 from arena.spec_baselines import route_baselines
@@ -40,6 +40,7 @@ from arena.spec_tables import (
     Table,
 )
 from arena.strategy_files import Describe, describe_in, describe_shipped
+from arena.toml_files import parse_toml
 from arena.topics import TopicSpec
 
 __all__ = [
@@ -183,10 +184,7 @@ def parse_spec(text: str, *, path: str, describe: Describe = describe_shipped) -
     Raises:
         UsageError: The text is no TOML or no arena: the first thing wrong, with its line.
     """
-    try:
-        tables = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is no TOML: {error}") from None
+    tables = parse_toml(text, path, parse_float=Decimal)
     try:
         spec = ArenaSpec.model_validate(tables).expanded()
     except ValidationError as error:
@@ -214,7 +212,7 @@ def read_spec(path: Path) -> str:
         UsageError: There is no such file, or it is no text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text_file(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(

@@ -6,12 +6,14 @@ written as plain text are found. The router loads the file and has the last word
 """
 
 import ast
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from arena.baselines import BASELINES, strategy_key
+from arena.bounded_files import read_text_file
+from arena.errors import UsageError
+from arena.toml_files import parse_toml
 
 FILE_BYTES_MAX = 1_000_000
 SUFFIXES = (".toml", ".py")
@@ -51,11 +53,9 @@ def describe_in(folder: Path) -> Describe:
 
 def _read(path: Path) -> Described | None:
     try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            return None
-        text = path.read_text(encoding="utf-8")
-        found = tomllib.loads(text) if path.suffix == ".toml" else _keywords(text)
-    except (OSError, ValueError, SyntaxError, RecursionError):
+        text = read_text_file(path, FILE_BYTES_MAX)
+        found = parse_toml(text, str(path)) if path.suffix == ".toml" else _keywords(text)
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError, UsageError):
         return None
     name, kind = found.get("name"), found.get("kind", "agent")
     return Described(name, kind) if isinstance(name, str) and isinstance(kind, str) else None

@@ -112,7 +112,7 @@ def unpack_view(packed: bytes) -> tuple[ArenaView, Places]:
     """
     try:
         image = msgspec.msgpack.decode(packed, type=ViewImage)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(f"no checkpoint of a view: {error}") from None
     if image.format != FORMAT:
         raise Malformed(f"a checkpoint of format {image.format}, this is {FORMAT}")

@@ -8,7 +8,6 @@ Reads those files, writes nothing.
 import hashlib
 import importlib.util
 import pkgutil
-import tomllib
 from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 from arena.errors import UsageError
 from arena.ids import check_name
 from arena.messages import Sampling
+from arena.toml_files import read_toml
 
 PACKAGE = "routers.strategies"
 PROMPT_BYTES_MAX = 20_000
@@ -85,12 +85,7 @@ def load_strategy(name_or_path: str) -> Strategy:
 
 
 def _from_toml(path: Path) -> Strategy:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML: {error}") from None
+    table = read_toml(path)
     known = {f.name for f in fields(Strategy)}
     if unknown := sorted(set(table) - known):
         raise UsageError(

@@ -6,7 +6,6 @@ file is read more often than any page about it.
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from arena.errors import UsageError
+from arena.toml_files import parse_toml
 
 PRICE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 SNAPSHOTS = 864
@@ -99,7 +99,7 @@ def changed_toml(text: str, *, prices: Sequence[Path] = (), snapshots: int | Non
     """
     if not prices and snapshots is None:
         return text
-    tables: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)  # Any: whatever TOML holds
+    tables = parse_toml(text, "the specification", parse_float=Decimal)
     if prices:
         products = [product_of(path) for path in prices]
         if len(set(products)) < len(products):

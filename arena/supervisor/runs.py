@@ -12,11 +12,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from arena.bounded_files import NotReadable, read_regular
 from arena.errors import UsageError
 from arena.localbroker.child import is_same_process
 from arena.vitals import Dead
 
 RUN_FILE = "run.json"
+RUN_BYTES_MAX = 4 << 20
 _LAST = re.compile(r"last(?:~(\d{1,6}))?")
 SPEC_FILE = "ARENA.toml"
 LOGS = "logs"
@@ -123,8 +125,8 @@ def write_run(directory: Path, run: RunRecord) -> None:
 def read_run(directory: Path) -> RunRecord | None:
     """The run in a directory; None where there is none, or it cannot be understood."""
     try:
-        return RunRecord.model_validate_json((directory / RUN_FILE).read_bytes())
-    except (OSError, ValidationError):
+        return RunRecord.model_validate_json(read_regular(directory / RUN_FILE, RUN_BYTES_MAX))
+    except (OSError, ValidationError, NotReadable):
         return None
 
 

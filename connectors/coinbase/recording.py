@@ -12,7 +12,9 @@ Recordings of cryptofeed 2 are read too: lines `<unix seconds>: <frame>`; what a
 
 import asyncio
 import gzip
+import io
 import re
+import zlib
 from base64 import b64decode, b64encode
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from typing import BinaryIO, Final
 
 import orjson
 
+from arena.bounded_files import Limited, limits_factor, open_regular
 from arena.clock import Clock
 from arena.errors import UsageError
 
@@ -31,6 +34,8 @@ FLUSH_EVERY_S: Final = 1.0
 FILE_BYTES_MAX: Final = 256 << 20
 FILES_KEPT: Final = 8
 LINE_BYTES_MAX: Final = 16 << 20
+READ_BYTES_MAX: Final = 64 << 30
+"""Of a recording that is read, packed and unpacked; it is streamed, a line at a time."""
 SUFFIXES: Final = (".gz", ".zst")
 _CRYPTOFEED: Final = re.compile(rb"([0-9]{1,12}(?:\.[0-9]{1,9})?): (.*)", re.DOTALL)
 
@@ -83,7 +88,7 @@ def read_frames(path: Path) -> Iterator[RecordedFrame]:
     Raises:
         UsageError: No such file, or the compression is broken.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"there is no recording {path}")
     try:
         with _open(path) as stream:
@@ -91,20 +96,20 @@ def read_frames(path: Path) -> Iterator[RecordedFrame]:
                 frame = decode_line(line.rstrip(b"\r\n"))
                 if frame is not None:
                     yield frame
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
 
 
 def _open(path: Path) -> BinaryIO:
+    file: BinaryIO = open_regular(path, READ_BYTES_MAX)
     if path.suffix == ".gz":
-        return gzip.open(path)  # type: ignore[return-value]  # a GzipFile reads like a file
+        file = gzip.GzipFile(fileobj=file)  # type: ignore[assignment]  # it reads like a file
     if path.suffix == ".zst":
-        import io
-
         import pyarrow
 
-        return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"))
-    return path.open("rb")
+        file = pyarrow.input_stream(pyarrow.PythonFile(file), compression="zstd")
+    limit = READ_BYTES_MAX * limits_factor()
+    return io.BufferedReader(Limited(file, path, limit))
 
 
 class FrameRecorder:

@@ -8,15 +8,19 @@ the rows of the file again, digit by digit.
 
 import csv
 import gzip
+import io
 import re
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
+from arena.bounded_files import Limited, limits_factor, open_regular
+from arena.bounded_parquet import open_parquet
 from arena.errors import UsageError
 from arena.money import parse_decimal
 from connectors.coinbase.protocol import PRODUCT_ID
@@ -27,6 +31,12 @@ MINUTE_S: Final = 60
 STEPS: Final = MINUTE_S // STEP_S
 TIME_COLUMNS: Final = ("ts", "time", "timestamp", "open_time", "date")
 ROWS_MAX: Final = 2_000_000
+FILE_BYTES_MAX: Final = 1 << 30
+UNPACKED_BYTES_MAX: Final = 1 << 30
+LINE_BYTES_MAX: Final = 64 << 10
+COLUMNS_MAX: Final = 100
+COLUMNS: Final = (*TIME_COLUMNS, "open", "high", "low", "close", "volume", "bid", "ask")
+BATCH_ROWS: Final = 8_192
 MILLISECONDS_FROM: Final = 100_000_000_000
 HALF_SPREAD_BPS: Final = 1
 LOW_STEP: Final = 4
@@ -139,35 +149,56 @@ def load_tape(path: Path, product_id: str) -> FileTape:
     Raises:
         UsageError: No such file, no candles of one minute in it, or a row that is none.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"there is no price file {path}")
     rows: dict[int, Row] = {}
     raws = _parquet_rows(path) if path.suffix == ".parquet" else _csv_rows(path)
-    for number, raw in enumerate(raws, 2):
-        if number > ROWS_MAX:
-            raise UsageError(f"{path} has more than {ROWS_MAX:,} rows")
-        try:
+    number = 1
+    try:
+        for number, raw in enumerate(raws, 2):
+            if number > ROWS_MAX:
+                raise UsageError(f"{path} has more than {ROWS_MAX:,} rows")
             row = _row(raw)
-        except ValueError as error:
-            raise UsageError(f"{path}: row {number}: {error}") from None
-        if row is not None:
-            rows[row.ts] = row
+            if row is not None:
+                rows[row.ts] = row
+    except (ValueError, ArithmeticError, csv.Error) as error:
+        raise UsageError(f"{path}: row {number}: {str(error)[:200]}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise UsageError(f"{path} cannot be read: {str(error)[:200]}") from None
     if not rows:
         raise UsageError(f"{path} holds no candle")
     return FileTape(_fit(listed(product_id), rows.values()), rows)
 
 
 def _csv_rows(path: Path) -> Iterable[Mapping[str, object]]:
-    with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as unzipped:
-        binary = unzipped if path.suffix == ".gz" else raw
-        yield from csv.DictReader(line.decode() for line in binary)
+    with open_regular(path, FILE_BYTES_MAX) as raw:
+        unpacked_max = UNPACKED_BYTES_MAX * limits_factor()
+        packed = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if path.suffix == ".gz" else raw
+        with io.BufferedReader(Limited(packed, path, unpacked_max)) as stream:
+            reader = csv.DictReader(_lines(stream))
+            if len(reader.fieldnames or ()) > COLUMNS_MAX:
+                raise ValueError(f"more than {COLUMNS_MAX} columns")
+            yield from reader
+
+
+def _lines(stream: "io.BufferedReader[Limited]") -> Iterator[str]:
+    """The lines of a file, each of a bounded length."""
+    for line in iter(lambda: stream.readline(LINE_BYTES_MAX + 1), b""):
+        if len(line) > LINE_BYTES_MAX:
+            raise ValueError(f"a line of more than {LINE_BYTES_MAX:,} bytes")
+        yield line.decode()
 
 
 def _parquet_rows(path: Path) -> Iterable[Mapping[str, object]]:
-    from pyarrow import parquet
-
-    for batch in parquet.ParquetFile(path).iter_batches():
-        yield from batch.to_pylist()
+    with open_parquet(path) as file:
+        held = [name for name in file.schema.names if name.strip().lower() in COLUMNS]
+        if len(set(held)) < len(held):
+            raise ValueError(f"two columns of one name among {', '.join(held)}")
+        for name in held:
+            if file.schema.field(name).type.num_fields:
+                raise ValueError(f"the column {name} holds {file.schema.field(name).type}")
+        for batch in file.batches(held, BATCH_ROWS):
+            yield from batch.to_pylist()
 
 
 def _row(raw: Mapping[str, object]) -> Row | None:

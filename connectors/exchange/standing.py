@@ -12,10 +12,12 @@ from typing import Final
 import orjson
 
 from arena import logs
+from arena.bounded_files import NotReadable, read_regular
 
 AHEAD_S: Final = 1.0
 """Wall seconds by which the file is ahead of venue time."""
 KEEP_EVERY_S: Final = 0.4
+FILE_BYTES_MAX: Final = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,11 @@ class Standing:
 def read_standing(path: Path) -> Standing | None:
     """What the file says; None where it does not exist, or cannot be understood."""
     try:
-        body = orjson.loads(path.read_bytes())
+        body = orjson.loads(read_regular(path, FILE_BYTES_MAX))
         return Standing(str(body["tape"]), int(body["began_s"]), float(body["venue_s"]))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, NotReadable) as error:
         log = logs.get("exchange")
         log.warning("the market begins anew", file=str(path), why=repr(error))
         return None

@@ -4,6 +4,7 @@ Reads `<run>/records/` and `<run>/report/`; writes nothing. Numbers may differ b
 is what another machine's floating point can do; everything else must be the same.
 """
 
+import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import plotly
 import pyarrow as pa
 
 from arena import __version__
+from arena.bounded_files import NotReadable, read_regular, read_text_file
 from arena.errors import ArenaError, UsageError
 from arena.exports import changed_files
 from judge.report import files
@@ -23,6 +25,10 @@ from judge.report.write import FIGURES, MARKDOWN, PAGE, texts
 
 TOLERANCE = 1e-9
 NAMED_MAX = 1_000
+FIGURES_BYTES_MAX = 16 << 20
+REPORT_BYTES = 1 << 20
+REPORT_RATIO = 4
+"""A file of the report may have `REPORT_BYTES`, or so many times what the records give."""
 """Differences named of one file; the rest is counted."""
 
 
@@ -81,7 +87,7 @@ def _options(told: Mapping[str, Any]) -> Options:  # Any: a JSON tree.
 
 def _read_figures(path: Path) -> dict[str, Any]:  # Any: a JSON tree.
     try:
-        told = orjson.loads(path.read_bytes())
+        told = orjson.loads(read_regular(path, FIGURES_BYTES_MAX))
     except FileNotFoundError:
         raise UsageError(f"there is no {path}", remedy="`arena compete report` writes it") from None
     except orjson.JSONDecodeError as error:
@@ -105,20 +111,24 @@ def _tables(
 
 def _compare_csv(path: Path, given: str) -> Checked:
     try:
-        told = files.read_csv(path)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        rows = files.parse_csv(given)
+        told = files.read_csv(path, _bytes_max(given), len(rows))
+    except (OSError, ValueError, csv.Error, NotReadable) as error:
         return Checked(0, (f"{path.name} cannot be read: {error}",))
     exact = path.name == files.FILLS
-    return _compare_rows(path.name, told, files.parse_csv(given), exact=exact)
+    return _compare_rows(path.name, told, rows, exact=exact)
+
+
+def _bytes_max(given: str) -> int:
+    """Bytes of a file that is compared with a text; a larger one is not that text."""
+    return max(REPORT_BYTES, REPORT_RATIO * len(given.encode()))
 
 
 def _compare_parquet(path: Path, given: pa.Table) -> Checked:
     try:
-        told = files.read_parquet(path)
-    except (OSError, pa.ArrowException) as error:
-        return Checked(0, (f"{path.name} cannot be read: {str(error)[:200]}",))
-    if told.schema != given.schema:
-        return Checked(0, (f"{path.name} has other columns: {', '.join(told.schema.names)}",))
+        told = files.read_parquet(path, given.schema, given.num_rows)
+    except (OSError, ArenaError, pa.ArrowException) as error:
+        return Checked(0, (f"{path.name} cannot be read: {str(error)[:300]}",))
     if told.equals(given):
         return Checked(given.num_rows * given.num_columns, ())
     exact = path.name == files.FILLS_PARQUET
@@ -152,8 +162,8 @@ def _pages(written: Mapping[str, str], folder: Path, *, comparable: bool) -> Ite
     """The page and the Markdown, byte for byte, where the same version wrote them."""
     for name in (PAGE, MARKDOWN):
         try:
-            told = (folder / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            told = read_text_file(folder / name, _bytes_max(written[name]))
+        except (OSError, UnicodeDecodeError, NotReadable) as error:
             yield f"{name} cannot be read: {error}"
             continue
         if comparable and told != written[name]:

@@ -215,7 +215,7 @@ def restore(
 def _decoded(payload: bytes, kind: type[T]) -> T:
     try:
         return msgspec.msgpack.decode(payload, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(f"no checkpoint of a season: {error}") from None
 
 

@@ -7,6 +7,7 @@ up to there.
 
 import gzip
 import io
+import zlib
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +16,12 @@ from typing import BinaryIO, cast
 
 import orjson
 
+from arena.bounded_files import Limited, limits_factor, open_regular
+
 FRAMES_PATTERN = "frames*.jsonl*"
 LINE_BYTES_MAX = 16 << 20
+FILE_BYTES_MAX = 64 << 30
+"""Of a recording, packed and unpacked; it is streamed, a line at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +68,19 @@ def _frames(path: Path) -> Iterator[Frame]:
                 else:
                     continue
                 yield Frame(path.name, number, str(body.get("t", "")), raw)
-    except (OSError, EOFError):
+    except (OSError, EOFError, ValueError, zlib.error):
         return
 
 
 def _open(path: Path) -> BinaryIO:
+    file: BinaryIO = open_regular(path, FILE_BYTES_MAX)
     if path.suffix == ".gz":
-        return cast("BinaryIO", gzip.open(path))
+        file = cast("BinaryIO", gzip.GzipFile(fileobj=file))
     if path.suffix == ".zst":
         import pyarrow
 
-        stream = pyarrow.input_stream(str(path), compression="zstd")
-        return cast("BinaryIO", io.BufferedReader(stream))
-    return path.open("rb")
+        file = pyarrow.input_stream(pyarrow.PythonFile(file), compression="zstd")
+    return io.BufferedReader(Limited(file, path, FILE_BYTES_MAX * limits_factor()))
 
 
 def _json(text: bytes) -> dict[str, object]:
