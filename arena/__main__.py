@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("arena.commands.status:status", "Show every process and how it fares."),
     "halt": ("arena.commands.halt:halt", "Take no new orders, until resume."),
     "resume": ("arena.commands.halt:resume", "Take orders again after a halt."),
+    "repair": ("arena.commands.repair:repair", "Pass over a record that stops the arena."),
     "tail": ("arena.commands.tail:tail", "Print a topic's messages, decoded."),
     "compete new": ("arena.commands.compete_new:new", "Write the specification of a contest."),
     "compete run": ("arena.commands.compete:run", "Hold a contest, to its report."),
@@ -55,6 +56,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tools-replay": ("trading_tools.cli_replay:tools_replay", "Decide recorded orders again."),
     "audit": ("ledger.cli_audit:audit_app", "Prove the records: verify, trace, replay, seal."),
     "dashboard": ("dashboard.cli:dashboard", "Show the arena in the terminal."),
+    "storm": ("operations.storm.cli:storm", "Run a whole arena under faults, and check it."),
 }
 
 GROUPS = {

@@ -16,9 +16,9 @@ from arena.bus.kafka import KafkaBus
 from arena.localbroker.broker import LocalBroker
 from arena.localbroker.cluster import NODES, LocalCluster
 from arena.settings import Settings
-from tests.faults.checker import check
+from operations.storm.checker import check
+from operations.storm.checker_records import Findings
 from tests.faults.harness import TERMS, Executors, Traffic, read_topics, wait_until_answered
-from tests.faults.records import Findings
 
 IN_SYNC_TIMEOUT_S = 60.0
 FAILOVER_TIMEOUT_S = 60.0

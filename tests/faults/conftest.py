@@ -10,9 +10,9 @@ import pytest
 
 from arena.bus.kafka import KafkaBus
 from arena.settings import Settings
-from tests.faults.checker import check
+from operations.storm.checker import check
+from operations.storm.checker_records import Findings
 from tests.faults.harness import TERMS, Executors, Traffic, read_topics, wait_until_answered
-from tests.faults.records import Findings
 
 ORDERS = int(os.environ.get("ARENA_FAULTS_ORDERS", "2000"))
 """Of each run; `ARENA_FAULTS_ORDERS` makes them longer than they are in the suite."""

@@ -20,7 +20,7 @@ from arena.bus.base import EARLIEST, Bus
 from arena.messages import Message, Product, QuoteSeen, Ticker, ToolCall
 from arena.settings import Settings
 from arena.wire import encode
-from tests.faults.records import Raw, Terms, Topics
+from operations.storm.checker_records import Raw, Terms, Topics
 
 TERMS = Terms(
     cash=Decimal(100_000),

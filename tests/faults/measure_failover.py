@@ -18,6 +18,7 @@ from pathlib import Path
 from arena.localbroker.broker import LocalBroker
 from arena.localbroker.cluster import NODES, LocalCluster
 from arena.settings import Settings
+from operations.storm.checker_records import Findings
 from tests.faults.cluster import (
     PER_SECOND,
     Failover,
@@ -28,7 +29,6 @@ from tests.faults.cluster import (
     trade_through,
 )
 from tests.faults.harness import Executors, Traffic
-from tests.faults.records import Findings
 
 PAUSE_S = 1.5
 SEED = 31

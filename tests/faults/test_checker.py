@@ -11,9 +11,9 @@ import pytest
 
 from arena import topics
 from arena.bus.memory import MemoryBus
-from tests.faults.checker import check
+from operations.storm.checker import check
+from operations.storm.checker_records import Json, Raw, Topics
 from tests.faults.harness import TERMS, Traffic, read_topics, wait_until_answered
-from tests.faults.records import Json, Raw, Topics
 from tests.trading_tools.helpers import serving
 
 COMMANDS = 250

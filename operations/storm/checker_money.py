@@ -1,10 +1,11 @@
 """Cash, positions and prices, computed a second time in `Decimal` from the raw records."""
 
 import json
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 
-from tests.faults.records import Book, Findings, Json, Raw, Terms, parse, when
+from operations.storm.checker_records import Book, Findings, Json, Raw, Terms, parse, when
 
 MICRO = Decimal("0.000001")
 ATOM = Decimal("0.00000001")
@@ -18,19 +19,25 @@ class Market:
         """Read the topic once."""
         self.tickers: dict[tuple[int, int], Json] = {}
         self.listings: dict[str, Json] = {}
-        self.places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        self.places: dict[tuple[str, int], list[int]] = defaultdict(list)
         for raw in records:
             body = parse(raw.value)
-            if body is not None and raw.kind == "Ticker":
+            if body is None or "product_id" not in body:
+                continue
+            if raw.kind == "Ticker":
                 self.tickers[raw.partition, raw.offset] = body
-                self.places[body["product_id"]].append((raw.partition, raw.offset))
-            elif body is not None and raw.kind == "Product":
+                self.places[body["product_id"], raw.partition].append(raw.offset)
+            elif raw.kind == "Product":
                 self.listings[body["product_id"]] = body
 
     def newest_before(self, product_id: str, offsets: Json) -> int:
         """Offset of the product's newest ticker before the given ends, or -1."""
-        ends = {int(p): end for p, end in offsets.items()}
-        return max((o for p, o in self.places[product_id] if o < ends.get(p, 0)), default=-1)
+        found = -1
+        for partition, end in offsets.items():
+            offsets_there = self.places.get((product_id, int(partition)), [])
+            if place := bisect_left(offsets_there, end):
+                found = max(found, offsets_there[place - 1])
+        return found
 
 
 def check_money(
@@ -68,7 +75,7 @@ def check_money(
             findings.expect(Decimal(event["cash_after"]) == book.cash, f"{name}: cash differs")
         findings.expect(book.cash >= 0, f"{name}: cash {book.cash}")
         findings.expect(all(q >= 0 for q in book.positions.values()), f"{name}: short")
-        book.history.append((event["source"]["offset"], book.cash))
+        book.note(event["source"]["offset"])
     return books
 
 

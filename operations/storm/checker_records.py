@@ -1,6 +1,7 @@
 """What the checker reads and what it finds, in words of its own: nothing here is the arena's."""
 
 import json
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,21 @@ class Raw:
 
 
 @dataclass(frozen=True)
+class Acked:
+    """A command that was acked, as its sender wrote it down.
+
+    Attributes:
+        offset: In `account.commands`.
+        sha256: Of the bytes that were sent, in hex.
+        order_id: Of an order; "" for anything else.
+    """
+
+    offset: int
+    sha256: str
+    order_id: str = ""
+
+
+@dataclass(frozen=True)
 class Terms:
     """What the executors under test were told."""
 
@@ -40,8 +56,24 @@ class Book:
 
     cash: Decimal
     positions: dict[str, Decimal] = field(default_factory=dict)
-    history: list[tuple[int, Decimal]] = field(default_factory=list)
-    """Source offset of each effective event, and the cash after it."""
+    sources: list[int] = field(default_factory=list)
+    """Source offset of each effective event, ascending."""
+    cashes: list[Decimal] = field(default_factory=list)
+    """Cash after each of them."""
+
+    def note(self, source: int) -> None:
+        """Remember the cash after the event of a command."""
+        self.sources.append(source)
+        self.cashes.append(self.cash)
+
+    def before(self, offset: int) -> Decimal | None:
+        """Cash after every event of an earlier command; None before the first."""
+        place = bisect_left(self.sources, offset)
+        return self.cashes[place - 1] if place else None
+
+    def since(self, offset: int) -> list[Decimal]:
+        """Cash after each event of that command or a later one."""
+        return self.cashes[bisect_left(self.sources, offset) :]
 
 
 @dataclass

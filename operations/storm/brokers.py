@@ -1,0 +1,136 @@
+"""The real brokers of a storm: one or three, plain or asking for a login, killed and started."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from arena import topics
+from arena.localbroker.broker import LocalBroker
+from arena.localbroker.cluster import NODES, LocalCluster
+from arena.localbroker.launch import BrokerHandle
+from arena.localbroker.local import open_local
+from arena.localbroker.security import ADMIN, credentials_for
+from operations.storm.cast import PREFIX
+from operations.storm.checker_run import client_options
+
+ASK_TIMEOUT_S = 4.0
+ASK_TIMEOUT_MS = 3_000
+FAILING = (KafkaError, TimeoutError, OSError, AttributeError)
+"""What a question to brokers of which one just died can end with."""
+START_ATTEMPTS = 5
+
+
+@dataclass
+class Brokers:
+    """Brokers on one home.
+
+    Attributes:
+        home: Theirs, and the arena's.
+        count: 1 or 3. secure: they ask for a login.
+        down: Node ids that were killed and are not up again.
+    """
+
+    home: Path
+    count: int
+    secure: bool
+    down: set[int] = field(default_factory=set)
+    _local: LocalBroker | LocalCluster | None = None
+    _handle: BrokerHandle | None = None
+
+    def start(self) -> None:
+        """Start all, and return once they serve."""
+        self._local = open_local(self.home, nodes=self.count, secure=self.secure, port=0)
+        self._handle = self._local.start()
+
+    @property
+    def version(self) -> str:
+        """Kafka's."""
+        return (self._handle and self._handle.version) or ""
+
+    @property
+    def bootstrap(self) -> str:
+        """Addresses for clients."""
+        assert self._handle is not None, "the brokers are not started"
+        return self._handle.bootstrap
+
+    def login(self, principal: str = ADMIN) -> dict[str, str]:
+        """The environment of a client: address, and login where one is asked for."""
+        environ = credentials_for(self.home, principal) if self.secure else {}
+        return {**environ, "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap}
+
+    async def kill_and_restart(self, seconds: float) -> bool:
+        """SIGKILL to the broker, or to the leader of `account.events` of three; start it again.
+
+        Returns:
+            False where nothing was killed: another one of three is still down.
+        """
+        if self.down:
+            return False
+        node_id = 1 if self.count == 1 else await self._leader()
+        if node_id is None:
+            return False
+        local = self._local
+        self.down.add(node_id)
+        if isinstance(local, LocalCluster):
+            cluster = local
+            await asyncio.to_thread(cluster.kill_node, node_id)
+            await asyncio.sleep(seconds)
+            await _persist(lambda: cluster.start_node(node_id))
+        elif isinstance(local, LocalBroker):
+            await asyncio.to_thread(local.kill)
+            await asyncio.sleep(seconds)
+            await _persist(local.start)
+        self.down.discard(node_id)
+        return True
+
+    def stop(self) -> None:
+        """End them."""
+        if self._local is not None:
+            self._local.stop()
+
+    async def in_sync(self) -> bool:
+        """True where every broker is up and holds all of `account.events`."""
+        if self.down:
+            return False
+        if self.count == 1:
+            return True
+        found = await self._partition()
+        return found is not None and len(found["isr"]) == NODES
+
+    async def _leader(self) -> int | None:
+        found = await self._partition()
+        return found["leader"] if found is not None and found["leader"] > 0 else None
+
+    async def _partition(self) -> dict[str, Any] | None:  # Any: as aiokafka decodes it
+        admin = AIOKafkaAdminClient(
+            **client_options(self.login()), request_timeout_ms=ASK_TIMEOUT_MS
+        )
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                await admin.start()
+                (found,) = await admin.describe_topics([PREFIX + topics.EVENTS.name])
+        except FAILING:
+            return None
+        finally:
+            await admin.close()
+        partitions: list[dict[str, Any]] = found["partitions"]
+        return partitions[0] if partitions else None
+
+
+async def _persist(start: Callable[[], object]) -> None:
+    """Start a broker; on a busy machine its first attempt may come too late."""
+    from arena.errors import DependencyMissing
+
+    for attempt in range(1, START_ATTEMPTS + 1):
+        try:
+            await asyncio.to_thread(start)
+        except DependencyMissing:
+            if attempt == START_ATTEMPTS:
+                raise
+        else:
+            return

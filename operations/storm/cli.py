@@ -1,0 +1,134 @@
+"""`arena storm`: flags, the terminal, exit codes.
+
+Exit codes: 0 every promise held, 1 one was broken, 2 usage, 3 something outside is missing, 130
+after Ctrl-C.
+"""
+
+import asyncio
+import json
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena.commands.live_line import LiveLine
+from arena.errors import EXIT_INTERRUPTED, EXIT_NO, UsageError
+from operations.storm import report
+from operations.storm.plan import CLUSTER, Plan, make_plan
+from operations.storm.storm import Outcome, Storm
+
+MINUTES_MAX = 60.0
+RATE_MAX = 2_000.0
+
+
+def storm(
+    seed: Annotated[int, typer.Option(help="Everything is drawn from it.", min=0)] = 1,
+    minutes: Annotated[
+        float, typer.Option(help="How long faults come.", min=0.2, max=MINUTES_MAX)
+    ] = 2.0,
+    brokers: Annotated[
+        int | None, typer.Option(help="1 or 3. [drawn from the seed]", show_default=False)
+    ] = None,
+    secure: Annotated[
+        bool | None,
+        typer.Option(
+            "--secure/--plain", help="Log in to brokers. [drawn from the seed]", show_default=False
+        ),
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(help="Orders a second, besides the agents'.", min=1, max=RATE_MAX)
+    ] = 150.0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file.")
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the folder also if every promise held.")
+    ] = False,
+    sum_: Annotated[
+        list[Path] | None,
+        typer.Option("--sum", help="Add up files of --json instead; repeatable."),
+    ] = None,
+) -> None:
+    """Run a whole arena under faults, then check that nothing was lost or doubled.
+
+    It starts brokers, a simulated market, agents, executors and books of its own, and ends them.
+    Needs no key. Takes about a minute longer than --minutes.
+
+    Example: arena storm --seed 1 --minutes 2 --json storm.json
+    """
+    if sum_:
+        print(report.table_of(_read(path) for path in sum_))
+        return
+    if brokers not in (None, 1, CLUSTER):
+        raise UsageError(f"--brokers {brokers}", remedy=f"1 or {CLUSTER}")
+    plan = make_plan(seed, minutes, brokers=brokers, secure=secure)
+    folder = Path(tempfile.mkdtemp(prefix=f"arena-storm-{seed}-"))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    line = LiveLine(sys.stderr)
+    line.say(f"storm of seed {seed}: {plan.words()}, {minutes:g} min, {len(plan.faults)} faults")
+    outcome = _run(plan, folder, rate, line)
+    if outcome is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        sys.exit(EXIT_INTERRUPTED)
+    document = report.document_of(outcome)
+    line.end(f"{document['orders']:,} orders in {document['seconds']:.0f} s")
+    print(report.table_of([document]))
+    for text in (*outcome.without, *document["findings"]):
+        print(text)
+    if json_file is not None:
+        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    if not report.held(document):
+        print(f"a promise broke; the records are in {folder}\nagain: {_again(plan, rate)}")
+        sys.exit(EXIT_NO)
+    if keep:
+        print(f"the records are in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(plan: Plan, folder: Path, rate: float, line: LiveLine) -> Outcome | None:
+    """The storm; None where it was interrupted, which ends every process it started."""
+
+    async def work() -> Outcome | None:
+        task = asyncio.ensure_future(Storm(plan, folder, rate, line.say, line.show).run())
+        loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+
+        def stop() -> None:
+            stopped.set()
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if not stopped.is_set():
+                raise
+            return None
+
+    return asyncio.run(work())
+
+
+def _again(plan: Plan, rate: float) -> str:
+    secure = "--secure" if plan.secure else "--plain"
+    words = f"--seed {plan.seed} --minutes {plan.seconds / 60:g} --brokers {plan.brokers} {secure}"
+    return f"arena storm {words} --rate {rate:g}"
+
+
+def _read(path: Path) -> report.Document:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} cannot be read: {error}", remedy="name a file of --json"
+        ) from None
+    if not isinstance(found, dict) or "orders" not in found:
+        raise UsageError(f"{path} holds no storm", remedy="name a file of --json")
+    return found

@@ -1,0 +1,208 @@
+"""The processes of a storm: started, started again whenever one ends, and all ended at the end.
+
+The supervisor (`arena up`) is one of them; what it supervises is found in its run's record. A
+keeper ends everything if this process dies, so nothing outlives a storm.
+"""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from arena.commands.session import LAUNCHER
+from arena.localbroker.child import is_same_process, started_at
+from arena.localbroker.security import ADMIN, credentials_for, credentials_of_command
+from arena.supervisor.child import Child, ProcessSpec
+from arena.supervisor.keeper import Keeper
+from arena.supervisor.runs import ProcessRecord, newest_run
+from operations.storm.plan import SUPERVISED, SUPERVISOR
+
+RESTART_S = 0.3
+RESTART_S_MAX = 3.0
+STOP_S = 12.0
+POLL_S = 0.05
+TAIL_LINES = 6
+TAIL_BYTES = 6_000
+
+
+@dataclass
+class _Member:
+    """A process that the storm runs itself."""
+
+    spec: ProcessSpec
+    child: Child | None = None
+    started_s: float = 0.0
+    restart_at_s: float = 0.0
+    quick_ends: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A process that can be signalled; a later one with its pid is not taken for it."""
+
+    pid: int
+    start_time_s: float
+
+    def signal(self, number: signal.Signals) -> bool:
+        """Send a signal; False where the process is gone."""
+        if not is_same_process(self.pid, self.start_time_s):
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+            return True
+        return False
+
+
+@dataclass
+class House:
+    """Everything that runs in a storm but brokers and databases.
+
+    Attributes:
+        home: `ARENA_HOME` of all of them. logs: where the output goes.
+        environ: What each is told. secure: each logs in as what it is.
+        commands: Process -> its words after `arena`. spec: the supervisor's ARENA.toml.
+        extra: Process -> variables of its own.
+        ends: How often a process ended by itself, by name and exit code.
+    """
+
+    home: Path
+    logs: Path
+    environ: Mapping[str, str]
+    commands: Mapping[str, list[str]]
+    spec: Path
+    secure: bool = False
+    extra: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    ends: Counter[str] = field(default_factory=Counter)
+    clock: Callable[[], float] = time.monotonic
+    _members: dict[str, _Member] = field(default_factory=dict)
+    _killed: set[int] = field(default_factory=set)
+    _keeper: Keeper | None = None
+
+    def start(self) -> None:
+        """Start the supervisor and all others."""
+        up = ["up", str(self.spec), "--no-dashboard", "--no-check"]
+        self._start_all({SUPERVISOR: up, **self.commands})
+
+    def start_alone(self) -> None:
+        """Start all but the supervisor."""
+        self._start_all(self.commands)
+
+    def tick(self) -> None:
+        """Start again what has ended."""
+        now_s = self.clock()
+        for name, member in self._members.items():
+            if member.child is not None:
+                code = member.child.exit_code()
+                if code is not None:
+                    self._note_end(name, member, code, now_s)
+            elif now_s >= member.restart_at_s:
+                self._start(member)
+            if member.child is not None:
+                member.child.rotate_log()
+
+    def find(self, name: str) -> Found | None:
+        """A process by its name, the supervisor's own included; None where it does not run."""
+        if (member := self._members.get(name)) is not None:
+            pid = member.child.pid if member.child is not None else None
+        else:
+            record = self._supervised().get(name)
+            pid = record.pid if record is not None and record.state == "running" else None
+        if pid is None or (start_time_s := started_at(pid)) is None:
+            return None
+        return Found(pid, start_time_s)
+
+    def kill(self, name: str) -> bool:
+        """SIGKILL to a process; False where it does not run."""
+        found = self.find(name)
+        if found is None:
+            return False
+        self._killed.add(found.pid)
+        return found.signal(signal.SIGKILL)
+
+    def given_up(self) -> list[str]:
+        """What the supervisor does not start any more."""
+        return [n for n, r in self._supervised().items() if r.state in ("given_up", "finished")]
+
+    def is_whole(self) -> bool:
+        """True where every process runs."""
+        names = (*self._members, *SUPERVISED)
+        return all(self.find(name) is not None for name in names)
+
+    def end(self, *names: str) -> None:
+        """SIGTERM to some of the storm's own processes, for good, and wait for them."""
+        members = [self._members.pop(name) for name in names if name in self._members]
+        children = [m.child for m in members if m.child is not None]
+        for child in children:
+            child.terminate()
+        until_s = time.monotonic() + STOP_S
+        while time.monotonic() < until_s and any(c.exit_code() is None for c in children):
+            time.sleep(POLL_S)
+        for child in children:
+            if child.exit_code() is None:
+                child.kill()
+            if self._keeper is not None:
+                self._keeper.forget(child.target)
+
+    def stop(self) -> None:
+        """End everything that is left."""
+        for name in (*self._members, *SUPERVISED):
+            if (found := self.find(name)) is not None:
+                found.signal(signal.SIGCONT)
+        self.end(*self._members)
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+
+    def tail(self, name: str) -> str:
+        """The last lines a process of the storm's own wrote."""
+        path = self.logs / f"{name}.log"
+        if not path.exists():
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+        return "\n".join(lines[-TAIL_LINES:])
+
+    def _start_all(self, commands: Mapping[str, list[str]]) -> None:
+        self._keeper = Keeper()
+        for name, words in commands.items():
+            self._members[name] = _Member(self._spec(name, words))
+            self._start(self._members[name])
+
+    def _spec(self, name: str, words: list[str]) -> ProcessSpec:
+        environ = {**self.environ, **self.extra.get(name, {})}
+        if self.secure:
+            principal = credentials_for(self.home, ADMIN)
+            own = credentials_of_command(self.home, words[0])
+            environ |= principal if name == SUPERVISOR else own
+        return ProcessSpec(name=name, argv=(*LAUNCHER, *words), environ=environ)
+
+    def _start(self, member: _Member) -> None:
+        assert self._keeper is not None, "start was not called"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        member.child = Child(member.spec, self.logs / f"{member.spec.name}.log")
+        member.started_s = self.clock()
+        self._keeper.remember(member.child.target)
+
+    def _note_end(self, name: str, member: _Member, code: int, now_s: float) -> None:
+        assert member.child is not None
+        assert self._keeper is not None
+        self._keeper.forget(member.child.target)
+        if member.child.pid in self._killed:
+            self._killed.discard(member.child.pid)
+            member.quick_ends = 0
+        else:
+            self.ends[f"{name} {code}"] += 1
+            member.quick_ends = member.quick_ends + 1 if now_s - member.started_s < 10 else 0
+        member.child = None
+        member.restart_at_s = now_s + min(RESTART_S_MAX, RESTART_S * 2**member.quick_ends)
+
+    def _supervised(self) -> dict[str, ProcessRecord]:
+        found = newest_run(self.home)
+        if found is None or not found[1].is_running():
+            return {}
+        return {record.name: record for record in found[1].processes}

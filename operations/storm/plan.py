@@ -1,0 +1,207 @@
+"""Which faults come when, drawn from a seed. Pure: the same seed gives the same plan."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "kill", "freeze", "broker_kill", "leader_kill", "link_cut", "full_disk", "clock_jump"
+]
+
+CLUSTER = 3
+BEGIN_S = 4.0
+"""Every process has a moment to begin before the first fault."""
+CALM_END_S = 6.0
+"""No fault begins so late that it lasts into the rest."""
+SUPERVISED_KILLS_MAX = 3
+SUPERVISED_WINDOW_S = 125.0
+"""A supervisor gives a process up that ends six times in two minutes; kills leave it some room."""
+
+SUPERVISOR = "supervisor"
+SUPERVISED = ("exchange", "connector", "tools", "chat-node-rules", "routers-agents", "ledger")
+"""What `arena up` runs in a storm, by the name it has there."""
+ALONE = ("tools-2", "chat-node-2", "agents-2", "judge", "ledger-postgres", "dashboard")
+"""What the storm runs itself: the second ones, and what `arena up` does not start."""
+KIND_OF = {
+    "supervisor": "supervisor",
+    "exchange": "exchange",
+    "connector": "connector",
+    "tools": "executor",
+    "tools-2": "executor",
+    "chat-node-rules": "chat-node",
+    "chat-node-2": "chat-node",
+    "routers-agents": "router",
+    "agents-2": "router",
+    "judge": "judge",
+    "ledger": "ledger-sqlite",
+    "ledger-postgres": "ledger-postgres",
+    "dashboard": "dashboard",
+}
+"""Process -> the kind it is counted as."""
+WITH_LINKS = tuple(name for name in KIND_OF if name not in ("supervisor", "exchange"))
+WITH_DISKS = ("tools", "tools-2", "judge", "ledger", "dashboard", "exchange")
+WITH_CLOCKS = (
+    "tools",
+    "tools-2",
+    "connector",
+    "routers-agents",
+    "agents-2",
+    "chat-node-2",
+    "judge",
+)
+LINK_WAYS = ("drop_ack", "delay", "reset", "blackhole")
+CLOCK_JUMPS_S = (-3600, -600, -30, -2, 2, 30, 600, 3600)
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """Mean seconds between two faults of a kind; 0 for none.
+
+    Attributes:
+        kill: Of a process. freeze: likewise. broker: of a broker, or of the leader of three.
+        link: Of a process's connections. disk, clock: likewise.
+    """
+
+    kill: float = 2.5
+    freeze: float = 14.0
+    broker: float = 16.0
+    link: float = 12.0
+    disk: float = 25.0
+    clock: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault.
+
+    Attributes:
+        at_s: Seconds after the storm began. seconds: how long it lasts.
+        target: Process name, or "" for brokers.
+        way: How a link is cut, or how far a clock jumps.
+    """
+
+    at_s: float
+    kind: Kind
+    target: str = ""
+    seconds: float = 0.0
+    way: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A storm before it begins.
+
+    Attributes:
+        brokers: 1 or 3. secure: they ask for a login. seconds: of faults.
+        faults: In the order of their times.
+    """
+
+    seed: int
+    brokers: int
+    secure: bool
+    seconds: float
+    faults: tuple[Fault, ...]
+
+    def words(self) -> str:
+        """The plan in a few words."""
+        count = "1 broker" if self.brokers == 1 else f"{self.brokers} brokers"
+        return f"{count}, {'secure' if self.secure else 'plain'}"
+
+
+def make_plan(
+    seed: int,
+    minutes: float,
+    *,
+    brokers: int | None = None,
+    secure: bool | None = None,
+    every: Every | None = None,
+) -> Plan:
+    """Draw a storm.
+
+    Args:
+        seed: Everything follows from it.
+        minutes: How long faults come.
+        brokers: 1 or 3; the seed picks if it is None.
+        secure: The brokers ask for a login; the seed picks if it is None.
+        every: How dense the faults are.
+    """
+    rng = random.Random(seed)
+    picked = rng.choice((1, CLUSTER)), rng.random() < 0.5
+    count = picked[0] if brokers is None else brokers
+    asks = picked[1] if secure is None else secure
+    dense = every or Every()
+    seconds = minutes * 60
+    kind: Kind = "broker_kill" if count == 1 else "leader_kill"
+    faults = [
+        *_kills(rng, seconds, dense.kill),
+        *(
+            Fault(at_s, "freeze", target, rng.uniform(12.0, 15.0))
+            for at_s, target in _dealt(rng, seconds - 15, dense.freeze, tuple(KIND_OF))
+        ),
+        *(
+            Fault(at_s, kind, "", rng.uniform(0.0, 3.0))
+            for at_s in _times(rng, seconds, dense.broker)
+        ),
+        *(
+            Fault(at_s, "link_cut", target, *_link(rng))
+            for at_s, target in _dealt(rng, seconds - 12, dense.link, WITH_LINKS)
+        ),
+        *(
+            Fault(at_s, "full_disk", target, rng.uniform(3.0, 8.0))
+            for at_s, target in _dealt(rng, seconds - 8, dense.disk, WITH_DISKS)
+        ),
+        *(
+            Fault(
+                at_s, "clock_jump", target, rng.uniform(4.0, 10.0), str(rng.choice(CLOCK_JUMPS_S))
+            )
+            for at_s, target in _dealt(rng, seconds - 10, dense.clock, WITH_CLOCKS)
+        ),
+    ]
+    faults.sort(key=lambda fault: fault.at_s)
+    return Plan(seed, count, asks, seconds, tuple(faults))
+
+
+def _times(rng: random.Random, seconds: float, every_s: float) -> Iterator[float]:
+    """Times of faults, each gap between half and one and a half of the mean."""
+    if every_s <= 0:
+        return
+    at_s = BEGIN_S + rng.random() * every_s
+    while at_s < seconds - CALM_END_S:
+        yield at_s
+        at_s += every_s * rng.uniform(0.5, 1.5)
+
+
+def _dealt(
+    rng: random.Random, seconds: float, every_s: float, targets: tuple[str, ...]
+) -> Iterator[tuple[float, str]]:
+    """Times and targets: each target once, in a new order each time round."""
+    deck: list[str] = []
+    for at_s in _times(rng, seconds, every_s):
+        if not deck:
+            deck = rng.sample(targets, len(targets))
+        yield at_s, deck.pop()
+
+
+def _link(rng: random.Random) -> tuple[float, str]:
+    way = rng.choice(LINK_WAYS)
+    return rng.uniform(3.0, 12.0) if way == "blackhole" else rng.uniform(1.0, 5.0), way
+
+
+def _kills(rng: random.Random, seconds: float, every_s: float) -> Iterator[Fault]:
+    """Kills of every process, those of supervised ones within what a supervisor bears."""
+    killed: dict[str, list[float]] = {name: [] for name in SUPERVISED}
+    deck: list[str] = []
+    for at_s in _times(rng, seconds, every_s):
+        for _ in range(2 * len(KIND_OF)):
+            if not deck:
+                deck = rng.sample(tuple(KIND_OF), len(KIND_OF))
+            target = deck.pop()
+            recent = [t for t in killed.get(target, ()) if at_s - t < SUPERVISED_WINDOW_S]
+            if len(recent) < SUPERVISED_KILLS_MAX:
+                break
+        if target == SUPERVISOR:
+            killed = {name: [] for name in SUPERVISED}
+        elif target in killed:
+            killed[target].append(at_s)
+        yield Fault(at_s, "kill", target)

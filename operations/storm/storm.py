@@ -1,0 +1,299 @@
+"""One storm from its first process to the verdict.
+
+Brokers and databases, then all processes, then traffic and faults at once, then rest, then the
+verdicts. Everything lies in one folder; what was started is ended whatever happens.
+"""
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from arena import topics
+from arena.acls import rules_for
+from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_acls import apply_rules
+from arena.commands.session import environment
+from arena.settings import KafkaAccess, Settings
+from arena.spec import load_spec
+from operations.storm import cast, postgres
+from operations.storm.brokers import Brokers
+from operations.storm.checker_run import client_options
+from operations.storm.driver import Driver
+from operations.storm.faults import Faults
+from operations.storm.house import House
+from operations.storm.plan import SUPERVISOR, Plan
+from operations.storm.verdicts import Judges, Verdicts
+from operations.storm.watcher import Watcher
+
+TICK_S = 0.1
+UP_S = 45.0
+REST_S = 120.0
+QUIET_S = 4.0
+BOOKS_S = 120.0
+HOME = "home"
+SQLITE, POSTGRES = "sqlite", "postgres"
+Say = Callable[[str], None]
+
+
+@dataclass
+class Outcome:
+    """What a storm was and what was found.
+
+    Attributes:
+        faults: With what really happened. driver: with what was sent.
+        verdicts: None where the storm did not get so far.
+        recovery_s: From the last fault until nothing was open; None where something stayed open.
+        ends: How often processes ended by themselves. open_orders: undecided after the rest.
+        without: What could not be had here, in words.
+    """
+
+    plan: Plan
+    version: str
+    seconds: float
+    faults: Faults
+    sent: Counter[str]
+    verdicts: Verdicts
+    recovery_s: float | None
+    ends: Counter[str]
+    open_orders: int
+    without: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Storm:
+    """A storm in a folder.
+
+    Attributes:
+        plan: What happens. folder: must be empty. per_second: orders of the driver.
+        say: Prints a line that stays. show: prints the state of now.
+    """
+
+    plan: Plan
+    folder: Path
+    per_second: float
+    say: Say
+    show: Say
+    without: list[str] = field(default_factory=list)
+
+    async def run(self) -> Outcome:
+        """From the first process to the verdict.
+
+        Raises:
+            DependencyMissing: The brokers cannot be started.
+        """
+        home = self.folder / HOME
+        home.mkdir(parents=True)
+        brokers = Brokers(home, self.plan.brokers, self.plan.secure)
+        server = None if (why := postgres.why_not()) else postgres.Postgres()
+        if why:
+            self.without.append(f"no books on PostgreSQL: {why}")
+        try:
+            await asyncio.to_thread(brokers.start)
+            if server is not None:
+                await asyncio.to_thread(server.start)
+            return await self._with(brokers, server)
+        finally:
+            await asyncio.to_thread(brokers.stop)
+            if server is not None:
+                await asyncio.to_thread(server.stop)
+
+    async def _with(self, brokers: Brokers, server: postgres.Postgres | None) -> Outcome:
+        began_s = time.monotonic()
+        spec = self.folder / "storm.toml"
+        spec.write_text(cast.spec_text(self.plan.seed), encoding="utf-8")
+        await self._make_topics(brokers, spec)
+        commands = cast.commands_alone(postgres=server is not None)
+        books = self._books(server)
+        house = self._house(brokers, spec, commands, books)
+        with (self.folder / "acked.jsonl").open("w", encoding="utf-8") as oracle:
+            options = client_options(brokers.login())
+            driver = Driver(options, self.plan.seed, self.per_second, oracle)
+            watcher = Watcher(options)
+            faults = Faults(self.plan, house, brokers)
+            try:
+                recovery_s = await self._rage(house, brokers, driver, watcher, faults)
+            finally:
+                await asyncio.to_thread(house.stop)
+        await self._drain(brokers, spec, commands, books, watcher)
+        self.say("asking checker, audit, replays and books")
+        environ = {**os.environ, **house.environ, **brokers.login("cli")}
+        judges = Judges(environ, self.folder, self.folder / "acked.jsonl", books)
+        verdicts = await judges.ask()
+        return Outcome(
+            plan=self.plan,
+            version=brokers.version,
+            seconds=time.monotonic() - began_s,
+            faults=faults,
+            sent=driver.counts,
+            verdicts=verdicts,
+            recovery_s=recovery_s,
+            ends=house.ends,
+            open_orders=len(watcher.open),
+            without=self.without,
+        )
+
+    async def _rage(
+        self, house: House, brokers: Brokers, driver: Driver, watcher: Watcher, faults: Faults
+    ) -> float | None:
+        """Traffic and faults; returns the seconds until everything was decided again."""
+        await asyncio.to_thread(house.start)
+        tasks = [asyncio.create_task(work) for work in (self._keep(house), watcher.run())]
+        sending = asyncio.create_task(driver.run())
+        try:
+            await self._until(lambda: house.is_whole() and bool(watcher.decided), UP_S)
+            raging = asyncio.create_task(faults.run())
+            await self._report_until(raging, driver, watcher, faults)
+            healed_s = time.monotonic()
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            for _ in house.given_up():
+                house.kill(SUPERVISOR)
+                break
+            self.say(f"rest: {len(watcher.open):,} orders open")
+            rested = await self._until(
+                lambda: not watcher.open and house.is_whole(), REST_S, self._pace(watcher)
+            )
+            await self._until_in_sync(brokers)
+            return round(time.monotonic() - healed_s, 1) if rested else None
+        finally:
+            for task in (*tasks, sending):
+                task.cancel()
+            await asyncio.gather(*tasks, sending, return_exceptions=True)
+
+    async def _keep(self, house: House) -> None:
+        while True:
+            house.tick()
+            await asyncio.sleep(TICK_S)
+
+    async def _report_until(
+        self,
+        raging: "asyncio.Task[None]",
+        driver: Driver,
+        watcher: Watcher,
+        faults: Faults,
+    ) -> None:
+        began_s = time.monotonic()
+        try:
+            while not raging.done():
+                counts = "  ".join(f"{kind} {n}" for kind, n in sorted(faults.counts.items()))
+                self.show(
+                    f"{time.monotonic() - began_s:4.0f} s  acked {driver.counts['acked']:,}"
+                    f"  decided {len(watcher.decided):,}  open {len(watcher.open):,}"
+                    f"  kills {faults.kills.total()}  {counts}"
+                )
+                await asyncio.wait([raging], timeout=TICK_S)
+            raging.result()
+        finally:
+            raging.cancel()
+            await asyncio.gather(raging, return_exceptions=True)
+
+    async def _until(
+        self, is_so: Callable[[], bool], timeout_s: float, pace: Callable[[], None] | None = None
+    ) -> bool:
+        """Wait for a condition; False where it did not come in time."""
+        until_s = time.monotonic() + timeout_s
+        while not is_so():
+            if time.monotonic() > until_s:
+                return False
+            if pace is not None:
+                pace()
+            await asyncio.sleep(TICK_S)
+        return True
+
+    def _pace(self, watcher: Watcher) -> Callable[[], None]:
+        return lambda: self.show(
+            f"rest  decided {len(watcher.decided):,}  open {len(watcher.open):,}"
+        )
+
+    async def _until_in_sync(self, brokers: Brokers) -> None:
+        until_s = time.monotonic() + REST_S
+        while not await brokers.in_sync():
+            if time.monotonic() > until_s:
+                return
+            await asyncio.sleep(TICK_S)
+
+    async def _drain(
+        self,
+        brokers: Brokers,
+        spec: Path,
+        commands: Mapping[str, list[str]],
+        books: Mapping[str, str],
+        watcher: Watcher,
+    ) -> None:
+        """Without agents and market: an executor decides what is left, the books catch up."""
+        last = {
+            "tools-2": commands["tools-2"],
+            **{f"ledger-{kind}": ["ledger", "run", "--name", f"last-{kind}"] for kind in books},
+        }
+        house = self._house(brokers, spec, last, books)
+        try:
+            await asyncio.to_thread(house.start_alone)
+            tasks = [asyncio.create_task(work) for work in (self._keep(house), watcher.run())]
+            try:
+                await self._until(
+                    lambda: not watcher.open and watcher.quiet_s() > QUIET_S,
+                    BOOKS_S,
+                    self._pace(watcher),
+                )
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            await asyncio.to_thread(house.stop)
+
+    def _house(
+        self,
+        brokers: Brokers,
+        spec: Path,
+        commands: Mapping[str, list[str]],
+        books: Mapping[str, str],
+    ) -> House:
+        settings = Settings().override(
+            bootstrap_servers=brokers.bootstrap, prefix=cast.PREFIX, home=self.folder / HOME
+        )
+        environ = {**environment(settings), "ARENA_LOG_FORMAT": "json", cast.DATABASE: ""}
+        extra = {f"ledger-{kind}": {cast.DATABASE: url} for kind, url in books.items()}
+        return House(
+            home=self.folder / HOME,
+            logs=self.folder / "logs",
+            environ=environ,
+            commands=commands,
+            spec=spec,
+            secure=self.plan.secure,
+            extra=extra,
+        )
+
+    def _books(self, server: postgres.Postgres | None) -> dict[str, str]:
+        home = (self.folder / HOME).resolve()
+        found = {SQLITE: f"sqlite:///{home / 'ledger-storm.db'}"}
+        return found if server is None else {**found, POSTGRES: server.url}
+
+    async def _make_topics(self, brokers: Brokers, spec: Path) -> None:
+        """All topics before any process, with the rules of who may touch them."""
+        settings = Settings().override(bootstrap_servers=brokers.bootstrap, prefix=cast.PREFIX)
+        settings = settings.override(access=KafkaAccess.of(brokers.login()))
+        bus = KafkaBus(settings, client_id="arena-storm")
+        await bus.start()
+        try:
+            inboxes = [topics.INBOX.member(agent) for agent in cast.DRIVERS]
+            wanted = [*topics.fixed_topics(), *load_spec(spec).topics(), *inboxes]
+            await bus.ensure_topics(wanted)
+        finally:
+            await _close(bus)
+        if self.plan.secure:
+            await apply_rules(settings, rules_for(cast.PREFIX))
+
+
+async def _close(bus: KafkaBus) -> None:
+    """Close a bus; aiokafka may cancel a task that never began, and hand the cancellation on."""
+    try:
+        await bus.close()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise

@@ -1,0 +1,138 @@
+"""What others say of the records of a storm: the checker, the audit, the replays, the books.
+
+Each is a process of its own, with the login of its own kind.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from arena.commands.session import LAUNCHER
+from operations.storm.cast import DATABASE, PREFIX
+
+DEADLINE_S = 900.0
+HASH_SEEDS = ("1", "20261121")
+CHECKER = (sys.executable, "-P", "-m", "operations.storm.checker_run", "--prefix", PREFIX)
+WORDS_CHARS_MAX = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a process said.
+
+    Attributes:
+        code: Its exit code, -1 where it did not end in time. document: its JSON, where it was some.
+        errors: The end of its standard error.
+    """
+
+    code: int
+    document: dict[str, Any]  # Any: decoded JSON
+    errors: str
+    seconds: float
+
+
+@dataclass
+class Verdicts:
+    """All of them.
+
+    Attributes:
+        checker, audit: What they said. replays: of the orders, with two hash seeds.
+        reconciles, balances: By kind of books.
+    """
+
+    checker: Said
+    audit: Said
+    replays: list[Said] = field(default_factory=list)
+    reconciles: dict[str, Said] = field(default_factory=dict)
+    balances: dict[str, Said] = field(default_factory=dict)
+
+    @property
+    def digests(self) -> list[str]:
+        """The account digests of the replays, and the one the audit folded."""
+        said = [*self.replays, self.audit]
+        return [str(one.document.get("account_digest", "")) for one in said]
+
+    @property
+    def digest_equal(self) -> bool:
+        """True where all digests are there and the same."""
+        return len(set(self.digests)) == 1 and all(self.digests)
+
+
+@dataclass
+class Judges:
+    """Asks them.
+
+    Attributes:
+        environ: Address, prefix, home, login of the operator.
+        folder: For the sealed records. oracle: what the driver knows to be acked.
+        books: Kind of books -> their `DATABASE_URL`.
+    """
+
+    environ: Mapping[str, str]
+    folder: Path
+    oracle: Path
+    books: Mapping[str, str]
+
+    async def ask(self) -> Verdicts:
+        """All of them, two at a time."""
+        bundle = self.folder / "bundle"
+        export = await self._arena("audit", "export", str(bundle), "--live", "--json")
+        checker, audit = await asyncio.gather(
+            self._run([*CHECKER, "--oracle", str(self.oracle)]),
+            self._arena("audit", "verify", str(bundle), "--no-replay", "--json"),
+        )
+        found = Verdicts(checker, audit if export.code == 0 else export)
+        replay = ("tools-replay", "--records", str(bundle / "records"), "--json")
+        found.replays += await asyncio.gather(
+            *(self._arena(*replay, environ={"PYTHONHASHSEED": seed}) for seed in HASH_SEEDS)
+        )
+        for kind, url in self.books.items():
+            at = {DATABASE: url}
+            found.reconciles[kind], found.balances[kind] = await asyncio.gather(
+                self.reconcile(kind),
+                self._arena("ledger", "trial-balance", "--json", environ=at),
+            )
+        return found
+
+    async def reconcile(self, kind: str) -> Said:
+        """Fold, books of a kind and dashboard side by side."""
+        return await self._arena("reconcile", "run", "--json", environ={DATABASE: self.books[kind]})
+
+    async def _arena(self, *words: str, environ: Mapping[str, str] | None = None) -> Said:
+        return await self._run([*LAUNCHER, *words], environ)
+
+    async def _run(self, argv: list[str], environ: Mapping[str, str] | None = None) -> Said:
+        began_s = time.monotonic()
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            env={**self.environ, **(environ or {})},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        code, output, errors = -1, b"", b""
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                output, errors = await process.communicate()
+            code = process.returncode if process.returncode is not None else -1
+        except TimeoutError:
+            errors = f"no answer in {DEADLINE_S:.0f} s".encode()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        text = errors.decode(errors="replace").strip()[-WORDS_CHARS_MAX:]
+        return Said(code, _document(output), text, round(time.monotonic() - began_s, 1))
+
+
+def _document(output: bytes) -> dict[str, Any]:  # Any: decoded JSON
+    try:
+        found = json.loads(output)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {"rows": found}
