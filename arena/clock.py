@@ -1,9 +1,21 @@
-"""The clock seam: wall time for stamps, monotonic time for ages and deadlines."""
+"""The clock seam: wall time for stamps, monotonic time for ages and deadlines.
+
+`ARENA_FAULT_CLOCK=FOLDER` is a hook for fault injection (`arena storm`): a process adds the seconds
+in `FOLDER/<process id>` to its wall time, looked up five times a second. Unset, as it always is
+elsewhere, it costs one comparison.
+"""
 
 import asyncio
+import math
+import os
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Protocol
+
+SHIFT_VARIABLE = "ARENA_FAULT_CLOCK"
+SHIFT_LOOKUP_S = 0.2
+SHIFT_S_MAX = 1e8
 
 
 class Clock(Protocol):
@@ -25,9 +37,16 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clocks."""
 
+    def __init__(self) -> None:
+        """Read `ARENA_FAULT_CLOCK`."""
+        folder = os.environ.get(SHIFT_VARIABLE)
+        self._shift = _Shift(Path(folder) / str(os.getpid())) if folder else None
+
     def now(self) -> datetime:
         """The wall time, aware, UTC."""
-        return datetime.now(UTC)
+        if self._shift is None:
+            return datetime.now(UTC)
+        return datetime.now(UTC) + timedelta(seconds=self._shift.seconds())
 
     def monotonic(self) -> float:
         """`time.monotonic()`."""
@@ -66,3 +85,23 @@ class ManualClock:
         """Advance by the delay and give other tasks a turn."""
         self.advance(delay_s)
         await asyncio.sleep(0)
+
+
+class _Shift:
+    """How far a test has moved this process's wall clock."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._looked_at = -math.inf
+        self._seconds = 0.0
+
+    def seconds(self) -> float:
+        now = time.monotonic()
+        if now - self._looked_at >= SHIFT_LOOKUP_S:
+            self._looked_at = now
+            try:
+                found = float(self._path.read_text(encoding="ascii"))
+            except (OSError, ValueError):
+                found = 0.0
+            self._seconds = found if abs(found) <= SHIFT_S_MAX else 0.0
+        return self._seconds

@@ -5,15 +5,22 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
 
 from operations.storm.brokers import Brokers
 from operations.storm.house import House
-from operations.storm.plan import KIND_OF, Fault, Plan
+from operations.storm.links import Links
+from operations.storm.plan import KIND_OF, SUPERVISOR, Fault, Plan
 
 RETRY_S = 0.25
 RETRIES_MAX = 24
 """A process that is just being started again is waited for this often."""
+DISK_POLL_S = 0.2
+GIVEN_UP_POLL_S = 2.0
 
 
 @dataclass
@@ -21,14 +28,17 @@ class Faults:
     """The faults of one storm.
 
     Attributes:
-        house: Whose processes suffer. brokers: likewise.
+        house: Whose processes suffer. brokers: likewise. links: None where none can be cut.
+        clocks: The folder that `ARENA_FAULT_CLOCK` names.
         kills: By kind of process. counts: all other faults, by kind.
-        now: What happens just now, in words.
+        skipped: Faults whose target was not there, by kind.
     """
 
     plan: Plan
     house: House
     brokers: Brokers
+    links: Links | None
+    clocks: Path
     kills: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -37,6 +47,7 @@ class Faults:
     async def run(self) -> None:
         """Begin every fault at its time; return when the last has ended."""
         began_s = time.monotonic()
+        nurse = asyncio.create_task(self._revive())
         try:
             for fault in self.plan.faults:
                 await asyncio.sleep(max(0.0, began_s + fault.at_s - time.monotonic()))
@@ -47,9 +58,9 @@ class Faults:
             await asyncio.sleep(max(0.0, rest_s))
             await asyncio.gather(*self._tasks)
         finally:
-            for task in self._tasks:
+            for task in (*self._tasks, nurse):
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, nurse, return_exceptions=True)
 
     async def _carry_out(self, fault: Fault) -> None:
         acts: dict[str, Callable[[Fault], Awaitable[bool]]] = {
@@ -57,6 +68,9 @@ class Faults:
             "freeze": self._freeze,
             "broker_kill": self._broker,
             "leader_kill": self._broker,
+            "link_cut": self._link,
+            "full_disk": self._disk,
+            "clock_jump": self._clock,
         }
         act = acts.get(fault.kind)
         if act is None or not await act(fault):
@@ -93,3 +107,69 @@ class Faults:
                 return True
             await asyncio.sleep(RETRY_S)
         return False
+
+    async def _link(self, fault: Fault) -> bool:
+        for _ in range(RETRIES_MAX):
+            found = self.house.find(fault.target)
+            if self.links is None:
+                return False
+            if found and await self.links.cut(found.pid, fault.way, fault.seconds):
+                self.counts["link_cut"] += 1
+                self.counts[f"link_{fault.way}"] += 1
+                await asyncio.sleep(fault.seconds)
+                return True
+            await asyncio.sleep(RETRY_S)
+        return False
+
+    async def _disk(self, fault: Fault) -> bool:
+        """No file of a process can grow; one that is started again meets the same."""
+        until_s = time.monotonic() + fault.seconds
+        limited: set[int] = set()
+        try:
+            while time.monotonic() < until_s:
+                found = self.house.find(fault.target)
+                if found is not None and _limit_files(found.pid, 0):
+                    limited.add(found.pid)
+                await asyncio.sleep(DISK_POLL_S)
+        finally:
+            for pid in limited:
+                _limit_files(pid, None)
+        self.counts["full_disk"] += bool(limited)
+        return bool(limited)
+
+    async def _clock(self, fault: Fault) -> bool:
+        for _ in range(RETRIES_MAX):
+            if (found := self.house.find(fault.target)) is not None:
+                break
+            await asyncio.sleep(RETRY_S)
+        else:
+            return False
+        path = self.clocks / str(found.pid)
+        path.write_text(fault.way, encoding="ascii")
+        try:
+            await asyncio.sleep(fault.seconds)
+        finally:
+            path.unlink(missing_ok=True)
+        self.counts["clock_jump"] += 1
+        return True
+
+    async def _revive(self) -> None:
+        """A supervisor that gave a process up is started again, as its operator would."""
+        while True:
+            await asyncio.sleep(GIVEN_UP_POLL_S)
+            if self.house.given_up() and self.house.kill(SUPERVISOR):
+                self.counts["given_up"] += 1
+                self.kills[KIND_OF[SUPERVISOR]] += 1
+
+
+def _limit_files(pid: int, bytes_max: int | None) -> bool:
+    """Let no file of a process grow over a size, or lift that; False where it cannot be done."""
+    limit = getattr(psutil, "RLIMIT_FSIZE", None)
+    if limit is None:
+        return False
+    with suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        _, hard = process.rlimit(limit)
+        process.rlimit(limit, (hard if bytes_max is None else bytes_max, hard))
+        return True
+    return False

@@ -16,10 +16,12 @@ from arena import topics
 from arena.acls import rules_for
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_acls import apply_rules
+from arena.clock import SHIFT_VARIABLE
 from arena.commands.session import environment
+from arena.errors import DependencyMissing
 from arena.settings import KafkaAccess, Settings
 from arena.spec import load_spec
-from operations.storm import cast, postgres
+from operations.storm import cast, links, postgres
 from operations.storm.brokers import Brokers
 from operations.storm.checker_run import client_options
 from operations.storm.driver import Driver
@@ -103,17 +105,38 @@ class Storm:
 
     async def _with(self, brokers: Brokers, server: postgres.Postgres | None) -> Outcome:
         began_s = time.monotonic()
+        if why := links.why_not():
+            self.without.append(f"no link is cut: {why}")
+            return await self._through(brokers, server, None, began_s)
+        ways = links.Links(brokers.bootstrap)
+        try:
+            await ways.start()
+            return await self._through(brokers, server, ways, began_s)
+        finally:
+            await ways.stop()
+
+    async def _through(
+        self,
+        brokers: Brokers,
+        server: postgres.Postgres | None,
+        ways: links.Links | None,
+        began_s: float,
+    ) -> Outcome:
+        """The storm itself, with processes that reach the brokers through the proxy."""
         spec = self.folder / "storm.toml"
         spec.write_text(cast.spec_text(self.plan.seed), encoding="utf-8")
         await self._make_topics(brokers, spec)
         commands = cast.commands_alone(postgres=server is not None)
         books = self._books(server)
-        house = self._house(brokers, spec, commands, books)
+        clocks = self.folder / "clocks"
+        clocks.mkdir()
+        bootstrap = ways.bootstrap if ways is not None else brokers.bootstrap
+        house = self._house(bootstrap, spec, commands, books)
         with (self.folder / "acked.jsonl").open("w", encoding="utf-8") as oracle:
             options = client_options(brokers.login())
             driver = Driver(options, self.plan.seed, self.per_second, oracle)
             watcher = Watcher(options)
-            faults = Faults(self.plan, house, brokers)
+            faults = Faults(self.plan, house, brokers, ways, clocks)
             try:
                 recovery_s = await self._rage(house, brokers, driver, watcher, faults)
             finally:
@@ -144,7 +167,12 @@ class Storm:
         tasks = [asyncio.create_task(work) for work in (self._keep(house), watcher.run())]
         sending = asyncio.create_task(driver.run())
         try:
-            await self._until(lambda: house.is_whole() and bool(watcher.decided), UP_S)
+            up = await self._until(lambda: house.is_whole() and bool(watcher.decided), UP_S)
+            if not up:
+                raise DependencyMissing(
+                    f"the arena was not up after {UP_S:.0f} s",
+                    remedy=f"read the logs in {self.folder}",
+                )
             raging = asyncio.create_task(faults.run())
             await self._report_until(raging, driver, watcher, faults)
             healed_s = time.monotonic()
@@ -229,7 +257,7 @@ class Storm:
             "tools-2": commands["tools-2"],
             **{f"ledger-{kind}": ["ledger", "run", "--name", f"last-{kind}"] for kind in books},
         }
-        house = self._house(brokers, spec, last, books)
+        house = self._house(brokers.bootstrap, spec, last, books)
         try:
             await asyncio.to_thread(house.start_alone)
             tasks = [asyncio.create_task(work) for work in (self._keep(house), watcher.run())]
@@ -248,15 +276,20 @@ class Storm:
 
     def _house(
         self,
-        brokers: Brokers,
+        bootstrap: str,
         spec: Path,
         commands: Mapping[str, list[str]],
         books: Mapping[str, str],
     ) -> House:
         settings = Settings().override(
-            bootstrap_servers=brokers.bootstrap, prefix=cast.PREFIX, home=self.folder / HOME
+            bootstrap_servers=bootstrap, prefix=cast.PREFIX, home=self.folder / HOME
         )
-        environ = {**environment(settings), "ARENA_LOG_FORMAT": "json", cast.DATABASE: ""}
+        environ = {
+            **environment(settings),
+            "ARENA_LOG_FORMAT": "json",
+            SHIFT_VARIABLE: str(self.folder / "clocks"),
+            cast.DATABASE: "",
+        }
         extra = {f"ledger-{kind}": {cast.DATABASE: url} for kind, url in books.items()}
         return House(
             home=self.folder / HOME,

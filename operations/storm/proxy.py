@@ -1,0 +1,282 @@
+"""A TCP proxy between processes and brokers that cuts the links of one process.
+
+    python -m operations.storm.proxy 127.0.0.2:20001=127.0.0.1:20001
+
+Each route listens beside its broker, on the same port of another loopback address; in what brokers
+say, their own address is replaced by the proxy's, so clients stay with it. Commands are JSON lines
+on standard input, {"pid": 12, "way": "reset", "seconds": 3}; it ends when that is closed. Linux
+only: elsewhere 127.0.0.2 is not there.
+
+Ways: `reset` ends every connection of the process at once; `blackhole` lets nothing through and
+ends nothing; `delay` holds everything back by `DELAY_S`; `drop_ack` lets a Produce request through,
+keeps its answer, and ends the connection.
+"""
+
+import asyncio
+import json
+import socket
+import struct
+import sys
+from collections import deque
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
+
+import psutil
+
+from operations.storm.proxy_wire import AddressSwap, is_produce
+
+DELAY_S = 0.4
+BACKLOG_BYTES_MAX = 8_000_000
+"""Kept for a broker that does not take it; then the process waits."""
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER for an end by RST."""
+
+
+@dataclass(eq=False)
+class Cut:
+    """A fault of the links of one process, until a time of the event loop."""
+
+    pid: int
+    way: str
+    until_s: float
+
+    def ports(self) -> set[int]:
+        """Local ports of the process's connections."""
+        with suppress(psutil.Error):
+            found = psutil.Process(self.pid).net_connections(kind="tcp")
+            return {c.laddr.port for c in found if c.laddr}
+        return set()
+
+
+class Side(asyncio.Protocol):
+    """One end of a link."""
+
+    def __init__(self, link: "Link", *, is_client: bool) -> None:
+        """An end that is not connected yet."""
+        self.link = link
+        self.is_client = is_client
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is connected."""
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass of it
+        self.link.made(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes for the other end."""
+        self.link.take(self, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended; so does the other one."""
+        self.link.end(reset=exc is not None)
+
+    def pause_writing(self) -> None:
+        """This end is slow: the other one waits."""
+        self.link.pause_other(self)
+
+    def resume_writing(self) -> None:
+        """It takes bytes again."""
+        self.link.resume()
+
+
+class Link:
+    """A client's connection and the one to the broker that belongs to it."""
+
+    def __init__(self, proxy: "Proxy", route: "Route") -> None:
+        """A link without ends."""
+        self.proxy = proxy
+        self.route = route
+        self.client = Side(self, is_client=True)
+        self.server = Side(self, is_client=False)
+        self.port = 0
+        self.cut: Cut | None = None
+        self.drops_answer = False
+        self._swap = AddressSwap(route.own, route.shown)
+        self._early: list[bytes] = []
+        self._later: deque[tuple[float, Side, bytes]] = deque()
+
+    def made(self, side: Side) -> None:
+        """One end is connected."""
+        assert side.transport is not None
+        if side.is_client:
+            self.port = side.transport.get_extra_info("peername")[1]
+            self.proxy.links.add(self)
+            self.proxy.apply(self)
+            self.proxy.spawn(self._connect())
+            return
+        for data in self._early:
+            side.transport.write(data)
+        self._early.clear()
+        self.resume()
+
+    def take(self, side: Side, data: bytes) -> None:
+        """Bytes from one end: passed on, held back or dropped."""
+        if side.is_client and self.cut is not None and self.cut.way == "drop_ack":
+            self.drops_answer = self.drops_answer or is_produce(data)
+        if not side.is_client and self.drops_answer:
+            self.end(reset=True)
+            return
+        if self.cut is not None and self.cut.way == "delay":
+            loop = asyncio.get_running_loop()
+            self._later.append((loop.time() + DELAY_S, side, data))
+            loop.call_later(DELAY_S, self._release)
+            return
+        if self._later:  # nothing overtakes what was held back
+            self._later.append((0.0, side, data))
+            return
+        self._pass(side, data)
+
+    def end(self, *, reset: bool = False) -> None:
+        """End both ends."""
+        self.proxy.links.discard(self)
+        for side in (self.client, self.server):
+            transport, side.transport = side.transport, None
+            if transport is None:
+                continue
+            if reset:
+                with suppress(OSError):
+                    where = transport.get_extra_info("socket")
+                    where.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                transport.abort()
+            else:
+                transport.close()
+
+    def pause_other(self, side: Side) -> None:
+        """The other end waits."""
+        other = self.server if side.is_client else self.client
+        if other.transport is not None:
+            other.transport.pause_reading()
+
+    def hold(self) -> None:
+        """Nothing is read any more."""
+        for side in (self.client, self.server):
+            if side.transport is not None:
+                side.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on, unless a blackhole holds the link."""
+        if self.cut is not None and self.cut.way == "blackhole":
+            self.hold()
+            return
+        for side in (self.client, self.server):
+            if side.transport is not None:
+                side.transport.resume_reading()
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        host, port = self.route.own
+        try:
+            await loop.create_connection(lambda: self.server, host, port)
+        except OSError:
+            self.end()
+
+    def _release(self) -> None:
+        """Pass on what was held back long enough."""
+        now_s = asyncio.get_running_loop().time()
+        while self._later and self._later[0][0] <= now_s + 0.001:
+            _, side, data = self._later.popleft()
+            self._pass(side, data)
+
+    def _pass(self, side: Side, data: bytes) -> None:
+        if not side.is_client:
+            if self.client.transport is not None:
+                self.client.transport.write(self._swap.take(data))
+        elif self.server.transport is not None:
+            self.server.transport.write(data)
+        elif self.client.transport is not None:
+            self._early.append(data)
+            if sum(map(len, self._early)) > BACKLOG_BYTES_MAX:
+                self.client.transport.pause_reading()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the proxy listens for one broker, and where that is."""
+
+    shown: tuple[str, int]
+    own: tuple[str, int]
+
+
+@dataclass
+class Proxy:
+    """All links and the cuts of now."""
+
+    routes: list[Route]
+    links: set[Link] = field(default_factory=set)
+    cuts: list[Cut] = field(default_factory=list)
+    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Serve until standard input ends."""
+        loop = asyncio.get_running_loop()
+        for route in self.routes:
+            await loop.create_server(partial(self._accept, route), *route.shown)
+        print("ready", flush=True)
+        reader = asyncio.StreamReader()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while line := await reader.readline():
+            asked = json.loads(line)
+            cut = Cut(asked["pid"], asked["way"], loop.time() + asked["seconds"])
+            print(json.dumps({"links": self.begin(cut)}), flush=True)
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Run something beside."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def begin(self, cut: Cut) -> int:
+        """Begin a cut; returns how many links it found."""
+        ports = cut.ports()
+        found = [link for link in self.links if link.port in ports]
+        if cut.way == "reset":
+            for link in found:
+                link.end(reset=True)
+            return len(found)
+        self.cuts.append(cut)
+        for link in found:
+            link.cut = cut
+            if cut.way == "blackhole":
+                link.hold()
+        loop = asyncio.get_running_loop()
+        loop.call_at(cut.until_s, self._heal, cut)
+        return len(found)
+
+    def apply(self, link: Link) -> None:
+        """A new connection falls under the cuts of its process."""
+        for cut in self.cuts:
+            if link.port in cut.ports():
+                link.cut = cut
+                if cut.way == "blackhole":
+                    link.hold()
+
+    def _accept(self, route: Route) -> Side:
+        return Link(self, route).client
+
+    def _heal(self, cut: Cut) -> None:
+        self.cuts.remove(cut)
+        for link in self.links:
+            if link.cut is cut:
+                link.cut = None
+                link.resume()
+
+
+def parse_route(text: str) -> Route:
+    """A route from "127.0.0.2:20001=127.0.0.1:20001"."""
+    shown, own = (side.rpartition(":") for side in text.split("="))
+    return Route((shown[0], int(shown[2])), (own[0], int(own[2])))
+
+
+def main() -> None:
+    """Run until standard input ends."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(Proxy([parse_route(text) for text in sys.argv[1:]]).run())
+
+
+if __name__ == "__main__":
+    main()
