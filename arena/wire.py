@@ -17,6 +17,7 @@ from arena.errors import Malformed
 from arena.messages import Message
 
 ERROR_TEXT_MAX = 400
+NAME_CHARS_MAX = 100
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -62,20 +63,27 @@ def headers_of(
 def decode(
     value: bytes | None, headers: Mapping[str, bytes] | Iterable[tuple[str, bytes]]
 ) -> Message:
-    """The message in a record.
+    """The message in a record. Whatever the bytes are, it raises nothing but `Malformed`.
 
     Args:
         value: The record's value.
         headers: The record's headers.
 
     Raises:
-        Malformed: No value, no or unknown `type`, or a body that is no such message.
+        Malformed: No value, no or unknown `type`, another `schema` than this version reads, or a
+            body that is no such message.
     """
     found = dict(headers)
-    name = found.get("type", b"").decode("utf-8", "replace")
+    name = (found.get("type") or b"").decode("utf-8", "replace")
     model = _registry().get(name)
     if model is None:
-        raise Malformed(f"header type is {name!r}, which is no message of the arena")
+        raise Malformed(
+            f"header type is {name[:NAME_CHARS_MAX]!r}, which is no message of the arena"
+        )
+    schema = found.get("schema")
+    if schema is not None and schema != _fixed_headers(model)[1][1]:
+        text = schema[:NAME_CHARS_MAX].decode("utf-8", "replace")
+        raise Malformed(f"{name}: header schema is {text!r}; this version reads {model.SCHEMA}")
     if value is None:
         raise Malformed(f"a {name} without a body")
     try:
@@ -84,6 +92,9 @@ def decode(
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "body"
         text = f"{name}: {where}: {first['msg']}"[:ERROR_TEXT_MAX]
+        raise Malformed(text) from None
+    except Exception as error:  # A validator met what it was not made for, or a depth or a size.
+        text = f"{name}: cannot be read: {error!r}"[:ERROR_TEXT_MAX]
         raise Malformed(text) from None
 
 

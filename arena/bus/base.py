@@ -64,6 +64,11 @@ class Record(NamedTuple):
         return (self.key or b"").decode("utf-8", "replace")
 
 
+def plain_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
+    """Headers as `Record` has them: a null value is an empty one, the last of a name counts."""
+    return {name: b"" if value is None else value for name, value in headers}
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """Where a log reader begins, in every partition it reads.

@@ -8,12 +8,16 @@ from arena.bus.base import Bus, Record
 from arena.messages import DeadLetter
 
 HEADER_CHARS_MAX = 200
-VALUE_BYTES_MAX = 600_000
-"""Base64 grows by a third and a record has a bound; a longer value is cut and says so."""
+HEADERS_MAX = 50
+KEY_BYTES_MAX = 45_000
+VALUE_BYTES_MAX = 525_000
+"""Base64 grows by a third, a header's character may take six bytes in JSON, and a record has a
+bound; what is longer is cut and says so."""
+ERROR_CHARS_MAX = 2_000
 
 
 def dead_letter(record: Record, error: str, reader: str, now: datetime) -> DeadLetter:
-    """The dead letter of a record.
+    """The dead letter of a record; whatever is in the record, it can be sent.
 
     Args:
         record: As it was read.
@@ -21,23 +25,33 @@ def dead_letter(record: Record, error: str, reader: str, now: datetime) -> DeadL
         reader: Which process could not read it.
         now: Wall time.
     """
-    value = record.value
+    key, value, headers = record.key, record.value, list(record.headers.items())
+    cuts = []
     if value is not None and len(value) > VALUE_BYTES_MAX:
-        error = f"{error} (value cut from {len(value):,} bytes)"
-        value = value[:VALUE_BYTES_MAX]
-    headers = {k: v.decode("utf-8", "replace") for k, v in record.headers.items()}
+        cuts.append(f"value cut from {len(value):,} bytes")
+    if key is not None and len(key) > KEY_BYTES_MAX:
+        cuts.append(f"key cut from {len(key):,} bytes")
+    if len(headers) > HEADERS_MAX:
+        cuts.append(f"headers cut from {len(headers):,}")
+    error = error[:ERROR_CHARS_MAX].encode("utf-8", "backslashreplace").decode()
     return DeadLetter(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
         timestamp_ms=record.timestamp_ms,
-        key_base64=None if record.key is None else b64encode(record.key).decode(),
-        value_base64=None if value is None else b64encode(value).decode(),
-        headers={k[:HEADER_CHARS_MAX]: v[:HEADER_CHARS_MAX] for k, v in headers.items()},
-        error=error,
+        key_base64=None if key is None else b64encode(key[:KEY_BYTES_MAX]).decode(),
+        value_base64=None if value is None else b64encode(value[:VALUE_BYTES_MAX]).decode(),
+        headers={k[:HEADER_CHARS_MAX]: _text(v) for k, v in headers[:HEADERS_MAX]},
+        error=f"{error} ({'; '.join(cuts)})" if cuts else error,
         reader=reader,
         at=now,
     )
+
+
+def _text(value: bytes) -> str:
+    """A header's value with the bytes that are no UTF-8 made visible."""
+    cut = value[: HEADER_CHARS_MAX * 4]  # No character has more bytes.
+    return cut.decode("utf-8", "backslashreplace")[:HEADER_CHARS_MAX]
 
 
 async def bury(bus: Bus, record: Record, error: str, reader: str, now: datetime) -> None:

@@ -203,10 +203,14 @@ class KafkaBus(Bus):
         offsets = await self._first_offsets(pairs, start)
         places = {TopicPartition(self._prefix + t, p): at for (t, p), at in offsets.items()}
         client = await self._fetch_client({place.topic for place in places})
-        fetches = Fetches(client, self._prefix, places, self._fetch_wait_ms)
-        reader = KafkaLogReader(fetches, self._lookup, self._prefix, offsets)
+        fetches = Fetches(client, self._prefix, places, self._fetch_wait_ms, self._begin_of)
+        reader = KafkaLogReader(fetches, self._lookup, self._prefix)
         self.readers.add(reader)
         return reader
+
+    async def _begin_of(self, partition: TopicPartition) -> int:
+        assert self._lookup is not None, "the bus is not started"
+        return int((await self._lookup.beginning_offsets([partition]))[partition])
 
     async def _first_offsets(
         self, pairs: list[tuple[str, int]], start: Start

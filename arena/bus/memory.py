@@ -22,10 +22,14 @@ from arena.bus.base import (
     Record,
     Standing,
     Start,
+    plain_headers,
 )
-from arena.errors import BrokerUnavailable
+from arena.errors import BrokenLog, BrokerUnavailable
 from arena.topics import TopicSpec
 from arena.wire import Headers
+
+MARKER = Record("", -1, -1, -1, None, None)
+"""Stands in a log for an offset that holds no record."""
 
 
 class MemoryAck(NamedTuple):
@@ -57,15 +61,29 @@ class MemoryCluster:
         self.grown = asyncio.Condition()
 
     def append(
-        self, topic: str, partition: int, key: bytes | None, value: bytes, headers: Headers
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Iterable[tuple[str, bytes | None]],
     ) -> MemoryAck:
         """Append one record and tell where."""
+        log = self._log(topic, partition)
+        plain = plain_headers(headers)
+        record = Record(topic, partition, len(log), self.clock_ms(), key, value, plain)
+        log.append(record)
+        return MemoryAck(partition, record.offset)
+
+    def append_marker(self, topic: str, partition: int) -> None:
+        """Take an offset as the end of a transaction does: no reader gets it as a record."""
+        self._log(topic, partition).append(MARKER)
+
+    def _log(self, topic: str, partition: int) -> list[Record]:
         log = self.logs.get((topic, partition))
         if log is None:
             raise BrokerUnavailable(f"topic {topic} has no partition {partition}")
-        record = Record(topic, partition, len(log), self.clock_ms(), key, value, dict(headers))
-        log.append(record)
-        return MemoryAck(partition, record.offset)
+        return log
 
     async def notify(self) -> None:
         """Wake every reader that waits."""
@@ -163,6 +181,7 @@ class _Cursor:
     def __init__(self, cluster: MemoryCluster) -> None:
         self.cluster = cluster
         self.next: dict[tuple[str, int], int] = {}
+        self.last: dict[tuple[str, int], Record] = {}
 
     def take(self, pairs: Iterable[tuple[str, int]], max_records: int) -> list[Record]:
         records: list[Record] = []
@@ -170,8 +189,24 @@ class _Cursor:
             at = self.next[pair]
             found = self.cluster.logs[pair][at : at + max_records - len(records)]
             self.next[pair] = at + len(found)
-            records += found
+            given = [record for record in found if record is not MARKER]
+            if given:
+                self.last[pair] = given[-1]
+            records += given
         return records
+
+    def prove(self, pairs: Iterable[tuple[str, int]]) -> None:
+        """See that the logs are the ones that were read, as the bus over Kafka does."""
+        for pair in pairs:
+            log, last, place = self.cluster.logs[pair], self.last.get(pair), self.next[pair]
+            name = "{}[{}]".format(*pair)
+            if last is not None and (len(log) <= last.offset or log[last.offset] != last):
+                raise BrokenLog(
+                    f"{name}: the record at offset {last.offset}, which was read, is not there",
+                    remedy="the log was cut, or deleted and created again; start again",
+                )
+            if place > len(log):
+                raise BrokenLog(f"{name} has no offset {place}", remedy="start again")
 
     async def wait(self, ready: Callable[[], bool], timeout_s: float) -> None:
         # Not asyncio.wait_for: before Python 3.12 it can swallow the cancellation of its caller.
@@ -191,10 +226,12 @@ class MemoryLogReader(LogReader):
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
         """The next records."""
         cursor = self._cursor
+        cursor.prove(cursor.next)
         await cursor.wait(
             lambda: any(len(cursor.cluster.logs[p]) > at for p, at in cursor.next.items()),
             timeout_s,
         )
+        cursor.prove(cursor.next)
         return cursor.take(list(cursor.next), max_records)
 
     def position(self, topic: str, partition: int) -> int:
@@ -208,6 +245,7 @@ class MemoryLogReader(LogReader):
     def seek(self, topic: str, partition: int, offset: int) -> None:
         """Go on at an offset."""
         self._cursor.next[(topic, partition)] = offset
+        self._cursor.last.pop((topic, partition), None)
 
     async def close(self) -> None:
         """Nothing to stop."""

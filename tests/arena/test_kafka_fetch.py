@@ -14,7 +14,8 @@ from arena import topics
 from arena.bus import Record, Start
 from arena.bus.base import LATEST, LogReader
 from arena.bus.kafka import KafkaBus
-from arena.bus.kafka_fetch import ANSWERS_MAX, PARTITION_BYTES_MAX, _check, _records
+from arena.bus.kafka_batches import records_of
+from arena.bus.kafka_fetch import ANSWERS_MAX, PARTITION_BYTES_MAX, _check
 from arena.bus.kafka_readers import KafkaLogReader
 from arena.errors import BrokenLog
 from arena.settings import Settings
@@ -53,7 +54,7 @@ def batch_of(values: list[bytes]) -> bytearray:
 
 def decoded(batch: bytearray, place: int = 0) -> list[Record]:
     """The records of one batch from a place on."""
-    return list(_records("t", 3, place, [MemoryRecords(bytes(batch)).next_batch()]))
+    return list(records_of("t", 3, place, [MemoryRecords(bytes(batch)).next_batch()]))
 
 
 def test_a_batch_is_decoded_from_the_place_on() -> None:
@@ -180,7 +181,7 @@ async def test_a_damaged_batch_is_told_to_every_read(bus: KafkaBus) -> None:
     damaged[-1] ^= 1
     place = TopicPartition(reader._prefix + topics.ROSTER.name, 0)
     for batch in (damaged, batch_of([b"two hundred"])):
-        reader._fetches._add(place, 0, MemoryRecords(bytes(batch)))
+        reader._fetches._add(place, 0, bytes(batch))
 
     for _ in range(3):
         with pytest.raises(BrokenLog, match="fails its checksum"):

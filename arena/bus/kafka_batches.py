@@ -1,0 +1,242 @@
+r"""Record batches as they travel, where aiokafka's own reading of them stops or loses something.
+
+A broker checks the frame of a record and little inside: the name of a header may be any bytes, and
+its value may be null. aiokafka's parser raises at such a name, and its consumer then loses the
+records before it. So what it cannot read is read here, and every reader sees the same:
+
+* A header's name that is not UTF-8 shows its wrong bytes as `\xff`: it can be printed and
+  exported, and is none of the arena's names.
+* A header's value that is null is an empty one; of a name that is repeated, the last value counts.
+
+The format: https://kafka.apache.org/43/implementation/message-format
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import decode_varint
+
+from arena.bus.base import Record, plain_headers
+from arena.errors import BrokenLog
+
+HEAD = struct.Struct(">qiibIhiqqqhii")
+"""Base offset, length, leader epoch, magic, checksum, attributes, last offset delta, first and
+newest timestamp, producer, its epoch, first sequence, number of records."""
+LENGTH = struct.Struct(">i")
+LENGTH_AT = 8
+FRAME_BYTES = 12
+"""Base offset and length, which the length does not count."""
+CODEC_MASK = 0x07
+LOG_APPEND_TIME = 0x08
+DECODERS = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
+
+_new_record = tuple.__new__
+"""Makes a `Record` without a call into Python: one is made for every record that is read."""
+
+
+class RawRecord(NamedTuple):
+    """A record with the fields that aiokafka's own have."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    checksum: None = None
+
+
+def split(data: bytes) -> Iterator[memoryview]:
+    """The whole batches in an answer, each with its frame; a part at the end is left out."""
+    view, at = memoryview(data), 0
+    while at + FRAME_BYTES <= len(data):
+        end = at + FRAME_BYTES + LENGTH.unpack_from(data, at + LENGTH_AT)[0]
+        if end > len(data):
+            return
+        yield view[at:end]
+        at = end
+
+
+def decode_batch(data: memoryview) -> Iterator[RawRecord]:
+    """The records of one batch of format 2, whatever their headers are named.
+
+    Args:
+        data: The batch with its frame; its checksum was checked.
+    """
+    base, _, _, _, _, attributes, _, first_ms, newest_ms, _, _, _, count = HEAD.unpack_from(data)
+    decoder = DECODERS.get(attributes & CODEC_MASK)
+    body = bytes(data[HEAD.size :])
+    buffer = bytearray(decoder(body) if decoder else body)
+    appended = bool(attributes & LOG_APPEND_TIME)
+    at = 0
+    for _ in range(count):
+        _, at = decode_varint(buffer, at)
+        delta_ms, at = decode_varint(buffer, at + 1)
+        delta, at = decode_varint(buffer, at)
+        key, at = _nullable(buffer, at)
+        value, at = _nullable(buffer, at)
+        headers, at = _headers(buffer, at)
+        stamp = newest_ms if appended else first_ms + delta_ms
+        yield RawRecord(base + delta, stamp, int(appended), key, value, headers)
+
+
+def _headers(buffer: bytearray, at: int) -> tuple[list[tuple[str, bytes | None]], int]:
+    headers = []
+    count, at = decode_varint(buffer, at)
+    for _ in range(count):
+        name, at = _nullable(buffer, at)
+        value, at = _nullable(buffer, at)
+        headers.append(((name or b"").decode("utf-8", "backslashreplace"), value))
+    return headers, at
+
+
+def _nullable(buffer: bytearray, at: int) -> tuple[bytes | None, int]:
+    size, at = decode_varint(buffer, at)
+    if size < 0:
+        return None, at
+    return bytes(buffer[at : at + size]), at + size
+
+
+# Any: aiokafka's batches and records are untyped.
+class Batch:
+    """One of aiokafka's batches, whose records come whatever their headers are named."""
+
+    def __init__(self, batch: Any, data: memoryview) -> None:
+        """Take the batch and its bytes."""
+        self._batch = batch
+        self._data = data
+        self.next_offset: int = batch.next_offset
+        self.producer_id: int | None = batch.producer_id
+        self.is_control_batch: bool = batch.is_control_batch
+        self.is_transactional: bool = batch.is_transactional
+
+    def validate_crc(self) -> bool:
+        """True where the checksum is right."""
+        return bool(self._batch.validate_crc())
+
+    def __iter__(self) -> Iterator[Any]:
+        """The records, oldest first."""
+        given = 0
+        try:
+            for record in self._batch:
+                yield record
+                given += 1
+        except UnicodeDecodeError:
+            for number, record in enumerate(decode_batch(self._data)):
+                if number >= given:
+                    yield record
+
+
+class Batches:
+    """Stands in for aiokafka's `MemoryRecords` in its consumer."""
+
+    def __init__(self, data: bytes) -> None:
+        """Take the batches of one answer."""
+        self._records = MemoryRecords(data)
+        self._parts = split(data)
+
+    def size_in_bytes(self) -> int:
+        """Bytes of the answer."""
+        return int(self._records.size_in_bytes())
+
+    def has_next(self) -> bool:
+        """True where a whole batch is left."""
+        return bool(self._records.has_next())
+
+    def next_batch(self) -> Batch:
+        """The next batch."""
+        return Batch(self._records.next_batch(), next(self._parts))
+
+
+# Any: aiokafka's batches are untyped.
+def batches_of(data: bytes) -> list[Any]:
+    """The whole batches of an answer, as aiokafka reads them."""
+    fetched = MemoryRecords(data)
+    batches = []
+    while fetched.has_next():
+        batches.append(fetched.next_batch())
+    return batches
+
+
+def records_of(
+    topic: str,
+    partition: int,
+    place: int,
+    batches: list[Any],
+    data: bytes = b"",
+    *,
+    compacted: bool = False,
+) -> Iterator[Record]:
+    """Decode batches one by one, as they are read.
+
+    The marker that ends a transaction, and a batch without records, fill their offsets.
+
+    Args:
+        topic: Without prefix.
+        partition: Its number.
+        place: The first offset that is wanted.
+        batches: aiokafka's, in order.
+        data: Their bytes, for those that aiokafka cannot decode.
+        compacted: Offsets may be missing.
+
+    Raises:
+        BrokenLog: A record is missing, or a batch fails its checksum or cannot be decoded.
+    """
+    expected = place
+    for number, batch in enumerate(batches):
+        base = getattr(batch, "base_offset", expected)  # Batches of old formats have none.
+        if not batch.validate_crc():
+            raise BrokenLog(
+                f"{topic}[{partition}]: the batch at offset {base} fails its checksum",
+                remedy="the broker's disk or the network altered it; compare it with an export",
+            )
+        if base > expected and not compacted:
+            raise missing(topic, partition, expected, base)
+        if batch.is_control_batch:
+            expected = max(expected, batch.next_offset)
+            continue
+        rows, raw = batch, None
+        while rows is not None:
+            try:
+                for raw in rows:
+                    offset = raw.offset
+                    if offset != expected:
+                        if offset < expected:
+                            continue
+                        if not compacted:
+                            raise missing(topic, partition, expected, offset)
+                    expected = offset + 1
+                    headers = dict(raw.headers)
+                    if None in headers.values():
+                        headers = plain_headers(raw.headers)
+                    yield _new_record(
+                        Record,
+                        (topic, partition, offset, raw.timestamp, raw.key, raw.value, headers),
+                    )
+                rows = None
+            except UnicodeDecodeError:
+                rows = decode_batch(list(split(data))[number])
+        if expected < batch.next_offset:
+            if raw is not None and not compacted:
+                raise missing(topic, partition, expected, batch.next_offset)
+            expected = batch.next_offset
+
+
+def missing(topic: str, partition: int, expected: int, read: int) -> BrokenLog:
+    """The error of a log in which a record is missing."""
+    return BrokenLog(
+        f"{topic}[{partition}]: expected offset {expected}, read {read}",
+        remedy="the log lost records; compare it with an export",
+    )
+
+
+def newest_record(topic: str, partition: int, data: bytes) -> Record | None:
+    """The last record of an answer, or None where it has none but markers."""
+    for batch, part in zip(reversed(batches_of(data)), reversed(list(split(data))), strict=True):
+        found = list(records_of(topic, partition, 0, [batch], bytes(part), compacted=True))
+        if found:
+            return found[-1]
+    return None
