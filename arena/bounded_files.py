@@ -22,6 +22,9 @@ NAME_CHARS_MAX = 255
 READ_BYTES = 1 << 20
 TEXT_FILE_BYTES_MAX = 2 << 20
 """A specification, a strategy, a list of prices."""
+UNPACKED_BYTES = 512 << 20
+UNPACKED_RATIO = 100
+"""A packed file may unpack to `UNPACKED_BYTES`, or to so many times its size."""
 RAISE_LIMIT = f"if the file is honest, set {FACTOR_VARIABLE} to a larger number"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -123,6 +126,14 @@ def read_text_file(path: Path, bytes_max: int = TEXT_FILE_BYTES_MAX) -> str:
     """
     content = read_regular(path, bytes_max)
     return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read()
+
+
+def unpacked_limit(file: io.BufferedReader) -> int:
+    """Bytes that a packed file may unpack to, with the factor in it.
+
+    Recordings of JSON unpack to 10 or 20 times their size.
+    """
+    return max(UNPACKED_BYTES, UNPACKED_RATIO * os.fstat(file.fileno()).st_size) * limits_factor()
 
 
 class Limited(io.RawIOBase):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-FILE_BYTES_MAX = 64 << 30
+FILE_BYTES_MAX = 4 << 30
 FOOTER_BYTES_MAX = 1 << 20
 """About 1,500 row groups of an export: 24 GB of records."""
 STRUCTS_MAX = 100_000
@@ -232,7 +232,7 @@ class _Pages:
             raise too_large(self.path, f"has {count:,} values in a row group", limit, "values")
         if schema.max_repetition_level:
             if longest * values > max(BATCH_BYTES * factor, self.unpacked_left):
-                raise self._above(f"names a value of {longest:,} bytes {values:,} times")
+                raise self._above(f"names a value of {longest:,} bytes {values:,} times, more")
         else:
             group.longest = max(group.longest, longest)
 
@@ -290,7 +290,7 @@ class _Pages:
 
     def _above(self, what: str) -> Exception:
         size = max(UNPACKED_BYTES, UNPACKED_RATIO * self.end) * limits_factor()
-        return too_large(self.path, what, size)
+        return too_large(self.path, f"{what} than it may", size)
 
     def _broken(self, what: str) -> BrokenLog:
         return _broken(self.path, what)

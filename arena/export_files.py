@@ -271,7 +271,7 @@ def _counted(records: Iterator[Record], path: Path, file: TopicFile) -> Iterator
             )
 
 
-def file_sha256(path: Path, *, inside: Path | None = None) -> str:
+def file_sha256(path: Path, *, inside: Path | None = None, bytes_max: int = FILE_BYTES_MAX) -> str:
     """SHA-256 of a regular file, in hex; for errors see `arena.bounded_files.open_regular`."""
-    with open_regular(path, FILE_BYTES_MAX, inside=inside) as file:
+    with open_regular(path, bytes_max, inside=inside) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

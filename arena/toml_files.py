@@ -18,11 +18,14 @@ DEPTH_MAX = 32
 KEY_PARTS_MAX = 32
 VALUES_MAX = 200_000
 INTEGER_BITS_MAX = 128
+DIGITS_MAX = 1_000
 EXPONENT_MAX = 1_000
 EXPONENT_DIGITS_MAX = 6
 
 _PART = r"(?:[A-Za-z0-9_-]++|\"[^\"\n]*+\"|'[^'\n]*+')[ \t]*+"
 _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}\.[ \t]*+){{{KEY_PARTS_MAX}}}")
+
+_LONG_NUMBER = re.compile(rf"(?<![A-Za-z0-9_.])[0-9][0-9A-Fa-fxob_]{{{DIGITS_MAX}}}")
 
 Tables = dict[str, Any]  # Any: whatever TOML holds
 
@@ -52,6 +55,12 @@ def parse_toml(text: str, path: str, *, parse_float: Callable[[str], Any] = floa
         raise UsageError(
             f"{path}:{line}: a key has more than {KEY_PARTS_MAX} parts",
             remedy=f"nest at most {KEY_PARTS_MAX} tables",
+        )
+    if found := _LONG_NUMBER.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise UsageError(
+            f"{path}:{line}: a number of more than {DIGITS_MAX:,} digits",
+            remedy="write a number that fits 128 bits",
         )
     try:
         tables = tomllib.loads(text, parse_float=_bounded(parse_float))

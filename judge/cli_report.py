@@ -6,6 +6,7 @@ Reads `<run>/records/`; `report` writes `<run>/report/`. No broker is asked.
 import re
 import sys
 import webbrowser
+from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -157,7 +158,7 @@ def find_directory(name: str) -> Path:
             return exported[-1 - back]
         raise UsageError(f"{len(exported)} runs in {runs} have records", remedy=NO_RECORDS)
     for directory in (runs / name, Path(name)):
-        if (directory / RECORDS / "manifest.json").is_file():
+        if lexists(directory / RECORDS / "manifest.json"):
             return directory
     known = f"those with records are {', '.join(p.name for p in exported[-5:])}"
     remedy = known if exported else NO_RECORDS

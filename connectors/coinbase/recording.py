@@ -21,11 +21,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 import orjson
 
-from arena.bounded_files import Limited, limits_factor, open_regular
+from arena.bounded_files import Limited, open_regular, unpacked_limit
 from arena.clock import Clock
 from arena.errors import UsageError
 
@@ -35,7 +35,7 @@ FILE_BYTES_MAX: Final = 256 << 20
 FILES_KEPT: Final = 8
 LINE_BYTES_MAX: Final = 16 << 20
 READ_BYTES_MAX: Final = 64 << 30
-"""Of a recording that is read, packed and unpacked; it is streamed, a line at a time."""
+"""Of a recording that is read; it is streamed, a line at a time."""
 SUFFIXES: Final = (".gz", ".zst")
 _CRYPTOFEED: Final = re.compile(rb"([0-9]{1,12}(?:\.[0-9]{1,9})?): (.*)", re.DOTALL)
 
@@ -101,14 +101,14 @@ def read_frames(path: Path) -> Iterator[RecordedFrame]:
 
 
 def _open(path: Path) -> BinaryIO:
-    file: BinaryIO = open_regular(path, READ_BYTES_MAX)
+    raw = open_regular(path, READ_BYTES_MAX)
+    limit, file = unpacked_limit(raw), cast("BinaryIO", raw)
     if path.suffix == ".gz":
-        file = gzip.GzipFile(fileobj=file)  # type: ignore[assignment]  # it reads like a file
+        file = cast("BinaryIO", gzip.GzipFile(fileobj=raw))
     if path.suffix == ".zst":
         import pyarrow
 
-        file = pyarrow.input_stream(pyarrow.PythonFile(file), compression="zstd")
-    limit = READ_BYTES_MAX * limits_factor()
+        file = pyarrow.input_stream(pyarrow.PythonFile(raw), compression="zstd")
     return io.BufferedReader(Limited(file, path, limit))
 
 

@@ -16,12 +16,12 @@ from typing import BinaryIO, cast
 
 import orjson
 
-from arena.bounded_files import Limited, limits_factor, open_regular
+from arena.bounded_files import Limited, open_regular, unpacked_limit
 
 FRAMES_PATTERN = "frames*.jsonl*"
 LINE_BYTES_MAX = 16 << 20
 FILE_BYTES_MAX = 64 << 30
-"""Of a recording, packed and unpacked; it is streamed, a line at a time."""
+"""Of a recording; it is streamed, a line at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,15 @@ def _frames(path: Path) -> Iterator[Frame]:
 
 
 def _open(path: Path) -> BinaryIO:
-    file: BinaryIO = open_regular(path, FILE_BYTES_MAX)
+    raw = open_regular(path, FILE_BYTES_MAX)
+    limit, file = unpacked_limit(raw), cast("BinaryIO", raw)
     if path.suffix == ".gz":
-        file = cast("BinaryIO", gzip.GzipFile(fileobj=file))
+        file = cast("BinaryIO", gzip.GzipFile(fileobj=raw))
     if path.suffix == ".zst":
         import pyarrow
 
-        file = pyarrow.input_stream(pyarrow.PythonFile(file), compression="zstd")
-    return io.BufferedReader(Limited(file, path, FILE_BYTES_MAX * limits_factor()))
+        file = pyarrow.input_stream(pyarrow.PythonFile(raw), compression="zstd")
+    return io.BufferedReader(Limited(file, path, limit))
 
 
 def _json(text: bytes) -> dict[str, object]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from arena.bounded_files import read_regular
+from arena.bounded_parquet import FILE_BYTES_MAX
 from arena.bus.base import Record
 from arena.errors import ArenaError
-from arena.export_files import file_sha256
+from arena.export_files import MANIFEST_BYTES_MAX, file_sha256
 from arena.exports import MANIFEST_FILE, read_records
 from arena.localbroker.progress import Progress, Step, no_progress
 from ledger.audit.reading import place_of
@@ -125,7 +126,8 @@ def check_seal(
     found = SealCheck()
     seal, content = read_seal(bundle)
     _check_signature(bundle, seal, content, public_hex, sha256, found)
-    if _digest(bundle, bundle / RECORDS / MANIFEST_FILE) != seal.manifest_sha256:
+    manifest = bundle / RECORDS / MANIFEST_FILE
+    if _digest(bundle, manifest, MANIFEST_BYTES_MAX) != seal.manifest_sha256:
         found.broken.append(f"{RECORDS}/{MANIFEST_FILE} is not the file that was sealed")
     total = seal.count
     for topic, sealed in seal.topics.items():
@@ -173,14 +175,14 @@ def _check_signature(
         found.broken.append(f"seal.json is not what ed25519 {seal.signed_by} signed")
 
 
-def _digest(bundle: Path, path: Path) -> str:
+def _digest(bundle: Path, path: Path, bytes_max: int = FILE_BYTES_MAX) -> str:
     """SHA-256 of a file of the bundle; "" if there is no such file that can be read.
 
     Raises:
         NotReadable: It is not a regular file in the bundle, or too large.
     """
     try:
-        return file_sha256(path, inside=bundle)
+        return file_sha256(path, inside=bundle, bytes_max=bytes_max)
     except OSError:
         return ""
 

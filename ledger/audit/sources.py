@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 
 from arena import topics
@@ -112,13 +113,13 @@ def open_source(
 def _exported(home: Path, name: str | None) -> Source | None:
     """The export that a name means; None where the broker of a run must be asked."""
     path = Path(name) if name is not None else None
-    if path is not None and (path / SEAL_FILE).is_file():
+    if path is not None and lexists(path / SEAL_FILE):
         return Source(f"bundle {path}", path / RECORDS, bundle=path)
-    if path is not None and (path / MANIFEST_FILE).is_file():
+    if path is not None and lexists(path / MANIFEST_FILE):
         run = path.parent if read_run(path.parent) is not None else None
         return Source(f"records {path}", path, run=run)
     directory = _directory(home, name)
-    if directory is None or not (directory / RECORDS / MANIFEST_FILE).is_file():
+    if directory is None or not lexists(directory / RECORDS / MANIFEST_FILE):
         return None
     if not _is_whole(directory / RECORDS):
         say(f"{directory / RECORDS} holds no requests and replies; reading them from its broker")

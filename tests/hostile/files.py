@@ -1,0 +1,528 @@
+"""Hostile files, made here: bundles, Parquet, CSV, TOML and checkpoints that nobody honest wrote.
+
+Each maker is given an empty folder and writes into it; nothing is larger than a few MB on disk.
+"""
+
+import asyncio
+import gzip
+import json
+import os
+import shutil
+import socket
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from arena import topics
+from arena.bus.base import Record
+from arena.bus.memory import MemoryBus
+from arena.checkpoint import MAGIC
+from arena.exports import MANIFEST_FILE, export_topics
+from judge.season import SEASON_TOPICS
+from ledger.audit.seal import seal
+from ledger.audit.sources import Source
+
+EVENTS = topics.EVENTS.name
+FILE = f"{EVENTS}.parquet"
+RECORDS_PER_TOPIC = 12
+
+Make = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A hostile file.
+
+    Attributes:
+        name: Of the case. make: writes it. expected: words of the line that refuses it.
+    """
+
+    name: str
+    make: Make
+    expected: str
+
+
+def make_export(folder: Path) -> Path:
+    """An honest export with a few records in each topic that a report reads."""
+
+    async def write() -> None:
+        bus = MemoryBus()
+        await bus.start()
+        await bus.ensure_topics([topics.spec_of(topic) for topic in SEASON_TOPICS])
+        for topic in SEASON_TOPICS:
+            bus.cluster.logs[topic, 0] = [
+                Record(topic, 0, offset, 1_000 + offset, b"key", b"{}", {"type": b"Nothing"})
+                for offset in range(RECORDS_PER_TOPIC)
+            ]
+        await export_topics(bus, folder, SEASON_TOPICS)
+
+    asyncio.run(write())
+    return folder
+
+
+def make_bundle(records: Path, folder: Path) -> Path:
+    """An honest, sealed bundle of an export."""
+    seal(Source("honest", records), folder)
+    return folder
+
+
+def change_manifest(folder: Path, change: Callable[[dict[str, object]], object]) -> None:
+    """Change a manifest as JSON."""
+    path = folder / MANIFEST_FILE
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def naming(name: str) -> Make:
+    """A manifest whose account log is another file."""
+    return lambda folder: change_manifest(
+        folder,
+        lambda found: found["topics"][EVENTS].update(file=name),  # type: ignore[index]
+    )
+
+
+def linking(target: str) -> Make:
+    """An export whose account log is a link to something else."""
+
+    def make(folder: Path) -> None:
+        (folder / FILE).unlink()
+        (folder / FILE).symlink_to(target)
+
+    return make
+
+
+def spanning(**values: object) -> Make:
+    """A manifest whose account log has other offsets."""
+
+    def change(found: dict[str, object]) -> None:
+        found["topics"][EVENTS]["partitions"]["0"].update(values)  # type: ignore[index]
+
+    return lambda folder: change_manifest(folder, change)
+
+
+def holding(text: str | bytes, name: str = MANIFEST_FILE) -> Make:
+    """A file of the export with other bytes."""
+
+    def make(folder: Path) -> None:
+        content = text.encode() if isinstance(text, str) else text
+        (folder / name).write_bytes(content)
+
+    return make
+
+
+def sparse(name: str, size_bytes: int) -> Make:
+    """A file that says it is huge, and holds nothing."""
+    return lambda folder: os.truncate(_empty(folder / name), size_bytes)
+
+
+def _empty(path: Path) -> Path:
+    path.write_bytes(b"")
+    return path
+
+
+def pipe(folder: Path) -> None:
+    """A pipe that no process writes to."""
+    (folder / FILE).unlink()
+    os.mkfifo(folder / FILE)
+
+
+def sock(folder: Path) -> None:
+    """A socket; bound by a short name, since its path may be long."""
+    (folder / FILE).unlink()
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        with socket.socket(socket.AF_UNIX) as found:
+            found.bind(FILE)
+    finally:
+        os.chdir(before)
+
+
+def directory(folder: Path) -> None:
+    """A folder in the place of a file."""
+    (folder / FILE).unlink()
+    (folder / FILE).mkdir()
+
+
+def same_file_twice(folder: Path) -> None:
+    """Two topics in one file."""
+
+    def change(found: dict[str, object]) -> None:
+        held = found["topics"]
+        assert isinstance(held, dict)
+        held["agent.turns"]["file"] = FILE
+
+    change_manifest(folder, change)
+
+
+def rows(**columns: object) -> Make:
+    """An account log with other columns than an export has; None leaves one out."""
+
+    def make(folder: Path) -> None:
+        table = pq.read_table(folder / FILE)
+        for name, column in columns.items():
+            if column is None:
+                table = table.drop_columns([name])
+            else:
+                table = table.set_column(table.schema.get_field_index(name), name, column)
+        pq.write_table(table, folder / FILE)
+
+    return make
+
+
+def wide(folder: Path) -> None:
+    """Thousands of columns."""
+    table = pa.table({f"c{number}": pa.array([1]) for number in range(3_000)})
+    pq.write_table(table, folder / FILE)
+
+
+def twice(folder: Path) -> None:
+    """Two columns of one name."""
+    table = pq.read_table(folder / FILE)
+    pq.write_table(table.append_column("offset", table["offset"]), folder / FILE)
+
+
+def value_table(values: pa.Array) -> pa.Table:
+    """Rows of an export with these values."""
+    count = len(values)
+    schema = pa.schema(
+        [
+            pa.field("partition", pa.int32(), nullable=False),
+            pa.field("offset", pa.int64(), nullable=False),
+            pa.field("timestamp_ms", pa.int64(), nullable=False),
+            pa.field("key", pa.binary()),
+            pa.field("headers", pa.map_(pa.string(), pa.binary()), nullable=False),
+            pa.field("value", values.type),
+        ]
+    )
+    columns = [
+        pa.array([0] * count, pa.int32()),
+        pa.array(range(count), pa.int64()),
+        pa.array([0] * count, pa.int64()),
+        pa.array([b"k"] * count, pa.binary()),
+        pa.array([[]] * count, pa.map_(pa.string(), pa.binary())),
+        values,
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def zeros(groups: int, size_bytes: int) -> Make:
+    """Some KB that unpack to any size: row groups of one value of zeros each."""
+
+    def make(folder: Path) -> None:
+        table = value_table(pa.array([bytes(size_bytes)], pa.binary()))
+        with pq.ParquetWriter(
+            folder / FILE, table.schema, compression="zstd", use_dictionary=False
+        ) as writer:
+            for _ in range(groups):
+                writer.write_table(table)
+
+    return make
+
+
+def one_value_often(folder: Path) -> None:
+    """A dictionary of one value of 2 MB, and 8,000 rows that name it: 16 GB."""
+    indices = pa.array([0] * 8_000, pa.int32())
+    values = pa.DictionaryArray.from_arrays(indices, pa.array([bytes(2 << 20)], pa.binary()))
+    pq.write_table(
+        value_table(values),
+        folder / FILE,
+        compression="zstd",
+        store_schema=False,
+        dictionary_pagesize_limit=8 << 20,
+    )
+
+
+def prefixes(folder: Path) -> None:
+    """Each value repeats a megabyte of the one before it, in a few bytes."""
+    table = value_table(pa.array([bytes(1 << 20)] * 20, pa.binary()))
+    encodings = {"value": "DELTA_BYTE_ARRAY"}
+    pq.write_table(
+        table, folder / FILE, compression="zstd", use_dictionary=False, column_encoding=encodings
+    )
+
+
+def lying_page(folder: Path) -> None:
+    """A page of 4 MB whose header says 60 MB."""
+    zeros(1, 4 << 20)(folder)
+    _change_page_size(folder / FILE, lambda size: _varint(60 << 20))
+
+
+def negative_page(folder: Path) -> None:
+    """A page whose header says that it has less than nothing."""
+    zeros(1, 4 << 20)(folder)
+    _change_page_size(folder / FILE, lambda size: _leb(size * 2 - 1))
+
+
+def _change_page_size(path: Path, new: Callable[[int], bytes]) -> None:
+    """Change what the header of the page of 4 MB says it unpacks to; the footer stays as it is."""
+    content = path.read_bytes()
+    for size in range(4 << 20, (4 << 20) + 32):
+        if (at := content.find(b"\x15" + _varint(size))) >= 0:
+            changed = new(size)
+            assert len(_varint(size)) == len(changed), "the footer names places"
+            path.write_bytes(content[: at + 1] + changed + content[at + 1 + len(changed) :])
+            return
+    raise AssertionError("the page is not as large as was thought")
+
+
+def _varint(number: int) -> bytes:
+    """A number as Thrift writes it."""
+    return _leb(number * 2)
+
+
+def _leb(number: int) -> bytes:
+    found = b""
+    while number > 127:
+        found, number = found + bytes([number & 127 | 128]), number >> 7
+    return found + bytes([number])
+
+
+def negative_rows(folder: Path) -> None:
+    """A footer that says -12 rows."""
+    content = (folder / FILE).read_bytes()
+    rows_field = b"\x16" + _leb(2 * RECORDS_PER_TOPIC) + b"\x19"
+    assert content.count(rows_field) >= 1, "the footer is not as it was"
+    minus = b"\x16" + _leb(2 * RECORDS_PER_TOPIC - 1) + b"\x19"
+    (folder / FILE).write_bytes(content.replace(rows_field, minus))
+
+
+def many_rows(folder: Path) -> None:
+    """A footer that says other rows than its row groups."""
+    content = (folder / FILE).read_bytes()
+    rows_field = b"\x16" + _leb(2 * RECORDS_PER_TOPIC) + b"\x19"
+    more = b"\x16" + _leb(2 * RECORDS_PER_TOPIC + 2) + b"\x19"
+    (folder / FILE).write_bytes(content.replace(rows_field, more, 1))
+
+
+def footer(content: bytes) -> Make:
+    """A file that is nothing but a footer."""
+    length = struct.pack("<I", len(content))
+    return holding(b"PAR1" + content + length + b"PAR1", FILE)
+
+
+def footer_of_structs(count: int) -> bytes:
+    """FileMetaData whose schema is a list of empty structs, each of one byte."""
+    return b"\x15\x04\x19\xfc" + _leb(count) + bytes(count) + b"\x00"
+
+
+def huge_footer_length(folder: Path) -> None:
+    """The last bytes say a footer of 2 GB."""
+    content = bytearray((folder / FILE).read_bytes())
+    content[-8:-4] = struct.pack("<I", 2**31 - 1)
+    (folder / FILE).write_bytes(bytes(content))
+
+
+def cut(share: float) -> Make:
+    """A Parquet file that ends early."""
+
+    def make(folder: Path) -> None:
+        content = (folder / FILE).read_bytes()
+        (folder / FILE).write_bytes(content[: int(len(content) * share)])
+
+    return make
+
+
+def garbled(folder: Path) -> None:
+    """The bytes of the pages are others."""
+    content = bytearray((folder / FILE).read_bytes())
+    for at in range(8, len(content) // 2, 3):
+        content[at] ^= 0x5A
+    (folder / FILE).write_bytes(bytes(content))
+
+
+def deep(depth: int) -> str:
+    """Nested JSON."""
+    return '{"format":1,"topics":' + "[" * depth + "]" * depth + "}"
+
+
+def sealed_files(payload: bytes) -> bytes:
+    """A checkpoint whose seal is right."""
+    return MAGIC + sha256(payload).digest() + payload
+
+
+def gzip_zeros(size_bytes: int) -> bytes:
+    """A gzip file of zeros, made without holding them."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    block = bytes(1 << 20)
+    parts = [packer.compress(block) for _ in range(size_bytes >> 20)]
+    return b"".join(parts) + packer.flush()
+
+
+EXPORTS = (
+    Case("names /dev/zero", naming("/dev/zero"), "not a plain name"),
+    Case("names the parent's file", naming("../../etc/passwd"), "not a plain name"),
+    Case("names the parent", naming(".."), "not a plain name"),
+    Case("names nothing", naming(""), "not a plain name"),
+    Case("names a NUL", naming("a\0b"), "not a plain name"),
+    Case("names a long name", naming("a" * 5_000), "not a plain name"),
+    Case("link to /dev/zero", linking("/dev/zero"), "outside"),
+    Case("link to /dev/random", linking("/dev/random"), "outside"),
+    Case("link to memory", linking("/proc/self/mem"), "outside"),
+    Case("link to a file outside", linking("/etc/passwd"), "outside"),
+    Case("link to itself", linking(FILE), "link to itself|cannot be read"),
+    Case("link to nothing", linking("nothing"), "No such file"),
+    Case("pipe", pipe, "a pipe"),
+    Case("socket", sock, "a socket"),
+    Case("folder", directory, "a folder"),
+    Case("one file twice", same_file_twice, "named by 2 topics"),
+    Case("negative first", spanning(first=-5), "first"),
+    Case("end before first", spanning(first=9, end=3), "from offset 9 to 3"),
+    Case("too many records", spanning(count=2**62), "from offset 0"),
+    Case("offsets above 64 bits", spanning(end=2**70), "end"),
+    Case("deep JSON", holding(deep(100_000)), "cannot be read"),
+    Case("huge number", holding('{"format":' + "9" * 100_000 + "}"), "cannot be read"),
+    Case("not JSON", holding(b"\xff\xfe\x00"), "cannot be read"),
+    Case("newer format", lambda f: change_manifest(f, lambda d: d.update(format=99)), "format 99"),
+    Case("huge manifest", sparse(MANIFEST_FILE, 1 << 40), "limit"),
+    Case("sparse Parquet", sparse(FILE, 1 << 42), "limit"),
+    Case("empty Parquet", holding(b"", FILE), "not a Parquet file"),
+    Case("text for Parquet", holding(b"hello " * 99, FILE), "does not end like a Parquet"),
+    Case("cut", cut(0.6), "does not end like a Parquet"),
+    Case("garbled", garbled, "cannot be read"),
+    Case("huge footer length", huge_footer_length, "does not end like a Parquet"),
+    Case("garbage footer", footer(os.urandom(100)), "cannot be read"),
+    Case("deep footer", footer(b"\x1c" * 5_000), "deep"),
+    Case("footer of structs", footer(footer_of_structs(900_000)), "structs"),
+    Case("large footer", footer(bytes(2 << 20)), "footer of"),
+    Case("negative rows", negative_rows, "cannot be read"),
+    Case("other rows than its groups", many_rows, "cannot be read"),
+    Case("missing column", rows(value=None), "0 columns value"),
+    Case("wrong type", rows(offset=pa.array(["x"] * RECORDS_PER_TOPIC)), "offset of string"),
+    Case("column twice", twice, "2 columns offset"),
+    Case("3,000 columns", wide, "limit"),
+    Case("pages of zeros", zeros(20, 16 << 20), "limit"),
+    Case("page of 40 MB", zeros(1, 40 << 20), "limit"),
+    Case("one value often", one_value_often, "limit|does not count"),
+    Case("prefixes", prefixes, "DELTA_BYTE_ARRAY"),
+    Case("lying page", lying_page, "page that unpacks to"),
+    Case("negative page", negative_page, "cannot be read"),
+)
+"""Changes of an export; `audit verify` and `compete report` refuse each."""
+
+
+def toml_bomb(text: str) -> Make:
+    """A specification."""
+    return holding(text, "ARENA.toml")
+
+
+TOMLS = (
+    Case("50 MB", sparse("ARENA.toml", 50 << 20), "limit"),
+    Case("deep array", toml_bomb("a = " + "[" * 100_000), "nested too deep"),
+    Case("deep table", toml_bomb("a = " + "{b = " * 3_000), "nested too deep"),
+    Case("somewhat deep", toml_bomb("a = " + "[" * 90 + "]" * 90), "more than 32 deep"),
+    Case("long key", toml_bomb("a." * 200_000 + "a = 1"), "parts"),
+    Case("long quoted key", toml_bomb('"a" . ' * 100_000 + "a = 1"), "parts"),
+    Case("long table", toml_bomb("[" + "a." * 200_000 + "a]"), "parts"),
+    Case("huge integer", toml_bomb("a = " + "9" * 100_000), "digits"),
+    Case("huge hex", toml_bomb("a = 0x" + "f" * 400_000), "digits"),
+    Case("huge exponent", toml_bomb("[arena]\ninterval_s = 1e999999999"), "exponent"),
+    Case("tiny exponent", toml_bomb("[arena]\ninterval_s = 1e-99999999"), "exponent"),
+    Case(
+        "many digits",
+        toml_bomb("[arena]\ninterval_s = " + "9" * 900 + ".0"),
+        "arena|cannot|digits|number",
+    ),
+    Case("many values", toml_bomb("a = [" + "1," * 400_000 + "]"), "values"),
+    Case("NUL", toml_bomb("a = '\0'"), "no TOML"),
+    Case("not UTF-8", holding(b"a = '\xff'", "ARENA.toml"), "utf-8"),
+    Case("device", lambda f: (f / "ARENA.toml").symlink_to("/dev/zero"), "a device"),
+    Case("pipe", lambda f: os.mkfifo(f / "ARENA.toml"), "a pipe"),
+)
+
+
+def candles(text: str | bytes, name: str = "BTC-USD.csv") -> Make:
+    """A price file."""
+    return holding(text, name)
+
+
+def prices_parquet(table: pa.Table, **options: object) -> Make:
+    """A price file in Parquet."""
+    return lambda folder: pq.write_table(table, folder / "BTC-USD.parquet", **options)
+
+
+HEAD = "ts,open,high,low,close,volume\n"
+OFTEN = pa.DictionaryArray.from_arrays(
+    pa.array([0] * 400_000, pa.int32()), pa.array(["1" * (1 << 20)])
+)
+PRICES = (
+    Case("endless line", sparse("BTC-USD.csv", 200 << 20), "line of more than"),
+    Case("NUL", candles(HEAD + "60,1,\0,1,1,1\n"), "row 2"),
+    Case("million columns", candles("a," * 25_000 + "\n1\n"), "columns"),
+    Case("longer than a line may be", candles("a," * 500_000 + "\n1\n"), "line of more than"),
+    Case("huge number", candles(HEAD + "60," + "9" * 60_000 + ",1,1,1,1\n"), "row 2"),
+    Case("huge exponent", candles(HEAD + "60,1e999999999,1e999999999,1,1,1\n"), "row 2"),
+    Case("huge time", candles(HEAD + "9" * 5_000 + ",1,1,1,1,1\n"), "row 2"),
+    Case("not a number", candles(HEAD + "60,NaN,inf,1,1,1\n"), "row 2"),
+    Case("not UTF-8", candles(b"ts,open\n\xff\xfe,1\n"), "row"),
+    Case("gzip bomb", candles(gzip_zeros(300 << 20), "BTC-USD.csv.gz"), "line of more|limit"),
+    Case("cut gzip", candles(gzip.compress(os.urandom(900))[:500], "BTC-USD.csv.gz"), "cannot|row"),
+    Case("not gzip", candles(b"hello", "BTC-USD.csv.gz"), "cannot be read"),
+    Case("garbled gzip", candles(b"\x1f\x8b\x08" + b"\xff" * 99, "BTC-USD.csv.gz"), "cannot"),
+    Case("huge", sparse("BTC-USD.csv", 1 << 40), "limit"),
+    Case("device", lambda f: (f / "BTC-USD.csv").symlink_to("/dev/zero"), "a device"),
+    Case("pipe", lambda f: os.mkfifo(f / "BTC-USD.csv"), "a pipe"),
+    Case("not Parquet", candles(b"hello", "BTC-USD.parquet"), "not a Parquet"),
+    Case(
+        "nested columns",
+        prices_parquet(pa.table({"ts": [[1]], "open": [[1]]})),
+        "holds list",
+    ),
+    Case(
+        "one value often",
+        prices_parquet(pa.table({"ts": OFTEN}), store_schema=False, compression="zstd"),
+        "limit|row 2",
+    ),
+    Case(
+        "many rows",
+        prices_parquet(pa.table({"ts": pa.array([0] * 900_000, pa.int64())}), compression="zstd"),
+        "limit|candle",
+    ),
+)
+
+RECORDINGS = (
+    Case("gzip bomb", holding(gzip_zeros(600 << 20), "day.jsonl.gz"), "limit"),
+    Case("cut", holding(gzip.compress(b"{}\n" * 999)[:-9], "day.jsonl.gz"), "cannot be read"),
+    Case("not zstd", holding(b"hello", "day.jsonl.zst"), "cannot be read"),
+    Case("deep JSON", holding('{"t":' + "[" * 200_000, "day.jsonl"), ""),
+    Case("device", lambda f: (f / "day.jsonl").symlink_to("/dev/random"), "a device"),
+    Case("pipe", lambda f: os.mkfifo(f / "day.jsonl"), "a pipe"),
+)
+
+NESTED = b"\x91" * 200_000 + b"\xc0"
+CHECKPOINTS = (
+    Case("empty", holding(b"", "fold"), ""),
+    Case("cut", holding(sealed_files(b"x" * 999)[:-1], "fold"), ""),
+    Case("garbled", holding(MAGIC + os.urandom(999), "fold"), ""),
+    Case("of another kind", holding(b"SQLite format 3\0" + bytes(99), "fold"), ""),
+    Case("huge", sparse("fold", 1 << 40), ""),
+    Case("large garbage", lambda f: _large(f / "fold"), ""),
+    Case("device", lambda f: (f / "fold").symlink_to("/dev/zero"), ""),
+    Case("pipe", lambda f: os.mkfifo(f / "fold"), ""),
+    Case("folder", lambda f: (f / "fold").mkdir(), ""),
+    Case("deep, and sealed", holding(sealed_files(NESTED), "fold"), ""),
+    Case("a long list, and sealed", holding(sealed_files(b"\xdd\xff\xff\xff\xff"), "fold"), ""),
+    Case("a long map, and sealed", holding(sealed_files(b"\xdf\xff\xff\xff\xff"), "fold"), ""),
+    Case("nothing, and sealed", holding(sealed_files(b""), "fold"), ""),
+    Case("a word, and sealed", holding(sealed_files(msgspec.msgpack.encode("hi")), "fold"), ""),
+    Case("a format to come", holding(sealed_files(msgspec.msgpack.encode([99])), "fold"), ""),
+)
+
+
+def _large(path: Path) -> None:
+    """A checkpoint of 200 MB, of which nothing but the first bytes is right."""
+    path.write_bytes(MAGIC)
+    os.truncate(path, 200 << 20)
+
+
+def copied(source: Path, target: Path) -> Path:
+    """A copy to be made hostile."""
+    return Path(shutil.copytree(source, target))
