@@ -52,13 +52,14 @@ from arena.account_state import (
     bought,
     sold,
 )
-from arena.errors import BrokenLog
+from arena.errors import BrokenLog, CountedRecord
 from arena.money import SCALE_DIGITS, units_text
 from arena.newest_events import NewestEvents
 
 FEES = "house/fees"
 OPENED = "opened"
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+REBUILD = "this state was not folded from this log; rebuild it from offset 0, or see `arena repair`"
 REPAIR = "`arena repair` shows the record, and passes over one that never counted"
 ORDERS_REMEMBERED = 65_536
 """Decided order ids that are kept, per shard."""
@@ -140,6 +141,18 @@ class Shard:
             self.ignored += 1
             return None
         self._passed_at = None
+        try:
+            self._carry_out(event, kind, value)
+        except BrokenLog as error:
+            error.remedy = error.remedy or REPAIR
+            raise
+        except (ArithmeticError, ValueError) as error:
+            raise BrokenLog(f"account.events@{offset}: {error}", remedy=REPAIR) from None
+        self.head, self.head_offset = chain(self.head, value), offset
+        self.counted += 1
+        return event  # type: ignore[return-value]  # `_carry_out` refuses other kinds
+
+    def _carry_out(self, event: LogEvent, kind: str, value: bytes) -> None:
         if type(event) is OrderEvent:
             self._decide(event, value)
         elif type(event) is OpenedEvent:
@@ -147,10 +160,7 @@ class Shard:
         elif type(event) is EpochEvent:
             self.epoch, self.owner = event.epoch, event.owner
         elif type(event) is not StateDigestEvent:
-            raise BrokenLog(f"account.events@{offset} holds a {kind}", remedy=REPAIR)
-        self.head, self.head_offset = chain(self.head, value), offset
-        self.counted += 1
-        return event
+            raise BrokenLog(f"account.events holds a {kind}")
 
     def _is_passed_over(self, value: bytes | None, offset: int) -> bool:
         return sha256(value or b"").hexdigest() == self.passed_over[offset]
@@ -161,7 +171,7 @@ class Shard:
         before = event.seq if structural else event.seq - 1
         current = type(event) is EpochEvent or event.owner == self.owner
         if current and event.epoch >= self.epoch and before > self.seq:
-            raise BrokenLog(
+            raise CountedRecord(
                 f"account.events@{offset} follows seq {before}, the state is at {self.seq}: the "
                 f"record at {self._passed_at} was passed over, but it had counted",
                 remedy="restore the log from an export",
@@ -171,7 +181,7 @@ class Shard:
         if event.epoch > self.epoch + 1:
             raise BrokenLog(
                 f"account.events: epoch {event.epoch} follows epoch {self.epoch}",
-                remedy="this state was not folded from this log; rebuild it from offset 0",
+                remedy=REBUILD,
             )
         return (event.epoch, event.seq, event.prev) == (self.epoch + 1, self.seq, self.head)
 
@@ -179,7 +189,7 @@ class Shard:
         if event.epoch > self.epoch:
             raise BrokenLog(
                 f"account.events@{offset} is of epoch {event.epoch}, the state of {self.epoch}",
-                remedy="this state was not folded from this log; rebuild it from offset 0",
+                remedy=REBUILD,
             )
         if event.epoch != self.epoch or event.owner != self.owner:
             return False

@@ -8,6 +8,7 @@
     │   ├── Malformed               bytes that are no message of the arena (dead letter)
     │   └── MessageTooLarge         refused before it is sent
     ├── BrokenLog                   account.events is damaged or is not the log that was read
+    │   └── CountedRecord           a record that was passed over had counted
     ├── Fenced                      another owner took over; this process must end
     ├── AppendFailed                an append may or may not be in the log; this process must end
     └── Stuck                       a reader is behind and gets nothing; this process must end
@@ -73,6 +74,10 @@ class MessageTooLarge(MessageError):
 
 class BrokenLog(ArenaError):
     """The account log is damaged, or it is not the log this state was folded from."""
+
+
+class CountedRecord(BrokenLog):
+    """A record of the account log that an operator said to pass over had counted."""
 
 
 class Fenced(ArenaError):
