@@ -1,6 +1,6 @@
 # Every recipe is one command that replaces its shell, so a signal to make reaches it.
 .DEFAULT_GOAL := help
-.PHONY: help demo compete verdict-check test check real-servers bench format lock clean
+.PHONY: help demo compete verdict-check test check real-servers bench storm format lock clean
 MAKEFLAGS += --no-print-directory
 RUNTIME := exec scripts/setup runtime
 DEV := exec scripts/setup dev
@@ -34,6 +34,9 @@ real-servers: ## a contest against each of three real model servers (ARGS='llama
 
 bench: ## turns per second, latency, memory (ARGS='--json bench.json')
 	@$(RUNTIME) $(PYTHON) -m arena bench $(ARGS)
+
+storm: ## a whole arena under faults, then the checker (ARGS='--seed 1 --minutes 2 --json storm.json')
+	@$(RUNTIME) $(PYTHON) -m arena storm $(ARGS)
 
 format: ## put the code into its form
 	@$(DEV) $(PYTHON) -m ruff format .

@@ -6,6 +6,7 @@ public thing is documented, and that no word of one machine or package index sta
 
 import ast
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,13 +23,14 @@ ROOMS = (
     "judge",
     "ledger",
     "dashboard",
+    "operations",
 )
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 LINE_CHARS_MAX = 100
 
 OWNERS = {
-    "aiokafka": ("arena/bus/kafka",),
+    "aiokafka": ("arena/bus/kafka", "operations/storm/"),
     "openai": ("chat_nodes/",),
     "websockets": ("connectors/",),
     "rich": ("dashboard/", "arena/commands/"),
@@ -177,6 +179,14 @@ PURE = (
     "ledger/projector.py",
     "ledger/records.py",
     "ledger/side.py",
+    "operations/storm/cast.py",
+    "operations/storm/checker.py",
+    "operations/storm/checker_money.py",
+    "operations/storm/checker_records.py",
+    "operations/storm/plan.py",
+    "operations/storm/poison.py",
+    "operations/storm/proxy_wire.py",
+    "operations/storm/report.py",
     "trading_tools/arguments.py",
     "trading_tools/decide.py",
     "trading_tools/desk.py",
@@ -238,6 +248,21 @@ def test_a_room_imports_the_ground_and_itself(path: Path) -> None:
         name
         for name in imports_of(tree_of(path))
         if name.split(".")[0] in ROOMS and name.split(".")[0] != room
+    }
+
+    assert set() == foreign
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "operations" / "storm").glob("checker*.py")), ids=name_of
+)
+def test_the_checker_shares_no_code_with_the_arena(path: Path) -> None:
+    """The checker of a storm imports the standard library, a Kafka client and itself."""
+    foreign = {
+        name
+        for name in imports_of(tree_of(path))
+        if name.split(".")[0] not in {*sys.stdlib_module_names, "aiokafka", "orjson"}
+        and not name.startswith("operations.storm.checker")
     }
 
     assert set() == foreign

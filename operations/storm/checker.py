@@ -39,6 +39,8 @@ NEEDED = {
     "ticker_offsets": dict,
 }
 """What a tool call must hold to be one, and of which type."""
+ABORTED = "Aborted"
+"""Type that a storm gives the records of aborted transactions, which need not be read."""
 LETTER_BYTES_MAX = 600_000
 """A longer value is buried cut."""
 Calls = dict[str, list[tuple[int, Json]]]
@@ -342,6 +344,9 @@ def check_dead_letters(topics: Topics, buried: dict[int, bytes], findings: Findi
     for raw in topics.commands:
         is_known = raw.kind in ("ToolCall", "OpenAccount") and parse(raw.value) is not None
         if is_known and (raw.kind != "ToolCall" or is_call(raw) is not None):
+            continue
+        if raw.kind == ABORTED:
+            findings.counts["aborted"] += 1
             continue
         findings.counts["garbage"] += 1
         found = buried.get(raw.offset)

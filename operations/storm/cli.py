@@ -24,6 +24,7 @@ from operations.storm.storm import Outcome, Storm
 
 MINUTES_MAX = 60.0
 RATE_MAX = 2_000.0
+POISON_EVERY_S = 1.5
 
 
 def storm(
@@ -43,6 +44,9 @@ def storm(
     rate: Annotated[
         float, typer.Option(help="Orders a second, besides the agents'.", min=1, max=RATE_MAX)
     ] = 150.0,
+    poison: Annotated[
+        bool, typer.Option("--poison/--no-poison", help="Also records that cannot be read.")
+    ] = True,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file.")
     ] = None,
@@ -72,7 +76,7 @@ def storm(
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     line = LiveLine(sys.stderr)
     line.say(f"storm of seed {seed}: {plan.words()}, {minutes:g} min, {len(plan.faults)} faults")
-    outcome = _run(plan, folder, rate, line)
+    outcome = _run(plan, folder, rate, line, POISON_EVERY_S if poison else 0.0)
     if outcome is None:
         shutil.rmtree(folder, ignore_errors=True)
         sys.exit(EXIT_INTERRUPTED)
@@ -84,7 +88,8 @@ def storm(
     if json_file is not None:
         json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     if not report.held(document):
-        print(f"a promise broke; the records are in {folder}\nagain: {_again(plan, rate)}")
+        print(f"a promise broke; the records are in {folder}")
+        print(f"again: {_again(plan, rate, poison=poison)}")
         sys.exit(EXIT_NO)
     if keep:
         print(f"the records are in {folder}")
@@ -92,11 +97,14 @@ def storm(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(plan: Plan, folder: Path, rate: float, line: LiveLine) -> Outcome | None:
+def _run(
+    plan: Plan, folder: Path, rate: float, line: LiveLine, poison_every_s: float
+) -> Outcome | None:
     """The storm; None where it was interrupted, which ends every process it started."""
 
     async def work() -> Outcome | None:
-        task = asyncio.ensure_future(Storm(plan, folder, rate, line.say, line.show).run())
+        storm = Storm(plan, folder, rate, poison_every_s, line.say, line.show)
+        task = asyncio.ensure_future(storm.run())
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
 
@@ -116,10 +124,10 @@ def _run(plan: Plan, folder: Path, rate: float, line: LiveLine) -> Outcome | Non
     return asyncio.run(work())
 
 
-def _again(plan: Plan, rate: float) -> str:
+def _again(plan: Plan, rate: float, *, poison: bool) -> str:
     secure = "--secure" if plan.secure else "--plain"
     words = f"--seed {plan.seed} --minutes {plan.seconds / 60:g} --brokers {plan.brokers} {secure}"
-    return f"arena storm {words} --rate {rate:g}"
+    return f"arena storm {words} --rate {rate:g}{'' if poison else ' --no-poison'}"
 
 
 def _read(path: Path) -> report.Document:

@@ -148,11 +148,15 @@ class Driver:
             self._broken = True
             self._again.append(command)
             return
-        line = [done.result().offset, sha256(command.value).hexdigest(), command.order_id]
-        self.oracle.write(orjson.dumps(line).decode() + "\n")
+        self.note_acked(done.result().offset, command.value, command.order_id)
         self.counts["acked"] += 1
         if command.order_id:
             self.acked_orders.add(command.order_id)
+
+    def note_acked(self, offset: int, value: bytes, order_id: str = "") -> None:
+        """Write an ack down."""
+        line = [offset, sha256(value).hexdigest(), order_id]
+        self.oracle.write(orjson.dumps(line).decode() + "\n")
 
     def _next(self) -> Command:
         """The next command: one that waits, one that was sent before, or a new one."""

@@ -1,8 +1,8 @@
 """Which faults come when, drawn from a seed. Pure: the same seed gives the same plan."""
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from random import Random
 from typing import Literal
 
 Kind = Literal[
@@ -126,7 +126,7 @@ def make_plan(
         secure: The brokers ask for a login; the seed picks if it is None.
         every: How dense the faults are.
     """
-    rng = random.Random(seed)
+    rng = Random(seed)
     picked = rng.choice((1, CLUSTER)), rng.random() < 0.5
     count = picked[0] if brokers is None else brokers
     asks = picked[1] if secure is None else secure
@@ -162,7 +162,7 @@ def make_plan(
     return Plan(seed, count, asks, seconds, tuple(faults))
 
 
-def _times(rng: random.Random, seconds: float, every_s: float) -> Iterator[float]:
+def _times(rng: Random, seconds: float, every_s: float) -> Iterator[float]:
     """Times of faults, each gap between half and one and a half of the mean."""
     if every_s <= 0:
         return
@@ -173,7 +173,7 @@ def _times(rng: random.Random, seconds: float, every_s: float) -> Iterator[float
 
 
 def _dealt(
-    rng: random.Random, seconds: float, every_s: float, targets: tuple[str, ...]
+    rng: Random, seconds: float, every_s: float, targets: tuple[str, ...]
 ) -> Iterator[tuple[float, str]]:
     """Times and targets: each target once, in a new order each time round."""
     deck: list[str] = []
@@ -183,12 +183,12 @@ def _dealt(
         yield at_s, deck.pop()
 
 
-def _link(rng: random.Random) -> tuple[float, str]:
+def _link(rng: Random) -> tuple[float, str]:
     way = rng.choice(LINK_WAYS)
     return rng.uniform(3.0, 12.0) if way == "blackhole" else rng.uniform(1.0, 5.0), way
 
 
-def _kills(rng: random.Random, seconds: float, every_s: float) -> Iterator[Fault]:
+def _kills(rng: Random, seconds: float, every_s: float) -> Iterator[Fault]:
     """Kills of every process, those of supervised ones within what a supervisor bears."""
     killed: dict[str, list[float]] = {name: [] for name in SUPERVISED}
     deck: list[str] = []

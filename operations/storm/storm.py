@@ -28,6 +28,7 @@ from operations.storm.driver import Driver
 from operations.storm.faults import Faults
 from operations.storm.house import House
 from operations.storm.plan import SUPERVISOR, Plan
+from operations.storm.poisoner import Poisoner
 from operations.storm.verdicts import Judges, Verdicts
 from operations.storm.watcher import Watcher
 
@@ -71,12 +72,14 @@ class Storm:
 
     Attributes:
         plan: What happens. folder: must be empty. per_second: orders of the driver.
+        poison_every_s: Mean seconds between two poison records; 0 for none.
         say: Prints a line that stays. show: prints the state of now.
     """
 
     plan: Plan
     folder: Path
     per_second: float
+    poison_every_s: float
     say: Say
     show: Say
     without: list[str] = field(default_factory=list)
@@ -136,9 +139,12 @@ class Storm:
             options = client_options(brokers.login())
             driver = Driver(options, self.plan.seed, self.per_second, oracle)
             watcher = Watcher(options)
+            poisoner = Poisoner(
+                options, self.plan.seed, self.poison_every_s, driver.note_acked, driver.counts
+            )
             faults = Faults(self.plan, house, brokers, ways, clocks)
             try:
-                recovery_s = await self._rage(house, brokers, driver, watcher, faults)
+                recovery_s = await self._rage(house, brokers, driver, watcher, faults, poisoner)
             finally:
                 await asyncio.to_thread(house.stop)
         await self._drain(brokers, spec, commands, books, watcher)
@@ -160,12 +166,18 @@ class Storm:
         )
 
     async def _rage(
-        self, house: House, brokers: Brokers, driver: Driver, watcher: Watcher, faults: Faults
+        self,
+        house: House,
+        brokers: Brokers,
+        driver: Driver,
+        watcher: Watcher,
+        faults: Faults,
+        poisoner: Poisoner,
     ) -> float | None:
         """Traffic and faults; returns the seconds until everything was decided again."""
         await asyncio.to_thread(house.start)
         tasks = [asyncio.create_task(work) for work in (self._keep(house), watcher.run())]
-        sending = asyncio.create_task(driver.run())
+        senders = [asyncio.create_task(driver.run())]
         try:
             up = await self._until(lambda: house.is_whole() and bool(watcher.decided), UP_S)
             if not up:
@@ -174,10 +186,13 @@ class Storm:
                     remedy=f"read the logs in {self.folder}",
                 )
             raging = asyncio.create_task(faults.run())
+            if self.poison_every_s:
+                senders.append(asyncio.create_task(poisoner.run()))
             await self._report_until(raging, driver, watcher, faults)
             healed_s = time.monotonic()
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            for task in senders:
+                task.cancel()
+            await asyncio.gather(*senders, return_exceptions=True)
             for _ in house.given_up():
                 house.kill(SUPERVISOR)
                 break
@@ -188,9 +203,9 @@ class Storm:
             await self._until_in_sync(brokers)
             return round(time.monotonic() - healed_s, 1) if rested else None
         finally:
-            for task in (*tasks, sending):
+            for task in (*tasks, *senders):
                 task.cancel()
-            await asyncio.gather(*tasks, sending, return_exceptions=True)
+            await asyncio.gather(*tasks, *senders, return_exceptions=True)
 
     async def _keep(self, house: House) -> None:
         while True:

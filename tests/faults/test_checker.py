@@ -12,7 +12,7 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryBus
 from operations.storm.checker import check
-from operations.storm.checker_records import Json, Raw, Topics
+from operations.storm.checker_records import Acked, Json, Raw, Topics
 from tests.faults.harness import TERMS, Traffic, read_topics, wait_until_answered
 from tests.trading_tools.helpers import serving
 
@@ -150,6 +150,18 @@ def bury_nothing(found: Topics) -> None:
     found.commands.append(Raw(0, len(found.commands), "ToolCall", b"\xff"))
 
 
+def decide_twice(found: Topics) -> None:
+    """A second fill of an order, on which the log goes on to build."""
+    at = first_fill(found)
+    events = [*found.events[: at + 1], found.events[at], *found.events[at + 1 :]]
+    events = [replace(raw, offset=offset) for offset, raw in enumerate(events)]
+
+    def renumber(offset: int, body: Json) -> None:
+        body["seq"] += offset > at and "order_id" in body
+
+    found.events = rechained(events, renumber)
+
+
 @pytest.mark.parametrize(
     "doctor",
     [
@@ -164,6 +176,7 @@ def bury_nothing(found: Topics) -> None:
         change_money("latency_cost", "-5"),
         change_money("postings", ""),
         change_money("agent", "agent-9"),
+        decide_twice,
         invent_an_order,
         forget_an_order,
         drop_replies,
@@ -180,3 +193,41 @@ def test_each_doctored_copy_is_found(sound: Topics, doctor: Callable[[Topics], N
     doctor(doctored)
 
     assert check(doctored, TERMS).wrong
+
+
+def test_a_second_event_that_counts_is_a_doubled_order(sound: Topics) -> None:
+    """A copy that the chain passes over is no doubled order; one that it builds on is."""
+    doctored, passed_over = copy.deepcopy(sound), copy.deepcopy(sound)
+    decide_twice(doctored)
+    last = passed_over.events[-1]
+    passed_over.events.append(replace(last, offset=len(passed_over.events)))
+
+    assert 1 == check(doctored, TERMS).counts["doubled"]
+    assert 0 == check(passed_over, TERMS).counts["doubled"]
+    assert not check(passed_over, TERMS).wrong
+
+
+def acked_of(found: Topics) -> list[Acked]:
+    """What a sender would have written down."""
+    return [
+        Acked(raw.offset, hashlib.sha256(raw.value).hexdigest(), json.loads(raw.value)["call_id"])
+        for raw in found.commands
+        if b'"execute_trade"' in raw.value
+    ]
+
+
+def test_an_acked_order_without_an_end_is_lost(sound: Topics) -> None:
+    """One that is gone, changed, or never decided; not one that was buried or refused."""
+    forgotten, gone, refused = (copy.deepcopy(sound) for _ in range(3))
+    for found in (forgotten, refused):
+        forget_an_order(found)
+    refusal = {"call_id": "forgotten", "agent": "agent-0", "tool": "execute_trade", "ok": False}
+    refused.inboxes["agent-0"].append(Raw(0, 0, "ToolResult", json.dumps(refusal).encode()))
+    acked = acked_of(sound)
+    del gone.commands[acked[0].offset]
+
+    assert 0 == check(sound, TERMS, acked).counts["lost"]
+    assert 1 == check(forgotten, TERMS, acked_of(forgotten)).counts["lost"]
+    assert 0 == check(refused, TERMS, acked_of(refused)).counts["lost"]
+    assert 1 == check(refused, TERMS, acked_of(refused)).counts["orders_refused"]
+    assert 1 == check(gone, TERMS, acked).counts["lost"]

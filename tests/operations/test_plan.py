@@ -1,0 +1,65 @@
+"""The plan of a storm: the same from the same seed, and everything in it."""
+
+from collections import Counter
+
+import pytest
+
+from operations.storm.plan import (
+    KIND_OF,
+    SUPERVISED,
+    SUPERVISED_KILLS_MAX,
+    SUPERVISED_WINDOW_S,
+    SUPERVISOR,
+    Plan,
+    make_plan,
+)
+
+SEEDS = range(12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_seed_gives_one_plan(seed: int) -> None:
+    """Twice the same faults, in the order of their times, and all within the storm."""
+    plan = make_plan(seed, 3)
+
+    assert plan == make_plan(seed, 3)
+    assert plan != make_plan(seed + 1, 3)
+    times = [fault.at_s for fault in plan.faults]
+    assert times == sorted(times)
+    assert all(fault.at_s + fault.seconds <= plan.seconds for fault in plan.faults)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_long_plan_spares_no_kind(seed: int) -> None:
+    """Every process is killed, and every kind of fault comes."""
+    plan = make_plan(seed, 5, brokers=1)
+
+    killed = {fault.target for fault in plan.faults if fault.kind == "kill"}
+    assert set(KIND_OF) == killed
+    kinds = {"kill", "freeze", "broker_kill", "link_cut", "full_disk", "clock_jump"}
+    assert kinds == {fault.kind for fault in plan.faults}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_supervisor_is_left_room(seed: int) -> None:
+    """No supervised process is killed so often that its supervisor gives it up."""
+    killed: dict[str, list[float]] = {name: [] for name in SUPERVISED}
+    for fault in make_plan(seed, 8).faults:
+        if fault.kind != "kill":
+            continue
+        if fault.target == SUPERVISOR:
+            killed = {name: [] for name in SUPERVISED}
+        elif fault.target in killed:
+            killed[fault.target].append(fault.at_s)
+            recent = [t for t in killed[fault.target] if fault.at_s - t < SUPERVISED_WINDOW_S]
+            assert len(recent) <= SUPERVISED_KILLS_MAX
+
+
+def test_seeds_pick_every_kind_of_brokers() -> None:
+    """One and three, plain and secure, unless flags say it."""
+    drawn = Counter(make_plan(seed, 1).words() for seed in range(40))
+    pinned: Plan = make_plan(7, 1, brokers=3, secure=True)
+
+    assert 4 == len(drawn)
+    assert "3 brokers, secure" == pinned.words()
+    assert any(fault.kind == "leader_kill" for fault in make_plan(7, 2, brokers=3).faults)

@@ -1,0 +1,37 @@
+"""Poison is drawn from a seed, covers every shape, and is never a command that counts."""
+
+from random import Random
+
+from operations.storm.checker import is_call
+from operations.storm.checker_records import Raw
+from operations.storm.poison import CODECS, TOPICS, Poison, draw
+
+DRAWN = 1_500
+
+
+def drawn(seed: int) -> list[Poison]:
+    """Many records of a seed."""
+    rng = Random(seed)
+    return [draw(rng) for _ in range(DRAWN)]
+
+
+def test_poison_covers_what_kafka_allows() -> None:
+    """Every topic and codec, null values and headers, old times, transactions of both ends."""
+    records = drawn(1)
+
+    assert records == drawn(1)
+    assert set(TOPICS) == {record.topic for record in records}
+    assert set(CODECS) == {record.codec for record in records}
+    assert {"", "commit", "abort"} == {record.transaction for record in records}
+    assert any(record.value is None for record in records)
+    assert any(value is None for record in records for _, value in record.headers)
+    assert any(record.timestamp_ms is not None for record in records)
+    assert max(len(record.value or b"") for record in records) > 500_000
+
+
+def test_poison_is_no_order() -> None:
+    """The checker takes none of it for a call."""
+    for record in drawn(2):
+        kind = dict(record.headers).get("type") or b""
+        raw = Raw(0, 0, kind.decode("utf-8", "replace"), record.value or b"")
+        assert is_call(raw) is None

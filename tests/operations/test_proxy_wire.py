@@ -1,0 +1,54 @@
+"""The proxy replaces a broker's address wherever TCP cuts the bytes, and nothing else."""
+
+import struct
+from random import Random
+
+import pytest
+
+from operations.storm.proxy_wire import AddressSwap, is_produce
+
+OWN, SHOWN = ("127.0.0.1", 20_001), ("127.0.0.2", 20_001)
+
+
+def frame(body: bytes) -> bytes:
+    """A response as it is on the wire."""
+    return struct.pack(">i", len(body)) + body
+
+
+def address(host: str, port: int) -> bytes:
+    """An address as brokers tell it."""
+    return struct.pack(">h", len(host)) + host.encode() + struct.pack(">i", port)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_an_address_is_replaced_however_it_is_cut(seed: int) -> None:
+    """All frames come out whole, with the proxy's address for the broker's."""
+    rng = Random(seed)
+    bodies = [
+        rng.randbytes(rng.randrange(40))
+        + rng.choice((address(*OWN), address("127.0.0.1", 9), b"127.0.0.1", b"1"))
+        + rng.randbytes(rng.choice((0, 0, 30)))
+        for _ in range(20)
+    ]
+    sent = b"".join(map(frame, bodies))
+    swap, found, at = AddressSwap(OWN, SHOWN), b"", 0
+    while at < len(sent):
+        step = rng.randrange(1, 25)
+        found += swap.take(sent[at : at + step])
+        at += step
+
+    assert sent.replace(address(*OWN), address(*SHOWN)) == found
+
+
+def test_the_end_of_a_frame_is_never_held_back() -> None:
+    """A client that waits for a whole response gets it, also if it ends like an address begins."""
+    swap = AddressSwap(OWN, SHOWN)
+
+    assert frame(b"127.0.0.1") == swap.take(frame(b"127.0.0.1"))
+
+
+@pytest.mark.parametrize(("api", "expected"), [(0, True), (1, False), (3, False)])
+def test_a_produce_request_is_known(api: int, expected: bool) -> None:
+    """By the two bytes after its size."""
+    assert expected == is_produce(frame(struct.pack(">hhi", api, 8, 1)))
+    assert not is_produce(b"\x00\x00")
