@@ -252,10 +252,9 @@ class Fetches:
             except KafkaError as error:
                 log.info("fetch from broker %d failed: %r", node, error)
                 return
-            answered = loop.time()
-            if not self._sort(answer, places):
-                await self._settle()
+            if not self._sort(answer, places) or not await self._settle():
                 return
+            answered = loop.time()
             while len(self._answers) >= ANSWERS_MAX:
                 self._room.clear()
                 await self._room.wait()
@@ -295,20 +294,23 @@ class Fetches:
                 if self._places[partition] != place:
                     continue  # It was sought elsewhere meanwhile.
                 proof = self._proofs.get(partition)
-                if code:
+                if proof is not None and for_code(code) is OffsetOutOfRangeError:
+                    proof.out_of_range = True
+                elif code:
                     sound = False
-                    if proof is None or for_code(code) is not OffsetOutOfRangeError:
-                        _check(partition, place, code)
-                    else:
-                        proof.out_of_range = True
+                    _check(partition, place, code)
                 elif data:
                     self._add(partition, place, data)
                 elif proof is not None and proof.nothing_found(highwater):
                     self._places[partition] = self._proofs.pop(partition).place
         return sound
 
-    async def _settle(self) -> None:
-        """See why records that prove a log are not in it: deleted as too old, or cut off."""
+    async def _settle(self) -> bool:
+        """See why a record that proves a log is not in it; False where nobody tells.
+
+        Raises:
+            BrokenLog: It was cut off, and not deleted as too old.
+        """
         for partition, proof in list(self._proofs.items()):
             if proof.out_of_range:
                 proof.out_of_range = False
@@ -316,9 +318,10 @@ class Fetches:
                     proof.check_begin(await self._begin_of(partition))
                 except KafkaError as error:
                     log.info("no answer about the start of %s[%d]: %r", *partition, error)
-                    continue
+                    return False
                 if self._proofs.get(partition) is proof:
                     self._places[partition] = self._proofs.pop(partition).place
+        return True
 
     def _add(self, partition: TopicPartition, place: int, data: bytes) -> None:
         """Note where to go on, which a batch tells without being decoded."""

@@ -1,0 +1,328 @@
+"""A log that was cut, or deleted and made again, while a reader was not looking."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.fetch import FetchRequest
+
+from arena import topics
+from arena.bus import Record
+from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_access import connection
+from arena.bus.kafka_fetch import ANSWERS_MAX, Fetches
+from arena.bus.kafka_proof import SHORT_S, Proof
+from arena.bus.kafka_topics import new_topic
+from arena.bus.memory import MemoryBus
+from arena.errors import BrokenLog
+from arena.settings import Settings
+from tests.arena.raw_batches import CONTROL, TRANSACTIONAL, Raw, raw_batch
+from tests.arena.test_hostile_records import DEADLINE_S, read_count
+
+COMMANDS = topics.COMMANDS.name
+COMPACTED = topics.ROSTER.name
+OUT_OF_RANGE = 1
+NOT_LEADER = 6
+MARKER = b"marker"
+
+
+class FakeBroker:
+    """One broker with one log that can be changed, in the place of aiokafka's client.
+
+    Attributes:
+        log: Offset -> value; those of `MARKER` end a transaction. begin: The first that is left.
+        refuse: Answers with an error code, or breaks the connection, this many times.
+        asked: The offset of each request. node: The broker's number.
+        batches_max: So many batches, of one record each, stand in an answer.
+    """
+
+    def __init__(self, values: list[bytes]) -> None:
+        """A log from offset 0 on."""
+        self.cluster = self
+        self.log = dict(enumerate(values))
+        self.begin = 0
+        self.refuse: list[int | Exception] = []
+        self.asked: list[int] = []
+        self.node = 1
+        self.batches_max = 1_000
+
+    @property
+    def end(self) -> int:
+        """Behind the newest record."""
+        return max(self.log, default=self.begin - 1) + 1
+
+    def leader_for_partition(self, partition: TopicPartition) -> int:
+        """The one broker, by the number it has now."""
+        return self.node
+
+    async def force_metadata_update(self) -> None:
+        """Nothing to learn."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def begin_of(self, partition: TopicPartition) -> int:
+        """Where the log begins."""
+        return self.begin
+
+    async def send(self, node: int, request: FetchRequest) -> SimpleNamespace:
+        """Answer a fetch of one partition."""
+        ((topic, ((number, offset, _),)),) = request.topics
+        self.asked.append(offset)
+        await asyncio.sleep(0)
+        if self.refuse:
+            refusal = self.refuse.pop(0)
+            if isinstance(refusal, Exception):
+                raise refusal
+            return SimpleNamespace(topics=[(topic, [(number, refusal, -1, b"")])])
+        if node != self.node:
+            return SimpleNamespace(topics=[(topic, [(number, NOT_LEADER, -1, b"")])])
+        if not self.begin <= offset <= self.end:
+            return SimpleNamespace(topics=[(topic, [(number, OUT_OF_RANGE, -1, b"")])])
+        found = [at for at in sorted(self.log) if at >= offset][: self.batches_max]
+        if not found:
+            await asyncio.sleep(0.005)
+        data = b"".join(self._batch(at) for at in found)
+        return SimpleNamespace(topics=[(topic, [(number, 0, self.end, data)])])
+
+    def _batch(self, at: int) -> bytes:
+        value = self.log[at]
+        flags = CONTROL | TRANSACTIONAL if value == MARKER else 0
+        return raw_batch([Raw(b"k", value)], base=at, flags=flags)
+
+
+def fetches_of(broker: FakeBroker, topic: str = COMMANDS, place: int = 0) -> Fetches:
+    """Fetches of the broker's only partition."""
+    places = {TopicPartition("p." + topic, 0): place}
+    return Fetches(broker, "p.", places, 500, broker.begin_of)
+
+
+async def take(fetches: Fetches, count: int) -> list[bytes | None]:
+    """Take until `count` records are there, or fail at the deadline."""
+    records: list[Record] = []
+    async with asyncio.timeout(DEADLINE_S):
+        while len(records) < count:
+            records += await fetches.take(0.05, 1_000)
+    return [record.value for record in records]
+
+
+def values(start: int, stop: int, name: str = "old") -> dict[int, bytes]:
+    """Records by their offsets."""
+    return {at: b"%s %d" % (name.encode(), at) for at in range(start, stop)}
+
+
+def connection_lost(broker: FakeBroker) -> None:
+    """The connection breaks."""
+    broker.refuse.append(KafkaConnectionError("gone"))
+
+
+def leader_lost(broker: FakeBroker) -> None:
+    """The broker says that it leads no more."""
+    broker.refuse.append(NOT_LEADER)
+
+
+def leader_moved(broker: FakeBroker) -> None:
+    """The metadata name another broker."""
+    broker.node += 1
+
+
+LOSSES = [connection_lost, leader_lost, leader_moved]
+Loss = Callable[[FakeBroker], None]
+CHANGES: dict[str, tuple[dict[int, bytes], str]] = {
+    "cut and grown past": (values(0, 6) | values(6, 20, "new"), "at offset 9.* another one now"),
+    "cut before the last, and grown": (values(0, 9) | values(9, 11, "new"), "another one now"),
+    "made again and grown": (values(0, 40, "new"), "at offset 9, which was read, is another one"),
+    "made again and shorter": (values(0, 3, "new"), "not in the log any more.*ends before it"),
+    "made again and empty": ({}, "not in the log any more"),
+    "a marker in its place": (
+        values(0, 9) | {9: MARKER} | values(10, 12, "new"),
+        "not in the log any more",
+    ),
+}
+"""By what happened to a log of ten records: what it holds then, and what is told."""
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+@pytest.mark.parametrize("name", CHANGES)
+async def test_a_changed_log_is_told(name: str, lose: Loss) -> None:
+    """After any loss of the leader nothing of another log is given; topic, place and remedy are."""
+    broker = FakeBroker(list(values(0, 10).values()))
+    fetches = fetches_of(broker)
+    assert list(values(0, 10).values()) == await take(fetches, 10)
+    broker.log, told = CHANGES[name]
+    lose(broker)
+
+    with pytest.raises(BrokenLog, match=rf"account\.commands\[0\].*{told}.*start again"):
+        await take(fetches, 1)
+    with pytest.raises(BrokenLog, match=told):
+        await take(fetches, 1)
+    await fetches.close()
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+@pytest.mark.parametrize("marker", [False, True])
+async def test_the_same_log_is_read_on(lose: Loss, marker: bool) -> None:
+    """After a loss every record comes once, also where a marker stood at the place."""
+    broker = FakeBroker([*values(0, 10).values(), *([MARKER] if marker else [])])
+    fetches = fetches_of(broker)
+    found = await take(fetches, 10)
+    for start in range(20, 60, 10):
+        while fetches.read[COMMANDS, 0] < broker.end:
+            assert [] == await fetches.take(0.01, 1_000)
+        lose(broker)
+        broker.log |= values(start, start + 10) | dict.fromkeys(range(broker.end, start), MARKER)
+        found += await take(fetches, 10)
+
+    assert [v for v in broker.log.values() if v != MARKER] == found
+    await fetches.close()
+
+
+async def test_what_waits_to_be_read_is_proved_too() -> None:
+    """What was fetched is given, and a log that changed while the reader was slow is told then."""
+    broker = FakeBroker(list(values(0, 100).values()))
+    broker.batches_max = 10
+    fetches = fetches_of(broker)
+    first = await fetches.take(DEADLINE_S, 1)
+    async with asyncio.timeout(DEADLINE_S):
+        while len(fetches._answers) < ANSWERS_MAX:
+            await asyncio.sleep(0)
+    fetched = broker.asked[-1] + 10
+    broker.log = values(0, 200, "new")
+    connection_lost(broker)
+    rest = await take(fetches, fetched - 1)
+
+    assert list(values(0, fetched).values()) == [r.value for r in first] + rest
+    with pytest.raises(BrokenLog, match=f"at offset {fetched - 1}.*another one now"):
+        await take(fetches, 1)
+    await fetches.close()
+
+
+async def test_a_late_request_is_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any failure: where the next request came late, the log is proved before it."""
+    monkeypatch.setattr("arena.bus.kafka_fetch.DOUBT_S", -1.0)
+    broker = FakeBroker(list(values(0, 10).values()))
+    fetches = fetches_of(broker)
+    await take(fetches, 10)
+    broker.log = values(0, 40, "new")
+
+    with pytest.raises(BrokenLog, match="another one now"):
+        await take(fetches, 1)
+    await fetches.close()
+
+
+@pytest.mark.parametrize("begin", [10, 13])
+async def test_retention_is_no_cut(begin: int) -> None:
+    """Where the newest record was deleted as too old the log goes on, unless others are missing."""
+    broker = FakeBroker(list(values(0, 10).values()))
+    fetches = fetches_of(broker)
+    await take(fetches, 10)
+    broker.begin, broker.log = begin, values(begin, 20)
+    connection_lost(broker)
+
+    if begin == 10:
+        assert list(values(10, 20).values()) == await take(fetches, 10)
+    else:
+        with pytest.raises(BrokenLog, match=r"has no offset 10; .*retention"):
+            await take(fetches, 1)
+    await fetches.close()
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        (values(0, 3) | values(12, 14), list(values(12, 14).values())),
+        (values(0, 3) | values(9, 14), list(values(10, 14).values())),
+        (values(0, 9) | values(9, 14, "new"), "another one now"),
+        (values(0, 3, "new"), "ends before it"),
+    ],
+)
+async def test_compaction_proves_nothing(
+    log: dict[int, bytes], expected: list[bytes] | str
+) -> None:
+    """In a compacted topic a record may be gone; another one at its offset is another log."""
+    broker = FakeBroker(list(values(0, 10).values()))
+    fetches = fetches_of(broker, COMPACTED)
+    await take(fetches, 10)
+    broker.log = log
+    connection_lost(broker)
+
+    if isinstance(expected, str):
+        with pytest.raises(BrokenLog, match=expected):
+            await take(fetches, 1)
+    else:
+        assert expected == await take(fetches, len(expected))
+    await fetches.close()
+
+
+async def test_a_seek_asks_for_no_proof() -> None:
+    """Who seeks says where to read: a loss before the first record there is no reason to stop."""
+    broker = FakeBroker(list(values(0, 10).values()))
+    fetches = fetches_of(broker)
+    await take(fetches, 10)
+    fetches.seek(TopicPartition("p." + COMMANDS, 0), 2)
+    broker.log = values(0, 5, "new")
+    connection_lost(broker)
+
+    assert [b"new 2", b"new 3", b"new 4"] == await take(fetches, 3)
+    await fetches.close()
+
+
+def test_a_log_that_seems_short_has_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new leader may not know yet how far its log reaches; a log that stays short is told."""
+    times = itertools.chain([5.0, 5.0 + SHORT_S], itertools.repeat(6.0 + SHORT_S))
+    monkeypatch.setattr("arena.bus.kafka_proof.time.monotonic", times.__next__)
+    proof = Proof(Record(COMMANDS, 0, 9, 0, None, b"v"), 10, compacted=False)
+
+    assert [False, False] == [proof.nothing_found(9), proof.nothing_found(9)]
+    with pytest.raises(BrokenLog, match="not in the log any more, which ends at 9"):
+        proof.nothing_found(9)
+
+
+async def test_memory_tells_a_changed_log_too(memory_bus: MemoryBus) -> None:
+    """A log in memory that was cut and has grown past the place stops its reader."""
+    cluster = memory_bus.cluster
+    for number in range(5):
+        cluster.append(COMMANDS, 0, None, b"old %d" % number, ())
+    reader = await memory_bus.log_reader(COMMANDS)
+    assert 5 == len(await reader.read(timeout_s=0))
+    del cluster.logs[COMMANDS, 0][3:]
+    with pytest.raises(BrokenLog, match=r"account\.commands\[0\].*offset 4.*start again"):
+        await reader.read(timeout_s=0)
+    for number in range(5):
+        cluster.append(COMMANDS, 0, None, b"new %d" % number, ())
+
+    with pytest.raises(BrokenLog, match=r"account\.commands\[0\].*offset 4.*start again"):
+        await reader.read(timeout_s=0)
+
+
+async def test_a_topic_that_was_deleted_and_made_again(bus: KafkaBus, settings: Settings) -> None:
+    """On a real broker: a reader that is connected all the time ends, and gives nothing of it."""
+    for number in range(5):
+        value = b"old %d" % number
+        await (await bus.send_bytes(COMMANDS, value, key=None, partition=0, headers=()))
+    reader = await bus.log_reader(COMMANDS)
+    await read_count(reader, 5)
+    name = settings.prefix + COMMANDS
+    admin = AIOKafkaAdminClient(**connection(settings))
+    await admin.start()
+    wanted = [new_topic(settings.prefix, topics.COMMANDS, 1)]
+    await admin.delete_topics([name])
+    async with asyncio.timeout(DEADLINE_S):
+        while (await admin.create_topics(wanted)).topic_errors[0][1]:
+            await asyncio.sleep(0.01)
+    await admin.close()
+    writer = KafkaBus(settings)
+    await writer.start()
+    for number in range(9):
+        value = b"new %d" % number
+        await (await writer.send_bytes(COMMANDS, value, key=None, partition=0, headers=()))
+    await writer.close()
+
+    with pytest.raises(BrokenLog, match=r"account\.commands\[0\].*start again"):
+        await read_count(reader, 1)
+    await reader.close()
