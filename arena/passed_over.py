@@ -5,10 +5,12 @@ value; the fold (`arena.accounts`) stops if what follows shows that it had count
 """
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from arena import topics
 from arena.bus.base import Bus, Record
 from arena.errors import Malformed
+from arena.exports import read_manifest, read_records
 from arena.messages import PassOver
 
 EVENTS, CONTROL = topics.EVENTS.name, topics.CONTROL.name
@@ -38,6 +40,13 @@ def passed_over_of(records: Iterable[Record]) -> PassedOver:
         if record.key_text == pass_over_key(EVENTS, message.partition, message.offset):
             found.setdefault(message.partition, {})[message.offset] = message.sha256
     return found
+
+
+def passed_over_in(folder: Path) -> PassedOver:
+    """What the exported records of a folder say; an export without `arena.control` says nothing."""
+    if CONTROL not in read_manifest(folder).topics:
+        return {}
+    return passed_over_of(read_records(folder, [CONTROL]))
 
 
 async def read_passed_over(bus: Bus) -> PassedOver:

@@ -12,6 +12,7 @@ from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.errors import BrokenLog
+from arena.passed_over import PassedOver
 from dashboard.history import EquityCurve, Fill
 
 # Any: an event is decoded JSON; its shape is `arena.messages.account`.
@@ -32,16 +33,24 @@ class Books:
         self.shards: dict[int, Shard] = {}
         self.curves: dict[str, EquityCurve] = {}
         self.broken = ""
+        self.passed_over: PassedOver = {}
         self._broken_partitions: set[int] = set()
+
+    def pass_over(self, named: PassedOver) -> None:
+        """Pass over the records that an operator named."""
+        self.passed_over = named
+        for partition, shard in self.shards.items():
+            shard.passed_over = named.get(partition, {})
 
     def apply(self, record: Record) -> None:
         """Fold one record of `account.events`."""
         if record.partition in self._broken_partitions:
             return
-        shard = self.shards.setdefault(record.partition, Shard())
+        passed_over = self.passed_over.get(record.partition, {})
+        shard = self.shards.setdefault(record.partition, Shard(passed_over=passed_over))
         kind = record.headers.get("type", b"").decode("utf-8", "replace")
         try:
-            event = shard.apply(kind, record.value or b"", record.offset)
+            event = shard.apply(kind, record.value, record.offset)
         except (BrokenLog, KeyError, TypeError, ValueError) as error:
             self._broken_partitions.add(record.partition)
             self.broken = self.broken or f"account.events[{record.partition}]: {error}"

@@ -14,6 +14,7 @@ from arena.bus.base import Bus, LogReader, Start
 from arena.clock import Clock
 from arena.errors import Malformed
 from arena.kept import KeptFile, Places, resume, uncollected
+from arena.passed_over import read_passed_over
 from dashboard.kept import pack_view, unpack_view
 from dashboard.rows import Link
 from dashboard.view import KEPT, RECENT, RECENT_S, WINDOWS, ArenaView
@@ -73,6 +74,7 @@ class Feeds:
         self._kept_log = await self._bus.log_reader(*KEPT)
         self._readers.append(self._kept_log)
         await self._restore(self._kept_log)
+        self.view.books.pass_over(await read_passed_over(self._bus))
         others = await self._bus.log_reader(*(topic for topic in WINDOWS if topic not in KEPT))
         self._readers.append(others)
         for log in (self._kept_log, others):

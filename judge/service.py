@@ -18,6 +18,7 @@ from arena.clock import Clock, SystemClock
 from arena.errors import DependencyMissing, Malformed
 from arena.messages import Evaluation
 from arena.node import Node
+from arena.passed_over import read_passed_over
 from judge.checkpoints import SeasonCheckpoint
 from judge.leaderboard import CONFIDENCE, RESAMPLES, SEED, evaluation_id, leaderboard
 from judge.schedule import newest_due
@@ -111,6 +112,7 @@ class Judge:
         reader = await node.bus.log_reader(*SEASON_TOPICS, topics.EVALUATIONS.name)
         try:
             await self.checkpoint.open(reader)
+            self.builder.folded.books.pass_over(await read_passed_over(node.bus))
             await self._catch_up(reader)
             node.status = "running"
             node.log.info("judging", snapshots=self.builder.snapshots, said=len(self.said))

@@ -10,6 +10,7 @@ from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.errors import BrokenLog
 from arena.money import SCALE_DIGITS
+from arena.passed_over import PassedOver
 from ledger import schema
 from ledger.batch import Batch, Place
 from ledger.records import BookedRead, clean, fits, micros_of, read_booked
@@ -33,8 +34,10 @@ class Poster:
         self,
         shards: dict[int, Shard] | None = None,
         accounts: dict[tuple[str, str], int] | None = None,
+        passed_over: PassedOver | None = None,
     ) -> None:
-        """Go on from what the books hold."""
+        """Go on from what the books hold; records that an operator named are passed over."""
+        self.passed_over = passed_over or {}
         self.shards = shards or {}
         self.accounts = accounts or {}
         self.events = self.postings = self.ignored = 0
@@ -50,13 +53,11 @@ class Poster:
         if (EVENTS, number) not in batch.before:
             batch.before[EVENTS, number] = None if shard is None else place_of(shard)
         if shard is None:
-            shard = self.shards[number] = Shard()
-        if record.value is None:
-            raise BrokenLog(f"{EVENTS}[{number}]@{offset} has no value")
+            shard = self.shards[number] = Shard(passed_over=self.passed_over.get(number, {}))
         kind = record.headers.get("type", b"")
         name = KINDS.get(kind) or kind.decode("utf-8", "replace")
         counted = shard.apply(name, record.value, offset)
-        if counted is None:
+        if counted is None or record.value is None:
             self.ignored += 1
         else:
             self._book(name, read_booked(record.value, offset), shard, record, batch)

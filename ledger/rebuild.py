@@ -15,6 +15,7 @@ from arena.bus.base import Bus
 from arena.clock import SystemClock
 from arena.localbroker.progress import Progress, Step, no_progress
 from arena.node import Node
+from arena.passed_over import read_passed_over
 from arena.settings import Settings
 from ledger.compare import fold_figures
 from ledger.database import Database
@@ -114,7 +115,7 @@ async def _post(bus: Bus, settings: Settings, fresh: Database, progress: Progres
     """Post everything that is in the topics now."""
     await bus.ensure_topics(TOPICS)
     ledger = Ledger(Node("ledger", NEW, settings, bus, SystemClock()), fresh)
-    projector = Projector(Poster(), {})
+    projector = Projector(Poster(passed_over=await read_passed_over(bus)), {})
     try:
         async with ledger.stream(projector) as stream:
             ends = await stream.ends()

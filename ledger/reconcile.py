@@ -20,6 +20,7 @@ from arena.errors import BrokenLog
 from arena.messages import Drift
 from arena.money import from_units
 from arena.node import Node
+from arena.passed_over import PassedOver, read_passed_over
 from arena.settings import Settings
 from ledger.compare import COUNT, USD, Key, Line, compare, fold_figures, key_of
 from ledger.database import Database
@@ -72,6 +73,7 @@ class Reconciler:
         self._bus = bus
         self._settings = settings
         self._database = database
+        self._passed_over: PassedOver | None = None
 
     async def compare(self, *, threshold: int = 0, dashboard: bool = True) -> Comparison:
         """Compare once.
@@ -105,7 +107,7 @@ class Reconciler:
 
     async def _fold_to(self, offsets: Mapping[int, int]) -> None:
         for number, offset in offsets.items():
-            shard = self.shards.setdefault(number, Shard())
+            shard = self.shards.setdefault(number, await self._new_shard(number))
             if shard.next_offset >= offset:
                 continue
             start = Start(offsets={(EVENTS, number): shard.next_offset})
@@ -121,12 +123,17 @@ class Reconciler:
             finally:
                 await reader.close()
 
+    async def _new_shard(self, number: int) -> Shard:
+        if self._passed_over is None:
+            self._passed_over = await read_passed_over(self._bus)
+        return Shard(passed_over=self._passed_over.get(number, {}))
+
     async def _ask(self, remarks: list[str]) -> tuple[ReadModel, dict[Key, int]]:
         """The read model, and the fold at the offset where it stands."""
         asked = await ask_dashboard(self._settings)
         shards = copy.deepcopy(self.shards)
         for number in range(await self._bus.partitions(EVENTS)):
-            shards.setdefault(number, Shard())
+            shards.setdefault(number, await self._new_shard(number))
         if _digest(shards) != asked.digest:
             begin = {(EVENTS, number): shard.next_offset for number, shard in shards.items()}
             reader = await self._bus.log_reader(EVENTS, start=Start(offsets=begin))

@@ -7,6 +7,7 @@ since the fold was kept last.
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 
 from arena.account_log import decode_event
 from arena.accounts import Shard, chain
@@ -25,7 +26,13 @@ REMEDY = (
 )
 
 
-async def resume_shard(node: Node, number: int, place: Place, kept: Shard | None) -> Shard:
+async def resume_shard(
+    node: Node,
+    number: int,
+    place: Place,
+    kept: Shard | None,
+    passed_over: Mapping[int, str] | None = None,
+) -> Shard:
     """The fold of a shard up to where the books stand.
 
     Args:
@@ -33,6 +40,7 @@ async def resume_shard(node: Node, number: int, place: Place, kept: Shard | None
         number: The partition of `account.events`.
         place: What the books say of it.
         kept: The fold as it was kept last, where there is one.
+        passed_over: Records of the partition that an operator named.
 
     Raises:
         BrokenLog: The log does not follow.
@@ -48,6 +56,7 @@ async def resume_shard(node: Node, number: int, place: Place, kept: Shard | None
             )
         await _check_head(reader, number, place)
         shard = kept if kept and await _fits(reader, number, place, kept) else Shard()
+        shard.passed_over = passed_over or {}
         await fold_to(reader, number, shard, place.next_offset)
     finally:
         await reader.close()
@@ -78,8 +87,6 @@ def fold(shard: Shard, record: Record) -> None:
     Raises:
         BrokenLog: It cannot stand in a sound log at this place.
     """
-    if record.value is None:
-        raise BrokenLog(f"{EVENTS}[{record.partition}]@{record.offset} has no value")
     shard.apply(kind_of(record), record.value, record.offset)
 
 

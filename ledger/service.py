@@ -16,6 +16,7 @@ from arena.bus.base import Start
 from arena.checkpoint import pack_shard
 from arena.errors import Fenced
 from arena.node import Node
+from arena.passed_over import read_passed_over
 from ledger.batch import Batch, Part, Place
 from ledger.database import Database
 from ledger.errors import BooksGone
@@ -150,13 +151,15 @@ class Ledger:
     async def _resume(self) -> Projector:
         places: dict[Part, Place] = await self.patiently(self._writer.progress)
         accounts = await self.patiently(self._writer.accounts)
+        passed_over = await read_passed_over(self.node.bus)
         shards = {}
         for (topic, number), place in places.items():
             if topic == EVENTS:
                 kept = await self.patiently(partial(self._writer.fold, number))
-                shards[number] = await resume_shard(self.node, number, place, kept)
+                named = passed_over.get(number, {})
+                shards[number] = await resume_shard(self.node, number, place, kept, named)
                 self._kept[number] = kept.next_offset if kept else 0
-        return Projector(Poster(shards, accounts), places)
+        return Projector(Poster(shards, accounts, passed_over), places)
 
     def _write(self, batch: Batch) -> None:
         if not self._lock.take():

@@ -18,6 +18,7 @@ from arena.checkpoint import is_head_of
 from arena.errors import BrokenLog
 from arena.faults import point
 from arena.node import Node
+from arena.passed_over import read_passed_over
 from trading_tools.checkpoints import ShardCheckpoint
 from trading_tools.events import epoch_of
 from trading_tools.outbox import within_ack_timeout
@@ -62,9 +63,11 @@ class EventLog:
         """Begin behind the checkpoint, or at the first record: the topic is kept for ever."""
         start = Start(offsets={(TOPIC, self._partition): 0})
         self._reader = await self._node.bus.partition_reader(TOPIC, self._partition, start)
+        passed_over = (await read_passed_over(self._node.bus)).get(self._partition, {})
         kept = await asyncio.to_thread(self._checkpoint.load)
         if kept is not None:
             await self._resume(kept, self._reader)
+        self.shard.passed_over = passed_over
 
     async def _resume(self, kept: Shard, reader: LogReader) -> None:
         """Take the kept state over where its last event stands in the log as it was folded."""
@@ -152,8 +155,6 @@ class EventLog:
         return (self.shard.epoch, self.shard.owner) == (epoch.epoch, self.owner)
 
     def _fold(self, record: Record) -> None:
-        if record.value is None:
-            raise BrokenLog(f"{TOPIC}[{self._partition}]@{record.offset} has no value")
         self.shard.apply(_kind(record), record.value, record.offset)
 
     def _open_reader(self) -> LogReader:

@@ -28,14 +28,16 @@ from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.errors import BrokenLog, Malformed
 from arena.exports import read_manifest, read_records
-from arena.messages import Halt, Message, OpenAccount, Product, Resume, Rules, Ticker, ToolCall
+from arena.messages import Message, OpenAccount, Product, Rules, Ticker, ToolCall
 from arena.money import to_units
+from arena.passed_over import passed_over_in
+from arena.switch import Switch
+from trading_tools.decide import control_unknown_since
 from trading_tools.desk import Desk
 from trading_tools.events import account_opened
 from trading_tools.quotes import Listing, Market, Quote, listing_of, quote_of
 from trading_tools.registry import Tool, load_catalogue
 from trading_tools.rules import TradingRules
-from trading_tools.switch import Switch
 
 COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
 DIFFERENCES_MAX = 100
@@ -146,8 +148,9 @@ class Replay:
         self._folder = folder
         self._held = read_manifest(folder).topics
         self._rules = self._read_rules()
-        self._control = list(self._messages(topics.CONTROL.name))
+        self._control = self._read_control()
         self._prices = _Prices()
+        self.passed_over = passed_over_in(folder)
         self._tools: dict[str, Tool] = {
             name: tool for name, tool in load_catalogue().items() if tool.touches_account
         }
@@ -213,13 +216,25 @@ class Replay:
             pacing=rules.pacing,
         )
 
-    def switch_at(self, moment: datetime) -> Switch:
-        """Who had been halted at a moment."""
-        switch = Switch()
-        for message in self._control:
-            if isinstance(message, Halt | Resume) and message.at <= moment:
-                switch.note(message)
-        return switch
+    def _read_control(self) -> list[Record]:
+        name = topics.CONTROL.name
+        return list(read_records(self._folder, [name])) if name in self._held else []
+
+    def switch_of(self, event: Event, at: datetime) -> Switch:
+        """Who had been halted when an order was refused.
+
+        Of all that was ever halted, the first that the refusal names: the executor had read it.
+        By time alone it cannot be found, because a record that cannot be read tells none.
+        """
+        switch, by_time = Switch(), Switch()
+        for record in self._control:
+            noted = switch.take(record)
+            stop = switch.halt_of(event["agent"])
+            if stop is not None and stop.sentence == event["detail"]:
+                return switch
+            if noted.message is not None and noted.message.at <= at:
+                by_time.note(noted.message)
+        return by_time
 
     @property
     def shards(self) -> int:
@@ -228,7 +243,8 @@ class Replay:
 
     def desk(self, partition: int, first_offset: int) -> Desk:
         """A desk whose shard begins where the records do."""
-        shard = Shard(next_offset=first_offset)
+        named = self.passed_over.get(partition, {})
+        shard = Shard(next_offset=first_offset, passed_over=named)
         rules = self.rules_at(self._rules[0].at)
         return Desk(partition, self.shards, shard, Market(), rules, self._tools)
 
@@ -255,7 +271,7 @@ class _ShardReplay:
         self._partition = partition
         self._commands = commands
         self._command: Record | None = None
-        self._truth = Shard()
+        self._truth = Shard(passed_over=replay.passed_over.get(partition, {}))
         self.desk = replay.desk(partition, 0)
 
     def run(self, events: Iterator[Record]) -> None:
@@ -264,10 +280,10 @@ class _ShardReplay:
         for record in events:
             kind = record.headers.get("type", b"").decode("utf-8", "replace")
             value = record.value or b""
-            if self._truth.apply(kind, value, record.offset) is None or kind in STRUCTURAL:
+            if self._truth.apply(kind, record.value, record.offset) is None or kind in STRUCTURAL:
                 counted = STRUCTURAL_COUNTERS.get(kind, "ignored")
                 replayed.counts[counted] += 1
-                self.desk.shard.apply(kind, value, record.offset)
+                self.desk.shard.apply(kind, record.value, record.offset)
                 continue
             self._again(record, kind, value)
             if len(replayed.differences) >= DIFFERENCES_MAX:
@@ -312,11 +328,14 @@ class _ShardReplay:
         desk.rules = self._replay.rules_at(at)
         desk.market = self._replay.prices.market(event, call, lock_step=desk.rules.lock_step)
         halted = event["reason"] == "halted"
-        desk.switch = self._replay.switch_at(at) if halted else Switch()
+        desk.switch = self._replay.switch_of(event, at) if halted else Switch()
         current = not (
             event["reason"] == "no_price" and event["detail"].startswith(WAITED_FOR_PRICES)
         )
-        handled = desk.handle(call, offset, at, prices_current=current)
+        unknown = None
+        if event["reason"] == "control_unknown":
+            unknown = control_unknown_since(event["detail"])
+        handled = desk.handle(call, offset, at, prices_current=current, control_unknown=unknown)
         return handled.appends[-1].value if handled.appends else None
 
     def _command_at(self, offset: int) -> Message | None:

@@ -25,6 +25,7 @@ from arena.errors import ArenaError
 from arena.exports import Manifest, export_topics, read_records
 from arena.localbroker.progress import Progress, Step
 from arena.money import decimal_text
+from arena.passed_over import passed_over_in
 from arena.supervisor.runs import read_run
 
 RECORDS = "records"
@@ -93,10 +94,12 @@ def _report(begin: Beginning) -> str:
 def account_digest(records: Path) -> str:
     """Hash of what every agent owns and did, folded from exported records."""
     shards: dict[int, Shard] = {}
+    passed_over = passed_over_in(records)
     for record in read_records(records, [topics.EVENTS.name]):
-        kind = record.headers.get("type", b"").decode()
-        shard = shards.setdefault(record.partition, Shard())
-        shard.apply(kind, record.value or b"", record.offset)
+        kind = record.headers.get("type", b"").decode("utf-8", "replace")
+        new = Shard(passed_over=passed_over.get(record.partition, {}))
+        shard = shards.setdefault(record.partition, new)
+        shard.apply(kind, record.value, record.offset)
     accounts: dict[str, Account] = {}
     for shard in shards.values():
         accounts |= shard.accounts

@@ -16,6 +16,7 @@ import orjson
 from arena import __version__
 from arena.errors import UsageError
 from arena.exports import Manifest, read_manifest, read_records
+from arena.passed_over import passed_over_in
 from arena.visible import visible_json
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.metrics import Metrics, as_columns
@@ -106,6 +107,7 @@ def read_facts(directory: Path, options: Options, *, run: str = "") -> Facts:
     if missing:
         raise UsageError(f"{folder} lacks {', '.join(missing)}", remedy="export the run again")
     builder = SeasonBuilder(options.pacing)
+    builder.folded.books.pass_over(passed_over_in(folder))
     for record in read_records(folder, SEASON_TOPICS):
         builder.apply(record)
     return make_facts(run or directory.resolve().name, builder.season(), options, manifest)

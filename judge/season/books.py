@@ -10,6 +10,7 @@ from arena.bus.base import Record
 from arena.errors import BrokenLog, Malformed
 from arena.messages import AccountOpened, OrderDecided
 from arena.money import SCALE, to_units
+from arena.passed_over import PassedOver
 from judge.season.model import Fill, Rejection
 from judge.season.rows import Rows
 
@@ -35,23 +36,35 @@ class Books:
         opened: Agent -> starting cash in units of 10^-8 USD.
         orders: Agent -> its orders in the order of the log.
         broken: Partition -> what is wrong with its log; it is folded no further.
+        passed_over: Records of the log that an operator named (`arena.passed_over`).
     """
 
     shards: dict[int, Shard] = field(default_factory=dict)
     opened: dict[str, int] = field(default_factory=dict)
     orders: dict[str, Rows[Order]] = field(default_factory=dict)
     broken: dict[int, str] = field(default_factory=dict)
+    passed_over: PassedOver = field(default_factory=dict)
+
+    def pass_over(self, named: PassedOver) -> None:
+        """Pass over the records that an operator named."""
+        self.passed_over = named
+        for partition, shard in self.shards.items():
+            shard.passed_over = named.get(partition, {})
 
     def apply(self, record: Record) -> None:
         """Fold one record; one that cannot stand in a sound log ends its partition."""
         if record.partition in self.broken:
             return
-        shard = self.shards.setdefault(record.partition, Shard())
+        passed_over = self.passed_over.get(record.partition, {})
+        shard = self.shards.setdefault(record.partition, Shard(passed_over=passed_over))
         kind = record.headers.get("type", b"").decode("utf-8", "replace")
         try:
+            if record.offset in passed_over:
+                shard.apply(kind, record.value, record.offset)
+                return
             message = record.message()
             before = _cost(shard, message)
-            if shard.apply(kind, record.value or b"", record.offset) is None:
+            if shard.apply(kind, record.value, record.offset) is None:
                 return
             self._take(shard, message, before)
         except (BrokenLog, Malformed, KeyError, TypeError, ValueError) as error:
