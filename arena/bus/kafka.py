@@ -14,7 +14,7 @@ What aiokafka does that this module guards against (aiokafka 0.14, Kafka 4.3):
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,10 +23,10 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
-from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Start
+from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Record, Start
 from arena.bus.kafka_access import connection, started, told_refusals, unreachable
 from arena.bus.kafka_fetch import Fetches
-from arena.bus.kafka_readers import KafkaGroupReader, KafkaLogReader
+from arena.bus.kafka_readers import Group, KafkaGroupReader, KafkaLogReader
 from arena.bus.kafka_topics import KafkaTopics
 from arena.errors import AppendFailed, BrokerUnavailable
 from arena.settings import Settings
@@ -212,6 +212,23 @@ class KafkaBus(Bus):
         assert self._lookup is not None, "the bus is not started"
         return int((await self._lookup.beginning_offsets([partition]))[partition])
 
+    async def _records_at(
+        self, offsets: Mapping[tuple[str, int], int]
+    ) -> dict[tuple[str, int], Record]:
+        found: dict[tuple[str, int], Record] = {}
+        reader = await self._log_reader(list(offsets), Start(offsets=offsets))
+        try:
+            while any(reader.position(*pair) <= at for pair, at in offsets.items()):
+                for record in await reader.read():
+                    found.setdefault(record[:2], record)
+        finally:
+            await reader.close()
+        return {
+            pair: record
+            for pair, record in found.items()
+            if record.offset == offsets[pair] or not spec_of(pair[0]).compacted
+        }
+
     async def _first_offsets(
         self, pairs: list[tuple[str, int]], start: Start
     ) -> dict[tuple[str, int], int]:
@@ -255,7 +272,8 @@ class KafkaBus(Bus):
         """A member of a classic consumer group with the range assignor."""
         assert self._lookup is not None, "the bus is not started"
         consumer = self._consumer(group=self._prefix + group, reset=start.at)
-        reader = KafkaGroupReader(consumer, self._lookup, self._prefix, on_change)
+        member = Group(group, start.at, self._records_at)
+        reader = KafkaGroupReader(consumer, self._lookup, self._prefix, on_change, member)
         consumer.subscribe([self._prefix + t for t in topics], listener=reader)
         with told_refusals():
             await started(consumer)

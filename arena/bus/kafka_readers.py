@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
@@ -18,14 +20,19 @@ from arena.bus.base import (
     Standing,
     plain_headers,
 )
+from arena.bus.group_places import Handed, Handled, explain
 from arena.bus.kafka_access import told_refusals
 from arena.bus.kafka_batches import Batches
 from arena.bus.kafka_fetch import Fetches
-from arena.errors import BrokerUnavailable
+from arena.errors import ArenaError, BrokerUnavailable
 
 fetcher.MemoryRecords = Batches
 """A subclass of aiokafka's fetcher would have to repeat the whole handling of an answer."""
 
+log = logging.getLogger(__name__)
+
+CHECK_S = 5.0
+"""A member asks the log whether the places of its group are still in it."""
 POSITION_TIMEOUT_S = 1.0
 """A member that was just given a partition asks the group where to begin."""
 
@@ -88,8 +95,28 @@ class KafkaLogReader(LogReader):
         await self._fetches.close()
 
 
+class Group(NamedTuple):
+    """What a member has to know of its group.
+
+    Attributes:
+        name: Without prefix. reset: Where it begins in a new partition, "earliest" or "latest".
+        records_at: Reads the records at some offsets; what is not there is left out.
+    """
+
+    name: str
+    reset: str
+    records_at: Callable[
+        [Mapping[tuple[str, int], int]], Awaitable[Mapping[tuple[str, int], Record]]
+    ]
+
+
 class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[misc]  # untyped
-    """A group member; the rebalance callbacks only set flags (aiokafka swallows their errors)."""
+    """A group member, which checks its places when it is given partitions.
+
+    Where a log was cut, or deleted and created again, its group goes on at the first record that
+    was written since the newest one it handled: nothing new is passed over, some may come twice.
+    Where nothing is known of that, it goes on where a new group begins. A warning tells of it.
+    """
 
     def __init__(
         self,
@@ -97,22 +124,80 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         lookup: AIOKafkaConsumer,
         prefix: str,
         on_change: Callable[[Assignment], None] | None,
+        group: "Group",
     ) -> None:
         """Take over a consumer that is not started yet."""
         self._consumer = consumer
         self._lookup = lookup
         self._prefix = prefix
         self._on_change = on_change
+        self._group = group
         self._assignment: Assignment = frozenset()
+        self._handed: defaultdict[TopicPartition, Handed] = defaultdict(Handed)
+        self._checked = asyncio.Event()
+        self._moved: set[TopicPartition] = set()
+        self._early: list[tuple[TopicPartition, Record]] = []
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Aiokafka calls this before a rebalance: nothing is ours until it ends."""
+        self._checked.clear()
+        self._early.clear()
         self._set(frozenset())
 
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Aiokafka calls this after a rebalance."""
-        skip = len(self._prefix)
-        self._set(frozenset((tp.topic[skip:], tp.partition) for tp in assigned))
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Aiokafka calls this after a rebalance, and swallows what it raises."""
+        partitions = list(assigned)
+        self._moved.clear()
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await self._check_places(partitions)
+        except (KafkaError, ArenaError, TimeoutError) as error:
+            log.warning("group %s could not check its places: %r", self._group.name, error)
+        self._checked.set()
+        self._set(frozenset(map(self._pair, partitions)))
+
+    def _pair(self, partition: TopicPartition) -> tuple[str, int]:
+        return partition.topic[len(self._prefix) :], partition.partition
+
+    async def _check_places(self, partitions: list[TopicPartition]) -> None:
+        committed = await self._consumer._coordinator.fetch_committed_offsets(partitions)
+        known = {tp: found for tp, found in committed.items() if found.offset >= 0}
+        handled = {tp: Handled.read(found.metadata) for tp, found in known.items()}
+        for partition in partitions:
+            self._handed[partition].begin(handled.get(partition))
+        if not known:
+            return
+        begins = await self._lookup.beginning_offsets(list(known))
+        ends = await self._lookup.end_offsets(list(known))
+        asked = {
+            self._pair(tp): at.offset
+            for tp, at in handled.items()
+            if at is not None and begins[tp] <= at.offset < ends[tp]
+        }
+        records = await self._group.records_at(asked) if asked else {}
+        for tp, found in known.items():
+            record = records.get(self._pair(tp))
+            now = None if record is None else Handled.of(record)
+            why = explain(found.offset, begins[tp], ends[tp], handled[tp], now)
+            if why:
+                place = await self._place(tp, found.offset, begins[tp], ends[tp], handled[tp])
+                self._moved.add(tp)
+                self._handed[tp].begin(None)
+                self._consumer.seek(tp, place)
+                log.warning(
+                    "group %s was at offset %d of %s[%d], but %s; it goes on at offset %d",
+                    *(self._group.name, found.offset, *self._pair(tp), why, place),
+                )
+
+    async def _place(
+        self, tp: TopicPartition, offset: int, begin: int, end: int, handled: Handled | None
+    ) -> int:
+        if offset < begin:
+            return begin
+        if handled is None:
+            return begin if self._group.reset == "earliest" else end
+        hit = (await self._lookup.offsets_for_times({tp: max(0, handled.timestamp_ms)}))[tp]
+        return end if hit is None else int(hit.offset)
 
     def _set(self, assignment: Assignment) -> None:
         self._assignment = assignment
@@ -126,7 +211,26 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 timeout_ms=int(timeout_s * 1000), max_records=max_records
             )
         skip = len(self._prefix)
-        return [_record(tp.topic[skip:], raw) for tp, raws in fetched.items() for raw in raws]
+        found = [
+            (tp, _record(tp.topic[skip:], raw)) for tp, raws in fetched.items() for raw in raws
+        ]
+        found, self._early = self._early + found, []
+        if found and not self._checked.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_S):
+                    await self._checked.wait()
+            found = [pair for pair in found if pair[0] not in self._moved]
+            if not self._checked.is_set():
+                self._early = found
+                return []
+        for tp, record in found:
+            if self._handed[tp].give(record):
+                log.warning(
+                    "group %s is given %s[%d] from offset %d again: its log was cut, or created"
+                    " again, while it was read",
+                    *(self._group.name, *record[:3]),
+                )
+        return [record for _, record in found]
 
     def assignment(self) -> Assignment:
         """What this member owns now."""
@@ -134,11 +238,12 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
 
     async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
         """Commit explicit offsets; what was lost in a rebalance is the new owner's to do."""
-        owned = {
-            TopicPartition(self._prefix + topic, partition): offset
-            for (topic, partition), offset in offsets.items()
-            if (topic, partition) in self._assignment
-        }
+        owned: dict[TopicPartition, tuple[int, str]] = {}
+        for pair, offset in offsets.items():
+            if pair in self._assignment:
+                partition = TopicPartition(self._prefix + pair[0], pair[1])
+                handled = self._handed[partition].before(offset)
+                owned[partition] = offset, handled.text() if handled else ""
         if not owned:
             return
         try:
