@@ -32,7 +32,7 @@ IN_FLIGHT_MAX = 2_000
 STEP_S = 0.02
 START_TIMEOUT_S = 15.0
 SEND_TIMEOUT_S = 5.0
-FLUSH_S = 30.0
+FLUSH_S = 15.0
 READS = 0.05
 SENT_TWICE = 0.04
 SENT_LONG_AFTER = 0.01
@@ -93,8 +93,8 @@ class Driver:
             while True:
                 try:
                     await self._drive()
-                except TROUBLE:
-                    self.counts["driver_producers_lost"] += 1
+                except TROUBLE as error:
+                    self.counts[f"driver_lost_{type(error).__name__}"] += 1
                     await asyncio.sleep(0.5)
         finally:
             market.cancel()
@@ -135,6 +135,9 @@ class Driver:
                 future = await producer.send(
                     COMMANDS, command.value, partition=0, headers=list(command.headers)
                 )
+        except TimeoutError:
+            self._again.append(command)  # the brokers are gone for a while; the producer waits
+            return
         except TROUBLE:
             self._again.append(command)
             raise
@@ -144,7 +147,9 @@ class Driver:
 
     def _note(self, done: "asyncio.Future[Any]", command: Command) -> None:
         self._in_flight.discard(done)
-        if done.cancelled() or done.exception() is not None:
+        if done.cancelled() or (error := done.exception()) is not None:
+            why = "cancelled" if done.cancelled() else type(error).__name__
+            self.counts[f"driver_unacked_{why}"] += 1
             self._broken = True
             self._again.append(command)
             return

@@ -65,7 +65,7 @@ class Every:
 
     kill: float = 2.5
     freeze: float = 14.0
-    broker: float = 16.0
+    broker: float = 20.0
     link: float = 12.0
     disk: float = 25.0
     clock: float = 20.0

@@ -43,8 +43,9 @@ class Poisoner:
             try:
                 async with asyncio.timeout(SEND_S):
                     await self._send(poison)
-            except TROUBLE:
+            except TROUBLE as error:
                 self.counts["poison_unsent"] += 1
+                self.counts[f"poison_unsent_{type(error).__name__}"] += 1
             else:
                 self.counts["poison"] += 1
 
