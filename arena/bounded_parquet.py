@@ -42,7 +42,7 @@ ROWS = 500_000
 """A file may have so many rows, or as many as bytes."""
 ENTRIES_MAX = 1 << 20
 """Dictionary values of a file whose lengths are looked at."""
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 8 << 20
 HEADER_BYTES_MAX = 64 << 10
 TAIL_BYTES = 8
 MAGIC = b"PAR1"
@@ -207,8 +207,10 @@ class _Pages:
         """Walk a column of a row group."""
         values, limit = 0, VALUES_PER_GROUP_MAX * factor
         begin = chunk.data_page_offset
-        if chunk.has_dictionary_page and 0 < (chunk.dictionary_page_offset or 0) < begin:
-            begin = chunk.dictionary_page_offset
+        dictionary = chunk.dictionary_page_offset if chunk.has_dictionary_page else None
+        # A column without values has no data page, and its offset is 0.
+        if dictionary and (dictionary < begin or begin == chunk.num_values == 0):
+            begin = dictionary
         position, end = begin, begin + chunk.total_compressed_size
         if not len(MAGIC) <= begin <= end <= self.end:
             raise self._broken(f"has a column at bytes {begin} to {end} of {self.end}")
