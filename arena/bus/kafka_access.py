@@ -1,5 +1,7 @@
 """How every Kafka client of the bus connects: addresses, login, TLS. Made from the settings."""
 
+import base64
+import binascii
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,7 +110,9 @@ def _password(access: KafkaAccess) -> str:
 def _tls(access: KafkaAccess) -> ssl.SSLContext:
     """TLS that checks the broker's certificate and name; with our own certificate where given."""
     try:
-        context = ssl.create_default_context(cafile=access.ssl_cafile)
+        context = ssl.create_default_context(
+            cafile=access.ssl_cafile, cadata=_authority(access.ssl_ca) or None
+        )
         if access.ssl_certfile is not None:
             password = _secret(
                 access.ssl_key_password, access.ssl_key_password_file, "KAFKA_SSL_KEY_PASSWORD"
@@ -122,6 +126,18 @@ def _tls(access: KafkaAccess) -> ssl.SSLContext:
             "KAFKA_SSL_KEY_PASSWORD",
         ) from None
     return context
+
+
+def _authority(line: str) -> str:
+    """The PEM in `KAFKA_SSL_CA`."""
+    try:
+        return base64.b64decode(line, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        raise UsageError(
+            "KAFKA_SSL_CA is not base64 of PEM text",
+            remedy="take the line as `arena broker credentials` writes it, or name a PEM file with "
+            "KAFKA_SSL_CAFILE",
+        ) from None
 
 
 def _secret(value: SecretStr | None, path: Path | None, variable: str) -> str:

@@ -6,6 +6,7 @@ contiguous offsets, one owner per partition in a group, commits that survive a c
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,9 +25,12 @@ from arena.bus.base import (
     Start,
     plain_headers,
 )
+from arena.bus.group_places import Handled, explain
 from arena.errors import BrokenLog, BrokerUnavailable
 from arena.topics import TopicSpec
 from arena.wire import Headers
+
+logger = logging.getLogger(__name__)
 
 MARKER = Record("", -1, -1, -1, None, None)
 """Stands in a log for an offset that holds no record."""
@@ -43,6 +47,7 @@ class MemoryAck(NamedTuple):
 class _Group:
     members: list["MemoryGroupReader"] = field(default_factory=list)
     committed: dict[tuple[str, int], int] = field(default_factory=dict)
+    handled: dict[tuple[str, int], Record] = field(default_factory=dict)
 
 
 class MemoryCluster:
@@ -273,16 +278,33 @@ class MemoryGroupReader(GroupReader):
 
     def assign(self, assignment: Assignment) -> None:
         """Take over partitions at what the group committed."""
-        committed = self._cursor.cluster.groups[self._group].committed
         for pair in assignment - self._assignment:
-            first = committed.get(pair)
-            if first is None:
-                first = _first_offset(self._cursor.cluster, pair, self._start)
-            self._cursor.next[pair] = first
+            self._cursor.next[pair] = self._first(pair)
         changed = assignment != self._assignment
         self._assignment = assignment
         if changed and self._on_change is not None:
             self._on_change(assignment)
+
+    def _first(self, pair: tuple[str, int]) -> int:
+        """What the group committed, where the log is the one it handled."""
+        cluster, group = self._cursor.cluster, self._cursor.cluster.groups[self._group]
+        place, log = group.committed.get(pair), cluster.logs[pair]
+        if place is None:
+            return _first_offset(cluster, pair, self._start)
+        record = group.handled.get(pair)
+        handled = None if record is None else Handled.of(record)
+        at = -1 if record is None else record.offset
+        now = Handled.of(log[at]) if 0 <= at < len(log) else None
+        why = explain(place, 0, len(log), handled, now)
+        if not why:
+            return place
+        start = self._start if record is None else Start.since(record.timestamp_ms)
+        first = _first_offset(cluster, pair, start)
+        logger.warning(
+            "group %s was at offset %d of %s[%d], but %s; it goes on at offset %d",
+            *(self._group, place, *pair, why, first),
+        )
+        return first
 
     def _readable(self) -> list[tuple[str, int]]:
         return sorted(self._assignment - self._paused)
@@ -302,8 +324,13 @@ class MemoryGroupReader(GroupReader):
 
     async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
         """Remember the offsets for the group."""
-        committed = self._cursor.cluster.groups[self._group].committed
-        committed |= {p: offset for p, offset in offsets.items() if p in self._assignment}
+        group = self._cursor.cluster.groups[self._group]
+        for pair, offset in offsets.items():
+            if pair in self._assignment:
+                group.committed[pair] = offset
+                before = self._cursor.cluster.logs[pair][:offset][-1:]
+                if before and before[0] is not MARKER:
+                    group.handled[pair] = before[0]
 
     def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
         """Deliver nothing from these."""
