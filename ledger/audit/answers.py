@@ -1,7 +1,10 @@
 """Invariants 3, 10, 12 and 13, judged from what `ledger.audit.fates` folded. Pure."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 from arena import topics
-from ledger.audit.fates import CALLS, COMMANDS, Fate, Fates
+from ledger.audit.fates import CALLS, COMMANDS, Event, Fate, Fates
 from ledger.audit.findings import Checker, Scope
 from ledger.audit.reading import Seen, place_of, when
 
@@ -31,6 +34,13 @@ class OrdersChecker(_OfFates):
     needs = (COMMANDS, topics.EVENTS.name)
     counted = "orders"
 
+    def __init__(
+        self, scope: Scope, fates: Fates, may_be_forgotten: Callable[[str, datetime], bool]
+    ) -> None:
+        """Take the fold of the fates, and whether an agent's order may have been forgotten."""
+        super().__init__(scope, fates)
+        self.may_be_forgotten = may_be_forgotten
+
     def finish(self) -> None:
         """Match orders and events, both ways."""
         fates = self.fates
@@ -42,10 +52,13 @@ class OrdersChecker(_OfFates):
             if fate.ends == 0 and fates.waits(fate):
                 self.looked["orders that wait"] += 1
                 continue
+            if fate.ends == 0 and self._was_too_old(fate):
+                self.looked["orders too old to be decided, refused without an event"] += 1
+                continue
             text = "one terminal event"
             self.expect(fate.ends == 1, fate.place, fate.subject, text, f"{fate.ends}")
             event = fates.events.get(call_id)
-            if event is not None:
+            if event is not None and not self._was_lost(event):
                 named = place_of(COMMANDS, event.partition, event.offset)
                 text = f"an event of {fate.place}, where the order stood first"
                 self.expect(named == fate.place, event.place, event.subject, text, named)
@@ -57,8 +70,27 @@ class OrdersChecker(_OfFates):
             if self.scope.live and event.offset >= self.scope.end(COMMANDS, event.partition):
                 self.looked["commands newer than these records"] += 1
                 continue
+            if order_id not in fates.calls and self._was_lost(event):
+                self.looked["commands that were lost after they were decided"] += 1
+                continue
             text = f"a command at {place_of(COMMANDS, event.partition, event.offset)}"
             self.expect(order_id in fates.calls, event.place, event.subject, text, "nobody's order")
+        for partition, offset in fates.lost_from.items():
+            where = place_of(COMMANDS, partition, offset)
+            self.notes.append(f"commands were lost: the log was cut at {where} and written again")
+
+    def _was_lost(self, event: Event) -> bool:
+        """True if the log of commands was cut before the place that an event names."""
+        lost_from = self.fates.lost_from.get(event.partition)
+        return lost_from is not None and event.offset >= lost_from
+
+    def _was_too_old(self, fate: Fate) -> bool:
+        """True if an order was issued before all that the executor remembers, and was answered.
+
+        It may have been decided long ago, so the executor refuses it and writes no event.
+        """
+        answered = fate.answers > 0 or not self.scope.has(INBOX)
+        return answered and self.may_be_forgotten(fate.agent, when(fate.issued))
 
 
 class RepliesChecker(_OfFates):
@@ -77,7 +109,10 @@ class RepliesChecker(_OfFates):
             self.looked["answered again"] += fate.answers > 1
             self._judge(fate)
         for place, call_id in self.fates.unasked:
-            self.looked["answers to nobody's call"] += 1
+            if call_id not in self.fates.claimed:
+                self.looked["foreign answers, to a call that was never made"] += 1
+                continue
+            self.looked["answers without their call"] += 1
             if not self._may_be_old():
                 self.expect(False, place, f"call {call_id}", "a call that asked for it", "none")
 

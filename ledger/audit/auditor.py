@@ -4,11 +4,13 @@ A record that a checker cannot read (a field is missing, an amount is no number)
 that checker at that record; the others go on.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from arena import topics
 from arena.bus.base import Record
 from arena.errors import ArenaError
+from arena.passed_over import passed_over_of
 from ledger.audit.answers import ConsumedChecker, LagChecker, OrdersChecker, RepliesChecker
 from ledger.audit.chain import ChainChecker
 from ledger.audit.fates import Fates
@@ -22,7 +24,9 @@ from ledger.audit.prices import PricesChecker
 from ledger.audit.reading import Seen
 from ledger.audit.secrets import SecretsChecker
 
-UNREADABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, ArenaError)
+UNREADABLE = (
+    KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, ArenaError,
+)  # fmt: skip
 """What a checker may raise over a record that is not what it should be."""
 
 BROKEN_BY = (1, 4, 6, 7)
@@ -45,7 +49,7 @@ class Auditor:
         self._checkers: tuple[Checker, ...] = (
             PostingsChecker(scope),
             self.holdings,
-            OrdersChecker(scope, self._fates),
+            OrdersChecker(scope, self._fates, self.holdings.may_be_forgotten),
             LimitsChecker(scope),
             PricesChecker(scope),
             PlacesChecker(scope),
@@ -55,23 +59,48 @@ class Auditor:
             LagChecker(scope, self._fates),
             ConsumedChecker(scope, self._fates),
         )
+        self._secrets = next(c for c in self._checkers if isinstance(c, SecretsChecker))
+        self._places = next(c for c in self._checkers if isinstance(c, PlacesChecker))
+        self._consumed = next(c for c in self._checkers if isinstance(c, ConsumedChecker))
+        self._passed_over: list[Record] = []
         self.records = 0
+        self.foreign: Counter[str] = Counter()
 
     def take(self, record: Record) -> None:
         """One record; they come in the order of `reading.in_order`."""
         self.records += 1
         seen = Seen(record)
         if record.topic == topics.EVENTS.name:
-            self._chain.take(seen)
+            self._judge_event(seen)
+        elif record.topic == topics.CONTROL.name:
+            self._passed_over.append(record)
+        if foreign := record.topic != topics.EVENTS.name and seen.foreign:
+            self.foreign[record.topic] += 1
         try:
             self._fates.take(seen)
         except UNREADABLE as error:
-            _unreadable(self._chain, seen, error)
-        for checker in self._checkers:
+            self._unreadable(self._consumed, seen, error)
+        for checker in (self._places, self._secrets) if foreign else self._checkers:
             try:
                 checker.take(seen)
             except UNREADABLE as error:
-                _unreadable(checker, seen, error)
+                self._unreadable(checker, seen, error)
+
+    def _judge_event(self, seen: Seen) -> None:
+        """Whether an event counts; the topic that says what is passed over was read before."""
+        if self._passed_over:
+            named = passed_over_of(self._passed_over)
+            self._passed_over = []
+            self._chain.passed_over = self.holdings.passed_over = named
+        self._chain.take(seen)
+
+    def _unreadable(self, checker: Checker, seen: Seen, error: BaseException) -> None:
+        """Tell a record that readers bury from one that they take and that cannot be judged."""
+        if seen.topic != topics.EVENTS.name and seen.malformed:
+            self.foreign[seen.topic] += checker is self._places or checker is self._consumed
+            return
+        found = f"{type(error).__name__}: {error}"
+        checker.expect(False, seen.place, seen.kind, "a record that can be read", found)
 
     def take_all(self, records: Iterable[Record]) -> None:
         """Every record of a stream."""
@@ -82,9 +111,17 @@ class Auditor:
         """What is to be said of each invariant but the eighth, by number."""
         found = []
         for checker in (*self._checkers, self._chain):
-            checker.finish()
+            try:
+                checker.finish()
+            except UNREADABLE as error:
+                said = f"{type(error).__name__}: {error}"
+                checker.expect(False, "the end", "", "records that can be compared", said)
             found.append(checker.verdict())
         found.sort(key=lambda verdict: verdict.number)
+        if self.foreign:
+            consumed = next(v for v in found if v.number == ConsumedChecker.number)
+            named = ", ".join(f"{count:,} in {topic}" for topic, count in self.foreign.items())
+            consumed.notes.append(f"records that are not messages of their topic: {named}")
         self._say_where_the_fold_stopped(found)
         return found
 
@@ -104,8 +141,3 @@ class Auditor:
         for place, said in stopped.items():
             self.holdings.expect(False, f"shard {place}", "", "a log that can be folded", said)
         verdicts[verdicts.index(holdings)] = self.holdings.verdict()
-
-
-def _unreadable(checker: Checker, seen: Seen, error: BaseException) -> None:
-    found = f"{type(error).__name__}: {error}"
-    checker.expect(False, seen.place, seen.kind, "a record that can be read", found)

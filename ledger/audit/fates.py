@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from arena import topics
 from ledger.audit.reading import ORDER_TOOL, Json, Seen, when
 
+TIMESTAMP_MS_MAX = 253_402_300_799_000
+"""The end of the year 9999: a later timestamp is not a time of this arena."""
 COMMANDS, CALLS, EVENTS = topics.COMMANDS.name, topics.TOOL_CALLS.name, topics.EVENTS.name
 
 
@@ -34,6 +36,7 @@ class Fate:
     turn_id: str
     tool: str
     deadline: str
+    issued: str
     asked: int = 1
     ends: int = 0
     answers: int = 0
@@ -61,6 +64,9 @@ class Fates:
         done: (topic, partition) -> offset of the newest record with a known end.
         buried: Places of dead letters. others: Records that ask for nothing, by topic.
         ended: Turns that have an end -> its outcome. cut_off: those of them that were aborted.
+        claimed: Calls that a turn or a chat node's log names.
+        decided_to: Shard -> offset of the newest command that an event decides.
+        lost_from: Shard -> the offset at which `account.commands` was cut, and written again.
         newest_ms: Timestamp of the newest record of any topic.
     """
 
@@ -75,21 +81,31 @@ class Fates:
     openings: list[tuple[str, str]] = field(default_factory=list)
     ended: dict[str, str] = field(default_factory=dict)
     unasked: list[tuple[str, str]] = field(default_factory=list)
+    claimed: set[str] = field(default_factory=set)
+    lost_from: dict[int, int] = field(default_factory=dict)
+    decided_to: dict[int, int] = field(default_factory=dict)
     newest_ms: int = 0
 
     def take(self, seen: Seen) -> None:
         """Take in one record."""
-        self.newest_ms = max(self.newest_ms, seen.record.timestamp_ms)
+        if not seen.foreign and seen.record.timestamp_ms <= TIMESTAMP_MS_MAX:
+            self.newest_ms = max(self.newest_ms, seen.record.timestamp_ms)
         topic = seen.topic
         if topic in (COMMANDS, CALLS) or topic.startswith(topics.PROMPTED.name):
             self._asked(seen)
         elif topic == EVENTS and seen.effective:
             self._decided(seen)
+        elif seen.foreign and topic != EVENTS:
+            return
+        elif topic == topics.LLM_CALLS.name:
+            self.claimed.add(str((seen.body or {}).get("call_id")))
         elif topic.startswith(topics.INBOX.name):
             self._answered(seen)
         elif topic == topics.TURNS.name and seen.kind == "Turn":
             self._told(seen)
         elif topic == topics.DEAD_LETTERS.name and (body := seen.body) is not None:
+            if not all(isinstance(body[name], int) for name in ("partition", "offset")):
+                raise TypeError("a dead letter of no place")
             self.buried.add((body["topic"], body["partition"], body["offset"]))
             self._done(body["topic"], body["partition"], body["offset"])
 
@@ -99,12 +115,11 @@ class Fates:
 
     def _asked(self, seen: Seen) -> None:
         record, body = seen.record, seen.body
-        if seen.kind == "OpenAccount" and body is not None and "agent" in body:
-            self.openings.append((seen.place, body["agent"]))
-            return
-        wanted = seen.kind in ("ToolCall", "ChatRequest")
-        if not wanted or body is None or "call_id" not in body or "agent" not in body:
+        if seen.foreign or seen.malformed or body is None:
             self.unreadable.append((record.topic, record.partition, record.offset, seen.kind))
+            return
+        if seen.kind == "OpenAccount":
+            self.openings.append((seen.place, body["agent"]))
             return
         by_id = self.requests if seen.kind == "ChatRequest" else self.calls
         call_id = str(body["call_id"])
@@ -122,6 +137,7 @@ class Fates:
             turn_id=str(body.get("turn_id")),
             tool=tool,
             deadline=str(body.get("deadline_at")),
+            issued=str(body.get("issued_at")),
         )
 
     def _decided(self, seen: Seen) -> None:
@@ -131,6 +147,7 @@ class Fates:
         if seen.kind != "OrderDecided":
             return
         source, order_id = body["source"], body["order_id"]
+        self._went_back(source["partition"], source["offset"])
         self._done(COMMANDS, source["partition"], source["offset"])
         subject = f"order {order_id}, agent {body['agent']}"
         event = Event(seen.place, subject, source["partition"], source["offset"])
@@ -140,6 +157,14 @@ class Fates:
         if (fate := self.calls.get(order_id)) is not None:
             fate.ends += 1
             fate.first = fate.first or body["outcome"]
+
+    def _went_back(self, partition: int, offset: int) -> None:
+        """Commands are decided in order: an earlier one after a later means that some were lost."""
+        newest = self.decided_to.get(partition, -1)
+        self.decided_to[partition] = max(newest, offset)
+        if offset < newest:
+            lost = self.lost_from.get(partition, offset)
+            self.lost_from[partition] = min(lost, offset)
 
     def _answered(self, seen: Seen) -> None:
         body = seen.body or {}
@@ -158,6 +183,7 @@ class Fates:
         if self.ended.setdefault(turn["turn_id"], turn["outcome"]) != turn["outcome"]:
             return
         for round_ in turn["rounds"]:
+            self.claimed.update((round_["call_id"], *round_["tool_call_ids"]))
             fate = self.requests.get(round_["call_id"])
             if fate is not None and not fate.told:
                 fate.told = round_["outcome"]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from arena import ids, topics
 from ledger.audit.findings import Checker, Scope
@@ -12,6 +12,7 @@ COMMANDS, EVENTS, TURNS = topics.COMMANDS.name, topics.EVENTS.name, topics.TURNS
 SNAPSHOTS, PROMPTED, INBOX = topics.SNAPSHOTS.name, topics.PROMPTED.name, topics.INBOX.name
 
 
+FOREIGN_NAMED_MAX = 5
 LIVE_GRACE_MS = 5_000
 """The ends of live topics are not taken at one instant: so much of the newest is let be."""
 
@@ -24,7 +25,12 @@ def prompt_sha256(messages: list[Json]) -> str:
 
 @dataclass(slots=True)
 class _Order:
-    """An order on its way back to the snapshot it was decided on."""
+    """An order on its way back to the snapshot it was decided on.
+
+    Attributes:
+        faults: Expected and found, of ids that do not follow from each other.
+        asked, replied, told: A request, a reply that asks, a turn that tells of it is there.
+    """
 
     place: str
     subject: str
@@ -35,6 +41,7 @@ class _Order:
     snapshot_id: str
     at_ms: int
     arguments: str | None = None
+    faults: list[tuple[str, str]] = field(default_factory=list)
     asked: bool = False
     replied: bool = False
     told: bool = False
@@ -57,6 +64,8 @@ class LineageChecker(Checker):
         self._snapshots: dict[str, int] = {}
         self._requests: dict[str, str] = {}
         self._turns: set[str] = set()
+        self._started: set[str] = set()
+        self._foreign: list[_Order] = []
         self._cut_off: set[str] = set()
         self._newest_ms = 0
 
@@ -78,6 +87,8 @@ class LineageChecker(Checker):
             self._request(seen, body)
         elif seen.topic.startswith(INBOX) and seen.kind == "ChatReply":
             self._reply(seen, body)
+        elif seen.kind == "TurnStarted":
+            self._started.add(str(body["turn_id"]))
         elif seen.kind == "Turn":
             self._turn(seen, body)
 
@@ -105,10 +116,11 @@ class LineageChecker(Checker):
             self.looked["orders by hand"] += 1
             return
         call_id: str = ids.tool_call_id(order.turn_id, order.round, order.index)
-        self.expect(call_id == order_id, seen.place, subject, f"order id {call_id}", order_id)
+        if call_id != order_id:
+            order.faults.append((f"order id {call_id}", order_id))
         turn_id: str = ids.turn_id(order.agent, order.snapshot_id)
-        text = f"turn {turn_id} of its snapshot"
-        self.expect(turn_id == order.turn_id, seen.place, subject, text, order.turn_id)
+        if turn_id != order.turn_id:
+            order.faults.append((f"turn {turn_id} of its snapshot", order.turn_id))
         self._orders[order_id] = order
         self._by_call[ids.model_call_id(order.turn_id, order.round)].append(order_id)
 
@@ -129,13 +141,16 @@ class LineageChecker(Checker):
             order = self._orders[order_id]
             if order.replied:
                 continue
-            order.replied = True
             calls = reply.get("tool_calls") or []
-            asked = calls[order.index] if order.index < len(calls) else {}
+            if order.index >= len(calls):
+                order.faults.append((f"call {order.index} of the reply to be an order", "nothing"))
+                continue
+            order.replied = True
+            asked = calls[order.index]
             text = f"call {order.index} of the reply to be an order"
             found = str(asked.get("name", "nothing"))
             self.expect(found == ORDER_TOOL, seen.place, order.subject, text, found)
-            if order.arguments is not None and asked:
+            if order.arguments is not None:
                 text = f"the arguments of the command, {order.arguments}"
                 found = str(asked.get("arguments"))
                 self.expect(found == order.arguments, seen.place, order.subject, text, found)
@@ -190,12 +205,41 @@ class LineageChecker(Checker):
             if self.scope.live and order.at_ms > self._newest_ms - LIVE_GRACE_MS:
                 self.looked["orders too new to be followed"] += 1
                 continue
+            if self._is_foreign(order):
+                self._foreign.append(order)
+                continue
             self._way(order)
+        self._finish_foreign()
+
+    def _is_foreign(self, order: _Order) -> bool:
+        """True if no turn tells of an order, no reply asks for it, and no turn was cut off in it.
+
+        Such an order was sent by hand, under ids that it made up. What was lost of an agent's own
+        order leaves a trace: the turn that began, the model's reply, or what the turn tells.
+        """
+        if order.told or order.replied or not self._whole(INBOX):
+            return False
+        if self.scope.first(TURNS, 0) > 0 or order.turn_id in self._cut_off:
+            return False
+        return bool(order.faults) or order.turn_id not in self._started | self._turns
+
+    def _finish_foreign(self) -> None:
+        if not self._foreign:
+            return
+        self.looked["foreign orders"] = len(self._foreign)
+        named = ", ".join(f"{o.place} ({o.subject})" for o in self._foreign[:FOREIGN_NAMED_MAX])
+        more = len(self._foreign) - FOREIGN_NAMED_MAX
+        self.notes.append(
+            f"foreign orders, which no agent's turn or reply asked for: {named}"
+            + (f" and {more:,} more" if more > 0 else "")
+        )
 
     def _way(self, order: _Order) -> None:
         def expect(true: bool, text: str) -> None:
             self.expect(true, order.place, order.subject, text, "none")
 
+        for text, found in order.faults:
+            self.expect(False, order.place, order.subject, text, found)
         kept = self.scope.first(SNAPSHOTS, 0) == 0
         if kept:
             expect(order.snapshot_id in self._snapshots, f"snapshot {order.snapshot_id}")

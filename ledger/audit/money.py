@@ -5,13 +5,17 @@ beside it, and both must come to the same accounts.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
 
 from arena import topics
 from arena.account_log import STRUCTURAL
 from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
+from arena.checkpoint import FORMAT, pack_shard
 from arena.errors import BrokenLog
 from arena.money import units_text
+from arena.passed_over import PassedOver
 from ledger.audit.findings import Checker, Scope
 from ledger.audit.reading import Json, Seen, place_of, units
 
@@ -49,6 +53,7 @@ class HoldingsChecker(Checker):
         self.holdings: dict[str, Holding] = {}
         self.shards: dict[int, Shard] = {}
         self.stopped: dict[int, str] = {}
+        self.passed_over: PassedOver = {}
 
     def take(self, seen: Seen) -> None:
         """Add up one event, and fold it."""
@@ -100,12 +105,36 @@ class HoldingsChecker(Checker):
         record = seen.record
         if record.partition in self.stopped:
             return
-        shard = self.shards.setdefault(record.partition, Shard(next_offset=record.offset))
+        passed_over = self.passed_over.get(record.partition, {})
+        shard = self.shards.get(record.partition)
+        if shard is None:
+            shard = Shard(next_offset=record.offset, passed_over=passed_over)
+            self.shards[record.partition] = shard
+        if seen.effective and seen.kind == "StateDigest":
+            self._compare_digest(seen, shard)
         try:
-            shard.apply(seen.kind, record.value or b"", record.offset)
+            shard.apply(seen.kind, record.value, record.offset)
         except BrokenLog as error:
             self.stopped[record.partition] = f"{seen.place}: {error}"
             return
+
+    def _compare_digest(self, seen: Seen, shard: Shard) -> None:
+        """Compute again what the owner says that its state hashes to."""
+        body = seen.body or {}
+        if body["format"] != FORMAT:
+            self.looked["state digests of another format"] += 1
+            return
+        if self.scope.first(EVENTS, seen.record.partition) > 0:
+            self.looked["state digests of a log without its beginning"] += 1
+            return
+        self.looked["state digests"] += 1
+        found = sha256(pack_shard(shard)).hexdigest()
+        subject, text = f"seq {body['seq']}", f"a state that hashes to {found[:16]}"
+        self.expect(body["sha256"] == found, seen.place, subject, text, str(body["sha256"])[:16])
+
+    def may_be_forgotten(self, agent: str, issued_at: datetime) -> bool:
+        """True if an order of that time may have been decided and forgotten."""
+        return any(shard.may_be_forgotten(agent, issued_at) for shard in self.shards.values())
 
     def digest(self) -> str:
         """Hash of all accounts as the fold has them."""

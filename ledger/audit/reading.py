@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import orjson
 
 from arena import topics
 from arena.bus.base import Record
+from arena.errors import ArenaError, Malformed, UsageError
 from arena.money import to_units
 
 Json = dict[str, Any]  # Any: decoded JSON of whatever shape stands in the topics
@@ -64,13 +65,39 @@ class Seen:
         return self.record.headers.get("type", b"").decode("utf-8", "replace")
 
     @cached_property
+    def foreign(self) -> bool:
+        """True if no process of the arena takes it for a message of this topic.
+
+        It has no body, or a type that its topic does not carry. Readers pass over it or bury it.
+        """
+        return self.body is None or self.kind not in kinds_of(self.topic)
+
+    @cached_property
+    def malformed(self) -> bool:
+        """True if its bytes are not the message that its header names: it is a dead letter."""
+        try:
+            self.record.message()
+        except (Malformed, ValueError, ArenaError):
+            return True
+        return False
+
+    @cached_property
     def body(self) -> Json | None:
         """The body; None where it is no JSON object."""
         try:
             found = orjson.loads(self.record.value or b"")
-        except orjson.JSONDecodeError:
+        except (orjson.JSONDecodeError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
+
+
+@cache
+def kinds_of(topic: str) -> frozenset[str]:
+    """The messages that a topic carries; none if the arena does not know it."""
+    try:
+        return frozenset(topics.spec_of(topic).messages)
+    except UsageError:
+        return frozenset()
 
 
 def place_of(topic: str, partition: int, offset: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from arena import topics
+from arena.account_log import STRUCTURAL
 from arena.account_state import GENESIS
 from arena.accounts import chain
 from arena.bus.base import Record
@@ -108,7 +109,7 @@ class World:
         """Sequence numbers and digests that follow, as a forger with the log in hand makes them."""
         head, seq = GENESIS, 0
         for index, record in enumerate(self.records[EVENTS]):
-            seq += kind_of(record) != "Epoch"
+            seq += kind_of(record) not in STRUCTURAL
             values = {"seq": seq, "prev": head}
             changed = self.change(EVENTS, index, updating(values))
             head = chain(head, changed.value or b"")
