@@ -21,6 +21,8 @@ class KafkaAccess(BaseSettings):
             `KAFKA_SASL_PASSWORD`, `KAFKA_SASL_PASSWORD_FILE`.
         ssl_cafile: PEM of the authorities to trust; the system's where none is given.
             `KAFKA_SSL_CAFILE`.
+        ssl_ca: The same PEM itself, as base64 on one line; such a line fits every kind of
+            environment file. `KAFKA_SSL_CA`.
         ssl_certfile: PEM of this process's own certificate, with `ssl_keyfile` for its key where
             that is another file. `KAFKA_SSL_CERTFILE`, `KAFKA_SSL_KEYFILE`.
         ssl_key_password: Of that key, or `ssl_key_password_file` for a file that holds it.
@@ -37,6 +39,7 @@ class KafkaAccess(BaseSettings):
     sasl_password: SecretStr | None = None
     sasl_password_file: Path | None = None
     ssl_cafile: Path | None = None
+    ssl_ca: str = ""
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
     ssl_key_password: SecretStr | None = None

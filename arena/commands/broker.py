@@ -1,4 +1,4 @@
-"""`arena broker start|stop|status`: the local Kafka as a daemon of this machine.
+"""`arena broker start|stop|status|credentials`: the local Kafka as a daemon of this machine.
 
 Reads and writes `<home>/kafka` and the cache. What it does is in `arena.localbroker`; here are
 the flags and the words.
@@ -10,10 +10,20 @@ from typing import Annotated
 
 import typer
 
+from arena.commands.broker_credentials import credentials
 from arena.errors import EXIT_NO, DependencyMissing, UsageError
+from arena.localbroker.authority import own_tls
 from arena.localbroker.cluster import NODES
+from arena.localbroker.config import files_of
 from arena.localbroker.launch import APACHE_KAFKA, BrokerHandle
-from arena.localbroker.ports import DEFAULT_PORT, LOOPBACK
+from arena.localbroker.outside import (
+    OUTSIDE_PORT,
+    Outside,
+    outside_of,
+    read_outside,
+    require_guarded,
+)
+from arena.localbroker.ports import DEFAULT_PORT, LOOPBACK, choose_ports, is_loopback, is_wildcard
 from arena.localbroker.resolve import handle_of
 from arena.localbroker.security import PLAINTEXT, Tls, directory_of
 from arena.localbroker.status import BrokerStatus, look, stop_broker
@@ -26,6 +36,8 @@ Home = Annotated[
     typer.Option("--home", help="Local state of the arena. [ARENA_HOME, else .arena]"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+app.command(epilog="Example: arena broker credentials router -o router.env")(credentials)
 
 MEGABYTE = 1_000_000
 KINDS = {APACHE_KAFKA: "Apache Kafka"}
@@ -44,8 +56,25 @@ def start(
         ),
     ] = None,
     host: Annotated[
-        str, typer.Option("--host", help="IPv4 address to listen on and to advertise.")
+        str, typer.Option("--host", help="IPv4 address for the processes of this machine.")
     ] = LOOPBACK,
+    listen: Annotated[
+        str | None,
+        typer.Option("--listen", help="Also listen on this address, for other hosts."),
+    ] = None,
+    advertise: Annotated[
+        str | None,
+        typer.Option(
+            "--advertise",
+            metavar="NAME[:PORT]",
+            help=f"The name by which other hosts reach it, and the port, {OUTSIDE_PORT} if not "
+            "given. Both are kept for later starts.",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Let other hosts in without TLS: a trusted network."),
+    ] = False,
     nodes: Annotated[
         int | None,
         typer.Option(
@@ -63,6 +92,10 @@ def start(
     tls_ca: Annotated[
         Path | None, typer.Option(help="PEM of the authority that signed that certificate.")
     ] = None,
+    tls_self_signed: Annotated[
+        bool,
+        typer.Option("--tls-self-signed", help="Encrypt, with an authority made in .arena/secure."),
+    ] = False,
     tls_client_auth: Annotated[
         bool,
         typer.Option("--tls-client-auth", help="Clients must show a certificate of it, too."),
@@ -78,11 +111,20 @@ def start(
         raise typer.BadParameter(f"{nodes} brokers: give 1 or {NODES}", param_hint="--nodes")
     tls = _tls(tls_keystore, tls_ca, secure=secure, client_auth=tls_client_auth)
     directory = _home(home)
-    found = look(directory)
-    wanted_port = DEFAULT_PORT if port is None else port
+    if tls_self_signed:
+        tls = _own_tls(directory, tls, secure=secure)
     try:
+        _require_local(host, insecure=insecure, tls=tls is not None, secure=secure)
+        outside = outside_of(listen, advertise, insecure=insecure)
+        found = look(directory)
         broker = open_local(
-            directory, nodes=nodes, secure=secure, host=host, port=wanted_port, tls=tls
+            directory,
+            nodes=nodes,
+            secure=secure,
+            host=host,
+            port=DEFAULT_PORT if port is None else port,
+            tls=tls,
+            outside=outside,
         )
     except UsageError as error:
         typer.echo(f"arena: {error}", err=True)
@@ -99,6 +141,20 @@ def start(
         print(json.dumps(look(directory).as_json(), indent=2))
         return
     _say_started(handle, words, directory)
+
+
+def _own_tls(directory: Path, given: Tls | None, *, secure: bool) -> Tls:
+    if given is not None or not secure:
+        raise typer.BadParameter("--tls-self-signed goes with --secure, without --tls-keystore")
+    return own_tls(directory)
+
+
+def _require_local(host: str, *, insecure: bool, tls: bool, secure: bool) -> None:
+    """Of `--host`: the same is asked as of `--listen`; wildcards are explained when they bind."""
+    if is_wildcard(host):
+        choose_ports(0, host)
+    if not is_loopback(host):
+        require_guarded(Outside(host, host, insecure=insecure), secure=secure, tls=tls)
 
 
 def _tls(
@@ -120,6 +176,11 @@ def _say_started(handle: BrokerHandle, words: str, directory: Path) -> None:
     print(f"data {kept}, log {_shorten(str(handle.log_file))}")
     if handle.note:
         print(f"Note: {handle.note}.")
+    if outside := read_outside(files_of(directory).root):
+        for_others = outside.bootstrap(len(handle.bootstrap.split(",")))
+        print(f"Other hosts: {for_others} (listens on {outside.listener(1)})")
+        if handle.security != PLAINTEXT:
+            print("Their logins: arena broker credentials KIND -o FILE")
     if handle.security != PLAINTEXT:
         secrets = _shorten(str(directory_of(directory)))
         print(f"Credentials: {secrets}/<principal>.env; what each may do: arena topics acl --apply")
@@ -191,6 +252,7 @@ def _rows(found: BrokerStatus) -> list[tuple[str, str]]:
         rows += [
             ("version", f"{KINDS.get(broker.kind, broker.kind)} {broker.version}"),
             ("clients", broker.bootstrap),
+            *_outside_rows(found),
             ("control", f"port {broker.controller_port}"),
             ("cluster", broker.cluster_id),
             ("data", _shorten(broker.data_dir) or "in memory only: gone with the process"),
@@ -205,6 +267,15 @@ def _rows(found: BrokerStatus) -> list[tuple[str, str]]:
     return rows
 
 
+def _outside_rows(found: BrokerStatus) -> list[tuple[str, str]]:
+    """The line of the listener for other hosts, where there is one."""
+    outside, broker = found.outside, found.broker
+    if outside is None or broker is None:
+        return []
+    others = outside.bootstrap(max(1, len(found.nodes)))
+    return [("others", f"{others}, {broker.security}, listens on {outside.listener(1)}")]
+
+
 def _cluster_rows(found: BrokerStatus) -> list[tuple[str, str]]:
     """The lines of a cluster's status: what all share, then each broker."""
     serving = sum(node.condition == "running" for node in found.nodes)
@@ -213,6 +284,7 @@ def _cluster_rows(found: BrokerStatus) -> list[tuple[str, str]]:
         rows += [
             ("version", f"{KINDS.get(broker.kind, broker.kind)} {broker.version}"),
             ("clients", broker.bootstrap),
+            *_outside_rows(found),
             ("data", _shorten(broker.data_dir)),
         ]
     for number, node in enumerate(found.nodes, start=1):

@@ -15,6 +15,8 @@
     progress  how a long wait tells what it is doing
     state     the file that says which broker runs
     kafka     prepares Apache Kafka; fallback prepares the memory-only broker
+    outside   the listener for other hosts: address, advertised name, what they demand
+    authority certificates of the home's own, and whether a given one holds for a name
     security  who may connect: principals, passwords, the listeners' settings
     launch    what it takes to run one broker process, and what a user of it gets
     process   one broker process, and the wait until it serves

@@ -19,6 +19,7 @@ from arena.localbroker.errors import PortTaken
 from arena.localbroker.fallback import prepare_kafka_or_fallback
 from arena.localbroker.kafka import prepare_kafka
 from arena.localbroker.launch import BrokerHandle, Launch
+from arena.localbroker.outside import Outside, write_outside
 from arena.localbroker.ports import LOOPBACK, Ports, can_bind, choose_ports
 from arena.localbroker.process import BrokerProcess, wait_ready
 from arena.localbroker.progress import Progress, Step, no_progress
@@ -41,6 +42,7 @@ class LocalBroker:
         cache: Path | None = None,
         allow_fallback: bool = True,
         security: Security | None = None,
+        outside: Outside | None = None,
     ) -> None:
         """Prepare nothing yet.
 
@@ -52,13 +54,15 @@ class LocalBroker:
             cache: Where jars and wheels are kept; `cache_root()` where none is given.
             allow_fallback: Use the memory-only broker where Kafka cannot be had.
             security: Who may connect; None where everybody may. There is no fallback with it.
+            outside: The listener for other hosts; None for none. There is no fallback with it.
         """
         self._files = files_of(home)
         self._host = host
         self._port = port
         self._cache = cache
         self._security = security
-        self._allow_fallback = allow_fallback and security is None
+        self._outside = outside
+        self._allow_fallback = allow_fallback and security is None and outside is None
         self._ports: Ports | None = None
         self._process: BrokerProcess | None = None
 
@@ -136,7 +140,13 @@ class LocalBroker:
         if self._allow_fallback:
             return prepare_kafka_or_fallback(files, host, ports, cache=cache, progress=progress)
         return prepare_kafka(
-            files, host, ports, cache=cache, progress=progress, security=self._security
+            files,
+            host,
+            ports,
+            cache=cache,
+            progress=progress,
+            security=self._security,
+            outside=self._outside,
         )
 
     def _end(self, *, kill: bool) -> None:
@@ -175,6 +185,8 @@ class LocalBroker:
             process.kill()
             raise
         self._process = process
+        if self._outside:
+            write_outside(self._files.root, self._outside)
         where = f"ready on {process.bootstrap} in {ready_s:.1f} s"
         progress(Step("broker", where, finished=True))
         return process.handle(ready_s)

@@ -25,6 +25,7 @@ from arena.localbroker.cluster_state import ClusterState, read_cluster, write_cl
 from arena.localbroker.config import BrokerFiles, Quorum, files_of
 from arena.localbroker.kafka import prepare_kafka
 from arena.localbroker.launch import BrokerHandle
+from arena.localbroker.outside import Outside, write_outside
 from arena.localbroker.ports import LOOPBACK, Ports, can_bind, choose_cluster_ports
 from arena.localbroker.process import BrokerProcess, wait_ready
 from arena.localbroker.progress import Progress, Step, no_progress
@@ -46,6 +47,7 @@ class LocalCluster:
         port: int | None = None,
         cache: Path | None = None,
         security: Security | None = None,
+        outside: Outside | None = None,
     ) -> None:
         """Prepare nothing yet.
 
@@ -56,12 +58,14 @@ class LocalCluster:
                 by the first start alone: a cluster keeps its ports.
             cache: Where jars are kept; `cache_root()` where none is given.
             security: Who may connect; None where everybody may.
+            outside: The listeners for other hosts; None for none.
         """
         self._files = files_of(home)
         self._host = host
         self._port = port
         self._cache = cache
         self._security = security
+        self._outside = outside
         self._processes: dict[int, BrokerProcess] = {}
 
     def __enter__(self) -> Self:
@@ -136,6 +140,8 @@ class LocalCluster:
                 missing = [n for n in wanted if self.node(n) is None]
                 self._refuse_taken(cluster, missing)
                 ready_s = self._run(cluster, missing, progress)
+                if self._outside:
+                    write_outside(self._files.root, self._outside)
                 return self._handle(cluster, ready_s)
         except BrokenPipeError:
             raise  # who read the progress has left; the disk is fine
@@ -194,6 +200,7 @@ class LocalCluster:
             progress=progress,
             quorum=Quorum(cluster.cluster_id, node_id, _controllers(cluster.ports)),
             security=self._security,
+            outside=self._outside,
         )
         return BrokerProcess(launch, files, cluster.host, ports)
 

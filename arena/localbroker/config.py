@@ -8,8 +8,15 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
+from arena.localbroker.outside import Outside
 from arena.localbroker.ports import Ports
-from arena.localbroker.security import LISTENER, PLAINTEXT, Security, secure_properties
+from arena.localbroker.security import (
+    LISTENER,
+    OUTSIDE_LISTENER,
+    PLAINTEXT,
+    Security,
+    secure_properties,
+)
 
 JVM_FLAGS = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 SERVER_CLASS = "kafka.Kafka"
@@ -29,8 +36,8 @@ SERVER_PROPERTIES = """\
 process.roles=broker,controller
 node.id={node_id}
 controller.quorum.voters={voters}
-listeners={listener}://{host}:{client_port},CONTROLLER://{host}:{controller_port}
-advertised.listeners={listener}://{host}:{client_port}
+listeners={listener}://{host}:{client_port},CONTROLLER://{host}:{controller_port}{listens}
+advertised.listeners={listener}://{host}:{client_port}{advertises}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name={listener}
 log.dirs=data
@@ -40,6 +47,7 @@ min.insync.replicas={replicas_acking}
 unclean.leader.election.enable=false
 offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=4
+transaction.state.log.num.partitions=4
 transaction.state.log.replication.factor={replicas}
 transaction.state.log.min.isr={replicas_acking}
 share.coordinator.state.topic.replication.factor={replicas}
@@ -54,6 +62,12 @@ controller.quorum.fetch.timeout.ms=1000
 controller.quorum.election.timeout.ms=500
 log.cleaner.dedupe.buffer.size=4194304
 """
+
+OPEN_PROTOCOLS = (
+    "listener.security.protocol.map="
+    f"PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{OUTSIDE_LISTENER}:PLAINTEXT\n"
+)
+"""Kafka knows the protocol of a listener that is called like one; all are named where one is."""
 
 LOG4J_PROPERTIES = """\
 log4j.rootLogger=WARN, file
@@ -141,7 +155,11 @@ class Quorum:
 
 
 def server_properties(
-    host: str, ports: Ports, quorum: Quorum | None = None, security: Security | None = None
+    host: str,
+    ports: Ports,
+    quorum: Quorum | None = None,
+    security: Security | None = None,
+    outside: Outside | None = None,
 ) -> str:
     """The text of server.properties.
 
@@ -153,12 +171,17 @@ def server_properties(
         ports: Of this broker.
         quorum: Its place in a cluster; None where it is alone.
         security: Who may connect; None where everybody may. The text then holds passwords.
+        outside: The listener for other hosts; None for none.
     """
     controllers = quorum.controller_ports if quorum else (ports.controller,)
     replicas = min(len(controllers), REPLICAS)
+    node_id = quorum.node_id if quorum else 1
+    other = f",{OUTSIDE_LISTENER}://"
     text = SERVER_PROPERTIES.format(
         host=host,
-        node_id=quorum.node_id if quorum else 1,
+        node_id=node_id,
+        listens=f"{other}{outside.listener(node_id)}" if outside else "",
+        advertises=f"{other}{outside.advertised(node_id)}" if outside else "",
         voters=",".join(f"{n}@{host}:{port}" for n, port in enumerate(controllers, start=1)),
         client_port=ports.client,
         controller_port=ports.controller,
@@ -166,7 +189,9 @@ def server_properties(
         replicas=replicas,
         replicas_acking=max(1, replicas - 1),
     )
-    return text + secure_properties(security) if security else text
+    if security:
+        return text + secure_properties(security, outside=outside is not None)
+    return text + OPEN_PROTOCOLS if outside else text
 
 
 def java_command(java: Path, jars: Path, main: str, *args: str) -> list[str]:

@@ -16,6 +16,7 @@ from arena.localbroker.jars import ensure_jars
 from arena.localbroker.java import ensure_java
 from arena.localbroker.launch import APACHE_KAFKA, Launch
 from arena.localbroker.lock import load_lock
+from arena.localbroker.outside import Outside, require_free
 from arena.localbroker.ports import Ports
 from arena.localbroker.progress import Progress, Step
 from arena.localbroker.security import (
@@ -40,6 +41,7 @@ def prepare_kafka(
     progress: Progress,
     quorum: Quorum | None = None,
     security: Security | None = None,
+    outside: Outside | None = None,
 ) -> Launch:
     """Everything Apache Kafka needs on this machine, ready to run.
 
@@ -51,12 +53,17 @@ def prepare_kafka(
         progress: Told what is waited for.
         quorum: Its place in a cluster; None for a broker alone.
         security: Who may connect; None where everybody may.
+        outside: The listener for other hosts; None for none.
 
     Raises:
+        UsageError: The listener for other hosts is on an address that is not of this machine.
+        PortTaken: Its port is another's.
         FetchFailed: The jars or a Java cannot be had.
         FileRefused: Something fetched is not what the locks name.
         DependencyMissing: The disk is full, or the storage cannot be formatted.
     """
+    if outside:
+        require_free(outside, quorum.node_id if quorum else 1, ports)
     lock = load_lock()
     jars = ensure_jars(lock, cache=cache, progress=progress)
     java = ensure_java(cache=cache, progress=progress)
@@ -65,7 +72,8 @@ def prepare_kafka(
         # The cluster's own metadata holds what the accounts are checked against.
         files.root.chmod(DIRECTORY_MODE)
     require_space(files.root, FREE_BYTES_MIN)
-    write_private(files.server_properties, config.server_properties(host, ports, quorum, security))
+    properties = config.server_properties(host, ports, quorum, security, outside)
+    write_private(files.server_properties, properties)
     files.log4j_properties.write_text(config.LOG4J_PROPERTIES)
     cluster_id = read_formatted(files)
     if cluster_id is None:

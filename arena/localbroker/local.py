@@ -7,11 +7,14 @@ never started open, and data of one broker is never mixed with that of three.
 from pathlib import Path
 
 from arena.errors import UsageError
+from arena.localbroker.authority import ensure_own, own_tls, require_names
 from arena.localbroker.broker import LocalBroker
 from arena.localbroker.cluster import NODES, LocalCluster
+from arena.localbroker.cluster_state import local_state
 from arena.localbroker.config import files_of
+from arena.localbroker.outside import Outside, require_guarded, settle
 from arena.localbroker.ports import LOOPBACK
-from arena.localbroker.security import Tls, ensure_security, is_secure
+from arena.localbroker.security import Security, Tls, ensure_security, is_secure, kept_tls
 
 
 def open_local(
@@ -23,6 +26,7 @@ def open_local(
     port: int | None = None,
     cache: Path | None = None,
     tls: Tls | None = None,
+    outside: Outside | None = None,
 ) -> LocalBroker | LocalCluster:
     """The broker or the cluster of a home, not started.
 
@@ -33,7 +37,8 @@ def open_local(
         host: The IPv4 address to listen on.
         port: The (first) client port, as for `LocalBroker`.
         cache: As for `LocalBroker`.
-        tls: Encrypts a secure broker's listener.
+        tls: Encrypts a secure broker's listeners; `own_tls(home)` for one that is made here.
+        outside: The listener for other hosts; None for that of the last start, if any.
 
     Raises:
         UsageError: The home holds something else than what is asked for.
@@ -52,7 +57,28 @@ def open_local(
             f"{files.root} holds a broker that was made without credentials",
             remedy="a secure one begins empty: choose another ARENA_HOME",
         )
-    security = ensure_security(home, tls) if secure or is_secure(home) else None
+    state = local_state(home)
+    running = state is not None and state.is_running()
+    found = settle(files.root, outside, running=running)
+    secured = secure or is_secure(home)
+    certificates = (kept_tls(home) or tls) if secured else None
+    if found:
+        require_guarded(found, secure=secured, tls=certificates is not None)
+    security = _security(home, tls, certificates, host, found) if secured else None
     if wanted == NODES:
-        return LocalCluster(home, host=host, port=port, cache=cache, security=security)
-    return LocalBroker(home, host=host, port=port, cache=cache, security=security)
+        return LocalCluster(
+            home, host=host, port=port, cache=cache, security=security, outside=found
+        )
+    return LocalBroker(home, host=host, port=port, cache=cache, security=security, outside=found)
+
+
+def _security(
+    home: Path, asked: Tls | None, held: Tls | None, host: str, outside: Outside | None
+) -> Security:
+    """The accounts, with certificates that hold for every name the brokers are reached by."""
+    names = {host, outside.advertise} if outside else {host}
+    if held == own_tls(home):
+        ensure_own(home, names)
+    elif held and outside:
+        require_names(held, names)
+    return ensure_security(home, asked)

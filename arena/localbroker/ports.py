@@ -6,6 +6,7 @@ just now may be another's before the broker binds it; so free ones are taken fro
 the system gives to outgoing connections, of which a second sees many.
 """
 
+import ipaddress
 import random
 import socket
 from collections.abc import Iterator
@@ -35,6 +36,22 @@ class Ports:
     controller: int
 
 
+def is_loopback(host: str) -> bool:
+    """True for an address, or the name, that only this machine reaches."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def is_wildcard(host: str) -> bool:
+    """True for the address that means every address of this machine."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def can_bind(port: int, host: str = LOOPBACK) -> bool:
     """True when a server could listen on `host:port` now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -59,6 +76,13 @@ def choose_ports(port: int | None, host: str = LOOPBACK) -> Ports:
         UsageError: `host` is no address of this machine.
         PortTaken: `port` was given and something else holds it.
     """
+    if is_wildcard(host):
+        raise UsageError(
+            f"--host {host} is every address of this machine: a broker cannot tell its clients "
+            "to connect to that",
+            remedy=f"arena broker start --secure --tls-self-signed --listen {host} --advertise "
+            "NAME, with the name by which other hosts reach this machine",
+        )
     if not can_bind(0, host):
         raise UsageError(
             f"{host!r} is no IPv4 address of this machine", remedy=f"try --host {LOOPBACK}"

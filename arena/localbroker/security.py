@@ -23,6 +23,9 @@ SASL_PLAINTEXT = "SASL_PLAINTEXT"
 SASL_SSL = "SASL_SSL"
 MECHANISM = "SCRAM-SHA-512"
 LISTENER = "CLIENT"
+OUTSIDE_LISTENER = "OUTSIDE"
+"""For the processes of other hosts."""
+CONTROLLER_CONFIG = "listener.name.controller"
 PASSWORD_BYTES = 32
 
 ADMIN = "admin"
@@ -75,11 +78,16 @@ class Security:
         return SASL_SSL if self.tls else SASL_PLAINTEXT
 
 
-def secure_properties(security: Security) -> str:
+def secure_properties(security: Security, *, outside: bool = False) -> str:
     """The lines of server.properties that make a broker ask who is there, and forbid by default.
 
     The controllers know each other by PLAIN, which needs no stored account; the brokers use SCRAM
-    like every client. Kafka's documentation: "Security", 7.3 (SASL) and 7.5 (authorization).
+    like every client. With TLS every listener is encrypted, that of the controllers too. Kafka's
+    documentation: "Security", 7.2 (TLS), 7.3 (SASL) and 7.5 (authorization).
+
+    Args:
+        security: The accounts, and the certificates where there are some.
+        outside: There is a listener for other hosts, which asks the same as the other.
     """
     password = security.passwords[BROKER]
     module = "org.apache.kafka.common.security"
@@ -88,15 +96,17 @@ def secure_properties(security: Security) -> str:
         f'{module}.plain.PlainLoginModule required username="{BROKER}" password="{password}" '
         f'user_{BROKER}="{password}";'
     )
-    client = f"listener.name.{LISTENER.lower()}"
+    named = [LISTENER, OUTSIDE_LISTENER] if outside else [LISTENER]
+    protocols = ",".join(f"{name}:{security.protocol}" for name in [*named, "CONTROLLER"])
+    clients = [f"listener.name.{name.lower()}" for name in named]
     lines = [
-        f"listener.security.protocol.map={LISTENER}:{security.protocol},CONTROLLER:SASL_PLAINTEXT",
+        f"listener.security.protocol.map={protocols}",
         f"sasl.mechanism.inter.broker.protocol={MECHANISM}",
         "sasl.mechanism.controller.protocol=PLAIN",
-        f"{client}.sasl.enabled.mechanisms={MECHANISM}",
-        f"{client}.{MECHANISM.lower()}.sasl.jaas.config={scram}",
-        "listener.name.controller.sasl.enabled.mechanisms=PLAIN",
-        f"listener.name.controller.plain.sasl.jaas.config={plain}",
+        *(f"{client}.sasl.enabled.mechanisms={MECHANISM}" for client in clients),
+        *(f"{client}.{MECHANISM.lower()}.sasl.jaas.config={scram}" for client in clients),
+        f"{CONTROLLER_CONFIG}.sasl.enabled.mechanisms=PLAIN",
+        f"{CONTROLLER_CONFIG}.plain.sasl.jaas.config={plain}",
         "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         f"super.users=User:{ADMIN};User:{BROKER}",
         "allow.everyone.if.no.acl.found=false",
@@ -107,8 +117,9 @@ def secure_properties(security: Security) -> str:
             f"ssl.keystore.location={security.tls.keystore}",
             "ssl.truststore.type=PEM",
             f"ssl.truststore.location={security.tls.truststore}",
-            f"{client}.ssl.client.auth={'required' if security.tls.client_auth else 'none'}",
         ]
+        asked = "required" if security.tls.client_auth else "none"
+        lines += [f"{name}.ssl.client.auth={asked}" for name in [*clients, CONTROLLER_CONFIG]]
     return "\n".join(lines) + "\n"
 
 
@@ -169,6 +180,11 @@ def ensure_security(home: Path, tls: Tls | None = None) -> Security:
     names = [path.stem for path in directory.glob("*.env")]
     passwords = {name: _read(directory, name)["KAFKA_SASL_PASSWORD"] for name in names}
     return Security(passwords=passwords, tls=kept)
+
+
+def kept_tls(home: Path) -> Tls | None:
+    """The certificates of a secure home; None where it has none."""
+    return _kept_tls(_read(directory_of(home), BROKER)) if is_secure(home) else None
 
 
 def _kept_tls(environ: Mapping[str, str]) -> Tls | None:

@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from arena.localbroker.config import files_of
 from arena.localbroker.diagnose import find_cause, read_tail
 from arena.localbroker.jars import jars_directory, verify_jars
 from arena.localbroker.lock import load_lock
+from arena.localbroker.outside import Outside, read_outside
 from arena.localbroker.process import ask_node
 from arena.localbroker.resolve import split
 from arena.localbroker.state import BrokerState, read_state, remove_state
@@ -37,6 +38,7 @@ class BrokerStatus:
         reason: Why it ended, where its log tells a known cause; else "".
         verified: True where every byte of the jars was read and compared just now.
         nodes: The brokers of a cluster, by number; empty where there is one alone.
+        outside: The listener for other hosts; None where there is none.
     """
 
     condition: Condition
@@ -47,6 +49,7 @@ class BrokerStatus:
     reason: str
     verified: bool
     nodes: tuple["BrokerStatus", ...] = ()
+    outside: Outside | None = None
 
     def as_json(self) -> dict[str, object]:
         """The same as plain values for `--json`."""
@@ -59,6 +62,7 @@ class BrokerStatus:
             "reason": self.reason,
             "verified": self.verified,
             "nodes": [node.as_json() for node in self.nodes],
+            "outside": asdict(self.outside) if self.outside else None,
         }
 
 
@@ -79,8 +83,10 @@ def look(home: Path, *, cache: Path | None = None, verify: bool = False) -> Brok
         verify_jars(lock, directory)
     jars = directory if directory.is_dir() else None
     found = members(home)
+    outside = read_outside(files_of(home).root)
     if not found:
-        return _look_at(read_state(files_of(home).state), jars, verified=verify)
+        alone = _look_at(read_state(files_of(home).state), jars, verified=verify)
+        return replace(alone, outside=outside)
     nodes = tuple(_look_at(state, jars, verified=verify) for state in found)
     serving = [node for node in nodes if node.condition == "running"]
     return BrokerStatus(
@@ -92,6 +98,7 @@ def look(home: Path, *, cache: Path | None = None, verify: bool = False) -> Brok
         reason="; ".join(node.reason for node in nodes if node.reason),
         verified=verify,
         nodes=nodes,
+        outside=outside,
     )
 
 

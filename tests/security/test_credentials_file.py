@@ -1,0 +1,97 @@
+"""`arena broker credentials`: one file with what another host needs, and nowhere else."""
+
+import base64
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from arena.bus.kafka_access import connection
+from arena.commands.broker_credentials import KINDS, environment_for, write_new
+from arena.errors import UsageError
+from arena.localbroker.authority import ensure_own
+from arena.localbroker.config import files_of
+from arena.localbroker.outside import Outside, write_outside
+from arena.localbroker.security import ensure_security
+from arena.localbroker.state import BrokerState, write_state
+from arena.settings import KafkaAccess, Settings
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home whose broker was started for other hosts, with TLS of its own."""
+    ensure_security(tmp_path, ensure_own(tmp_path, ["alpha"]))
+    files = files_of(tmp_path)
+    write_outside(files.root, Outside("192.0.2.1", "alpha"))
+    state = BrokerState("apache-kafka", "4", "127.0.0.1:9092", 1, "id", True, 1, 1.0, "", "")
+    write_state(files.state, state)
+    return tmp_path
+
+
+def test_a_file_holds_all_that_a_host_needs(home: Path) -> None:
+    """The advertised address, the login, and the authority itself: no path of this machine."""
+    text = environment_for(home, "router")
+    found = dict(line.split("=", 1) for line in text.splitlines())
+
+    assert found["KAFKA_BOOTSTRAP_SERVERS"] == "alpha:19092"
+    assert found["KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
+    assert found["KAFKA_SASL_USERNAME"] == "router"
+    assert base64.b64decode(found["KAFKA_SSL_CA"]) == (home / "secure" / "ca.pem").read_bytes()
+    assert str(home) not in text
+    assert connection(Settings(access=KafkaAccess.of(found)))["ssl_context"].get_ca_certs()
+
+
+@pytest.mark.parametrize("kind", ["broker", "nobody", "", "../router", "routers"])
+def test_unknown_kinds_are_answered_with_the_list(home: Path, kind: str) -> None:
+    """The brokers' own login is not given away either."""
+    with pytest.raises(UsageError, match=", ".join(KINDS)):
+        environment_for(home, kind)
+
+
+def test_an_open_broker_has_none(tmp_path: Path) -> None:
+    """There is no file with nothing in it."""
+    with pytest.raises(UsageError, match="asks nobody for credentials"):
+        environment_for(tmp_path, "router")
+
+
+def test_the_file_is_new_private_and_whole(tmp_path: Path) -> None:
+    """Mode 0600 whatever the umask is; what is there already is left as it is, links too."""
+    path, link = tmp_path / "router.env", tmp_path / "link.env"
+    link.symlink_to(tmp_path / "elsewhere")
+    before = os.umask(0)
+    try:
+        write_new(path, "A=1\n")
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for taken in (path, link):
+        with pytest.raises(UsageError, match="is there already"):
+            write_new(taken, "B=2\n")
+    assert path.read_text() == "A=1\n"
+    assert sorted(os.listdir(tmp_path)) == ["link.env", "router.env"]
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/dev/tty", "/proc/self/fd/1"])
+def test_passwords_go_to_no_terminal_or_pipe(name: str) -> None:
+    """Streams are refused by name, whatever is behind them."""
+    with pytest.raises(UsageError, match="files only"):
+        write_new(Path(name), "secret")
+
+
+def test_a_pipe_by_another_name_is_refused(tmp_path: Path) -> None:
+    """A named pipe is a stream as well."""
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(UsageError, match="files only"):
+        write_new(tmp_path / "pipe", "secret")
+
+
+@pytest.mark.parametrize("line", ["%%%", "w6Q", "/w=="])
+def test_an_authority_that_is_no_pem_is_refused(line: str) -> None:
+    """The variable is named, and the other way to give it."""
+    access = KafkaAccess.of({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CA": line})
+
+    with pytest.raises(UsageError, match="KAFKA_SSL_CA"):
+        connection(Settings(access=access))
