@@ -1,4 +1,4 @@
-"""That a log is still the one that was read: its newest record that was read is read again. Pure.
+"""That a log is still the one that was read: its newest record that was read is read again.
 
 A log that was cut, or deleted and created again, and has grown past a reader's place looks like
 any other: the broker answers, the offsets fit, and what was appended at reused offsets is never

@@ -1,0 +1,50 @@
+"""A broker that loses the end of a log while it is down."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from arena import topics
+from arena.bus.kafka import KafkaBus
+from arena.errors import BrokenLog
+from arena.localbroker.broker import LocalBroker
+from arena.localbroker.ports import choose_ports
+from arena.settings import Settings
+from tests.arena.test_hostile_records import read_count
+from tests.faults.cut import cut_tail
+
+COMMANDS = topics.COMMANDS.name
+
+
+async def test_a_log_that_was_cut_under_its_reader(tmp_path: Path) -> None:
+    """A reader that was connected all the time gives nothing of what took the lost offsets."""
+    port = choose_ports(0).client
+    settings = Settings(bootstrap_servers=f"127.0.0.1:{port}")
+    broker = LocalBroker(tmp_path, port=port, allow_fallback=False)
+    await asyncio.to_thread(broker.start)
+    try:
+        bus = KafkaBus(settings)
+        await bus.start()
+        await bus.ensure_topics([topics.COMMANDS])
+        for number in range(10):
+            value = b"old %d" % number
+            await (await bus.send_bytes(COMMANDS, value, key=None, partition=0, headers=()))
+        reader = await bus.log_reader(COMMANDS)
+        await read_count(reader, 10)
+        await asyncio.to_thread(broker.kill)
+        assert 6 == cut_tail(tmp_path, settings.prefix + COMMANDS, 0, keep=6)
+        await asyncio.to_thread(broker.start)
+        writer = KafkaBus(settings)
+        await writer.start()
+        for number in range(10):
+            value = b"new %d" % number
+            await (await writer.send_bytes(COMMANDS, value, key=None, partition=0, headers=()))
+        await writer.close()
+
+        with pytest.raises(BrokenLog, match=r"offset 9, which was read, .*start again"):
+            await read_count(reader, 1)
+        await reader.close()
+        await bus.close()
+    finally:
+        await asyncio.to_thread(broker.stop)
