@@ -3,9 +3,9 @@
 from arena import topics
 from arena.bus.base import Bus
 from arena.errors import Malformed
-from arena.messages import AgentSpec, Halt, Message
+from arena.messages import AgentSpec, Message
+from arena.switch import AGENT_KEY, Switch
 
-AGENT_KEY = "agent/"
 READ_TIMEOUT_S = 1.0
 
 
@@ -17,8 +17,22 @@ async def read_agents(bus: Bus) -> dict[str, AgentSpec]:
 
 async def read_halted(bus: Bus) -> set[str]:
     """Names that a halt of their own is in force for."""
-    found = await _newest(bus, topics.CONTROL)
-    return {m.agent for m in found.values() if isinstance(m, Halt) and m.agent is not None}
+    stops = (await read_switch(bus)).stops.values()
+    return {stop.name for stop in stops if stop.scope.startswith(AGENT_KEY)}
+
+
+async def read_switch(bus: Bus) -> Switch:
+    """What is halted now."""
+    switch = Switch()
+    await bus.ensure_topics([topics.CONTROL])
+    reader = await bus.log_reader(topics.CONTROL.name)
+    try:
+        while await reader.behind():
+            for record in await reader.read(timeout_s=READ_TIMEOUT_S):
+                switch.take(record)
+        return switch
+    finally:
+        await reader.close()
 
 
 async def _newest(bus: Bus, topic: topics.TopicSpec) -> dict[str, Message]:

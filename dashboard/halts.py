@@ -6,12 +6,11 @@ from datetime import datetime
 from pydantic import JsonValue
 from rich.text import Text
 
-from arena.messages import Halt, Heartbeat, Resume
+from arena.messages import Heartbeat
+from arena.switch import EVERYBODY, Stop, Switch
 from dashboard import text
 from dashboard.grid import fit
 from dashboard.palette import ALARM
-
-EVERYBODY = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,35 +18,21 @@ class HaltRow:
     """One halt.
 
     Attributes:
-        scope: An agent, or "all". since: wall time. by: who asked.
+        scope: An agent, or "all". since: wall time, None if unknown. by: who asked.
         obeyed: True where the executor says so in its heartbeat.
+        unread: The place of a record that cannot be read and so halts; "" for a halt.
     """
 
     scope: str
-    since: datetime
+    since: datetime | None
     reason: str
     by: str
     obeyed: bool
+    unread: str = ""
 
 
-class Halts:
-    """The newest word per scope.
-
-    Attributes:
-        standing: Scope -> the halt that stands.
-    """
-
-    def __init__(self) -> None:
-        """Nobody is halted."""
-        self.standing: dict[str, Halt] = {}
-
-    def note(self, message: Halt | Resume) -> None:
-        """Take in a record; the newest of a scope counts."""
-        scope = message.agent or EVERYBODY
-        if isinstance(message, Halt):
-            self.standing[scope] = message
-        else:
-            self.standing.pop(scope, None)
+class Halts(Switch):
+    """The kill switch as the executor folds it, and what of it is obeyed."""
 
     def rows(self, executors: list[Heartbeat]) -> tuple[HaltRow, ...]:
         """The halts, everybody's first.
@@ -56,18 +41,19 @@ class Halts:
             executors: Newest heartbeats of the living processes that may be executors; those that
                 say nothing of halts are none.
         """
-        scopes = sorted(self.standing, key=lambda scope: (scope != EVERYBODY, scope))
-        return tuple(_row(scope, self.standing[scope], executors) for scope in scopes)
+        stops = sorted(self.stops.values(), key=lambda stop: (stop.scope != EVERYBODY, stop.scope))
+        return tuple(_row(stop, executors) for stop in stops)
 
 
-def _row(scope: str, halt: Halt, executors: list[Heartbeat]) -> HaltRow:
+def _row(stop: Stop, executors: list[Heartbeat]) -> HaltRow:
     said = [beat.details["halted"] for beat in executors if "halted" in beat.details]
     return HaltRow(
-        scope=scope,
-        since=halt.at,
-        reason=halt.reason,
-        by=halt.by,
-        obeyed=bool(said) and all(isinstance(one, list) and scope in one for one in said),
+        scope=stop.name,
+        since=stop.at,
+        reason=stop.why,
+        by=stop.by,
+        obeyed=bool(said) and all(isinstance(one, list) and stop.name in one for one in said),
+        unread=stop.unread,
     )
 
 
@@ -82,8 +68,10 @@ def halted_line(halts: tuple[HaltRow, ...], now: datetime, width: int) -> list[T
 def _words(row: HaltRow, now: datetime) -> str:
     whose = "everybody" if row.scope == EVERYBODY else text.one_line(row.scope, 40)
     reason = f": {text.one_line(row.reason, 80)}" if row.reason else ""
-    since = row.since.astimezone(now.tzinfo)
     unheard = "" if row.obeyed else " (no executor confirms it)"
+    if row.since is None:
+        return f"{whose} by a record that cannot be read, {row.unread}{unheard}{reason}"
+    since = row.since.astimezone(now.tzinfo)
     return f"{whose} since {since:%H:%M:%S}{unheard}{reason}"
 
 
@@ -92,10 +80,11 @@ def halted_document(halts: tuple[HaltRow, ...]) -> JsonValue:
     return [
         {
             "scope": row.scope,
-            "since": row.since.isoformat(),
+            "since": None if row.since is None else row.since.isoformat(),
             "reason": row.reason,
             "by": row.by,
             "obeyed": row.obeyed,
+            "unread": row.unread,
         }
         for row in halts
     ]

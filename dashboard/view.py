@@ -12,12 +12,10 @@ from arena.errors import Malformed
 from arena.messages import (
     AgentSpec,
     Evaluation,
-    Halt,
     Heartbeat,
     LlmCall,
     MarketSnapshot,
     Message,
-    Resume,
     Rules,
     Ticker,
     Turn,
@@ -110,6 +108,8 @@ class ArenaView:
             self.turns.advance(partition, offset)
         elif topic == topics.LLM_CALLS.name:
             self.calls.advance(partition, offset)
+        if topic == topics.CONTROL.name:
+            self.halts.take(record)
         if record.value is None and topic in (topics.ROSTER.name, topics.HEARTBEATS.name):
             self._forget(topic, record.key_text)
             return
@@ -142,8 +142,6 @@ class ArenaView:
                 self.evaluation = message
             case Heartbeat():
                 self.processes.beat(message)
-            case Halt() | Resume():
-                self.halts.note(message)
 
     def _forget(self, topic: str, key: str) -> None:
         if topic == topics.HEARTBEATS.name:

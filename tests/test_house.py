@@ -60,6 +60,7 @@ PURE = (
     "arena/switch.py",
     "arena/chat_body.py",
     "arena/tool_schema.py",
+    "arena/thrift_compact.py",
     "arena/topics.py",
     "arena/vitals.py",
     "arena/failure_runs.py",

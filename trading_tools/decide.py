@@ -6,11 +6,11 @@ up, once, here. What rounding gives or takes is posted to `house/rounding`, so p
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal
 
 from arena.account_state import Account, Position
-from arena.messages import Halt, QuoteSeen, RejectReason, Side, ToolCall
+from arena.messages import QuoteSeen, RejectReason, Side, ToolCall
 from arena.money import (
     BPS,
     CASH_STEP,
@@ -25,6 +25,7 @@ from arena.money import (
     to_units,
     units_text,
 )
+from arena.switch import Stop
 from trading_tools.arguments import shown
 from trading_tools.context import Order
 from trading_tools.portfolio import usd
@@ -35,6 +36,9 @@ from trading_tools.schema import Refused
 QUANTITY_MAX = 90_000_000_000 * SCALE
 """Base units; more would not fit the books' 64-bit integers."""
 PRODUCTS_NAMED_MAX = 12
+CONTROL_UNREAD = "arena.control could not be read to its end since "
+"""How the refusal of an order begins that waited for the kill switch until its deadline."""
+CONTROL_UNREAD_FORMAT = "%Y-%m-%d %H:%M:%S UTC"
 
 Leg = tuple[str, str, int]
 """Account, unit, amount."""
@@ -97,7 +101,8 @@ def decide(
     *,
     prices_at: datetime | None = None,
     prices_current: bool = True,
-    halt: Halt | None = None,
+    halt: Stop | None = None,
+    control_unknown: datetime | None = None,
 ) -> Decision:
     """Decide an order.
 
@@ -111,6 +116,8 @@ def decide(
         prices_at: The time that the age of a price is measured to, where it is not `now`.
         prices_current: False where prices as new as the agent's snapshot did not arrive in time.
         halt: What stops this agent's orders, or None.
+        control_unknown: Since when `arena.control` could not be read to its end, while the order
+            waited until its deadline had passed; None if it could.
     """
     if isinstance(order, Refused):
         return Decision(Refusal(RejectReason.MALFORMED_ARGUMENTS, order.reason))
@@ -118,7 +125,8 @@ def decide(
     quote = market.quotes.get(order.product_id)
     listing = market.listings.get(order.product_id)
     refusal = (
-        _refuse_late(call, now)
+        _refuse_unknown(call, now, control_unknown)
+        or _refuse_late(call, now)
         or _refuse_halted(halt)
         or _refuse_product(order, listing, market)
         or _refuse_quantity(order, listing)
@@ -139,13 +147,30 @@ def _refuse_late(call: ToolCall, now: datetime) -> Refusal | None:
     return Refusal(RejectReason.EXPIRED, f"the order came {late_s:.1f} s after its deadline")
 
 
-def _refuse_halted(halt: Halt | None) -> Refusal | None:
-    if halt is None:
+def _refuse_unknown(call: ToolCall, now: datetime, since: datetime | None) -> Refusal | None:
+    """It came in time, and is late only because it had to wait: so `expired` does not apply."""
+    if since is None or now <= call.deadline_at:
         return None
-    whose = "trading" if halt.agent is None else f"trading of {halt.agent}"
-    why = f" ({halt.reason})" if halt.reason else ""
-    detail = f"{whose} was halted at {halt.at:%H:%M:%S} UTC{why}; no order is taken until resumed"
-    return Refusal(RejectReason.HALTED, detail)
+    detail = (
+        f"{CONTROL_UNREAD}{since.astimezone(UTC):{CONTROL_UNREAD_FORMAT}}, so whether trading is"
+        " halted was unknown until the order's deadline; nothing was traded"
+    )
+    return Refusal(RejectReason.CONTROL_UNKNOWN, detail)
+
+
+def control_unknown_since(detail: str) -> datetime | None:
+    """The time that the detail of a `control_unknown` names, or None for another detail."""
+    if not detail.startswith(CONTROL_UNREAD):
+        return None
+    text = detail.removeprefix(CONTROL_UNREAD)[: len("2026-11-21 09:12:03 UTC")]
+    try:
+        return datetime.strptime(text, CONTROL_UNREAD_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _refuse_halted(halt: Stop | None) -> Refusal | None:
+    return None if halt is None else Refusal(RejectReason.HALTED, halt.sentence)
 
 
 def _refuse_product(order: Order, listing: Listing | None, market: Market) -> Refusal | None:

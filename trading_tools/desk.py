@@ -12,6 +12,7 @@ from typing import Literal
 from arena import ids
 from arena.accounts import Shard
 from arena.messages import Message, OpenAccount, ToolCall, ToolResult
+from arena.switch import Switch
 from arena.topics import partition_of
 from trading_tools import envelope
 from trading_tools.arguments import shown
@@ -24,7 +25,6 @@ from trading_tools.registry import Tool
 from trading_tools.replies import answered, decided, decided_long_ago, failed
 from trading_tools.rules import TradingRules
 from trading_tools.schema import Refused
-from trading_tools.switch import Switch
 
 Kind = Literal["opened", "filled", "rejected", "duplicate", "read", "refused"]
 
@@ -43,6 +43,14 @@ class Handled:
     reason: str = ""
     appends: list[Append] = field(default_factory=list)
     reply: ToolResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What its owner could see of the topics that a decision depends on; see `decide`."""
+
+    prices_current: bool
+    control_unknown: datetime | None
 
 
 @dataclass(slots=True)
@@ -87,7 +95,13 @@ class Desk:
         return message.ticker_offsets if tool is not None and tool.places_order else {}
 
     def handle(
-        self, message: Message, offset: int, now: datetime, *, prices_current: bool = True
+        self,
+        message: Message,
+        offset: int,
+        now: datetime,
+        *,
+        prices_current: bool = True,
+        control_unknown: datetime | None = None,
     ) -> Handled:
         """Decide or answer one command.
 
@@ -96,6 +110,7 @@ class Desk:
             offset: Where it stands in `account.commands`.
             now: Wall time.
             prices_current: See `decide`.
+            control_unknown: See `decide`.
         """
         if isinstance(message, OpenAccount):
             return self._open(message, offset, now)
@@ -108,7 +123,8 @@ class Desk:
         if not tool.places_order and now > message.deadline_at:
             return self._too_late(message)
         opening = self._imply_account(message, offset, now)
-        handled = self._run(tool, message, offset, now, prices_current)
+        seen = _Seen(prices_current, control_unknown)
+        handled = self._run(tool, message, offset, now, seen)
         handled.appends[:0] = opening
         return handled
 
@@ -116,6 +132,12 @@ class Desk:
         """True where a message asks for an order."""
         tool = self.tools.get(message.tool) if isinstance(message, ToolCall) else None
         return tool is not None and tool.places_order
+
+    def takes_order(self, message: Message, offset: int) -> bool:
+        """True for an order that is to be decided: not for a look, nor for one that was decided."""
+        if not isinstance(message, ToolCall) or not self.places_order(message):
+            return False
+        return not self._was_decided(message.call_id, offset)
 
     def _was_decided(self, order_id: str, offset: int) -> bool:
         return offset <= self.shard.source_offset or order_id in self.shard.orders
@@ -169,7 +191,7 @@ class Desk:
         return [record]
 
     def _run(
-        self, tool: Tool, call: ToolCall, offset: int, now: datetime, prices_current: bool
+        self, tool: Tool, call: ToolCall, offset: int, now: datetime, seen: "_Seen"
     ) -> Handled:
         account = self.shard.accounts[call.agent]
         ctx = AccountContext(
@@ -190,10 +212,10 @@ class Desk:
             text = f"{call.tool} was not run: {outcome.reason}."
             reply = failed(call, "malformed_arguments", text)
             return Handled("refused", "malformed_arguments", reply=reply)
-        return self._decide(call, outcome, offset, now, prices_current)
+        return self._decide(call, outcome, offset, now, seen)
 
     def _decide(
-        self, call: ToolCall, order: Order | Refused, offset: int, now: datetime, current: bool
+        self, call: ToolCall, order: Order | Refused, offset: int, now: datetime, seen: "_Seen"
     ) -> Handled:
         account = self.shard.accounts[call.agent]
         market, rules = self.market, self.rules
@@ -208,8 +230,9 @@ class Desk:
             rules,
             now,
             prices_at=prices_at,
-            prices_current=current,
+            prices_current=seen.prices_current,
             halt=self.switch.halt_of(call.agent),
+            control_unknown=seen.control_unknown,
         )
         source = (self.partition, offset)
         record = order_decided(self.shard, source, call, decision, account, rules, now, prices_at)

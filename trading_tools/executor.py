@@ -17,6 +17,7 @@ from random import Random
 from arena import topics
 from arena.errors import BrokerUnavailable, Fenced, UsageError
 from arena.node import Node
+from arena.switch import CONFIRMED
 from trading_tools.desk import Desk
 from trading_tools.owner import Owner
 from trading_tools.prices import PriceFeed
@@ -77,6 +78,7 @@ class Executor:
             await self._feed.open()
             await run_together(
                 self._control.run(),
+                self._control.renew(),
                 self._feed.run(),
                 self._seats.run(),
                 self._measure(),
@@ -121,7 +123,7 @@ class Executor:
     async def _own(self, log: EventLog, partition: int, shards: int) -> None:
         market, switch = self._feed.market, self._control.switch
         desk = Desk(partition, shards, log.shard, market, self._rules, self._tools, switch)
-        owner = self._owners[partition] = Owner(self._node, log, desk, self._feed)
+        owner = self._owners[partition] = Owner(self._node, log, desk, self._feed, self._control)
         self._ignored[partition] = log.shard.ignored
         self._show_status()
         self._node.log.info(
@@ -138,6 +140,10 @@ class Executor:
     def _show_status(self) -> None:
         self._node.status = "running" if self._owners else "standby"
         self._node.details["shards"] = [*sorted(self._owners)]
+        said = self._node.details.get(CONFIRMED)
+        if isinstance(said, dict):
+            owned = {str(partition) for partition in self._owners}
+            self._node.details[CONFIRMED] = {p: of for p, of in said.items() if p in owned}
 
     async def _measure(self) -> None:
         while True:

@@ -6,28 +6,41 @@ Commands are taken in batches. A batch is decided against a state that runs ahea
 events are appended side by side, and when each was acked at exactly the offset it was made for,
 nobody else has written in between: only then are the batch's answers sent. Anything else ends this
 owner, and the log says what counted.
+
+An order is decided only with a proof that `arena.control` was read to its end, and the owner says
+in the heartbeat how far it has read it: once everything that was decided before is in the log, and
+the log still ends where this owner left it. What comes after a halt that was confirmed like this
+is decided by an owner that knows it: by this one, or by a later one, whose first proof begins
+after its epoch counted.
 """
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 
 from arena import topics
 from arena.bus.base import Acked, LogReader, Record, Start
-from arena.errors import BrokenLog, Fenced, Malformed
+from arena.errors import BrokenLog, BrokerUnavailable, Fenced, Malformed
 from arena.faults import point
 from arena.messages import Message, ToolCall, ToolResult
 from arena.node import Node
+from arena.switch import CONFIRMED
 from trading_tools.desk import Desk, Handled, Kind
 from trading_tools.events import Append
 from trading_tools.outbox import Outbox, within_ack_timeout
 from trading_tools.prices import PriceFeed
 from trading_tools.recovery import EventLog
+from trading_tools.switch import SwitchFeed, moment
+from trading_tools.together import run_together
 
 BATCH_MAX = 64
 """Commands decided ahead of their acks."""
 REWIND = 2 * BATCH_MAX
 """Commands read again at a start: those whose answers may not have been sent."""
 PRICE_WAIT_S = 2.0
+CONTROL_WAIT_S = 0.1
+"""How long a proof is waited for before the command's deadline is looked at again."""
+CONFIRM_AGAIN_S = 0.02
 READ_S = 0.5
 COUNTERS: dict[Kind, str] = {
     "opened": "accounts_opened",
@@ -49,15 +62,22 @@ class Owner:
         log: Folded up to this owner's epoch.
         desk: Decides; its shard is the log's.
         feed: The market.
+        control: The kill switch; the desk's is its.
     """
 
-    def __init__(self, node: Node, log: EventLog, desk: Desk, feed: PriceFeed) -> None:
+    def __init__(
+        self, node: Node, log: EventLog, desk: Desk, feed: PriceFeed, control: SwitchFeed
+    ) -> None:
         """Nothing is read before `serve`."""
         self._node = node
         self._bus = node.bus
         self._log = log
         self._desk = desk
         self._feed = feed
+        self._control = control
+        self._since = moment()
+        self._in_log = desk.shard.next_offset
+        self._confirmed: dict[str, int] = {}
         self._outbox = Outbox(node.bus)
         self._unacked: list[tuple[Append, asyncio.Future[Acked]]] = []
         self._answers: list[ToolResult] = []
@@ -71,6 +91,9 @@ class Owner:
             Fenced: Another owner has written.
             AppendFailed: An append was not acked in time.
         """
+        await run_together(self._serve(should_serve), self._confirm_when_idle())
+
+    async def _serve(self, should_serve: Callable[[], bool]) -> None:
         await self._outbox.prepare(self._desk.shard.accounts)
         self._reader = await self._open_commands()
         try:
@@ -78,6 +101,7 @@ class Owner:
                 records = await self._reader.read(timeout_s=READ_S, max_records=BATCH_MAX)
                 if records and should_serve():
                     await self._serve_batch(records)
+                    await self.confirm()
             await self._outbox.settle()
         finally:
             await self._reader.close()
@@ -103,6 +127,7 @@ class Owner:
         return reader
 
     async def _serve_batch(self, records: list[Record]) -> None:
+        fetched_at = self._node.clock.now()
         for record in records:
             point("after_read")
             message = await self._read(record)
@@ -110,8 +135,14 @@ class Owner:
                 continue
             prices_current = await self._catch_up(message, record.offset)
             await self._answer_looks_before(message)
+            # Last: nothing may be awaited between the proof and the decision.
+            unknown = await self._know_control(message, record.offset, fetched_at)
             handled = self._desk.handle(
-                message, record.offset, self._node.clock.now(), prices_current=prices_current
+                message,
+                record.offset,
+                self._node.clock.now(),
+                prices_current=prices_current,
+                control_unknown=unknown,
             )
             point("after_decide")
             await self._take(message, record.offset, handled)
@@ -142,6 +173,29 @@ class Owner:
             left_s = (message.deadline_at - self._node.clock.now()).total_seconds()
             timeout_s = max(PRICE_WAIT_S, left_s)
         return await self._feed.catch_up(needed, timeout_s)
+
+    async def _know_control(
+        self, message: Message, offset: int, fetched_at: datetime
+    ) -> datetime | None:
+        """Wait until `arena.control` is known to be read to its end, or the deadline has passed.
+
+        In lock-step the wait has no end, so that every run decides alike.
+
+        Returns:
+            None with a proof, or for a message that needs none; else since when there is none.
+        """
+        if not isinstance(message, ToolCall) or not self._desk.takes_order(message, offset):
+            return None
+        if fetched_at > message.deadline_at or self._control.is_proven(self._since):
+            return None
+        # What was decided before need not wait for this command's proof.
+        await self._settle()
+        since = self._control.proven_wall or fetched_at
+        while not await self._control.wait_proven(self._since, CONTROL_WAIT_S):
+            late = self._node.clock.now() > message.deadline_at
+            if late and not self._desk.rules.lock_step:
+                return since
+        return None
 
     async def _answer_looks_before(self, message: Message) -> None:
         """In lock-step: before an order is decided, what its agent saw before is in its inbox.
@@ -193,6 +247,46 @@ class Owner:
         for (append, _), ack in zip(unacked, acks, strict=True):
             if ack.offset != append.offset:
                 raise self._fenced(f"a record made for offset {append.offset} is at {ack.offset}")
+        self._in_log = self._desk.shard.next_offset
+
+    async def confirm(self) -> bool:
+        """Say in the heartbeat how far `arena.control` was read, if that can be said now.
+
+        Returns:
+            False if it has to be tried again.
+
+        Raises:
+            Fenced: Another owner has written.
+        """
+        read_to, shard = self._control.read_to(), self._desk.shard
+        if read_to == self._confirmed:
+            return True
+        if self._unacked or self._in_log != shard.next_offset:
+            return False
+        epoch, mine = shard.epoch, shard.next_offset
+        try:
+            end = await self._log.end()
+        except BrokerUnavailable:
+            return False
+        if end > mine and mine == self._in_log == shard.next_offset:
+            raise self._fenced(f"the log ends at {end}, not at {mine}")
+        if end != mine:
+            return False
+        self._confirmed = read_to
+        said = self._node.details.get(CONFIRMED)
+        shards = dict(said) if isinstance(said, dict) else {}
+        shards[str(self._desk.partition)] = {"epoch": epoch, "read_to": {**read_to}}
+        self._node.details[CONFIRMED] = shards
+        await self._node.beat()
+        return True
+
+    async def _confirm_when_idle(self) -> None:
+        """Confirm also while no command comes, or one is waited with."""
+        while True:
+            if await self.confirm():
+                await self._control.changed()
+            else:
+                await asyncio.sleep(CONFIRM_AGAIN_S)
 
     async def _prove_ownership(self) -> None:
         """Answers that no event stands behind are current only if nobody else has written."""

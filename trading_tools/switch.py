@@ -1,57 +1,60 @@
-"""The kill switch: whose orders are halted, from `arena.control`.
+"""Follows `arena.control` into the kill switch, and proves that it was read to its end.
 
 Reads the whole topic at a start, before the first order, and follows it: a halt survives every
-restart, and takes effect as soon as its record is read.
+restart, and takes effect as soon as its record is read. What cannot be read goes to
+`dead_letters`; under the key of a scope it halts that scope as well.
+
+A halt that was not read yet cannot be obeyed. So the owner of a shard decides orders only while
+it has a proof: at a moment not longer than `PROOF_S` ago the topic ended where this reader is.
 """
 
 import asyncio
+import contextlib
+import math
+import time
 from collections.abc import Iterable
+from datetime import datetime
 
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record
 from arena.errors import BrokerUnavailable
-from arena.messages import Halt, Resume
 from arena.node import Node
+from arena.switch import Switch
 
 LOAD_TIMEOUT_S = 30.0
+PROOF_S = 1.0
+"""How long a proof holds."""
+RENEW_S = 0.25
+"""How often it is renewed."""
+ASK_TIMEOUT_S = 2.0
+UNREAD_SHOWN_MAX = 10
 TOPIC = topics.CONTROL.name
 
-
-class Switch:
-    """Who is halted. Pure: fold it with `note`."""
-
-    def __init__(self) -> None:
-        """Nobody is."""
-        self._halts: dict[str | None, Halt] = {}
-
-    def note(self, message: Halt | Resume) -> None:
-        """Take in a record; the newest of a scope counts."""
-        if isinstance(message, Halt):
-            self._halts[message.agent] = message
-        else:
-            self._halts.pop(message.agent, None)
-
-    def halt_of(self, agent: str) -> Halt | None:
-        """The halt that stops an agent's orders, or None."""
-        return self._halts.get(None) or self._halts.get(agent)
-
-    def scopes(self) -> list[str]:
-        """What is halted, for people: agents by name, "all" for everybody."""
-        return sorted("all" if agent is None else agent for agent in self._halts)
+__all__ = ["PROOF_S", "Switch", "SwitchFeed"]
 
 
 class SwitchFeed:
     """Follows `arena.control` into a `Switch`, and says in the heartbeat what is halted.
+
+    Attributes:
+        proven_at: The moment, by `moment`, at which the topic is known to have been read to its
+            end. proven_wall: the same in wall time.
 
     Args:
         node: Its bus is read.
     """
 
     def __init__(self, node: Node) -> None:
-        """Nothing is read before `open`."""
+        """Start with no halts; `open` reads them."""
         self.switch = Switch()
+        self.proven_at = -math.inf
+        self.proven_wall: datetime | None = None
         self._node = node
         self._reader: LogReader | None = None
+        self._partitions = 0
+        self._read_to: dict[str, int] = {}
+        self._changed = asyncio.Event()
+        self._asked = asyncio.Event()
 
     async def open(self) -> None:
         """Read everything that was ever asked for.
@@ -59,23 +62,70 @@ class SwitchFeed:
         Raises:
             BrokerUnavailable: It did not come in time; no order may be taken before.
         """
+        self._partitions = await self._node.bus.partitions(TOPIC)
         self._reader = await self._node.bus.log_reader(TOPIC, start=EARLIEST)
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
                 while await self._reader.behind():
                     await self._take(await self._reader.read(timeout_s=0.1))
+                    self._note_place()
         except TimeoutError:
             raise BrokerUnavailable(f"{TOPIC} was not read in {LOAD_TIMEOUT_S:.0f} s") from None
+        self._note_place()
         self._show()
 
     async def run(self) -> None:
         """Follow the topic until cancelled."""
         assert self._reader is not None, "the switch is not open"
         while True:
-            if records := await self._reader.read(timeout_s=0.5):
-                await self._take(records)
+            records = await self._reader.read(timeout_s=0.5)
+            await self._take(records)
+            before = self._read_to
+            self._note_place()
+            if self._read_to != before:
+                self._tell()
+            if records:
                 self._show()
                 await self._node.beat()
+
+    async def renew(self) -> None:
+        """Renew the proof until cancelled, a few times a second and when it is asked for."""
+        while True:
+            # A broker that does not answer gives no proof; whoever needs one waits.
+            with contextlib.suppress(TimeoutError, BrokerUnavailable):
+                async with asyncio.timeout(ASK_TIMEOUT_S):
+                    await self._prove()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RENEW_S):
+                    await self._asked.wait()
+            self._asked.clear()
+
+    def is_proven(self, since: float) -> bool:
+        """True with a proof that began at `since` or later and is not older than `PROOF_S`."""
+        return self.proven_at >= since and moment() - self.proven_at <= PROOF_S
+
+    def read_to(self) -> dict[str, int]:
+        """Partition of the topic -> the offset before which every record was taken in."""
+        return dict(self._read_to)
+
+    async def wait_proven(self, since: float, timeout_s: float) -> bool:
+        """Ask for a new proof and wait for it.
+
+        Returns:
+            False if it did not come in time.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.is_proven(since):
+                    self._asked.set()
+                    await self.changed()
+        except TimeoutError:
+            return self.is_proven(since)
+        return True
+
+    async def changed(self) -> None:
+        """Wait until records were taken in, or the proof was renewed."""
+        await self._changed.wait()
 
     async def close(self) -> None:
         """Stop reading."""
@@ -83,13 +133,53 @@ class SwitchFeed:
             await self._reader.close()
             self._reader = None
 
+    async def _prove(self) -> None:
+        assert self._reader is not None, "the switch is not open"
+        asked_at, wall, place = moment(), self._node.clock.now(), self._read_to
+        found = await self._reader.end_offsets()
+        ends = {str(partition): end for (_, partition), end in found.items()}
+        if any(ends.get(partition, 0) < offset for partition, offset in place.items()):
+            return  # The log was cut, or a new leader has not learned its end.
+        while any(self._read_to.get(partition, 0) < end for partition, end in ends.items()):
+            await self.changed()
+        self.proven_at, self.proven_wall = asked_at, wall
+        self._tell()
+
+    def _note_place(self) -> None:
+        """Everything that was read is taken in: only now does the place count."""
+        assert self._reader is not None, "the switch is not open"
+        self._read_to = {
+            str(partition): self._reader.position(TOPIC, partition)
+            for partition in range(self._partitions)
+        }
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
     def _show(self) -> None:
-        self._node.details["halted"] = [*self.switch.scopes()]
+        details = self._node.details
+        details["halted"] = [*self.switch.scopes()]
+        details.pop("halted_unread", None)
+        if unread := self.switch.unread():
+            details["halted_unread"] = [*unread[:UNREAD_SHOWN_MAX]]
 
     async def _take(self, records: Iterable[Record]) -> None:
         for record in records:
-            message = await self._node.read_message(record)
-            if isinstance(message, Halt | Resume):
-                self.switch.note(message)
+            noted = self.switch.take(record)
+            if noted.message is not None:
+                message = noted.message
                 what = message.type_name().lower()
-                self._node.log.warning(what, agent=message.agent or "all", reason=message.reason)
+                who = message.agent or "all"
+                self._node.log.warning(what, agent=who, reason=message.reason)
+            elif noted.error:
+                if noted.scope:
+                    self._node.log.warning("halted by an unreadable record", scope=noted.scope)
+                await self._node.dead_letter(record, noted.error)
+
+
+def moment() -> float:
+    """Seconds of a clock that also counts while the machine is suspended, where there is one."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()

@@ -2,11 +2,11 @@
 
 Writes `arena.control`; reads `arena.roster`, to refuse a name that is not an agent's, and
 `arena.heartbeats`.
-An executor that has read the switch says so in its next heartbeat, at once: the command waits for
-that word, so that "halted" means no further order is taken.
+The owner of a shard says in a heartbeat how far it has read the switch, as soon as everything it
+decided before is in the log: the command waits for that word of every shard that matters, so that
+"confirmed" means no further order is taken, by this owner or by any later one.
 """
 
-import asyncio
 import json
 import socket
 from datetime import UTC, datetime
@@ -14,11 +14,11 @@ from typing import Annotated
 
 import typer
 
-from arena import topics
-from arena.bus.base import LATEST, Bus, LogReader
+from arena.bus.base import Bus
+from arena.commands.halt_confirmed import ask
 from arena.commands.where import AsJson, Prefix, Run, Servers, find_arena
 from arena.errors import ArenaError
-from arena.messages import Halt, Heartbeat, Resume
+from arena.messages import Halt, Resume
 from arena.names import check_agent_name, unknown_name
 from arena.node import run_async
 from arena.roster import read_agents, read_halted
@@ -27,6 +27,10 @@ from arena.settings import Settings
 CONFIRM_TIMEOUT_S = 5.0
 
 Agent = Annotated[str | None, typer.Argument(help="Only this agent's orders. [everybody's]")]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", min=0.0, max=3600.0, help="Seconds to wait for the owners' word."),
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why; agents read it in the refusal.")]
 
 
@@ -36,16 +40,17 @@ def halt(
     run: Run = None,
     servers: Servers = None,
     prefix: Prefix = None,
+    wait_s: Wait = CONFIRM_TIMEOUT_S,
     as_json: AsJson = False,
 ) -> None:
     """Take no new order, of one agent or of all, until `arena resume`; restarts change nothing.
 
-    Exit 1 where no executor confirms it in five seconds; the halt stands in the topic even so, and
-    an executor that starts later obeys it.
+    Exit 1 if not every owner of a shard confirms it in time; the halt stays in the topic even so,
+    and an executor that starts later obeys it. Exit 2 for an unknown agent.
 
     Example: arena halt --reason "prices look wrong"
     """
-    _switch(Halt, agent, reason, run, servers, prefix, as_json=as_json)
+    _switch(Halt, agent, reason, run, servers, prefix, wait_s, as_json=as_json)
 
 
 def resume(
@@ -54,13 +59,14 @@ def resume(
     run: Run = None,
     servers: Servers = None,
     prefix: Prefix = None,
+    wait_s: Wait = CONFIRM_TIMEOUT_S,
     as_json: AsJson = False,
 ) -> None:
     """Take orders again. What was halted for everybody and what for one agent end apart.
 
     Example: arena resume
     """
-    _switch(Resume, agent, reason, run, servers, prefix, as_json=as_json)
+    _switch(Resume, agent, reason, run, servers, prefix, wait_s, as_json=as_json)
 
 
 def _switch(
@@ -70,6 +76,7 @@ def _switch(
     run: str | None,
     servers: str | None,
     prefix: str | None,
+    wait_s: float,
     *,
     as_json: bool,
 ) -> None:
@@ -77,10 +84,12 @@ def _switch(
     with find_arena(servers, prefix, run, start_broker=False) as where:
         by = f"cli/{socket.gethostname()}"
         message = kind(agent=name, reason=reason, by=by, at=datetime.now(UTC))
-        run_async(lambda: _publish(where.settings, message, as_json=as_json))
+        run_async(lambda: _publish(where.settings, message, wait_s, as_json=as_json))
 
 
-async def _publish(settings: Settings, message: Halt | Resume, *, as_json: bool) -> None:
+async def _publish(
+    settings: Settings, message: Halt | Resume, wait_s: float, *, as_json: bool
+) -> None:
     from arena.bus.kafka import KafkaBus
 
     bus = KafkaBus(settings, client_id="arena-halt")
@@ -88,19 +97,21 @@ async def _publish(settings: Settings, message: Halt | Resume, *, as_json: bool)
     try:
         if message.agent is not None:
             await require_agent(bus, message.agent)
-        confirmed_s = await _ask(bus, message)
+        asked = await ask(bus, message, wait_s)
     finally:
         await bus.close()
     whose = message.agent or "everybody"
     what = "halted" if isinstance(message, Halt) else "resumed"
     if as_json:
-        print(json.dumps({what: message.agent or "all", "confirmed_s": confirmed_s}))
-    elif confirmed_s is not None:
-        print(f"{what}: {whose}; an executor confirmed it after {confirmed_s:.2f} s")
-    if confirmed_s is None:
+        print(json.dumps({what: message.agent or "all", **asked.document()}))
+    elif not asked.unconfirmed:
+        print(f"{what}: {whose}; confirmed by every owner after {asked.seconds:.2f} s")
+    if asked.unconfirmed:
+        why = "; ".join(asked.unconfirmed.values())
         raise ArenaError(
-            f"{what} {whose}, but no executor said so in {CONFIRM_TIMEOUT_S:.0f} s",
-            remedy="the record stands; see arena status for the executor",
+            f"{what} {whose}, but not confirmed within {wait_s:g} s: {why}",
+            remedy="the record stays in the topic and every executor that reads it obeys it;"
+            " see arena status, then ask again",
         )
 
 
@@ -116,33 +127,3 @@ async def require_agent(bus: Bus, name: str) -> None:
     if not agents or name in agents or name in await read_halted(bus):
         return
     raise unknown_name("agent", name, agents, remedy="nothing was changed")
-
-
-async def _ask(bus: Bus, message: Halt | Resume) -> float | None:
-    """Append the record and wait for an executor's word; seconds until it, None without one."""
-    await bus.ensure_topics([topics.CONTROL, topics.HEARTBEATS])
-    beats = await bus.log_reader(topics.HEARTBEATS.name, start=LATEST)
-    began = asyncio.get_running_loop().time()
-    key = f"agent/{message.agent}" if message.agent else "all"
-    try:
-        await bus.append(topics.CONTROL.name, message, key=key)
-        async with asyncio.timeout(CONFIRM_TIMEOUT_S):
-            while not await _confirmed(beats, message):
-                pass
-    except TimeoutError:
-        return None
-    finally:
-        await beats.close()
-    return asyncio.get_running_loop().time() - began
-
-
-async def _confirmed(beats: LogReader, message: Halt | Resume) -> bool:
-    scope = message.agent or "all"
-    for record in await beats.read(timeout_s=0.2):
-        beat = record.message() if record.value is not None else None
-        if not isinstance(beat, Heartbeat) or beat.kind != "tools" or beat.at < message.at:
-            continue
-        halted = beat.details.get("halted")
-        if isinstance(halted, list) and (scope in halted) == isinstance(message, Halt):
-            return True
-    return False

@@ -73,8 +73,8 @@ def test_the_document_says_who_asked_and_whether_it_is_obeyed() -> None:
     obeyed = standings(view_of(scenario), scenario.wall)["halted"]
 
     row = {"scope": "all", "since": halt.at.isoformat(), "reason": "drill", "by": "cli/desk"}
-    assert [{**row, "obeyed": False}] == asked
-    assert [{**row, "obeyed": True}] == obeyed
+    assert [{**row, "obeyed": False, "unread": ""}] == asked
+    assert [{**row, "obeyed": True, "unread": ""}] == obeyed
 
 
 def test_a_silent_executor_confirms_nothing() -> None:

@@ -14,8 +14,8 @@ from arena.commands.session import environment
 from arena.messages import Halt, OrderDecided, Resume, ToolResult
 from arena.node import Node
 from arena.settings import Settings
+from arena.switch import Switch
 from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
-from trading_tools.switch import Switch
 
 NOW = datetime(2026, 11, 21, 9, 12, 3, tzinfo=UTC)
 BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
@@ -121,7 +121,7 @@ async def test_the_commands_stop_and_start_orders(bus: KafkaBus, settings: Setti
         again = await _order(bus, "momentum", 2)
 
     found = json.loads(halted.stdout)
-    assert (0, "all") == (halted.returncode, found["halted"])
+    assert (0, "all", True) == (halted.returncode, found["halted"], found["confirmed"])
     assert found["confirmed_s"] < 1.0
     assert ("halted", True) == (refused.error, again.ok)
     assert (0, "resumed: everybody") == (resumed.returncode, resumed.stdout[:18])
@@ -130,9 +130,9 @@ async def test_the_commands_stop_and_start_orders(bus: KafkaBus, settings: Setti
 async def test_without_an_executor_the_command_says_so(bus: KafkaBus, settings: Settings) -> None:
     """The record stands all the same."""
     await bus.ensure_topics([topics.CONTROL, topics.HEARTBEATS])
-    ended = await asyncio.to_thread(_arena, settings, "halt", "momentum")
+    ended = await asyncio.to_thread(_arena, settings, "halt", "momentum", "--wait", "0.3")
     (halt,) = await read_until(bus, topics.CONTROL.name, Halt, 1)
 
     assert 1 == ended.returncode
-    assert "no executor said so" in ended.stderr
+    assert "not confirmed within 0.3 s: shard 0: no executor runs" in ended.stderr
     assert "momentum" == halt.agent

@@ -1,0 +1,155 @@
+"""The kill switch: whose orders are halted, folded from the records of `arena.control`. Pure.
+
+The scope of a record is its key: "all", or "agent/<name>". The newest record of a key counts, so a
+compacted topic folds to the same. A record of a scope that cannot be read halts that scope: what
+was meant by it is unknown, and a halt may have been. Records under other keys change nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from arena.bus.base import Record
+from arena.errors import Malformed, UsageError
+from arena.ids import check_name
+from arena.messages import Halt, Message, PassOver, Resume
+
+EVERYBODY = "all"
+AGENT_KEY = "agent/"
+CONFIRMED = "control"
+"""The detail of an executor's heartbeat that says how far the owner of each shard has read the
+topic: shard -> {"epoch": int, "read_to": {partition: offset}}."""
+WHY_CHARS_MAX = 300
+"""Characters of a reason or an error in a refusal, which is kept in `account.events`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What halts a scope.
+
+    Attributes:
+        scope: The key: "all", or "agent/<name>".
+        why: The reason that was given; for a record that cannot be read, what is wrong with it.
+        by: Who asked; "" if the record cannot be read.
+        at: When it was asked for; None if the record cannot be read.
+        unread: The place of the record that cannot be read, "" for a `Halt`.
+    """
+
+    scope: str
+    why: str = ""
+    by: str = ""
+    at: datetime | None = None
+    unread: str = ""
+
+    @property
+    def name(self) -> str:
+        """The agent, or "all", for people."""
+        return self.scope.removeprefix(AGENT_KEY)
+
+    @property
+    def sentence(self) -> str:
+        """Why no order is taken, for the agent and in `account.events`."""
+        whose = "trading" if self.scope == EVERYBODY else f"trading of {self.name}"
+        why = f" ({self.why})" if self.why else ""
+        if self.at is None:
+            cause = f"{whose} is halted by a record that cannot be read, {self.unread}{why}"
+        else:
+            cause = f"{whose} was halted at {self.at:%H:%M:%S} UTC{why}"
+        return f"{cause}; no order is taken until resumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What became of a record.
+
+    Attributes:
+        message: What it says, None if it cannot be read or changes nothing.
+        error: Why it cannot be read, "" if it can.
+        scope: Which it halts or resumes, "" for a record that changes nothing.
+    """
+
+    message: Halt | Resume | None = None
+    error: str = ""
+    scope: str = ""
+
+
+class Switch:
+    """Who is halted.
+
+    Attributes:
+        stops: Scope -> what halts it.
+    """
+
+    def __init__(self) -> None:
+        """Start with no halts."""
+        self.stops: dict[str, Stop] = {}
+
+    def take(self, record: Record) -> Noted:
+        """Take in a record of `arena.control`; the newest of a scope counts."""
+        scope = scope_of(record.key)
+        try:
+            message = record.message()
+            error = "" if scope is None else _objection(message, scope)
+        except Malformed as malformed:
+            message, error = None, str(malformed)
+        if scope is None:
+            if isinstance(message, Halt | Resume):
+                error = f"a {message.type_name()} under the key {record.key_text[:100]!r}"
+            elif message is not None and not isinstance(message, PassOver):
+                error = f"{record.topic} holds a {message.type_name()}"
+            return Noted(error=error)
+        if isinstance(message, Halt | Resume) and not error:
+            self.note(message)
+            return Noted(message, scope=scope)
+        place = f"{record.topic}[{record.partition}]@{record.offset}"
+        self.stops[scope] = Stop(scope, why=error[:WHY_CHARS_MAX], unread=place)
+        return Noted(error=error, scope=scope)
+
+    def note(self, message: Halt | Resume) -> None:
+        """Take in a message whose key fits it; the newest of a scope counts."""
+        scope = key_of(message.agent)
+        if isinstance(message, Halt):
+            why = message.reason[:WHY_CHARS_MAX]
+            self.stops[scope] = Stop(scope, why, message.by, message.at)
+        else:
+            self.stops.pop(scope, None)
+
+    def halt_of(self, agent: str) -> Stop | None:
+        """What stops an agent's orders, or None."""
+        return self.stops.get(EVERYBODY) or self.stops.get(key_of(agent))
+
+    def scopes(self) -> list[str]:
+        """What is halted, for people: agents by name, "all" for everybody."""
+        return sorted(stop.name for stop in self.stops.values())
+
+    def unread(self) -> list[str]:
+        """The halts whose record cannot be read, for people: "<scope>: <place> (<why>)"."""
+        found = (self.stops[scope] for scope in sorted(self.stops))
+        return [f"{s.name}: {s.unread} ({s.why})" for s in found if s.unread]
+
+
+def key_of(agent: str | None) -> str:
+    """The key of a `Halt` or `Resume` of an agent, or of everybody for None."""
+    return EVERYBODY if agent is None else AGENT_KEY + agent
+
+
+def scope_of(key: bytes | None) -> str | None:
+    """The key of a scope as text; None for a key that names no scope."""
+    try:
+        text = (key or b"").decode()
+        if text.startswith(AGENT_KEY):
+            check_name("agent", text.removeprefix(AGENT_KEY))
+            return text
+        if text == EVERYBODY:
+            return text
+    except (UnicodeDecodeError, UsageError):
+        return None
+    return None
+
+
+def _objection(message: Message, scope: str) -> str:
+    if not isinstance(message, Halt | Resume):
+        return f"a {message.type_name()} under the key of a halt"
+    if key_of(message.agent) == scope:
+        return ""
+    about = "everybody" if message.agent is None else repr(message.agent[:100])
+    return f"a {message.type_name()} of {about} under the key of {scope}"

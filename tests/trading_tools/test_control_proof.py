@@ -1,0 +1,233 @@
+"""A halt that is confirmed holds: who may decide, who may confirm, and what is refused."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from arena import topics
+from arena.bus.base import EARLIEST, LogReader, Record, Start
+from arena.bus.memory import MemoryBus, MemoryCluster, MemoryLogReader
+from arena.commands import halt_confirmed
+from arena.commands.halt_confirmed import Asked, ask, why_not
+from arena.messages import Epoch, Halt, Heartbeat, OrderDecided, RejectReason, Resume, ToolResult
+from arena.switch import CONFIRMED
+from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
+from trading_tools import switch as feed
+from trading_tools.rules import TradingRules
+
+BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
+CONTROL = topics.CONTROL.name
+
+
+class Blackholed(MemoryLogReader):
+    """A reader of `arena.control` whose connection swallows everything while it is cut."""
+
+    def __init__(
+        self, cluster: MemoryCluster, pairs: list[tuple[str, int]], start: Start, line: "Line"
+    ) -> None:
+        """Read over a line."""
+        super().__init__(cluster, pairs, start)
+        self._line = line
+
+    async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
+        """The next records; none while the line is cut."""
+        await self._line.whole.wait()
+        records = await super().read(timeout_s=min(timeout_s, 0.02), max_records=max_records)
+        await self._line.whole.wait()
+        return records
+
+    async def end_offsets(self) -> dict[tuple[str, int], int]:
+        """The ends of the log; no answer while the line is cut."""
+        await self._line.whole.wait()
+        return await super().end_offsets()
+
+
+class Line(MemoryBus):
+    """A bus whose readers of `arena.control` can be cut off."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        """Start with a line that is whole."""
+        super().__init__(cluster)
+        self.whole = asyncio.Event()
+        self.whole.set()
+
+    async def log_reader(self, *names: str, start: Start = EARLIEST) -> LogReader:
+        """A reader; that of the control topic can be cut off."""
+        if names != (CONTROL,):
+            return await super().log_reader(*names, start=start)
+        return Blackholed(self.cluster, [(CONTROL, 0)], start, self)
+
+
+@asynccontextmanager
+async def market(memory_bus: MemoryBus) -> AsyncIterator[Line]:
+    """An arena with a price, and a line to it for an executor."""
+    await memory_bus.ensure_topics([topics.TICKERS, topics.COMMANDS, topics.CONTROL])
+    await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
+    await memory_bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
+    line = Line(memory_bus.cluster)
+    await line.start()
+    yield line
+
+
+async def order(bus: MemoryBus, index: int, life_s: float = 30) -> None:
+    """Send an order of the agent `momentum`."""
+    call = tool_call("momentum", "execute_trade", BUY, index=index, life_s=life_s)
+    await bus.append(topics.COMMANDS.name, call, key="momentum")
+
+
+async def decided(bus: MemoryBus, count: int) -> list[RejectReason | None]:
+    """The reasons of the orders that were decided, None for a fill."""
+    events = await read_until(bus, topics.EVENTS.name, OrderDecided, count)
+    return [event.reason for event in events]
+
+
+def halt() -> Halt:
+    """A halt of everybody."""
+    return Halt(by="test", at=datetime.now(UTC))
+
+
+async def test_a_halt_that_an_owner_cannot_read_is_not_confirmed(
+    memory_bus: MemoryBus,
+) -> None:
+    """A standby that has read it cannot confirm; the orders after it are never filled."""
+    async with market(memory_bus) as line, serving(line):
+        await order(memory_bus, 0)
+        assert [None] == await decided(memory_bus, 1)
+        async with serving(memory_bus) as standby:
+            line.whole.clear()
+            asked = await ask(memory_bus, halt(), 0.3)
+            assert ["all"] == standby.details["halted"]
+            await asyncio.sleep(feed.PROOF_S)  # What the last proof still covers.
+            await order(memory_bus, 1, life_s=0.3)
+            await order(memory_bus, 2)
+            found = await decided(memory_bus, 2)
+            line.whole.set()
+            found = await decided(memory_bus, 3)
+
+    assert [*asked.unconfirmed] == [0]
+    assert [None, RejectReason.CONTROL_UNKNOWN, RejectReason.HALTED] == found
+
+
+async def test_an_order_waits_for_the_proof_and_is_filled(memory_bus: MemoryBus) -> None:
+    """A line that comes back in time costs no order; a look at the account does not wait."""
+    async with market(memory_bus) as line, serving(line):
+        await order(memory_bus, 0)
+        await decided(memory_bus, 1)
+        line.whole.clear()
+        await asyncio.sleep(feed.PROOF_S)
+        look = tool_call("momentum", "get_portfolio", "{}", index=7)
+        await memory_bus.append(topics.COMMANDS.name, look, key="momentum")
+        await order(memory_bus, 1)
+        results = await read_until(memory_bus, topics.inbox("momentum"), ToolResult, 2)
+        assert look.call_id in {result.call_id for result in results}
+        assert 1 == len(await decided(memory_bus, 1))
+        line.whole.set()
+        assert [None, None] == await decided(memory_bus, 2)
+
+
+async def test_a_stop_longer_than_a_proof_takes_it_away(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An owner that slept decides nothing by the proof it had before."""
+    async with market(memory_bus) as line, serving(line):
+        await order(memory_bus, 0)
+        await decided(memory_bus, 1)
+        line.whole.clear()
+        awake = feed.moment
+        monkeypatch.setattr(feed, "moment", lambda: awake() + 60)
+        await order(memory_bus, 1, life_s=0.2)
+        assert [None, RejectReason.CONTROL_UNKNOWN] == await decided(memory_bus, 2)
+
+
+async def test_lock_step_waits_past_the_deadline(memory_bus: MemoryBus) -> None:
+    """It never refuses for want of a proof: every run must decide alike."""
+    rules = TradingRules(pacing="lock-step")
+    async with market(memory_bus) as line, serving(line, rules) as node:
+        await order(memory_bus, 0)
+        await decided(memory_bus, 1)
+        line.whole.clear()
+        await asyncio.sleep(feed.PROOF_S)
+        await order(memory_bus, 1, life_s=0.1)
+        await asyncio.sleep(0.5)
+        assert 1 == node.counters["orders"]
+        line.whole.set()
+        reasons = await decided(memory_bus, 2)
+
+    assert RejectReason.CONTROL_UNKNOWN not in reasons
+
+
+async def test_an_owner_that_lost_its_shard_confirms_nothing(memory_bus: MemoryBus) -> None:
+    """Another epoch is in the log: whatever it has read, it is not its to say."""
+    async with market(memory_bus) as line:
+        with pytest.raises(Exception, match="account.events"):
+            async with serving(line):
+                await order(memory_bus, 0)
+                await decided(memory_bus, 1)
+                other = Epoch(epoch=9, owner="x", seq=9, prev="", at=datetime.now(UTC))
+                await memory_bus.append(topics.EVENTS.name, other, partition=0)
+                asked = await ask(memory_bus, halt(), 0.3)
+                assert [0] == [*asked.unconfirmed]
+                await asyncio.sleep(WAIT_S)
+
+
+async def test_an_idle_owner_confirms_at_once(memory_bus: MemoryBus) -> None:
+    """Halt and resume; the heartbeat names epoch and place."""
+    async with market(memory_bus) as line, serving(line) as node:
+        await order(memory_bus, 0)
+        await decided(memory_bus, 1)
+        asked = await ask(memory_bus, halt(), WAIT_S)
+        again = await ask(memory_bus, Resume(by="test", at=datetime.now(UTC)), WAIT_S)
+        said = node.details[CONFIRMED]
+
+    assert Asked((0,), asked.seconds, {}) == asked
+    assert ({}, {"0": {"epoch": 1, "read_to": {"0": 2}}}) == (again.unconfirmed, said)
+
+
+def beat(name: str, age_s: float = 0, **details: object) -> Heartbeat:
+    """A heartbeat of an executor."""
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    return Heartbeat.model_validate(
+        {
+            "node": f"tools/{name}/h/1",
+            "kind": "tools",
+            "name": name,
+            "host": "h",
+            "pid": 1,
+            "started_at": now,
+            "interval_s": 1,
+            "at": now - timedelta(seconds=age_s),
+            "details": {"halted": [], **details},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("beats", "why"),
+    [
+        ([], "shard 0: no executor runs"),
+        ([beat("a", 99)], "shard 0: no executor runs"),
+        ([beat("a", shards=[])], "no executor owns shard 0; on standby: tools/a/h/1"),
+        (
+            [beat("a", 9, shards=[0]), beat("b", shards=[])],
+            "shard 0: its owner tools/a/h/1 did not answer (last heartbeat 9 s ago)",
+        ),
+    ],
+)
+def test_it_says_why_a_shard_is_not_confirmed(beats: list[Heartbeat], why: str) -> None:
+    """No executor, a standby only, or an owner that does not answer."""
+    assert {0: why} == why_not([0], beats, datetime(2026, 11, 21, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("said", [None, [], "x", {"0": None}, {"0": {"read_to": {"0": 5}}}])
+def test_only_a_place_behind_the_record_confirms(said: object) -> None:
+    """Words of another form, or of an older record, confirm nothing."""
+
+    class At:
+        partition, offset = 0, 5
+
+    assert set() == halt_confirmed.confirmed_in(beat("a", **{CONFIRMED: said}), At())
+    later = {"0": {"read_to": {"0": 6}}}
+    assert {0} == halt_confirmed.confirmed_in(beat("a", **{CONFIRMED: later}), At())
