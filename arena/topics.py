@@ -203,7 +203,12 @@ HEARTBEATS = TopicSpec(
     writers=("every process",),
     readers=("router", "chat-node", "dashboard", "cli"),
     compacted=True,
-    config={"segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"},
+    config={
+        "segment.ms": "600000",
+        "min.cleanable.dirty.ratio": "0.1",
+        # The broker's own time on each: what the hosts' clocks are compared with.
+        "message.timestamp.type": "LogAppendTime",
+    },
 )
 DEAD_LETTERS = TopicSpec(
     name="dead_letters",

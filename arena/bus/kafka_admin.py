@@ -126,6 +126,26 @@ async def describe_topics(settings: Settings) -> list[TopicState]:
             await consumer.stop()
 
 
+async def has_broker_time(settings: Settings, topic: str) -> bool:
+    """True where the broker puts its own time on a topic's records; False where it does not tell.
+
+    Args:
+        settings: Broker and prefix.
+        topic: Without the prefix.
+    """
+    name = settings.prefix + topic
+    wanted = ConfigResource(
+        ConfigResourceType.TOPIC, name, configs={"message.timestamp.type": None}
+    )
+    async with admin_client(settings) as admin:
+        for response in await admin.describe_configs([wanted]):
+            for resource in response.to_object()["resources"]:
+                for entry in resource.get("config_entries") or ():
+                    if entry["config_names"] == "message.timestamp.type":
+                        return bool(entry["config_value"] == "LogAppendTime")
+    return False
+
+
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """Yield a connected admin client.

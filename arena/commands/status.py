@@ -17,17 +17,20 @@ from pydantic import JsonValue
 
 from arena import topics
 from arena.bus.base import Start
-from arena.bus.kafka_admin import list_topics
+from arena.bus.kafka_admin import has_broker_time, list_topics
 from arena.commands import health
 from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena
 from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable, Malformed
 from arena.messages import Heartbeat
 from arena.node import run_async
 from arena.settings import Settings
+from arena.skew import Skew, SkewFold, line
 from arena.supervisor.runs import find_run, newest_run
+from arena.visible import one_line
 from arena.vitals import Dead
 
 READ_DEADLINE_S = 10.0
+CLOCKS_CHARS_MAX = 2_000
 
 
 def status(
@@ -75,7 +78,7 @@ def _dead_of_run(name: str | None) -> tuple[Dead, ...]:
 
 async def _status(where: Where, *, here: bool, as_json: bool) -> None:
     host = socket.gethostname()
-    beats = await _newest_beats(where.settings)
+    beats, skews = await _newest_beats(where.settings)
     run = where.run if where.run is not None and where.run.is_running() else None
     found = health.rows(
         beats,
@@ -99,12 +102,15 @@ async def _status(where: Where, *, here: bool, as_json: bool) -> None:
             "run": str(where.directory) if run else None,
             "processes": [asdict(row) for row in found],
             "dead": documents(dead),
+            "clocks": [asdict(skew) for skew in skews],
         }
         print(json.dumps(document, indent=2))
     else:
         _print(where, found, alive, bad)
         for one in dead:
             print(health.dead_line(one))
+        if clocks := line(skews):
+            print(one_line(clocks, CLOCKS_CHARS_MAX))
     sys.stdout.flush()
     if not healthy:
         raise SystemExit(EXIT_NO)
@@ -145,8 +151,8 @@ def _looks(beats: list[Heartbeat], host: str) -> dict[str, health.Look]:
     return found
 
 
-async def _newest_beats(settings: Settings) -> list[Heartbeat]:
-    """The newest heartbeat of every node of the last day.
+async def _newest_beats(settings: Settings) -> tuple[list[Heartbeat], tuple[Skew, ...]]:
+    """The newest heartbeat of every node of the last day, and the clock of every host.
 
     Raises:
         BrokerUnavailable: They were not read in time: half of them would tell lies.
@@ -155,7 +161,8 @@ async def _newest_beats(settings: Settings) -> list[Heartbeat]:
 
     topic = topics.HEARTBEATS.name
     if topic not in await list_topics(settings):
-        return []
+        return [], ()
+    broker_time = await has_broker_time(settings, topic)
     bus = KafkaBus(settings, client_id="arena-status")
     await bus.start()
     try:
@@ -163,6 +170,7 @@ async def _newest_beats(settings: Settings) -> list[Heartbeat]:
         start = Start.since(int(since.timestamp() * 1000))
         reader = await bus.log_reader(topic, start=start)
         newest: dict[str, Heartbeat] = {}
+        clocks = SkewFold()
         ends = await reader.end_offsets()
         deadline_s = time.monotonic() + READ_DEADLINE_S
         while any(reader.position(*pair) < end for pair, end in ends.items()):
@@ -173,12 +181,13 @@ async def _newest_beats(settings: Settings) -> list[Heartbeat]:
                     continue  # `arena tail arena.heartbeats` shows it
                 if isinstance(message, Heartbeat):
                     newest[message.node] = message
+                    clocks.note(message.host, message.at.timestamp() * 1_000, record.timestamp_ms)
             if time.monotonic() > deadline_s:
                 raise BrokerUnavailable(
                     f"the heartbeats were not read in {READ_DEADLINE_S:.0f} s",
                     remedy="does the broker answer? `arena topics describe` shows what it holds",
                 )
         await reader.close()
-        return list(newest.values())
+        return list(newest.values()), clocks.told(broker_time=broker_time)
     finally:
         await bus.close()

@@ -32,12 +32,25 @@ async def serve(node):
 run_node(sys.argv[1], sys.argv[2], Settings(), serve)
 """
 
+ELSEWHERE = """
+import datetime, socket
+from arena.node import Node
+
+told = Node.heartbeat
+ahead = datetime.timedelta(seconds={ahead_s})
+Node.heartbeat = lambda self, now: told(self, now + ahead)
+socket.gethostname = lambda: {host!r}
+"""
+"""What a process on another host, with a clock of its own, would send."""
+
 
 @contextmanager
-def node(settings: Settings, kind: str, name: str) -> Iterator["subprocess.Popen[str]"]:
+def node(
+    settings: Settings, kind: str, name: str, program: str = PROGRAM
+) -> Iterator["subprocess.Popen[str]"]:
     """A process that beats, until it is killed or told to end."""
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, kind, name],
+        [sys.executable, "-c", program, kind, name],
         cwd=ROOT,
         env=environment(settings) | {"ARENA_HEARTBEAT_INTERVAL_S": str(INTERVAL_S)},
         stdin=subprocess.PIPE,
@@ -117,3 +130,19 @@ def test_who_ended_by_itself_says_why(settings: Settings) -> None:
 
     assert (3, 0) == (broken.returncode, done.returncode)
     assert "the venue is gone; wait for it" == words[broken.pid][1]
+
+
+def test_the_clock_of_another_host_is_noticed(settings: Settings) -> None:
+    """A host whose clock is an hour ahead is named with its skew, one that is right with none."""
+    with (
+        node(settings, "router", "a", ELSEWHERE.format(host="alpha", ahead_s=3_600) + PROGRAM),
+        node(settings, "router", "b", ELSEWHERE.format(host="beta", ahead_s=0) + PROGRAM),
+    ):
+        clocks = json.loads(arena(settings, "status", "--json").stdout)["clocks"]
+        words = arena(settings, "status").stdout
+
+    skews = {clock["host"]: clock["skew_s"] for clock in clocks}
+    assert abs(skews["alpha"] - 3_600) < 30
+    assert abs(skews["beta"]) < 30
+    assert "alpha 3" in words
+    assert "s ahead: set that clock" in words

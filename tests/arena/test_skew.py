@@ -1,0 +1,53 @@
+"""Clock skew out of heartbeats."""
+
+import pytest
+
+from arena.skew import NOTICED_S, SkewFold, line
+
+NOW_MS = 1_790_000_000_000
+
+
+@pytest.mark.parametrize("skew_ms", [-3_600_000, -5_000, 0, 400, 5_000, 86_400_000])
+def test_a_clock_that_is_off_is_noticed(skew_ms: int) -> None:
+    """Ahead or behind, by more than a second; latency does not count against a host."""
+    fold = SkewFold()
+    for number, late_ms in enumerate((900, 20, 700)):
+        at_ms = NOW_MS + number * 5_000
+        fold.note("alpha", at_ms + skew_ms, at_ms + late_ms)
+
+    (found,) = fold.told(broker_time=True)
+
+    assert found.skew_s == pytest.approx((skew_ms - 20) / 1_000)
+    assert found.is_noticed == (abs(skew_ms) > NOTICED_S * 1_000)
+    assert ("set that clock" in line([found])) == found.is_noticed
+
+
+def test_heartbeats_that_were_held_up_by_a_cut_link_are_no_skew() -> None:
+    """Of those that came after the link, the freshest counts."""
+    fold = SkewFold()
+    for made_s in range(0, 40, 5):
+        fold.note("alpha", NOW_MS + made_s * 1_000, NOW_MS + 40_000)
+    fold.note("alpha", NOW_MS + 40_000, NOW_MS + 40_010)
+
+    assert not fold.told(broker_time=True)[0].is_noticed
+
+
+def test_a_clock_that_was_put_right_is_well_after_a_minute() -> None:
+    """What came more than a minute before the newest does not count."""
+    fold = SkewFold()
+    fold.note("alpha", NOW_MS + 90_000, NOW_MS)
+    fold.note("alpha", NOW_MS + 61_000, NOW_MS + 61_010)
+
+    assert not fold.told(broker_time=True)[0].is_noticed
+
+
+def test_without_the_brokers_time_nothing_is_claimed() -> None:
+    """A topic that was made without it says "unknown", by host."""
+    fold = SkewFold()
+    fold.note("beta", NOW_MS, NOW_MS)
+    fold.note("alpha", NOW_MS + 90_000, NOW_MS)
+
+    found = fold.told(broker_time=False)
+
+    assert "clocks against the broker's: alpha unknown, beta unknown" == line(found)
+    assert "" == line(())
