@@ -47,6 +47,9 @@ def storm(
     poison: Annotated[
         bool, typer.Option("--poison/--no-poison", help="Also records that cannot be read.")
     ] = True,
+    transactions: Annotated[
+        bool, typer.Option("--transactions", help="Write some of those records in transactions.")
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file.")
     ] = None,
@@ -76,9 +79,12 @@ def storm(
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     line = LiveLine(sys.stderr)
     line.say(f"storm of seed {seed}: {plan.words()}, {minutes:g} min, {len(plan.faults)} faults")
-    outcome = _run(plan, folder, rate, line, POISON_EVERY_S if poison else 0.0)
+    whole = Storm(plan, folder, rate, POISON_EVERY_S if poison else 0.0, line.say, line.show)
+    whole.transactions = transactions
+    outcome = _run(whole)
     if outcome is None:
         shutil.rmtree(folder, ignore_errors=True)
+        line.end("interrupted: every process of the storm was ended")
         sys.exit(EXIT_INTERRUPTED)
     document = report.document_of(outcome)
     line.end(f"{document['orders']:,} orders in {document['seconds']:.0f} s")
@@ -88,8 +94,9 @@ def storm(
     if json_file is not None:
         json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     if not report.held(document):
+        more = ("" if poison else " --no-poison") + (" --transactions" if transactions else "")
         print(f"a promise broke; the records are in {folder}")
-        print(f"again: {_again(plan, rate, poison=poison)}")
+        print(f"again: {_again(plan, rate)}{more}")
         sys.exit(EXIT_NO)
     if keep:
         print(f"the records are in {folder}")
@@ -97,14 +104,11 @@ def storm(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(
-    plan: Plan, folder: Path, rate: float, line: LiveLine, poison_every_s: float
-) -> Outcome | None:
+def _run(whole: Storm) -> Outcome | None:
     """The storm; None where it was interrupted, which ends every process it started."""
 
     async def work() -> Outcome | None:
-        storm = Storm(plan, folder, rate, poison_every_s, line.say, line.show)
-        task = asyncio.ensure_future(storm.run())
+        task = asyncio.ensure_future(whole.run())
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
 
@@ -124,10 +128,10 @@ def _run(
     return asyncio.run(work())
 
 
-def _again(plan: Plan, rate: float, *, poison: bool) -> str:
+def _again(plan: Plan, rate: float) -> str:
     secure = "--secure" if plan.secure else "--plain"
     words = f"--seed {plan.seed} --minutes {plan.seconds / 60:g} --brokers {plan.brokers} {secure}"
-    return f"arena storm {words} --rate {rate:g}{'' if poison else ' --no-poison'}"
+    return f"arena storm {words} --rate {rate:g}"
 
 
 def _read(path: Path) -> report.Document:

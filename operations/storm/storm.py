@@ -74,6 +74,7 @@ class Storm:
         plan: What happens. folder: must be empty. per_second: orders of the driver.
         poison_every_s: Mean seconds between two poison records; 0 for none.
         say: Prints a line that stays. show: prints the state of now.
+        transactions: Some of the poison is written in transactions.
     """
 
     plan: Plan
@@ -82,6 +83,7 @@ class Storm:
     poison_every_s: float
     say: Say
     show: Say
+    transactions: bool = False
     without: list[str] = field(default_factory=list)
 
     async def run(self) -> Outcome:
@@ -140,7 +142,12 @@ class Storm:
             driver = Driver(options, self.plan.seed, self.per_second, oracle)
             watcher = Watcher(options)
             poisoner = Poisoner(
-                options, self.plan.seed, self.poison_every_s, driver.note_acked, driver.counts
+                options,
+                self.plan.seed,
+                self.poison_every_s,
+                driver.note_acked,
+                driver.counts,
+                self.transactions,
             )
             faults = Faults(self.plan, house, brokers, ways, clocks)
             try:
