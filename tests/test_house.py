@@ -61,6 +61,7 @@ PURE = (
     "arena/chat_body.py",
     "arena/tool_schema.py",
     "arena/thrift_compact.py",
+    "arena/skew.py",
     "arena/topics.py",
     "arena/vitals.py",
     "arena/failure_runs.py",
