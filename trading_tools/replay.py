@@ -194,13 +194,12 @@ class Replay:
         """Which tickers the orders were priced with, and where their snapshots ended."""
         for record in read_records(self._folder, [EVENTS]):
             if record.headers.get("type") == b"OrderDecided":
-                used = orjson.loads(record.value or b"{}").get("used")
-                if used is not None:
-                    self._prices.wanted.add((used["partition"], used["offset"]))
+                used = _body(record).get("used")
+                if isinstance(used, dict):
+                    self._prices.wanted.add((used.get("partition", -1), used.get("offset", -1)))
         for record in read_records(self._folder, [COMMANDS]):
-            body = _body(record)
-            for partition, end in (body.get("ticker_offsets") or {}).items():
-                self._prices.ends.add((int(partition), int(end)))
+            if isinstance(call := _message(record), ToolCall):
+                self._prices.ends.update(call.ticker_offsets.items())
 
     def rules_at(self, moment: datetime) -> TradingRules:
         """The rules of the executor that decided at a moment."""

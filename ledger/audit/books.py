@@ -72,11 +72,16 @@ def check_books(source: Source, verdict: Verdict, url: str | None = None) -> Non
 def _fold(source: Source, ends: dict[int, int]) -> dict[int, Shard]:
     """The fold of every shard, up to where the books stand."""
     shards: dict[int, Shard] = {}
+    passed_over = source.passed_over()
     for record in source.read([EVENTS]):
-        shard = shards.setdefault(record.partition, Shard())
+        shard = shards.get(record.partition)
+        if shard is None:
+            shard = shards[record.partition] = Shard(
+                passed_over=passed_over.get(record.partition, {})
+            )
         if record.offset < ends.get(record.partition, 0):
             kind = record.headers.get("type", b"").decode("utf-8", "replace")
-            shard.apply(kind, record.value or b"", record.offset)
+            shard.apply(kind, record.value, record.offset)
     return shards
 
 

@@ -20,6 +20,7 @@ from arena.commands.where import find_arena, say
 from arena.errors import UsageError
 from arena.exports import MANIFEST_FILE, Manifest, export_topics, read_manifest, read_records
 from arena.localbroker.progress import Progress, no_progress
+from arena.passed_over import PassedOver, passed_over_of
 from arena.settings import Settings
 from arena.supervisor.runs import find_run, newest_run, read_run
 from ledger.audit.findings import Scope
@@ -63,6 +64,11 @@ class Source:
     def topics(self) -> list[str]:
         """The topics that are there."""
         return in_order(read_manifest(self.records).topics)
+
+    def passed_over(self) -> PassedOver:
+        """Records of the account log that an operator said to pass over."""
+        held = topics.CONTROL.name in read_manifest(self.records).topics
+        return passed_over_of(self.read([topics.CONTROL.name])) if held else {}
 
     def count(self) -> int:
         """How many records there are."""

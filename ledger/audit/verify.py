@@ -169,10 +169,13 @@ def account_digest(source: Source) -> str:
         BrokenLog: The account log cannot be folded.
     """
     shards: dict[int, Shard] = {}
+    passed_over = source.passed_over()
     for record in source.read([topics.EVENTS.name]):
         kind = record.headers.get("type", b"").decode("utf-8", "replace")
-        shard = shards.setdefault(record.partition, Shard(next_offset=record.offset))
-        shard.apply(kind, record.value or b"", record.offset)
+        if (shard := shards.get(record.partition)) is None:
+            named = passed_over.get(record.partition, {})
+            shard = shards[record.partition] = Shard(next_offset=record.offset, passed_over=named)
+        shard.apply(kind, record.value, record.offset)
     accounts: dict[str, Account] = {}
     for shard in shards.values():
         accounts |= shard.accounts

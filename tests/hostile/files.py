@@ -1,29 +1,24 @@
-"""Hostile files, made here: bundles, Parquet, CSV, TOML and checkpoints that nobody honest wrote.
+"""Hostile exports and bundles, made here.
 
 Each maker is given an empty folder and writes into it; nothing is larger than a few MB on disk.
 """
 
 import asyncio
-import gzip
 import json
 import os
 import shutil
 import socket
 import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
-import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from arena import topics
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
-from arena.checkpoint import MAGIC
 from arena.exports import MANIFEST_FILE, export_topics
 from judge.season import SEASON_TOPICS
 from ledger.audit.seal import seal
@@ -344,17 +339,9 @@ def deep(depth: int) -> str:
     return '{"format":1,"topics":' + "[" * depth + "]" * depth + "}"
 
 
-def sealed_files(payload: bytes) -> bytes:
-    """A checkpoint whose seal is right."""
-    return MAGIC + sha256(payload).digest() + payload
-
-
-def gzip_zeros(size_bytes: int) -> bytes:
-    """A gzip file of zeros, made without holding them."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    block = bytes(1 << 20)
-    parts = [packer.compress(block) for _ in range(size_bytes >> 20)]
-    return b"".join(parts) + packer.flush()
+def copied(source: Path, target: Path) -> Path:
+    """A copy to be made hostile."""
+    return Path(shutil.copytree(source, target))
 
 
 EXPORTS = (
@@ -407,122 +394,3 @@ EXPORTS = (
     Case("negative page", negative_page, "cannot be read"),
 )
 """Changes of an export; `audit verify` and `compete report` refuse each."""
-
-
-def toml_bomb(text: str) -> Make:
-    """A specification."""
-    return holding(text, "ARENA.toml")
-
-
-TOMLS = (
-    Case("50 MB", sparse("ARENA.toml", 50 << 20), "limit"),
-    Case("deep array", toml_bomb("a = " + "[" * 100_000), "nested too deep"),
-    Case("deep table", toml_bomb("a = " + "{b = " * 3_000), "nested too deep"),
-    Case("somewhat deep", toml_bomb("a = " + "[" * 90 + "]" * 90), "more than 32 deep"),
-    Case("long key", toml_bomb("a." * 200_000 + "a = 1"), "parts"),
-    Case("long quoted key", toml_bomb('"a" . ' * 100_000 + "a = 1"), "parts"),
-    Case("long table", toml_bomb("[" + "a." * 200_000 + "a]"), "parts"),
-    Case("huge integer", toml_bomb("a = " + "9" * 100_000), "digits"),
-    Case("huge hex", toml_bomb("a = 0x" + "f" * 400_000), "digits"),
-    Case("huge exponent", toml_bomb("[arena]\ninterval_s = 1e999999999"), "exponent"),
-    Case("tiny exponent", toml_bomb("[arena]\ninterval_s = 1e-99999999"), "exponent"),
-    Case(
-        "many digits",
-        toml_bomb("[arena]\ninterval_s = " + "9" * 900 + ".0"),
-        "arena|cannot|digits|number",
-    ),
-    Case("many values", toml_bomb("a = [" + "1," * 400_000 + "]"), "values"),
-    Case("NUL", toml_bomb("a = '\0'"), "no TOML"),
-    Case("not UTF-8", holding(b"a = '\xff'", "ARENA.toml"), "utf-8"),
-    Case("device", lambda f: (f / "ARENA.toml").symlink_to("/dev/zero"), "a device"),
-    Case("pipe", lambda f: os.mkfifo(f / "ARENA.toml"), "a pipe"),
-)
-
-
-def candles(text: str | bytes, name: str = "BTC-USD.csv") -> Make:
-    """A price file."""
-    return holding(text, name)
-
-
-def prices_parquet(table: pa.Table, **options: object) -> Make:
-    """A price file in Parquet."""
-    return lambda folder: pq.write_table(table, folder / "BTC-USD.parquet", **options)
-
-
-HEAD = "ts,open,high,low,close,volume\n"
-OFTEN = pa.DictionaryArray.from_arrays(
-    pa.array([0] * 400_000, pa.int32()), pa.array(["1" * (1 << 20)])
-)
-PRICES = (
-    Case("endless line", sparse("BTC-USD.csv", 200 << 20), "line of more than"),
-    Case("NUL", candles(HEAD + "60,1,\0,1,1,1\n"), "row 2"),
-    Case("million columns", candles("a," * 25_000 + "\n1\n"), "columns"),
-    Case("longer than a line may be", candles("a," * 500_000 + "\n1\n"), "line of more than"),
-    Case("huge number", candles(HEAD + "60," + "9" * 60_000 + ",1,1,1,1\n"), "row 2"),
-    Case("huge exponent", candles(HEAD + "60,1e999999999,1e999999999,1,1,1\n"), "row 2"),
-    Case("huge time", candles(HEAD + "9" * 5_000 + ",1,1,1,1,1\n"), "row 2"),
-    Case("not a number", candles(HEAD + "60,NaN,inf,1,1,1\n"), "row 2"),
-    Case("not UTF-8", candles(b"ts,open\n\xff\xfe,1\n"), "row"),
-    Case("gzip bomb", candles(gzip_zeros(300 << 20), "BTC-USD.csv.gz"), "line of more|limit"),
-    Case("cut gzip", candles(gzip.compress(os.urandom(900))[:500], "BTC-USD.csv.gz"), "cannot|row"),
-    Case("not gzip", candles(b"hello", "BTC-USD.csv.gz"), "cannot be read"),
-    Case("garbled gzip", candles(b"\x1f\x8b\x08" + b"\xff" * 99, "BTC-USD.csv.gz"), "cannot"),
-    Case("huge", sparse("BTC-USD.csv", 1 << 40), "limit"),
-    Case("device", lambda f: (f / "BTC-USD.csv").symlink_to("/dev/zero"), "a device"),
-    Case("pipe", lambda f: os.mkfifo(f / "BTC-USD.csv"), "a pipe"),
-    Case("not Parquet", candles(b"hello", "BTC-USD.parquet"), "not a Parquet"),
-    Case(
-        "nested columns",
-        prices_parquet(pa.table({"ts": [[1]], "open": [[1]]})),
-        "holds list",
-    ),
-    Case(
-        "one value often",
-        prices_parquet(pa.table({"ts": OFTEN}), store_schema=False, compression="zstd"),
-        "limit|row 2",
-    ),
-    Case(
-        "many rows",
-        prices_parquet(pa.table({"ts": pa.array([0] * 900_000, pa.int64())}), compression="zstd"),
-        "limit|candle",
-    ),
-)
-
-RECORDINGS = (
-    Case("gzip bomb", holding(gzip_zeros(600 << 20), "day.jsonl.gz"), "limit"),
-    Case("cut", holding(gzip.compress(b"{}\n" * 999)[:-9], "day.jsonl.gz"), "cannot be read"),
-    Case("not zstd", holding(b"hello", "day.jsonl.zst"), "cannot be read"),
-    Case("deep JSON", holding('{"t":' + "[" * 200_000, "day.jsonl"), ""),
-    Case("device", lambda f: (f / "day.jsonl").symlink_to("/dev/random"), "a device"),
-    Case("pipe", lambda f: os.mkfifo(f / "day.jsonl"), "a pipe"),
-)
-
-NESTED = b"\x91" * 200_000 + b"\xc0"
-CHECKPOINTS = (
-    Case("empty", holding(b"", "fold"), ""),
-    Case("cut", holding(sealed_files(b"x" * 999)[:-1], "fold"), ""),
-    Case("garbled", holding(MAGIC + os.urandom(999), "fold"), ""),
-    Case("of another kind", holding(b"SQLite format 3\0" + bytes(99), "fold"), ""),
-    Case("huge", sparse("fold", 1 << 40), ""),
-    Case("large garbage", lambda f: _large(f / "fold"), ""),
-    Case("device", lambda f: (f / "fold").symlink_to("/dev/zero"), ""),
-    Case("pipe", lambda f: os.mkfifo(f / "fold"), ""),
-    Case("folder", lambda f: (f / "fold").mkdir(), ""),
-    Case("deep, and sealed", holding(sealed_files(NESTED), "fold"), ""),
-    Case("a long list, and sealed", holding(sealed_files(b"\xdd\xff\xff\xff\xff"), "fold"), ""),
-    Case("a long map, and sealed", holding(sealed_files(b"\xdf\xff\xff\xff\xff"), "fold"), ""),
-    Case("nothing, and sealed", holding(sealed_files(b""), "fold"), ""),
-    Case("a word, and sealed", holding(sealed_files(msgspec.msgpack.encode("hi")), "fold"), ""),
-    Case("a format to come", holding(sealed_files(msgspec.msgpack.encode([99])), "fold"), ""),
-)
-
-
-def _large(path: Path) -> None:
-    """A checkpoint of 200 MB, of which nothing but the first bytes is right."""
-    path.write_bytes(MAGIC)
-    os.truncate(path, 200 << 20)
-
-
-def copied(source: Path, target: Path) -> Path:
-    """A copy to be made hostile."""
-    return Path(shutil.copytree(source, target))

@@ -21,7 +21,7 @@ from arena.exits import report
 from connectors.coinbase.recording import read_frames
 from connectors.exchange.pricefile import load_tape
 from dashboard.kept import unpack_view
-from tests.hostile import files
+from tests.hostile import files, texts
 
 Said = tuple[int, str]
 
@@ -105,10 +105,10 @@ def specification(folder: Path) -> Said:
 OPENERS: dict[str, tuple[Callable[[Path], Said], tuple[files.Case, ...]]] = {
     "verify": (verify, files.EXPORTS),
     "bundle": (bundle, files.EXPORTS),
-    "toml": (specification, files.TOMLS),
-    "prices": (prices, files.PRICES),
-    "recording": (recording, files.RECORDINGS),
-    "checkpoint": (checkpoint, files.CHECKPOINTS),
+    "toml": (specification, texts.TOMLS),
+    "prices": (prices, texts.PRICES),
+    "recording": (recording, texts.RECORDINGS),
+    "checkpoint": (checkpoint, texts.CHECKPOINTS),
     "report": (compete, files.EXPORTS[::8]),
 }
 """What is opened, how, and the hostile files; the report last, for it loads the most."""
