@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,14 +14,20 @@ from arena.bus.base import EARLIEST, LogReader, Record, Start
 from arena.bus.memory import MemoryBus, MemoryCluster, MemoryLogReader
 from arena.commands import halt_confirmed
 from arena.commands.halt_confirmed import Asked, ask, why_not
+from arena.exports import export_topics
 from arena.messages import Epoch, Halt, Heartbeat, OrderDecided, RejectReason, Resume, ToolResult
 from arena.switch import CONFIRMED
 from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
 from trading_tools import switch as feed
+from trading_tools.replay import Replay
 from trading_tools.rules import TradingRules
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
 CONTROL = topics.CONTROL.name
+EXPORTED = [
+    spec.name
+    for spec in (topics.EVENTS, topics.COMMANDS, topics.TICKERS, topics.ROSTER, topics.CONTROL)
+]
 
 
 class Blackholed(MemoryLogReader):
@@ -111,6 +119,29 @@ async def test_a_halt_that_an_owner_cannot_read_is_not_confirmed(
     assert [None, RejectReason.CONTROL_UNKNOWN, RejectReason.HALTED] == found
 
 
+async def test_a_replay_writes_the_same_refusals(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """Unknown control, and a halt by a record without a value: byte by byte."""
+    await memory_bus.ensure_topics(topics.fixed_topics())
+    async with market(memory_bus) as line, serving(line) as node:
+        await order(memory_bus, 0)
+        await decided(memory_bus, 1)
+        line.whole.clear()
+        memory_bus.cluster.append(CONTROL, 0, b"agent/momentum", None, ())
+        await asyncio.sleep(feed.PROOF_S)
+        await order(memory_bus, 1, life_s=0.1)
+        await decided(memory_bus, 2)
+        line.whole.set()
+        await order(memory_bus, 2)
+        found = await decided(memory_bus, 3)
+        unread = node.details["halted_unread"]
+        assert isinstance(unread, list)
+    await export_topics(memory_bus, tmp_path / "records", EXPORTED)
+
+    assert [None, RejectReason.CONTROL_UNKNOWN, RejectReason.HALTED] == found
+    assert ["momentum: arena.control[0]@0"] == [str(one).split(" (")[0] for one in unread]
+    assert [] == Replay(tmp_path / "records").run().differences
+
+
 async def test_an_order_waits_for_the_proof_and_is_filled(memory_bus: MemoryBus) -> None:
     """A line that comes back in time costs no order; a look at the account does not wait."""
     async with market(memory_bus) as line, serving(line):
@@ -186,7 +217,8 @@ async def test_an_idle_owner_confirms_at_once(memory_bus: MemoryBus) -> None:
     assert ({}, {"0": {"epoch": 1, "read_to": {"0": 2}}}) == (again.unconfirmed, said)
 
 
-def beat(name: str, age_s: float = 0, **details: object) -> Heartbeat:
+# Any: what a foreign process may put into its details.
+def beat(name: str, age_s: float = 0, **details: Any) -> Heartbeat:
     """A heartbeat of an executor."""
     now = datetime(2026, 11, 21, tzinfo=UTC)
     return Heartbeat.model_validate(
@@ -222,12 +254,12 @@ def test_it_says_why_a_shard_is_not_confirmed(beats: list[Heartbeat], why: str) 
 
 
 @pytest.mark.parametrize("said", [None, [], "x", {"0": None}, {"0": {"read_to": {"0": 5}}}])
-def test_only_a_place_behind_the_record_confirms(said: object) -> None:
+def test_only_a_place_behind_the_record_confirms(said: Any) -> None:
     """Words of another form, or of an older record, confirm nothing."""
 
     class At:
         partition, offset = 0, 5
 
-    assert set() == halt_confirmed.confirmed_in(beat("a", **{CONFIRMED: said}), At())
+    assert set() == halt_confirmed.confirmed_in(beat("a", control=said), At())
     later = {"0": {"read_to": {"0": 6}}}
-    assert {0} == halt_confirmed.confirmed_in(beat("a", **{CONFIRMED: later}), At())
+    assert {0} == halt_confirmed.confirmed_in(beat("a", control=later), At())

@@ -14,7 +14,7 @@ from arena.messages import QuoteSeen, RejectReason, Side, ToolCall
 from arena.money import SCALE, to_units
 from tests.trading_tools.helpers import product, ticker, tool_call
 from trading_tools.context import Order
-from trading_tools.decide import Decision, Fill, Refusal, decide
+from trading_tools.decide import Decision, Fill, Refusal, control_unknown_since, decide
 from trading_tools.quotes import Market
 from trading_tools.rules import TradingRules
 from trading_tools.schema import Refused
@@ -325,3 +325,20 @@ def test_any_fill_keeps_the_books(
     assert 0 == outcome.notional % 100 == outcome.fee % 100
     best = bid + spread if action == "buy" else bid
     assert (outcome.price >= best) if action == "buy" else (outcome.price <= best)
+
+
+@pytest.mark.parametrize(("left_s", "reason"), [(-1, RejectReason.CONTROL_UNKNOWN), (1, None)])
+def test_an_order_that_waited_for_the_switch_is_refused_only_late(
+    left_s: int, reason: RejectReason | None
+) -> None:
+    """The detail says since when, from which a replay writes the same bytes."""
+    since = NOW - timedelta(minutes=1)
+    late = call(deadline_at=NOW + timedelta(seconds=left_s))
+    outcome = decide(
+        account(), late, order("0.1"), market(), TradingRules(), NOW, control_unknown=since
+    ).outcome
+
+    assert reason == (outcome.reason if isinstance(outcome, Refusal) else None)
+    if isinstance(outcome, Refusal):
+        assert since == control_unknown_since(outcome.detail)
+    assert control_unknown_since("arena.control could not be read to its end since ever") is None
