@@ -26,6 +26,8 @@ from trading_tools.replies import answered, decided, decided_long_ago, failed
 from trading_tools.rules import TradingRules
 from trading_tools.schema import Refused
 
+TOO_OLD = "too_old"
+"""Why an order is refused that may have been decided before, so long ago that its id is gone."""
 Kind = Literal["opened", "filled", "rejected", "duplicate", "read", "refused"]
 
 
@@ -37,12 +39,14 @@ class Handled:
         kind: In one word; a duplicate was decided before. reason: of a rejection or refusal.
         appends: Events for the log, already folded here.
         reply: To the agent's inbox, or None where nobody waits.
+        burial: Why the command goes to the dead letters, "" where it does not.
     """
 
     kind: Kind
     reason: str = ""
     appends: list[Append] = field(default_factory=list)
     reply: ToolResult | None = None
+    burial: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Desk:
             return f"its agent does not belong to shard {self.partition}"
         return envelope.objection(message)
 
-    def prices_needed(self, message: Message, offset: int) -> Mapping[int, int]:
+    def prices_needed(self, message: Message) -> Mapping[int, int]:
         """The offsets of `market.tickers` to have read before this command may be decided.
 
         In lock-step a look at the account waits for them too, and an answer that is given again:
@@ -90,7 +94,7 @@ class Desk:
         tool = self.tools.get(message.tool)
         if self.rules.lock_step:
             return message.ticker_offsets if tool is not None else {}
-        if self._was_decided(message.call_id, offset):
+        if self._may_be_decided(message):
             return {}
         return message.ticker_offsets if tool is not None and tool.places_order else {}
 
@@ -118,8 +122,10 @@ class Desk:
         tool = self.tools.get(message.tool)
         if tool is None:
             return self._unknown_tool(message)
-        if tool.places_order and self._was_decided(message.call_id, offset):
+        if tool.places_order and message.call_id in self.shard.orders:
             return self._answer_again(message, now)
+        if tool.places_order and self._may_be_decided(message):
+            return self._too_old(message, now)
         if not tool.places_order and now > message.deadline_at:
             return self._too_late(message)
         opening = self._imply_account(message, offset, now)
@@ -133,14 +139,16 @@ class Desk:
         tool = self.tools.get(message.tool) if isinstance(message, ToolCall) else None
         return tool is not None and tool.places_order
 
-    def takes_order(self, message: Message, offset: int) -> bool:
+    def takes_order(self, message: Message) -> bool:
         """True for an order that is to be decided: not for a look, nor for one that was decided."""
         if not isinstance(message, ToolCall) or not self.places_order(message):
             return False
-        return not self._was_decided(message.call_id, offset)
+        return not self._may_be_decided(message)
 
-    def _was_decided(self, order_id: str, offset: int) -> bool:
-        return offset <= self.shard.source_offset or order_id in self.shard.orders
+    def _may_be_decided(self, call: ToolCall) -> bool:
+        """By its id, never by its offset: offsets come again in a log that was cut or made anew."""
+        known = call.call_id in self.shard.orders
+        return known or self.shard.may_be_forgotten(call.agent, call.issued_at)
 
     def _answer_again(self, call: ToolCall, now: datetime) -> Handled:
         known = self.shard.orders.get(call.call_id)
@@ -163,13 +171,23 @@ class Desk:
         text = f"{call.tool} was not run: its deadline had passed."
         return Handled("refused", "expired", reply=failed(call, "expired", text))
 
+    def _too_old(self, call: ToolCall, now: datetime) -> Handled:
+        issued = f"it was issued at {call.issued_at.isoformat(timespec='milliseconds')}"
+        why = f"{issued}, before orders of {call.agent} that are decided and no longer remembered"
+        reply = None
+        if now <= call.deadline_at:
+            text = f"{call.tool} was not run: {why}. Nothing was traded; order again."
+            reply = failed(call, TOO_OLD, text)
+        burial = f"the order {call.call_id} may have been decided before: {why}"
+        return Handled("refused", TOO_OLD, reply=reply, burial=burial)
+
     def _fold(self, record: Append) -> None:
         event = self.shard.apply(record.kind, record.value, record.offset)
         assert event is not None, f"our own {record.kind} at {record.offset} does not count"
 
     def _open(self, command: OpenAccount, offset: int, now: datetime) -> Handled:
         known = command.agent in self.shard.accounts
-        if known or self._was_decided(command.call_id, offset):
+        if known or command.call_id in self.shard.orders:
             return Handled("duplicate")
         source = (self.partition, offset)
         record = account_opened(
@@ -183,8 +201,7 @@ class Desk:
             return []
         # The opening says it decides the command before this one: a restart between the two
         # events must come back to this command.
-        before = max(offset - 1, self.shard.source_offset)
-        source = (self.partition, before)
+        source = (self.partition, offset - 1)
         order_id = ids.derive("open-account", call.agent)
         record = account_opened(self.shard, source, order_id, call.agent, self.rules, now)
         self._fold(record)

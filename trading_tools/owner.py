@@ -20,7 +20,7 @@ from datetime import datetime
 
 from arena import topics
 from arena.bus.base import Acked, LogReader, Record, Start
-from arena.errors import BrokenLog, BrokerUnavailable, Fenced, Malformed
+from arena.errors import BrokerUnavailable, Fenced, Malformed
 from arena.faults import point
 from arena.messages import Message, ToolCall, ToolResult
 from arena.node import Node
@@ -28,6 +28,7 @@ from arena.switch import CONFIRMED
 from trading_tools.desk import Desk, Handled, Kind
 from trading_tools.events import Append
 from trading_tools.outbox import Outbox, within_ack_timeout
+from trading_tools.place import find_place
 from trading_tools.prices import PriceFeed
 from trading_tools.recovery import EventLog
 from trading_tools.switch import SwitchFeed, moment
@@ -50,6 +51,8 @@ COUNTERS: dict[Kind, str] = {
     "read": "reads",
     "refused": "refusals",
 }
+LOST = "commands_lost"
+"""In the heartbeat's details: by shard, what was lost of its commands, in words."""
 COMMANDS = topics.COMMANDS.name
 EVENTS = topics.EVENTS.name
 
@@ -83,6 +86,7 @@ class Owner:
         self._answers: list[ToolResult] = []
         self._looking: set[str] = set()
         self._reader: LogReader | None = None
+        self._buried_to = -1
 
     async def serve(self, should_serve: Callable[[], bool]) -> None:
         """Serve commands for as long as told; every batch that was begun is finished.
@@ -114,16 +118,13 @@ class Owner:
     async def _open_commands(self) -> LogReader:
         partition = self._desk.partition
         reader = await self._bus.partition_reader(COMMANDS, partition, Start("earliest"))
-        decided = self._desk.shard.source_offset
-        first = max(reader.position(COMMANDS, partition), decided + 1 - REWIND)
-        reader.seek(COMMANDS, partition, first)
-        ends = await reader.end_offsets()
-        if ends[COMMANDS, partition] <= decided:
-            await reader.close()
-            raise BrokenLog(
-                f"{COMMANDS}[{partition}] ends before offset {decided}, which was decided",
-                remedy=f"the topic lost records or was made anew; {EVENTS} belongs to another one",
-            )
+        place = await find_place(reader, self._desk.shard, partition, REWIND)
+        self._buried_to = place.buried_to
+        if place.loss:
+            self._node.log.warning("commands lost", shard=partition, what=place.loss)
+            said = self._node.details.get(LOST)
+            lost = dict(said) if isinstance(said, dict) else {}
+            self._node.details[LOST] = {**lost, str(partition): place.loss}
         return reader
 
     async def _serve_batch(self, records: list[Record]) -> None:
@@ -133,10 +134,10 @@ class Owner:
             message = await self._read(record)
             if message is None:
                 continue
-            prices_current = await self._catch_up(message, record.offset)
+            prices_current = await self._catch_up(message)
             await self._answer_looks_before(message)
             # Last: nothing may be awaited between the proof and the decision.
-            unknown = await self._know_control(message, record.offset, fetched_at)
+            unknown = await self._know_control(message, fetched_at)
             handled = self._desk.handle(
                 message,
                 record.offset,
@@ -145,6 +146,8 @@ class Owner:
                 control_unknown=unknown,
             )
             point("after_decide")
+            if handled.burial:
+                await self._bury(record, handled.burial)
             await self._take(message, record.offset, handled)
         await self._settle()
         self._log.keep()
@@ -157,13 +160,16 @@ class Owner:
             message, objection = None, str(error)
         if objection is None:
             return message
-        # What stands before a decided command was buried when it was first read.
-        if record.offset > self._desk.shard.source_offset:
-            await self._node.dead_letter(record, objection)
+        await self._bury(record, objection)
         return None
 
-    async def _catch_up(self, message: Message, offset: int) -> bool:
-        needed = self._desk.prices_needed(message, offset)
+    async def _bury(self, record: Record, why: str) -> None:
+        """What is before a decided command was buried when it was first read."""
+        if record.offset > self._buried_to:
+            await self._node.dead_letter(record, why)
+
+    async def _catch_up(self, message: Message) -> bool:
+        needed = self._desk.prices_needed(message)
         if self._feed.covers(needed):
             return True
         # What was decided before need not wait for prices that this command waits for.
@@ -174,9 +180,7 @@ class Owner:
             timeout_s = max(PRICE_WAIT_S, left_s)
         return await self._feed.catch_up(needed, timeout_s)
 
-    async def _know_control(
-        self, message: Message, offset: int, fetched_at: datetime
-    ) -> datetime | None:
+    async def _know_control(self, message: Message, fetched_at: datetime) -> datetime | None:
         """Wait until `arena.control` is known to be read to its end, or the deadline has passed.
 
         In lock-step the wait has no end, so that every run decides alike.
@@ -184,7 +188,7 @@ class Owner:
         Returns:
             None with a proof, or for a message that needs none; else since when there is none.
         """
-        if not isinstance(message, ToolCall) or not self._desk.takes_order(message, offset):
+        if not isinstance(message, ToolCall) or not self._desk.takes_order(message):
             return None
         if fetched_at > message.deadline_at or self._control.is_proven(self._since):
             return None
@@ -213,6 +217,8 @@ class Owner:
             self._looking.clear()
 
     async def _take(self, message: Message, offset: int, handled: Handled) -> None:
+        if handled.appends:
+            self._buried_to = max(self._buried_to, offset)
         for append in handled.appends:
             future = await self._bus.send_bytes(
                 EVENTS,

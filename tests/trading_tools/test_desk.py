@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from arena import ids, topics
+from arena import accounts, ids, topics
 from arena.accounts import Shard
 from arena.messages import Heartbeat, OpenAccount, OrderDecided, ToolCall
 from arena.money import to_units
 from arena.wire import encode
 from tests.trading_tools.helpers import product, ticker, tool_call
-from trading_tools.desk import Desk, Handled
+from trading_tools.desk import TOO_OLD, Desk, Handled
 from trading_tools.events import epoch_of
 from trading_tools.quotes import Market
 from trading_tools.registry import load_catalogue
@@ -129,7 +129,34 @@ def test_nobody_waits_for_a_copy_after_the_deadline(desk: Desk) -> None:
     desk.handle(trade(), 0, NOW)
 
     assert desk.handle(trade(), 0, LATER).reply is None
-    assert "duplicate" == desk.handle(trade(7), 0, LATER).kind
+
+
+def test_a_new_order_at_an_old_offset_is_decided(desk: Desk) -> None:
+    """Offsets come again in a log that was cut or made anew; only its id says what was decided."""
+    desk.handle(trade(), 5, NOW)
+    handled = desk.handle(trade(7), 0, NOW)
+
+    assert ("filled", ["OrderDecided"]) == (handled.kind, kinds(handled))
+
+
+def test_a_copy_of_a_forgotten_order_gets_no_second_event(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In time or late, at whatever offset: it is refused, buried, and moves nothing."""
+    monkeypatch.setattr(accounts, "ORDERS_REMEMBERED", 3)
+    for number in range(6):
+        issued = NOW + timedelta(milliseconds=number)
+        desk.handle(trade(number, issued_at=issued), number, NOW)
+    before = desk.shard.digest()
+    in_time, late = desk.handle(trade(0), 9, NOW), desk.handle(trade(0), 9, LATER)
+
+    assert [("refused", TOO_OLD, [])] * 2 == [(h.kind, h.reason, kinds(h)) for h in (in_time, late)]
+    assert in_time.burial
+    assert in_time.reply is not None
+    assert (TOO_OLD, None) == (in_time.reply.error, late.reply)
+    assert before == desk.shard.digest()
+    new = trade(9, issued_at=NOW + timedelta(milliseconds=9))
+    assert "filled" == desk.handle(new, 10, NOW).kind
 
 
 def test_another_agents_order_id_tells_nothing(desk: Desk) -> None:
@@ -183,10 +210,10 @@ def test_prices_are_needed_only_by_orders_to_decide(desk: Desk) -> None:
     needed = {0: 9}
     desk.handle(trade(), 0, NOW)
 
-    assert needed == desk.prices_needed(trade(1, ticker_offsets=needed), 1)
-    assert {} == desk.prices_needed(trade(0, ticker_offsets=needed), 1)
-    assert {} == desk.prices_needed(look(1, ticker_offsets=needed), 1)
-    assert {} == desk.prices_needed(trade(1, tool="x", ticker_offsets=needed), 1)
+    assert needed == desk.prices_needed(trade(1, ticker_offsets=needed))
+    assert {} == desk.prices_needed(trade(0, ticker_offsets=needed))
+    assert {} == desk.prices_needed(look(1, ticker_offsets=needed))
+    assert {} == desk.prices_needed(trade(1, tool="x", ticker_offsets=needed))
 
 
 @pytest.mark.parametrize(

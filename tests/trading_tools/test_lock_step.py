@@ -76,8 +76,8 @@ def test_a_look_at_the_account_waits_for_prices_too() -> None:
     desk.handle(call, 0, datetime.now(UTC))
     look = tool_call("momentum", "get_portfolio", "{}", index=1, ticker_offsets=needed)
 
-    assert needed == desk.prices_needed(look, 1)
-    assert needed == desk.prices_needed(call, 0)
+    assert needed == desk.prices_needed(look)
+    assert needed == desk.prices_needed(call)
 
 
 def test_the_rules_on_the_roster_tell_the_pacing() -> None:

@@ -1,0 +1,78 @@
+"""Where an owner goes on after its commands were cut, deleted, or made anew."""
+
+import pytest
+
+from arena import topics
+from arena.bus.base import Record
+from arena.bus.memory import MemoryBus
+from arena.messages import DeadLetter, OrderDecided, ToolCall
+from arena.topics import partition_of
+from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
+from trading_tools.owner import LOST
+
+BUY = '{"product_id": "BTC-USD", "quantity": "0.001", "action": "buy"}'
+COMMANDS, EVENTS = topics.COMMANDS.name, topics.EVENTS.name
+AGENT = "momentum"
+OLD = 30
+
+
+def _orders(first: int, count: int) -> list[ToolCall]:
+    return [tool_call(AGENT, "execute_trade", BUY, index=first + n) for n in range(count)]
+
+
+async def _send(bus: MemoryBus, calls: list[ToolCall]) -> None:
+    for call in calls:
+        await bus.append(COMMANDS, call, key=AGENT)
+
+
+async def _after_a_first_life(bus: MemoryBus) -> list[Record]:
+    """Decide some orders; the log of their commands, to be damaged."""
+    await bus.ensure_topics(topics.TOPICS)
+    await bus.send(topics.TICKERS.name, product(), key="BTC-USD")
+    await bus.send(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
+    await _send(bus, _orders(0, OLD))
+    async with serving(bus):
+        await read_until(bus, EVENTS, OrderDecided, OLD)
+    shard = partition_of(AGENT, await bus.partitions(COMMANDS))
+    return bus.cluster.logs[COMMANDS, shard]
+
+
+@pytest.mark.parametrize("left", [0, 1, 10, OLD - 1])
+@pytest.mark.parametrize("new", [1, 20, OLD + 5])
+async def test_every_order_behind_a_cut_is_decided_once(
+    memory_bus: MemoryBus, left: int, new: int
+) -> None:
+    """Tail cut or topic made anew, with new orders at offsets that were decided before."""
+    log = await _after_a_first_life(memory_bus)
+    del log[left:]
+    orders = _orders(100, new)
+    await _send(memory_bus, orders)
+    async with serving(memory_bus) as node:
+        events = await read_until(memory_bus, EVENTS, OrderDecided, OLD + new)
+        (said,) = node.details[LOST].values()
+    assert f"the commands of {OLD - left} decided orders are gone" in said
+
+    # Another life: the place is proved by a new order, and nothing is decided again.
+    await _send(memory_bus, last := _orders(200, 1))
+    async with serving(memory_bus) as node:
+        events = await read_until(memory_bus, EVENTS, OrderDecided, OLD + new + 1)
+        assert LOST not in node.details
+
+    ids = [event.order_id for event in events]
+    assert len(ids) == len(set(ids)) == OLD + new + 1
+    assert {order.call_id for order in orders + last} <= set(ids)
+
+
+async def test_a_whole_log_is_gone_on_with_silently(memory_bus: MemoryBus) -> None:
+    """What was buried is not buried again, and nothing is said to be lost."""
+    log = await _after_a_first_life(memory_bus)
+    shard = log[0].partition
+    await memory_bus.send_bytes(COMMANDS, b"\xff", key=None, partition=shard, headers=())
+    await _send(memory_bus, _orders(50, 1))
+    for number in range(2):
+        await _send(memory_bus, _orders(60 + number, 1))
+        async with serving(memory_bus) as node:
+            await read_until(memory_bus, EVENTS, OrderDecided, OLD + 2 + number)
+            assert LOST not in node.details
+
+    assert 1 == len(await read_until(memory_bus, topics.DEAD_LETTERS.name, DeadLetter, 1))
