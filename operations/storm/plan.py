@@ -133,12 +133,13 @@ def make_plan(
     dense = every or Every()
     seconds = minutes * 60
     kind: Kind = "broker_kill" if count == 1 else "leader_kill"
+    freezes = [
+        Fault(at_s, "freeze", target, rng.uniform(12.0, 15.0))
+        for at_s, target in _dealt(rng, seconds - 15, dense.freeze, tuple(KIND_OF))
+    ]
     faults = [
-        *_kills(rng, seconds, dense.kill),
-        *(
-            Fault(at_s, "freeze", target, rng.uniform(12.0, 15.0))
-            for at_s, target in _dealt(rng, seconds - 15, dense.freeze, tuple(KIND_OF))
-        ),
+        *_kills(rng, seconds, dense.kill, freezes),
+        *freezes,
         *(
             Fault(at_s, kind, "", rng.uniform(0.0, 3.0))
             for at_s in _times(rng, seconds, dense.broker)
@@ -188,8 +189,8 @@ def _link(rng: Random) -> tuple[float, str]:
     return rng.uniform(3.0, 12.0) if way == "blackhole" else rng.uniform(1.0, 5.0), way
 
 
-def _kills(rng: Random, seconds: float, every_s: float) -> Iterator[Fault]:
-    """Kills of every process, those of supervised ones within what a supervisor bears."""
+def _kills(rng: Random, seconds: float, every_s: float, freezes: list[Fault]) -> Iterator[Fault]:
+    """Kills of every process: none that is frozen, supervised ones as a supervisor bears."""
     killed: dict[str, list[float]] = {name: [] for name in SUPERVISED}
     deck: list[str] = []
     for at_s in _times(rng, seconds, every_s):
@@ -198,10 +199,19 @@ def _kills(rng: Random, seconds: float, every_s: float) -> Iterator[Fault]:
                 deck = rng.sample(tuple(KIND_OF), len(KIND_OF))
             target = deck.pop()
             recent = [t for t in killed.get(target, ()) if at_s - t < SUPERVISED_WINDOW_S]
-            if len(recent) < SUPERVISED_KILLS_MAX:
+            if len(recent) < SUPERVISED_KILLS_MAX and not _is_frozen(target, at_s, freezes):
                 break
         if target == SUPERVISOR:
             killed = {name: [] for name in SUPERVISED}
         elif target in killed:
             killed[target].append(at_s)
         yield Fault(at_s, "kill", target)
+
+
+def _is_frozen(target: str, at_s: float, freezes: list[Fault]) -> bool:
+    """True where a kill would end a freeze: a supervisor takes what it supervises with it."""
+    names = {target, *SUPERVISED} if target == SUPERVISOR else {target}
+    return any(
+        fault.target in names and fault.at_s - 1 < at_s < fault.at_s + fault.seconds + 1
+        for fault in freezes
+    )

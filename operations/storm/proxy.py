@@ -213,7 +213,7 @@ class Proxy:
         """Serve until standard input ends."""
         loop = asyncio.get_running_loop()
         for route in self.routes:
-            await loop.create_server(partial(self._accept, route), *route.shown)
+            await loop.create_server(partial(self.accept, route), *route.shown)
         print("ready", flush=True)
         reader = asyncio.StreamReader()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -242,7 +242,7 @@ class Proxy:
             if cut.way == "blackhole":
                 link.hold()
         loop = asyncio.get_running_loop()
-        loop.call_at(cut.until_s, self._heal, cut)
+        loop.call_at(cut.until_s, self.heal, cut)
         return len(found)
 
     def apply(self, link: Link) -> None:
@@ -253,10 +253,14 @@ class Proxy:
                 if cut.way == "blackhole":
                     link.hold()
 
-    def _accept(self, route: Route) -> Side:
+    def accept(self, route: Route) -> Side:
+        """The client's end of a new link."""
         return Link(self, route).client
 
-    def _heal(self, cut: Cut) -> None:
+    def heal(self, cut: Cut) -> None:
+        """End a cut, once."""
+        if cut not in self.cuts:
+            return
         self.cuts.remove(cut)
         for link in self.links:
             if link.cut is cut:

@@ -55,6 +55,21 @@ def test_a_supervisor_is_left_room(seed: int) -> None:
             assert len(recent) <= SUPERVISED_KILLS_MAX
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_freeze_lasts(seed: int) -> None:
+    """What is frozen is not killed before it goes on, so it outlives its session."""
+    faults = make_plan(seed, 8).faults
+    kills = [fault for fault in faults if fault.kind == "kill"]
+    for freeze in (fault for fault in faults if fault.kind == "freeze"):
+        during = {
+            kill.target
+            for kill in kills
+            if freeze.at_s <= kill.at_s <= freeze.at_s + freeze.seconds
+        }
+        ends = {freeze.target, SUPERVISOR} if freeze.target in SUPERVISED else {freeze.target}
+        assert not ends & during
+
+
 def test_seeds_pick_every_kind_of_brokers() -> None:
     """One and three, plain and secure, unless flags say it."""
     drawn = Counter(make_plan(seed, 1).words() for seed in range(40))

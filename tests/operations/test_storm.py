@@ -9,8 +9,8 @@ import pytest
 
 from operations.storm import report
 
-SEED = "1"
-MINUTES = "0.8"
+SEED = "6"
+MINUTES = "1"
 DEADLINE_S = 280
 
 

@@ -1,0 +1,142 @@
+"""The proxy cuts the links of one process, each in its way, and heals them."""
+
+import asyncio
+import os
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from arena.localbroker.ports import LOOPBACK, choose_ports
+from operations.storm import links
+from operations.storm.proxy import Cut, Proxy, Route
+
+pytestmark = pytest.mark.skipif(bool(links.why_not()), reason=links.why_not() or "it can")
+DEADLINE_S = 5.0
+PRODUCE = struct.pack(">ihh", 8, 0, 8) + b"1234"
+METADATA = struct.pack(">ihh", 8, 3, 8) + b"1234"
+
+
+class Broker:
+    """Answers every request with itself, and remembers it."""
+
+    def __init__(self) -> None:
+        """Nothing came yet."""
+        self.seen = b""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Echo until the end."""
+        try:
+            while data := await reader.read(1_000):
+                self.seen += data
+                writer.write(data)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def proxied() -> AsyncIterator[tuple[Proxy, Broker, tuple[str, int]]]:
+    """A broker, a proxy before it, and where that listens."""
+    port, broker = choose_ports(0).client, Broker()
+    route = Route((links.BESIDE, port), (LOOPBACK, port))
+    proxy = Proxy([route])
+    server = await asyncio.start_server(broker.serve, *route.own)
+    front = await asyncio.get_running_loop().create_server(
+        lambda: proxy.accept(route), *route.shown
+    )
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            yield proxy, broker, route.shown
+    finally:
+        for link in list(proxy.links):
+            link.end()
+        front.close()
+        server.close()
+
+
+def cut(way: str, seconds: float = 60.0) -> Cut:
+    """A cut of this process's links."""
+    return Cut(os.getpid(), way, asyncio.get_running_loop().time() + seconds)
+
+
+async def test_without_a_cut_all_goes_through() -> None:
+    """A request reaches the broker, and its answer the client."""
+    async with proxied() as (_, broker, shown):
+        reader, writer = await asyncio.open_connection(*shown)
+        writer.write(METADATA)
+
+        assert METADATA == await reader.readexactly(len(METADATA))
+        assert METADATA == broker.seen
+        writer.close()
+
+
+async def test_a_reset_ends_the_connection() -> None:
+    """The client gets an error, not an end in order; the next connection is whole."""
+    async with proxied() as (proxy, _, shown):
+        reader, writer = await asyncio.open_connection(*shown)
+        writer.write(METADATA)
+        await reader.readexactly(len(METADATA))
+        assert 1 == proxy.begin(cut("reset"))
+        with pytest.raises(ConnectionResetError):
+            await reader.read(1)
+        reader, writer = await asyncio.open_connection(*shown)
+        writer.write(METADATA)
+
+        assert METADATA == await reader.readexactly(len(METADATA))
+        writer.close()
+
+
+async def test_a_dropped_ack_was_a_write() -> None:
+    """The broker has the request, and the client never learns of it; others are answered."""
+    async with proxied() as (proxy, broker, shown):
+        reader, writer = await asyncio.open_connection(*shown)
+        writer.write(METADATA)
+        await reader.readexactly(len(METADATA))
+        proxy.begin(cut("drop_ack"))
+        writer.write(METADATA)
+        assert METADATA == await reader.readexactly(len(METADATA))
+        writer.write(PRODUCE)
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await reader.readexactly(len(PRODUCE))
+
+        assert broker.seen.endswith(PRODUCE)
+
+
+async def test_a_blackhole_holds_until_it_is_healed() -> None:
+    """Nothing comes through, neither on old links nor on new ones; afterwards nothing is lost."""
+    async with proxied() as (proxy, broker, shown):
+        reader, writer = await asyncio.open_connection(*shown)
+        writer.write(METADATA)
+        await reader.readexactly(len(METADATA))
+        hole = cut("blackhole")
+        proxy.begin(hole)
+        late_reader, late_writer = await asyncio.open_connection(*shown)
+        writer.write(PRODUCE)
+        late_writer.write(PRODUCE)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await reader.read(1)
+        assert METADATA == broker.seen
+        proxy.heal(hole)
+
+        assert PRODUCE == await reader.readexactly(len(PRODUCE))
+        assert PRODUCE == await late_reader.readexactly(len(PRODUCE))
+        writer.close()
+        late_writer.close()
+
+
+async def test_another_process_is_not_cut() -> None:
+    """A cut of a process without links finds none, and changes nothing here."""
+    async with proxied() as (proxy, _, shown):
+        reader, writer = await asyncio.open_connection(*shown)
+        writer.write(METADATA)
+        await reader.readexactly(len(METADATA))
+        other = Cut(os.getppid(), "blackhole", asyncio.get_running_loop().time() + 60)
+        assert 0 == proxy.begin(other)
+        writer.write(METADATA)
+
+        assert METADATA == await reader.readexactly(len(METADATA))
+        writer.close()
