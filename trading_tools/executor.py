@@ -11,13 +11,14 @@ shard is ours ends the process; so does every failed append. There is no other w
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from random import Random
 
 from arena import topics
 from arena.errors import BrokerUnavailable, Fenced, UsageError
 from arena.node import Node
 from arena.switch import CONFIRMED
+from arena.topics import partition_of
 from trading_tools.desk import Desk
 from trading_tools.owner import Owner
 from trading_tools.prices import PriceFeed
@@ -31,6 +32,29 @@ from trading_tools.together import run_together
 STANDBY_READ_S = 0.2
 CLAIM_PAUSE_S_MAX = 0.2
 """Two that claim at once must not meet again for ever."""
+
+REGROWN = (
+    "the number decides which shard has an agent's account, and Kafka cannot take partitions away:"
+    " start a new arena under another ARENA_PREFIX, or copy the records of every topic into topics"
+    " of the former number there"
+)
+
+
+def check_agents(agents: Iterable[str], partition: int, shards: int) -> None:
+    """Refuse to go on where an account is in a shard that its agent does not belong to.
+
+    Raises:
+        UsageError: The topics were given another number of partitions.
+    """
+    for agent in agents:
+        home = partition_of(agent, shards)
+        if home != partition:
+            raise UsageError(
+                f"the account of {agent} is in shard {partition}, but with {shards} partitions it"
+                f" belongs to shard {home}: partitions were added to account.events and"
+                " account.commands, and the agent would get a second account",
+                remedy=REGROWN,
+            )
 
 
 class Executor:
@@ -55,6 +79,8 @@ class Executor:
         self._control = SwitchFeed(node)
         self._owners: dict[int, Owner] = {}
         self._ignored: dict[int, int] = {}
+        self._unfolded: set[int] = set()
+        self._all_fit = asyncio.Event()
         self._random = Random()
 
     async def run(self) -> None:
@@ -72,6 +98,7 @@ class Executor:
                 f"account.events has {shards} partitions, account.commands {commands}",
                 remedy="create both with the same number: each is a shard",
             )
+        self._unfolded = {*range(shards)}
         self._show_status()
         try:
             await self._control.open()
@@ -82,6 +109,7 @@ class Executor:
                 self._feed.run(),
                 self._seats.run(),
                 self._measure(),
+                self._watch_partitions(shards),
                 *(self._serve_shard(p, shards) for p in range(shards)),
             )
         finally:
@@ -93,7 +121,7 @@ class Executor:
             log = EventLog(self._node, partition)
             await log.open()
             try:
-                await self._stand_by(log, partition)
+                await self._stand_by(log, partition, shards)
                 if await self._claim(log, partition):
                     await self._own(log, partition, shards)
             finally:
@@ -101,11 +129,17 @@ class Executor:
                 self._show_status()
                 await log.close()
 
-    async def _stand_by(self, log: EventLog, partition: int) -> None:
+    async def _stand_by(self, log: EventLog, partition: int, shards: int) -> None:
         began = self._node.clock.monotonic()
         await log.fold_to(await log.end())
         self._node.gauges["recovery_ms"] = (self._node.clock.monotonic() - began) * 1000
         self._seats.note_owner(partition, log.shard.owner)
+        check_agents(log.shard.accounts, partition, shards)
+        self._unfolded.discard(partition)
+        if not self._unfolded:
+            self._all_fit.set()
+        # An account that is in the wrong shard stops this process before any shard is served.
+        await self._all_fit.wait()
         while not self._seats.should_serve(partition):
             self._ignored[partition] = log.shard.ignored
             await log.follow(STANDBY_READ_S)
@@ -144,6 +178,18 @@ class Executor:
         if isinstance(said, dict):
             owned = {str(partition) for partition in self._owners}
             self._node.details[CONFIRMED] = {p: of for p, of in said.items() if p in owned}
+
+    async def _watch_partitions(self, shards: int) -> None:
+        """End where the topics are given more partitions: agents would get a second account."""
+        while True:
+            await asyncio.sleep(self._node.settings.heartbeat_interval_s)
+            for topic in (topics.EVENTS.name, topics.COMMANDS.name):
+                with contextlib.suppress(BrokerUnavailable):
+                    now = await self._node.bus.partitions_now(topic)
+                    if now != shards:
+                        raise UsageError(
+                            f"{topic} has {now} partitions now, and had {shards}", remedy=REGROWN
+                        )
 
     async def _measure(self) -> None:
         while True:

@@ -230,6 +230,10 @@ class Bus(ABC):
     async def partitions(self, topic: str) -> int:
         """Number of partitions of an existing topic."""
 
+    async def partitions_now(self, topic: str) -> int:
+        """The same, asked again: somebody may have added some since."""
+        return await self.partitions(topic)
+
     @abstractmethod
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers

@@ -104,6 +104,10 @@ class KafkaBus(Bus):
             known = self._partitions[topic] = await self._topics.partitions(topic)
         return known
 
+    async def partitions_now(self, topic: str) -> int:
+        """The same, asked again: somebody may have added some since."""
+        return await self._topics.partitions(topic)
+
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
     ) -> asyncio.Future[Acked]:

@@ -1,13 +1,16 @@
 """Where an owner goes on after its commands were cut, deleted, or made anew."""
 
+import asyncio
+
 import pytest
 
 from arena import topics
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
+from arena.errors import UsageError
 from arena.messages import DeadLetter, OrderDecided, ToolCall
 from arena.topics import partition_of
-from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
+from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call, until_ended
 from trading_tools.owner import LOST
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.001", "action": "buy"}'
@@ -49,7 +52,7 @@ async def test_every_order_behind_a_cut_is_decided_once(
     await _send(memory_bus, orders)
     async with serving(memory_bus) as node:
         events = await read_until(memory_bus, EVENTS, OrderDecided, OLD + new)
-        (said,) = node.details[LOST].values()
+        said = str(node.details[LOST])
     assert f"the commands of {OLD - left} decided orders are gone" in said
 
     # Another life: the place is proved by a new order, and nothing is decided again.
@@ -76,3 +79,42 @@ async def test_a_whole_log_is_gone_on_with_silently(memory_bus: MemoryBus) -> No
             assert LOST not in node.details
 
     assert 1 == len(await read_until(memory_bus, topics.DEAD_LETTERS.name, DeadLetter, 1))
+
+
+def _grow(bus: MemoryBus, *names: str) -> None:
+    """Give topics more partitions, as `kafka-topics --alter` does."""
+    for name in names:
+        for partition in range(bus.cluster.partitions[name], 50):
+            bus.cluster.logs[name, partition] = []
+        bus.cluster.partitions[name] = 50
+
+
+async def test_grown_account_topics_are_refused_before_anything_is_served(
+    memory_bus: MemoryBus,
+) -> None:
+    """An agent would get a second account: neither epoch nor event is written."""
+    await _after_a_first_life(memory_bus)
+    _grow(memory_bus, COMMANDS, EVENTS)
+    before = sum(len(log) for (name, _), log in memory_bus.cluster.logs.items() if name == EVENTS)
+    await _send(memory_bus, _orders(100, 1))
+    with pytest.raises(UsageError, match=f"the account of {AGENT} is in shard") as refused:
+        async with serving(memory_bus):
+            await until_ended()
+
+    after = sum(len(log) for (name, _), log in memory_bus.cluster.logs.items() if name == EVENTS)
+    assert before == after
+    assert "ARENA_PREFIX" in refused.value.remedy
+
+
+async def test_topics_that_grow_while_they_are_served_end_the_executor(
+    memory_bus: MemoryBus,
+) -> None:
+    """It is noticed within a heartbeat, and said with the remedy."""
+    await _after_a_first_life(memory_bus)
+    with pytest.raises(UsageError, match="has 50 partitions now, and had"):
+        async with serving(memory_bus) as node:
+            async with asyncio.timeout(5):
+                while node.status != "running":
+                    await asyncio.sleep(0.01)
+            _grow(memory_bus, COMMANDS)
+            await until_ended()
