@@ -32,6 +32,8 @@ READ_ROWS_MAX = 1_024
 COLUMNS = ("partition", "offset", "timestamp_ms", "key", "value", "headers")
 REMEDY = "export the run again"
 
+MARKERS_MAX = 100_000
+"""Named per partition; further ones look like missing records."""
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -42,6 +44,8 @@ class Span(BaseModel):
         first: Offset of the oldest record the broker still had.
         end: Offset behind the newest record; where the export ended.
         count: Records in between; fewer than `end - first` in a compacted topic.
+        markers: Offsets in between that hold the end of a transaction and no record; what a reader
+            of a log that is not compacted finds between records can be nothing else.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,11 +53,13 @@ class Span(BaseModel):
     first: int = Field(ge=0, le=OFFSET_MAX)
     end: int = Field(ge=0, le=OFFSET_MAX)
     count: int = Field(ge=0, le=OFFSET_MAX)
+    markers: tuple[int, ...] = Field(default=(), max_length=MARKERS_MAX)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.first > self.end or self.count > self.end - self.first:
-            raise ValueError(f"{self.count:,} records from offset {self.first} to {self.end}")
+        taken = self.count + len(self.markers)
+        if self.first > self.end or taken > self.end - self.first:
+            raise ValueError(f"{taken:,} records from offset {self.first} to {self.end}")
         return self
 
 

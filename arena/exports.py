@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arena.bus.base import EARLIEST, LATEST, Bus, Record, Start
-from arena.errors import BrokerUnavailable
+from arena.errors import BrokerUnavailable, UsageError
 from arena.export_files import (
     FORMAT,
     MANIFEST_FILE,
+    MARKERS_MAX,
     Manifest,
     Span,
     TopicFile,
@@ -32,6 +33,7 @@ from arena.export_files import (
     schema,
 )
 from arena.localbroker.progress import Progress, Step, no_progress
+from arena.topics import spec_of
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -146,13 +148,15 @@ async def _export(
     try:
         for partition in (p for t, p in spans if t == topic):
             first, end = spans[topic, partition]
-            count = 0
+            count, holes = 0, _Holes(first, _is_compacted(topic))
             async for batch in _read_partition(bus, topic, partition, first, end):
                 for group in writer.add(batch):
                     await asyncio.to_thread(writer.write, group)
                 count += len(batch)
+                holes.pass_records(batch)
                 counter.add(topic, len(batch))
-            partitions[partition] = Span(first=first, end=end, count=count)
+            markers = tuple(holes.until(end))
+            partitions[partition] = Span(first=first, end=end, count=count, markers=markers)
         await asyncio.to_thread(writer.write, writer.rows)
     finally:
         writer.close()
@@ -160,6 +164,38 @@ async def _export(
     return TopicFile(
         file=path.name, sha256=digest, size_bytes=path.stat().st_size, partitions=partitions
     )
+
+
+class _Holes:
+    """The offsets without a record in a partition that is not compacted: markers, no other.
+
+    The readers of the bus end with an error where a record is missing.
+    """
+
+    def __init__(self, first: int, compacted: bool) -> None:
+        self._next = first
+        self._compacted = compacted
+        self._found: list[int] = []
+
+    def pass_records(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self.until(record.offset)
+            self._next = record.offset + 1
+
+    def until(self, end: int) -> list[int]:
+        if not self._compacted:
+            room = MARKERS_MAX - len(self._found)
+            self._found += range(self._next, min(end, self._next + room))
+        self._next = max(self._next, end)
+        return self._found
+
+
+def _is_compacted(topic: str) -> bool:
+    """True for a topic in which older records of a key vanish by design, or that is not ours."""
+    try:
+        return spec_of(topic).compacted
+    except UsageError:
+        return True
 
 
 async def _read_partition(

@@ -37,13 +37,19 @@ class PlacesChecker(Checker):
         self._count: dict[tuple[str, int], int] = {}
         self._torn: set[tuple[str, int]] = set()
         self._reach: dict[tuple[str, int], _Reach] = {}
+        self._markers = {
+            (topic, partition): frozenset(span.markers)
+            for topic, spans in scope.spans.items()
+            for partition, span in spans.items()
+            if span.markers
+        }
 
     def take(self, seen: Seen) -> None:
         """Count one record, and note the places it names."""
         record = seen.record
         pair = (record.topic, record.partition)
         self.looked["records"] += 1
-        wanted = self._next.get(pair, self.scope.first(*pair))
+        wanted = self._after_markers(pair, self._next.get(pair, self.scope.first(*pair)))
         if not compacted(record.topic) and record.offset != wanted:
             text = f"offset {wanted}"
             self.expect(False, seen.place, "", text, f"offset {record.offset}")
@@ -53,6 +59,14 @@ class PlacesChecker(Checker):
         body = seen.body
         if body is not None:
             self._note_places(seen, body)
+
+    def _after_markers(self, pair: tuple[str, int], offset: int) -> int:
+        """The next offset that must hold a record; the end of a transaction is not one."""
+        markers = self._markers.get(pair, frozenset())
+        while offset in markers:
+            self.looked["markers of transactions"] += 1
+            offset += 1
+        return offset
 
     def _note_places(self, seen: Seen, body: Json) -> None:
         match seen.kind:

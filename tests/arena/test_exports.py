@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from arena import exports, topics
 from arena.bus import Bus, Record
@@ -15,6 +16,7 @@ from arena.bus.memory import MemoryBus
 from arena.errors import BrokenLog, BrokerUnavailable, UsageError
 from arena.exports import changed_files, export_topics, read_manifest, read_records
 from arena.localbroker.progress import Step
+from arena.settings import Settings
 from arena.wire import Headers
 
 NULL = cast(bytes, None)
@@ -195,3 +197,29 @@ def test_importing_exports_loads_no_pyarrow() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert "False" == done.stdout.strip()
+
+
+async def test_the_markers_of_transactions_are_named(
+    bus: KafkaBus, settings: Settings, tmp_path: Path
+) -> None:
+    """An offset that holds a marker is not a record that is missing, and the manifest says so."""
+    await fill(bus, (LOG,))
+    options = {"bootstrap_servers": settings.bootstrap_servers, "transactional_id": "exports"}
+    producer = AIOKafkaProducer(**options)
+    await producer.start()
+    try:
+        for end in (producer.commit_transaction, producer.abort_transaction):
+            await producer.begin_transaction()
+            await producer.send_and_wait(f"{settings.prefix}{LOG}", b"x", partition=0)
+            await end()
+    finally:
+        await producer.stop()
+    await fill(bus, (LOG,))
+    manifest = await export_topics(bus, tmp_path / "records", [LOG])
+
+    span = manifest.topics[LOG].partitions[0]
+    offsets = {record.offset for record in read_records(tmp_path / "records", [LOG])}
+    assert 2 == len(span.markers)
+    assert span.count == len(offsets)
+    assert set(range(span.end)) == offsets | set(span.markers)
+    assert manifest == read_manifest(tmp_path / "records")

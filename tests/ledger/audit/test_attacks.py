@@ -310,3 +310,19 @@ def test_foreign_answer_is_named_and_a_lost_request_is_damage(world: World) -> N
     world.drop(*asked)
 
     assert 10 in world.broken()
+
+
+def test_a_marker_is_not_a_lost_record(world: World) -> None:
+    """Invariant 7: an offset that holds the end of a transaction is counted; a hole fails."""
+    topic = topics.LLM_CALLS.name
+    last = [r for r in world.records[topic] if r.partition == 0][-1]
+    world.records[topic][world.records[topic].index(last)] = last._replace(offset=last.offset + 1)
+    span = world.spans[topic][0]
+    holed = span.model_copy(update={"end": span.end + 1})
+    world.spans[topic] = {**world.spans[topic], 0: holed}
+    assert 7 in world.broken()
+    marked = holed.model_copy(update={"markers": (last.offset,)})
+    world.spans[topic] = {**world.spans[topic], 0: marked}
+
+    assert 7 not in world.broken()
+    assert 1 == world.verdicts()[7].looked_at["markers of transactions"]
