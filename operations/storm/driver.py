@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -64,6 +65,7 @@ class Driver:
         seed: Of the traffic. per_second: how many commands, while the brokers take them.
         oracle: Gets a line per ack: [offset, sha256, order id].
         counts: What was sent and acked.
+        is_full: True while so many orders are undecided that new ones would only expire.
     """
 
     options: dict[str, Any]  # Any: what aiokafka takes
@@ -71,7 +73,7 @@ class Driver:
     per_second: float
     oracle: TextIO
     counts: Counter[str] = field(default_factory=Counter)
-    acked_orders: set[str] = field(default_factory=set)
+    is_full: Callable[[], bool] = lambda: False
     _quotes: dict[str, QuoteSeen] = field(default_factory=dict)
     _ends: dict[int, int] = field(default_factory=dict)
     _recent: deque[Command] = field(default_factory=lambda: deque(maxlen=RECENT))
@@ -122,9 +124,12 @@ class Driver:
         began_s, sent = time.monotonic(), 0
         while not self._broken:
             due = (time.monotonic() - began_s) * self.per_second
-            if len(self._quotes) < len(PRODUCTS) or len(self._in_flight) > IN_FLIGHT_MAX:
+            waits = self.is_full() or len(self._quotes) < len(PRODUCTS)
+            if waits or len(self._in_flight) > IN_FLIGHT_MAX:
                 began_s, sent = time.monotonic(), 0
-            while sent < due and len(self._in_flight) <= IN_FLIGHT_MAX and self._quotes:
+            while (
+                not waits and sent < due and len(self._in_flight) <= IN_FLIGHT_MAX and self._quotes
+            ):
                 await self._send(producer, self._next())
                 sent += 1
             await asyncio.sleep(STEP_S)
@@ -155,8 +160,6 @@ class Driver:
             return
         self.note_acked(done.result().offset, command.value, command.order_id)
         self.counts["acked"] += 1
-        if command.order_id:
-            self.acked_orders.add(command.order_id)
 
     def note_acked(self, offset: int, value: bytes, order_id: str = "") -> None:
         """Write an ack down."""

@@ -59,13 +59,15 @@ class Every:
     """Mean seconds between two faults of a kind; 0 for none.
 
     Attributes:
-        kill: Of a process. freeze: likewise. broker: of a broker, or of the leader of three.
+        kill: Of a process. freeze: likewise.
+        broker: Of the only broker, which needs a while to return. leader: of the leader of three.
         link: Of a process's connections. disk, clock: likewise.
     """
 
     kill: float = 2.5
     freeze: float = 14.0
-    broker: float = 20.0
+    broker: float = 25.0
+    leader: float = 20.0
     link: float = 12.0
     disk: float = 25.0
     clock: float = 20.0
@@ -142,7 +144,7 @@ def make_plan(
         *freezes,
         *(
             Fault(at_s, kind, "", rng.uniform(0.0, 3.0))
-            for at_s in _times(rng, seconds, dense.broker)
+            for at_s in _times(rng, seconds, dense.broker if count == 1 else dense.leader)
         ),
         *(
             Fault(at_s, "link_cut", target, *_link(rng))

@@ -37,6 +37,8 @@ UP_S = 45.0
 REST_S = 120.0
 QUIET_S = 4.0
 BOOKS_S = 120.0
+OPEN_MAX = 4_000
+"""Undecided orders: the driver sends no further ones."""
 HOME = "home"
 SQLITE, POSTGRES = "sqlite", "postgres"
 Say = Callable[[str], None]
@@ -141,6 +143,7 @@ class Storm:
             options = client_options(brokers.login())
             driver = Driver(options, self.plan.seed, self.per_second, oracle)
             watcher = Watcher(options)
+            driver.is_full = lambda: len(watcher.open) > OPEN_MAX
             poisoner = Poisoner(
                 options,
                 self.plan.seed,
