@@ -47,9 +47,6 @@ def storm(
     poison: Annotated[
         bool, typer.Option("--poison/--no-poison", help="Also records that cannot be read.")
     ] = True,
-    transactions: Annotated[
-        bool, typer.Option("--transactions", help="Write some of those records in transactions.")
-    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file.")
     ] = None,
@@ -80,7 +77,6 @@ def storm(
     line = LiveLine(sys.stderr)
     line.say(f"storm of seed {seed}: {plan.words()}, {minutes:g} min, {len(plan.faults)} faults")
     whole = Storm(plan, folder, rate, POISON_EVERY_S if poison else 0.0, line.say, line.show)
-    whole.transactions = transactions
     outcome = _run(whole)
     if outcome is None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -94,7 +90,7 @@ def storm(
     if json_file is not None:
         json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     if not report.held(document):
-        more = ("" if poison else " --no-poison") + (" --transactions" if transactions else "")
+        more = "" if poison else " --no-poison"
         print(f"a promise broke; the records are in {folder}")
         print(f"again: {_again(plan, rate)}{more}")
         sys.exit(EXIT_NO)

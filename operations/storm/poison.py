@@ -52,20 +52,13 @@ class Poison:
     transaction: str = ""
 
 
-def draw(rng: Random, *, transactions: bool = True) -> Poison:
-    """A record for one of the topics.
-
-    Args:
-        rng: Where chance comes from.
-        transactions: Some of them are written in a transaction, which is committed or aborted.
-    """
+def draw(rng: Random) -> Poison:
+    """A record for one of the topics."""
     topic = rng.choice(TOPICS)
     shape = rng.choice(SHAPES)
     value, headers = shape(rng)
     dice = rng.random()
     transaction = "commit" if dice < 0.1 else "abort" if dice < 0.2 else ""
-    if not transactions:
-        transaction = ""
     if transaction == "abort":
         headers = (("type", ABORTED.encode()),)
     key = rng.choice((b"poison", None, b"", b"\xff\xfe", b"k" * KEY_BYTES))

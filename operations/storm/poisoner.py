@@ -25,7 +25,6 @@ class Poisoner:
     Attributes:
         options: Address and login, as aiokafka takes them.
         every_s: Mean seconds between two. counts: `poison` acked, `poison_unsent` not.
-        transactions: Some records are written in a transaction.
         acked: Told of each record that was acked in `account.commands`: offset and value.
     """
 
@@ -34,14 +33,13 @@ class Poisoner:
     every_s: float
     acked: Callable[[int, bytes], None]
     counts: Counter[str] = field(default_factory=Counter)
-    transactions: bool = False
 
     async def run(self) -> None:
         """Send until cancelled."""
         rng = Random(self.seed)
         while True:
             await asyncio.sleep(self.every_s * rng.uniform(0.5, 1.5))
-            poison = draw(rng, transactions=self.transactions)
+            poison = draw(rng)
             try:
                 async with asyncio.timeout(SEND_S):
                     await self._send(poison)

@@ -76,7 +76,6 @@ class Storm:
         plan: What happens. folder: must be empty. per_second: orders of the driver.
         poison_every_s: Mean seconds between two poison records; 0 for none.
         say: Prints a line that stays. show: prints the state of now.
-        transactions: Some of the poison is written in transactions.
     """
 
     plan: Plan
@@ -85,7 +84,6 @@ class Storm:
     poison_every_s: float
     say: Say
     show: Say
-    transactions: bool = False
     without: list[str] = field(default_factory=list)
 
     async def run(self) -> Outcome:
@@ -145,12 +143,7 @@ class Storm:
             watcher = Watcher(options)
             driver.is_full = lambda: len(watcher.open) > OPEN_MAX
             poisoner = Poisoner(
-                options,
-                self.plan.seed,
-                self.poison_every_s,
-                driver.note_acked,
-                driver.counts,
-                self.transactions,
+                options, self.plan.seed, self.poison_every_s, driver.note_acked, driver.counts
             )
             faults = Faults(self.plan, house, brokers, ways, clocks)
             try:
