@@ -251,6 +251,7 @@ def _flushed(stream: object, code: int) -> int:
     try:
         stream.flush()
     except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            return report(error)
         drop_rest(stream)
-        return code or (0 if isinstance(error, BrokenPipeError) else EXIT_NO)
     return code

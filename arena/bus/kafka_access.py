@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,15 @@ from pydantic import SecretStr
 
 from arena.errors import UsageError
 from arena.settings import KafkaAccess, Settings
+from arena.visible import one_line
 
 PASSWORD_BYTES_MAX = 4_096
+PORT_MAX = 65_535
+DEFAULT_PORT = 9092
+WRITE = "set KAFKA_BOOTSTRAP_SERVERS (or --bootstrap-servers) to host:port, comma-separated"
+_ADDRESS = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\],/]+)(:(?P<port>\d{1,6}))?", re.ASCII
+)
 
 
 # Any: keyword arguments of aiokafka's clients, which are not typed.
@@ -26,6 +34,7 @@ def connection(settings: Settings) -> dict[str, Any]:
         UsageError: A login without a name or password, or a file that cannot be used.
     """
     access = settings.access
+    require_addresses(settings.bootstrap_servers)
     found: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
         "security_protocol": access.security_protocol,
@@ -37,6 +46,21 @@ def connection(settings: Settings) -> dict[str, Any]:
     if access.security_protocol.endswith("SSL"):
         found["ssl_context"] = _tls(access)
     return found
+
+
+def require_addresses(servers: str) -> None:
+    """Refuse what is not a list of addresses: the client library would only say `int()`.
+
+    Raises:
+        UsageError: A part of it is not `host`, `host:port` or `[address]:port`.
+    """
+    parts = [part.strip() for part in servers.split(",")]
+    for part in filter(None, parts):
+        found = _ADDRESS.fullmatch(part)
+        if found is None or not 0 < int(found["port"] or DEFAULT_PORT) <= PORT_MAX:
+            raise UsageError(f"{one_line(part, 80)!r} is not the address of a broker", remedy=WRITE)
+    if not any(parts):
+        raise UsageError(f"{servers!r} names no broker", remedy=WRITE)
 
 
 async def started(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:

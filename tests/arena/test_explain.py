@@ -1,0 +1,80 @@
+"""Foreign errors become a cause, a remedy and an exit code."""
+
+import errno
+import os
+import sqlite3
+
+import pytest
+from pydantic import ValidationError
+
+from arena.errors import BrokenLog, DependencyMissing, UsageError
+from arena.explain import explain
+from arena.settings import KafkaAccess, Settings
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (errno.ENOSPC, DependencyMissing, "make room"),
+        (errno.EROFS, UsageError, "ARENA_HOME"),
+        (errno.EACCES, UsageError, "x/y: "),
+        (errno.EMFILE, DependencyMissing, "ulimit"),
+        (errno.EADDRINUSE, DependencyMissing, "port"),
+        (errno.ECONNREFUSED, DependencyMissing, "network"),
+        (errno.ENOENT, UsageError, "check the path"),
+        (errno.EIO, DependencyMissing, "disk"),
+    ],
+)
+def test_the_system_is_explained(number: int, kind: type, words: str) -> None:
+    """An error of the system has its file, its words, a remedy and a code."""
+    found = explain(OSError(number, os.strerror(number), "x/y"))
+
+    assert type(found) is kind
+    assert words in str(found)
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [("database is locked", "another process"), ("file is not a database", "rebuild")],
+)
+def test_a_database_is_explained(words: str, remedy: str) -> None:
+    """The books' database is named as the cause, whatever library raises."""
+    found = explain(sqlite3.DatabaseError(words))
+
+    assert isinstance(found, DependencyMissing)
+    assert remedy in str(found)
+
+
+@pytest.mark.parametrize("name", ["TopicAuthorizationFailedError", "NotEnoughReplicasError"])
+def test_kafka_is_explained(name: str) -> None:
+    """An error of the client library is one line with a remedy."""
+    kind = type(name, (Exception,), {"__module__": "aiokafka.errors"})
+    found = explain(kind("words\nof it"))
+
+    assert found is not None
+    assert found.remedy
+    assert "\n" not in str(found)
+
+
+def test_a_variable_is_named_and_its_value_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong variable is told by its name: its value could be a secret."""
+    monkeypatch.setenv("ARENA_STUCK_S", "-7171")
+    monkeypatch.setenv("KAFKA_SASL_MECHANISM", "planted-value")
+    for model, variable in ((Settings, "ARENA_STUCK_S"), (KafkaAccess, "KAFKA_SASL_MECHANISM")):
+        with pytest.raises(ValidationError) as caught:
+            model() if model is KafkaAccess else Settings(access=KafkaAccess.model_construct())
+        found = explain(caught.value)
+
+        assert isinstance(found, UsageError)
+        assert variable in str(found)
+        assert "7171" not in str(found)
+        assert "planted" not in str(found)
+
+
+def test_groups_and_mistakes() -> None:
+    """The first error of a group that can be explained counts; a mistake of ours has no excuse."""
+    broken = BrokenLog("x")
+
+    assert broken is explain(ExceptionGroup("all", [ValueError("a"), broken]))
+    assert None is explain(ValueError("a"))
+    assert None is explain(ModuleNotFoundError("x", name="arena.nope"))
