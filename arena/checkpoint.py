@@ -1,9 +1,11 @@
 """A local snapshot of the account fold, so that a restart does not grow with the log.
 
 The log stays the only truth: a checkpoint is a saving, thrown away where it does not fit. It holds
-the fold up to an offset, and the digest of the chain there. Before it is used, the last record that
-counted is read again from the log: its `prev` and its bytes must give that very digest. The digest
-covers every event before it, so one read shows that the log is still the one that was folded.
+the fold up to an offset, and the digest of the chain there. Before it is used, two records are read
+again from the log. The `prev` and the bytes of the last one that counted must give that very
+digest; it covers every event before it, so one read shows that the log is still the one that was
+folded. The record behind it must be the `StateDigest` by which the shard's owner said what its
+state hashes to; so a file cannot hold another state than the one that was folded.
 
 Pure, but for `SealedFile`.
 """
@@ -17,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from arena.account_log import decode_event
+from arena.account_log import StateDigestEvent, decode_event
 from arena.account_state import Account, Decided
 from arena.accounts import Shard, chain
 from arena.bounded_files import NotReadable, limits_factor, open_regular
@@ -115,6 +117,33 @@ def is_head_of(shard: Shard, kind: str, value: bytes, offset: int) -> bool:
     except BrokenLog:
         return False
     return chain(event.prev, value) == shard.head
+
+
+def why_unproven(packed: bytes, shard: Shard, kind: str, value: bytes, offset: int) -> str:
+    """Why a record does not prove a kept shard, or "" where it does.
+
+    Args:
+        packed: What was kept.
+        shard: The same, unpacked.
+        kind: Of the record at the shard's `next_offset`.
+        value: Its bytes.
+        offset: Where it was read.
+    """
+    if offset != shard.next_offset or kind != "StateDigest":
+        return f"offset {shard.next_offset} holds no digest of a state"
+    try:
+        event = decode_event(kind, value, offset)
+    except BrokenLog as error:
+        return str(error)
+    assert isinstance(event, StateDigestEvent)
+    said = (event.epoch, event.owner, event.seq, event.prev)
+    if said != (shard.epoch, shard.owner, shard.seq, shard.head):
+        return f"the digest at offset {offset} is of another state"
+    if event.format != FORMAT:
+        return f"the digest at offset {offset} is of format {event.format}, this is {FORMAT}"
+    if event.sha256 != sha256(packed).hexdigest():
+        return f"its state is not the one whose digest is at offset {offset}"
+    return ""
 
 
 class SealedFile:

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
             `ARENA_IDEMPOTENCE`.
         fetch_wait_ms: How long a broker may hold a fetch that finds nothing; Kafka answers at once
             when a record comes, other brokers may not. `ARENA_FETCH_WAIT_MS`.
+        checkpoint_events: Events of a shard between two checkpoints of it; so many are folded again
+            at most when an executor starts. `ARENA_CHECKPOINT_EVENTS`.
         access: How to log in to the brokers. `KAFKA_SECURITY_PROTOCOL` and others.
     """
 
@@ -88,6 +90,7 @@ class Settings(BaseSettings):
     stuck_s: float = Field(default=120.0, gt=0)
     idempotence: bool = True
     fetch_wait_ms: int = Field(default=500, ge=1, le=5_000)
+    checkpoint_events: int = Field(default=50_000, ge=1)
     access: KafkaAccess = Field(default_factory=KafkaAccess)
 
     def override(self, **changes: object) -> "Settings":

@@ -12,8 +12,6 @@ from arena.checkpoint import SealedFile, pack_shard, unpack_shard
 from arena.errors import Malformed
 from arena.node import Node
 
-EVENTS_BETWEEN = 50_000
-"""So many events are folded again at most: well under a second."""
 NO_PREFIX = "_"
 
 
@@ -29,21 +27,22 @@ class ShardCheckpoint:
         home = node.settings.home / "checkpoints" / (node.settings.prefix or NO_PREFIX)
         self.file = SealedFile(home / f"{topics.EVENTS.name}-{partition}")
         self._log = node.log
+        self._events_between = node.settings.checkpoint_events
         self._kept_to = 0
         self._writing: asyncio.Task[None] | None = None
 
-    def load(self) -> Shard | None:
-        """The shard as it was kept, not yet held against the log; None where there is none."""
+    def load(self) -> tuple[bytes, Shard] | None:
+        """What was kept, not yet held against the log, as bytes too; None where there is none."""
         packed = self.file.read()
         if packed is None:
             return None
         try:
             shard = unpack_shard(packed)
         except Malformed as error:
-            self._log.warning("checkpoint passed over", path=str(self.file.path), why=str(error))
+            self.refuse(str(error))
             return None
         self._kept_to = shard.next_offset
-        return shard
+        return packed, shard
 
     def refuse(self, why: str) -> None:
         """Throw it away: it does not fit the log."""
@@ -53,19 +52,32 @@ class ShardCheckpoint:
 
     def is_due(self, shard: Shard) -> bool:
         """True where enough was folded since the last one."""
-        return shard.next_offset - self._kept_to >= EVENTS_BETWEEN
+        return shard.next_offset - self._kept_to >= self._events_between
 
-    def keep(self, shard: Shard) -> None:
-        """Begin to write one, aside; every event in the shard must be acked."""
-        if self._writing is not None and not self._writing.done():
-            return
+    def pack(self, shard: Shard) -> bytes | None:
+        """A shard as it would be kept; None where it cannot be. The next one is due later."""
         self._kept_to = shard.next_offset
         try:
-            packed = pack_shard(shard)
+            return pack_shard(shard)
         except OverflowError as error:
             self._complain(error)
-            return
-        self._writing = asyncio.create_task(self._write(packed))
+            return None
+
+    def keep(self, packed: bytes) -> None:
+        """Begin to write what the log has the digest of, aside."""
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write(packed))
+
+    def differs(self, shard: Shard, offset: int) -> None:
+        """Say that this fold is not the owner's."""
+        self._log.error(
+            "this fold of the account log is not its owner's; no checkpoint is kept",
+            path=str(self.file.path),
+            offset=offset,
+            epoch=shard.epoch,
+            owner=shard.owner,
+            remedy="run the same version of the arena in every executor",
+        )
 
     async def settle(self) -> None:
         """Wait for what is being written."""

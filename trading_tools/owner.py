@@ -15,6 +15,7 @@ after its epoch counted.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -57,6 +58,10 @@ COMMANDS = topics.COMMANDS.name
 EVENTS = topics.EVENTS.name
 
 
+class _GivenUp(Exception):
+    """The shard is to be given up, and an order still waits: the next owner decides it."""
+
+
 class Owner:
     """Owns one shard, from the moment its epoch counted.
 
@@ -89,7 +94,9 @@ class Owner:
         self._buried_to = -1
 
     async def serve(self, should_serve: Callable[[], bool]) -> None:
-        """Serve commands for as long as told; every batch that was begun is finished.
+        """Serve commands for as long as told.
+
+        A batch that was begun is finished, unless an order in it waits for the kill switch.
 
         Raises:
             Fenced: Another owner has written.
@@ -101,11 +108,12 @@ class Owner:
         await self._outbox.prepare(self._desk.shard.accounts)
         self._reader = await self._open_commands()
         try:
-            while should_serve():
-                records = await self._reader.read(timeout_s=READ_S, max_records=BATCH_MAX)
-                if records and should_serve():
-                    await self._serve_batch(records)
-                    await self.confirm()
+            with contextlib.suppress(_GivenUp):
+                while should_serve():
+                    records = await self._reader.read(timeout_s=READ_S, max_records=BATCH_MAX)
+                    if records and should_serve():
+                        await self._serve_batch(records, should_serve)
+                        await self.confirm()
             await self._outbox.settle()
         finally:
             await self._reader.close()
@@ -127,7 +135,7 @@ class Owner:
             self._node.details[LOST] = {**lost, str(partition): place.loss}
         return reader
 
-    async def _serve_batch(self, records: list[Record]) -> None:
+    async def _serve_batch(self, records: list[Record], should_serve: Callable[[], bool]) -> None:
         fetched_at = self._node.clock.now()
         for record in records:
             point("after_read")
@@ -137,11 +145,11 @@ class Owner:
             prices_current = await self._catch_up(message)
             await self._answer_looks_before(message)
             # Last: nothing may be awaited between the proof and the decision.
-            unknown = await self._know_control(message, fetched_at)
+            now, unknown = await self._know_control(message, fetched_at, should_serve)
             handled = self._desk.handle(
                 message,
                 record.offset,
-                self._node.clock.now(),
+                now or self._node.clock.now(),
                 prices_current=prices_current,
                 control_unknown=unknown,
             )
@@ -150,7 +158,17 @@ class Owner:
                 await self._bury(record, handled.burial)
             await self._take(message, record.offset, handled)
         await self._settle()
-        self._log.keep()
+        await self._keep_checkpoint()
+
+    async def _keep_checkpoint(self) -> None:
+        """Where one is due: state in the log what the accounts hash to, then keep them."""
+        due = self._log.digest()
+        if due is None:
+            return
+        append, packed = due
+        await self._append(append)
+        await self._settle()
+        self._log.keep(packed)
 
     async def _read(self, record: Record) -> Message | None:
         try:
@@ -180,26 +198,37 @@ class Owner:
             timeout_s = max(PRICE_WAIT_S, left_s)
         return await self._feed.catch_up(needed, timeout_s)
 
-    async def _know_control(self, message: Message, fetched_at: datetime) -> datetime | None:
+    async def _know_control(
+        self, message: Message, fetched_at: datetime, should_serve: Callable[[], bool]
+    ) -> tuple[datetime | None, datetime | None]:
         """Wait until `arena.control` is known to be read to its end, or the deadline has passed.
 
-        In lock-step the wait has no end, so that every run decides alike.
+        In lock-step the wait has no end and takes no time, so that every run decides alike.
 
         Returns:
-            None with a proof, or for a message that needs none; else since when there is none.
+            The time of the decision, None for now. Since when there is no proof, None with one or
+            for a message that needs none.
+
+        Raises:
+            _GivenUp: The shard is to be given up meanwhile.
         """
         if not isinstance(message, ToolCall) or not self._desk.takes_order(message):
-            return None
+            return None, None
         if fetched_at > message.deadline_at or self._control.is_proven(self._since):
-            return None
+            return None, None
+        came_at = self._node.clock.now()
         # What was decided before need not wait for this command's proof.
         await self._settle()
-        since = self._control.proven_wall or fetched_at
-        while not await self._control.wait_proven(self._since, CONTROL_WAIT_S):
-            late = self._node.clock.now() > message.deadline_at
-            if late and not self._desk.rules.lock_step:
-                return since
-        return None
+        since, lock_step = self._control.proven_wall or fetched_at, self._desk.rules.lock_step
+        while not self._control.is_proven(self._since):
+            if not should_serve():
+                raise _GivenUp
+            if not lock_step and self._node.clock.now() > message.deadline_at:
+                return None, since
+            await self._control.wait_proven(self._since, CONTROL_WAIT_S)
+        if lock_step:
+            return came_at, None
+        return None, since if self._node.clock.now() > message.deadline_at else None
 
     async def _answer_looks_before(self, message: Message) -> None:
         """In lock-step: before an order is decided, what its agent saw before is in its inbox.
@@ -220,19 +249,22 @@ class Owner:
         if handled.appends:
             self._buried_to = max(self._buried_to, offset)
         for append in handled.appends:
-            future = await self._bus.send_bytes(
-                EVENTS,
-                append.value,
-                key=append.key.encode(),
-                partition=self._desk.partition,
-                headers=append.headers,
-            )
-            self._unacked.append((append, future))
+            await self._append(append)
         if handled.reply is not None:
             self._answers.append(handled.reply)
         self._count(message, offset, handled)
         if len(self._unacked) >= BATCH_MAX:
             await self._settle()
+
+    async def _append(self, append: Append) -> None:
+        future = await self._bus.send_bytes(
+            EVENTS,
+            append.value,
+            key=append.key.encode(),
+            partition=self._desk.partition,
+            headers=append.headers,
+        )
+        self._unacked.append((append, future))
 
     async def _settle(self) -> None:
         """Wait until the log has everything decided so far, then hand out the answers."""

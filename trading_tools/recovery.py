@@ -9,18 +9,21 @@ import contextlib
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from uuid import uuid4
 
 from arena import topics
+from arena.account_log import StateDigestEvent
 from arena.accounts import Shard
 from arena.bus.base import LogReader, Record, Start
-from arena.checkpoint import is_head_of
+from arena.checkpoint import FORMAT, is_head_of, why_unproven
 from arena.errors import BrokenLog
 from arena.faults import point
 from arena.node import Node
 from arena.passed_over import read_passed_over
+from arena.wire import encode
 from trading_tools.checkpoints import ShardCheckpoint
-from trading_tools.events import epoch_of
+from trading_tools.events import Append, epoch_of, state_digest_of
 from trading_tools.outbox import within_ack_timeout
 
 STALL_S = 20.0
@@ -66,32 +69,60 @@ class EventLog:
         passed_over = (await read_passed_over(self._node.bus)).get(self._partition, {})
         kept = await asyncio.to_thread(self._checkpoint.load)
         if kept is not None:
-            await self._resume(kept, self._reader)
+            await self._resume(*kept, self._reader)
         self.shard.passed_over = passed_over
 
-    async def _resume(self, kept: Shard, reader: LogReader) -> None:
-        """Take the kept state over where its last event stands in the log as it was folded."""
-        if await self.end() < kept.next_offset:
-            self._checkpoint.refuse(f"the log ends before offset {kept.next_offset}")
-            return
-        reader.seek(TOPIC, self._partition, kept.head_offset)
+    async def _resume(self, packed: bytes, kept: Shard, reader: LogReader) -> None:
+        """Take the kept state over where the log has its last event, and its digest behind it."""
+        why = await self._why_unproven(packed, kept, reader)
+        if why:
+            self._checkpoint.refuse(why)
+        else:
+            self.shard = kept
+        reader.seek(TOPIC, self._partition, self.shard.next_offset)
+
+    async def _why_unproven(self, packed: bytes, kept: Shard, reader: LogReader) -> str:
+        if kept.head_offset < 0 or await self.end() <= kept.next_offset:
+            return f"the log has no record at offset {kept.next_offset}"
+        head = await self._at(kept.head_offset, reader)
+        if head is None or not is_head_of(kept, _kind(head), head.value or b"", head.offset):
+            return f"offset {kept.head_offset} holds another event"
+        said = await self._at(kept.next_offset, reader)
+        if said is None:
+            return f"offset {kept.next_offset} could not be read"
+        return why_unproven(packed, kept, _kind(said), said.value or b"", said.offset)
+
+    async def _at(self, offset: int, reader: LogReader) -> Record | None:
+        reader.seek(TOPIC, self._partition, offset)
         records: list[Record] = []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STALL_S):
                 while not records:
                     records = await reader.read(timeout_s=0.5, max_records=1)
-        if records and is_head_of(
-            kept, _kind(records[0]), records[0].value or b"", kept.head_offset
-        ):
-            self.shard = kept
-        else:
-            self._checkpoint.refuse(f"offset {kept.head_offset} holds another event")
-        reader.seek(TOPIC, self._partition, self.shard.next_offset)
+        return records[0] if records else None
 
-    def keep(self) -> None:
-        """Begin a checkpoint where it is time; every event in the shard must be acked."""
-        if self._checkpoint.is_due(self.shard):
-            self._checkpoint.keep(self.shard)
+    def digest(self) -> tuple[Append, bytes] | None:
+        """Where a checkpoint is due: the owner's statement of its state, folded, and the state.
+
+        Every event in the shard must be acked. The state may be kept once the statement is.
+        """
+        if not self._checkpoint.is_due(self.shard):
+            return None
+        packed = self._checkpoint.pack(self.shard)
+        if packed is None:
+            return None
+        said = state_digest_of(self.shard, sha256(packed).hexdigest(), self._node.clock.now())
+        encoded = encode(said)
+        key = f"shard/{self._partition}"
+        offset = self.shard.next_offset
+        append = Append(offset, said.type_name(), key, encoded.value, encoded.headers)
+        counted = self.shard.apply(append.kind, append.value, offset)
+        assert counted is not None, f"our own digest at {offset} does not count"
+        return append, packed
+
+    def keep(self, packed: bytes) -> None:
+        """Begin to write a checkpoint whose digest was acked."""
+        self._checkpoint.keep(packed)
 
     async def close(self) -> None:
         """Stop reading, and see what is being kept onto the disk."""
@@ -124,7 +155,6 @@ class EventLog:
         """
         with no_garbage_collection():
             await self._fold_to(offset)
-        self.keep()
 
     async def _fold_to(self, offset: int) -> None:
         idle_since = self._node.clock.monotonic()
@@ -155,7 +185,17 @@ class EventLog:
         return (self.shard.epoch, self.shard.owner) == (epoch.epoch, self.owner)
 
     def _fold(self, record: Record) -> None:
-        self.shard.apply(_kind(record), record.value, record.offset)
+        kind = _kind(record)
+        packed = None
+        if kind == "StateDigest" and self._checkpoint.is_due(self.shard):
+            packed = self._checkpoint.pack(self.shard)
+        event = self.shard.apply(kind, record.value, record.offset)
+        if packed is None or not isinstance(event, StateDigestEvent) or event.format != FORMAT:
+            return
+        if event.sha256 == sha256(packed).hexdigest():
+            self._checkpoint.keep(packed)
+        else:
+            self._checkpoint.differs(self.shard, record.offset)
 
     def _open_reader(self) -> LogReader:
         assert self._reader is not None, "the log is not open"

@@ -1,18 +1,23 @@
 """Recovery on a real log: the same state from a checkpoint, and none that does not fit."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from arena import checkpoint as checkpoint_module
 from arena import topics
 from arena.accounts import Shard
 from arena.bus.base import Bus
+from arena.checkpoint import FORMAT, pack_shard
 from arena.clock import SystemClock
 from arena.node import Node
 from arena.settings import Settings
 from tests.arena.test_accounts import Log
-from trading_tools import checkpoints
 from trading_tools.checkpoints import ShardCheckpoint
+from trading_tools.events import state_digest_of
 from trading_tools.recovery import EventLog
 
 ORDERS = 30
@@ -20,23 +25,38 @@ BETWEEN = 10
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of its own, and a checkpoint every few events."""
-    monkeypatch.setattr(checkpoints, "EVENTS_BETWEEN", BETWEEN)
+def home(tmp_path: Path) -> Path:
+    """A home of its own."""
     return tmp_path
 
 
 def _node(bus: Bus, home: Path) -> Node:
-    return Node("tools", "test", Settings(home=home), bus, SystemClock())
+    settings = Settings(home=home, checkpoint_events=BETWEEN)
+    return Node("tools", "test", settings, bus, SystemClock())
 
 
 def _written(orders: int = ORDERS, size: str = "0.001") -> Log:
+    """Some orders, and behind them the digest of the state."""
     log = Log()
     log.claim("one")
     log.open()
     for number in range(orders):
         log.append(log.fill(str(number), "buy", size))
+    _attest(log)
     return log
+
+
+def _attest(log: Log) -> None:
+    packed = sha256(pack_shard(log.shard)).hexdigest()
+    log.append(state_digest_of(log.shard, packed, datetime.now(UTC)))
+
+
+def _kept(log: Log) -> Shard:
+    """The state before the newest digest."""
+    shard = Shard()
+    for offset, (kind, value) in enumerate(log.records[:-1]):
+        shard.apply(kind, value, offset)
+    return shard
 
 
 async def _append(bus: Bus, records: list[tuple[str, bytes]]) -> None:
@@ -71,26 +91,28 @@ async def test_the_second_life_begins_at_the_checkpoint(bus: Bus, home: Path) ->
     await _append(bus, log.records[-3:])
     shard, first = await _recover(bus, home)
 
-    assert (log.shard, len(log.records) - 3) == (shard, first)
+    assert (log.shard, len(log.records) - 4) == (shard, first)
 
 
 async def test_records_without_effect_at_the_end_are_passed(bus: Bus, home: Path) -> None:
     """The head then stands before the place where the fold goes on."""
     log = _written()
     log.claim("late", epoch=1)
+    _attest(log)
     await _append(bus, log.records)
-    await _recover(bus, home)
+    file = ShardCheckpoint(_node(bus, home), 0).file
+    file.write(pack_shard(_kept(log)))
 
     shard, first = await _recover(bus, home)
 
-    assert (log.shard, len(log.records)) == (shard, first)
+    assert (log.shard, len(log.records) - 1) == (shard, first)
     assert 1 == shard.ignored
 
 
 async def test_a_checkpoint_of_another_log_is_thrown_away(bus: Bus, home: Path) -> None:
     """The topic was made anew with other orders: the fold begins at the first record."""
     checkpoint = ShardCheckpoint(_node(bus, home), 0)
-    checkpoint.keep(_written(size="0.002").shard)
+    checkpoint.keep(pack_shard(_kept(_written(size="0.002"))))
     await checkpoint.settle()
     log = _written(ORDERS + 5)
     await _append(bus, log.records)
@@ -100,11 +122,102 @@ async def test_a_checkpoint_of_another_log_is_thrown_away(bus: Bus, home: Path) 
     assert (log.shard, 0) == (shard, first)
 
 
+def _richer(shard: Shard) -> None:
+    shard.accounts["a"].cash += 10**12
+
+
+def _forgetful(shard: Shard) -> None:
+    shard.orders.pop("3")
+
+
+def _further(shard: Shard) -> None:
+    shard.source_offset += 100
+
+
+@pytest.mark.parametrize("forge", [_richer, _forgetful, _further])
+async def test_a_forged_state_under_the_right_head_is_thrown_away(
+    bus: Bus, home: Path, forge: Callable[[Shard], None]
+) -> None:
+    """The seal, the head and the digest's place are right; what it holds is not what was folded."""
+    log = _written()
+    await _append(bus, log.records)
+    shard = _kept(log)
+    forge(shard)
+    file = ShardCheckpoint(_node(bus, home), 0).file
+    file.write(pack_shard(shard))
+
+    assert (log.shard, 0) == await _recover(bus, home)
+
+
+async def test_a_checkpoint_without_a_digest_in_the_log_is_thrown_away(
+    bus: Bus, home: Path
+) -> None:
+    """True as it may be: nothing in the log proves it."""
+    log = _written()
+    _, last = log.records.pop(), log.records
+    await _append(bus, last)
+    ShardCheckpoint(_node(bus, home), 0).file.write(pack_shard(_kept(_written())))
+
+    shard, first = await _recover(bus, home)
+
+    assert (_kept(_written()).digest(), 0) == (shard.digest(), first)
+
+
+async def test_a_checkpoint_of_another_format_is_thrown_away(
+    bus: Bus, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a former version wrote the file, or the digest."""
+    monkeypatch.setattr(checkpoint_module, "FORMAT", FORMAT - 1)
+    log = _written()
+    packed = pack_shard(_kept(log))
+    monkeypatch.undo()
+    await _append(bus, log.records)
+    file = ShardCheckpoint(_node(bus, home), 0).file
+    file.write(packed)
+
+    assert (log.shard, 0) == await _recover(bus, home)
+    assert file.read() != packed
+
+
+async def test_a_reader_keeps_nothing_that_its_owner_folds_otherwise(bus: Bus, home: Path) -> None:
+    """The digest in the log is not the one of the state as it was folded here."""
+    log = Log()
+    log.claim("one")
+    log.open()
+    for number in range(ORDERS):
+        log.append(log.fill(str(number), "buy", "0.001"))
+    log.append(state_digest_of(log.shard, "00", datetime.now(UTC)))
+    await _append(bus, log.records)
+
+    assert (log.shard, 0) == await _recover(bus, home)
+    assert ShardCheckpoint(_node(bus, home), 0).file.read() is None
+
+
+async def test_an_owner_states_its_digest_and_keeps_what_it_stated(bus: Bus, home: Path) -> None:
+    """Its checkpoint is taken by the next life, which folds only what came since."""
+    log = _written(ORDERS)
+    await _append(bus, log.records[:-1])
+    owner = EventLog(_node(bus, home / "first"), 0)
+    await owner.open()
+    await owner.fold_to(await owner.end())
+    assert await owner.claim()
+    due = owner.digest()
+    assert due is not None
+    append, packed = due
+    await _append(bus, [(append.kind, append.value)])
+    owner.keep(packed)
+    await owner.close()
+
+    shard, first = await _recover(bus, home / "first")
+
+    assert (owner.shard, append.offset) == (shard, first)
+
+
 async def test_a_checkpoint_ahead_of_the_log_is_thrown_away(bus: Bus, home: Path) -> None:
     """The log lost its tail."""
     log = _written(4)
     checkpoint = ShardCheckpoint(_node(bus, home), 0)
-    checkpoint.keep(_written().shard)
+    checkpoint.keep(pack_shard(_kept(_written())))
     await checkpoint.settle()
     await _append(bus, log.records)
 
