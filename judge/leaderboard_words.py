@@ -246,8 +246,10 @@ def render(evaluation: Evaluation) -> str:
     if evaluation.apart:
         title = "Not comparable, not ranked"
         blocks.append("\n".join((title, *_dead_lines(evaluation.apart))))
-    blocks.append("\n".join(("Method", *(f"  {line}" for line in evaluation.method))))
-    blocks.append("\n".join(("Assumptions", *(f"  {line}" for line in evaluation.assumptions))))
+    blocks.append("\n".join(("Method", *(laid_out(f"  {line}") for line in evaluation.method))))
+    blocks.append(
+        "\n".join(("Assumptions", *(laid_out(f"  {line}") for line in evaluation.assumptions)))
+    )
     return "\n\n".join(blocks)
 
 

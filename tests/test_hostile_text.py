@@ -1,0 +1,152 @@
+"""Text of models and topics cannot act, whichever command or page shows it."""
+
+import io
+import unicodedata
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from arena import findings, vitals
+from arena.bus.base import Record
+from arena.commands import health, reading, words
+from arena.commands.live_line import LiveLine
+from arena.commands.steps import Steps
+from arena.commands.tables import print_table
+from arena.localbroker.progress import Step
+from arena.messages import DeadEntry, Evaluation, Halt
+from arena.wire import encode
+from dashboard import text as dashboard_text
+from judge import leaderboard_words
+from judge.report import plots, tables
+from judge.report import words as report_words
+from ledger import cli_reconcile, compare, reconcile, render
+from ledger.audit import findings as audit_findings
+from ledger.audit import trace, trace_words, verify
+from ledger.statements import Sheet
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+HOSTILE = (
+    "x\u202e\u2066\u200b\u200d\ufeff\u00ad\x1b[31m\x1b]0;t\x07\x9b2J\x00\r\x0b\x85\u2028\ufff9"
+    "\ufe0f\U000e0041\U000e0100\u3164" + "\u0301" * 50 + "[red]"
+)
+LINES = f"{HOSTILE}\nforged line {HOSTILE}"
+CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def record(reason: str, *, as_json: bool) -> str:
+    """What `arena tail` prints of a halt with this reason."""
+    sent = encode(Halt(agent=None, reason=reason, by="x", at=NOW))
+    found = Record("arena.control", 0, 0, 0, b"all", sent.value, dict(sent.headers))
+    return str(reading.render(found, reading.Filter(), as_json=as_json))
+
+
+def row(text: str) -> health.Row:
+    """A process that is down with these words."""
+    return health.Row(text, text, text, 1, "down", 0.0, 0, {text: 1}, {}, text)
+
+
+def printed(rows: Iterable[tuple[str, ...]], remark: str) -> str:
+    """A table in a pipe."""
+    out = io.StringIO()
+    print_table([("a", False)], rows, remarks=[remark], console=Console(file=out))
+    return out.getvalue()
+
+
+def drawn(text: str) -> str:
+    """What the live line and the numbered steps print."""
+    out = io.StringIO()
+    line = LiveLine(out)
+    line.say(text)
+    line.end(text)
+    Steps(out, first=1, names=["a"]).show(Step("a", text, finished=True))
+    return out.getvalue()
+
+
+def evaluation(text: str) -> str:
+    """What the judge prints."""
+    dead = DeadEntry(
+        agent=text, kind="agent", strategy=text, node=text, model=text, cause=text, remedy=text,
+        turns=1, decisions=0, recorded_turns=1,
+    )  # fmt: skip
+    found = Evaluation(
+        evaluation_id="x", snapshot_id="x", snapshots=1, as_of=NOW, interval_s=60, confidence=0.9,
+        seed=1, resamples=1, hold_return=None, detectable=None, verdict=text, rows=(),
+        dead=(dead,), method=(text,), assumptions=(text,),
+    )  # fmt: skip
+    return leaderboard_words.render(found)
+
+
+def reconciled(text: str) -> str:
+    """What `arena reconcile run` prints of one figure."""
+    line = compare.Line(compare.Key(text, text, "USD"), 1, 2)
+    return "\n".join(cli_reconcile.as_lines(reconcile.Comparison([line], {}, [text])))
+
+
+def sheet(text: str) -> Sheet:
+    """A statement of one cell."""
+    return Sheet("x", (("agent", "text"),), [(text,)], [text])
+
+
+RENDERERS: dict[str, Callable[[str], str]] = {
+    "tail": lambda text: record(text, as_json=False),
+    "tail --json": lambda text: record(text, as_json=True),
+    "status": lambda text: "\n".join(health.table([row(text)])),
+    "dead": lambda text: health.dead_line(vitals.Dead(text, text, 0, remedy=text)),
+    "cause": vitals.one_line,
+    "doctor": lambda text: "\n".join(
+        findings.lines([findings.broken(text, text, text)], colour=False)
+    ),
+    "demo": lambda text: "\n".join(
+        words.standings_table(
+            {
+                "agents": [{"agent": text, "strategy": text, "model": text, "apart": ""}],
+                "dead": [{"agent": text, "cause": text, "remedy": text}],
+            }
+        )
+    ),
+    "table": lambda text: printed([(text,)], text),
+    "live": drawn,
+    "dashboard": dashboard_text.clean,
+    "dashboard line": dashboard_text.one_line,
+    "judge": evaluation,
+    "report": lambda text: report_words.quote(text, 500),
+    "report chart": plots.label,
+    "report.md": lambda text: tables.markdown_text(report_words.quote(text, 500)),
+    "ledger --csv": lambda text: render.as_csv(sheet(text)).replace("\r\n", "\n"),
+    "ledger --json": lambda text: render.as_json(sheet(text)),
+    "reconcile": reconciled,
+    "audit trace": lambda text: "\n".join(
+        trace_words.lines([trace.Step(name="a", place=text, sha256="", says=text)])
+    ),
+    "audit verify": lambda text: "\n".join(
+        verify.verdict_lines(
+            audit_findings.Verdict(
+                1, text, audit_findings.Status.FAIL, {text: 1},
+                [audit_findings.Finding(text, text, text, text)], 1, text, [text],
+            )
+        )
+    ),
+}  # fmt: skip
+MANY_LINES = {"dashboard", "report", "report chart", "ledger --csv"}
+"""What keeps the line breaks of a text: a paragraph, and a quoted field."""
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_no_renderer_lets_a_character_act(name: str) -> None:
+    """No control, format or tag character, and no flood of marks, is in what is printed."""
+    shown = RENDERERS[name](LINES)
+
+    assert [] == [c for c in shown if unicodedata.category(c) in CATEGORIES and c != "\n"]
+    assert not any(c in shown for c in "\ufe0f\U000e0100\u3164")
+    assert "\u0301" * 5 not in shown
+    assert r"\u202e" in shown
+
+
+@pytest.mark.parametrize("name", sorted(RENDERERS.keys() - MANY_LINES))
+def test_no_line_can_be_forged(name: str) -> None:
+    """A line break in a field does not begin a line."""
+    shown = RENDERERS[name]("x\nforged")
+
+    assert not [line for line in shown.splitlines() if line.startswith("forged")]
