@@ -7,6 +7,7 @@ after Ctrl-C.
 import asyncio
 import json
 import logging
+import math
 import shutil
 import signal
 import sys
@@ -53,9 +54,11 @@ def storm(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep the folder also if every promise held.")
     ] = False,
-    sum_: Annotated[
-        list[Path] | None,
-        typer.Option("--sum", help="Add up files of --json instead; repeatable."),
+    add_up: Annotated[
+        bool, typer.Option("--sum", help="Print the table of FILEs of --json, and run nothing.")
+    ] = False,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]...", help="For --sum.")
     ] = None,
 ) -> None:
     """Run a whole arena under faults, then check that nothing was lost or doubled.
@@ -65,23 +68,37 @@ def storm(
 
     Example: arena storm --seed 1 --minutes 2 --json storm.json
     """
-    if sum_:
-        print(report.table_of(_read(path) for path in sum_))
+    if add_up != bool(files):
+        raise UsageError(
+            "--sum and files go together", remedy="arena storm --sum ONE.json TWO.json"
+        )
+    if files:
+        print(report.table_of(_read(path) for path in files))
         return
     if brokers not in (None, 1, CLUSTER):
         raise UsageError(f"--brokers {brokers}", remedy=f"1 or {CLUSTER}")
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise UsageError(f"{json_file.parent} is not a folder", remedy="make it, or name another")
+    if not (math.isfinite(minutes) and math.isfinite(rate)):
+        raise UsageError(f"--minutes {minutes} --rate {rate}", remedy="name finite numbers")
     plan = make_plan(seed, minutes, brokers=brokers, secure=secure)
-    folder = Path(tempfile.mkdtemp(prefix=f"arena-storm-{seed}-"))
+    more = "" if poison else " --no-poison"
+    sys.exit(_storm(plan, rate, more, json_file, keep=keep))
+
+
+def _storm(plan: Plan, rate: float, more: str, json_file: Path | None, *, keep: bool) -> int:
+    """Run it, print what came of it, keep or remove its folder; returns the exit code."""
+    folder = Path(tempfile.mkdtemp(prefix=f"arena-storm-{plan.seed}-"))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     line = LiveLine(sys.stderr)
-    line.say(f"storm of seed {seed}: {plan.words()}, {minutes:g} min, {len(plan.faults)} faults")
-    whole = Storm(plan, folder, rate, POISON_EVERY_S if poison else 0.0, line.say, line.show)
-    outcome = _run(whole)
+    minutes = f"{plan.seconds / 60:g} min"
+    line.say(f"storm of seed {plan.seed}: {plan.words()}, {minutes}, {len(plan.faults)} faults")
+    outcome = _run(Storm(plan, folder, rate, 0.0 if more else POISON_EVERY_S, line.say, line.show))
     if outcome is None:
         shutil.rmtree(folder, ignore_errors=True)
         line.end("interrupted: every process of the storm was ended")
-        sys.exit(EXIT_INTERRUPTED)
+        return EXIT_INTERRUPTED
     document = report.document_of(outcome)
     line.end(f"{document['orders']:,} orders in {document['seconds']:.0f} s")
     print(report.table_of([document]))
@@ -90,14 +107,14 @@ def storm(
     if json_file is not None:
         json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     if not report.held(document):
-        more = "" if poison else " --no-poison"
         print(f"a promise broke; the records are in {folder}")
         print(f"again: {_again(plan, rate)}{more}")
-        sys.exit(EXIT_NO)
+        return EXIT_NO
     if keep:
         print(f"the records are in {folder}")
     else:
         shutil.rmtree(folder, ignore_errors=True)
+    return 0
 
 
 def _run(whole: Storm) -> Outcome | None:
