@@ -32,6 +32,8 @@ from trading_tools.together import run_together
 STANDBY_READ_S = 0.2
 CLAIM_PAUSE_S_MAX = 0.2
 """Two that claim at once must not meet again for ever."""
+BURIES = 0
+"""The shard whose owner sends unreadable records of `arena.control` to the dead letters."""
 
 REGROWN = (
     "the number decides which shard has an agent's account, and Kafka cannot take partitions away:"
@@ -76,7 +78,7 @@ class Executor:
         self._tools = tools
         self._seats = seats
         self._feed = PriceFeed(node, whole=rules.lock_step)
-        self._control = SwitchFeed(node)
+        self._control = SwitchFeed(node, lambda: BURIES in self._owners)
         self._owners: dict[int, Owner] = {}
         self._ignored: dict[int, int] = {}
         self._unfolded: set[int] = set()

@@ -1,8 +1,9 @@
 """Follows `arena.control` into the kill switch, and proves that it was read to its end.
 
 Reads the whole topic at a start, before the first order, and follows it: a halt survives every
-restart, and takes effect as soon as its record is read. What cannot be read goes to
-`dead_letters`; under the key of a scope it halts that scope as well.
+restart, and takes effect as soon as its record is read. What cannot be read halts its scope where
+its key names one. It goes to `dead_letters` when it comes, from the owner of the first shard
+alone; what a start finds is passed over by it, for it stays in the topic.
 
 A halt that was not read yet cannot be obeyed. So the owner of a shard decides orders only while
 it has a proof: at a moment not longer than `PROOF_S` ago the topic ended where this reader is.
@@ -12,7 +13,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from arena import topics
@@ -42,14 +43,17 @@ class SwitchFeed:
 
     Args:
         node: Its bus is read.
+        buries: True while this process is the one that sends what cannot be read to the dead
+            letters.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, buries: Callable[[], bool]) -> None:
         """Start with no halts; `open` reads them."""
         self.switch = Switch()
         self.proven_at = -math.inf
         self.proven_wall: datetime | None = None
         self._node = node
+        self._buries = buries
         self._reader: LogReader | None = None
         self._partitions = 0
         self._read_to: dict[str, int] = {}
@@ -175,7 +179,8 @@ class SwitchFeed:
             elif noted.error:
                 if noted.scope:
                     self._node.log.warning("halted by an unreadable record", scope=noted.scope)
-                await self._node.dead_letter(record, noted.error)
+                if self._buries():
+                    await self._node.dead_letter(record, noted.error)
 
 
 def moment() -> float:

@@ -1,11 +1,11 @@
 """A halt that is confirmed holds: who may decide, who may confirm, and what is refused."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -15,12 +15,22 @@ from arena.bus.memory import MemoryBus, MemoryCluster, MemoryLogReader
 from arena.commands import halt_confirmed
 from arena.commands.halt_confirmed import Asked, ask, why_not
 from arena.exports import export_topics
-from arena.messages import Epoch, Halt, Heartbeat, OrderDecided, RejectReason, Resume, ToolResult
+from arena.messages import (
+    DeadLetter,
+    Epoch,
+    Halt,
+    Heartbeat,
+    OrderDecided,
+    RejectReason,
+    Resume,
+    ToolResult,
+)
 from arena.switch import CONFIRMED
 from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
 from trading_tools import switch as feed
 from trading_tools.replay import Replay
 from trading_tools.rules import TradingRules
+from trading_tools.seats import Seats
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
 CONTROL = topics.CONTROL.name
@@ -28,6 +38,13 @@ EXPORTED = [
     spec.name
     for spec in (topics.EVENTS, topics.COMMANDS, topics.TICKERS, topics.ROSTER, topics.CONTROL)
 ]
+
+
+@pytest.fixture(autouse=True)
+def short_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proof holds a fraction of a second, so that the tests need not wait a whole one."""
+    monkeypatch.setattr(feed, "PROOF_S", 0.2)
+    monkeypatch.setattr(feed, "RENEW_S", 0.05)
 
 
 class Blackholed(MemoryLogReader):
@@ -187,7 +204,83 @@ async def test_lock_step_waits_past_the_deadline(memory_bus: MemoryBus) -> None:
         line.whole.set()
         reasons = await decided(memory_bus, 2)
 
-    assert RejectReason.CONTROL_UNKNOWN not in reasons
+    assert [None, None] == reasons
+
+
+@pytest.mark.parametrize("pacing", ["real-time", "lock-step"])
+async def test_an_owner_that_waits_gives_its_shard_up(
+    memory_bus: MemoryBus,
+    monkeypatch: pytest.MonkeyPatch,
+    pacing: Literal["real-time", "lock-step"],
+) -> None:
+    """The group took the shard away: nothing is decided, and the next owner decides it once."""
+    async with market(memory_bus) as line, serving(line, TradingRules(pacing=pacing)) as node:
+        await order(memory_bus, 0)
+        await decided(memory_bus, 1)
+        line.whole.clear()
+        await asyncio.sleep(feed.PROOF_S)
+        waits = asyncio.Event()
+        wait = feed.SwitchFeed.wait_proven
+
+        async def noted(control: feed.SwitchFeed, since: float, timeout_s: float) -> bool:
+            waits.set()
+            return await wait(control, since, timeout_s)
+
+        monkeypatch.setattr(feed.SwitchFeed, "wait_proven", noted)
+        await order(memory_bus, 1)
+        await waits.wait()
+        monkeypatch.setattr(Seats, "should_serve", lambda *_: False)
+        await until(lambda: node.details["shards"] == [])
+        monkeypatch.undo()
+        line.whole.set()
+        assert [None, None] == await decided(memory_bus, 2)
+        await until(lambda: node.details["shards"] == [0])
+
+    assert [None, None] == await decided(memory_bus, 2)
+
+
+async def test_a_proof_from_before_the_epoch_does_not_count(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A halt may have been confirmed by the owner before: who takes over has to read again."""
+    monkeypatch.setattr(feed, "PROOF_S", 60.0)
+    may_serve = Seats.should_serve
+    monkeypatch.setattr(Seats, "should_serve", lambda *_: False)
+    async with market(memory_bus) as line, serving(line) as node:
+        await until(lambda: node.status == "standby" and "halted" in node.details)
+        await asyncio.sleep(0.1)  # A first proof of the standby.
+        line.whole.clear()
+        monkeypatch.setattr(Seats, "should_serve", may_serve)
+        await order(memory_bus, 0, life_s=0.5)
+        assert [RejectReason.CONTROL_UNKNOWN] == await decided(memory_bus, 1)
+
+
+async def test_what_cannot_be_read_is_buried_once(memory_bus: MemoryBus) -> None:
+    """By the owner of the first shard: not by a standby, nor again at a start."""
+    async with market(memory_bus) as line:
+        memory_bus.cluster.append(CONTROL, 0, b"agent/scalper", b"{", ())
+        for count in (1, 2):
+            async with serving(line) as one, serving(memory_bus) as two:
+                await order(memory_bus, count)
+                await decided(memory_bus, count)
+                memory_bus.cluster.append(CONTROL, 0, b"agent/momentum", None, ())
+                await until(lambda: one.details["halted"] == two.details["halted"] != ["scalper"])
+                letters = await read_until(memory_bus, topics.DEAD_LETTERS.name, DeadLetter, count)
+                await memory_bus.append(
+                    CONTROL,
+                    Resume(agent="momentum", by="test", at=datetime.now(UTC)),
+                    key="agent/momentum",
+                )
+                await until(lambda: one.details["halted"] == ["scalper"])
+
+    assert [1, 3] == [letter.offset for letter in letters]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(WAIT_S):
+        while not holds():
+            await asyncio.sleep(0.01)
 
 
 async def test_an_owner_that_lost_its_shard_confirms_nothing(memory_bus: MemoryBus) -> None:
