@@ -62,6 +62,7 @@ class Auditor:
         self._secrets = next(c for c in self._checkers if isinstance(c, SecretsChecker))
         self._places = next(c for c in self._checkers if isinstance(c, PlacesChecker))
         self._consumed = next(c for c in self._checkers if isinstance(c, ConsumedChecker))
+        self._limits = next(c for c in self._checkers if isinstance(c, LimitsChecker))
         self._passed_over: list[Record] = []
         self.records = 0
         self.foreign: Counter[str] = Counter()
@@ -80,7 +81,10 @@ class Auditor:
             self._fates.take(seen)
         except UNREADABLE as error:
             self._unreadable(self._consumed, seen, error)
-        for checker in (self._places, self._secrets) if foreign else self._checkers:
+        takers = (self._places, self._secrets) if foreign else self._checkers
+        if foreign and record.topic == topics.CONTROL.name:
+            takers = (*takers, self._limits)  # What cannot be read there is a halt.
+        for checker in takers:
             try:
                 checker.take(seen)
             except UNREADABLE as error:

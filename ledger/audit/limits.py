@@ -2,15 +2,20 @@
 
 Cash and positions are never negative; an account begins with the cash of the rules; only a share
 of a profit is set aside; an order is of the product's steps and worth its least; and who is halted
-gets no fill for as long as that lasts.
+gets no fill for as long as that lasts. A halt by a record that cannot be read has no time of its
+own: it holds from the first refusal that names it.
 """
 
-from dataclasses import dataclass
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from arena import topics
 from arena.account_log import STRUCTURAL
+from arena.messages import Halt, Resume
 from arena.money import SCALE, units_text
+from arena.switch import EVERYBODY, Switch, key_of
 from ledger.audit.findings import Checker, Scope
 from ledger.audit.money import Holding, fill_moves
 from ledger.audit.reading import Json, Seen, units, when
@@ -18,6 +23,10 @@ from ledger.audit.rules import Listings, RulesInForce
 
 HALT_TAKES_EFFECT = timedelta(seconds=1)
 """An order may still fill so long after a halt was asked for."""
+CLOCKS_DIFFER = timedelta(seconds=1)
+"""Who resumes and who fills may be two hosts."""
+UNREAD = re.compile(r"halted by a record that cannot be read, ([^ ;]+)")
+"""In the refusal by a halt that has no time of its own: the place of its record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +38,14 @@ class _Order:
     notional: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Halted:
-    agent: str | None
-    since: datetime
+    scope: str
+    place: str
+    since: datetime | None = None
     until: datetime | None = None
+    named_in: set[int] = field(default_factory=set)
+    """Shards in which an order was refused by it."""
 
 
 class LimitsChecker(Checker):
@@ -51,7 +63,10 @@ class LimitsChecker(Checker):
         self._shares: dict[str, int] = {}
         self._rules = RulesInForce()
         self._listings = Listings()
+        self._switch = Switch()
         self._halted: list[_Halted] = []
+        self._open: defaultdict[str, list[_Halted]] = defaultdict(list)
+        self._unread: dict[str, _Halted] = {}
         self._orders: list[_Order] = []
 
     def take(self, seen: Seen) -> None:
@@ -66,29 +81,42 @@ class LimitsChecker(Checker):
             self._event(seen)
 
     def _control(self, seen: Seen) -> None:
-        body = seen.body
-        if body is None or seen.kind not in ("Halt", "Resume"):
+        noted = self._switch.take(seen.record)
+        if not noted.scope:
             return
-        agent, at = body.get("agent"), when(body["at"])
-        self.looked["halts"] += seen.kind == "Halt"
-        still = [h for h in self._halted if h.agent == agent and h.until is None]
-        if seen.kind == "Resume":
-            for halted in still:
-                self._halted.remove(halted)
-                self._halted.append(_Halted(agent, halted.since, at))
-        elif not still:
-            self._halted.append(_Halted(agent, at))
+        if isinstance(noted.message, Resume):
+            for halted in self._open.pop(noted.scope, []):
+                halted.until = noted.message.at
+            return
+        halted = _Halted(noted.scope, seen.place)
+        if isinstance(noted.message, Halt):
+            self.looked["halts"] += 1
+            halted.since = noted.message.at
+            self._halted.append(halted)
+        else:
+            self.looked["unreadable halts"] += 1
+            self._unread[seen.place] = halted
+        self._open[noted.scope].append(halted)
 
     def _event(self, seen: Seen) -> None:
         event = seen.body or {}
         agent = event["agent"]
         self.looked["prefixes"] += 1
         if seen.kind == "AccountOpened":
-            self._open(seen, event)
+            self._opened(seen, event)
         elif event["outcome"] == "filled":
             self._fill(seen, event, self._holdings.setdefault(agent, Holding()))
+        elif event["reason"] == "halted" and (unread := UNREAD.search(event["detail"])):
+            self._obey(unread[1], seen.record.partition)
 
-    def _open(self, seen: Seen, event: Json) -> None:
+    def _obey(self, place: str, shard: int) -> None:
+        """An order was refused by an unreadable record: from here on it holds in this shard."""
+        if (halted := self._unread.get(place)) is not None:
+            if not halted.named_in:
+                self._halted.append(halted)
+            halted.named_in.add(shard)
+
+    def _opened(self, seen: Seen, event: Json) -> None:
         agent, cash = event["agent"], units(event["cash_usd"])
         subject = f"agent {agent}"
         self.expect(agent not in self._holdings, seen.place, subject, "one account", "a second")
@@ -127,12 +155,17 @@ class LimitsChecker(Checker):
     def _halt(self, seen: Seen, event: Json, subject: str) -> None:
         at = when(event["at"])
         for halted in self._halted:
-            if halted.agent not in (None, event["agent"]):
+            if halted.scope not in (EVERYBODY, key_of(event["agent"])):
                 continue
-            begun = at > halted.since + HALT_TAKES_EFFECT
-            if begun and (halted.until is None or at < halted.until):
-                text = f"no fill after the halt at {halted.since:%H:%M:%S}"
-                self.expect(False, seen.place, subject, text, f"a fill at {at:%H:%M:%S}")
+            if halted.since is None:
+                begun = seen.record.partition in halted.named_in
+                what = f"the refusal by {halted.place}, which cannot be read"
+            else:
+                begun = at > halted.since + HALT_TAKES_EFFECT
+                what = f"the halt at {halted.since:%H:%M:%S}"
+            if begun and (halted.until is None or at < halted.until - CLOCKS_DIFFER):
+                found = f"a fill at {at:%H:%M:%S}"
+                self.expect(False, seen.place, subject, f"no fill after {what}", found)
 
     def finish(self) -> None:
         """Hold every order against the listings, which come after the events."""

@@ -3,9 +3,11 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import orjson
 import pytest
 
 from arena import topics
+from arena.switch import Stop
 from ledger.audit.findings import Scope, Status
 from ledger.audit.limits import LimitsChecker
 from ledger.audit.reading import Seen, when
@@ -126,6 +128,52 @@ def test_a_fill_after_the_halt_was_lifted_is_none_of_its_business(world: World) 
         world.append(CONTROL, body, kind, key="all")
 
     assert {} == world.broken()
+
+
+@pytest.mark.parametrize("kind", ["Resume", "Nothing", "Halt", ""])
+def test_what_cannot_be_read_ends_no_halt(world: World, kind: str) -> None:
+    """Invariant 4: nor does a resume under another key; both halts are counted."""
+    index = a_fill(world)
+    at = when(body_of(world.records[EVENTS][index])["at"]) - timedelta(seconds=2)
+    said = {"agent": None, "by": "cli", "at": at.isoformat()}
+    world.append(CONTROL, said, "Halt", key="all")
+    world.append(CONTROL, {}, kind, key="all")
+    world.append(CONTROL, said, "Resume", key="risk/all")
+
+    verdict = world.verdicts()[4]
+
+    assert named(verdict, place(EVENTS, world, index))
+    assert (1, 1) == (verdict.looked_at["halts"], verdict.looked_at["unreadable halts"])
+
+
+@pytest.mark.parametrize(
+    ("key", "resumed", "found"),
+    [("all", "", 1), ("all", "agent/x", 1), ("all", "all", 0), ("agent/somebody-else", "", 0)],
+)
+def test_a_fill_after_a_refusal_by_an_unreadable_record_is_named(
+    world: World, key: str, resumed: str, found: int
+) -> None:
+    """Invariant 4: the executor had read it, unless a resume of its key came between."""
+    index = a_fill(world)
+    fill = world.records[EVENTS][index]
+    body = body_of(fill)
+    at = when(body["at"]) - timedelta(seconds=5)
+    unread = world.append(CONTROL, {}, "Resume", key=key)
+    if resumed:
+        agent = None if resumed == "all" else "x"
+        said = {"agent": agent, "by": "cli", "at": at.isoformat()}
+        world.append(CONTROL, said, "Resume", key=resumed)
+    detail = Stop(key, "no by", unread=f"{CONTROL}[0]@{unread.offset}").sentence
+    refusal = body | {"outcome": "rejected", "reason": "halted", "detail": detail}
+    checker = LimitsChecker(Scope(world.spans))
+
+    for record in world.records[CONTROL]:
+        checker.take(Seen(record))
+    checker.take(Seen(fill._replace(value=orjson.dumps(refusal), offset=fill.offset - 1)))
+    checker.take(Seen(fill))
+
+    halted = [one for one in checker.findings if one.expected.startswith("no fill")]
+    assert found == len(halted)
 
 
 def test_an_account_that_begins_with_other_cash_is_named(world: World) -> None:
