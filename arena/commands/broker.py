@@ -36,6 +36,57 @@ Home = Annotated[
     typer.Option("--home", help="Local state of the arena. [ARENA_HOME, else .arena]"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        help=f"Port for clients, {DEFAULT_PORT} if not given; 0 is any free one. Three brokers "
+        "take this one and the next two.",
+        min=0,
+        max=65535,
+    ),
+]
+Host = Annotated[
+    str, typer.Option("--host", help="IPv4 address for the processes of this machine.")
+]
+Listen = Annotated[
+    str | None, typer.Option("--listen", help="Also listen on this address, for other hosts.")
+]
+Advertise = Annotated[
+    str | None,
+    typer.Option(
+        "--advertise",
+        metavar="NAME[:PORT]",
+        help=f"The name by which other hosts reach it, and the port, {OUTSIDE_PORT} if not "
+        "given. Both are kept for later starts.",
+    ),
+]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Let other hosts in without TLS: a trusted network.")
+]
+Nodes = Annotated[
+    int | None,
+    typer.Option(
+        "--nodes", help="1, or 3 brokers that outlive the loss of one; also starts a lost one."
+    ),
+]
+Secure = Annotated[
+    bool, typer.Option("--secure", help="Ask for credentials; they are made in .arena/secure.")
+]
+Keystore = Annotated[
+    Path | None,
+    typer.Option(help="PEM of the broker's key and certificate: encrypt (with --secure)."),
+]
+Authority = Annotated[
+    Path | None, typer.Option(help="PEM of the authority that signed that certificate.")
+]
+SelfSigned = Annotated[
+    bool,
+    typer.Option("--tls-self-signed", help="Encrypt, with an authority made in .arena/secure."),
+]
+ClientAuth = Annotated[
+    bool, typer.Option("--tls-client-auth", help="Clients must show a certificate of it, too.")
+]
 
 app.command(epilog="Example: arena broker credentials router -o router.env")(credentials)
 
@@ -45,61 +96,17 @@ KINDS = {APACHE_KAFKA: "Apache Kafka"}
 
 @app.command(epilog="Example: arena broker start --port 0")
 def start(
-    port: Annotated[
-        int | None,
-        typer.Option(
-            "--port",
-            help=f"Port for clients, {DEFAULT_PORT} if not given; 0 is any free one. Three brokers "
-            "take this one and the next two.",
-            min=0,
-            max=65535,
-        ),
-    ] = None,
-    host: Annotated[
-        str, typer.Option("--host", help="IPv4 address for the processes of this machine.")
-    ] = LOOPBACK,
-    listen: Annotated[
-        str | None,
-        typer.Option("--listen", help="Also listen on this address, for other hosts."),
-    ] = None,
-    advertise: Annotated[
-        str | None,
-        typer.Option(
-            "--advertise",
-            metavar="NAME[:PORT]",
-            help=f"The name by which other hosts reach it, and the port, {OUTSIDE_PORT} if not "
-            "given. Both are kept for later starts.",
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool,
-        typer.Option("--insecure", help="Let other hosts in without TLS: a trusted network."),
-    ] = False,
-    nodes: Annotated[
-        int | None,
-        typer.Option(
-            "--nodes", help="1, or 3 brokers that outlive the loss of one; also starts a lost one."
-        ),
-    ] = None,
-    secure: Annotated[
-        bool,
-        typer.Option("--secure", help="Ask for credentials; they are made in .arena/secure."),
-    ] = False,
-    tls_keystore: Annotated[
-        Path | None,
-        typer.Option(help="PEM of the broker's key and certificate: encrypt (with --secure)."),
-    ] = None,
-    tls_ca: Annotated[
-        Path | None, typer.Option(help="PEM of the authority that signed that certificate.")
-    ] = None,
-    tls_self_signed: Annotated[
-        bool,
-        typer.Option("--tls-self-signed", help="Encrypt, with an authority made in .arena/secure."),
-    ] = False,
-    tls_client_auth: Annotated[
-        bool,
-        typer.Option("--tls-client-auth", help="Clients must show a certificate of it, too."),
-    ] = False,
+    port: Port = None,
+    host: Host = LOOPBACK,
+    listen: Listen = None,
+    advertise: Advertise = None,
+    insecure: Insecure = False,
+    nodes: Nodes = None,
+    secure: Secure = False,
+    tls_keystore: Keystore = None,
+    tls_ca: Authority = None,
+    tls_self_signed: SelfSigned = False,
+    tls_client_auth: ClientAuth = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
