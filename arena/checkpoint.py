@@ -146,6 +146,17 @@ def why_unproven(packed: bytes, shard: Shard, kind: str, value: bytes, offset: i
     return ""
 
 
+def attested_image(shard: Shard, kind: str, value: bytes | None, offset: int) -> bytes | None:
+    """A shard packed, where the record that comes next is the `StateDigest` that proves it."""
+    if kind != "StateDigest" or value is None:
+        return None
+    try:
+        packed = pack_shard(shard)
+    except OverflowError:
+        return None
+    return None if why_unproven(packed, shard, kind, value, offset) else packed
+
+
 class SealedFile:
     """One file that is there whole, or not at all.
 

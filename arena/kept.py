@@ -6,21 +6,35 @@ saving and never the truth: before it is used, those records are read again from
 log that ends earlier, begins later, or holds another record there is not the one that was folded.
 For `account.events` the chain is asked (`arena.checkpoint.is_head_of`): one record proves all
 before it. What does not fit is thrown away, and the fold begins at the first record.
+
+Whoever can write the file could write other balances into it. So the shards in it are folded again
+from the newest state whose digest is in the log (`arena.checkpoint.why_unproven`), or from offset
+0, and must come out the same. What else is kept (seasons, equity curves, turns) is sealed against
+accidents only.
 """
 
 import asyncio
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from types import MappingProxyType
 
 import msgspec
 
 from arena import topics
 from arena.accounts import Shard
-from arena.bus.base import LogReader, Record
-from arena.checkpoint import SealedFile, is_head_of
+from arena.bus.base import Bus, LogReader, Record, Start
+from arena.checkpoint import (
+    SealedFile,
+    is_head_of,
+    pack_shard,
+    unpack_shard,
+    why_unproven,
+)
+from arena.errors import BrokenLog, Malformed
 from arena.logs import Log
+from arena.passed_over import PassedOver
 from arena.settings import Settings
 
 NO_PREFIX = "_"
@@ -93,13 +107,19 @@ def _place(record: Record) -> Place:
     return Place(record.offset + 1, sha256(record.value or b"").digest())
 
 
-async def resume(reader: LogReader, places: Places, shards: Mapping[int, Shard]) -> str:
+async def resume(
+    reader: LogReader,
+    places: Places,
+    shards: Mapping[int, Shard],
+    disprove: Callable[[], Awaitable[str]] | None = None,
+) -> str:
     """Let a reader go on at the places of a kept fold, if its logs are those that were folded.
 
     Args:
         reader: Just opened at the first records, none of them compacted away.
         places: Of the fold.
         shards: Of the fold, by partition of `account.events`.
+        disprove: Says why the shards are not what the log gives (`disprove_shards`).
 
     Returns:
         Why the fold does not fit, and the reader stands where it stood; "" where it does.
@@ -112,6 +132,8 @@ async def resume(reader: LogReader, places: Places, shards: Mapping[int, Shard])
         for pair, offset in proofs.items():
             reader.seek(*pair, offset)
         why = await _disprove(reader, places.kept, proofs, shards)
+    if not why and disprove is not None:
+        why = await disprove()
     for pair, begin in begins.items():
         kept = None if why else places.kept.get(pair)
         reader.seek(*pair, begin if kept is None else kept.next_offset)
@@ -171,8 +193,83 @@ def _proves(record: Record, place: Place, offset: int, shards: Mapping[int, Shar
     shard = _shard_of((record.topic, record.partition), shards)
     if shard is None:
         return record.offset == offset and _place(record).digest == place.digest
-    kind = record.headers.get("type", b"").decode("utf-8", "replace")
-    return is_head_of(shard, kind, record.value or b"", record.offset)
+    return is_head_of(shard, _kind(record), record.value or b"", record.offset)
+
+
+async def disprove_shards(
+    bus: Bus,
+    shards: Mapping[int, Shard],
+    images: Mapping[int, Sequence[bytes]],
+    passed_over: PassedOver,
+) -> str:
+    """Fold the shards of a kept fold again, from the newest state that the log proves.
+
+    Args:
+        bus: Its `account.events` is read.
+        shards: As they were kept; `resume` found their heads in the log.
+        images: Partition -> packed states that may be proved by the log.
+        passed_over: Records of the log that an operator named.
+
+    Returns:
+        Why a shard is not what the log gives, or "".
+    """
+    for partition, kept in shards.items():
+        named = passed_over.get(partition, {})
+        again = Shard(passed_over=named)
+        for image in images.get(partition, ()):
+            found = await _proved(bus, partition, image)
+            if found is not None and again.next_offset < found.next_offset <= kept.next_offset:
+                again = found
+                again.passed_over = named
+        try:
+            await _fold_to(bus, partition, again, kept.next_offset)
+            if pack_shard(again) != pack_shard(kept):
+                return f"the accounts kept of shard {partition} are not what the log gives"
+        except (BrokenLog, OverflowError, TimeoutError) as error:
+            return f"shard {partition} could not be folded again: {error}"
+    return ""
+
+
+async def _proved(bus: Bus, partition: int, image: bytes) -> Shard | None:
+    try:
+        shard = unpack_shard(image)
+    except Malformed:
+        return None
+    place = (topics.EVENTS.name, partition)
+    reader = await bus.partition_reader(*place, Start(offsets={place: shard.next_offset}))
+    try:
+        if (await reader.end_offsets())[place] <= shard.next_offset:
+            return None
+        async with asyncio.timeout(PROOF_TIMEOUT_S):
+            while not (records := await reader.read(timeout_s=0.5, max_records=1)):
+                pass
+    except (BrokenLog, TimeoutError):
+        return None
+    finally:
+        await reader.close()
+    record = records[0]
+    why = why_unproven(image, shard, _kind(record), record.value or b"", record.offset)
+    return None if why else shard
+
+
+async def _fold_to(bus: Bus, partition: int, shard: Shard, offset: int) -> None:
+    place = (topics.EVENTS.name, partition)
+    reader = await bus.partition_reader(*place, Start(offsets={place: shard.next_offset}))
+    try:
+        while shard.next_offset < offset:
+            async with asyncio.timeout(PROOF_TIMEOUT_S):
+                while not (records := await reader.read(timeout_s=0.5)):
+                    pass
+            for record in records:
+                if record.offset < offset:
+                    shard.apply(_kind(record), record.value, record.offset)
+            await asyncio.sleep(0)
+    finally:
+        await reader.close()
+
+
+def _kind(record: Record) -> str:
+    return record.headers.get("type", b"").decode("utf-8", "replace")
 
 
 class KeptFile:
@@ -184,8 +281,8 @@ class KeptFile:
 
     def __init__(self, settings: Settings, name: str, log: Log) -> None:
         """Nothing is read yet."""
-        folder = settings.home / "checkpoints" / (settings.prefix or NO_PREFIX)
-        self.file = SealedFile(folder / name)
+        self._folder = settings.home / "checkpoints" / (settings.prefix or NO_PREFIX)
+        self.file = SealedFile(self._folder / name)
         self.failed = False
         self._log = log
         self._writing: asyncio.Task[None] | None = None
@@ -204,15 +301,39 @@ class KeptFile:
         """True while one is being written."""
         return self._writing is not None and not self._writing.done()
 
-    def write(self, payload: bytes, *, first: tuple[SealedFile, bytes] | None = None) -> None:
+    def write(
+        self,
+        payload: bytes,
+        *,
+        first: tuple[SealedFile, bytes] | None = None,
+        images: Mapping[int, bytes] = MappingProxyType({}),
+    ) -> None:
         """Begin to replace the file, aside.
 
         Args:
             payload: Of the file.
             first: Another file that must be whole before this one names it.
+            images: Partition -> packed shard whose digest is in the log, new since the last time.
         """
         files = [] if first is None else [first]
+        files += [(self._image(partition), image) for partition, image in images.items()]
         self._writing = asyncio.create_task(self._write([*files, (self.file, payload)]))
+
+    async def read_images(self, partitions: Iterable[int]) -> dict[int, list[bytes]]:
+        """Packed shards that the log may prove: kept here, or by an executor of this host."""
+        return await asyncio.to_thread(self._read_images, list(partitions))
+
+    def _read_images(self, partitions: list[int]) -> dict[int, list[bytes]]:
+        found = {}
+        for partition in partitions:
+            files = (self._image(partition), SealedFile(self._folder / _image_name(partition)))
+            packed = [file.read() for file in files]
+            found[partition] = [image for image in packed if image is not None]
+        return found
+
+    def _image(self, partition: int) -> SealedFile:
+        path = self.file.path
+        return SealedFile(path.with_name(f"{path.name}.{_image_name(partition)}"))
 
     async def settle(self) -> None:
         """Wait for what is being written."""
@@ -227,3 +348,7 @@ class KeptFile:
         except OSError as error:  # A full disk costs only the saving.
             self.failed = True
             self._log.warning("checkpoint not written", path=str(self.file.path), why=str(error))
+
+
+def _image_name(partition: int) -> str:
+    return f"{topics.EVENTS.name}-{partition}"

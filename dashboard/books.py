@@ -11,6 +11,7 @@ from arena.account_log import OpenedEvent, OrderEvent
 from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
+from arena.checkpoint import attested_image
 from arena.errors import BrokenLog
 from arena.passed_over import PassedOver
 from dashboard.history import EquityCurve, Fill
@@ -34,7 +35,13 @@ class Books:
         self.curves: dict[str, EquityCurve] = {}
         self.broken = ""
         self.passed_over: PassedOver = {}
+        self._attested: dict[int, bytes] = {}
         self._broken_partitions: set[int] = set()
+
+    def take_attested(self) -> dict[int, bytes]:
+        """The packed shards whose digests came into the log since the last time."""
+        taken, self._attested = self._attested, {}
+        return taken
 
     def pass_over(self, named: PassedOver) -> None:
         """Pass over the records that an operator named."""
@@ -49,6 +56,9 @@ class Books:
         passed_over = self.passed_over.get(record.partition, {})
         shard = self.shards.setdefault(record.partition, Shard(passed_over=passed_over))
         kind = record.headers.get("type", b"").decode("utf-8", "replace")
+        image = attested_image(shard, kind, record.value, record.offset)
+        if image is not None:
+            self._attested[record.partition] = image
         try:
             event = shard.apply(kind, record.value, record.offset)
         except (BrokenLog, KeyError, TypeError, ValueError) as error:

@@ -8,13 +8,14 @@ a dashboard may be started first.
 
 import asyncio
 import time
+from functools import partial
 
 from arena import topics
 from arena.bus.base import Bus, LogReader, Start
 from arena.clock import Clock
 from arena.errors import Malformed
-from arena.kept import KeptFile, Places, resume, uncollected
-from arena.passed_over import read_passed_over
+from arena.kept import KeptFile, Places, disprove_shards, resume, uncollected
+from arena.passed_over import PassedOver, read_passed_over
 from dashboard.kept import pack_view, unpack_view
 from dashboard.rows import Link
 from dashboard.view import KEPT, RECENT, RECENT_S, WINDOWS, ArenaView
@@ -73,8 +74,9 @@ class Feeds:
         self._readers.append(await self._bus.log_reader(*RECENT, start=Start.since(since_ms)))
         self._kept_log = await self._bus.log_reader(*KEPT)
         self._readers.append(self._kept_log)
-        await self._restore(self._kept_log)
-        self.view.books.pass_over(await read_passed_over(self._bus))
+        passed_over = await read_passed_over(self._bus)
+        await self._restore(self._kept_log, passed_over)
+        self.view.books.pass_over(passed_over)
         others = await self._bus.log_reader(*(topic for topic in WINDOWS if topic not in KEPT))
         self._readers.append(others)
         for log in (self._kept_log, others):
@@ -86,7 +88,7 @@ class Feeds:
         self._newest_ends = self._ends
         self.to_read = self.left
 
-    async def _restore(self, log: LogReader) -> None:
+    async def _restore(self, log: LogReader, passed_over: PassedOver) -> None:
         """Go on behind the view that was kept, where it fits."""
         packed = await self._file.read() if self._file is not None else None
         if self._file is None or packed is None:
@@ -94,7 +96,10 @@ class Feeds:
         try:
             with uncollected():
                 view, places = unpack_view(packed)
-            why = await resume(log, places, view.books.shards)
+            shards = view.books.shards
+            images = await self._file.read_images(shards)
+            disprove = partial(disprove_shards, self._bus, shards, images, passed_over)
+            why = await resume(log, places, shards, disprove)
         except Malformed as error:
             why = str(error)
         if why:
@@ -109,7 +114,7 @@ class Feeds:
             return
         packed = pack_view(self.view, self._places)
         if packed is not None:
-            self._file.write(packed)
+            self._file.write(packed, images=self.view.books.take_attested())
 
     async def close(self) -> None:
         """Stop reading, and see what is being kept onto the disk."""

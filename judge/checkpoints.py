@@ -7,12 +7,14 @@ the logs, `judge.season.kept` what it holds.
 
 import asyncio
 import contextlib
+from functools import partial
 
-from arena.bus.base import LogReader, Record
+from arena.bus.base import Bus, LogReader, Record
 from arena.checkpoint import SealedFile
 from arena.errors import Malformed
-from arena.kept import KeptFile, Places, resume, uncollected
+from arena.kept import KeptFile, Places, disprove_shards, resume, uncollected
 from arena.logs import Log
+from arena.passed_over import PassedOver, read_passed_over
 from arena.settings import Settings
 from judge.season import SeasonBuilder
 from judge.season.kept import KEPT, Head, Packer, read_head, restore
@@ -36,12 +38,18 @@ class SeasonCheckpoint:
         self._places = Places()
         self._packer = Packer()
 
-    async def open(self, reader: LogReader) -> None:
+    async def open(self, reader: LogReader, bus: Bus) -> None:
         """Take the season that was kept where it fits the logs; the reader goes on behind it.
 
         Args:
             reader: Just opened at the first records of the season's topics.
+            bus: Started; the account log is folded again on readers of its own.
         """
+        passed_over = await read_passed_over(bus)
+        await self._resume(reader, bus, passed_over)
+        self.builder.folded.books.pass_over(passed_over)
+
+    async def _resume(self, reader: LogReader, bus: Bus, passed_over: PassedOver) -> None:
         packed = await self.file.read()
         if packed is None:
             return
@@ -51,7 +59,10 @@ class SeasonCheckpoint:
             segments = await asyncio.to_thread(self._read, head)
             with uncollected():
                 builder, places = restore(head, segments)
-            why = await resume(reader, places, builder.folded.books.shards)
+            shards = builder.folded.books.shards
+            images = await self.file.read_images(shards)
+            disprove = partial(disprove_shards, bus, shards, images, passed_over)
+            why = await resume(reader, places, shards, disprove)
         except Malformed as error:
             why = str(error)
         if why:
@@ -80,7 +91,8 @@ class SeasonCheckpoint:
             self.file.failed = True
             return
         segment = SealedFile(self._segments / packed.segment_name)
-        self.file.write(packed.head, first=(segment, packed.segment))
+        images = self.builder.folded.books.take_attested()
+        self.file.write(packed.head, first=(segment, packed.segment), images=images)
 
     def _read(self, head: Head) -> list[bytes]:
         """The segments; those that no head names any more are removed."""

@@ -18,7 +18,6 @@ from arena.clock import Clock, SystemClock
 from arena.errors import DependencyMissing, Malformed
 from arena.messages import Evaluation
 from arena.node import Node
-from arena.passed_over import read_passed_over
 from judge.checkpoints import SeasonCheckpoint
 from judge.leaderboard import CONFIDENCE, RESAMPLES, SEED, evaluation_id, leaderboard
 from judge.schedule import newest_due
@@ -70,7 +69,7 @@ async def judge_once(
     reader = await bus.log_reader(*SEASON_TOPICS)
     try:
         if checkpoint is not None:
-            await checkpoint.open(reader)
+            await checkpoint.open(reader, bus)
         fold = SeasonBuilder() if checkpoint is None else checkpoint
         await _read_to(reader, await reader.end_offsets(), fold.apply, clock or SystemClock())
     finally:
@@ -111,8 +110,7 @@ class Judge:
         await node.bus.ensure_topics(_season_specs())
         reader = await node.bus.log_reader(*SEASON_TOPICS, topics.EVALUATIONS.name)
         try:
-            await self.checkpoint.open(reader)
-            self.builder.folded.books.pass_over(await read_passed_over(node.bus))
+            await self.checkpoint.open(reader, node.bus)
             await self._catch_up(reader)
             node.status = "running"
             node.log.info("judging", snapshots=self.builder.snapshots, said=len(self.said))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
+from arena.checkpoint import attested_image
 from arena.errors import BrokenLog, Malformed
 from arena.messages import AccountOpened, OrderDecided
 from arena.money import SCALE, to_units
@@ -37,6 +38,8 @@ class Books:
         orders: Agent -> its orders in the order of the log.
         broken: Partition -> what is wrong with its log; it is folded no further.
         passed_over: Records of the log that an operator named (`arena.passed_over`).
+        attested: Partition -> the newest shard, packed, whose digest is in the log; new since it
+            was taken.
     """
 
     shards: dict[int, Shard] = field(default_factory=dict)
@@ -44,6 +47,12 @@ class Books:
     orders: dict[str, Rows[Order]] = field(default_factory=dict)
     broken: dict[int, str] = field(default_factory=dict)
     passed_over: PassedOver = field(default_factory=dict)
+    attested: dict[int, bytes] = field(default_factory=dict)
+
+    def take_attested(self) -> dict[int, bytes]:
+        """The packed shards whose digests came since the last time."""
+        taken, self.attested = self.attested, {}
+        return taken
 
     def pass_over(self, named: PassedOver) -> None:
         """Pass over the records that an operator named."""
@@ -62,6 +71,9 @@ class Books:
             if record.offset in passed_over:
                 shard.apply(kind, record.value, record.offset)
                 return
+            image = attested_image(shard, kind, record.value, record.offset)
+            if image is not None:
+                self.attested[record.partition] = image
             message = record.message()
             before = _cost(shard, message)
             if shard.apply(kind, record.value, record.offset) is None:

@@ -67,8 +67,8 @@ class Log:
 
     def attest(self, **changes: Any) -> AccountLogEvent | None:
         """Append a digest of the state; what it says is not checked by the fold."""
-        fields = self.place(seq=self.shard.seq) | changes
-        return self.append(StateDigest(format=1, sha256="00", **fields))
+        fields = self.place(seq=self.shard.seq, format=1, sha256="00") | changes
+        return self.append(StateDigest(**fields))
 
     def open(
         self, agent: str = "a", cash: str = "100000", **changes: Any

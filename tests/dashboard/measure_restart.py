@@ -145,7 +145,7 @@ async def judge(bus: KafkaBus, settings: Settings) -> str:
     """Fold the season to the ends of its topics; then make the arrays of it."""
     checkpoint = SeasonCheckpoint(settings, logs.get("m"))
     reader = await bus.log_reader(*SEASON_TOPICS)
-    await checkpoint.open(reader)
+    await checkpoint.open(reader, bus)
     while await reader.behind():
         for record in await reader.read(timeout_s=0.5, max_records=500):
             checkpoint.apply(record)

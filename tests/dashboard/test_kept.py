@@ -5,13 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from arena import logs, topics
 from arena.account_state import accounts_digest
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
-from arena.checkpoint import SealedFile
+from arena.checkpoint import SealedFile, pack_shard, unpack_shard
 from arena.clock import SystemClock
 from arena.errors import Malformed
 from arena.kept import KeptFile, Places
@@ -21,7 +22,7 @@ from dashboard import calls, feeds, history, turns
 from dashboard.app import catch_up
 from dashboard.feeds import Feeds
 from dashboard.frame import build_frame
-from dashboard.kept import pack_view, unpack_view
+from dashboard.kept import ViewImage, pack_view, unpack_view
 from dashboard.standings import standings
 from dashboard.view import KEPT, WINDOWS, ArenaView
 from tests.dashboard.publishing import publish
@@ -76,6 +77,24 @@ async def test_it_shows_the_same_and_reads_little(memory_bus: MemoryBus, tmp_pat
         assert whole - few >= 30 * 10
     assert folded > 0
     assert first.books.digest() != again.books.digest()
+
+
+async def test_forged_balances_are_not_taken_over(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """A file with a true seal and head, and other balances, is thrown away."""
+    scenario, file = recent(30), file_of(tmp_path)
+    await publish(memory_bus, scenario)
+    await read_all(memory_bus, file)
+    image = msgspec.msgpack.decode(file.file.read() or b"", type=ViewImage)
+    partition, packed = next(iter(image.shards.items()))
+    shard = unpack_shard(packed)
+    next(iter(shard.accounts.values())).cash += 10**12
+    image.shards[partition] = pack_shard(shard)
+    file.file.write(msgspec.msgpack.encode(image))
+
+    again, _ = await read_all(memory_bus, file)
+
+    fresh, _ = await read_all(memory_bus, None)
+    assert shown(fresh, scenario) == shown(again, scenario)
 
 
 async def test_the_windows_go_on_as_if_nothing_had_been(

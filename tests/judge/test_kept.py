@@ -3,6 +3,7 @@
 from dataclasses import fields
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ from arena import logs, topics
 from arena.bus.base import Bus
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
+from arena.checkpoint import pack_shard, unpack_shard
 from arena.clock import SystemClock
 from arena.errors import Malformed
 from arena.kept import Places
@@ -43,7 +45,7 @@ def checkpoint_in(home: Path) -> SeasonCheckpoint:
 async def fold(bus: Bus, checkpoint: SeasonCheckpoint) -> int:
     """Read to the ends, one batch after the other; the records that were read."""
     reader = await bus.log_reader(*SEASON_TOPICS)
-    await checkpoint.open(reader)
+    await checkpoint.open(reader, bus)
     count = 0
     while await reader.behind():
         for record in await reader.read(max_records=40):
@@ -105,6 +107,28 @@ async def test_what_is_written_does_not_grow_with_the_season(
     assert sizes[-1] < 8 * sizes[len(sizes) // 2]
 
 
+async def test_forged_balances_are_not_taken_over(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """A file with a true seal and head, and other balances, is thrown away."""
+    scenario = Scenario().run(40)
+    await publish(memory_bus, scenario)
+    await fold(memory_bus, checkpoint_in(tmp_path))
+    file = checkpoint_in(tmp_path).file.file
+    head = read_head(file.read() or b"")
+    partition, packed = next(iter(head.shards.items()))
+    shard = unpack_shard(packed)
+    next(iter(shard.accounts.values())).cash += 10**12
+    head.shards[partition] = pack_shard(shard)
+    file.write(msgspec.msgpack.encode(head))
+
+    again = checkpoint_in(tmp_path)
+    await fold(memory_bus, again)
+
+    fresh = SeasonBuilder()
+    for record in scenario.records:
+        fresh.apply(record)
+    assert fresh.season().account_digest == again.builder.season().account_digest
+
+
 @pytest.mark.parametrize("topic", KEPT)
 @pytest.mark.parametrize("lost", [True, False])
 async def test_other_logs_are_folded_anew(
@@ -115,7 +139,7 @@ async def test_other_logs_are_folded_anew(
     await publish(memory_bus, scenario)
     everything = await fold(memory_bus, checkpoint_in(tmp_path))
     whole = checkpoint_in(tmp_path)
-    await whole.open(await memory_bus.log_reader(*SEASON_TOPICS))
+    await whole.open(await memory_bus.log_reader(*SEASON_TOPICS), memory_bus)
     place = whole.builder.ends[topic]
     partition, end = next(iter(place.items()))
     log = memory_bus.cluster.logs[topic, partition]
