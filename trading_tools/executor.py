@@ -133,7 +133,7 @@ class Executor:
 
     async def _stand_by(self, log: EventLog, partition: int, shards: int) -> None:
         began = self._node.clock.monotonic()
-        await log.fold_to(await log.end())
+        await log.catch_up()
         self._node.gauges["recovery_ms"] = (self._node.clock.monotonic() - began) * 1000
         self._seats.note_owner(partition, log.shard.owner)
         check_agents(log.shard.accounts, partition, shards)
@@ -148,7 +148,7 @@ class Executor:
 
     async def _claim(self, log: EventLog, partition: int) -> bool:
         while True:
-            await log.fold_to(await log.end())
+            await log.catch_up()
             self._seats.note_owner(partition, log.shard.owner)
             if not self._seats.should_serve(partition):
                 return False

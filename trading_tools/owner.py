@@ -21,7 +21,7 @@ from datetime import datetime
 
 from arena import topics
 from arena.bus.base import Acked, LogReader, Record, Start
-from arena.errors import BrokerUnavailable, Fenced, Malformed
+from arena.errors import BrokenLog, BrokerUnavailable, Fenced, Malformed
 from arena.faults import point
 from arena.messages import Message, ToolCall, ToolResult
 from arena.node import Node
@@ -31,9 +31,10 @@ from trading_tools.events import Append
 from trading_tools.outbox import Outbox, within_ack_timeout
 from trading_tools.place import find_place
 from trading_tools.prices import PriceFeed
-from trading_tools.recovery import EventLog
+from trading_tools.recovery import START_AGAIN, EventLog
 from trading_tools.switch import SwitchFeed, moment
 from trading_tools.together import run_together
+from trading_tools.told import lost_events
 
 BATCH_MAX = 64
 """Commands decided ahead of their acks."""
@@ -54,6 +55,8 @@ COUNTERS: dict[Kind, str] = {
 }
 LOST = "commands_lost"
 """In the heartbeat's details: by shard, what was lost of its commands, in words."""
+EVENTS_LOST = "events_lost"
+"""Likewise of its events."""
 COMMANDS = topics.COMMANDS.name
 EVENTS = topics.EVENTS.name
 
@@ -126,14 +129,29 @@ class Owner:
     async def _open_commands(self) -> LogReader:
         partition = self._desk.partition
         reader = await self._bus.partition_reader(COMMANDS, partition, Start("earliest"))
+        self._say_lost(EVENTS_LOST, await self._lost_events(reader))
         place = await find_place(reader, self._desk.shard, partition, REWIND)
         self._buried_to = place.buried_to
-        if place.loss:
-            self._node.log.warning("commands lost", shard=partition, what=place.loss)
-            said = self._node.details.get(LOST)
-            lost = dict(said) if isinstance(said, dict) else {}
-            self._node.details[LOST] = {**lost, str(partition): place.loss}
+        self._say_lost(LOST, place.loss)
         return reader
+
+    async def _lost_events(self, commands: LogReader) -> str:
+        try:
+            return await lost_events(self._bus, self._desk.shard, commands)
+        except (TimeoutError, BrokerUnavailable) as error:
+            why = str(error) or "not in time"
+            self._node.log.warning("inboxes could not be held against the log", why=why)
+            return ""
+
+    def _say_lost(self, what: str, words: str) -> None:
+        partition, said = str(self._desk.partition), self._node.details.get(what)
+        lost = {k: v for k, v in said.items() if k != partition} if isinstance(said, dict) else {}
+        if words:
+            self._node.log.warning(what.replace("_", " "), shard=partition, what=words)
+            lost[partition] = words
+        self._node.details.pop(what, None)
+        if lost:
+            self._node.details[what] = lost
 
     async def _serve_batch(self, records: list[Record], should_serve: Callable[[], bool]) -> None:
         fetched_at = self._node.clock.now()
@@ -284,7 +302,8 @@ class Owner:
         acks = await within_ack_timeout((future for _, future in unacked), EVENTS)
         for (append, _), ack in zip(unacked, acks, strict=True):
             if ack.offset != append.offset:
-                raise self._fenced(f"a record made for offset {append.offset} is at {ack.offset}")
+                what = f"a record made for offset {append.offset} is at {ack.offset}"
+                raise self._not_mine(what, ack.offset < append.offset)
         self._in_log = self._desk.shard.next_offset
 
     async def confirm(self) -> bool:
@@ -306,8 +325,9 @@ class Owner:
             end = await self._log.end()
         except BrokerUnavailable:
             return False
-        if end > mine and mine == self._in_log == shard.next_offset:
-            raise self._fenced(f"the log ends at {end}, not at {mine}")
+        still = mine == self._in_log == shard.next_offset
+        if still and (end > mine or (end < mine and self._log.is_short(end))):
+            raise self._not_mine(f"the log ends at {end}, not at {mine}", end < mine)
         if end != mine:
             return False
         self._confirmed = read_to
@@ -328,12 +348,15 @@ class Owner:
 
     async def _prove_ownership(self) -> None:
         """Answers that no event stands behind are current only if nobody else has written."""
-        end = await self._log.end()
-        if end != self._desk.shard.next_offset:
-            raise self._fenced(f"the log ends at {end}, not at {self._desk.shard.next_offset}")
+        end, mine = await self._log.end(), self._desk.shard.next_offset
+        if end != mine:
+            raise self._not_mine(f"the log ends at {end}, not at {mine}", end < mine)
 
-    def _fenced(self, what: str) -> Fenced:
+    def _not_mine(self, what: str, shorter: bool) -> Fenced | BrokenLog:
+        """Another executor has written, or the log lost its end."""
         where = f"{EVENTS}[{self._desk.partition}]"
+        if shorter:
+            return BrokenLog(f"{where}: {what}: it lost its end", remedy=START_AGAIN)
         return Fenced(f"{where}: {what}", remedy="another executor owns this shard now")
 
     def _count(self, message: Message, offset: int, handled: Handled) -> None:

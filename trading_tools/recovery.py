@@ -28,6 +28,13 @@ from trading_tools.outbox import within_ack_timeout
 
 STALL_S = 20.0
 """A reader that is behind and gets nothing for so long reads a damaged log."""
+SHORT_S = 10.0
+"""How long a log may seem to end before its place: a new leader learns late how far it reaches."""
+SHORT_LOOK_S = 0.1
+START_AGAIN = (
+    "start again: the log is folded from what is left of it, and what was lost is looked for in the"
+    " inboxes of its agents"
+)
 BATCH_MAX = 100
 """Few enough that a batch is still in the processor's cache when it is folded."""
 TOPIC = topics.EVENTS.name
@@ -61,6 +68,7 @@ class EventLog:
         self._partition = partition
         self._reader: LogReader | None = None
         self._checkpoint = ShardCheckpoint(node, partition)
+        self._short_since: float | None = None
 
     async def open(self) -> None:
         """Begin behind the checkpoint, or at the first record: the topic is kept for ever."""
@@ -82,8 +90,9 @@ class EventLog:
         reader.seek(TOPIC, self._partition, self.shard.next_offset)
 
     async def _why_unproven(self, packed: bytes, kept: Shard, reader: LogReader) -> str:
-        if kept.head_offset < 0 or await self.end() <= kept.next_offset:
-            return f"the log has no record at offset {kept.next_offset}"
+        end = await self.end()
+        if kept.head_offset < 0 or end <= kept.next_offset:
+            return f"the log ends at {end}, the checkpoint's proof was at offset {kept.next_offset}"
         head = await self._at(kept.head_offset, reader)
         if head is None or not is_head_of(kept, _kind(head), head.value or b"", head.offset):
             return f"offset {kept.head_offset} holds another event"
@@ -147,6 +156,32 @@ class EventLog:
             self._fold(record)
         return len(records)
 
+    def is_short(self, end: int) -> bool:
+        """True where the log has ended before what was folded for too long.
+
+        Args:
+            end: Where it ends now.
+        """
+        if end >= self.shard.next_offset:
+            self._short_since = None
+            return False
+        now = self._node.clock.monotonic()
+        self._short_since = now if self._short_since is None else self._short_since
+        return now - self._short_since > SHORT_S
+
+    async def catch_up(self) -> None:
+        """Fold to the end of the log.
+
+        Raises:
+            BrokenLog: It ends before what was folded, or cannot be folded.
+        """
+        while (end := await self.end()) < self.shard.next_offset:
+            if self.is_short(end):
+                raise self._shorter(end)
+            await asyncio.sleep(SHORT_LOOK_S)
+        self._short_since = None
+        await self.fold_to(end)
+
     async def fold_to(self, offset: int) -> None:
         """Fold until everything before an offset was read.
 
@@ -174,6 +209,9 @@ class EventLog:
 
         Returns:
             True where the epoch counts: this process owns the shard until a later one counts.
+
+        Raises:
+            BrokenLog: The log lost its end since it was folded.
         """
         epoch = epoch_of(self.shard, self.owner, self._node.clock.now())
         append = await self._node.bus.send(
@@ -181,8 +219,17 @@ class EventLog:
         )
         (acked,) = await within_ack_timeout([append], "an epoch")
         point("after_epoch")
+        if acked.offset < self.shard.next_offset:
+            raise self._shorter(acked.offset)
         await self.fold_to(acked.offset + 1)
         return (self.shard.epoch, self.shard.owner) == (epoch.epoch, self.owner)
+
+    def _shorter(self, end: int) -> BrokenLog:
+        return BrokenLog(
+            f"{TOPIC}[{self._partition}] ends at {end}, and was folded to"
+            f" {self.shard.next_offset}: it lost its end",
+            remedy=START_AGAIN,
+        )
 
     def _fold(self, record: Record) -> None:
         kind = _kind(record)

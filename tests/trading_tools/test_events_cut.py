@@ -1,0 +1,153 @@
+"""What is said and done when the account log itself lost its end, or was made anew."""
+
+import asyncio
+from collections import Counter
+
+import orjson
+import pytest
+
+from arena import topics
+from arena.accounts import Shard
+from arena.bus.base import Record
+from arena.bus.memory import MemoryBus
+from arena.clock import SystemClock
+from arena.errors import BrokenLog
+from arena.messages import OrderDecided, ToolCall
+from arena.node import Node
+from arena.settings import Settings
+from arena.topics import partition_of
+from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call, until_ended
+from trading_tools import recovery, told
+from trading_tools.owner import EVENTS_LOST, LOST
+from trading_tools.recovery import EventLog
+
+BUY = '{"product_id": "BTC-USD", "quantity": "0.001", "action": "buy"}'
+COMMANDS, EVENTS = topics.COMMANDS.name, topics.EVENTS.name
+AGENT = "momentum"
+OLD = 20
+
+
+def _orders(first: int, count: int) -> list[ToolCall]:
+    return [tool_call(AGENT, "execute_trade", BUY, index=first + n) for n in range(count)]
+
+
+async def _send(bus: MemoryBus, calls: list[ToolCall]) -> None:
+    for call in calls:
+        await bus.append(COMMANDS, call, key=AGENT)
+
+
+async def _events_of_a_first_life(bus: MemoryBus) -> list[Record]:
+    """Decide some orders and tell their agent; the log of the events, to be damaged."""
+    await bus.ensure_topics(topics.TOPICS)
+    await bus.send(topics.TICKERS.name, product(), key="BTC-USD")
+    await bus.send(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
+    await _send(bus, _orders(0, OLD))
+    async with serving(bus):
+        await read_until(bus, EVENTS, OrderDecided, OLD)
+        await _until_told(bus, OLD)
+    shard = partition_of(AGENT, await bus.partitions(EVENTS))
+    return bus.cluster.logs[EVENTS, shard]
+
+
+async def _until_told(bus: MemoryBus, count: int) -> None:
+    async with asyncio.timeout(5):
+        while len(bus.cluster.logs[topics.inbox(AGENT), 0]) < count:
+            await asyncio.sleep(0.01)
+
+
+async def _until_running(node: Node) -> None:
+    async with asyncio.timeout(5):
+        while node.status != "running":
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("left", [0, 1, 2, 12, OLD + 1])
+async def test_lost_events_are_said_and_their_orders_decided_again(
+    memory_bus: MemoryBus, left: int
+) -> None:
+    """What the agent was told and the log does not hold is named; each order has one event."""
+    log = await _events_of_a_first_life(memory_bus)
+    del log[left:]
+    new = _orders(100, 3)
+    await _send(memory_bus, new)
+    async with serving(memory_bus) as node:
+        events = await read_until(memory_bus, EVENTS, OrderDecided, OLD + 3)
+        said = str(node.details[EVENTS_LOST])
+
+    gone = OLD + 1 - max(0, left - 1)
+    assert f"at least {gone} events are gone" in said
+    assert f"{AGENT} was told of event {OLD + 1}" in said
+    ids = Counter(event.order_id for event in events)
+    assert {1} == set(ids.values())
+    assert len(ids) == OLD + 3
+    assert {order.call_id for order in new} <= ids.keys()
+
+
+async def test_a_whole_log_has_lost_nothing(memory_bus: MemoryBus) -> None:
+    """Nothing is said of events where all are there."""
+    await _events_of_a_first_life(memory_bus)
+    await _send(memory_bus, _orders(100, 1))
+    async with serving(memory_bus) as node:
+        await read_until(memory_bus, EVENTS, OrderDecided, OLD + 1)
+        assert EVENTS_LOST not in node.details
+        assert LOST not in node.details
+
+
+async def test_an_idle_owner_notices_at_the_next_order(memory_bus: MemoryBus) -> None:
+    """It ends in words; what it appended to the shorter log does not count."""
+    log = await _events_of_a_first_life(memory_bus)
+    with pytest.raises(BrokenLog, match="it lost its end; start again"):
+        async with serving(memory_bus) as node:
+            await _until_running(node)
+            del log[-8:]
+            await _send(memory_bus, _orders(100, 1))
+            await until_ended()
+
+
+async def test_a_standby_that_folded_more_than_there_is_does_not_claim(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It neither waits for the log to grow nor appends epochs for ever: it says what happened."""
+    monkeypatch.setattr(recovery, "SHORT_S", 0.05)
+    log = await _events_of_a_first_life(memory_bus)
+    shard = partition_of(AGENT, await memory_bus.partitions(EVENTS))
+    events = EventLog(Node("tools", "test", Settings(), memory_bus, SystemClock()), shard)
+    await events.open()
+    await events.catch_up()
+    del log[-5:]
+    left = len(log)
+
+    with pytest.raises(BrokenLog, match=rf"ends at {left}, and was folded to {left + 5}"):
+        await events.catch_up()
+    with pytest.raises(BrokenLog, match="it lost its end"):
+        await events.claim()
+    await events.close()
+
+
+def _result(seq: object, agent: str = AGENT, offset: int = 7) -> Record:
+    value = orjson.dumps({"account_seq": seq, "agent": agent})
+    headers = {"type": b"ToolResult"}
+    return Record(topics.inbox(agent), 0, offset, 0, None, value, headers)
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        ([], ""),
+        ([_result(5)], ""),
+        ([_result(None), _result("9"), _result(True), _result([9])], ""),
+        ([_result(9)._replace(value=b"\xff")], ""),
+        ([_result(9)._replace(value=b"[9]")], ""),
+        ([_result(9)._replace(headers={"type": b"ChatReply"})], ""),
+        (
+            [_result(6), _result(9, "mo", 3), _result(8)],
+            "mo was told of event 9 (agent.inbox.mo[0]@3)",
+        ),
+    ],
+)
+def test_only_a_result_of_a_later_event_proves_a_loss(records: list[Record], expected: str) -> None:
+    """Of whatever else may stand in an inbox nothing follows."""
+    said = told.words_of(records, Shard(seq=5).seq)
+
+    assert said.startswith(expected)
+    assert bool(said) == bool(expected)
