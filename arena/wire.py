@@ -15,6 +15,7 @@ from pydantic import ValidationError
 import arena.messages as messages
 from arena.errors import Malformed
 from arena.messages import Message
+from arena.topics import RECORD_BYTES_MAX
 
 ERROR_TEXT_MAX = 400
 NAME_CHARS_MAX = 100
@@ -86,6 +87,8 @@ def decode(
         raise Malformed(f"{name}: header schema is {text!r}; this version reads {model.SCHEMA}")
     if value is None:
         raise Malformed(f"a {name} without a body")
+    if len(value) > RECORD_BYTES_MAX:
+        raise Malformed(f"a {name} of {len(value):,} bytes; a record may have {RECORD_BYTES_MAX:,}")
     try:
         return model.model_validate_json(value)
     except ValidationError as error:

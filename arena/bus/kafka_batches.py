@@ -7,20 +7,27 @@ records before it. So what it cannot read is read here, and every reader sees th
 * A header's name that is not UTF-8 shows its wrong bytes as `\xff`: it can be printed and
   exported, and is none of the arena's names.
 * A header's value that is null is an empty one; of a name that is repeated, the last value counts.
+* What cannot be read of a batch whose checksum is right, or what unpacks to too much
+  (`kafka_codecs.py`), is one record at the batch's last offset, without key and value, whose type
+  says why. So each process treats it as any record that it cannot read.
 
 The format: https://kafka.apache.org/43/implementation/message-format
 """
 
 import struct
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
-from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 
 from arena.bus.base import Record, plain_headers
-from arena.errors import BrokenLog
+from arena.bus.kafka_codecs import gzip_within, lz4_within, snappy_within, zstd_within
+from arena.errors import BrokenLog, Malformed
+from arena.topics import CONTROL
 
 HEAD = struct.Struct(">qiibIhiqqqhii")
 """Base offset, length, leader epoch, magic, checksum, attributes, last offset delta, first and
@@ -31,7 +38,11 @@ FRAME_BYTES = 12
 """Base offset and length, which the length does not count."""
 CODEC_MASK = 0x07
 LOG_APPEND_TIME = 0x08
-DECODERS = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
+DECODERS = {1: gzip_within, 2: snappy_within, 3: lz4_within, 4: zstd_within}
+DAMAGED = "the broker's disk or the network altered it; compare it with an export"
+WHY_CHARS_MAX = 60
+HALT_ALL = b"all"
+"""The key of an unreadable batch of `arena.control`: what it said is not known."""
 
 _new_record = tuple.__new__
 """Makes a `Record` without a call into Python: one is made for every record that is read."""
@@ -54,7 +65,7 @@ def split(data: bytes) -> Iterator[memoryview]:
     view, at = memoryview(data), 0
     while at + FRAME_BYTES <= len(data):
         end = at + FRAME_BYTES + LENGTH.unpack_from(data, at + LENGTH_AT)[0]
-        if end > len(data):
+        if end > len(data) or end <= at + FRAME_BYTES:
             return
         yield view[at:end]
         at = end
@@ -65,6 +76,9 @@ def decode_batch(data: memoryview) -> Iterator[RawRecord]:
 
     Args:
         data: The batch with its frame; its checksum was checked.
+
+    Raises:
+        Exception: The batch cannot be unpacked, or its records do not fit it.
     """
     base, _, _, _, _, attributes, _, first_ms, newest_ms, _, _, _, count = HEAD.unpack_from(data)
     decoder = DECODERS.get(attributes & CODEC_MASK)
@@ -97,6 +111,8 @@ def _nullable(buffer: bytearray, at: int) -> tuple[bytes | None, int]:
     size, at = decode_varint(buffer, at)
     if size < 0:
         return None, at
+    if at + size > len(buffer):
+        raise Malformed("has a record that does not fit it")
     return bytes(buffer[at : at + size]), at + size
 
 
@@ -119,15 +135,61 @@ class Batch:
 
     def __iter__(self) -> Iterator[Any]:
         """The records, oldest first."""
-        given = 0
-        try:
-            for record in self._batch:
-                yield record
-                given += 1
-        except UnicodeDecodeError:
-            for number, record in enumerate(decode_batch(self._data)):
-                if number >= given:
-                    yield record
+        base: int = HEAD.unpack_from(self._data)[0]
+        at, wanted, rows = base, base, self._batch
+        while True:
+            try:
+                for record in rows:
+                    if record.offset != at:
+                        check_order(record.offset, at, self._data)
+                    at = record.offset + 1
+                    if at > wanted:
+                        yield record
+            except UnicodeDecodeError:
+                at, wanted, rows = base, at, decode_batch(self._data)
+                continue
+            except Exception as error:  # Whatever is in it: see `unreadable`.
+                yield unreadable("", max(at, wanted), self.next_offset, error)
+            return
+
+
+def check_order(offset: int, expected: int, data: memoryview | None) -> None:
+    """Tell a hole that compaction left in a batch from offsets that a sender made up.
+
+    A broker takes a batch without compression whatever the offsets in it are, as long as it has as
+    many records as it takes offsets.
+
+    Args:
+        offset: Of a record.
+        expected: Behind the record before it, or the batch's first.
+        data: The batch with its frame, if it is at hand.
+
+    Raises:
+        Malformed: The offset belongs to another record, or to none.
+    """
+    if data is not None:
+        base, *_, newest, _, _, _, _, _, count = HEAD.unpack_from(data)
+        if expected < offset <= base + newest and count <= newest:
+            return
+    elif offset > expected:
+        return
+    raise Malformed(f"has offset {offset} where {expected} belongs")
+
+
+def unreadable(topic: str, begin: int, end: int, error: Exception) -> RawRecord:
+    """The record that takes the place of what cannot be read of a batch.
+
+    Args:
+        topic: Without prefix, if it is known.
+        begin: The first offset that cannot be read.
+        end: The offset after the batch.
+        error: Why it cannot be read.
+    """
+    last = max(begin, end - 1)
+    why = str(error) if isinstance(error, Malformed) else f"cannot be decoded, {error!r}"
+    kind = f"unreadable batch, offsets {begin} to {last}: {why[:WHY_CHARS_MAX]}"
+    key = HALT_ALL if topic == CONTROL.name else None
+    return RawRecord(last, -1, 0, key, None, [("type", kind.encode("utf-8", "replace"))])
 
 
 class Batches:
@@ -153,11 +215,18 @@ class Batches:
 
 # Any: aiokafka's batches are untyped.
 def batches_of(data: bytes) -> list[Any]:
-    """The whole batches of an answer, as aiokafka reads them."""
-    fetched = MemoryRecords(data)
+    """The whole batches of an answer, as aiokafka reads them.
+
+    Raises:
+        BrokenLog: The frame of one is damaged.
+    """
     batches = []
-    while fetched.has_next():
-        batches.append(fetched.next_batch())
+    try:
+        fetched = MemoryRecords(data)
+        while fetched.has_next():
+            batches.append(fetched.next_batch())
+    except CorruptRecordException as error:
+        raise BrokenLog(f"the frame of a batch is damaged: {error}", remedy=DAMAGED) from None
     return batches
 
 
@@ -183,7 +252,7 @@ def records_of(
         compacted: Offsets may be missing.
 
     Raises:
-        BrokenLog: A record is missing, or a batch fails its checksum or cannot be decoded.
+        BrokenLog: A record is missing, or a batch fails its checksum.
     """
     expected = place
     for number, batch in enumerate(batches):
@@ -191,24 +260,26 @@ def records_of(
         if not batch.validate_crc():
             raise BrokenLog(
                 f"{topic}[{partition}]: the batch at offset {base} fails its checksum",
-                remedy="the broker's disk or the network altered it; compare it with an export",
+                remedy=DAMAGED,
             )
         if base > expected and not compacted:
             raise missing(topic, partition, expected, base)
         if batch.is_control_batch:
             expected = max(expected, batch.next_offset)
             continue
-        rows, raw = batch, None
+        rows, raw, at = batch, None, getattr(batch, "base_offset", None)
         while rows is not None:
             try:
                 for raw in rows:
                     offset = raw.offset
-                    if offset != expected:
-                        if offset < expected:
-                            continue
+                    if offset != at and at is not None:
+                        check_order(offset, at, part_of(data, number))
                         if not compacted:
-                            raise missing(topic, partition, expected, offset)
-                    expected = offset + 1
+                            raise missing(topic, partition, at, offset)
+                    at = offset + 1
+                    if offset < expected:
+                        continue
+                    expected = at
                     headers = dict(raw.headers)
                     if None in headers.values():
                         headers = plain_headers(raw.headers)
@@ -218,11 +289,26 @@ def records_of(
                     )
                 rows = None
             except UnicodeDecodeError:
-                rows = decode_batch(list(split(data))[number])
+                rows, at = decode_batch(list(split(data))[number]), base
+            except BrokenLog:
+                raise
+            except Exception as error:  # Whatever is in it: see `unreadable`.
+                rows = None
+                if expected < batch.next_offset:
+                    raw = unreadable(topic, expected, batch.next_offset, error)
+                    expected = batch.next_offset
+                    yield Record(
+                        topic, partition, *raw[:2], raw.key, None, plain_headers(raw.headers)
+                    )
         if expected < batch.next_offset:
             if raw is not None and not compacted:
                 raise missing(topic, partition, expected, batch.next_offset)
             expected = batch.next_offset
+
+
+def part_of(data: bytes, number: int) -> memoryview | None:
+    """A batch of an answer with its frame, or None if the answer is not at hand."""
+    return next(islice(split(data), number, None), None)
 
 
 def missing(topic: str, partition: int, expected: int, read: int) -> BrokenLog:
@@ -236,7 +322,7 @@ def missing(topic: str, partition: int, expected: int, read: int) -> BrokenLog:
 def newest_record(topic: str, partition: int, data: bytes) -> Record | None:
     """The last record of an answer, or None where it has none but markers."""
     for batch, part in zip(reversed(batches_of(data)), reversed(list(split(data))), strict=True):
-        found = list(records_of(topic, partition, 0, [batch], bytes(part), compacted=True))
-        if found:
-            return found[-1]
+        records = records_of(topic, partition, 0, [batch], bytes(part), compacted=True)
+        if found := deque(records, maxlen=1):  # A batch may hold millions.
+            return found[0]
     return None

@@ -10,7 +10,12 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.consumer import fetcher
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    CorruptRecordException,
+    IllegalStateError,
+    KafkaError,
+)
 
 from arena.bus.base import (
     Assignment,
@@ -22,9 +27,9 @@ from arena.bus.base import (
 )
 from arena.bus.group_places import Handed, Handled, explain
 from arena.bus.kafka_access import told_refusals
-from arena.bus.kafka_batches import Batches
+from arena.bus.kafka_batches import DAMAGED, Batches
 from arena.bus.kafka_fetch import Fetches
-from arena.errors import ArenaError, BrokerUnavailable
+from arena.errors import ArenaError, BrokenLog, BrokerUnavailable
 
 fetcher.MemoryRecords = Batches
 """A subclass of aiokafka's fetcher would have to repeat the whole handling of an answer."""
@@ -207,9 +212,12 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 500) -> list[Record]:
         """The next records of what is assigned now."""
         with self.reading(), told_refusals():
-            fetched = await self._consumer.getmany(
-                timeout_ms=int(timeout_s * 1000), max_records=max_records
-            )
+            try:
+                fetched = await self._consumer.getmany(
+                    timeout_ms=int(timeout_s * 1000), max_records=max_records
+                )
+            except CorruptRecordException as error:
+                raise BrokenLog(f"group {self._group.name}: {error}", remedy=DAMAGED) from None
         skip = len(self._prefix)
         found = [
             (tp, _record(tp.topic[skip:], raw)) for tp, raws in fetched.items() for raw in raws

@@ -23,6 +23,8 @@ CODECS: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
 CONTROL = 0x20
 TRANSACTIONAL = 0x10
 LOG_APPEND_TIME = 0x08
+NOT_LEADER = 6
+TRIES_MAX = 50
 NOON = 1_763_717_400_000
 
 
@@ -84,25 +86,48 @@ def raw_batch(
     number, compress = CODECS[codec]
     body = compress(b"".join(map(raw_record, given, places)))
     last = last_delta if last_delta is not None else (places[-1] if places else 0)
-    checked = (
-        struct.pack(">hiqqqhii", number | flags, last, time_ms, time_ms, -1, -1, -1, len(given))
-        + body
-    )
+    return sealed(body, len(given), base=base, flags=number | flags, time_ms=time_ms, last=last)
+
+
+def sealed(
+    body: bytes,
+    count: int,
+    *,
+    base: int = 0,
+    flags: int = 0,
+    time_ms: int = NOON,
+    last: int | None = None,
+) -> bytes:
+    """A batch with a right checksum, whatever its body is.
+
+    Args:
+        body: Of `count` records, packed as `flags` say.
+        count: What the head says.
+        base: Its first offset.
+        flags: All attributes.
+        time_ms: Of every record.
+        last: The batch's last place; `count` - 1 where not given.
+    """
+    end = count - 1 if last is None else last
+    checked = struct.pack(">hiqqqhii", flags, end, time_ms, time_ms, -1, -1, -1, count) + body
     rest = struct.pack(">ibI", -1, 2, calc_crc32c(checked)) + checked
     return struct.pack(">qi", base, len(rest)) + rest
 
 
 async def produce(client: AIOKafkaClient, topic: str, partition: int, batch: bytes) -> None:
     """Append a batch; `client` knows the topic, whose full name is given."""
-    node = client.cluster.leader_for_partition(TopicPartition(topic, partition))
-    answer = await client.send(
-        node,
-        ProduceRequest(
-            transactional_id=None,
-            required_acks=-1,
-            timeout=10_000,
-            topics=[(topic, [(partition, batch)])],
-        ),
+    request = ProduceRequest(
+        transactional_id=None,
+        required_acks=-1,
+        timeout=10_000,
+        topics=[(topic, [(partition, batch)])],
     )
-    code = answer.topics[0][1][0][1]
+    code = NOT_LEADER
+    for _ in range(TRIES_MAX):  # A topic that was just created may have no leader yet.
+        node = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+        answer = await client.send(node, request)
+        code = answer.topics[0][1][0][1]
+        if code != NOT_LEADER:
+            break
+        await client.force_metadata_update()
     assert code == 0, for_code(code)
