@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from arena.bounded_files import read_text_file
 from arena.commands.dead_watch import DeadWatch
 from arena.commands.doctor_quick import NoCheck, check_arena
 from arena.commands.health import dead_line
@@ -100,7 +101,7 @@ def up(
         begin = Beginning(
             command="up",
             spec=spec,
-            text=path.read_text(encoding="utf-8"),
+            text=read_text_file(path),
             folder=folder,
             settings=settings,
             broker=broker,
