@@ -7,6 +7,9 @@ skew less the time on the way; of a host's newest heartbeats the one that was fa
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from arena.messages import Heartbeat
 
 WINDOW_MS = 60_000
 """Heartbeats that came this long before a host's newest count: a clock may be put right."""
@@ -64,6 +67,29 @@ class SkewFold:
 def _skew_s(seen: Mapping[int, float]) -> float:
     newest = max(seen)
     return max(d for at, d in seen.items() if newest - at <= WINDOW_MS) / 1_000
+
+
+def by_broker_clock(beat: Heartbeat, appended_ms: int) -> Heartbeat:
+    """A heartbeat with its times as the broker's clock has them.
+
+    Args:
+        beat: As its host made it.
+        appended_ms: When the broker appended it.
+    """
+    at = datetime.fromtimestamp(appended_ms / 1_000, UTC)
+    return beat.model_copy(update={"at": at, "started_at": beat.started_at + (at - beat.at)})
+
+
+def broker_now(now: datetime, host: str, skews: Iterable[Skew]) -> datetime:
+    """The time by the broker's clock, as well as a host knows it.
+
+    Args:
+        now: By the clock of the host.
+        host: Its name.
+        skews: Of the hosts that send heartbeats; one that sends none is taken to be right.
+    """
+    own = next((skew.skew_s for skew in skews if skew.host == host), None)
+    return now - timedelta(seconds=own or 0.0)
 
 
 def line(skews: Iterable[Skew]) -> str:

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -24,7 +24,7 @@ from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable, Malformed
 from arena.messages import Heartbeat
 from arena.node import run_async
 from arena.settings import Settings
-from arena.skew import Skew, SkewFold, line
+from arena.skew import Skew, SkewFold, broker_now, by_broker_clock, line
 from arena.supervisor.runs import find_run, newest_run
 from arena.visible import one_line
 from arena.vitals import Dead
@@ -78,13 +78,14 @@ def _dead_of_run(name: str | None) -> tuple[Dead, ...]:
 
 async def _status(where: Where, *, here: bool, as_json: bool) -> None:
     host = socket.gethostname()
-    beats, skews = await _newest_beats(where.settings)
+    heard = await _newest_beats(where.settings)
+    beats, skews = heard.beats, heard.skews
     run = where.run if where.run is not None and where.run.is_running() else None
     found = health.rows(
-        beats,
+        heard.by_broker_clock(),
         run,
         host=host,
-        now=datetime.now(UTC),
+        now=broker_now(heard.asked_at, host, skews),
         interval_s=where.settings.heartbeat_interval_s,
         looks=_looks(beats, host),
     )
@@ -151,7 +152,30 @@ def _looks(beats: list[Heartbeat], host: str) -> dict[str, health.Look]:
     return found
 
 
-async def _newest_beats(settings: Settings) -> tuple[list[Heartbeat], tuple[Skew, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the heartbeats say.
+
+    Attributes:
+        beats: The newest of each node, as its host made it.
+        appended_ms: Node -> when the broker appended that one; empty where it does not tell.
+        skews: The clock of every host. asked_at: when the topic ended there, by this host's clock.
+    """
+
+    beats: list[Heartbeat]
+    appended_ms: dict[str, int]
+    skews: tuple[Skew, ...]
+    asked_at: datetime
+
+    def by_broker_clock(self) -> list[Heartbeat]:
+        """The heartbeats with the broker's times, so that a host's wrong clock makes no silence."""
+        return [
+            by_broker_clock(beat, at) if (at := self.appended_ms.get(beat.node)) else beat
+            for beat in self.beats
+        ]
+
+
+async def _newest_beats(settings: Settings) -> _Heard:
     """The newest heartbeat of every node of the last day, and the clock of every host.
 
     Raises:
@@ -161,7 +185,7 @@ async def _newest_beats(settings: Settings) -> tuple[list[Heartbeat], tuple[Skew
 
     topic = topics.HEARTBEATS.name
     if topic not in await list_topics(settings):
-        return [], ()
+        return _Heard([], {}, (), datetime.now(UTC))
     broker_time = await has_broker_time(settings, topic)
     bus = KafkaBus(settings, client_id="arena-status")
     await bus.start()
@@ -170,8 +194,10 @@ async def _newest_beats(settings: Settings) -> tuple[list[Heartbeat], tuple[Skew
         start = Start.since(int(since.timestamp() * 1000))
         reader = await bus.log_reader(topic, start=start)
         newest: dict[str, Heartbeat] = {}
+        appended_ms: dict[str, int] = {}
         clocks = SkewFold()
         ends = await reader.end_offsets()
+        asked_at = datetime.now(UTC)
         deadline_s = time.monotonic() + READ_DEADLINE_S
         while any(reader.position(*pair) < end for pair, end in ends.items()):
             for record in await reader.read():
@@ -181,6 +207,7 @@ async def _newest_beats(settings: Settings) -> tuple[list[Heartbeat], tuple[Skew
                     continue  # `arena tail arena.heartbeats` shows it
                 if isinstance(message, Heartbeat):
                     newest[message.node] = message
+                    appended_ms[message.node] = record.timestamp_ms
                     clocks.note(message.host, message.at.timestamp() * 1_000, record.timestamp_ms)
             if time.monotonic() > deadline_s:
                 raise BrokerUnavailable(
@@ -188,6 +215,7 @@ async def _newest_beats(settings: Settings) -> tuple[list[Heartbeat], tuple[Skew
                     remedy="does the broker answer? `arena topics describe` shows what it holds",
                 )
         await reader.close()
-        return list(newest.values()), clocks.told(broker_time=broker_time)
+        skews = clocks.told(broker_time=broker_time)
+        return _Heard(list(newest.values()), appended_ms if broker_time else {}, skews, asked_at)
     finally:
         await bus.close()

@@ -1,8 +1,12 @@
 """Clock skew out of heartbeats."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from arena.skew import NOTICED_S, SkewFold, line
+from arena.commands.health import rows
+from arena.messages import Heartbeat
+from arena.skew import NOTICED_S, Skew, SkewFold, broker_now, by_broker_clock, line
 
 NOW_MS = 1_790_000_000_000
 
@@ -51,3 +55,29 @@ def test_without_the_brokers_time_nothing_is_claimed() -> None:
 
     assert "clocks against the broker's: alpha unknown, beta unknown" == line(found)
     assert "" == line(())
+
+
+@pytest.mark.parametrize(("theirs_s", "ours_s"), [(0, 0), (-40, 0), (40, 0), (0, 90), (-40, -90)])
+@pytest.mark.parametrize(("silent_s", "health"), [(2, "ok"), (14, "ok"), (16, "stale")])
+def test_silence_is_measured_by_the_brokers_clock(
+    theirs_s: int, ours_s: int, silent_s: int, health: str
+) -> None:
+    """Neither a host's wrong clock nor that of the reader makes a process stale, or hides it."""
+    real = datetime.fromtimestamp(NOW_MS / 1_000, UTC)
+    made = real + timedelta(seconds=theirs_s)
+    beat = Heartbeat(
+        node="router/mo/beta/7",
+        kind="router",
+        name="mo",
+        host="beta",
+        pid=7,
+        started_at=made - timedelta(seconds=60),
+        at=made,
+        interval_s=5,
+    )
+    asked_at = real + timedelta(seconds=silent_s + ours_s)
+    now = broker_now(asked_at, "alpha", [Skew("beta", theirs_s), Skew("alpha", ours_s)])
+
+    (row,) = rows([by_broker_clock(beat, NOW_MS)], None, host="alpha", now=now, interval_s=5)
+
+    assert (health, silent_s) == (row.health, row.age_s)
