@@ -21,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from arena import topics
+from arena import ids, topics
 from arena.account_log import STRUCTURAL
 from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
@@ -37,12 +37,16 @@ from trading_tools.desk import Desk
 from trading_tools.events import account_opened
 from trading_tools.quotes import Listing, Market, Quote, listing_of, quote_of
 from trading_tools.registry import Tool, load_catalogue
+from trading_tools.replay_commands import Commands, Missing, MissingCommands
 from trading_tools.rules import TradingRules
 
 COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
 DIFFERENCES_MAX = 100
 """Differences that are named; the replay ends there."""
 STRUCTURAL_COUNTERS = {"Epoch": "epochs", "StateDigest": "digests"}
+NO_COMMAND = ("a command to decide", "none at the place the event names")
+LOST = "commands_lost"
+"""Counts events whose command is gone: the topic was cut, or deleted and made anew."""
 WAITED_FOR_PRICES = "prices of "
 """How the refusal of an order begins whose prices did not arrive in time."""
 
@@ -56,7 +60,8 @@ class Replayed:
     """What came of a replay.
 
     Attributes:
-        counts: Epochs, openings, orders and ignored records that were seen.
+        counts: Epochs, openings, orders and ignored records that were seen; `LOST` of the openings
+            and orders cannot be decided again.
         differences: Where another event came out: place, subject, expected, found.
         sha256: Over the bytes of every event that was written again.
     """
@@ -167,7 +172,7 @@ class Replay:
         self._note_prices()
         self._prices.read(read_records(self._folder, [TICKERS]))
         accounts: dict[str, Account] = {}
-        commands = read_records(self._folder, [COMMANDS])
+        commands = Commands(self._folder, self._held.get(COMMANDS))
         for partition, events in _by_partition(read_records(self._folder, [EVENTS])):
             shard = _ShardReplay(self, partition, commands)
             shard.run(events)
@@ -265,11 +270,11 @@ class Replay:
 class _ShardReplay:
     """One shard: the desk, the fold of the log beside it, and the commands in their order."""
 
-    def __init__(self, replay: Replay, partition: int, commands: Iterator[Record]) -> None:
+    def __init__(self, replay: Replay, partition: int, commands: Commands) -> None:
         self._replay = replay
         self._partition = partition
         self._commands = commands
-        self._command: Record | None = None
+        self._missing = MissingCommands(lambda offset: commands.holds(partition, offset))
         self._truth = Shard(passed_over=replay.passed_over.get(partition, {}))
         self.desk = replay.desk(partition, 0)
 
@@ -287,24 +292,34 @@ class _ShardReplay:
             self._again(record, kind, value)
             if len(replayed.differences) >= DIFFERENCES_MAX:
                 return
+        if self._missing.lost:
+            replayed.counts[LOST] += self._missing.lost
+        for missing in self._missing.unexplained()[:DIFFERENCES_MAX]:
+            replayed.differ(missing.place, missing.subject, *NO_COMMAND)
 
     def _again(self, record: Record, kind: str, value: bytes) -> None:
         replayed, event = self._replay.replayed, orjson.loads(value)
         place = f"{EVENTS}[{record.partition}]@{record.offset}"
         subject = f"order {event['order_id']}, agent {event['agent']}"
-        opening = kind == "AccountOpened"
+        opening, source = kind == "AccountOpened", event["source"]["offset"]
         replayed.counts["openings" if opening else "orders"] += 1
-        written = self._open(event) if opening else self._decide(event)
+        command = self._command_at(source)
+        if not opening:
+            self._missing.decided(event["order_id"], source)
+        if _is_missing(event, command, opening=opening):
+            self._missing.note(Missing(source, place, subject))
+            self.desk.shard.apply(kind, value, record.offset)
+            return
+        written = self._open(event, command) if opening else self._decide(event, command)
         if written == value:
             self._replay.wrote(written)
             return
         replayed.differ(place, subject, *_difference(value, written))
         self.desk.shard = deepcopy(self._truth)
 
-    def _open(self, event: Event) -> bytes | None:
+    def _open(self, event: Event, command: Message | None) -> bytes | None:
         """An account: by a command, or implied by an agent's first call."""
         at, source = datetime.fromisoformat(event["at"]), event["source"]
-        command = self._command_at(source["offset"])
         asked = isinstance(command, OpenAccount) and command.agent == event["agent"]
         record = account_opened(
             self.desk.shard,
@@ -318,11 +333,10 @@ class _ShardReplay:
         self.desk.shard.apply(record.kind, record.value, record.offset)
         return record.value
 
-    def _decide(self, event: Event) -> bytes | None:
+    def _decide(self, event: Event, call: Message | None) -> bytes | None:
         """An order, at the time and with the prices that its event tells."""
-        call, offset = self._command_at(event["source"]["offset"]), event["source"]["offset"]
-        if not isinstance(call, ToolCall) or call.call_id != event["order_id"]:
-            return None
+        assert isinstance(call, ToolCall), "the command of an order is an order"
+        offset = event["source"]["offset"]
         at, desk = datetime.fromisoformat(event["at"]), self.desk
         desk.rules = self._replay.rules_at(at)
         desk.market = self._replay.prices.market(event, call, lock_step=desk.rules.lock_step)
@@ -338,14 +352,17 @@ class _ShardReplay:
         return handled.appends[-1].value if handled.appends else None
 
     def _command_at(self, offset: int) -> Message | None:
-        """The command at an offset; events name them in rising order."""
-        wanted = (self._partition, offset)
-        while self._command is None or (self._command.partition, self._command.offset) < wanted:
-            self._command = next(self._commands, None)
-            if self._command is None:
-                return None
-        found = (self._command.partition, self._command.offset) == wanted
-        return _message(self._command) if found else None
+        found = self._commands.at(self._partition, offset)
+        return None if found is None else _message(found)
+
+
+def _is_missing(event: Event, command: Message | None, *, opening: bool) -> bool:
+    """True where the command of an event is not the one at the place the event names."""
+    if not opening:
+        return not isinstance(command, ToolCall) or command.call_id != event["order_id"]
+    if event["order_id"] == ids.derive("open-account", event["agent"]):
+        return False
+    return not isinstance(command, OpenAccount) or command.call_id != event["order_id"]
 
 
 def _by_partition(records: Iterator[Record]) -> Iterator[tuple[int, Iterator[Record]]]:
@@ -372,7 +389,7 @@ def _body(record: Record) -> Event:
 def _difference(value: bytes, written: bytes | None) -> tuple[str, str]:
     """What the log says and what came out, where they differ first."""
     if written is None:
-        return "a command to decide", "none at the place the event names"
+        return NO_COMMAND
     said, found = orjson.loads(value), orjson.loads(written)
     for name in said:
         if said[name] != found.get(name):

@@ -16,7 +16,7 @@ from arena.bus.memory import MemoryBus
 from arena.exports import export_topics
 from arena.messages import Halt, OpenAccount, OrderDecided, QuoteSeen, Resume, ToolCall, ToolResult
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
-from trading_tools.replay import Replay
+from trading_tools.replay import LOST, Replay
 
 TOPICS = (
     topics.TICKERS.name,
@@ -176,3 +176,47 @@ def changed(record: Record, name: str, value: str) -> Record:
     """A record with another value of one field."""
     body = orjson.loads(record.value or b"") | {name: value}
     return record._replace(value=orjson.dumps(body))
+
+
+async def lose_commands(bus: MemoryBus, left: int, new: int) -> tuple[int, int]:
+    """Orders, then a cut of their commands, then new ones; how many were, and are, decided."""
+    events = await trade(bus)
+    log = bus.cluster.logs[topics.COMMANDS.name, 0]
+    decided = {event.source.offset: event for event in events}
+    del log[left:]
+    async with serving(bus):
+        for number in range(new):
+            await bus.append(topics.COMMANDS.name, order(500 + number, "0.0001"), key="mo")
+        await read_until(bus, EVENTS, OrderDecided, len(events) + new)
+    return sum(1 for offset in decided if offset >= left), len(events) + new
+
+
+@pytest.mark.parametrize(("left", "new"), [(0, 0), (0, 3), (0, 30), (5, 0), (5, 3), (5, 30)])
+async def test_events_whose_commands_are_lost_are_counted(
+    tmp_path: Path, left: int, new: int
+) -> None:
+    """The log was cut, or made anew: what is left comes out again, the rest is named as lost."""
+    bus = await arena_of(1)
+    lost, orders = await lose_commands(bus, left, new)
+    await export_topics(bus, tmp_path / "records", TOPICS)
+
+    found = Replay(tmp_path / "records").run()
+
+    assert [] == found.differences
+    assert orders == found.counts["orders"]
+    # The account was opened by a command of its own, the first one.
+    assert lost + (left == 0) == found.counts[LOST]
+
+
+async def test_an_event_without_a_command_is_no_loss(tmp_path: Path) -> None:
+    """Another order stands where the event points, and no later event shows that any was lost."""
+    bus = await arena_of(1)
+    await trade(bus)
+    log = bus.cluster.logs[topics.COMMANDS.name, 0]
+    log[3] = changed(log[3], "call_id", "another")
+    await export_topics(bus, tmp_path / "records", TOPICS)
+
+    found = Replay(tmp_path / "records").run()
+
+    assert ["a command to decide"] == [one["expected"] for one in found.differences]
+    assert 0 == found.counts[LOST]
