@@ -192,8 +192,9 @@ class EventLog:
             await self._fold_to(offset)
 
     async def _fold_to(self, offset: int) -> None:
-        idle_since = self._node.clock.monotonic()
-        while self.shard.next_offset < offset:
+        idle_since, reader = self._node.clock.monotonic(), self._open_reader()
+        # The log may end with the marker of a transaction, which is read and not folded.
+        while reader.position(TOPIC, self._partition) < offset:
             if await self.follow(0.5):
                 idle_since = self._node.clock.monotonic()
                 point("during_recovery")

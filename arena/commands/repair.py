@@ -91,7 +91,7 @@ class Folding:
             self._note(record, kind, error)
         else:
             return True
-        if self.shard.next_offset != record.offset:
+        if self.shard.next_offset > record.offset:
             self.shard = Shard(passed_over=self._passed_over)
             return False
         self.shard.apply(kind, record.value, record.offset)

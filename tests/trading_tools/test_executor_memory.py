@@ -155,6 +155,23 @@ async def test_a_restart_goes_on_where_the_log_ends(memory_bus: MemoryBus) -> No
     assert {True} == {result.ok for result in results}
 
 
+async def test_markers_in_the_account_log_stop_no_executor(memory_bus: MemoryBus) -> None:
+    """The end of somebody's transaction takes an offset of `account.events`, and nothing more."""
+    await memory_bus.send(topics.TICKERS.name, product(), key="BTC-USD")
+    await memory_bus.send(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
+    inbox = topics.inbox("momentum")
+    for index in range(3):
+        memory_bus.cluster.append_marker(topics.EVENTS.name, 0)
+        await memory_bus.send(
+            topics.COMMANDS.name, tool_call("momentum", "execute_trade", BUY, index=index)
+        )
+        async with serving(memory_bus):
+            await read_until(memory_bus, inbox, ToolResult, (index + 1) * (index + 2) // 2)
+    events = await read_until(memory_bus, topics.EVENTS.name, OrderDecided, 3)
+
+    assert [0, 1, 2] == [event.source.offset for event in events]
+
+
 async def test_a_second_process_stands_by(memory_bus: MemoryBus) -> None:
     """It owns nothing while the first lives, and takes over when that one leaves."""
     other = MemoryBus(memory_bus.cluster)
