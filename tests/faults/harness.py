@@ -272,9 +272,9 @@ async def wait_until_answered(bus: Bus, traffic: Traffic, timeout_s: float) -> N
         await inboxes.close()
 
 
-async def read_topics(bus: Bus) -> Topics:
+async def read_topics(bus: Bus, agents: tuple[str, ...] = AGENTS) -> Topics:
     """The raw records of everything the checker judges."""
-    inboxes = {agent: await _records(bus, topics.inbox(agent)) for agent in AGENTS}
+    inboxes = {agent: await _records(bus, topics.inbox(agent)) for agent in agents}
     return Topics(
         commands=await _records(bus, topics.COMMANDS.name),
         events=await _records(bus, topics.EVENTS.name),
