@@ -18,8 +18,9 @@ class Place(NamedTuple):
 
     Attributes:
         next_offset: Of the record that comes next.
-        head_offset: Of the last event that counted; -1 where none did, or in other topics.
-        head: The chain's digest there; "" in other topics.
+        head_offset: Of the last event that counted, in other topics of the last record; -1 if
+            there is none, or if it is not known.
+        head: The chain's digest there, in other topics the SHA-256 of the record; "" without one.
     """
 
     next_offset: int

@@ -7,7 +7,8 @@ from arena.errors import Malformed
 from arena.messages import Message
 from ledger.batch import Batch, Part, Place
 from ledger.posting import EVENTS, Poster
-from ledger.side import SideRows
+from ledger.side import SideRows, why_not_booked
+from ledger.side_places import side_place
 
 
 class Projector:
@@ -42,7 +43,7 @@ class Projector:
             message = self._message(record)
             if message is not None:
                 self.side.add(record, message, self.poster.shards, batch)
-            after = Place(record.offset + 1)
+            after = side_place(record)
             batch.move(part, self.places.get(part), after)
             self.places[part] = after
         self.poster.finish(batch)
@@ -50,7 +51,11 @@ class Projector:
 
     def _message(self, record: Record) -> Message | None:
         try:
-            return record.message()
+            message = record.message()
+            why = why_not_booked(message)
         except Malformed as error:
-            self.unread.append((record, str(error)))
+            message, why = None, str(error)
+        if why:
+            self.unread.append((record, why))
             return None
+        return message

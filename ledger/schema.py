@@ -58,10 +58,11 @@ def _bigs(*names: str) -> list[Column[int]]:
 
 
 def _place(*names: str) -> list[SchemaItem]:
-    """A place in a topic as the key of a row."""
+    """A place in a topic as the key of a row, perhaps with an id."""
     return [
         Column(names[0], Integer, nullable=False),
         Column(names[1], BIG, nullable=False),
+        *_texts(*names[2:]),
         PrimaryKeyConstraint(*names),
     ]
 
@@ -157,8 +158,8 @@ equity_snapshots = _table(
 
 llm_usage = _table(
     "llm_usage",
-    *_place("part", "record_offset"),
-    *_texts("call_id", "agent", "turn_id", "node", "model", "outcome", "request_sha256"),
+    *_place("part", "record_offset", "call_id"),
+    *_texts("agent", "turn_id", "node", "model", "outcome", "request_sha256"),
     Column("round", Integer, nullable=False),
     Column("scripted", SMALL, nullable=False),
     Column("replayed", SMALL, nullable=False),
@@ -167,17 +168,18 @@ llm_usage = _table(
     Column("attempts", Integer, nullable=False),
     *_bigs("latency_us", "started_at_us", "ended_at_us"),
 )
-"""One row per record of `llm.calls`. `cost` is USD, half to even at 10^-8; NULL where unknown."""
+"""One row per record of `llm.calls`. `cost` is USD, half to even at 10^-8; NULL where unknown.
+The id is part of the key: a log that lost its tail gives an offset to a second record."""
 
 agent_logs = _table(
     "agent_logs",
-    *_place("part", "record_offset"),
-    *_texts("turn_id", "agent", "strategy", "node", "model", "snapshot_id", "outcome"),
+    *_place("part", "record_offset", "turn_id"),
+    *_texts("agent", "strategy", "node", "model", "snapshot_id", "outcome"),
     *_texts("prompt_sha256", "error", "final_text", "memory"),
     Column("skipped_snapshots", Integer, nullable=False),
     *_bigs("as_of_us", "started_at_us", "ended_at_us"),
 )
-"""One row per `Turn` of `agent.turns`."""
+"""One row per `Turn` of `agent.turns`; its key is like that of `llm_usage`."""
 
 candles = _table(
     "candles",
@@ -199,7 +201,8 @@ progress = _table(
     PrimaryKeyConstraint("topic", "part"),
 )
 """How far each partition is in the books. For `account.events`: the last event that counted, and
-the chain's digest there; -1 and "" for other topics."""
+the chain's digest there. For other topics: the last record and its SHA-256, -1 and "" if unknown;
+their place goes back if the log was cut."""
 
 folds = _table(
     "folds",
@@ -227,5 +230,6 @@ APPEND_ONLY = (
 )
 """The tables whose rows are never changed, in the order they are written."""
 
-FIRST_WINS = (candles, equity_snapshots)
-"""Of those: a row that is there already is passed over, because two snapshots may say the same."""
+FIRST_WINS = (candles, equity_snapshots, llm_usage, agent_logs)
+"""Of those: a row that is there already is passed over, because two snapshots may say the same, and
+a topic that was cut is read again."""

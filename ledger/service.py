@@ -6,7 +6,7 @@ database that is full or gone is waited for, and the heartbeat says so.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -25,6 +25,7 @@ from ledger.merge import Merged
 from ledger.posting import EVENTS, Poster
 from ledger.projector import Projector
 from ledger.resume import resume_shard
+from ledger.side_places import resume_side
 from ledger.writer import Writer
 
 SIDE = (topics.SNAPSHOTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
@@ -126,10 +127,7 @@ class Ledger:
             readers[EVENTS] = await bus.log_reader(EVENTS, start=Start(offsets=begin))
             for topic in SIDE:
                 reader = readers[topic] = await bus.log_reader(topic)
-                for part in range(await bus.partitions(topic)):
-                    place = projector.places.get((topic, part))
-                    if place is not None and place.next_offset > reader.position(topic, part):
-                        reader.seek(topic, part, place.next_offset)
+                await self._tell_cuts(projector, await resume_side(reader, projector.places))
             merged = Merged(readers)
         except BaseException:
             for reader in readers.values():
@@ -139,6 +137,19 @@ class Ledger:
             yield merged
         finally:
             await merged.close()
+
+    async def _tell_cuts(self, projector: Projector, cuts: Mapping[Part, str]) -> None:
+        """Say which topics lost records that the books hold: these stay, new ones come in."""
+        node = self.node
+        for (topic, number), why in cuts.items():
+            place = projector.places[topic, number]
+            told = f"{topic}[{number}] {why}: it was cut or created again, and is read again"
+            node.log.warning("topic cut", topic=topic, partition=number, why=told, place=place)
+            node.details["cut"] = told
+            node.counters["cut_partitions"] += 1
+            if topic == topics.SNAPSHOTS.name:
+                newest = await self.patiently(self._writer.newest_equity_us)
+                projector.side.equity_after_us = newest
 
     async def _stand_by(self) -> None:
         while not await self.patiently(self._lock.take):

@@ -12,6 +12,8 @@ from ledger.batch import Batch, Row
 from ledger.records import INT64_MAX, clean, micros
 
 US_PER_MS = 1_000
+ID_CHARS_MAX = 500
+"""An id is part of a key, and PostgreSQL bounds those at 2,704 bytes."""
 
 
 class SideRows:
@@ -19,11 +21,14 @@ class SideRows:
 
     Attributes:
         seen: (venue, product, granularity in seconds) -> starts of its last window's candles.
+        equity_after_us: Venue -> time of its newest snapshot in the books, if its topic is read
+            again: an older one would be marked with the accounts of today.
     """
 
     def __init__(self) -> None:
         """Nothing was seen."""
         self.seen: dict[tuple[str, str, int], frozenset[int]] = {}
+        self.equity_after_us: dict[str, int] = {}
 
     def add(
         self, record: Record, message: Message, shards: Mapping[int, Shard], batch: Batch
@@ -50,6 +55,8 @@ class SideRows:
         for view in snapshot.products:
             for window in view.windows.values():
                 self._candles(snapshot.venue, view.product_id, window, batch)
+        if micros(snapshot.as_of) <= self.equity_after_us.get(clean(snapshot.venue), -INT64_MAX):
+            return
         bids = {
             view.product_id: round_to_units(view.ticker.best_bid)
             for view in snapshot.products
@@ -78,6 +85,22 @@ class SideRows:
                 )
             )
         self.seen[key] = frozenset(starts)
+
+
+def why_not_booked(message: Message) -> str:
+    """Why a message cannot be a row, "" if it can: its ids are keys."""
+    ids: dict[str, str] = {}
+    match message:
+        case MarketSnapshot():
+            ids = {"snapshot_id": message.snapshot_id}
+        case LlmCall():
+            ids = {"call_id": message.call_id}
+        case Turn():
+            ids = {"turn_id": message.turn_id}
+    for name, found in ids.items():
+        if len(found) > ID_CHARS_MAX:
+            return f"{name} has {len(found):,} characters, the books hold {ID_CHARS_MAX}"
+    return ""
 
 
 def equity_row(

@@ -7,7 +7,7 @@ is never written twice.
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 
 from arena.accounts import Shard
@@ -58,6 +58,13 @@ class Writer:
             return unpack_shard(bytes(found))
         except Malformed:
             return None
+
+    def newest_equity_us(self) -> dict[str, int]:
+        """The time of each venue's newest snapshot in the books."""
+        columns = schema.equity_snapshots.c
+        newest = select(columns.venue, func.max(columns.as_of_us)).group_by(columns.venue)
+        with self.database.reading() as connection:
+            return {row.venue: row[1] for row in connection.execute(newest)}
 
     def write(self, batch: Batch) -> None:
         """Add all of a batch, or nothing; a batch that is there already is left alone.

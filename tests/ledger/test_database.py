@@ -4,11 +4,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Text, insert, select, text
 
 from arena.errors import UsageError
-from ledger.database import Database
+from ledger import schema
+from ledger.database import Database, _alembic
 from ledger.errors import BooksGone, BrokenBooks
 from ledger.place import Place, find_place
 from ledger.schema import metadata
@@ -28,9 +31,31 @@ async def test_two_may_start_at_once(place: Place) -> None:
     await asyncio.gather(*(asyncio.to_thread(database.upgrade) for database in databases))
     with databases[0].reading() as connection:
         found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
-        assert ["0002"] == list(found)
+        assert ["0003"] == list(found)
     for database in databases:
         database.close()
+
+
+def test_rows_outlive_the_longer_keys(place: Place) -> None:
+    """Books of revision 0002 keep their turns, and hold a second one at the same offset."""
+    database = Database(place)
+    columns = schema.agent_logs.columns
+    row = {c.name: "old" if isinstance(c.type, Text) else 0 for c in columns}
+    with database.engine.begin() as connection:
+        if not database.is_sqlite:
+            connection.execute(text(f'CREATE SCHEMA "{place.schema}"'))
+        config = _alembic()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.execute(insert(schema.agent_logs).values(row))
+    database.upgrade()
+    with database.writing() as connection:
+        connection.execute(insert(schema.agent_logs).values(row | {"turn_id": "new"}))
+    with database.reading() as connection:
+        found = connection.execute(select(schema.agent_logs.c.turn_id)).scalars().all()
+    database.close()
+
+    assert ["new", "old"] == sorted(found)
 
 
 def test_what_sqlite_must_be_set_to(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Snapshots, turns and model calls: rows beside the account log, each record once."""
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import select
 
 from arena import topics
@@ -21,7 +23,7 @@ from arena.messages import (
 )
 from arena.money import to_units
 from arena.settings import Settings
-from ledger import schema
+from ledger import schema, service
 from ledger.database import Database
 from ledger.place import Place
 from ledger.records import micros
@@ -144,3 +146,76 @@ async def test_each_topic_fills_its_tables(memory_bus: MemoryBus, place: Place) 
         usage.latency_us,
     )
     assert "bought�" == told.final_text
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2], ids=["created again", "two lost", "one lost"])
+async def test_new_records_at_reused_offsets_come_in(place: Place, kept: int) -> None:
+    """What a cut topic lost stays in the books, what is new comes in, and nothing is doubled."""
+    names = [topics.TURNS.name, topics.LLM_CALLS.name, topics.SNAPSHOTS.name]
+    for lost in (True, False):
+        bus = MemoryBus()
+        await bus.start()
+        await bus.ensure_topics(service.TOPICS)
+        log = written_log(5)
+        await publish(bus, log.records)
+        texts = [f"old{n}" for n in range(3)]
+        if not lost:
+            texts = texts[:kept] + [f"new{n}" for n in range(4)]
+        for index, text in enumerate(texts):
+            at = NOW + timedelta(minutes=index)
+            await send(bus, names[0], turn().model_copy(update={"turn_id": text}))
+            await send(bus, names[1], call().model_copy(update={"call_id": text}))
+            shown = snapshot(text).model_copy(update={"as_of": at})
+            await send(bus, names[2], shown)
+        async with keeping(bus, Settings(), place) as ledger:
+            await booked(place, len(log.records))
+            await side_rows(place, dict.fromkeys(names, len(texts)))
+            cuts = ledger.node.counters["cut_partitions"]
+            words = ledger.node.details.get("cut", "")
+    database = Database(place, read_only=True)
+    with database.reading() as connection:
+        turns = connection.execute(select(schema.agent_logs.c.turn_id)).scalars().all()
+        calls = connection.execute(select(schema.llm_usage.c.call_id)).scalars().all()
+        equity = set(connection.execute(select(schema.equity_snapshots.c.snapshot_id)).scalars())
+    database.close()
+
+    expected = sorted(["old0", "old1", "old2", "new0", "new1", "new2", "new3"])
+    assert (expected, expected) == (sorted(turns), sorted(calls))
+    assert {"old0", "old1", "old2", "new3"} <= equity
+    assert 3 == cuts
+    assert "another record" in str(words)
+
+
+async def test_a_shorter_log_is_told_and_an_unbookable_id_is_passed_over(
+    memory_bus: MemoryBus, place: Place
+) -> None:
+    """A place after the end of its log goes back; an id that no key can hold stops nothing."""
+    made = Database(place)
+    made.upgrade()
+    made.close()
+    await send(memory_bus, topics.TURNS.name, turn())
+    long = call().model_copy(update={"call_id": "é" * 5_000})
+    await send(memory_bus, topics.LLM_CALLS.name, long)
+    async with keeping(memory_bus, Settings(), place):
+        await side_rows(place, {topics.TURNS.name: 1, topics.LLM_CALLS.name: 1})
+    other = MemoryBus()
+    await other.start()
+    await other.ensure_topics(service.TOPICS)
+    async with keeping(other, Settings(), place) as ledger:
+        async with asyncio.timeout(10):
+            while ledger.node.counters["cut_partitions"] < 2:
+                await asyncio.sleep(0.02)
+        await send(other, topics.TURNS.name, turn().model_copy(update={"turn_id": "new"}))
+        await until_turns(place, {"t", "new"})
+
+
+async def until_turns(place: Place, wanted: set[str]) -> None:
+    """Wait until the books hold these turns and no others."""
+    database = Database(place, read_only=True)
+    async with asyncio.timeout(10):
+        found: set[str] = set()
+        while found != wanted:
+            await asyncio.sleep(0.02)
+            with database.reading() as connection:
+                found = set(connection.execute(select(schema.agent_logs.c.turn_id)).scalars())
+    database.close()
