@@ -13,6 +13,11 @@ LOOK_BACK_S = 120.0
 """Heartbeats that old are read at a start; a living process sent a newer one."""
 WAITING_FOR = "waiting_for"
 """The detail of a router's heartbeat that names a chat node that does not run."""
+COMMANDS_LOST = "commands_lost"
+"""The detail of an executor's heartbeat that says, by shard, what was lost of its commands."""
+EVENTS_LOST = "events_lost"
+"""Likewise of its events."""
+LOST_RECORDS = {COMMANDS_LOST: "account.commands", EVENTS_LOST: "account.events"}
 CHAT_NODE = "chat-node"
 """The kind of a chat node in its heartbeats."""
 INTERVALS_MAX = 3

@@ -23,6 +23,7 @@ from arena import topics
 from arena.bus.base import Acked, LogReader, Record, Start
 from arena.errors import BrokenLog, BrokerUnavailable, Fenced, Malformed
 from arena.faults import point
+from arena.living import COMMANDS_LOST, EVENTS_LOST
 from arena.messages import Message, ToolCall, ToolResult
 from arena.node import Node
 from arena.switch import CONFIRMED
@@ -53,10 +54,6 @@ COUNTERS: dict[Kind, str] = {
     "read": "reads",
     "refused": "refusals",
 }
-LOST = "commands_lost"
-"""In the heartbeat's details: by shard, what was lost of its commands, in words."""
-EVENTS_LOST = "events_lost"
-"""Likewise of its events."""
 COMMANDS = topics.COMMANDS.name
 EVENTS = topics.EVENTS.name
 
@@ -132,7 +129,7 @@ class Owner:
         self._say_lost(EVENTS_LOST, await self._lost_events(reader))
         place = await find_place(reader, self._desk.shard, partition, REWIND)
         self._buried_to = place.buried_to
-        self._say_lost(LOST, place.loss)
+        self._say_lost(COMMANDS_LOST, place.loss)
         return reader
 
     async def _lost_events(self, commands: LogReader) -> str:

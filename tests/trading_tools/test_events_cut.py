@@ -12,13 +12,13 @@ from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
 from arena.errors import BrokenLog
+from arena.living import COMMANDS_LOST, EVENTS_LOST
 from arena.messages import OrderDecided, ToolCall
 from arena.node import Node
 from arena.settings import Settings
 from arena.topics import partition_of
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call, until_ended
 from trading_tools import recovery, told
-from trading_tools.owner import EVENTS_LOST, LOST
 from trading_tools.recovery import EventLog
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.001", "action": "buy"}'
@@ -90,7 +90,7 @@ async def test_a_whole_log_has_lost_nothing(memory_bus: MemoryBus) -> None:
     async with serving(memory_bus) as node:
         await read_until(memory_bus, EVENTS, OrderDecided, OLD + 1)
         assert EVENTS_LOST not in node.details
-        assert LOST not in node.details
+        assert COMMANDS_LOST not in node.details
 
 
 async def test_an_idle_owner_notices_at_the_next_order(memory_bus: MemoryBus) -> None:

@@ -8,10 +8,10 @@ from arena import topics
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
+from arena.living import COMMANDS_LOST as LOST
 from arena.messages import DeadLetter, OrderDecided, ToolCall
 from arena.topics import partition_of
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call, until_ended
-from trading_tools.owner import LOST
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.001", "action": "buy"}'
 COMMANDS, EVENTS = topics.COMMANDS.name, topics.EVENTS.name
