@@ -1,0 +1,194 @@
+"""Arenas of their own on one broker that lose the ends of logs, whole logs, or their partitions."""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiokafka.admin import NewPartitions
+
+from arena import topics
+from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_admin import admin_client
+from arena.settings import Settings
+from operations.storm.checker import effective_events, readable_commands
+from operations.storm.checker_money import Market, check_money
+from operations.storm.checker_records import Findings, Raw, Topics
+from tests.faults.cut import cut_tail, end_of
+from tests.faults.harness import AGENTS, TERMS, Executors, Traffic, read_topics, wait_until_answered
+
+PER_SECOND = 500.0
+SETTLE_S = 30.0
+ACCOUNT = (topics.COMMANDS.name, topics.EVENTS.name)
+NAMES = tuple(spec.name for spec in topics.fixed_topics()) + tuple(map(topics.inbox, AGENTS))
+LOST = {
+    topics.COMMANDS.name: b"commands lost",
+    topics.EVENTS.name: b"events lost",
+}
+"""What the log of an executor says of a topic that lost what was decided."""
+GONE_S = 10.0
+
+
+@dataclass
+class Arena:
+    """One arena: traffic, an executor, and what its topics held before the loss.
+
+    Attributes:
+        alive: The executor runs while the logs are damaged; otherwise it was killed before.
+        before: The topics as they were when the loss came.
+        cut: Topic -> the offset that it ends at after the loss.
+        undecided: Ids of orders that were acked, and not decided, when the loss came.
+    """
+
+    prefix: str
+    bus: KafkaBus
+    settings: Settings
+    executors: Executors
+    seed: int
+    alive: bool
+    before: Topics = field(default_factory=lambda: Topics([], [], [], {}, []))
+    cut: dict[str, int] = field(default_factory=dict)
+    undecided: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """The same seed gives the same losses."""
+        self.random = random.Random(self.seed)
+        self._work: list[asyncio.Task[None]] = []
+
+    async def live(self, orders: int, undecided: int) -> None:
+        """Trade, see everything answered, and leave some orders that no executor has read."""
+        await self.bus.ensure_topics(topics.fixed_topics())
+        self.executors.start("one")
+        self._work = [asyncio.create_task(self.executors.supervise())]
+        traffic = Traffic(self.bus, self.seed)
+        await self._trade(traffic, orders)
+        await self._fill_others()
+        if not self.alive:
+            await self.end()
+            decided = set(traffic.orders)
+            await traffic.run_agents(undecided, PER_SECOND)
+            self.undecided = traffic.orders - decided
+        self.before = await read_topics(self.bus)
+
+    async def live_again(self, orders: int) -> Traffic:
+        """After the loss: new orders, all of which must come to an end."""
+        await self.reconnect()
+        if not self.alive:
+            self.executors.start("one")
+            self._work = [asyncio.create_task(self.executors.supervise())]
+        traffic = Traffic(self.bus, self.seed + 1_000_000)
+        await self._trade(traffic, orders)
+        return traffic
+
+    async def end(self) -> None:
+        """Kill the executor."""
+        for task in self._work:
+            task.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+        self.executors.stop()
+
+    async def _trade(self, traffic: Traffic, orders: int) -> None:
+        await traffic.open_market()
+        market = asyncio.create_task(traffic.run_market())
+        try:
+            await traffic.run_agents(orders, PER_SECOND)
+            await wait_until_answered(self.bus, traffic, SETTLE_S)
+        except AssertionError as error:
+            raise AssertionError(f"{self.prefix}: {error}\n{self.executors.tail()}") from error
+        finally:
+            market.cancel()
+            await asyncio.gather(market, return_exceptions=True)
+
+    async def _fill_others(self) -> None:
+        """Records in the topics that neither executor nor agents of this traffic write."""
+        for name in NAMES:
+            if name not in ACCOUNT and name != topics.CONTROL.name:
+                for number in range(5):
+                    value = b'{"filler": %d}' % number
+                    await self.bus.send_bytes(name, value, key=b"filler", partition=0, headers=())
+
+    def cut_tails(self, data: Path, always: tuple[str, ...]) -> None:
+        """With the broker down: cut topics at random places, some of them surely."""
+        for name in NAMES:
+            if name in always or self.random.random() < 0.5:
+                full = self.prefix + name
+                end = end_of(data, full, 0)
+                left = cut_tail(data, full, 0, keep=self.random.randrange(end) if end else 0)
+                self.cut[name] = left
+
+    async def make_anew(self, always: tuple[str, ...]) -> None:
+        """Delete and create topics, some of them surely."""
+        chosen = [n for n in NAMES if n in always or self.random.random() < 0.5]
+        async with admin_client(self.settings) as admin:
+            await admin.delete_topics([self.prefix + name for name in chosen])
+            async with asyncio.timeout(GONE_S):
+                while {self.prefix + name for name in chosen} & {*await admin.list_topics()}:
+                    await asyncio.sleep(0.05)
+        await self.reconnect()
+        await self.bus.ensure_topics([topics.spec_of(name) for name in chosen])
+        self.cut |= dict.fromkeys(chosen, 0)
+
+    async def grow(self, names: tuple[str, ...]) -> None:
+        """Give topics five partitions."""
+        async with admin_client(self.settings) as admin:
+            await admin.create_partitions({self.prefix + name: NewPartitions(5) for name in names})
+
+    async def reconnect(self) -> None:
+        """A client that knows nothing of the topics as they were."""
+        await self.bus.close()
+        self.bus = KafkaBus(self.settings, client_id="test")
+        await self.bus.start()
+
+    def log(self) -> bytes:
+        """Everything that the executor said."""
+        return b"".join(path.read_bytes() for path in sorted(self.executors.logs.glob("*.log")))
+
+
+def silently_lost(arena: Arena) -> list[str]:
+    """Topics that lost what was decided, and of which nothing was said."""
+    events = [raw for raw in arena.before.events if raw.kind == "OrderDecided"]
+    sources = [e["source"]["offset"] for e in effective_events(events_of(arena), Findings())]
+    found, said = [], arena.log()
+    left = arena.cut.get(topics.COMMANDS.name)
+    # Where events are lost with them, the newest order that is left may be before the cut.
+    gone = left is not None and bool(sources) and left <= max(sources)
+    if gone and topics.EVENTS.name not in arena.cut and LOST[topics.COMMANDS.name] not in said:
+        found.append(f"{arena.prefix}: commands from {left} on")
+    left = arena.cut.get(topics.EVENTS.name)
+    inboxes = any(topics.inbox(agent) in arena.cut for agent in AGENTS)
+    gone = left is not None and any(raw.offset >= left for raw in events)
+    if gone and not inboxes and LOST[topics.EVENTS.name] not in said:
+        found.append(f"{arena.prefix}: events from {left} on")
+    return found
+
+
+def events_of(arena: Arena) -> list[Raw]:
+    """The events before the loss."""
+    return arena.before.events
+
+
+async def judge(arena: Arena, traffic: Traffic) -> Findings:
+    """What must hold after a loss, from the raw records."""
+    findings = Findings()
+    now = await read_topics(arena.bus)
+    effective = effective_events(now.events, findings)
+    orders = [event["order_id"] for event in effective if event["kind"] == "OrderDecided"]
+    findings.expect(len(orders) == len({*orders}), "an order has two events that count")
+    for order in traffic.orders - {*orders}:
+        findings.say(f"the new order {order} has no event")
+    kept = arena.cut.get(topics.EVENTS.name, len(arena.before.events))
+    findings.expect(
+        now.events[:kept] == arena.before.events[:kept], "an event before the cut changed"
+    )
+    left = arena.cut.get(topics.COMMANDS.name, len(arena.before.commands))
+    still = {*readable_commands(arena.before.commands[:left])} & arena.undecided
+    for order in still - {*orders}:
+        findings.say(f"the undecided order {order}, which is still there, has no event")
+    if topics.TICKERS.name not in arena.cut:
+        commands = readable_commands([*arena.before.commands, *now.commands])
+        check_money(effective, commands, Market(now.tickers), TERMS, findings)
+    for what in silently_lost(arena):
+        findings.say(f"lost without a word: {what}")
+    findings.counts["orders"] = len(orders)
+    findings.counts["new"] = len(traffic.orders)
+    return findings
