@@ -46,6 +46,15 @@ class Stop:
         return self.scope.removeprefix(AGENT_KEY)
 
     @property
+    def line(self) -> str:
+        """What is halted and why, for an operator."""
+        whose = "everybody" if self.scope == EVERYBODY else self.name
+        why = f" ({self.why})" if self.why else ""
+        if self.at is None:
+            return f"halted: {whose} by a record that cannot be read, {self.unread}{why}"
+        return f"halted: {whose} since {self.at:%Y-%m-%d %H:%M:%S} UTC by {self.by}{why}"
+
+    @property
     def sentence(self) -> str:
         """Why no order is taken, for the agent and in `account.events`."""
         whose = "trading" if self.scope == EVERYBODY else f"trading of {self.name}"
@@ -120,6 +129,10 @@ class Switch:
     def scopes(self) -> list[str]:
         """What is halted, for people: agents by name, "all" for everybody."""
         return sorted(stop.name for stop in self.stops.values())
+
+    def lines(self) -> list[str]:
+        """What is halted and why, one line each, for an operator."""
+        return [self.stops[scope].line for scope in sorted(self.stops)]
 
     def unread(self) -> list[str]:
         """The halts whose record cannot be read, for people: "<scope>: <place> (<why>)"."""

@@ -21,8 +21,9 @@ from arena.errors import ArenaError
 from arena.messages import Halt, Resume
 from arena.names import check_agent_name, unknown_name
 from arena.node import run_async
-from arena.roster import read_agents, read_halted
+from arena.roster import read_agents, read_halted, read_switch
 from arena.settings import Settings
+from arena.visible import one_line
 
 CONFIRM_TIMEOUT_S = 5.0
 
@@ -98,14 +99,19 @@ async def _publish(
         if message.agent is not None:
             await require_agent(bus, message.agent)
         asked = await ask(bus, message, wait_s)
+        unread = [s.line for s in (await read_switch(bus)).stops.values() if s.unread]
     finally:
         await bus.close()
     whose = message.agent or "everybody"
     what = "halted" if isinstance(message, Halt) else "resumed"
     if as_json:
-        print(json.dumps({what: message.agent or "all", **asked.document()}))
+        document = {what: message.agent or "all", **asked.document(), "unreadable": unread}
+        print(json.dumps(document))
     elif not asked.unconfirmed:
         print(f"{what}: {whose}; confirmed by every owner after {asked.seconds:.2f} s")
+    if not as_json:
+        for line in unread:
+            print(one_line(line, 500))
     if asked.unconfirmed:
         why = "; ".join(asked.unconfirmed.values())
         raise ArenaError(

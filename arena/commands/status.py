@@ -19,10 +19,12 @@ from arena import topics
 from arena.bus.base import Start
 from arena.bus.kafka_admin import has_broker_time, list_topics
 from arena.commands import health
+from arena.commands.losses import lost_in, lost_line
 from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena
 from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable, Malformed
 from arena.messages import Heartbeat
 from arena.node import run_async
+from arena.roster import read_switch
 from arena.settings import Settings
 from arena.skew import Skew, SkewFold, broker_now, by_broker_clock, line
 from arena.supervisor.runs import find_run, newest_run
@@ -79,7 +81,7 @@ def _dead_of_run(name: str | None) -> tuple[Dead, ...]:
 async def _status(where: Where, *, here: bool, as_json: bool) -> None:
     host = socket.gethostname()
     heard = await _newest_beats(where.settings)
-    beats, skews = heard.beats, heard.skews
+    beats, skews, halted = heard.beats, heard.skews, heard.halted
     run = where.run if where.run is not None and where.run.is_running() else None
     found = health.rows(
         heard.by_broker_clock(),
@@ -103,13 +105,19 @@ async def _status(where: Where, *, here: bool, as_json: bool) -> None:
             "run": str(where.directory) if run else None,
             "processes": [asdict(row) for row in found],
             "dead": documents(dead),
+            "lost": [lost.document() for lost in lost_in(beats)],
             "clocks": [asdict(skew) for skew in skews],
+            "halted": [*halted],
         }
         print(json.dumps(document, indent=2))
     else:
         _print(where, found, alive, bad)
         for one in dead:
             print(health.dead_line(one))
+        for one_halt in halted:
+            print(one_line(one_halt, CLOCKS_CHARS_MAX))
+        for lost in lost_in(beats):
+            print(lost_line(lost))
         if clocks := line(skews):
             print(one_line(clocks, CLOCKS_CHARS_MAX))
     sys.stdout.flush()
@@ -159,6 +167,7 @@ class _Heard:
     Attributes:
         beats: The newest of each node, as its host made it.
         appended_ms: Node -> when the broker appended that one; empty where it does not tell.
+        halted: What is halted and why, a line each.
         skews: The clock of every host. asked_at: when the topic ended there, by this host's clock.
     """
 
@@ -166,6 +175,7 @@ class _Heard:
     appended_ms: dict[str, int]
     skews: tuple[Skew, ...]
     asked_at: datetime
+    halted: tuple[str, ...] = ()
 
     def by_broker_clock(self) -> list[Heartbeat]:
         """The heartbeats with the broker's times, so that a host's wrong clock makes no silence."""
@@ -184,7 +194,8 @@ async def _newest_beats(settings: Settings) -> _Heard:
     from arena.bus.kafka import KafkaBus
 
     topic = topics.HEARTBEATS.name
-    if topic not in await list_topics(settings):
+    known = await list_topics(settings)
+    if topic not in known:
         return _Heard([], {}, (), datetime.now(UTC))
     broker_time = await has_broker_time(settings, topic)
     bus = KafkaBus(settings, client_id="arena-status")
@@ -216,6 +227,8 @@ async def _newest_beats(settings: Settings) -> _Heard:
                 )
         await reader.close()
         skews = clocks.told(broker_time=broker_time)
-        return _Heard(list(newest.values()), appended_ms if broker_time else {}, skews, asked_at)
+        appended_ms = appended_ms if broker_time else {}
+        halted = (await read_switch(bus)).lines() if topics.CONTROL.name in known else []
+        return _Heard(list(newest.values()), appended_ms, skews, asked_at, tuple(halted))
     finally:
         await bus.close()

@@ -166,6 +166,7 @@ class LimitsChecker(Checker):
             if begun and (halted.until is None or at < halted.until - CLOCKS_DIFFER):
                 found = f"a fill at {at:%H:%M:%S}"
                 self.expect(False, seen.place, subject, f"no fill after {what}", found)
+                return
 
     def finish(self) -> None:
         """Hold every order against the listings, which come after the events."""

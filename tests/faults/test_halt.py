@@ -1,0 +1,325 @@
+"""A halt that is confirmed holds, with real processes: frozen, cut off, ended, and made anew."""
+
+import asyncio
+import signal
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from arena import topics
+from arena.bus.kafka import KafkaBus
+from arena.commands.halt_confirmed import Asked, ask
+from arena.localbroker.ports import can_bind
+from arena.messages import Halt, Resume
+from arena.settings import Settings
+from arena.topics import partition_of
+from operations.storm.proxy import Cut, Link, Proxy, Route, Side
+from tests.commands.cli import arena
+from tests.faults.harness import Executors
+from tests.trading_tools.helpers import product, ticker, tool_call
+
+BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
+CONTROL, EVENTS = topics.CONTROL.name, topics.EVENTS.name
+WAIT_S = 30.0
+FETCH = 1
+JOINED = 3
+"""Assignments that a second member of the group logs until it has settled."""
+HOSTS = ("127.0.0.2", "127.0.0.3")
+"""Where the proxies listen; as long as 127.0.0.1."""
+
+
+class Arena:
+    """Orders and their ends on a real broker."""
+
+    def __init__(self, bus: KafkaBus) -> None:
+        """No order was sent."""
+        self.bus = bus
+        self.sent = 0
+
+    async def open_market(self) -> None:
+        """Publish a product and a price."""
+        await self.bus.append(topics.TICKERS.name, product(), key="BTC-USD")
+        await self.bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
+
+    async def order(self, agent: str = "momentum", life_s: float = 60) -> str:
+        """Send an order; returns its id."""
+        self.sent += 1
+        call = tool_call(agent, "execute_trade", BUY, index=self.sent, life_s=life_s)
+        await self.bus.append(topics.COMMANDS.name, call, key=agent)
+        return call.call_id
+
+    async def end_of(self, *orders: str) -> list[str]:
+        """How orders ended: "filled" or the reason of the refusal; waits for it."""
+        ends: dict[str, str] = {}
+        log = await self.bus.log_reader(EVENTS)
+        try:
+            async with asyncio.timeout(WAIT_S):
+                while not ends.keys() >= set(orders):
+                    for record in await log.read(timeout_s=0.1):
+                        event = orjson.loads(record.value or b"{}")
+                        if "outcome" in event:
+                            ends[event["order_id"]] = event["reason"] or event["outcome"]
+        finally:
+            await log.close()
+        return [ends[order] for order in orders]
+
+    async def halt(self, agent: str | None = None, wait_s: float = WAIT_S) -> Asked:
+        """What `arena halt` does."""
+        return await ask(self.bus, Halt(agent=agent, by="test", at=datetime.now(UTC)), wait_s)
+
+    async def resume(self) -> Asked:
+        """What `arena resume` does."""
+        return await ask(self.bus, Resume(by="test", at=datetime.now(UTC)), WAIT_S)
+
+
+def logged(logs: Path, name: str, event: str) -> list[dict[str, Any]]:
+    """What a process has logged of an event."""
+    lines = (logs / f"{name}.log").read_bytes().splitlines()
+    found = [orjson.loads(line) for line in lines if line.startswith(b"{")]
+    return [line for line in found if line["event"] == event]
+
+
+def owns(logs: Path, name: str) -> bool:
+    """True while a process owns the shard, as its log says."""
+    return len(logged(logs, name, "owns shard")) > len(logged(logs, name, "gave up shard"))
+
+
+async def owner_and_standby(market: Arena, logs: Path) -> tuple[str, str]:
+    """Which of "one" and "two" owns the shard, once the group has settled.
+
+    Whoever lost the shard serves it until it looks at the log: a resume makes it look.
+    """
+    found = await _settled(logs)
+    assert {} == (await market.resume()).unconfirmed
+    async with asyncio.timeout(WAIT_S):
+        while owns(logs, found[1]):
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def _settled(logs: Path) -> tuple[str, str]:
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            given = {name: logged(logs, name, "assignment") for name in ("one", "two")}
+            if len(given["two"]) >= JOINED:
+                owners = [name for name, lines in given.items() if lines[-1]["shards"]]
+                if len(owners) == 1 and owns(logs, owners[0]):
+                    return owners[0], "two" if owners == ["one"] else "one"
+            await asyncio.sleep(0.05)
+
+
+async def test_a_halt_outlives_its_owners(
+    bus: KafkaBus, settings: Settings, executors: Executors
+) -> None:
+    """An owner that is frozen, its end, and a record that cannot be read: no order is filled."""
+    market = Arena(bus)
+    await market.open_market()
+    executors.start("one")
+    await executors.wait_until_owned(0)
+    executors.start("two")
+    owner, standby = await owner_and_standby(market, executors.logs)
+    assert ["filled"] == await market.end_of(await market.order())
+
+    executors.signal(owner, signal.SIGSTOP)
+    frozen = await asyncio.to_thread(arena, settings, "halt", "--wait", "0.5")
+    orders = [await market.order() for _ in range(5)]
+    executors.signal(owner, signal.SIGCONT)
+    assert {"halted"} == set(await market.end_of(*orders))
+    assert 1 == frozen.returncode
+    assert "shard 0: its owner tools/" in frozen.stderr
+    assert f"/{executors.living[owner].pid} did not answer" in frozen.stderr
+    assert {} == (await market.halt()).unconfirmed
+
+    owned = executors.times_owned()
+    executors.signal(owner, signal.SIGTERM)
+    await executors.wait_until_owned(owned)
+    assert ["halted"] == await market.end_of(await market.order())
+    assert {} == (await market.resume()).unconfirmed
+    assert ["filled"] == await market.end_of(await market.order())
+
+    await write_raw(settings, b"all", None)
+    executors.signal(standby, signal.SIGTERM)
+    executors.start("three")
+    await executors.wait_until_owned(owned + 1)
+    assert ["halted"] == await market.end_of(await market.order())
+    shown = await asyncio.to_thread(arena, settings, "status")
+    assert f"halted: everybody by a record that cannot be read, {CONTROL}[0]@4" in shown.stdout
+    again = await asyncio.to_thread(arena, settings, "halt", "momentum")
+    assert (0, "halted: momentum; confirmed") == (again.returncode, again.stdout[:27])
+    assert f"halted: everybody by a record that cannot be read, {CONTROL}[0]@4" in again.stdout
+    assert {} == (await market.resume()).unconfirmed
+    assert ["filled"] == await market.end_of(await market.order("scalper"))
+
+
+async def write_raw(settings: Settings, key: bytes, value: bytes | None) -> None:
+    """Write any bytes into the control topic."""
+    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, acks="all")
+    await producer.start()
+    try:
+        await producer.send_and_wait(settings.prefix + CONTROL, value, key=key, partition=0)
+    finally:
+        await producer.stop()
+
+
+class ControlLink(Link):
+    """A connection that is cut off once it asks for records of the control topic."""
+
+    def take(self, side: Side, data: bytes) -> None:
+        """Pass bytes on, unless they are such a question."""
+        assert isinstance(self.proxy, ControlProxy)
+        if side.is_client and is_fetch(data) and self.proxy.topic in data:
+            self.proxy.fetching.add(self)
+            if self.proxy.is_cut:
+                self.cut = self.proxy.cut
+                self.hold()
+                return
+        super().take(side, data)
+
+
+class ControlProxy(Proxy):
+    """A way to the broker on which the control topic can be cut off."""
+
+    def __init__(self, route: Route, topic: bytes) -> None:
+        """Start whole."""
+        super().__init__([route])
+        self.topic = topic
+        self.fetching: set[Link] = set()
+        self.is_cut = False
+        self.cut = Cut(0, "blackhole", float("inf"))
+
+    def accept(self, route: Route) -> Side:
+        """The client's end of a new connection."""
+        return ControlLink(self, route).client
+
+    def close_line(self) -> None:
+        """Let nothing through to the control topic, and nothing back."""
+        self.is_cut = True
+        for link in self.fetching:
+            link.cut = self.cut
+            link.hold()
+
+    def open_line(self) -> None:
+        """End the connections that were cut off; the next ones are whole."""
+        self.is_cut = False
+        for link in self.fetching:
+            link.cut = None
+            link.end(reset=True)
+
+
+def is_fetch(data: bytes) -> bool:
+    """True where a Fetch request is among the requests that bytes from a client begin with."""
+    at = 0
+    while at + 6 <= len(data):
+        size, key = struct.unpack_from(">ih", data, at)
+        if key == FETCH:
+            return True
+        at += 4 + size
+    return False
+
+
+@asynccontextmanager
+async def proxied(settings: Settings, host: str) -> AsyncIterator[tuple[ControlProxy, Settings]]:
+    """A proxy before the broker, and settings that lead to it."""
+    own, _, port = settings.bootstrap_servers.rpartition(":")
+    route = Route((host, int(port)), (own, int(port)))
+    proxy = ControlProxy(route, (settings.prefix + CONTROL).encode())
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(partial(proxy.accept, route), *route.shown)
+    try:
+        yield proxy, settings.model_copy(update={"bootstrap_servers": f"{host}:{port}"})
+    finally:
+        for link in list(proxy.links):
+            link.end()
+        server.close()
+
+
+@pytest.mark.skipif(
+    not all(can_bind(0, host) for host in HOSTS), reason="no second loopback address here"
+)
+async def test_an_owner_cut_off_from_the_halt(
+    bus: KafkaBus, settings: Settings, tmp_path: Path
+) -> None:
+    """The standby that reads the halt cannot confirm it; no order after it is ever filled."""
+    market = Arena(bus)
+    await market.open_market()
+    async with proxied(settings, HOSTS[0]) as one, proxied(settings, HOSTS[1]) as two:
+        processes = {
+            name: Executors(through, tmp_path)
+            for name, (_, through) in {"one": one, "two": two}.items()
+        }
+        try:
+            processes["one"].start("one")
+            await processes["one"].wait_until_owned(0)
+            processes["two"].start("two")
+            owner, _ = await owner_and_standby(market, tmp_path)
+            proxy = one[0] if owner == "one" else two[0]
+            assert ["filled"] == await market.end_of(await market.order())
+
+            proxy.close_line()
+            halted = await asyncio.to_thread(arena, settings, "halt", "--wait", "1.2")
+            short = [await market.order(life_s=0.5) for _ in range(3)]
+            long = [await market.order() for _ in range(3)]
+            first, *others = await market.end_of(*short)
+            proxy.open_line()
+
+            assert "control_unknown" == first
+            assert {"control_unknown", "expired"} >= set(others)
+            assert {"halted"} == set(await market.end_of(*long))
+            assert 1 == halted.returncode
+            assert f"/{processes[owner].living[owner].pid} did not answer" in halted.stderr
+            assert {} == (await market.halt()).unconfirmed
+        finally:
+            for executors in processes.values():
+                executors.stop()
+
+
+async def test_each_shard_confirms_for_itself(settings: Settings, executors: Executors) -> None:
+    """An agent's halt needs its own shard alone, a halt of everybody all of them."""
+    from dataclasses import replace
+
+    bus = KafkaBus(settings, client_id="test")
+    await bus.start()
+    try:
+        two = [replace(spec, partitions=2) for spec in (topics.COMMANDS, topics.EVENTS)]
+        await bus.ensure_topics(two)
+        await bus.ensure_topics(topics.fixed_topics())
+        await shards_confirm(Arena(bus), executors)
+    finally:
+        await bus.close()
+
+
+async def shards_confirm(market: Arena, executors: Executors) -> None:
+    """No executor, then one of both shards, then one of each, of which one is frozen."""
+    await market.open_market()
+    of = {partition_of(name, 2): name for name in ("momentum", "scalper", "cash", "noise")}
+    executors.start("one")
+    await executors.wait_until_owned(1)
+    assert ["filled", "filled"] == await market.end_of(
+        await market.order(of[0]), await market.order(of[1])
+    )
+    executors.start("two")
+    async with asyncio.timeout(WAIT_S):
+        while not owns(executors.logs, "two"):
+            await asyncio.sleep(0.05)
+    (shard,) = {line["shard"] for line in logged(executors.logs, "two", "owns shard")}
+
+    executors.signal("two", signal.SIGSTOP)
+    mine, everybody = await market.halt(of[1 - shard]), await market.halt(wait_s=0.5)
+    other = await market.halt(of[shard], wait_s=0.5)
+    refused = await market.end_of(await market.order(of[1 - shard]))
+    executors.signal("two", signal.SIGCONT)
+
+    assert ((1 - shard,), {}) == (mine.shards, mine.unconfirmed)
+    assert [shard] == [*everybody.unconfirmed] == [*other.unconfirmed]
+    assert (0, 1) == everybody.shards
+    assert ["halted"] == refused
+    assert ["halted"] == await market.end_of(await market.order(of[shard]))
+    assert {} == (await market.halt()).unconfirmed
