@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     bootstrap_servers: str = Field(
         default=DEFAULT_BOOTSTRAP_SERVERS, validation_alias="KAFKA_BOOTSTRAP_SERVERS"
     )
-    prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,64}$")
+    prefix: str = Field(default="", pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?$")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "pretty", "json"] = "auto"
     home: Path = Path(".arena")

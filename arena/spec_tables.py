@@ -34,7 +34,7 @@ DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 AGENTS_MAX = 200
 SEED_MAX = 2**31 - 1
 STRATEGY_PATTERN = r"^[^@=\s][^@=]*$"
-PREFIX_PATTERN = r"^[A-Za-z0-9._-]{0,64}$"
+PREFIX_PATTERN = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?$"
 PRODUCT_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,10}$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
