@@ -8,6 +8,7 @@ from arena import topics
 from arena.account_state import Position
 from arena.accounts import Shard
 from arena.bus.base import Record
+from arena.checkpoint import attested_image
 from arena.errors import BrokenLog
 from arena.money import SCALE_DIGITS
 from arena.passed_over import PassedOver
@@ -27,6 +28,8 @@ class Poster:
     Attributes:
         shards: By partition.
         accounts: (name, unit) -> number.
+        kept: Partition -> offset before which its fold was kept last.
+        events_per_fold: So many records come between two folds that are kept; 0 keeps none.
         events: Events that counted. postings: their entries. ignored: records without effect.
     """
 
@@ -40,6 +43,8 @@ class Poster:
         self.passed_over = passed_over or {}
         self.shards = shards or {}
         self.accounts = accounts or {}
+        self.kept: dict[int, int] = {}
+        self.events_per_fold = 0
         self.events = self.postings = self.ignored = 0
 
     def post(self, record: Record, batch: Batch) -> None:
@@ -56,11 +61,23 @@ class Poster:
             shard = self.shards[number] = Shard(passed_over=self.passed_over.get(number, {}))
         kind = record.headers.get("type", b"")
         name = KINDS.get(kind) or kind.decode("utf-8", "replace")
+        packed = self._attested(shard, name, record) if name == "StateDigest" else None
+        before = shard.next_offset
         counted = shard.apply(name, record.value, offset)
         if counted is None or record.value is None:
             self.ignored += 1
         else:
+            if packed is not None:
+                batch.folds[number] = before, packed
+                self.kept[number] = before
             self._book(name, read_booked(record.value, offset), shard, record, batch)
+
+    def _attested(self, shard: Shard, name: str, record: Record) -> bytes | None:
+        """The state before a record, if the record proves it and a fold is due."""
+        since = shard.next_offset - self.kept.get(record.partition, 0)
+        if not self.events_per_fold or since < self.events_per_fold:
+            return None
+        return attested_image(shard, name, record.value, record.offset)
 
     def finish(self, batch: Batch) -> None:
         """Note how far the shards of a batch were read."""

@@ -27,7 +27,7 @@ from ledger.posting import EVENTS, Poster
 from ledger.projector import Projector
 from ledger.reconcile import book_figures
 from ledger.schema import entries, fills, journal, positions
-from ledger.service import TOPICS, Ledger
+from ledger.service import EVENTS_PER_FOLD, TOPICS, Ledger
 from ledger.writer import progress_of
 
 NEW, OLD = "rebuild", "before"
@@ -116,6 +116,7 @@ async def _post(bus: Bus, settings: Settings, fresh: Database, progress: Progres
     await bus.ensure_topics(TOPICS)
     ledger = Ledger(Node("ledger", NEW, settings, bus, SystemClock()), fresh)
     projector = Projector(Poster(passed_over=await read_passed_over(bus)), {})
+    projector.poster.events_per_fold = EVENTS_PER_FOLD
     try:
         async with ledger.stream(projector) as stream:
             ends = await stream.ends()

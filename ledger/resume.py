@@ -2,7 +2,8 @@
 
 The books note the digest of the chain at the last event they hold. The log must still give that
 digest at that place; where it does not, the process stops. Nothing is folded twice but what came
-since the fold was kept last.
+since the fold was kept last. Whoever can write the database could write other balances into that
+fold, so it is used only if the log holds the digest of its state (`arena.checkpoint.why_unproven`).
 """
 
 import asyncio
@@ -12,8 +13,8 @@ from collections.abc import Mapping
 from arena.account_log import decode_event
 from arena.accounts import Shard, chain
 from arena.bus.base import LogReader, Record, Start
-from arena.checkpoint import is_head_of
-from arena.errors import BrokenLog
+from arena.checkpoint import is_head_of, unpack_shard, why_unproven
+from arena.errors import BrokenLog, Malformed
 from arena.node import Node
 from ledger.batch import Place
 from ledger.posting import EVENTS, KINDS, place_of
@@ -30,16 +31,16 @@ async def resume_shard(
     node: Node,
     number: int,
     place: Place,
-    kept: Shard | None,
+    kept: bytes | None,
     passed_over: Mapping[int, str] | None = None,
-) -> Shard:
-    """The fold of a shard up to where the books stand.
+) -> tuple[Shard, int]:
+    """The fold of a shard up to where the books stand, and the offset at which it began.
 
     Args:
         node: Connected.
         number: The partition of `account.events`.
         place: What the books say of it.
-        kept: The fold as it was kept last, where there is one.
+        kept: The packed fold as it was kept last, if there is one.
         passed_over: Records of the partition that an operator named.
 
     Raises:
@@ -55,8 +56,9 @@ async def resume_shard(
                 remedy=REMEDY,
             )
         await _check_head(reader, number, place)
-        shard = kept if kept and await _fits(reader, number, place, kept) else Shard()
+        shard = await _proved(node, reader, number, place, kept) or Shard()
         shard.passed_over = passed_over or {}
+        began = shard.next_offset
         await fold_to(reader, number, shard, place.next_offset)
     finally:
         await reader.close()
@@ -65,7 +67,7 @@ async def resume_shard(
             f"{EVENTS}[{number}] folds to {place_of(shard)}, the books stand at {place}",
             remedy=REMEDY,
         )
-    return shard
+    return shard, began
 
 
 async def fold_to(reader: LogReader, number: int, shard: Shard, offset: int) -> None:
@@ -110,13 +112,33 @@ async def _check_head(reader: LogReader, number: int, place: Place) -> None:
         )
 
 
-async def _fits(reader: LogReader, number: int, place: Place, kept: Shard) -> bool:
-    if kept.next_offset > place.next_offset:
-        return False
-    if kept.head_offset < 0:
-        return True
-    record = await _record_at(reader, number, kept.head_offset)
-    return is_head_of(kept, kind_of(record), record.value or b"", record.offset)
+async def _proved(
+    node: Node, reader: LogReader, number: int, place: Place, packed: bytes | None
+) -> Shard | None:
+    """The kept fold, if the log proves it."""
+    if packed is None:
+        return None
+    try:
+        kept = unpack_shard(packed)
+        why = await _why_unproven(reader, number, place, kept, packed)
+    except Malformed as error:
+        why = str(error)
+    if why:
+        node.log.warning("kept fold thrown away", shard=number, why=why)
+        return None
+    return kept
+
+
+async def _why_unproven(
+    reader: LogReader, number: int, place: Place, kept: Shard, packed: bytes
+) -> str:
+    if not 0 <= kept.head_offset < kept.next_offset < place.next_offset:
+        return f"it ends at offset {kept.next_offset}, the books at {place.next_offset}"
+    head = await _record_at(reader, number, kept.head_offset)
+    if not is_head_of(kept, kind_of(head), head.value or b"", head.offset):
+        return f"offset {kept.head_offset} holds another record"
+    record = await _record_at(reader, number, kept.next_offset)
+    return why_unproven(packed, kept, kind_of(record), record.value or b"", record.offset)
 
 
 async def _record_at(reader: LogReader, number: int, offset: int) -> Record:

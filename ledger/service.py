@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from arena import topics
 from arena.bus.base import Start
-from arena.checkpoint import pack_shard
 from arena.errors import Fenced
 from arena.node import Node
 from arena.passed_over import read_passed_over
@@ -37,7 +36,7 @@ GATHERED_MIN, GATHER_S = 100, 0.1
 STANDBY_POLL_S = 1.0
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.2, 10.0
 EVENTS_PER_FOLD = 50_000
-"""So many events are folded again at most at a start."""
+"""A fold is kept at the first digest of a state that the log holds after so many events."""
 Result = TypeVar("Result")
 
 
@@ -55,7 +54,6 @@ class Ledger:
         self.database = database
         self._lock = WriterLock(database)
         self._writer = Writer(database)
-        self._kept: dict[int, int] = {}
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -90,7 +88,6 @@ class Ledger:
         for record, error in projector.unread:
             await self.node.dead_letter(record, error)
         projector.unread.clear()
-        self._keep_folds(projector.poster, batch)
         await self.patiently(lambda: self._write(batch))
         self._count(projector.poster, batch, self.node.clock.monotonic() - began)
         self.node.gauges["lag"] = await stream.lag(EVENTS)
@@ -163,29 +160,21 @@ class Ledger:
         places: dict[Part, Place] = await self.patiently(self._writer.progress)
         accounts = await self.patiently(self._writer.accounts)
         passed_over = await read_passed_over(self.node.bus)
-        shards = {}
+        shards, kept_at = {}, {}
         for (topic, number), place in places.items():
             if topic == EVENTS:
                 kept = await self.patiently(partial(self._writer.fold, number))
                 named = passed_over.get(number, {})
-                shards[number] = await resume_shard(self.node, number, place, kept, named)
-                self._kept[number] = kept.next_offset if kept else 0
-        return Projector(Poster(shards, accounts, passed_over), places)
+                resumed = await resume_shard(self.node, number, place, kept, named)
+                shards[number], kept_at[number] = resumed
+        poster = Poster(shards, accounts, passed_over)
+        poster.kept, poster.events_per_fold = kept_at, EVENTS_PER_FOLD
+        return Projector(poster, places)
 
     def _write(self, batch: Batch) -> None:
         if not self._lock.take():
             raise Fenced(f"another process keeps the books at {self.database.place}")
         self._writer.write(batch)
-
-    def _keep_folds(self, poster: Poster, batch: Batch) -> None:
-        for number, shard in poster.shards.items():
-            if shard.next_offset - self._kept.get(number, 0) < EVENTS_PER_FOLD:
-                continue
-            self._kept[number] = shard.next_offset
-            try:
-                batch.folds[number] = shard.next_offset, pack_shard(shard)
-            except OverflowError as error:
-                self.node.log.warning("fold not kept", shard=number, why=str(error))
 
     def _count(self, poster: Poster, batch: Batch, took_s: float) -> None:
         node = self.node

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, Table, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 
-from arena.accounts import Shard
-from arena.checkpoint import unpack_shard
-from arena.errors import Fenced, Malformed
+from arena.errors import Fenced
 from arena.faults import point
 from ledger import schema
 from ledger.batch import Batch, Part, Place, Row
@@ -47,17 +45,12 @@ class Writer:
             rows = connection.execute(select(columns.name, columns.unit, columns.account_id))
             return {(name, unit): number for name, unit, number in rows}
 
-    def fold(self, shard: int) -> Shard | None:
-        """The shard as it was kept last; None where there is none that this arena can read."""
+    def fold(self, shard: int) -> bytes | None:
+        """The packed shard as it was kept last; None if there is none."""
         packed = select(schema.folds.c.packed).where(schema.folds.c.shard == shard)
         with self.database.reading() as connection:
             found = connection.execute(packed).scalar()
-        if found is None:
-            return None
-        try:
-            return unpack_shard(bytes(found))
-        except Malformed:
-            return None
+        return None if found is None else bytes(found)
 
     def newest_equity_us(self) -> dict[str, int]:
         """The time of each venue's newest snapshot in the books."""

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from hashlib import sha256
 
 import pytest
+from sqlalchemy import update
 
 from arena.accounts import Shard
 from arena.bus.memory import MemoryBus
+from arena.checkpoint import FORMAT, pack_shard, unpack_shard
 from arena.errors import BrokenLog, Fenced
 from arena.settings import Settings
-from ledger import resume, service
+from ledger import resume, schema, service
 from ledger.batch import Batch
 from ledger.batch import Place as Stand
 from ledger.database import Database
@@ -17,6 +20,7 @@ from ledger.place import Place
 from ledger.posting import EVENTS, Poster
 from ledger.projector import Projector
 from ledger.writer import Writer
+from tests.arena.test_accounts import Log
 from tests.ledger.helpers import (
     WAIT_S,
     book_balances,
@@ -48,11 +52,57 @@ def folded(monkeypatch: pytest.MonkeyPatch) -> Folded:
     return offsets
 
 
+def attest(log: Log) -> None:
+    """Append the digest of the state, as the shard's owner does."""
+    log.attest(format=FORMAT, sha256=sha256(pack_shard(log.shard)).hexdigest())
+
+
+def forged(packed: bytes) -> bytes:
+    """The same state with another balance."""
+    shard = unpack_shard(packed)
+    shard.accounts["a"].cash += 100
+    return pack_shard(shard)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [forged, lambda packed: packed.replace(bytes([FORMAT]), b"\x01", 1), lambda packed: b""],
+    ids=["another balance", "format 1", "nothing"],
+)
+async def test_a_forged_fold_is_thrown_away(
+    memory_bus: MemoryBus, place: Place, folded: Folded, change: Callable[[bytes], bytes]
+) -> None:
+    """A kept state that the log does not prove: all is folded again, and the figures are right."""
+    log = written_log(60)
+    attest(log)
+    log.append(log.reject("after"))
+    await publish(memory_bus, log.records)
+    async with keeping(memory_bus, Settings(), place):
+        await booked(place, len(log.records))
+    database = Database(place)
+    packed = Writer(database).fold(0)
+    assert packed is not None
+    with database.engine.begin() as connection:
+        connection.execute(update(schema.folds).values(packed=change(packed)))
+    database.close()
+    log.append(log.reject("later"))
+    await publish(memory_bus, log.records[-1:])
+    async with keeping(memory_bus, Settings(), place) as ledger:
+        await booked(place, len(log.records))
+        await until(lambda: ledger.node.status == "running")
+
+    assert 0 == folded[0]
+    assert fold_balances(log.shard) == book_balances(place)
+
+
 async def test_a_restart_folds_only_what_came_since(
     memory_bus: MemoryBus, place: Place, folded: Folded
 ) -> None:
     """The fold that was kept with the books, and what is behind it."""
-    log = written_log(100)
+    log = written_log(90)
+    attest(log)
+    for number in range(90, 100):
+        log.append(log.reject(f"later {number}"))
     await publish(memory_bus, log.records[:-1])
     async with keeping(memory_bus, Settings(), place):
         await booked(place, len(log.records) - 1)
@@ -69,6 +119,7 @@ async def test_a_fold_that_cannot_be_read_is_passed_over(
 ) -> None:
     """It is a saving: the log is folded from its first record."""
     log = written_log(60)
+    attest(log)
     await publish(memory_bus, log.records)
     async with keeping(memory_bus, Settings(), place):
         await booked(place, len(log.records))
