@@ -258,10 +258,8 @@ def records_of(
     for number, batch in enumerate(batches):
         base = getattr(batch, "base_offset", expected)  # Batches of old formats have none.
         if not batch.validate_crc():
-            raise BrokenLog(
-                f"{topic}[{partition}]: the batch at offset {base} fails its checksum",
-                remedy=DAMAGED,
-            )
+            what = f"{topic}[{partition}]: the batch at offset {base} fails its checksum"
+            raise BrokenLog(what, remedy=DAMAGED)
         if base > expected and not compacted:
             raise missing(topic, partition, expected, base)
         if batch.is_control_batch:
@@ -283,10 +281,8 @@ def records_of(
                     headers = dict(raw.headers)
                     if None in headers.values():
                         headers = plain_headers(raw.headers)
-                    yield _new_record(
-                        Record,
-                        (topic, partition, offset, raw.timestamp, raw.key, raw.value, headers),
-                    )
+                    row = (topic, partition, offset, raw.timestamp, raw.key, raw.value, headers)
+                    yield _new_record(Record, row)
                 rows = None
             except UnicodeDecodeError:
                 rows, at = decode_batch(list(split(data))[number]), base

@@ -269,22 +269,6 @@ def test_an_epoch_from_the_future_stops(log: Log) -> None:
         log.claim("two", epoch=7)
 
 
-def test_an_offset_that_was_folded_stops(log: Log) -> None:
-    """A record at an offset behind which the fold stands is another log, or a reader's error."""
-    kind, value = log.records[-1]
-    with pytest.raises(BrokenLog, match="offset 1 was folded already; the next one is 2"):
-        log.shard.apply(kind, value, 1)
-
-
-def test_an_offset_without_a_record_changes_nothing(log: Log) -> None:
-    """The end of a transaction takes an offset; that no event is missing is what the chain says."""
-    kind, value = log.records[-1]
-    before = log.shard.head
-    assert log.shard.apply(kind, value, 7) is None
-
-    assert (8, before) == (log.shard.next_offset, log.shard.head)
-
-
 @pytest.mark.parametrize("value", [b"", b"\xff", b"[]", b"{"])
 def test_bytes_that_are_no_event_stop(log: Log, value: bytes) -> None:
     """In the account log nothing unreadable may be passed over."""
