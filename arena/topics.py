@@ -185,6 +185,8 @@ CONTROL = TopicSpec(
     writers=("cli",),
     readers=("connector", "executor", "dashboard", "judge", "ledger", "cli"),
     compacted=True,
+    # A halt that was confirmed outlives a lost power.
+    flush_every_append=True,
     # A record without a value is unreadable, and so a halt; it must not vanish in a compaction.
     config={"delete.retention.ms": str(2**63 - 1)},
 )
