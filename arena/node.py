@@ -157,10 +157,14 @@ async def _stop(node: Node, tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     failed = node.bus.failed is not None and node.bus.failed.done()
     node.status = "stopping"
-    with contextlib.suppress(TimeoutError, ArenaError):
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            if not failed:
+    # Neither may hide why the process ends, and a beat that is refused must not keep the bus open.
+    now = asyncio.get_running_loop().time()
+    if not failed:
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout_at(now + CLOSE_TIMEOUT_S / 2):
                 await node.beat()
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout_at(now + CLOSE_TIMEOUT_S):
             await node.bus.close()
 
 

@@ -27,6 +27,7 @@ from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogRea
 from arena.bus.kafka_access import connection, started, told_refusals, unreachable
 from arena.bus.kafka_fetch import Fetches
 from arena.bus.kafka_readers import Group, KafkaGroupReader, KafkaLogReader
+from arena.bus.kafka_refusal import refusal
 from arena.bus.kafka_topics import KafkaTopics
 from arena.errors import AppendFailed, BrokerUnavailable
 from arena.settings import Settings
@@ -72,11 +73,8 @@ class KafkaBus(Bus):
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await started(lookup)
         except (KafkaConnectionError, TimeoutError, OSError):
-            raise BrokerUnavailable(
-                f"broker {self._settings.bootstrap_servers} did not answer in "
-                f"{CONNECT_TIMEOUT_S:.0f} s",
-                remedy=unreachable(self._settings),
-            ) from None
+            lead = f"broker {self._settings.bootstrap_servers} did not answer"
+            raise await refusal(self._settings, lead, f" in {CONNECT_TIMEOUT_S:.0f} s") from None
         self._lookup = lookup
 
     async def close(self) -> None:

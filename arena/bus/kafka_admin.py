@@ -14,8 +14,9 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
 
-from arena.bus.kafka_access import connection, unreachable
-from arena.errors import BrokerUnavailable, UsageError
+from arena.bus.kafka_access import connection
+from arena.bus.kafka_refusal import refusal
+from arena.errors import UsageError
 from arena.settings import Settings
 from arena.topics import spec_of
 
@@ -158,10 +159,8 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
         await asyncio.wait_for(admin.start(), CONNECT_TIMEOUT_S)
         yield admin
     except (KafkaConnectionError, TimeoutError, OSError):
-        raise BrokerUnavailable(
-            f"no broker answers at {settings.bootstrap_servers}",
-            remedy=unreachable(settings),
-        ) from None
+        lead = f"no broker answers at {settings.bootstrap_servers}"
+        raise await refusal(settings, lead) from None
     finally:
         await admin.close()
 
@@ -221,7 +220,14 @@ async def _retention(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, 
     for response in await admin.describe_configs(resources):
         for resource in response.to_object()["resources"]:
             entries = {e["config_names"]: e["config_value"] for e in resource["config_entries"]}
-            compacted = "compact" in (entries.get("cleanup.policy") or "")
+            if not entries.keys() >= {"retention.ms", "cleanup.policy"}:
+                raise UsageError(
+                    f"the brokers do not tell this login the settings of topic "
+                    f"{resource['resource_name']}",
+                    remedy="`arena topics acl` shows who may; is KAFKA_SASL_USERNAME the right "
+                    "one?",
+                )
+            compacted = "compact" in entries["cleanup.policy"]
             found[resource["resource_name"]] = None if compacted else int(entries["retention.ms"])
     return found
 

@@ -3,13 +3,14 @@
 Reads `KAFKA_BOOTSTRAP_SERVERS` and `<home>/kafka/broker.json`.
 """
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from arena.errors import BrokerUnavailable, UsageError
+from arena.errors import ArenaError, UsageError
 from arena.localbroker.cluster_state import local_state
 from arena.localbroker.launch import EXTERNAL, BrokerHandle
 from arena.localbroker.local import open_local
@@ -17,6 +18,7 @@ from arena.localbroker.probe import BrokerAnswer, probe, serves
 from arena.localbroker.progress import Progress, Step, no_progress
 from arena.localbroker.security import PLAINTEXT
 from arena.localbroker.state import BrokerState
+from arena.settings import Settings
 
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 SECURITY_VARIABLE = "KAFKA_SECURITY_PROTOCOL"
@@ -94,12 +96,18 @@ def connect_external(
                     security=security,
                 )
         if time.monotonic() > deadline:
-            raise BrokerUnavailable(
-                f"broker {addresses} did not answer in {deadline_s:.0f} s",
-                remedy=f"is {BOOTSTRAP_VARIABLE} right? (arena broker start runs a local one)",
-            )
+            raise _refusal(addresses, deadline_s)
         progress(Step("broker", f"waiting for {addresses}"))
         time.sleep(PROBE_INTERVAL_S)
+
+
+def _refusal(addresses: str, deadline_s: float) -> ArenaError:
+    """Why nobody there lets us in; it is asked by the client of Kafka, which takes its time."""
+    from arena.bus.kafka_refusal import refusal
+
+    settings = Settings().override(bootstrap_servers=addresses)
+    lead = f"broker {addresses} did not answer"
+    return asyncio.run(refusal(settings, lead, f" in {deadline_s:.0f} s"))
 
 
 def answers(addresses: str, security: str) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from arena import logs, topics
+from arena.bus.base import Acked
 from arena.bus.memory import MemoryBus
 from arena.clock import ManualClock
 from arena.errors import AppendFailed
@@ -186,3 +187,30 @@ def test_help_loads_no_room() -> None:
     )
 
     assert "[]" == done.stdout.splitlines()[-1]
+
+
+class Refusing(MemoryBus):
+    """A bus on which a heartbeat is refused with a foreign error."""
+
+    closed = False
+
+    async def send_bytes(self, *_: object, **__: object) -> asyncio.Future[Acked]:
+        """Refuse."""
+        raise PermissionError("refused")
+
+    async def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+async def test_a_refused_heartbeat_leaves_no_bus_open() -> None:
+    """The bus is closed, and why the work failed is what is told."""
+    bus = Refusing()
+
+    async def fails(_: Node) -> None:
+        raise LookupError("the work")
+
+    with pytest.raises((LookupError, PermissionError)):
+        await serve_node(Node("tools", "a", Settings(), bus, ManualClock(START)), fails)
+
+    assert bus.closed
