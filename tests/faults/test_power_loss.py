@@ -78,7 +78,7 @@ async def test_nothing_is_lost_silently_or_decided_twice(
         traffics = await asyncio.gather(*(arena.live_again(NEW) for arena in found))
         for arena, traffic in zip(found, traffics, strict=True):
             findings = await judge(arena, traffic)
-            print(arena.prefix, arena.alive, dict(findings.counts), arena.cut)
+            print(arena.prefix, arena.alive, arena.repairs, dict(findings.counts), arena.cut)
             assert not findings.wrong, findings.summary() + arena.executors.tail()
         await _refuses_more_partitions(anew)
     finally:
