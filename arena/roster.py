@@ -45,8 +45,8 @@ async def _newest(bus: Bus, topic: topics.TopicSpec) -> dict[str, Message]:
             for record in await reader.read(timeout_s=READ_TIMEOUT_S):
                 if not record.key_text.startswith(AGENT_KEY):
                     continue
-                newest.pop(record.key_text, None)
                 if record.value is None:
+                    newest.pop(record.key_text, None)
                     continue
                 try:
                     newest[record.key_text] = record.message()

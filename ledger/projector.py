@@ -7,7 +7,7 @@ from arena.errors import Malformed
 from arena.messages import Message
 from ledger.batch import Batch, Part, Place
 from ledger.posting import EVENTS, Poster
-from ledger.side import SideRows, why_not_booked
+from ledger.side import SideRows, check_fit, why_not_booked
 from ledger.side_places import side_place
 
 
@@ -42,12 +42,26 @@ class Projector:
             part = record.topic, record.partition
             message = self._message(record)
             if message is not None:
-                self.side.add(record, message, self.poster.shards, batch)
+                self._add(record, message, batch)
             after = side_place(record)
             batch.move(part, self.places.get(part), after)
             self.places[part] = after
         self.poster.finish(batch)
         return batch
+
+    def _add(self, record: Record, message: Message, batch: Batch) -> None:
+        """Add a message's rows, or none of them where the books cannot hold one."""
+        own = Batch()
+        try:
+            self.side.add(record, message, self.poster.shards, own)
+            check_fit(own)
+        except (ArithmeticError, ValueError) as error:
+            self.unread.append(
+                (record, f"{message.type_name()}: the books cannot hold it: {error}")
+            )
+            return
+        for table, rows in own.rows.items():
+            batch.rows[table] += rows
 
     def _message(self, record: Record) -> Message | None:
         try:

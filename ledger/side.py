@@ -87,6 +87,19 @@ class SideRows:
         self.seen[key] = frozenset(starts)
 
 
+def check_fit(batch: Batch) -> None:
+    """See that every number of the rows fits its column.
+
+    Raises:
+        OverflowError: One needs more than 64 bits.
+    """
+    for table, rows in batch.rows.items():
+        for row in rows:
+            for value in row:
+                if isinstance(value, int) and not -INT64_MAX <= value <= INT64_MAX:
+                    raise OverflowError(f"{table.name} has a number of {value:.3e}: it has 64 bits")
+
+
 def why_not_booked(message: Message) -> str:
     """Why a message cannot be a row, "" if it can: its ids are keys."""
     ids: dict[str, str] = {}

@@ -1,8 +1,9 @@
 """The executor's view of the market, always running: the newest of `market.tickers`.
 
 Reads `market.tickers` from `BACKLOG_S` before now, or from its beginning where the market may have
-stood still for longer. Only the newest record per product is decoded,
-the ones it replaces are dropped unread, as market data may be.
+stood still for longer. Only the newest record per product is decoded, the ones it replaces are
+dropped unread, as market data may be. What cannot be read replaces nothing; it is dead-lettered
+when it comes, and passed over in the backlog of a start.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ class PriceFeed:
         self._reader: LogReader | None = None
         self._next: dict[int, int] = {}
         self._advanced = asyncio.Event()
+        self._loaded = False
 
     async def open(self) -> None:
         """Read the backlog up to now.
@@ -55,6 +57,7 @@ class PriceFeed:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
                 while not self.covers({p: ends[TOPIC, p] for p in partitions}):
                     await self._read_once()
+                self._loaded = True
         except TimeoutError:
             raise BrokerUnavailable(
                 f"the backlog of {TOPIC} did not come in {LOAD_TIMEOUT_S:.0f} s"
@@ -99,21 +102,37 @@ class PriceFeed:
     async def _read_once(self) -> None:
         assert self._reader is not None, "the feed is not open"
         records = await self._reader.read(timeout_s=0.5, max_records=BATCH_MAX)
-        for record in _newest(records):
-            await self._note(record)
+        for same in _newest_first(records):
+            for record in same:
+                if await self._note(record):
+                    break
         if records:
             for record in records:
                 self._next[record.partition] = record.offset + 1
             self._advanced.set()
             self._advanced = asyncio.Event()
 
-    async def _note(self, record: Record) -> None:
+    async def _note(self, record: Record) -> bool:
+        """Take in one record; False where it cannot be read, and the one before it counts."""
         try:
             self.market.note(record.message(), record.partition, record.offset)
-        except Malformed as error:
-            await self._node.dead_letter(record, str(error))
+        except (Malformed, ArithmeticError) as error:
+            await self._pass_over(record, str(error))
+            return False
+        return True
+
+    async def _pass_over(self, record: Record, error: str) -> None:
+        if self._loaded:
+            await self._node.dead_letter(record, error)
+        else:  # It was buried when it came, by whoever read it then.
+            self._node.counters["unreadable_backlog"] += 1
 
 
-def _newest(records: Iterable[Record]) -> list[Record]:
-    newest = {(r.key, r.headers.get("type"), r.partition): r for r in records}
-    return list(newest.values())
+def _newest_first(records: Iterable[Record]) -> list[list[Record]]:
+    """The records of each key and type, newest first; in the order of their newest ones."""
+    found: dict[tuple[object, ...], list[Record]] = {}
+    for record in records:
+        found.setdefault((record.key, record.headers.get("type"), record.partition), []).append(
+            record
+        )
+    return sorted((same[::-1] for same in found.values()), key=lambda same: same[0].offset)
