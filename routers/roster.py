@@ -11,7 +11,7 @@ from arena.bus.base import LogReader, Record
 from arena.errors import DependencyMissing, UsageError
 from arena.messages import AgentSpec, Pacing, Rules, ToolOffered
 from arena.node import Node
-from arena.roster import AGENT_KEY
+from arena.switch import AGENT_KEY
 from arena.vitals import UNKNOWN_TOOL_WORDS
 
 TOOL_KEY = "tool/"
