@@ -63,12 +63,14 @@ async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> Asked:
     clock = asyncio.get_running_loop().time
     began, left = clock(), set(shards)
     try:
+        message = message.model_copy(update={"at": datetime.now(UTC)})
         acked = await bus.append(topics.CONTROL.name, message, key=key_of(message.agent))
         try:
             async with asyncio.timeout(wait_s):
                 while left:
                     for beat in await _read(beats):
-                        left -= confirmed_in(beat, acked)
+                        if isinstance(message, Resume) or names_halt(beat, message):
+                            left -= confirmed_in(beat, acked)
         except TimeoutError:
             pass
     finally:
@@ -76,6 +78,16 @@ async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> Asked:
     seconds = clock() - began
     unconfirmed = {} if not left else why_not(left, await _newest(bus), datetime.now(UTC))
     return Asked(tuple(shards), seconds, unconfirmed)
+
+
+def names_halt(beat: Heartbeat, halt: Halt) -> bool:
+    """True where an executor's heartbeat lists the halt.
+
+    An offset alone does not prove that it was read: in a topic that was made anew, one that an
+    executor read before is higher.
+    """
+    halted = beat.details.get("halted")
+    return isinstance(halted, list) and (halt.agent or "all") in halted
 
 
 def confirmed_in(beat: Heartbeat, acked: Acked) -> set[int]:
