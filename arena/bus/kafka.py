@@ -185,10 +185,8 @@ class KafkaBus(Bus):
             await client.close()
             if not isinstance(error, KafkaConnectionError):
                 raise
-            raise BrokerUnavailable(
-                f"broker {self._settings.bootstrap_servers} did not answer: {error!r}",
-                remedy=unreachable(self._settings),
-            ) from None
+            lead = f"broker {self._settings.bootstrap_servers} did not answer"
+            raise await refusal(self._settings, lead) from None
         return client
 
     async def log_reader(self, *topics: str, start: Start = EARLIEST) -> LogReader:
