@@ -13,7 +13,14 @@ from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
 from arena.settings import Settings
 
+LONG = ("tests/operations/test_storm.py", "tests/faults/", "tests/security/")
+"""Files that wait more than they compute: they go first, so that no worker waits for them alone."""
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; the others stay in their order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(autouse=True)

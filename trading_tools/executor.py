@@ -81,6 +81,7 @@ class Executor:
         self._control = SwitchFeed(node, lambda: BURIES in self._owners)
         self._owners: dict[int, Owner] = {}
         self._ignored: dict[int, int] = {}
+        self._owned: set[int] = set()
         self._unfolded: set[int] = set()
         self._all_fit = asyncio.Event()
         self._random = Random()
@@ -159,7 +160,10 @@ class Executor:
     async def _own(self, log: EventLog, partition: int, shards: int) -> None:
         market, switch = self._feed.market, self._control.switch
         desk = Desk(partition, shards, log.shard, market, self._rules, self._tools, switch)
-        owner = self._owners[partition] = Owner(self._node, log, desk, self._feed, self._control)
+        owner = self._owners[partition] = Owner(
+            self._node, log, desk, self._feed, self._control, first=partition not in self._owned
+        )
+        self._owned.add(partition)
         self._ignored[partition] = log.shard.ignored
         self._show_status()
         self._node.log.info(

@@ -71,10 +71,19 @@ class Owner:
         desk: Decides; its shard is the log's.
         feed: The market.
         control: The kill switch; the desk's is its.
+        first: This process never owned the shard: only then are the inboxes held against the log,
+            which takes so long that two who claim in turns would get nothing done.
     """
 
     def __init__(
-        self, node: Node, log: EventLog, desk: Desk, feed: PriceFeed, control: SwitchFeed
+        self,
+        node: Node,
+        log: EventLog,
+        desk: Desk,
+        feed: PriceFeed,
+        control: SwitchFeed,
+        *,
+        first: bool = True,
     ) -> None:
         """Nothing is read before `serve`."""
         self._node = node
@@ -92,6 +101,7 @@ class Owner:
         self._looking: set[str] = set()
         self._reader: LogReader | None = None
         self._buried_to = -1
+        self._first = first
 
     async def serve(self, should_serve: Callable[[], bool]) -> None:
         """Serve commands for as long as told.
@@ -125,20 +135,32 @@ class Owner:
 
     async def _open_commands(self) -> LogReader:
         partition = self._desk.partition
-        reader = await self._bus.partition_reader(COMMANDS, partition, Start("earliest"))
-        self._say_lost(EVENTS_LOST, await self._lost_events(reader))
-        place = await find_place(reader, self._desk.shard, partition, REWIND)
+        looking = await self._bus.partition_reader(COMMANDS, partition, Start("earliest"))
+        try:
+            place = await find_place(looking, self._desk.shard, partition, REWIND)
+        finally:
+            await looking.close()
         self._buried_to = place.buried_to
         self._say_lost(COMMANDS_LOST, place.loss)
+        # A reader of its own: a broker holds the fetch that a seek replaces, for half a second.
+        start = Start(offsets={(COMMANDS, partition): place.first})
+        reader = await self._bus.partition_reader(COMMANDS, partition, start)
+        if self._first:
+            self._say_lost(EVENTS_LOST, await self._lost_events())
         return reader
 
-    async def _lost_events(self, commands: LogReader) -> str:
+    async def _lost_events(self) -> str:
+        commands = await self._bus.partition_reader(
+            COMMANDS, self._desk.partition, Start("earliest")
+        )
         try:
             return await lost_events(self._bus, self._desk.shard, commands)
         except (TimeoutError, BrokerUnavailable) as error:
             why = str(error) or "not in time"
             self._node.log.warning("inboxes could not be held against the log", why=why)
             return ""
+        finally:
+            await commands.close()
 
     def _say_lost(self, what: str, words: str) -> None:
         partition, said = str(self._desk.partition), self._node.details.get(what)

@@ -15,7 +15,7 @@ from arena.bus.base import EARLIEST, LATEST, Record, Start
 from arena.commands.lines import describe
 from arena.errors import Malformed, UsageError
 from arena.messages import Message
-from arena.visible import one_line, visible_json
+from arena.visible import laid_out, visible_json
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 FROM_REMEDY = (
@@ -122,9 +122,9 @@ def text_line(record: Record, message: Message | None, malformed: str) -> str:
     place = f"{at:%m-%d %H:%M:%S}.{record.timestamp_ms % 1000:03d} {record.partition}@"
     if message is None:
         said = f"MALFORMED, {len(record.value or b''):,} bytes: {malformed}"
-        return one_line(f"{place}{record.offset:<6} {said}")
+        return laid_out(f"{place}{record.offset:<6} {said}")
     said = f"{message.type_name():<{TYPE_WIDTH}} {describe(message)}"
-    return one_line(f"{place}{record.offset:<6} {said}")
+    return laid_out(f"{place}{record.offset:<6} {said}")
 
 
 def json_line(record: Record, malformed: str) -> str:

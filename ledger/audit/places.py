@@ -81,7 +81,7 @@ class PlacesChecker(Checker):
                     end = used["offset"] + 1
                     self._note(seen, topics.TICKERS.name, used["partition"], end, "its ticker")
             case "Turn" | "TurnStarted":
-                end = body["snapshot_offset"] + 1
+                end = int(body["snapshot_offset"]) + 1
                 self._note(seen, topics.SNAPSHOTS.name, 0, end, "its snapshot")
             case "Evaluation":
                 for topic, ends in (body.get("ends") or {}).items():
@@ -89,7 +89,7 @@ class PlacesChecker(Checker):
                         self._note(seen, topic, int(partition), int(end), "what it judged")
             case "DeadLetter":
                 self.looked["dead letters"] += 1
-                partition, end = body["partition"], body["offset"] + 1
+                partition, end = int(body["partition"]), int(body["offset"]) + 1
                 self._note(seen, body["topic"], partition, end, "what it buried")
 
     def _note(self, seen: Seen, topic: str, partition: int, end: int, why: str) -> None:
