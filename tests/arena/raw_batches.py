@@ -1,5 +1,6 @@
 """Record batches byte by byte: what a broker takes and no client of the arena would write."""
 
+import asyncio
 import gzip
 import struct
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +25,8 @@ CONTROL = 0x20
 TRANSACTIONAL = 0x10
 LOG_APPEND_TIME = 0x08
 NOT_LEADER = 6
-TRIES_MAX = 50
+TRIES_MAX = 100
+PAUSE_S = 0.1
 NOON = 1_763_717_400_000
 
 
@@ -129,5 +131,6 @@ async def produce(client: AIOKafkaClient, topic: str, partition: int, batch: byt
         code = answer.topics[0][1][0][1]
         if code != NOT_LEADER:
             break
+        await asyncio.sleep(PAUSE_S)
         await client.force_metadata_update()
     assert code == 0, for_code(code)
