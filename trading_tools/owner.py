@@ -251,7 +251,9 @@ class Owner:
         """
         if not isinstance(message, ToolCall) or not self._desk.takes_order(message):
             return None, None
-        if fetched_at > message.deadline_at or self._control.is_proven(self._since):
+        if fetched_at > message.deadline_at:
+            return fetched_at, None  # Too late as of then, even if the clock is set back.
+        if self._control.is_proven(self._since):
             return None, None
         came_at = self._node.clock.now()
         # What was decided before need not wait for this command's proof.
@@ -260,8 +262,9 @@ class Owner:
         while not self._control.is_proven(self._since):
             if not should_serve():
                 raise _GivenUp
-            if not lock_step and self._node.clock.now() > message.deadline_at:
-                return None, since
+            now = self._node.clock.now()
+            if not lock_step and now > message.deadline_at:
+                return now, since
             await self._control.wait_proven(self._since, CONTROL_WAIT_S)
         if lock_step:
             return came_at, None

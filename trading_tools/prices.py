@@ -106,9 +106,10 @@ class PriceFeed:
             for record in same:
                 if await self._note(record):
                     break
-        if records:
-            for record in records:
-                self._next[record.partition] = record.offset + 1
+        # By the reader's place: the end of a transaction takes an offset and is no record.
+        places = {p: self._reader.position(TOPIC, p) for p in self._next}
+        if places != self._next:
+            self._next = places
             self._advanced.set()
             self._advanced = asyncio.Event()
 
