@@ -1,0 +1,47 @@
+"""The price feed beside records that are none, or cannot be read."""
+
+import pytest
+
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.clock import SystemClock
+from arena.node import Node
+from arena.settings import Settings
+from tests.trading_tools.helpers import ticker
+from trading_tools import prices
+from trading_tools.prices import PriceFeed
+
+TICKERS = topics.TICKERS.name
+
+
+@pytest.fixture
+def feed(memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch) -> PriceFeed:
+    """A feed that gives up soon."""
+    monkeypatch.setattr(prices, "LOAD_TIMEOUT_S", 2.0)
+    return PriceFeed(Node("tools", "test", Settings(), memory_bus, SystemClock()))
+
+
+async def test_a_marker_at_the_end_holds_no_start_up(
+    memory_bus: MemoryBus, feed: PriceFeed
+) -> None:
+    """The end of a transaction takes an offset, and no record comes for it."""
+    await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
+    memory_bus.cluster.append_marker(TICKERS, 0)
+
+    await feed.open()
+
+    assert feed.covers({0: 2})
+    await feed.close()
+
+
+async def test_what_cannot_be_read_replaces_no_price(
+    memory_bus: MemoryBus, feed: PriceFeed
+) -> None:
+    """The newest readable record of a product counts."""
+    await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
+    memory_bus.cluster.append(TICKERS, 0, b"BTC-USD", b"rot", [("type", b"Ticker")])
+
+    await feed.open()
+
+    assert feed.market.quotes["BTC-USD"].offset == 0
+    await feed.close()
