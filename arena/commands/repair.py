@@ -24,9 +24,11 @@ from arena.messages import PassOver
 from arena.node import run_async
 from arena.passed_over import EVENTS, pass_over_key, read_passed_over
 from arena.settings import Settings
-from arena.visible import visible
+from arena.visible import one_line, visible
 
 BYTES_SHOWN = 160
+SHOWN_MAX = 300
+"""Characters of a type or reason that are shown and kept."""
 STOPS_MAX = 10_000
 READ_TIMEOUT_S = 1.0
 STALL_READS = 20
@@ -110,11 +112,11 @@ class Folding:
             Stop(
                 self.partition,
                 record.offset,
-                kind,
+                one_line(kind, SHOWN_MAX),
                 None if record.value is None else len(value),
                 ascii(value[:BYTES_SHOWN])[1:].strip("'\""),
                 digest,
-                str(error.args[0]),
+                one_line(str(error.args[0]), SHOWN_MAX),
             )
         )
 
