@@ -193,7 +193,7 @@ def _proves(record: Record, place: Place, offset: int, shards: Mapping[int, Shar
     shard = _shard_of((record.topic, record.partition), shards)
     if shard is None:
         return record.offset == offset and _place(record).digest == place.digest
-    return is_head_of(shard, _kind(record), record.value or b"", record.offset)
+    return is_head_of(shard, record.kind, record.value or b"", record.offset)
 
 
 async def disprove_shards(
@@ -240,15 +240,14 @@ async def _proved(bus: Bus, partition: int, image: bytes) -> Shard | None:
     try:
         if (await reader.end_offsets())[place] <= shard.next_offset:
             return None
-        async with asyncio.timeout(PROOF_TIMEOUT_S):
-            while not (records := await reader.read(timeout_s=0.5, max_records=1)):
-                pass
-    except (BrokenLog, TimeoutError):
+        record = await reader.record_at(*place, shard.next_offset, timeout_s=PROOF_TIMEOUT_S)
+    except BrokenLog:
         return None
     finally:
         await reader.close()
-    record = records[0]
-    why = why_unproven(image, shard, _kind(record), record.value or b"", record.offset)
+    if record is None:
+        return None
+    why = why_unproven(image, shard, record.kind, record.value or b"", record.offset)
     return None if why else shard
 
 
@@ -262,14 +261,10 @@ async def _fold_to(bus: Bus, partition: int, shard: Shard, offset: int) -> None:
                     pass
             for record in records:
                 if record.offset < offset:
-                    shard.apply(_kind(record), record.value, record.offset)
+                    shard.apply(record.kind, record.value, record.offset)
             await asyncio.sleep(0)
     finally:
         await reader.close()
-
-
-def _kind(record: Record) -> str:
-    return record.headers.get("type", b"").decode("utf-8", "replace")
 
 
 class KeptFile:

@@ -55,7 +55,7 @@ class Books:
             return
         passed_over = self.passed_over.get(record.partition, {})
         shard = self.shards.setdefault(record.partition, Shard(passed_over=passed_over))
-        kind = record.headers.get("type", b"").decode("utf-8", "replace")
+        kind = record.kind
         image = attested_image(shard, kind, record.value, record.offset)
         if image is not None:
             self._attested[record.partition] = image

@@ -17,7 +17,6 @@ from ledger.batch import Batch, Place
 from ledger.records import BookedRead, clean, fits, micros_of, read_booked
 
 EVENTS = topics.EVENTS.name
-KINDS = {name.encode(): name for name in topics.EVENTS.messages}
 ENTRY_KINDS = {"Epoch": "epoch", "StateDigest": "digest", "AccountOpened": "opened"}
 NO_POSITION = Position()
 
@@ -59,8 +58,7 @@ class Poster:
             batch.before[EVENTS, number] = None if shard is None else place_of(shard)
         if shard is None:
             shard = self.shards[number] = Shard(passed_over=self.passed_over.get(number, {}))
-        kind = record.headers.get("type", b"")
-        name = KINDS.get(kind) or kind.decode("utf-8", "replace")
+        name = record.kind
         packed = self._attested(shard, name, record) if name == "StateDigest" else None
         before = shard.next_offset
         counted = shard.apply(name, record.value, offset)

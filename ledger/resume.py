@@ -17,7 +17,7 @@ from arena.checkpoint import is_head_of, unpack_shard, why_unproven
 from arena.errors import BrokenLog, Malformed
 from arena.node import Node
 from ledger.batch import Place
-from ledger.posting import EVENTS, KINDS, place_of
+from ledger.posting import EVENTS, place_of
 
 STALL_S = 20.0
 READ_MAX = 100
@@ -89,13 +89,7 @@ def fold(shard: Shard, record: Record) -> None:
     Raises:
         BrokenLog: It cannot stand in a sound log at this place.
     """
-    shard.apply(kind_of(record), record.value, record.offset)
-
-
-def kind_of(record: Record) -> str:
-    """What the `type` header says."""
-    kind = record.headers.get("type", b"")
-    return KINDS.get(kind) or kind.decode("utf-8", "replace")
+    shard.apply(record.kind, record.value, record.offset)
 
 
 async def _check_head(reader: LogReader, number: int, place: Place) -> None:
@@ -103,7 +97,7 @@ async def _check_head(reader: LogReader, number: int, place: Place) -> None:
         return
     record = await _record_at(reader, number, place.head_offset)
     value = record.value or b""
-    event = decode_event(kind_of(record), value, record.offset)
+    event = decode_event(record.kind, value, record.offset)
     if chain(event.prev, value) != place.head:
         raise BrokenLog(
             f"{EVENTS}[{number}]@{place.head_offset} is not the event in the books: the digest"
@@ -135,15 +129,17 @@ async def _why_unproven(
     if not 0 <= kept.head_offset < kept.next_offset < place.next_offset:
         return f"it ends at offset {kept.next_offset}, the books at {place.next_offset}"
     head = await _record_at(reader, number, kept.head_offset)
-    if not is_head_of(kept, kind_of(head), head.value or b"", head.offset):
+    if not is_head_of(kept, head.kind, head.value or b"", head.offset):
         return f"offset {kept.head_offset} holds another record"
     record = await _record_at(reader, number, kept.next_offset)
-    return why_unproven(packed, kept, kind_of(record), record.value or b"", record.offset)
+    return why_unproven(packed, kept, record.kind, record.value or b"", record.offset)
 
 
 async def _record_at(reader: LogReader, number: int, offset: int) -> Record:
-    reader.seek(EVENTS, number, offset)
-    return (await _read(reader, number, 1))[0]
+    record = await reader.record_at(EVENTS, number, offset, timeout_s=STALL_S)
+    if record is None:
+        raise _stalled(number)
+    return record
 
 
 async def _read(reader: LogReader, number: int, max_records: int) -> list[Record]:
@@ -158,8 +154,12 @@ async def _read(reader: LogReader, number: int, max_records: int) -> list[Record
             while not records:
                 records = await reader.read(timeout_s=0.5, max_records=max_records)
     if not records:
-        raise BrokenLog(
-            f"{EVENTS}[{number}] gives nothing for {STALL_S:.0f} s",
-            remedy="compare the log with an export",
-        )
+        raise _stalled(number)
     return records
+
+
+def _stalled(number: int) -> BrokenLog:
+    return BrokenLog(
+        f"{EVENTS}[{number}] gives nothing for {STALL_S:.0f} s",
+        remedy="compare the log with an export",
+    )

@@ -5,7 +5,6 @@ there is one that fits the log, else at the first record.
 """
 
 import asyncio
-import contextlib
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +37,6 @@ START_AGAIN = (
 BATCH_MAX = 100
 """Few enough that a batch is still in the processor's cache when it is folded."""
 TOPIC = topics.EVENTS.name
-KINDS = {name.encode(): name for name in topics.EVENTS.messages}
 
 
 @contextmanager
@@ -94,21 +92,15 @@ class EventLog:
         if kept.head_offset < 0 or end <= kept.next_offset:
             return f"the log ends at {end}, the checkpoint's proof was at offset {kept.next_offset}"
         head = await self._at(kept.head_offset, reader)
-        if head is None or not is_head_of(kept, _kind(head), head.value or b"", head.offset):
+        if head is None or not is_head_of(kept, head.kind, head.value or b"", head.offset):
             return f"offset {kept.head_offset} holds another event"
         said = await self._at(kept.next_offset, reader)
         if said is None:
             return f"offset {kept.next_offset} could not be read"
-        return why_unproven(packed, kept, _kind(said), said.value or b"", said.offset)
+        return why_unproven(packed, kept, said.kind, said.value or b"", said.offset)
 
     async def _at(self, offset: int, reader: LogReader) -> Record | None:
-        reader.seek(TOPIC, self._partition, offset)
-        records: list[Record] = []
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STALL_S):
-                while not records:
-                    records = await reader.read(timeout_s=0.5, max_records=1)
-        return records[0] if records else None
+        return await reader.record_at(TOPIC, self._partition, offset, timeout_s=STALL_S)
 
     def digest(self) -> tuple[Append, bytes] | None:
         """Where a checkpoint is due: the owner's statement of its state, folded, and the state.
@@ -233,7 +225,7 @@ class EventLog:
         )
 
     def _fold(self, record: Record) -> None:
-        kind = _kind(record)
+        kind = record.kind
         packed = None
         if kind == "StateDigest" and self._checkpoint.is_due(self.shard):
             packed = self._checkpoint.pack(self.shard)
@@ -248,8 +240,3 @@ class EventLog:
     def _open_reader(self) -> LogReader:
         assert self._reader is not None, "the log is not open"
         return self._reader
-
-
-def _kind(record: Record) -> str:
-    kind = record.headers.get("type", b"")
-    return KINDS.get(kind) or kind.decode("utf-8", "replace")

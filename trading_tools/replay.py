@@ -198,7 +198,7 @@ class Replay:
     def _note_prices(self) -> None:
         """Which tickers the orders were priced with, and where their snapshots ended."""
         for record in read_records(self._folder, [EVENTS]):
-            if record.headers.get("type") == b"OrderDecided":
+            if record.kind == "OrderDecided":
                 used = _body(record).get("used")
                 if isinstance(used, dict):
                     self._prices.wanted.add((used.get("partition", -1), used.get("offset", -1)))
@@ -282,7 +282,7 @@ class _ShardReplay:
         """Go through the log."""
         replayed = self._replay.replayed
         for record in events:
-            kind = record.headers.get("type", b"").decode("utf-8", "replace")
+            kind = record.kind
             value = record.value or b""
             if self._truth.apply(kind, record.value, record.offset) is None or kind in STRUCTURAL:
                 counted = STRUCTURAL_COUNTERS.get(kind, "ignored")

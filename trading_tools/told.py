@@ -104,7 +104,7 @@ def words_of(records: Iterable[Record], seq: int) -> str:
 
 def told_seq(record: Record) -> int:
     """The sequence number of the event that a result is about; -1 where a record names none."""
-    if record.headers.get("type") != b"ToolResult":
+    if record.kind != "ToolResult":
         return -1
     found = _body(record).get("account_seq")
     return found if isinstance(found, int) and not isinstance(found, bool) else -1

@@ -7,10 +7,11 @@ snapshots, chat nodes and tools on work).
 """
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 from weakref import WeakSet
@@ -34,6 +35,9 @@ class Acked(Protocol):
     @property
     def offset(self) -> int:
         """Its offset there."""
+
+
+KIND_CACHED_MAX = 64
 
 
 class Record(NamedTuple):
@@ -62,6 +66,17 @@ class Record(NamedTuple):
     def key_text(self) -> str:
         """The key as text, "" where there is none."""
         return (self.key or b"").decode("utf-8", "replace")
+
+    @property
+    def kind(self) -> str:
+        """What the `type` header says, "" where there is none."""
+        name = self.headers.get("type", b"")
+        return _text_of(name) if len(name) <= KIND_CACHED_MAX else name.decode("utf-8", "replace")
+
+
+@lru_cache(maxsize=256)
+def _text_of(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
 
 
 def plain_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
@@ -112,7 +127,7 @@ class Reader(ABC):
     waiting = 0
     closed = False
 
-    @contextmanager
+    @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         """Note that records are asked for, while they are waited for."""
         self.asked += 1
@@ -153,6 +168,22 @@ class LogReader(Reader):
     @abstractmethod
     async def close(self) -> None:
         """Stop reading."""
+
+    async def record_at(
+        self, topic: str, partition: int, offset: int, *, timeout_s: float
+    ) -> Record | None:
+        """Seek to an offset and read one record: the first that is there or behind it.
+
+        Returns:
+            None if none came in time.
+        """
+        self.seek(topic, partition, offset)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    if records := await self.read(timeout_s=timeout_s, max_records=1):
+                        return records[0]
+        return None
 
     async def behind(self) -> int:
         """Records between the positions and the ends of the log."""

@@ -96,7 +96,7 @@ def account_digest(records: Path) -> str:
     shards: dict[int, Shard] = {}
     passed_over = passed_over_in(records)
     for record in read_records(records, [topics.EVENTS.name]):
-        kind = record.headers.get("type", b"").decode("utf-8", "replace")
+        kind = record.kind
         new = Shard(passed_over=passed_over.get(record.partition, {}))
         shard = shards.setdefault(record.partition, new)
         shard.apply(kind, record.value, record.offset)

@@ -94,7 +94,7 @@ class Filter:
         if self.key is not None and record.key_text != self.key:
             return False
         if self.type_name is not None:
-            name = record.headers.get("type", b"").decode("utf-8", "replace")
+            name = record.kind
             if name.casefold() != self.type_name.casefold():
                 return False
         if self.agent is not None and getattr(message, "agent", None) != self.agent:
@@ -135,7 +135,7 @@ def json_line(record: Record, malformed: str) -> str:
         "offset": record.offset,
         "timestamp": datetime.fromtimestamp(record.timestamp_ms / 1000, UTC).isoformat(),
         "key": record.key_text or None,
-        "type": record.headers.get("type", b"").decode("utf-8", "replace") or None,
+        "type": record.kind or None,
         "message": None if malformed else json.loads(record.value or b"null"),
     }
     if malformed:

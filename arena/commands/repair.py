@@ -84,7 +84,7 @@ class Folding:
         Raises:
             CountedRecord: A record that was passed over had counted.
         """
-        kind = record.headers.get("type", b"").decode("utf-8", "replace")
+        kind = record.kind
         try:
             self.shard.apply(kind, record.value, record.offset)
         except CountedRecord:

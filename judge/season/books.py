@@ -66,7 +66,7 @@ class Books:
             return
         passed_over = self.passed_over.get(record.partition, {})
         shard = self.shards.setdefault(record.partition, Shard(passed_over=passed_over))
-        kind = record.headers.get("type", b"").decode("utf-8", "replace")
+        kind = record.kind
         try:
             if record.offset in passed_over:
                 shard.apply(kind, record.value, record.offset)

@@ -80,7 +80,7 @@ def _fold(source: Source, ends: dict[int, int]) -> dict[int, Shard]:
                 passed_over=passed_over.get(record.partition, {})
             )
         if record.offset < ends.get(record.partition, 0):
-            kind = record.headers.get("type", b"").decode("utf-8", "replace")
+            kind = record.kind
             shard.apply(kind, record.value, record.offset)
     return shards
 

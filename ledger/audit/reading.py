@@ -62,7 +62,7 @@ class Seen:
     @cached_property
     def kind(self) -> str:
         """The message type its header names, "" where it names none."""
-        return self.record.headers.get("type", b"").decode("utf-8", "replace")
+        return self.record.kind
 
     @cached_property
     def foreign(self) -> bool:

@@ -171,7 +171,7 @@ def account_digest(source: Source) -> str:
     shards: dict[int, Shard] = {}
     passed_over = source.passed_over()
     for record in source.read([topics.EVENTS.name]):
-        kind = record.headers.get("type", b"").decode("utf-8", "replace")
+        kind = record.kind
         if (shard := shards.get(record.partition)) is None:
             named = passed_over.get(record.partition, {})
             shard = shards[record.partition] = Shard(next_offset=record.offset, passed_over=named)
