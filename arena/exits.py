@@ -140,9 +140,10 @@ def _usage_line(error: WrongUsage) -> str:
 
 
 def _unexpected_line(error: BaseException) -> str:
+    from arena.explain import said_by
     from arena.visible import one_line
 
-    said = one_line(hide_secrets(str(error)), LINE_CHARS_MAX // 3)
+    said = one_line(hide_secrets(said_by(error)), LINE_CHARS_MAX // 3)
     what = f"{type(error).__name__}{': ' if said else ''}{said}"
     place = write_details(error)
     kept = f"the details are in {place}" if place else f"{DEBUG_VARIABLE}=1 shows the details"

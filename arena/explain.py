@@ -8,7 +8,8 @@ import errno
 import re
 from collections.abc import Iterable, Mapping
 
-from arena.errors import ArenaError, DependencyMissing, UsageError
+from arena.errors import AppendFailed, ArenaError, DependencyMissing, UsageError
+from arena.kafka_words import kafka_words
 from arena.visible import one_line
 
 MESSAGE_CHARS_MAX = 600
@@ -29,16 +30,6 @@ _NETWORK = {
 }  # fmt: skip
 _DATABASES = {"sqlite3", "sqlalchemy", "psycopg", "alembic"}
 _PARQUET = {"pyarrow"}
-_KAFKA_REMEDIES = (
-    (("Authorization",), "`arena topics acl` shows who may; is KAFKA_SASL_USERNAME the right one?"),
-    (("Authentication", "Sasl", "IllegalSasl"), "check KAFKA_SASL_USERNAME, its password and "
-     "KAFKA_SECURITY_PROTOCOL"),
-    (("UnknownTopic",), "`arena topics create` makes the topics; is ARENA_PREFIX right?"),
-    (("NotEnoughReplicas",), "start the brokers that are down: `arena broker start`"),
-    (("Unsupported", "IncompatibleBrokerVersion"), "the broker must speak the protocol of Apache "
-     "Kafka 2.1 or newer"),
-)  # fmt: skip
-_KAFKA_REMEDY = "does the broker run? `arena broker status` and `arena topics describe` ask it"
 
 
 def explain(error: BaseException) -> ArenaError | None:
@@ -75,6 +66,34 @@ def explain(error: BaseException) -> ArenaError | None:
     return None
 
 
+def in_words(error: BaseException) -> str:
+    """What an error says, for a message that goes round it: its cause, without class and remedy."""
+    found = explain(error)
+    if found is not None:
+        return one_line(str(found.args[0]) if found.args else "", MESSAGE_CHARS_MAX)
+    return f"{type(error).__name__}: {_words(error)}"
+
+
+def append_failed(lead: str, error: BaseException) -> AppendFailed:
+    """The error that ends a process whose append failed, with the words of its cause.
+
+    Args:
+        lead: Begins the message: "an append failed".
+        error: Why.
+    """
+    found = explain(error)
+    remedy = found.remedy if found is not None else ""
+    return AppendFailed(f"{lead}: {in_words(error)}", remedy=remedy)
+
+
+def said_by(error: BaseException) -> str:
+    """`str(error)`, also of an error whose `__str__` fails."""
+    try:
+        return str(error)
+    except Exception as failure:  # whatever a library does in there: it must not hide the error
+        return f"without a text ({type(failure).__name__})"
+
+
 def settings_words(found: Iterable[Mapping[str, object]], prefix: str) -> str:
     """What is wrong with environment variables: each by its name, never with its value.
 
@@ -98,7 +117,7 @@ def _packages(error: BaseException) -> set[str]:
 
 
 def _words(error: BaseException) -> str:
-    said = one_line(str(error).partition("\n(Background on this error")[0], MESSAGE_CHARS_MAX)
+    said = one_line(said_by(error).partition("\n(Background on this error")[0], MESSAGE_CHARS_MAX)
     return said or type(error).__name__
 
 
@@ -190,14 +209,9 @@ def _database(error: BaseException) -> ArenaError:
 
 
 def _kafka(error: BaseException) -> ArenaError:
-    name = type(error).__name__
-    said = one_line(str(error), MESSAGE_CHARS_MAX)
-    text = f"Kafka: {said}" if name in said else f"Kafka: {name}: {said}".rstrip(": ")
-    for parts, remedy in _KAFKA_REMEDIES:
-        if any(part in name for part in parts):
-            kind = UsageError if parts[0].startswith("Auth") else DependencyMissing
-            return kind(text, remedy=remedy)
-    return DependencyMissing(text, remedy=_KAFKA_REMEDY)
+    found = kafka_words(error)
+    kind = UsageError if found.is_usage else DependencyMissing
+    return kind(found.cause, remedy=found.remedy)
 
 
 def _settings(error: BaseException) -> ArenaError | None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
+from arena.explain import in_words
 from arena.settings import Settings
 from arena.visible import one_line
 
@@ -102,7 +103,7 @@ class _OneLine(logging.Formatter):
         said = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
-            said += f": {type(error).__name__}: {error}"
+            said += f": {in_words(error)}"
         level, text = record.levelname.lower(), one_line(said, VALUE_CHARS_MAX)
         if not self._as_json:
             return f"{record.levelname} {record.name} {text}"

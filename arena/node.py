@@ -22,7 +22,8 @@ from arena.bus.base import Bus, Record
 from arena.bus.dead_letters import bury
 from arena.bus.stall import watch_readers
 from arena.clock import Clock, SystemClock
-from arena.errors import EXIT_INTERRUPTED, AppendFailed, ArenaError, Malformed
+from arena.errors import EXIT_INTERRUPTED, ArenaError, Malformed
+from arena.explain import append_failed
 from arena.messages import Heartbeat, Message
 from arena.settings import Settings
 
@@ -148,7 +149,7 @@ async def _work(node: Node, serve: Serve) -> None:
 async def _end_when_failed(bus: Bus) -> None:
     assert bus.failed is not None, "the bus is not started"
     error = await asyncio.shield(bus.failed)
-    raise AppendFailed(f"an append failed: {error!r}")
+    raise append_failed("an append failed", error)
 
 
 async def _stop(node: Node, tasks: list[asyncio.Task[None]]) -> None:

@@ -34,6 +34,7 @@ PURE = (
     "arena/endpoint.py",
     "arena/explain.py",
     "arena/ids.py",
+    "arena/kafka_words.py",
     "arena/living.py",
     "arena/money.py",
     "arena/names.py",

@@ -29,7 +29,8 @@ from arena.bus.kafka_fetch import Fetches
 from arena.bus.kafka_readers import Group, KafkaGroupReader, KafkaLogReader
 from arena.bus.kafka_refusal import refusal
 from arena.bus.kafka_topics import KafkaTopics
-from arena.errors import AppendFailed, BrokerUnavailable
+from arena.errors import BrokerUnavailable
+from arena.explain import append_failed
 from arena.settings import Settings
 from arena.topics import RECORD_BYTES_MAX, Compression, TopicSpec, spec_of
 from arena.wire import Headers
@@ -112,7 +113,7 @@ class KafkaBus(Bus):
         """Hand one record to the producer of the topic's compression."""
         assert self.failed is not None, "the bus is not started"
         if self.failed.done():
-            raise AppendFailed(f"an earlier append failed: {self.failed.result()!r}")
+            raise append_failed("an earlier append failed", self.failed.result())
         compression = self._compression.get(topic, ...)
         if compression is ...:
             compression = self._compression[topic] = spec_of(topic).compression
@@ -123,7 +124,7 @@ class KafkaBus(Bus):
             )
         except KafkaError as error:
             self._fail(error)
-            raise AppendFailed(f"could not append to {topic}: {error!r}") from error
+            raise append_failed(f"could not append to {topic}", error) from error
         future.add_done_callback(self._check)
         return future  # type: ignore[no-any-return]  # aiokafka is not typed
 

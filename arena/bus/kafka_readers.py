@@ -30,6 +30,7 @@ from arena.bus.kafka_access import told_refusals
 from arena.bus.kafka_batches import DAMAGED, Batches
 from arena.bus.kafka_fetch import Fetches
 from arena.errors import ArenaError, BrokenLog, BrokerUnavailable
+from arena.explain import in_words
 
 fetcher.MemoryRecords = Batches
 """A subclass of aiokafka's fetcher would have to repeat the whole handling of an answer."""
@@ -86,7 +87,9 @@ class KafkaLogReader(LogReader):
         try:
             ends = await self._lookup.end_offsets([self._tp(*pair) for pair in self._next])
         except KafkaError as error:
-            raise BrokerUnavailable(f"no answer about the ends of the log: {error!r}") from error
+            raise BrokerUnavailable(
+                f"no answer about the ends of the log: {in_words(error)}"
+            ) from error
         skip = len(self._prefix)
         return {(tp.topic[skip:], tp.partition): end for tp, end in ends.items()}
 
@@ -291,7 +294,9 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         try:
             ends = await self._lookup.end_offsets(list(reading)) if reading else {}
         except KafkaError as error:
-            raise BrokerUnavailable(f"no answer about the ends of the log: {error!r}") from error
+            raise BrokerUnavailable(
+                f"no answer about the ends of the log: {in_words(error)}"
+            ) from error
         found: dict[tuple[str, int], Standing] = {}
         for tp, end in ends.items():
             position = -1

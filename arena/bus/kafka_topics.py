@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from arena.bus.kafka_access import connection, unreachable
 from arena.errors import BrokerUnavailable
+from arena.explain import in_words
 from arena.settings import Settings
 from arena.topics import TopicSpec
 
@@ -110,7 +111,7 @@ class KafkaTopics:
                 if asyncio.get_running_loop().time() > deadline:
                     raise BrokerUnavailable(
                         f"no broker of {self._settings.bootstrap_servers} answered in "
-                        f"{ANSWER_TIMEOUT_S:.0f} s: {error!r}",
+                        f"{ANSWER_TIMEOUT_S:.0f} s: {in_words(error)}",
                         remedy=unreachable(self._settings),
                     ) from error
                 await asyncio.sleep(PAUSE_S)

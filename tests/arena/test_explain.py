@@ -1,14 +1,16 @@
 """Foreign errors become a cause, a remedy and an exit code."""
 
 import errno
+import inspect
 import os
 import sqlite3
 
 import pytest
+from aiokafka import errors
 from pydantic import ValidationError
 
 from arena.errors import BrokenLog, DependencyMissing, UsageError
-from arena.explain import explain
+from arena.explain import append_failed, explain, in_words
 from arena.settings import KafkaAccess, Settings
 
 
@@ -45,15 +47,36 @@ def test_a_database_is_explained(words: str, remedy: str) -> None:
     assert remedy in str(found)
 
 
-@pytest.mark.parametrize("name", ["TopicAuthorizationFailedError", "NotEnoughReplicasError"])
-def test_kafka_is_explained(name: str) -> None:
-    """An error of the client library is one line with a remedy."""
-    kind = type(name, (Exception,), {"__module__": "aiokafka.errors"})
+KAFKA = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+
+
+@pytest.mark.parametrize("kind", [k for k in KAFKA if issubclass(k, errors.KafkaError)])
+def test_kafka_is_explained(kind: type[Exception]) -> None:
+    """Every error of the client library is a cause in words and a remedy, on one line."""
     found = explain(kind("words\nof it"))
 
     assert found is not None
     assert found.remedy
     assert "\n" not in str(found)
+    assert "Error" not in str(found)
+    assert "Error" not in in_words(kind())
+
+
+def test_a_refused_append_is_explained() -> None:
+    """A login that may not write: the topic and the remedy are named, no code of the protocol."""
+    said = str(append_failed("an append failed", errors.TopicAuthorizationFailedError("a.roster")))
+
+    assert "login use the topic a.roster; `arena topics acl`" in said
+
+
+def test_an_error_without_a_text_is_explained() -> None:
+    """An error whose text fails hides nothing: its class is told."""
+
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise AttributeError("errno")
+
+    assert "Broken: without a text (AttributeError)" == in_words(Broken())
 
 
 def test_a_variable_is_named_and_its_value_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
