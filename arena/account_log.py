@@ -111,7 +111,7 @@ def decode_event(kind: str, value: bytes, offset: int) -> LogEvent:
     """
     try:
         return _DECODE.get(kind, _DECODE_UNKNOWN)(value)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BrokenLog(
             f"account.events@{offset} is no JSON of a {kind or 'message of a known type'}: {error}",
             remedy="`arena repair` shows the record, and passes over one that never counted",

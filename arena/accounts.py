@@ -153,7 +153,7 @@ class Shard:
         except BrokenLog as error:
             error.remedy = error.remedy or REPAIR
             raise
-        except (ArithmeticError, ValueError) as error:
+        except (ArithmeticError, TypeError, ValueError) as error:
             raise BrokenLog(f"account.events@{offset}: {error}", remedy=REPAIR) from None
         self.head, self.head_offset = chain(self.head, value), offset
         self.counted += 1
@@ -221,6 +221,8 @@ class Shard:
         account = self.accounts.get(event.agent)
         if account is None:
             raise BrokenLog(f"order {event.order_id} of {event.agent}, which has no account")
+        if event.issued_at:
+            unix_us(datetime.fromisoformat(event.issued_at))  # `_forget` needs it much later.
         if event.outcome == "filled":
             self._fill(event, account)
         else:

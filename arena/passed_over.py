@@ -12,9 +12,9 @@ from arena.bus.base import Bus, Record
 from arena.errors import Malformed
 from arena.exports import read_manifest, read_records
 from arena.messages import PassOver
+from arena.whole_topic import read_whole
 
 EVENTS, CONTROL = topics.EVENTS.name, topics.CONTROL.name
-READ_TIMEOUT_S = 1.0
 
 PassedOver = Mapping[int, Mapping[int, str]]
 """Partition of `account.events` -> offset -> SHA-256 of the value, in hex."""
@@ -25,21 +25,37 @@ def pass_over_key(topic: str, partition: int, offset: int) -> str:
     return f"pass-over/{topic}/{partition}/{offset}"
 
 
-def passed_over_of(records: Iterable[Record]) -> PassedOver:
-    """What the records of `arena.control` say, oldest first; other records say nothing here."""
-    found: dict[int, dict[int, str]] = {}
-    for record in records:
+class PassOvers:
+    """What `arena.control` says is passed over, as far as it was read.
+
+    Attributes:
+        found: What it says; other records of the topic leave nothing here.
+    """
+
+    def __init__(self) -> None:
+        """Begin before the first record."""
+        self.found: dict[int, dict[int, str]] = {}
+
+    def take(self, record: Record) -> None:
+        """Take in a record of `arena.control`; a newer one of a place takes the older one's."""
         if not record.key_text.startswith("pass-over/"):
-            continue
+            return
         try:
             message = record.message()
         except Malformed:
-            continue
+            return
         if not isinstance(message, PassOver) or message.topic != EVENTS:
-            continue
+            return
         if record.key_text == pass_over_key(EVENTS, message.partition, message.offset):
-            found.setdefault(message.partition, {})[message.offset] = message.sha256
-    return found
+            self.found.setdefault(message.partition, {})[message.offset] = message.sha256
+
+
+def passed_over_of(records: Iterable[Record]) -> PassedOver:
+    """What the records of `arena.control` say, oldest first."""
+    passed = PassOvers()
+    for record in records:
+        passed.take(record)
+    return passed.found
 
 
 def passed_over_in(folder: Path) -> PassedOver:
@@ -50,13 +66,11 @@ def passed_over_in(folder: Path) -> PassedOver:
 
 
 async def read_passed_over(bus: Bus) -> PassedOver:
-    """What `arena.control` says now."""
-    await bus.ensure_topics([topics.CONTROL])
-    reader = await bus.log_reader(CONTROL)
-    records: list[Record] = []
-    try:
-        while await reader.behind():
-            records += await reader.read(timeout_s=READ_TIMEOUT_S)
-    finally:
-        await reader.close()
-    return passed_over_of(records)
+    """What `arena.control` says now.
+
+    Raises:
+        BrokerUnavailable: The topic cannot be read to its end.
+    """
+    passed = PassOvers()
+    await read_whole(bus, topics.CONTROL, passed.take)
+    return passed.found

@@ -1,12 +1,13 @@
 """Which agents are known: from `arena.roster`, and whose halts from `arena.control`. Read once."""
 
+from contextlib import suppress
+
 from arena import topics
-from arena.bus.base import Bus
+from arena.bus.base import Bus, Record
 from arena.errors import Malformed
 from arena.messages import AgentSpec, Message
 from arena.switch import AGENT_KEY, Switch
-
-READ_TIMEOUT_S = 1.0
+from arena.whole_topic import read_whole
 
 
 async def read_agents(bus: Bus) -> dict[str, AgentSpec]:
@@ -22,36 +23,28 @@ async def read_halted(bus: Bus) -> set[str]:
 
 
 async def read_switch(bus: Bus) -> Switch:
-    """What is halted now."""
+    """What is halted now.
+
+    Raises:
+        BrokerUnavailable: The topic cannot be read to its end.
+    """
     switch = Switch()
-    await bus.ensure_topics([topics.CONTROL])
-    reader = await bus.log_reader(topics.CONTROL.name)
-    try:
-        while await reader.behind():
-            for record in await reader.read(timeout_s=READ_TIMEOUT_S):
-                switch.take(record)
-        return switch
-    finally:
-        await reader.close()
+    await read_whole(bus, topics.CONTROL, switch.take)
+    return switch
 
 
 async def _newest(bus: Bus, topic: topics.TopicSpec) -> dict[str, Message]:
     """Key -> the newest message of a compacted topic, of the keys of agents."""
-    await bus.ensure_topics([topic])
-    reader = await bus.log_reader(topic.name)
     newest: dict[str, Message] = {}
-    try:
-        while await reader.behind():
-            for record in await reader.read(timeout_s=READ_TIMEOUT_S):
-                if not record.key_text.startswith(AGENT_KEY):
-                    continue
-                if record.value is None:
-                    newest.pop(record.key_text, None)
-                    continue
-                try:
-                    newest[record.key_text] = record.message()
-                except Malformed:
-                    continue  # `arena tail` shows it
-        return newest
-    finally:
-        await reader.close()
+
+    def take(record: Record) -> None:
+        if not record.key_text.startswith(AGENT_KEY):
+            return
+        if record.value is None:
+            newest.pop(record.key_text, None)
+            return
+        with suppress(Malformed):  # `arena tail` shows it
+            newest[record.key_text] = record.message()
+
+    await read_whole(bus, topic, take)
+    return newest

@@ -8,20 +8,16 @@ was cut, or deleted and made anew. The fold alone cannot see that; what is left 
 import asyncio
 from collections.abc import Iterable
 
-import orjson
-
 from arena import ids, topics
 from arena.accounts import Shard
 from arena.bus.base import Bus, LogReader, Record
+from arena.told_events import READ_S, body_of, newest_records, told_seq
 
-TAIL = 50
-"""Records of an inbox that are looked at: its newest ones."""
 AGENTS_MAX = 1_000
 """Agents of a shard whose inboxes are looked at."""
 COMMANDS_MAX = 1_000
 """Commands that are looked at for agents, where no event names any."""
 LOOK_S = 5.0
-READ_S = 0.2
 REDECIDED = (
     "what its lost events said is undone; orders whose commands are still in account.commands are"
     " decided again, with the prices of now"
@@ -48,7 +44,7 @@ async def lost_events(bus: Bus, shard: Shard, commands: LogReader) -> str:
         await bus.ensure_topics([topics.INBOX.member(agent) for agent in agents])
         reader = await bus.log_reader(*(topics.inbox(agent) for agent in agents))
         try:
-            return words_of(await _tails(reader), shard.seq)
+            return words_of(await newest_records(reader), shard.seq)
         finally:
             await reader.close()
 
@@ -63,22 +59,12 @@ async def _agents_of(commands: LogReader) -> list[str]:
         records = await commands.read(timeout_s=READ_S)
         read += len(records)
         for record in records:
-            agent = _body(record).get("agent")
+            agent = body_of(record).get("agent")
             if isinstance(agent, str) and ids.NAME_PATTERN.fullmatch(agent):
                 found[agent] = None
     for pair, begin in begins.items():
         commands.seek(*pair, begin)
     return [*found]
-
-
-async def _tails(reader: LogReader) -> list[Record]:
-    ends = await reader.end_offsets()
-    for pair, end in ends.items():
-        reader.seek(*pair, max(reader.position(*pair), end - TAIL))
-    found: list[Record] = []
-    while any(reader.position(*pair) < end for pair, end in ends.items()):
-        found += await reader.read(timeout_s=READ_S)
-    return found
 
 
 def words_of(records: Iterable[Record], seq: int) -> str:
@@ -100,19 +86,3 @@ def words_of(records: Iterable[Record], seq: int) -> str:
         f"{by} was told of event {told:,} ({where}), the log ends with event {seq:,}: it was cut,"
         f" or deleted and made anew, and at least {told - seq:,} events are gone; {REDECIDED}"
     )
-
-
-def told_seq(record: Record) -> int:
-    """The sequence number of the event that a result is about; -1 where a record names none."""
-    if record.kind != "ToolResult":
-        return -1
-    found = _body(record).get("account_seq")
-    return found if isinstance(found, int) and not isinstance(found, bool) else -1
-
-
-def _body(record: Record) -> dict[str, object]:
-    try:
-        body = orjson.loads(record.value or b"")
-    except orjson.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}

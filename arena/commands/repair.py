@@ -4,11 +4,12 @@ Reads `account.events` and `arena.control`; writes a `PassOver` to `arena.contro
 the operator says to pass over. Nothing is deleted: the record stays where it is.
 """
 
+import asyncio
 import json
 import socket
 import sys
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated
@@ -16,14 +17,17 @@ from typing import Annotated
 import typer
 
 from arena import topics
+from arena.account_log import OpenedEvent, OrderEvent, decode_event
+from arena.account_state import Account
 from arena.accounts import Shard
 from arena.bus.base import Bus, LogReader, Record, Start
 from arena.commands.where import AsJson, Prefix, Run, Servers, find_arena
-from arena.errors import ArenaError, BrokenLog, CountedRecord, UsageError
+from arena.errors import ArenaError, BrokenLog, BrokerUnavailable, CountedRecord, UsageError
 from arena.messages import PassOver
 from arena.node import run_async
 from arena.passed_over import EVENTS, pass_over_key, read_passed_over
 from arena.settings import Settings
+from arena.told_events import newest_records, told_seq
 from arena.visible import one_line, visible
 
 BYTES_SHOWN = 160
@@ -33,6 +37,9 @@ STOPS_MAX = 10_000
 READ_TIMEOUT_S = 1.0
 STALL_READS = 20
 """Reads in a row that bring nothing though the log goes on."""
+AGENTS_MAX = 1_000
+"""Agents of a shard whose inboxes are looked at."""
+INBOXES_S = 30.0
 
 Yes = Annotated[bool, typer.Option("--yes", help="Pass the records over without asking.")]
 
@@ -66,38 +73,36 @@ class Folding:
 
     Attributes:
         shard: As far as it was folded. stops: Records that were passed over on the way, new ones.
+        last: How many of them no event that counted follows.
     """
 
     def __init__(self, partition: int, passed_over: dict[int, str]) -> None:
         """Begin at offset 0, with what is passed over already."""
         self.partition = partition
         self.stops: list[Stop] = []
+        self.last = 0
         self._passed_over = passed_over
         self.shard = Shard(passed_over=passed_over)
 
-    def apply(self, record: Record) -> bool:
-        """Fold one record, or note that it stops the fold.
-
-        Returns:
-            False where the fold must begin again at offset 0: the record was folded in part.
+    def apply(self, record: Record) -> None:
+        """Fold one record, or note that it stops the fold, and undo what it did on the way.
 
         Raises:
             CountedRecord: A record that was passed over had counted.
         """
-        kind = record.kind
+        undo = _Undo(self.shard, record)
         try:
-            self.shard.apply(kind, record.value, record.offset)
+            counted = self.shard.apply(record.kind, record.value, record.offset)
         except CountedRecord:
             raise
         except BrokenLog as error:
-            self._note(record, kind, error)
+            self._note(record, record.kind, error)
+            undo.carry_out(self.shard)
+            self.shard.apply(record.kind, record.value, record.offset)
+            self.last += 1
         else:
-            return True
-        if self.shard.next_offset > record.offset:
-            self.shard = Shard(passed_over=self._passed_over)
-            return False
-        self.shard.apply(kind, record.value, record.offset)
-        return True
+            if counted is not None:
+                self.last = 0
 
     def _note(self, record: Record, kind: str, error: BrokenLog) -> None:
         if len(self.stops) >= STOPS_MAX:
@@ -119,6 +124,40 @@ class Folding:
                 one_line(str(error.args[0]), SHOWN_MAX),
             )
         )
+
+
+class _Undo:
+    """What an event can change before it stops the fold, as it was."""
+
+    def __init__(self, shard: Shard, record: Record) -> None:
+        """Keep a copy of the account that a record names, and of the house's."""
+        self._next_offset = shard.next_offset
+        self._house = dict(shard.house)
+        self._agent = ""
+        try:
+            event = decode_event(record.kind, record.value or b"", record.offset)
+        except BrokenLog:
+            return
+        if isinstance(event, OpenedEvent | OrderEvent):
+            self._agent = event.agent
+            self._account = _copy(shard.accounts.get(event.agent))
+
+    def carry_out(self, shard: Shard) -> None:
+        """Put it back."""
+        shard.next_offset, shard.house = self._next_offset, self._house
+        if not self._agent:
+            return
+        if self._account is None:
+            shard.accounts.pop(self._agent, None)
+        else:
+            shard.accounts[self._agent] = self._account
+
+
+def _copy(account: Account | None) -> Account | None:
+    if account is None:
+        return None
+    positions = {name: replace(position) for name, position in account.positions.items()}
+    return replace(account, positions=positions, deeds=[*account.deeds])
 
 
 def repair(
@@ -207,6 +246,8 @@ async def find_stops(bus: Bus) -> list[Stop]:
         try:
             folding = Folding(partition, dict(known.get(partition, {})))
             await _fold(folding, reader)
+            if folding.last:
+                await _refuse_what_agents_were_told_of(bus, folding)
         finally:
             await reader.close()
         stops += folding.stops
@@ -226,9 +267,40 @@ async def _fold(folding: Folding, reader: LogReader) -> None:
                 remedy="compare the log with an export",
             )
         for record in records:
-            if not folding.apply(record):
-                reader.seek(EVENTS, partition, 0)
-                break
+            folding.apply(record)
+
+
+async def _refuse_what_agents_were_told_of(bus: Bus, folding: Folding) -> None:
+    """See that the last records, which no event follows, had not counted.
+
+    Raises:
+        CountedRecord: An agent was told of an event that only one of them can have been.
+        BrokerUnavailable: The inboxes cannot be read in time.
+    """
+    shard, agents = folding.shard, [*folding.shard.accounts][:AGENTS_MAX]
+    if not agents:
+        return
+    await bus.ensure_topics([topics.INBOX.member(agent) for agent in agents])
+    reader = await bus.log_reader(*(topics.inbox(agent) for agent in agents))
+    try:
+        async with asyncio.timeout(INBOXES_S):
+            records = await newest_records(reader)
+    except TimeoutError:
+        raise BrokerUnavailable(
+            f"the inboxes of {len(agents)} agents were not read in {INBOXES_S:.0f} s, and without"
+            " them it is not known whether the last records had counted",
+            remedy="run `arena repair` again",
+        ) from None
+    finally:
+        await reader.close()
+    for record in records:
+        if shard.seq < (told := told_seq(record)) <= shard.seq + folding.last:
+            raise CountedRecord(
+                f"{record.topic}[{record.partition}]@{record.offset} tells its agent of event"
+                f" {told:,}, and {EVENTS}[{folding.partition}] without its last"
+                f" {folding.last:,} records ends with event {shard.seq:,}: one of them had counted",
+                remedy="restore the log from an export",
+            )
 
 
 async def pass_over(bus: Bus, stops: list[Stop]) -> None:

@@ -4,6 +4,7 @@ from copy import deepcopy
 from datetime import timedelta
 from hashlib import sha256
 
+import orjson
 import pytest
 
 from arena import accounts
@@ -48,6 +49,17 @@ def test_a_forgotten_order_is_known_to_be_old(log: Log, monkeypatch: pytest.Monk
     assert [True, True, False, False] == [log.shard.may_be_forgotten("a", m) for m in moments]
     assert not log.shard.may_be_forgotten("b", moments[0])
     assert ("3", log.shard.source_offset) == log.shard.last_order()
+
+
+@pytest.mark.parametrize("issued_at", ["soon", "2026-11-21T09:30:00", "9" * 5_000])
+def test_an_order_with_a_bad_issue_time_stops_the_fold_at_once(log: Log, issued_at: str) -> None:
+    """Not tens of thousands of orders later, when its id is forgotten."""
+    before = log.shard.digest()
+    body = orjson.loads(log.reject("1").model_dump_json())
+    with pytest.raises(BrokenLog, match="arena repair"):
+        log.append_bytes("OrderDecided", orjson.dumps(body | {"issued_at": issued_at}))
+
+    assert before == log.shard.digest()
 
 
 def test_a_record_that_stops_is_passed_over_where_an_operator_named_its_bytes(log: Log) -> None:
