@@ -14,6 +14,8 @@ from arena.errors import BrokenLog
 
 SHORT_S = 10.0
 """How long a log may seem to end before the record: a new leader learns late how far it reaches."""
+ANSWER_S_MAX = 1.0
+"""What one answer adds to that time: a process that was frozen has asked nothing meanwhile."""
 START_AGAIN = "start again: at its start a process sees how far the log is the one it read"
 
 
@@ -37,7 +39,8 @@ class Proof:
         self.out_of_range = False
         self._newest = newest
         self._compacted = compacted
-        self._short_since: float | None = None
+        self._short_s = 0.0
+        self._short_at: float | None = None
 
     def behind(self, records: Iterator[Record]) -> Iterator[Record]:
         """What follows the record.
@@ -78,9 +81,10 @@ class Proof:
         if self._compacted and end > self._newest.offset:
             return True
         now = time.monotonic()
-        if self._short_since is None:
-            self._short_since = now
-        if now - self._short_since > SHORT_S:
+        if self._short_at is not None:
+            self._short_s += min(now - self._short_at, ANSWER_S_MAX)
+        self._short_at = now
+        if self._short_s > SHORT_S:
             raise self._other(f"is not in the log any more, which ends at {end}")
         return False
 
