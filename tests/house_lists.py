@@ -172,6 +172,7 @@ PURE = (
     "operations/storm/checker.py",
     "operations/storm/checker_money.py",
     "operations/storm/checker_records.py",
+    "operations/storm/checker_refusals.py",
     "operations/storm/plan.py",
     "operations/storm/poison.py",
     "operations/storm/proxy_wire.py",

@@ -4,11 +4,12 @@ Judges the raw records of the topics by rules written down here a second time: t
 nothing of the arena, folds nothing with its code, and computes in `Decimal` where the arena uses
 scaled integers. What it finds wrong it lists; it never stops at the first.
 
-An order is *lost* if its command was acked and there is neither an event, nor a dead letter of it,
-nor a refusal in its agent's inbox. It is *doubled* if more than one event of it counts.
+An order is *lost* if its command was acked, there is no event of it, and the records do not prove
+that it was rightly refused without one. It is *doubled* if more than one event of it counts.
 """
 
 import hashlib
+import re
 from base64 import b64decode
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -27,6 +28,12 @@ from operations.storm.checker_records import (
     parse,
     when,
 )
+from operations.storm.checker_refusals import (
+    Forgotten,
+    Halts,
+    answers_without_event,
+    check_without_event,
+)
 
 NEEDED = {
     "call_id": str,
@@ -39,6 +46,9 @@ NEEDED = {
     "ticker_offsets": dict,
 }
 """What a tool call must hold to be one, and of which type."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+ID_CHARS_MAX = 128
+PLACE_MAX = 1_000_000
 ABORTED = "Aborted"
 """Type that a storm gives the records of aborted transactions, which need not be read."""
 LETTER_BYTES_MIN = 500_000
@@ -66,10 +76,18 @@ def check(
     commands = readable_commands(topics.commands)
     effective = effective_events(topics.events, findings)
     buried = buried_commands(topics)
-    refused = refused_calls(topics.inboxes)
-    check_terminal(commands, effective, set(buried), refused, findings)
-    check_acked(acked, topics.commands, commands, effective, set(buried), refused, findings)
-    books = check_money(effective, commands, Market(topics.tickers), terms, findings)
+    refused = check_without_event(
+        commands,
+        set(buried),
+        answers_without_event(topics.inboxes),
+        Forgotten(effective, terms.remembered),
+        is_objectionable,
+        findings,
+    )
+    check_terminal(commands, effective, refused, findings)
+    check_acked(acked, topics.commands, effective, refused, findings)
+    halts, market = Halts(topics.control), Market(topics.tickers)
+    books = check_money(effective, commands, market, terms, halts, findings)
     check_replies(topics.inboxes, commands, effective, books, findings, calm=calm)
     check_dead_letters(topics, buried, findings)
     return findings
@@ -80,11 +98,28 @@ def is_call(raw: Raw) -> Json | None:
     body = parse(raw.value) if raw.kind == "ToolCall" else None
     if body is None or any(type(body.get(key)) is not kind for key, kind in NEEDED.items()):
         return None
-    return body
+    try:
+        times = when(body["issued_at"]), when(body["deadline_at"])
+    except ValueError:
+        return None
+    return body if all(at.tzinfo is not None for at in times) else None
+
+
+def is_objectionable(call: Json) -> bool:
+    """True for a call that can be read, and that no executor takes: its envelope is wrong."""
+    texts = (call["call_id"], call.get("turn_id", ""), call.get("snapshot_id", ""))
+    numbers = (call.get("round", 0), call.get("index", 0))
+    return (
+        NAME.fullmatch(call["agent"]) is None
+        or call["call_id"] == ""
+        or call.get("reply_to") != f"agent.inbox.{call['agent']}"
+        or any(len(text) > ID_CHARS_MAX for text in texts)
+        or not all(0 <= number <= PLACE_MAX for number in numbers)
+    )
 
 
 def readable_commands(records: list[Raw]) -> Calls:
-    """Calls by id, each with the offsets it stands at; unreadable bytes are nobody's call."""
+    """Calls by id, each with the offsets it is at; unreadable bytes are not a call."""
     found: Calls = defaultdict(list)
     for raw in records:
         if (body := is_call(raw)) is not None:
@@ -128,10 +163,10 @@ def effective_events(records: list[Raw], findings: Findings) -> list[Json]:
     ignored: list[str] = []
     twice: tuple[str, Json, bytes] | None = None
     for expected, raw in enumerate(records):
-        findings.expect(raw.offset == expected, f"offset {raw.offset} stands at {expected}")
+        findings.expect(raw.offset == expected, f"offset {raw.offset} is at {expected}")
         body = parse(raw.value)
         if body is None:
-            findings.say(f"account.events@{raw.offset} is no JSON")
+            findings.say(f"account.events@{raw.offset} is not JSON")
             continue
         if twice is not None and body["prev"] == twice[0]:
             findings.counts["doubled"] += 1
@@ -177,11 +212,10 @@ def _next_head(head: str, value: bytes) -> str:
 def check_terminal(
     commands: Calls,
     effective: list[Json],
-    buried: set[int],
     refused: set[str],
     findings: Findings,
 ) -> None:
-    """Each order has exactly one event, which names the first place its command stands at."""
+    """Each order has exactly one event, which names the first place of its command."""
     ends = Counter(e["order_id"] for e in effective if e["kind"] == "OrderDecided")
     orders = {
         i: places for i, places in commands.items() if places[0][1]["tool"] == "execute_trade"
@@ -191,15 +225,13 @@ def check_terminal(
     findings.counts["copies"] = sum(len(places) - 1 for places in orders.values())
     for order_id, places in orders.items():
         count = ends[order_id]
-        if count == 0 and any(offset in buried for offset, _ in places):
-            findings.counts["orders_buried"] += 1
-        elif count == 0 and order_id in refused:
+        if count == 0 and order_id in refused:
             findings.counts["orders_refused"] += 1
         else:
             findings.counts["undecided"] += count == 0
             findings.expect(count == 1, f"order {order_id} at {places[0][0]} has {count} events")
     for order_id in ends:
-        findings.expect(order_id in orders, f"event of {order_id}, which nobody ordered")
+        findings.expect(order_id in orders, f"event of {order_id}, which was not ordered")
     last = -1
     for event in effective:
         source = event["source"]["offset"]
@@ -213,9 +245,7 @@ def check_terminal(
 def check_acked(
     acked: Iterable[Acked],
     records: list[Raw],
-    commands: Calls,
     effective: list[Json],
-    buried: set[int],
     refused: set[str],
     findings: Findings,
 ) -> None:
@@ -229,25 +259,9 @@ def check_acked(
             what = "gone" if value is None else "changed"
             findings.counts["lost"] += 1
             findings.say(f"the acked command {one.offset} is {what}")
-        elif one.order_id and one.order_id not in decided:
-            places = [offset for offset, _ in commands.get(one.order_id, ())]
-            if one.order_id in refused or buried.intersection(places):
-                continue
+        elif one.order_id and one.order_id not in decided and one.order_id not in refused:
             findings.counts["lost"] += 1
             findings.say(f"the acked order {one.order_id} at {one.offset} was lost")
-
-
-def refused_calls(inboxes: dict[str, list[Raw]]) -> set[str]:
-    """Ids of the orders that their agents were told to be refused without an event."""
-    found = set()
-    for records in inboxes.values():
-        for raw in records:
-            body = parse(raw.value) if raw.kind == "ToolResult" else None
-            if body is None or body.get("ok") is not False:
-                continue
-            if body.get("tool") == "execute_trade" and body.get("account_seq") is None:
-                found.add(str(body.get("call_id")))
-    return found
 
 
 def check_replies(
@@ -280,7 +294,7 @@ def check_replies(
     for call_id, places in commands.items():
         offset, call = places[0]
         if when(call["deadline_at"]) < when(call["issued_at"]):
-            continue  # nobody waits for it; an answer may come or not
+            continue  # it came too late; an answer may come or not
         if calm:
             findings.expect(answered[call_id] > 0, f"{call['tool']} at {offset} was never answered")
         else:
@@ -340,7 +354,7 @@ def buried_commands(topics: Topics) -> dict[int, bytes]:
 
 
 def check_dead_letters(topics: Topics, buried: dict[int, bytes], findings: Findings) -> None:
-    """Every record that is no message was buried with its bytes."""
+    """Every record that is not a message was buried with its bytes."""
     for raw in topics.commands:
         is_known = raw.kind in ("ToolCall", "OpenAccount") and parse(raw.value) is not None
         if is_known and (raw.kind != "ToolCall" or is_call(raw) is not None):

@@ -3,13 +3,18 @@
 import json
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 
-from operations.storm.checker_records import Book, Findings, Json, Raw, Terms, parse, when
-
-MICRO = Decimal("0.000001")
-ATOM = Decimal("0.00000001")
-EXACT = Context(prec=80)
+from operations.storm.checker_records import Book, Findings, Json, Raw, Terms, parse
+from operations.storm.checker_refusals import (
+    ATOM,
+    Halts,
+    age_ms,
+    check_reason,
+    notional_and_fee,
+    read_order,
+    slipped,
+)
 
 
 class Market:
@@ -45,6 +50,7 @@ def check_money(
     commands: dict[str, list[tuple[int, Json]]],
     market: Market,
     terms: Terms,
+    halts: Halts,
     findings: Findings,
 ) -> dict[str, Book]:
     """Cash and positions from the fills alone, after every event."""
@@ -67,11 +73,18 @@ def check_money(
             call = commands[event["order_id"]][0][1]
             check_copy(event, call, name, findings)
             findings.counts[event["outcome"]] += 1
+            asked = read_order(call["arguments"])
+            product_id = "" if asked is None else asked.product_id
+            findings.expect(event["product_id"] == product_id, f"{name}: another product")
+            money = book.cash, book.positions.get(product_id, Decimal(0))
+            ticker = check_price(event, market, findings)
+            listing = market.listings.get(product_id)
+            check_reason(event, call, ticker, listing, money, terms, halts, findings)
             if event["outcome"] == "filled":
                 check_fill(event, call, book, market, terms, findings)
             else:
                 findings.counts[f"rejected_{event['reason']}"] += 1
-                check_rejection(event, book, market, terms, findings)
+                findings.expect(event["postings"] == [], f"{name}: a rejection with postings")
             findings.expect(Decimal(event["cash_after"]) == book.cash, f"{name}: cash differs")
         findings.expect(book.cash >= 0, f"{name}: cash {book.cash}")
         findings.expect(all(q >= 0 for q in book.positions.values()), f"{name}: short")
@@ -95,6 +108,27 @@ def check_postings(event: Json, house: Counter[str], findings: Findings) -> None
     findings.expect(not any(house.values()), f"seq {event['seq']}: all postings {dict(house)}")
 
 
+def check_price(event: Json, market: Market, findings: Findings) -> Json | None:
+    """The price that an event names was in the market, and as old as it says.
+
+    Returns:
+        Its record, or None if the event names no such price.
+    """
+    name, used, product_id = f"seq {event['seq']}", event["used"], event["product_id"]
+    if used is None:
+        findings.expect(event["outcome"] != "filled", f"{name}: filled without a price")
+        return None
+    ticker = market.tickers.get((used["partition"], used["offset"]))
+    if ticker is None or ticker["product_id"] != product_id:
+        findings.say(f"{name}: no ticker of {product_id} at {used['offset']}")
+        return None
+    same = (ticker["best_bid"], ticker["best_ask"], ticker["event_time"])
+    findings.expect(same == (used["bid"], used["ask"], used["event_time"]), f"{name}: quote")
+    age = age_ms(event, ticker)
+    findings.expect(used["age_ms"] == age, f"{name}: age {age} ms")
+    return ticker
+
+
 def check_fill(
     event: Json, call: Json, book: Book, market: Market, terms: Terms, findings: Findings
 ) -> None:
@@ -104,31 +138,23 @@ def check_fill(
     asked = json.loads(call["arguments"], parse_float=Decimal, parse_int=Decimal)
     product_id, quantity = asked["product_id"], Decimal(asked["quantity"])
     findings.expect(Decimal(event["quantity"]) == quantity, f"{name}: another quantity")
-    findings.expect(event["product_id"] == product_id, f"{name}: another product")
     findings.expect(event["action"] == asked["action"], f"{name}: another action")
     used = event["used"]
-    ticker = market.tickers.get((used["partition"], used["offset"]))
-    if ticker is None or ticker["product_id"] != product_id:
-        findings.say(f"{name}: no ticker of {product_id} at {used['offset']}")
-        return
-    same = (ticker["best_bid"], ticker["best_ask"], ticker["event_time"])
-    findings.expect(same == (used["bid"], used["ask"], used["event_time"]), f"{name}: quote")
+    if used is None or (used["partition"], used["offset"]) not in market.tickers:
+        return  # told by `check_price`
     newest_seen = market.newest_before(product_id, call["ticker_offsets"])
     findings.expect(used["offset"] >= newest_seen, f"{name}: priced from older news")
-    check_age(event, ticker, terms, findings)
     best = Decimal(used["ask"] if buy else used["bid"])
     seen = call["quotes_seen"].get(product_id)
     if seen is not None:
         was = Decimal(seen["ask"] if buy else seen["bid"])
-        findings.expect(abs(best - was) * 10_000 <= terms.collar_bps * was, f"{name}: collar")
         lost = (best - was if buy else was - best) * quantity
         findings.expect(near(event["latency_cost"], lost), f"{name}: latency cost")
     price = slipped(best, terms.slippage_bps, market.listings[product_id], buy)
     findings.expect(
         Decimal(event["price"]) == price, f"{name}: price {event['price']}, not {price}"
     )
-    notional = EXACT.multiply(price, quantity).quantize(MICRO, ROUND_HALF_EVEN)
-    fee = EXACT.multiply(notional, terms.fee_bps / 10_000).quantize(MICRO, ROUND_CEILING)
+    notional, fee = notional_and_fee(price, quantity, terms.fee_bps)
     findings.expect(Decimal(event["notional"]) == notional, f"{name}: notional")
     findings.expect(Decimal(event["fee"]) == fee, f"{name}: fee {event['fee']}, not {fee}")
     lost = (price - best if buy else best - price) * quantity
@@ -143,40 +169,6 @@ def check_fill(
     held = book.positions.get(product_id, Decimal(0)) + (quantity if buy else -quantity)
     book.positions[product_id] = held
     findings.expect(Decimal(event["position_after"]) == held, f"{name}: position")
-
-
-def check_age(event: Json, ticker: Json, terms: Terms, findings: Findings) -> None:
-    """The price was fresh when it was used."""
-    alive = max(when(ticker["received_at"]), when(ticker["confirmed_at"] or ticker["received_at"]))
-    age_ms = max(0, int((when(event["at"]) - alive).total_seconds() * 1000))
-    name = f"seq {event['seq']}"
-    findings.expect(event["used"]["age_ms"] == age_ms, f"{name}: age {age_ms} ms")
-    findings.expect(age_ms <= terms.price_age_ms, f"{name}: a price {age_ms} ms old")
-
-
-def check_rejection(
-    event: Json, book: Book, market: Market, terms: Terms, findings: Findings
-) -> None:
-    """Where money was the reason, money was lacking."""
-    name, reason = f"seq {event['seq']}", event["reason"]
-    findings.expect(event["postings"] == [], f"{name}: a rejection with postings")
-    if reason == "insufficient_position":
-        held = book.positions.get(event["product_id"], Decimal(0))
-        findings.expect(Decimal(event["quantity"]) > held, f"{name}: it held enough")
-    if reason == "insufficient_cash":
-        best = Decimal(event["used"]["ask"])
-        price = slipped(best, terms.slippage_bps, market.listings[event["product_id"]], True)
-        notional = price * Decimal(event["quantity"])
-        cost = notional * (1 + terms.fee_bps / 10_000)
-        findings.expect(cost + 2 * MICRO > book.cash, f"{name}: it had enough cash")
-
-
-def slipped(best: Decimal, bps: Decimal, listing: Json, up: bool) -> Decimal:
-    """The price against the taker, out to the next increment."""
-    step = Decimal(listing["quote_increment"])
-    moved = EXACT.multiply(best, 1 + (bps if up else -bps) / 10_000)
-    steps = EXACT.divide(moved, step).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
-    return steps * step
 
 
 def near(text: str, exact: Decimal) -> bool:

@@ -10,18 +10,19 @@ from typing import Any
 
 SHOWN_MAX = 20
 
-# Any: everything here is decoded JSON of whatever shape stands in the topics.
+# Any: everything here is decoded JSON of whatever shape is in the topics.
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A record as it stands in a topic: where, its `type` header, its bytes."""
+    """A record as it is in a topic: where, its `type` header, its bytes, its key if it matters."""
 
     partition: int
     offset: int
     kind: str
     value: bytes
+    key: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,18 @@ class Acked:
 
 @dataclass(frozen=True)
 class Terms:
-    """What the executors under test were told."""
+    """What the executors under test were told.
+
+    Attributes:
+        remembered: How many ids of decided orders and openings an executor keeps.
+    """
 
     cash: Decimal
     fee_bps: Decimal
     slippage_bps: Decimal
     price_age_ms: int
     collar_bps: Decimal
+    remembered: int = 65_536
 
 
 @dataclass
@@ -100,13 +106,18 @@ class Findings:
 
 @dataclass
 class Topics:
-    """The raw records of one shard and its surroundings, each list in offset order."""
+    """The raw records of one shard and its surroundings, each list in offset order.
+
+    Attributes:
+        control: With keys; None if the topic was not read, so that halts cannot be judged.
+    """
 
     commands: list[Raw]
     events: list[Raw]
     tickers: list[Raw]
     inboxes: dict[str, list[Raw]]
     dead_letters: list[Raw]
+    control: list[Raw] | None = None
 
 
 def when(text: str) -> datetime:

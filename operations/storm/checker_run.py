@@ -93,7 +93,10 @@ async def read_all(consumer: AIOKafkaConsumer, topic: str, partitions: list[int]
     while any([await consumer.position(place) < ends[place] for place in places]):
         batches = await consumer.getmany(timeout_ms=FETCH_MS, max_records=RECORDS_MAX)
         for records in batches.values():
-            found += [Raw(r.partition, r.offset, _kind(r.headers), r.value or b"") for r in records]
+            found += [
+                Raw(r.partition, r.offset, _kind(r.headers), r.value or b"", r.key or b"")
+                for r in records
+            ]
         now_at = [await consumer.position(place) for place in places]
         if batches or now_at != positions:
             moved_at, positions = time.monotonic(), now_at
@@ -134,6 +137,7 @@ async def read_topics(options: dict[str, Any], prefix: str) -> Topics:
             tickers=await read("market.tickers"),
             inboxes={name[len(INBOX) :]: await read(name) for name in inboxes},
             dead_letters=await read("dead_letters"),
+            control=await read("arena.control"),
         )
     finally:
         await consumer.stop()
