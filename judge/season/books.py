@@ -9,7 +9,7 @@ from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.checkpoint import attested_image
 from arena.errors import BrokenLog, Malformed
-from arena.messages import AccountOpened, OrderDecided
+from arena.messages import AccountOpened, Message, OrderDecided
 from arena.money import SCALE, to_units
 from arena.passed_over import PassedOver
 from judge.season.model import Fill, Rejection
@@ -74,10 +74,12 @@ class Books:
             image = attested_image(shard, kind, record.value, record.offset)
             if image is not None:
                 self.attested[record.partition] = image
-            message = record.message()
+            message, error = _read(record)
             before = _cost(shard, message)
             if shard.apply(kind, record.value, record.offset) is None:
-                return
+                return  # The fold ignores it, whether or not it is a message.
+            if error is not None:
+                raise error
             self._take(shard, message, before)
         except (BrokenLog, Malformed, KeyError, TypeError, ValueError) as error:
             self.broken[record.partition] = (
@@ -102,6 +104,14 @@ class Books:
     def digest(self) -> str:
         """Hash of what every agent owns and did."""
         return accounts_digest(self.accounts)
+
+
+def _read(record: Record) -> tuple[Message | None, Malformed | None]:
+    """The message in a record, or why there is none."""
+    try:
+        return record.message(), None
+    except Malformed as error:
+        return None, error
 
 
 def _cost(shard: Shard, message: object) -> int:
