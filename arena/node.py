@@ -18,7 +18,8 @@ from typing import Literal, NoReturn
 from pydantic import JsonValue
 
 from arena import logs, topics
-from arena.bus.base import Bus, Record
+from arena.broker_clock import BrokerClock
+from arena.bus.base import BROKER_TIME, Acked, Bus, Record
 from arena.bus.dead_letters import bury
 from arena.bus.stall import watch_readers
 from arena.clock import Clock, SystemClock
@@ -31,6 +32,8 @@ CLOSE_TIMEOUT_S = 5.0
 ERROR = "error"
 """The detail of a last heartbeat that says why the process ended, where it was not asked to."""
 ERROR_CHARS_MAX = 300
+BROKER_TIME_WAIT_S = 3.0
+"""How long the ack of a heartbeat is waited for, which tells the broker's time."""
 
 Status = Literal["starting", "running", "standby", "stopping"]
 
@@ -43,6 +46,7 @@ class Node:
         counters: Only grow; published with each heartbeat. gauges: values of now.
         details: A few words for people.
         status: What the process says of itself.
+        broker_clock: The broker's time, known from the acks of the heartbeats.
     """
 
     def __init__(self, kind: str, name: str, settings: Settings, bus: Bus, clock: Clock) -> None:
@@ -59,6 +63,7 @@ class Node:
         self.status: Status = "starting"
         self.started_at = clock.now()
         self.host = socket.gethostname()
+        self.broker_clock = BrokerClock(clock)
 
     @property
     def id(self) -> str:
@@ -85,7 +90,28 @@ class Node:
     async def beat(self) -> None:
         """Publish a heartbeat now."""
         beat = self.heartbeat(self.clock.now())
-        await self.bus.send(topics.HEARTBEATS.name, beat, key=self.id)
+        (await self._send(beat)).add_done_callback(self._take_broker_time)
+
+    async def _send(self, beat: Heartbeat) -> "asyncio.Future[Acked]":
+        return await self.bus.send(topics.HEARTBEATS.name, beat, key=self.id)
+
+    def _take_broker_time(self, sent: "asyncio.Future[Acked]") -> None:
+        if not sent.cancelled() and sent.exception() is None:
+            acked = sent.result()
+            if acked.timestamp_type == BROKER_TIME:
+                self.broker_clock.tell(acked.timestamp)
+
+    async def broker_now(self) -> datetime:
+        """The wall time by the broker's clock; by this host's if the broker does not tell its own.
+
+        Ages of other processes' records are counted with it: clocks of hosts may be wrong.
+        """
+        if not self.broker_clock.is_told:
+            sent = await self._send(self.heartbeat(self.clock.now()))
+            await asyncio.wait([sent], timeout=BROKER_TIME_WAIT_S)
+            if sent.done():
+                self._take_broker_time(sent)
+        return self.broker_clock.now()
 
     async def beat_for_ever(self) -> None:
         """Publish heartbeats until cancelled."""

@@ -15,6 +15,8 @@ WINDOW_MS = 60_000
 """Heartbeats that came this long before a host's newest count: a clock may be put right."""
 NOTICED_S = 1.0
 HOSTS_MAX = 10_000
+SEEN_MAX = 1_000
+"""Heartbeats of a host that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class SkewFold:
             return
         seen = self._seen.setdefault(host, {})
         seen[appended_ms] = max(seen.get(appended_ms, float("-inf")), at_ms - appended_ms)
-        if len(seen) > HOSTS_MAX:
+        if len(seen) > SEEN_MAX:
             self._seen[host] = {at: seen[at] for at in sorted(seen)[len(seen) // 2 :]}
 
     def told(self, *, broker_time: bool) -> tuple[Skew, ...]:
@@ -73,11 +75,15 @@ def by_broker_clock(beat: Heartbeat, appended_ms: int) -> Heartbeat:
     """A heartbeat with its times as the broker's clock has them.
 
     Args:
-        beat: As its host made it.
+        beat: As its host made it; it is left so if either time is not that of a clock.
         appended_ms: When the broker appended it.
     """
-    at = datetime.fromtimestamp(appended_ms / 1_000, UTC)
-    return beat.model_copy(update={"at": at, "started_at": beat.started_at + (at - beat.at)})
+    try:
+        at = datetime.fromtimestamp(appended_ms / 1_000, UTC)
+        started_at = beat.started_at + (at - beat.at)
+    except (OverflowError, ValueError, OSError):
+        return beat
+    return beat.model_copy(update={"at": at, "started_at": started_at})
 
 
 def broker_now(now: datetime, host: str, skews: Iterable[Skew]) -> datetime:

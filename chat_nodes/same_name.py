@@ -14,6 +14,7 @@ from arena.errors import Malformed, UsageError
 from arena.living import CHAT_NODE, LOOK_BACK_S, living
 from arena.messages import Heartbeat
 from arena.node import Node
+from arena.skew import by_broker_clock
 
 READ_TIMEOUT_S = 1.0
 
@@ -24,7 +25,7 @@ async def refuse_other_model(node: Node, model_id: str) -> None:
     Raises:
         UsageError: One does.
     """
-    now = node.clock.now()
+    now = await node.broker_now()
     start = Start.since(int((now.timestamp() - LOOK_BACK_S) * 1000))
     reader = await node.bus.log_reader(topics.HEARTBEATS.name, start=start)
     beats: list[Heartbeat] = []
@@ -41,10 +42,10 @@ async def refuse_other_model(node: Node, model_id: str) -> None:
                 except Malformed:
                     continue
                 if isinstance(message, Heartbeat):
-                    beats.append(message)
+                    beats.append(by_broker_clock(message, record.timestamp_ms))
     finally:
         await reader.close()
-    other = other_model(beats, node.id, model_id, node.clock.now())
+    other = other_model(beats, node.id, model_id, await node.broker_now())
     if other is not None and not (other.host == node.host and _has_ended(other.pid)):
         raise UsageError(
             f"chat node {node.name} serves {other.details['model']} already (pid {other.pid} on "
@@ -62,7 +63,7 @@ def other_model(
         beats: Heartbeats of chat nodes of one name.
         own_id: Of this process.
         model_id: What it serves.
-        now: Wall time.
+        now: Wall time, by the clock that the heartbeats' times are of.
     """
     for beat in living(beats, CHAT_NODE, now):
         if beat.node != own_id and beat.details.get("model", model_id) != model_id:

@@ -12,7 +12,6 @@ import sys
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from arena import logs
@@ -125,16 +124,11 @@ async def catch_up(feeds: Feeds, clock: Clock) -> None:
         await clock.sleep(POLL_S)
 
 
-def local_now() -> datetime:
-    """Wall time in the zone of this machine."""
-    return datetime.now().astimezone()
-
-
 async def show_once(feeds: Feeds, clock: Clock, options: Options) -> None:
     """Print the arena as it is now: the screen, or the standings document."""
     await catch_up(feeds, clock)
     if options.as_json:
-        document = standings(feeds.view, local_now(), broker=options.broker)
+        document = standings(feeds.view, feeds.now(), broker=options.broker)
         print(json.dumps(document, indent=2), flush=True)
     else:
         print_screen(_printed(feeds, options))
@@ -143,7 +137,7 @@ async def show_once(feeds: Feeds, clock: Clock, options: Options) -> None:
 def _printed(feeds: Feeds, options: Options) -> Screen:
     width = options.width or PRINTED_SIZE[0]
     height = options.height or PRINTED_SIZE[1]
-    frame = build_frame(feeds.view, local_now())
+    frame = build_frame(feeds.view, feeds.now())
     return render(frame, Ui(), width, height, title=options.title, link=feeds.link())
 
 
@@ -156,10 +150,10 @@ async def print_lines(feeds: Feeds, clock: Clock) -> None:
             fresh = feeds.view.market.newest_offset != shown and elapsed >= LINE_EVERY_S
             if fresh or elapsed >= LINE_AT_LEAST_EVERY_S:
                 shown, last = feeds.view.market.newest_offset, clock.monotonic()
-                print(progress_line(build_frame(feeds.view, local_now())), flush=True)
+                print(progress_line(build_frame(feeds.view, feeds.now())), flush=True)
             await clock.sleep(POLL_S)
     finally:
-        print(render_standings(build_frame(feeds.view, local_now())), flush=True)
+        print(render_standings(build_frame(feeds.view, feeds.now())), flush=True)
 
 
 class Session:
@@ -208,7 +202,8 @@ class Session:
         self._size = (width, height)
         agent = "" if self.ui.screen == "main" else self.ui.agent
         trades = height + (self.ui.scroll if self.ui.pane == "trades" else 0)
-        frame = build_frame(self._feeds.view, local_now(), agent=agent, trades=trades, points=width)
+        view, now = self._feeds.view, self._feeds.now()
+        frame = build_frame(view, now, agent=agent, trades=trades, points=width)
         link = self._feeds.link()
         screen = render(frame, self.ui, width, height, title=self._options.title, link=link)
         self._reach = screen.reach

@@ -7,15 +7,19 @@ a dashboard may be started first.
 """
 
 import asyncio
+import socket
 import time
+from datetime import datetime
 from functools import partial
 
 from arena import topics
-from arena.bus.base import Bus, LogReader, Start
+from arena.broker_clock import BrokerClock
+from arena.bus.base import Bus, LogReader, Record, Start
 from arena.clock import Clock
 from arena.errors import Malformed
 from arena.kept import KeptFile, Places, disprove_shards, resume, uncollected
 from arena.passed_over import PassedOver, read_passed_over
+from arena.skew import broker_now
 from dashboard.kept import pack_view, unpack_view
 from dashboard.rows import Link
 from dashboard.view import KEPT, RECENT, RECENT_S, WINDOWS, ArenaView
@@ -66,6 +70,8 @@ class Feeds:
         self._file = file
         self._places = Places()
         self._kept_log: LogReader | None = None
+        self._broker_clock = BrokerClock(clock)
+        self._is_live = False
 
     async def open(self) -> None:
         """Go to where each window begins, and note the ends as they are now."""
@@ -151,6 +157,17 @@ class Feeds:
             silent_s=None if since is None else self._clock.monotonic() - since,
         )
 
+    def now(self) -> datetime:
+        """The broker's time in the zone of this machine, whatever this host's clock says.
+
+        Heartbeats that come tell it. Before, those of other processes of this host tell how wrong
+        its clock is; without any it is taken to be right.
+        """
+        if self._broker_clock.is_told:
+            return self._broker_clock.now().astimezone()
+        skews = self.view.processes.clocks.told(broker_time=True)
+        return broker_now(self._clock.now(), socket.gethostname(), skews).astimezone()
+
     async def follow(self) -> None:
         """Read until cancelled."""
         work = [*(self._follow(reader) for reader in self._readers), self._ask()]
@@ -166,6 +183,7 @@ class Feeds:
         while True:
             records = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=RECORDS_PER_READ)
             self._unfolded += len(records)
+            self._hear(records)
             began = time.perf_counter()
             for record in records:
                 self.view.apply(record)
@@ -179,6 +197,15 @@ class Feeds:
                 self.changed.set()
             if reader is self._kept_log:
                 self._keep()
+
+    def _hear(self, records: list[Record]) -> None:
+        """Take the broker's time from heartbeats that have just come."""
+        if self._is_live:
+            for record in records:
+                if record.topic == topics.HEARTBEATS.name:
+                    _, _, host = record.key_text.rpartition("/")[0].rpartition("/")
+                    self._broker_clock.tell(record.timestamp_ms, host)
+        self._is_live = self._is_live or self.caught_up
 
     async def _ask(self) -> None:
         """Ask for the ends of the logs: whether the broker answers, and how far behind we are."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from arena.messages import Heartbeat
+from arena.skew import SkewFold, by_broker_clock
 
 STALE_AFTER_INTERVALS = 3
 INTERVAL_S = 5.0
@@ -40,14 +41,26 @@ class ProcessRow:
 
 
 class Processes:
-    """The newest heartbeat of each process."""
+    """The newest heartbeat of each process, with the broker's times.
+
+    Attributes:
+        newest: Node -> its heartbeat. clocks: of the hosts, against the broker's.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
         self.newest: dict[str, Heartbeat] = {}
+        self.clocks = SkewFold()
 
-    def beat(self, heartbeat: Heartbeat) -> None:
-        """Take a heartbeat; beyond `PROCESSES_MAX` the one silent longest is forgotten."""
+    def beat(self, heartbeat: Heartbeat, appended_ms: int) -> None:
+        """Take a heartbeat; beyond `PROCESSES_MAX` the one silent longest is forgotten.
+
+        Args:
+            heartbeat: As its host made it.
+            appended_ms: When the broker appended it, which counts: hosts may have wrong clocks.
+        """
+        self.clocks.note(heartbeat.host, heartbeat.at.timestamp() * 1_000, appended_ms)
+        heartbeat = by_broker_clock(heartbeat, appended_ms)
         known = self.newest.get(heartbeat.node)
         if known is not None and known.at > heartbeat.at:
             return
@@ -56,13 +69,13 @@ class Processes:
             del self.newest[min(self.newest, key=lambda node: (self.newest[node].at, node))]
 
     def living(self, kind: str, now: datetime) -> list[Heartbeat]:
-        """The newest heartbeats of the processes of a kind that are alive."""
+        """The newest heartbeats of the processes of a kind that are alive by the broker's time."""
         return [
             beat for beat in self.newest.values() if beat.kind == kind and _row(beat, now).alive
         ]
 
     def rows(self, now: datetime) -> list[ProcessRow]:
-        """The processes heard of within `GONE_AFTER_S`, by kind and name."""
+        """The processes heard of within `GONE_AFTER_S` by the broker's time, by kind and name."""
         rows = [_row(beat, now) for beat in self.newest.values()]
         return sorted(
             (row for row in rows if row.age_s <= GONE_AFTER_S),

@@ -119,6 +119,9 @@ class ArenaView:
             self.malformed_of[topic] = self.malformed_of.get(topic, 0) + 1
             self.malformed_newest = f"{topic}[{partition}]@{offset}: {error}"
             return
+        if isinstance(message, Heartbeat):
+            self.processes.beat(message, record.timestamp_ms)
+            return
         self._take(message, partition, offset)
 
     def _take(self, message: Message, partition: int, offset: int) -> None:
@@ -140,8 +143,6 @@ class ArenaView:
                 self.rules = message
             case Evaluation():
                 self.evaluation = message
-            case Heartbeat():
-                self.processes.beat(message)
 
     def _forget(self, topic: str, key: str) -> None:
         if topic == topics.HEARTBEATS.name:

@@ -45,16 +45,11 @@ class ChatNodes:
 
     async def open(self) -> None:
         """Read the newest heartbeats."""
-        now = self._node.clock.now()
-        since_ms = int((now.timestamp() - LOOK_BACK_S) * 1000)
-        start = Start.since(since_ms)
+        since_s = (await self._node.broker_now()).timestamp() - LOOK_BACK_S
+        start = Start.since(int(since_s * 1000))
         self._reader = await self._node.bus.log_reader(topics.HEARTBEATS.name, start=start)
         while await self._reader.behind():
-            for record in await self._reader.read(timeout_s=POLL_S):
-                if (beat := _beat_of(record)) is not None:
-                    # How old it is can only be told by the sender's clock here.
-                    age_s = max(0.0, (now - beat.at).total_seconds())
-                    self._newest[beat.node] = (beat, self._node.clock.monotonic() - age_s)
+            self._hear(await self._reader.read(timeout_s=POLL_S))
         self._look()
 
     async def follow(self) -> None:
@@ -65,11 +60,20 @@ class ChatNodes:
         """
         assert self._reader is not None, "the heartbeats are not open"
         while True:
-            for record in await self._reader.read(timeout_s=POLL_S):
-                if (beat := _beat_of(record)) is not None:
-                    self._newest[beat.node] = (beat, self._node.clock.monotonic())
+            self._hear(await self._reader.read(timeout_s=POLL_S), just_came=True)
             self._look()
             await self._node.clock.sleep(POLL_S)
+
+    def _hear(self, records: Iterable[Record], *, just_came: bool = False) -> None:
+        """Take heartbeats; the broker's clock tells how old they are."""
+        clock = self._node.broker_clock
+        # Without it, one that has just come is new, whatever its host's clock says.
+        known = clock.is_told or not just_came
+        for record in records:
+            if (beat := _beat_of(record)) is not None:
+                ago_s = clock.now().timestamp() - record.timestamp_ms / 1_000
+                age_s = max(0.0, ago_s) if known else 0.0
+                self._newest[beat.node] = (beat, self._node.clock.monotonic() - age_s)
 
     async def cleared(self, seat: Seat) -> None:
         """Return when the agent may play: at once, or for a baseline when its rules are there.

@@ -36,7 +36,17 @@ class Acked(Protocol):
     def offset(self) -> int:
         """Its offset there."""
 
+    @property
+    def timestamp(self) -> int:
+        """Its time; Unix milliseconds."""
 
+    @property
+    def timestamp_type(self) -> int:
+        """`BROKER_TIME` if the broker put its own time on it."""
+
+
+BROKER_TIME = 1
+"""The timestamp type of a record that carries the time of its append, by the broker's clock."""
 KIND_CACHED_MAX = 64
 
 

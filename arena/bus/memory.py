@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from arena.bus.base import (
+    BROKER_TIME,
     EARLIEST,
     Acked,
     Assignment,
@@ -41,6 +42,8 @@ class MemoryAck(NamedTuple):
 
     partition: int
     offset: int
+    timestamp: int
+    timestamp_type: int = BROKER_TIME
 
 
 @dataclass
@@ -78,7 +81,7 @@ class MemoryCluster:
         plain = plain_headers(headers)
         record = Record(topic, partition, len(log), self.clock_ms(), key, value, plain)
         log.append(record)
-        return MemoryAck(partition, record.offset)
+        return MemoryAck(partition, record.offset, record.timestamp_ms)
 
     def append_marker(self, topic: str, partition: int) -> None:
         """Take an offset as the end of a transaction does: no reader gets it as a record."""

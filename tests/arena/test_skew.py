@@ -57,6 +57,20 @@ def test_without_the_brokers_time_nothing_is_claimed() -> None:
     assert "" == line(())
 
 
+def beat_of(at: datetime, started_at: datetime) -> Heartbeat:
+    """A heartbeat of a process on beta."""
+    return Heartbeat(
+        node="router/mo/beta/7",
+        kind="router",
+        name="mo",
+        host="beta",
+        pid=7,
+        started_at=started_at,
+        at=at,
+        interval_s=5,
+    )
+
+
 @pytest.mark.parametrize(("theirs_s", "ours_s"), [(0, 0), (-40, 0), (40, 0), (0, 90), (-40, -90)])
 @pytest.mark.parametrize(("silent_s", "health"), [(2, "ok"), (14, "ok"), (16, "stale")])
 def test_silence_is_measured_by_the_brokers_clock(
@@ -65,19 +79,21 @@ def test_silence_is_measured_by_the_brokers_clock(
     """Neither a host's wrong clock nor that of the reader makes a process stale, or hides it."""
     real = datetime.fromtimestamp(NOW_MS / 1_000, UTC)
     made = real + timedelta(seconds=theirs_s)
-    beat = Heartbeat(
-        node="router/mo/beta/7",
-        kind="router",
-        name="mo",
-        host="beta",
-        pid=7,
-        started_at=made - timedelta(seconds=60),
-        at=made,
-        interval_s=5,
-    )
+    beat = beat_of(made, made - timedelta(seconds=60))
     asked_at = real + timedelta(seconds=silent_s + ours_s)
     now = broker_now(asked_at, "alpha", [Skew("beta", theirs_s), Skew("alpha", ours_s)])
 
     (row,) = rows([by_broker_clock(beat, NOW_MS)], None, host="alpha", now=now, interval_s=5)
 
     assert (health, silent_s) == (row.health, row.age_s)
+
+
+@pytest.mark.parametrize(
+    ("at", "appended_ms"),
+    [(datetime(9999, 12, 31, tzinfo=UTC), 0), (datetime(2026, 1, 1, tzinfo=UTC), 2**63 - 1)],
+)
+def test_far_away_times_are_left_as_they_are(at: datetime, appended_ms: int) -> None:
+    """They are of a record that no clock has stamped."""
+    beat = beat_of(at, datetime(1, 1, 2, tzinfo=UTC))
+
+    assert beat == by_broker_clock(beat, appended_ms)

@@ -49,10 +49,18 @@ def test_a_living_process_with_another_model(found: Heartbeat, other: bool) -> N
     assert other is (other_model([found], "me", "scripted", NOW) is not None)
 
 
-@pytest.mark.parametrize(("host", "refused"), [("elsewhere", True), ("here", False)])
-async def test_a_second_model_is_refused(memory_bus: MemoryBus, host: str, refused: bool) -> None:
-    """The error names host, pid and model; a process that was killed here does not count."""
-    now = datetime.now(UTC)
+@pytest.mark.parametrize(
+    ("host", "clock_s", "refused"),
+    [("elsewhere", 0, True), ("elsewhere", -300, True), ("here", 0, False)],
+)
+async def test_a_second_model_is_refused(
+    memory_bus: MemoryBus, host: str, clock_s: float, refused: bool
+) -> None:
+    """The error names host, pid and model; a process that was killed here does not count.
+
+    That the clock of its host is wrong does not hide it.
+    """
+    now = datetime.now(UTC) + timedelta(seconds=clock_s)
     here = os.uname().nodename if host == "here" else host
     pid = 2**22 + 1  # beyond the largest number that Linux gives
     await memory_bus.ensure_topics([topics.HEARTBEATS])

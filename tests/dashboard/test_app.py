@@ -4,13 +4,18 @@ import asyncio
 import json
 import os
 import pty
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
+from arena import topics
 from arena.account_state import accounts_digest
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
+from arena.messages import Heartbeat
 from arena.money import units_text
 from arena.settings import Settings
 from dashboard.app import catch_up
@@ -174,6 +179,60 @@ async def test_a_late_reader_of_the_topics_sees_the_same(memory_bus: MemoryBus) 
     now = scenario.wall
     assert build_frame(live.view, now) == build_frame(late.view, now)
     assert 18 == build_frame(late.view, now).standing.snapshots
+
+
+class Wrong(SystemClock):
+    """A host's clock that is ahead by some seconds."""
+
+    ahead_s = 0.0
+
+    def now(self) -> datetime:
+        """Wrong by as much."""
+        return super().now() + timedelta(seconds=self.ahead_s)
+
+
+def heartbeat(host: str, clock: SystemClock) -> Heartbeat:
+    """Of a process on a host with a clock."""
+    return Heartbeat(
+        node=f"judge/judge/{host}/1",
+        kind="judge",
+        name="judge",
+        host=host,
+        pid=1,
+        started_at=clock.now(),
+        at=clock.now(),
+    )
+
+
+@pytest.mark.parametrize("ahead_s", [-400.0, 0.0, 400.0])
+@pytest.mark.parametrize("host", ["elsewhere", socket.gethostname()])
+async def test_the_clock_of_this_host_makes_no_process_silent(
+    memory_bus: MemoryBus, ahead_s: float, host: str
+) -> None:
+    """The broker's time comes with heartbeats; at once if a process of this host sends some."""
+    clock = Wrong()
+    clock.ahead_s = ahead_s
+    theirs = clock if host == socket.gethostname() else SystemClock()
+    beat = heartbeat(host, theirs)
+    await memory_bus.append(topics.HEARTBEATS.name, beat, key=beat.node)
+    feeds = Feeds(memory_bus, clock, ArenaView())
+    await feeds.open()
+    reading = asyncio.create_task(feeds.follow())
+    await asyncio.wait_for(catch_up(feeds, clock), DEADLINE_S)
+
+    off_s = (feeds.now() - datetime.now(UTC)).total_seconds()
+    assert (0.0 if theirs is clock else ahead_s) == pytest.approx(off_s, abs=2)
+
+    async with asyncio.timeout(DEADLINE_S):
+        while abs((feeds.now() - datetime.now(UTC)).total_seconds()) > 2:
+            beat = heartbeat(host, theirs)
+            await memory_bus.append(topics.HEARTBEATS.name, beat, key=beat.node)
+            await clock.sleep(0.01)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+
+    (row,) = build_frame(feeds.view, feeds.now()).processes
+    assert row.alive
 
 
 async def _until_read(feeds: Feeds, records: int) -> None:

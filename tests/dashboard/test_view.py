@@ -223,13 +223,31 @@ def test_silent_and_stopped_processes_are_told_apart() -> None:
     scenario = Scenario(agents=())
     scenario.beat("router", "old")
     scenario.wall += timedelta(seconds=590)
-    scenario.beat("router", "gone", at=scenario.wall - timedelta(seconds=601))
+    scenario.wall -= timedelta(seconds=601)
+    scenario.beat("router", "gone")
+    scenario.wall += timedelta(seconds=601)
     scenario.beat("router", "left", status="stopping")
     scenario.beat("router", "well")
 
     rows = {row.name: row.life for row in frame_of(view_of(scenario.records), scenario).processes}
 
     assert {"old": "silent", "left": "stopped", "well": "running"} == rows
+
+
+@pytest.mark.parametrize("clock_s", [-3_600, -40, 40, 3_600])
+def test_the_clock_of_a_host_makes_no_process_silent(clock_s: float) -> None:
+    """A process is silent by the broker's times on its heartbeats, not by its host's clock."""
+    scenario = Scenario(agents=())
+    wrong = scenario.wall + timedelta(seconds=clock_s)
+    scenario.beat("router", "silent", at=wrong)
+    scenario.wall += timedelta(seconds=20)
+    scenario.beat("router", "well", at=wrong + timedelta(seconds=20))
+
+    rows = frame_of(view_of(scenario.records), scenario).processes
+
+    assert [("silent", "silent", 20.0), ("well", "running", 0.0)] == [
+        (row.name, row.life, row.age_s) for row in rows
+    ]
 
 
 def test_a_tombstone_removes_an_agent_from_the_roster() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -46,6 +46,15 @@ class Skipping(SystemClock):
     """A clock whose monotonic time is set, and whose sleep returns at once."""
 
     now_s = 1000.0
+
+    def __init__(self, shift_s: float = 0.0) -> None:
+        """A wall clock that is ahead by so many seconds."""
+        super().__init__()
+        self._ahead = timedelta(seconds=shift_s)
+
+    def now(self) -> datetime:
+        """Wrong by as much as was said."""
+        return super().now() + self._ahead
 
     def monotonic(self) -> float:
         """As it was set."""
@@ -110,22 +119,33 @@ async def test_a_chat_node_that_does_not_run_is_said_within_five_seconds(
 
 
 @pytest.mark.parametrize(
-    ("changes", "runs"),
+    ("changes", "age_s", "runs"),
     [
-        ({}, True),
-        ({"at": SystemClock().now() - timedelta(seconds=16)}, False),
-        ({"status": "stopping"}, False),
-        ({"interval_s": 0.5, "at": SystemClock().now() - timedelta(seconds=100)}, False),
+        ({}, 0, True),
+        ({}, 16, False),
+        ({"status": "stopping"}, 0, False),
+        ({"interval_s": 0.5}, 2, False),
+        ({"interval_s": 10.0}, 29, True),
     ],
 )
+@pytest.mark.parametrize("clocks", [(0, 0), (-90, 0), (90, 0), (0, -90), (0, 90), (-400, 400)])
 async def test_three_intervals_without_a_heartbeat(
     memory_bus: MemoryBus,
     changes: dict[str, Any],  # Any: fields of a message
+    age_s: float,
     runs: bool,
+    clocks: tuple[float, float],
 ) -> None:
-    """An old heartbeat, or one that says goodbye, is not a living chat node."""
-    await say(memory_bus, "model", **changes)
-    found, node, _ = await opened(memory_bus, [seat()])
+    """An old heartbeat, or a goodbye, is not a living chat node, however wrong the hosts' clocks.
+
+    The clocks are those of the router's and of the chat node's host, against the broker's.
+    """
+    ours, theirs = (Skipping(shift_s=shift_s) for shift_s in clocks)
+    broker_ms = memory_bus.cluster.clock_ms
+    memory_bus.cluster.clock_ms = lambda: int(broker_ms() - age_s * 1_000)
+    await say(memory_bus, "model", at=theirs.now() - timedelta(seconds=age_s), **changes)
+    memory_bus.cluster.clock_ms = broker_ms
+    found, node, _ = await opened(memory_bus, [seat()], ours)
 
     assert runs is ("" == found.absent_words("model"))
     assert runs is ("waiting_for" not in node.details)
