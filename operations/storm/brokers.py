@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from arena import topics
 from arena.localbroker.broker import LocalBroker
@@ -17,11 +16,10 @@ from arena.localbroker.local import open_local
 from arena.localbroker.security import ADMIN, credentials_for
 from operations.storm.cast import PREFIX
 from operations.storm.checker_run import client_options
+from operations.storm.trouble import TROUBLE
 
 ASK_TIMEOUT_S = 4.0
 ASK_TIMEOUT_MS = 3_000
-FAILING = (KafkaError, TimeoutError, OSError, AttributeError)
-"""What a question to brokers of which one just died can end with."""
 START_ATTEMPTS = 5
 
 
@@ -114,7 +112,7 @@ class Brokers:
             async with asyncio.timeout(ASK_TIMEOUT_S):
                 await admin.start()
                 (found,) = await admin.describe_topics([PREFIX + topics.EVENTS.name])
-        except FAILING:
+        except TROUBLE:
             return None
         finally:
             await admin.close()

@@ -20,12 +20,11 @@ import typer
 from arena.commands.live_line import LiveLine
 from arena.errors import EXIT_INTERRUPTED, EXIT_NO, UsageError
 from operations.storm import report
-from operations.storm.plan import CLUSTER, Plan, make_plan
+from operations.storm.plan import CLUSTER, Every, Plan, make_plan
 from operations.storm.storm import Outcome, Storm
 
 MINUTES_MAX = 60.0
 RATE_MAX = 2_000.0
-POISON_EVERY_S = 1.5
 
 
 def storm(
@@ -73,7 +72,9 @@ def storm(
             "--sum and files go together", remedy="arena storm --sum ONE.json TWO.json"
         )
     if files:
-        print(report.table_of(_read(path) for path in files))
+        rows = [_read(path) for path in files]
+        print(report.table_of(rows))
+        print("\n".join(report.remarks_of(report.sum_of(rows))))
         return
     if brokers not in (None, 1, CLUSTER):
         raise UsageError(f"--brokers {brokers}", remedy=f"1 or {CLUSTER}")
@@ -81,7 +82,8 @@ def storm(
         raise UsageError(f"{json_file.parent} is not a folder", remedy="make it, or name another")
     if not (math.isfinite(minutes) and math.isfinite(rate)):
         raise UsageError(f"--minutes {minutes} --rate {rate}", remedy="name finite numbers")
-    plan = make_plan(seed, minutes, brokers=brokers, secure=secure)
+    every = Every() if poison else Every(poison=0.0)
+    plan = make_plan(seed, minutes, brokers=brokers, secure=secure, every=every)
     more = "" if poison else " --no-poison"
     sys.exit(_storm(plan, rate, more, json_file, keep=keep))
 
@@ -94,7 +96,7 @@ def _storm(plan: Plan, rate: float, more: str, json_file: Path | None, *, keep: 
     line = LiveLine(sys.stderr)
     minutes = f"{plan.seconds / 60:g} min"
     line.say(f"storm of seed {plan.seed}: {plan.words()}, {minutes}, {len(plan.faults)} faults")
-    outcome = _run(Storm(plan, folder, rate, 0.0 if more else POISON_EVERY_S, line.say, line.show))
+    outcome = _run(Storm(plan, folder, rate, line.say, line.show))
     if outcome is None:
         shutil.rmtree(folder, ignore_errors=True)
         line.end("interrupted: every process of the storm was ended")
@@ -102,7 +104,7 @@ def _storm(plan: Plan, rate: float, more: str, json_file: Path | None, *, keep: 
     document = report.document_of(outcome)
     line.end(f"{document['orders']:,} orders in {document['seconds']:.0f} s")
     print(report.table_of([document]))
-    for text in (*outcome.without, *document["findings"]):
+    for text in (*outcome.without, *report.remarks_of(document), *document["findings"]):
         print(text)
     if json_file is not None:
         json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -18,13 +18,13 @@ from typing import Any, TextIO
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from arena import ids, topics
 from arena.messages import QuoteSeen, ToolCall
 from arena.wire import Headers, encode
 from operations.storm.cast import DRIVERS, PREFIX, PRODUCTS
 from operations.storm.checker_run import partitions_of
+from operations.storm.trouble import TROUBLE
 
 COMMANDS = PREFIX + topics.COMMANDS.name
 TICKERS = PREFIX + topics.TICKERS.name
@@ -43,8 +43,6 @@ RECENT = 200
 OLD = 5_000
 """Commands from all of the storm that may be sent again."""
 LATE_AFTER = 500
-TROUBLE = (KafkaError, TimeoutError, OSError, AttributeError)
-"""aiokafka's admin client loses the node it asks where a broker dies: AttributeError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,7 @@ class Driver:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await producer.start()
-            await self._send_for_ever(producer)
+            await self._send_until_broken(producer)
         finally:
             try:
                 async with asyncio.timeout(FLUSH_S):
@@ -120,7 +118,7 @@ class Driver:
                 self.counts["driver_unacked"] += len(self._in_flight)
             self._in_flight.clear()
 
-    async def _send_for_ever(self, producer: AIOKafkaProducer) -> None:
+    async def _send_until_broken(self, producer: AIOKafkaProducer) -> None:
         began_s, sent = time.monotonic(), 0
         while not self._broken:
             due = (time.monotonic() - began_s) * self.per_second
@@ -259,6 +257,8 @@ class Driver:
             async with asyncio.timeout(START_TIMEOUT_S):
                 places = await partitions_of(self.options, lambda name: name == TICKERS)
                 await consumer.start()
+            if not places[TICKERS]:
+                raise LookupError(f"{TICKERS} has no partitions yet")
             consumer.assign([TopicPartition(TICKERS, p) for p in places[TICKERS]])
             await consumer.seek_to_beginning()
             while True:

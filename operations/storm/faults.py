@@ -21,6 +21,8 @@ RETRIES_MAX = 24
 """A process that is just being started again is waited for this often."""
 DISK_POLL_S = 0.2
 GIVEN_UP_POLL_S = 2.0
+SETTLE_S = 0.5
+NOT_RUNNING = "it did not run, or had no connection"
 
 
 @dataclass
@@ -30,8 +32,8 @@ class Faults:
     Attributes:
         house: Whose processes suffer. brokers: likewise. links: None where none can be cut.
         clocks: The folder that `ARENA_FAULT_CLOCK` names.
-        kills: By kind of process. counts: all other faults, by kind.
-        skipped: Faults whose target was not there, by kind.
+        kills: By kind of process. counts: all other faults that took effect, by kind.
+        unsent: Faults that did not, in words.
     """
 
     plan: Plan
@@ -41,7 +43,7 @@ class Faults:
     clocks: Path
     kills: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
+    unsent: list[str] = field(default_factory=list)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -63,7 +65,7 @@ class Faults:
             await asyncio.gather(*self._tasks, nurse, return_exceptions=True)
 
     async def _carry_out(self, fault: Fault) -> None:
-        acts: dict[str, Callable[[Fault], Awaitable[bool]]] = {
+        acts: dict[str, Callable[[Fault], Awaitable[str]]] = {
             "kill": self._kill,
             "freeze": self._freeze,
             "broker_kill": self._broker,
@@ -72,56 +74,68 @@ class Faults:
             "full_disk": self._disk,
             "clock_jump": self._clock,
         }
-        act = acts.get(fault.kind)
-        if act is None or not await act(fault):
-            self.skipped[fault.kind] += 1
+        why = "the storm was over"
+        try:
+            why = await acts[fault.kind](fault)
+        finally:
+            if not why:
+                self.counts[fault.kind] += fault.kind != "kill"
+            else:
+                words = (fault.kind, fault.way, fault.target)
+                name = " ".join(filter(None, words))
+                self.unsent.append(f"{name} at {fault.at_s:.0f} s: {why}")
 
-    async def _kill(self, fault: Fault) -> bool:
+    async def _kill(self, fault: Fault) -> str:
+        """Each of these returns why a fault had no effect, "" if it had."""
         for _ in range(RETRIES_MAX):
             if self.house.kill(fault.target):
                 self.kills[KIND_OF[fault.target]] += 1
-                return True
+                return ""
             await asyncio.sleep(RETRY_S)
-        return False
+        return NOT_RUNNING
 
-    async def _freeze(self, fault: Fault) -> bool:
+    async def _freeze(self, fault: Fault) -> str:
         for _ in range(RETRIES_MAX):
             found = self.house.find(fault.target)
             if found is not None and found.signal(signal.SIGSTOP):
                 break
             await asyncio.sleep(RETRY_S)
         else:
-            return False
+            return NOT_RUNNING
+        lived = False
         try:
             await asyncio.sleep(fault.seconds)
         finally:
             lived = found.signal(signal.SIGCONT)
-        # One that was killed meanwhile was a kill, not a freeze past its session.
-        self.counts["freeze" if lived else "freeze_cut_short"] += 1
-        return True
+        return "" if lived else "it was killed meanwhile"
 
-    async def _broker(self, fault: Fault) -> bool:
+    async def _broker(self, fault: Fault) -> str:
         for _ in range(RETRIES_MAX):
             if await self.brokers.kill_and_restart(fault.seconds):
-                self.counts[fault.kind] += 1
-                return True
+                return ""
             await asyncio.sleep(RETRY_S)
-        return False
+        return "another one was down, or no leader was known"
 
-    async def _link(self, fault: Fault) -> bool:
+    async def _link(self, fault: Fault) -> str:
+        if self.links is None:
+            return "no link can be cut here"
         for _ in range(RETRIES_MAX):
             found = self.house.find(fault.target)
-            if self.links is None:
-                return False
-            if found and await self.links.cut(found.pid, fault.way, fault.seconds):
-                self.counts["link_cut"] += 1
-                self.counts[f"link_{fault.way}"] += 1
-                await asyncio.sleep(fault.seconds)
-                return True
+            if found is not None:
+                cut = await self.links.cut(found.pid, fault.way, fault.seconds)
+                if cut.links:
+                    break
             await asyncio.sleep(RETRY_S)
-        return False
+        else:
+            return NOT_RUNNING
+        await asyncio.sleep(fault.seconds + SETTLE_S)
+        cut = await self.links.after(cut)
+        if not cut.effects:
+            return "no request came"
+        self.counts[f"link {fault.way}"] += 1
+        return ""
 
-    async def _disk(self, fault: Fault) -> bool:
+    async def _disk(self, fault: Fault) -> str:
         """No file of a process can grow; one that is started again meets the same."""
         until_s = time.monotonic() + fault.seconds
         limited: set[int] = set()
@@ -134,24 +148,22 @@ class Faults:
         finally:
             for pid in limited:
                 _limit_files(pid, None)
-        self.counts["full_disk"] += bool(limited)
-        return bool(limited)
+        return "" if limited else NOT_RUNNING
 
-    async def _clock(self, fault: Fault) -> bool:
+    async def _clock(self, fault: Fault) -> str:
         for _ in range(RETRIES_MAX):
             if (found := self.house.find(fault.target)) is not None:
                 break
             await asyncio.sleep(RETRY_S)
         else:
-            return False
+            return NOT_RUNNING
         path = self.clocks / str(found.pid)
         path.write_text(fault.way, encoding="ascii")
         try:
             await asyncio.sleep(fault.seconds)
         finally:
             path.unlink(missing_ok=True)
-        self.counts["clock_jump"] += 1
-        return True
+        return ""
 
     async def _revive(self) -> None:
         """A supervisor that gave a process up is started again, as its operator would."""
@@ -159,7 +171,6 @@ class Faults:
             await asyncio.sleep(GIVEN_UP_POLL_S)
             if self.house.given_up() and self.house.kill(SUPERVISOR):
                 self.counts["given_up"] += 1
-                self.kills[KIND_OF[SUPERVISOR]] += 1
 
 
 def _limit_files(pid: int, bytes_max: int | None) -> bool:

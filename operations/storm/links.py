@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from arena.errors import DependencyMissing
 from arena.localbroker.ports import LOOPBACK, can_bind
@@ -22,6 +22,21 @@ def why_not() -> str:
     return "" if can_bind(0, BESIDE) else f"{BESIDE} is not an address of this machine"
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What the proxy says of a cut.
+
+    Attributes:
+        number: Counts the cuts of a storm.
+        links: How many connections it found when it began.
+        effects: Connections it reset or held, answers it dropped, pieces it held back.
+    """
+
+    number: int
+    links: int = 0
+    effects: int = 0
+
+
 @dataclass
 class Links:
     """Every process's way to the brokers.
@@ -32,6 +47,8 @@ class Links:
 
     brokers: str
     _process: asyncio.subprocess.Process | None = None
+    _cuts: int = 0
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _keeper: Keeper | None = None
 
     @property
@@ -59,15 +76,26 @@ class Links:
         if await self._read(READY_S) != b"ready\n":
             raise DependencyMissing("the storm's proxy did not start", remedy="run it again")
 
-    async def cut(self, pid: int, way: str, seconds: float) -> int:
-        """Begin a cut; returns the connections it found (0 where the proxy does not answer)."""
+    async def cut(self, pid: int, way: str, seconds: float) -> Cut:
+        """Begin a cut; one of no links where the proxy does not answer."""
+        self._cuts += 1
+        return await self._ask(self._cuts, pid=pid, way=way, seconds=seconds)
+
+    async def after(self, cut: Cut) -> Cut:
+        """A cut that is over, with what it did; may be asked once."""
+        return await self._ask(cut.number)
+
+    async def _ask(self, number: int, **more: object) -> Cut:
         process = self._process
         if process is None or process.stdin is None or process.returncode is not None:
-            return 0
-        asked = {"pid": pid, "way": way, "seconds": seconds}
-        process.stdin.write(json.dumps(asked).encode() + b"\n")
-        answer = await self._read(ANSWER_S)
-        return int(json.loads(answer)["links"]) if answer else 0
+            return Cut(number)
+        async with self._asking:
+            process.stdin.write(json.dumps({"cut": number, **more}).encode() + b"\n")
+            while answer := await self._read(ANSWER_S):
+                told = json.loads(answer)
+                if told["cut"] == number:  # else the answer to a question that took too long
+                    return Cut(number, told["links"], told["effects"])
+        return Cut(number)
 
     async def stop(self) -> None:
         """End it."""

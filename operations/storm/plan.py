@@ -1,5 +1,6 @@
 """Which faults come when, drawn from a seed. Pure: the same seed gives the same plan."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
@@ -40,6 +41,8 @@ KIND_OF = {
 }
 """Process -> the kind it is counted as."""
 WITH_LINKS = tuple(name for name in KIND_OF if name not in ("supervisor", "exchange"))
+READERS = ("dashboard",)
+"""They write to no topic."""
 WITH_DISKS = ("tools", "tools-2", "judge", "ledger", "dashboard", "exchange")
 WITH_CLOCKS = (
     "tools",
@@ -51,6 +54,8 @@ WITH_CLOCKS = (
     "judge",
 )
 LINK_WAYS = ("drop_ack", "delay", "reset", "blackhole")
+DROP_ACK_S = 6.0
+"""Longer than from one heartbeat to the next, so that there is an ack to drop."""
 CLOCK_JUMPS_S = (-3600, -600, -30, -2, 2, 30, 600, 3600)
 
 
@@ -62,6 +67,7 @@ class Every:
         kill: Of a process. freeze: likewise.
         broker: Of the only broker, which needs a while to return. leader: of the leader of three.
         link: Of a process's connections. disk, clock: likewise.
+        poison: Records that cannot be read.
     """
 
     kill: float = 2.5
@@ -71,6 +77,7 @@ class Every:
     link: float = 12.0
     disk: float = 25.0
     clock: float = 20.0
+    poison: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,7 @@ class Plan:
     Attributes:
         brokers: 1 or 3. secure: they ask for a login. seconds: of faults.
         faults: In the order of their times.
+        poison: Seconds at which poison records are sent, ascending.
     """
 
     seed: int
@@ -104,6 +112,18 @@ class Plan:
     secure: bool
     seconds: float
     faults: tuple[Fault, ...]
+    poison: tuple[float, ...] = ()
+
+    def planned(self) -> Counter[str]:
+        """How many faults of each kind there are to be; kills and cuts by kind, too."""
+        found: Counter[str] = Counter(poison=len(self.poison))
+        for fault in self.faults:
+            found[fault.kind] += 1
+            if fault.kind == "kill":
+                found[f"kill {KIND_OF[fault.target]}"] += 1
+            elif fault.kind == "link_cut":
+                found[f"link {fault.way}"] += 1
+        return found
 
     def words(self) -> str:
         """The plan in a few words."""
@@ -147,7 +167,7 @@ def make_plan(
             for at_s in _times(rng, seconds, dense.broker if count == 1 else dense.leader)
         ),
         *(
-            Fault(at_s, "link_cut", target, *_link(rng))
+            Fault(at_s, "link_cut", target, *_link(rng, target))
             for at_s, target in _dealt(rng, seconds - 12, dense.link, WITH_LINKS)
         ),
         *(
@@ -162,7 +182,8 @@ def make_plan(
         ),
     ]
     faults.sort(key=lambda fault: fault.at_s)
-    return Plan(seed, count, asks, seconds, tuple(faults))
+    poison = tuple(_times(Random(f"poison {seed}"), seconds, dense.poison))
+    return Plan(seed, count, asks, seconds, tuple(faults), poison)
 
 
 def _times(rng: Random, seconds: float, every_s: float) -> Iterator[float]:
@@ -186,13 +207,16 @@ def _dealt(
         yield at_s, deck.pop()
 
 
-def _link(rng: Random) -> tuple[float, str]:
-    way = rng.choice(LINK_WAYS)
-    return rng.uniform(3.0, 12.0) if way == "blackhole" else rng.uniform(1.0, 5.0), way
+def _link(rng: Random, target: str) -> tuple[float, str]:
+    """How long and how a link is cut; an ack can only be dropped of a process that writes."""
+    way = rng.choice([way for way in LINK_WAYS if way != "drop_ack" or target not in READERS])
+    if way == "blackhole":
+        return rng.uniform(3.0, 12.0), way
+    return (DROP_ACK_S if way == "drop_ack" else rng.uniform(1.0, 5.0)), way
 
 
 def _kills(rng: Random, seconds: float, every_s: float, freezes: list[Fault]) -> Iterator[Fault]:
-    """Kills of every process: none that is frozen, supervised ones as a supervisor bears."""
+    """Kills: of no frozen process, of supervised ones as many as a supervisor bears."""
     killed: dict[str, list[float]] = {name: [] for name in SUPERVISED}
     deck: list[str] = []
     for at_s in _times(rng, seconds, every_s):

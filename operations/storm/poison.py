@@ -25,6 +25,7 @@ TOPICS = (
 )
 """Without `account.events`, which only executors write, and `arena.control`, where what cannot be
 read is a halt."""
+COMPACTED = ("arena.roster", "arena.heartbeats")
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 DEEP = 20_000
 DIGITS = 5_000
@@ -62,8 +63,9 @@ def draw(rng: Random) -> Poison:
     if transaction == "abort":
         headers = (("type", ABORTED.encode()),)
     key = rng.choice((b"poison", None, b"", b"\xff\xfe", b"k" * KEY_BYTES))
-    # A compacted topic refuses a record without a key.
-    key = key or (b"poison" if topic in ("arena.roster", "arena.heartbeats") else key)
+    # A compacted topic refuses a record without a key, aiokafka one without key and value.
+    if not key and (value is None or topic in COMPACTED):
+        key = b"poison"
     old = None if rng.random() < 0.8 or transaction else rng.randrange(1, OLD_MS)
     return Poison(topic, key, value, headers, rng.choice(CODECS), old, transaction)
 

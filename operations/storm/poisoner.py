@@ -1,6 +1,7 @@
-"""Writes poison records into the topics of a storm, now and then."""
+"""Writes poison records into the topics of a storm, each at its time."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,48 +10,78 @@ from random import Random
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from operations.storm.cast import PREFIX
 from operations.storm.poison import Poison, draw
+from operations.storm.trouble import TROUBLE
 
-SEND_S = 20.0
-TROUBLE = (KafkaError, TimeoutError, OSError, ValueError)
+SEND_S = 12.0
+STOP_S = 5.0
+DELIVER_S = 45.0
+"""How long a record is tried again: a broker is back by then."""
+RETRY_S = 0.5
+AT_ONCE_MAX = 8
 
 
 @dataclass
 class Poisoner:
-    """Sends one record after the other, each with a producer of its own.
+    """Sends each record with a producer of its own, again until it is acked.
 
     Attributes:
         options: Address and login, as aiokafka takes them.
-        every_s: Mean seconds between two. counts: `poison` acked, `poison_unsent` not.
+        times: When to send, seconds after `run` begins, ascending.
         acked: Told of each record that was acked in `account.commands`: offset and value.
+        counts: `poison` acked. unsent: what was not, in words.
     """
 
     options: dict[str, Any]  # Any: what aiokafka takes
     seed: int
-    every_s: float
+    times: tuple[float, ...]
     acked: Callable[[int, bytes], None]
     counts: Counter[str] = field(default_factory=Counter)
+    unsent: list[str] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Send until cancelled."""
-        rng = Random(self.seed)
-        while True:
-            await asyncio.sleep(self.every_s * rng.uniform(0.5, 1.5))
-            poison = draw(rng)
-            try:
-                async with asyncio.timeout(SEND_S):
-                    await self._send(poison)
-            except TROUBLE as error:
-                self.counts["poison_unsent"] += 1
-                self.counts[f"poison_unsent_{type(error).__name__}"] += 1
-            else:
-                self.counts["poison"] += 1
+        """Send all; what is not sent when this is cancelled is unsent."""
+        rng, began_s = Random(self.seed), time.monotonic()
+        room = asyncio.Semaphore(AT_ONCE_MAX)
+        tasks: set[asyncio.Task[None]] = set()
+        try:
+            for number, at_s in enumerate(self.times):
+                await asyncio.sleep(max(0.0, began_s + at_s - time.monotonic()))
+                tasks.add(asyncio.create_task(self._deliver(number, draw(rng), room)))
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _send(self, poison: Poison) -> None:
-        transactional = f"storm-{self.seed}" if poison.transaction else None
+    async def _deliver(self, number: int, poison: Poison, room: asyncio.Semaphore) -> None:
+        """Send a record until it is acked, or it has taken too long."""
+        until_s, why = time.monotonic() + DELIVER_S, "the storm was over"
+        try:
+            while True:
+                try:
+                    async with room, asyncio.timeout(SEND_S):
+                        await self._send(number, poison)
+                except TROUBLE as error:
+                    why = type(error).__name__
+                    if time.monotonic() > until_s:
+                        break
+                    await asyncio.sleep(RETRY_S)
+                else:
+                    self.counts["poison"] += 1
+                    return
+        except asyncio.CancelledError:
+            self._miss(number, poison, why)
+            raise
+        self._miss(number, poison, why)
+
+    def _miss(self, number: int, poison: Poison, why: str) -> None:
+        self.unsent.append(f"poison {number} to {poison.topic}: {why}")
+
+    async def _send(self, number: int, poison: Poison) -> None:
+        transactional = f"storm-{self.seed}-{number}" if poison.transaction else None
         producer = AIOKafkaProducer(
             **self.options,
             acks="all",
@@ -58,8 +89,8 @@ class Poisoner:
             max_request_size=2_000_000,
             transactional_id=transactional,
         )
-        await producer.start()
         try:
+            await producer.start()
             if poison.transaction:
                 await producer.begin_transaction()
             done = await producer.send_and_wait(
@@ -77,5 +108,6 @@ class Poisoner:
             if poison.topic == "account.commands" and poison.transaction != "abort":
                 self.acked(done.offset, poison.value or b"")
         finally:
-            with suppress(*TROUBLE):
-                await producer.stop()
+            with suppress(*TROUBLE):  # it may wait for records that no broker takes
+                async with asyncio.timeout(STOP_S):
+                    await producer.stop()

@@ -4,8 +4,9 @@
 
 Each route listens beside its broker, on the same port of another loopback address; in what brokers
 say, their own address is replaced by the proxy's, so clients stay with it. Commands are JSON lines
-on standard input, {"pid": 12, "way": "reset", "seconds": 3}; it ends when that is closed. Linux
-only: elsewhere 127.0.0.2 is not there.
+on standard input, {"cut": 1, "pid": 12, "way": "reset", "seconds": 3} and {"cut": 1}; each is
+answered with a line that tells how many links the cut found and how often it took effect. The proxy
+ends when standard input is closed. Linux only: elsewhere 127.0.0.2 is not there.
 
 Ways: `reset` ends every connection of the process at once; `blackhole` lets nothing through and
 ends nothing; `delay` holds everything back by `DELAY_S`; `drop_ack` lets a Produce request through,
@@ -37,11 +38,18 @@ RESET = struct.pack("ii", 1, 0)
 
 @dataclass(eq=False)
 class Cut:
-    """A fault of the links of one process, until a time of the event loop."""
+    """A fault of the links of one process, until a time of the event loop.
+
+    Attributes:
+        links: How many connections it found when it began.
+        effects: Connections it reset or held, answers it dropped, pieces it held back.
+    """
 
     pid: int
     way: str
     until_s: float
+    links: int = 0
+    effects: int = 0
 
     def ports(self) -> set[int]:
         """Local ports of the process's connections."""
@@ -117,9 +125,12 @@ class Link:
         if side.is_client and self.cut is not None and self.cut.way == "drop_ack":
             self.drops_answer = self.drops_answer or is_produce(data)
         if not side.is_client and self.drops_answer:
+            if self.cut is not None:
+                self.cut.effects += 1
             self.end(reset=True)
             return
         if self.cut is not None and self.cut.way == "delay":
+            self.cut.effects += 1
             loop = asyncio.get_running_loop()
             self._later.append((loop.time() + DELAY_S, side, data))
             loop.call_later(DELAY_S, self._release)
@@ -207,6 +218,7 @@ class Proxy:
     routes: list[Route]
     links: set[Link] = field(default_factory=set)
     cuts: list[Cut] = field(default_factory=list)
+    _numbered: dict[int, Cut] = field(default_factory=dict)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -219,8 +231,15 @@ class Proxy:
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
             asked = json.loads(line)
-            cut = Cut(asked["pid"], asked["way"], loop.time() + asked["seconds"])
-            print(json.dumps({"links": self.begin(cut)}), flush=True)
+            number = asked["cut"]
+            if "pid" in asked:
+                cut = Cut(asked["pid"], asked["way"], loop.time() + asked["seconds"])
+                self.begin(cut)
+                self._numbered[number] = cut
+            else:  # It is asked for once, when it is over.
+                cut = self._numbered.pop(number)
+            told = {"cut": number, "links": cut.links, "effects": cut.effects}
+            print(json.dumps(told), flush=True)
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Run something beside."""
@@ -232,7 +251,9 @@ class Proxy:
         """Begin a cut; returns how many links it found."""
         ports = cut.ports()
         found = [link for link in self.links if link.port in ports]
+        cut.links = len(found)
         if cut.way == "reset":
+            cut.effects = len(found)
             for link in found:
                 link.end(reset=True)
             return len(found)
@@ -240,6 +261,7 @@ class Proxy:
         for link in found:
             link.cut = cut
             if cut.way == "blackhole":
+                cut.effects += 1
                 link.hold()
         loop = asyncio.get_running_loop()
         loop.call_at(cut.until_s, self.heal, cut)
@@ -251,6 +273,7 @@ class Proxy:
             if link.port in cut.ports():
                 link.cut = cut
                 if cut.way == "blackhole":
+                    cut.effects += 1
                     link.hold()
 
     def accept(self, route: Route) -> Side:

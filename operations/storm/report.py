@@ -1,14 +1,26 @@
-"""What a storm came to: its JSON document, its table, and the sum of several. Pure."""
+"""The figures of a storm: its JSON document, its table, and the sum of several. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from operations.storm.plan import KIND_OF, LINK_WAYS
 from operations.storm.storm import Outcome
 from operations.storm.verdicts import Said
 
 Document = dict[str, Any]  # Any: JSON
-FINDINGS_SHOWN = 8
+UNSENT_SHOWN_MAX = 6
+FIGURES = {
+    "freezes": "freeze",
+    "broker_kills": "broker_kill",
+    "leader_kills": "leader_kill",
+    "link_cuts": "link_cut",
+    "full_disks": "full_disk",
+    "clock_jumps": "clock_jump",
+    "poison": "poison",
+}
+"""Name of a figure -> the kind of fault it counts."""
+UNJUDGED = "unjudged_"
 ADDED = (
     "orders",
     "acked",
@@ -19,27 +31,30 @@ ADDED = (
     "full_disks",
     "clock_jumps",
     "poison",
+    "garbage",
     "duplicates",
     "reordered",
+    "refusals_judged",
     "lost",
     "doubled",
     "wrong",
     "seconds",
 )
 """Figures that add up over several storms."""
+COUNTERS = ("kills", "planned", "injected", "refusals_unjudged")
+"""Likewise, by kind."""
+PASSES = ("audit", "reconcile", "trial_balance", "replay", "checker")
 
 
 def document_of(outcome: Outcome) -> Document:
     """The figures of a storm; the names are fixed."""
-    verdicts, counts = outcome.verdicts, outcome.faults.counts
+    verdicts = outcome.verdicts
     checked: Mapping[str, int] = verdicts.checker.document.get("counts", {})
+    injected = injected_of(outcome)
     return {
         "orders": checked.get("orders", 0),
-        "kills": dict(sorted(outcome.faults.kills.items())),
-        "freezes": counts["freeze"],
-        "broker_kills": counts["broker_kill"],
-        "leader_kills": counts["leader_kill"],
-        "link_cuts": counts["link_cut"],
+        "kills": {kind: outcome.faults.kills[kind] for kind in sorted(set(KIND_OF.values()))},
+        **{name: injected[kind] for name, kind in FIGURES.items()},
         "lost": checked.get("lost", 0) + checked.get("undecided", 0) if checked else None,
         "doubled": checked.get("doubled", 0) if checked else None,
         "digest_equal": verdicts.digest_equal,
@@ -53,22 +68,39 @@ def document_of(outcome: Outcome) -> Document:
         "minutes": round(outcome.plan.seconds / 60, 2),
         "plan": outcome.plan.words(),
         "kafka": outcome.version,
-        "full_disks": counts["full_disk"],
-        "clock_jumps": counts["clock_jump"],
-        "poison": outcome.sent["garbage"] + outcome.sent["poison"],
+        "planned": dict(sorted(outcome.plan.planned().items())),
+        "injected": dict(sorted(injected.items())),
+        "not_injected": [*outcome.faults.unsent, *outcome.unsent],
+        "garbage": outcome.sent["garbage"],
         "duplicates": outcome.sent["duplicates"],
         "reordered": outcome.sent["reordered"],
         "acked": outcome.sent["acked"],
+        "refusals_judged": checked.get("refusals_judged", 0) + checked.get("too_old", 0),
+        "refusals_unjudged": {
+            name.removeprefix(UNJUDGED): count
+            for name, count in sorted(checked.items())
+            if name.startswith(UNJUDGED)
+        },
+        "given_up": outcome.faults.counts["given_up"],
+        "still_s": outcome.still_s,
         "recovery_s": outcome.recovery_s,
         "open_orders": outcome.open_orders,
         "seconds": round(outcome.seconds, 1),
         "checked": dict(checked),
         "sent": dict(outcome.sent),
         "ends": dict(outcome.ends),
-        "skipped": dict(outcome.faults.skipped),
         "without": outcome.without,
         "findings": findings_of(outcome),
     }
+
+
+def injected_of(outcome: Outcome) -> Counter[str]:
+    """How many faults of each kind took effect, by the names of the plan."""
+    faults = outcome.faults
+    found = Counter({kind: faults.counts[kind] for kind in outcome.plan.planned()})
+    found.update({f"kill {kind}": count for kind, count in faults.kills.items()})
+    found["kill"], found["poison"] = faults.kills.total(), outcome.sent["poison"]
+    return found
 
 
 def findings_of(outcome: Outcome) -> list[str]:
@@ -91,23 +123,58 @@ def findings_of(outcome: Outcome) -> list[str]:
             found.append(f"{name}: exit {said.code}: {said.errors or first}")
     if not verdicts.digest_equal:
         found.append(f"digests differ: {verdicts.digests}")
+    if not injected_of(outcome).total():
+        found.append("the storm injected no fault, so it shows nothing")
+    if not verdicts.checker.document.get("counts", {}).get("orders"):
+        found.append("the storm had no orders, so it shows nothing")
     if outcome.recovery_s is None or outcome.open_orders:
         found.append(f"{outcome.open_orders} orders were open after the rest")
     return found
 
 
 def held(document: Document) -> bool:
-    """True where every promise held."""
-    return (
-        document["lost"] == 0
+    """True if every promise held; a storm without orders or faults shows nothing, so it did not."""
+    return bool(
+        document["orders"] > 0
+        and sum(document["kills"].values()) + sum(document[name] for name in FIGURES) > 0
+        and document["lost"] == 0
         and document["doubled"] == 0
         and document["digest_equal"]
         and document["recovery_s"] is not None
-        and all(
-            document[name] == "passed"
-            for name in ("audit", "reconcile", "trial_balance", "replay", "checker")
-        )
+        and all(document[name] == "passed" for name in PASSES)
     )
+
+
+def rare_kinds(document: Document) -> list[str]:
+    """Kinds of fault that were planned, and most of which did not take effect."""
+    planned, injected = document.get("planned", {}), document.get("injected", {})
+    return [kind for kind, count in planned.items() if 2 * injected.get(kind, 0) < count]
+
+
+def remarks_of(document: Document) -> list[str]:
+    """What the table does not say: kinds of kills and cuts, refusals, faults without effect."""
+    kills = ", ".join(f"{kind} {count}" for kind, count in document["kills"].items())
+    found = [f"kills: {kills}"]
+    cuts = (f"{way} {_of(document, f'link {way}')}" for way in LINK_WAYS)
+    found.append(f"link cuts: {', '.join(cuts)}")
+    unjudged = document.get("refusals_unjudged", {})
+    named = "".join(f", {reason} {count}" for reason, count in unjudged.items())
+    judged = document.get("refusals_judged", 0)
+    found.append(
+        f"refusals: {judged:,} computed again, {sum(unjudged.values()):,} cannot be{named}"
+    )
+    if (still_s := document.get("still_s")) is not None:
+        found.append(f"longest time without a decision: {still_s:g} s")
+    unsent = document.get("not_injected", [])
+    found += [f"not injected: {what}" for what in unsent[:UNSENT_SHOWN_MAX]]
+    if (more := len(unsent) - UNSENT_SHOWN_MAX) > 0:
+        found.append(f"not injected: {more} more, see not_injected in the file of --json")
+    if rare := rare_kinds(document):
+        found.append(
+            f"attention: most of these were not injected, so this storm shows little of them:"
+            f" {', '.join(f'{kind} {_of(document, kind)}' for kind in rare)}"
+        )
+    return found
 
 
 def table_of(documents: Iterable[Document]) -> str:
@@ -122,7 +189,8 @@ def table_of(documents: Iterable[Document]) -> str:
         "broker / leader kills",
         "link cuts",
         "disks, clocks",
-        "poison, copies",
+        "poison",
+        "garbage, copies, late",
         "lost, doubled",
         "digest",
         "audit",
@@ -140,19 +208,24 @@ def sum_of(documents: Iterable[Document]) -> Document:
     """Several storms as one document."""
     rows = list(documents)
     total: Document = {name: sum(row.get(name) or 0 for row in rows) for name in ADDED}
-    kills: Counter[str] = Counter()
-    for row in rows:
-        kills.update(row["kills"])
+    for name in COUNTERS:
+        counter: Counter[str] = Counter()
+        for row in rows:
+            counter.update(row.get(name, {}))
+        total[name] = dict(sorted(counter.items()))
+    if not all("planned" in row for row in rows):
+        total["planned"] = {}
+    total["not_injected"] = [what for row in rows for what in row.get("not_injected", [])]
     back = [row["recovery_s"] for row in rows]
     total |= {
         "seed": "all",
         "plan": f"{len(rows)} storms",
-        "kills": dict(sorted(kills.items())),
         "digest_equal": all(row["digest_equal"] for row in rows),
         "recovery_s": None if None in back else max(back),
+        "still_s": max((row.get("still_s") or 0.0 for row in rows), default=0.0),
         "minutes": sum(row["minutes"] for row in rows),
     }
-    for name in ("audit", "reconcile", "trial_balance", "replay", "checker"):
+    for name in PASSES:
         total[name] = "passed" if all(row[name] == "passed" for row in rows) else "failed"
     return total
 
@@ -163,12 +236,14 @@ def _row(row: Document) -> str:
         str(row["seed"]),
         row["plan"],
         f"{row['orders']:,}",
-        str(sum(row["kills"].values())),
-        str(row["freezes"]),
-        f"{row['broker_kills']} / {row['leader_kills']}",
-        str(row["link_cuts"]),
-        f"{row['full_disks']}, {row['clock_jumps']}",
-        f"{row['poison']}, {row['duplicates']:,}",
+        _of(row, "kill", sum(row["kills"].values())),
+        _of(row, "freeze", row["freezes"]),
+        f"{_of(row, 'broker_kill', row['broker_kills'])} /"
+        f" {_of(row, 'leader_kill', row['leader_kills'])}",
+        _of(row, "link_cut", row["link_cuts"]),
+        f"{_of(row, 'full_disk', row['full_disks'])}, {_of(row, 'clock_jump', row['clock_jumps'])}",
+        _of(row, "poison", row["poison"]),
+        f"{row.get('garbage', 0)}, {row['duplicates']:,}, {row['reordered']:,}",
         f"{row['lost']}, {row['doubled']}",
         "equal" if row["digest_equal"] else "differs",
         row["audit"],
@@ -176,6 +251,13 @@ def _row(row: Document) -> str:
         back,
     )
     return "| " + " | ".join(cells) + " |"
+
+
+def _of(row: Document, kind: str, count: int | None = None) -> str:
+    """A count, and of how many that were planned if it is not all of them."""
+    planned = row.get("planned", {}).get(kind, count)
+    found = row.get("injected", {}).get(kind, 0) if count is None else count
+    return f"{found:,}" if planned in (None, found) else f"{found:,} of {planned:,}"
 
 
 def _passed(said: Said) -> str:

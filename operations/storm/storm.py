@@ -1,14 +1,14 @@
 """One storm from its first process to the verdict.
 
 Brokers and databases, then all processes, then traffic and faults at once, then rest, then the
-verdicts. Everything lies in one folder; what was started is ended whatever happens.
+verdicts. Everything is in one folder; what was started is ended whatever happens.
 """
 
 import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from operations.storm.verdicts import Judges, Verdicts
 from operations.storm.watcher import Watcher
 
 TICK_S = 0.1
-UP_S = 45.0
+UP_S = 90.0
 REST_S = 120.0
 QUIET_S = 4.0
 BOOKS_S = 120.0
@@ -49,8 +49,9 @@ class Outcome:
     """What a storm was and what was found.
 
     Attributes:
-        faults: With what really happened. driver: with what was sent.
-        verdicts: None where the storm did not get so far.
+        faults: With what really happened. sent: what the driver and the poisoner sent.
+        unsent: Poison that was not sent, in words.
+        still_s: The longest time without a decision, while there were faults.
         recovery_s: From the last fault until nothing was open; None where something stayed open.
         ends: How often processes ended by themselves. open_orders: undecided after the rest.
         without: What could not be had here, in words.
@@ -61,7 +62,9 @@ class Outcome:
     seconds: float
     faults: Faults
     sent: Counter[str]
+    unsent: list[str]
     verdicts: Verdicts
+    still_s: float
     recovery_s: float | None
     ends: Counter[str]
     open_orders: int
@@ -74,17 +77,17 @@ class Storm:
 
     Attributes:
         plan: What happens. folder: must be empty. per_second: orders of the driver.
-        poison_every_s: Mean seconds between two poison records; 0 for none.
         say: Prints a line that stays. show: prints the state of now.
+        still_s: See `Outcome`.
     """
 
     plan: Plan
     folder: Path
     per_second: float
-    poison_every_s: float
     say: Say
     show: Say
     without: list[str] = field(default_factory=list)
+    still_s: float = 0.0
 
     async def run(self) -> Outcome:
         """From the first process to the verdict.
@@ -143,7 +146,7 @@ class Storm:
             watcher = Watcher(options)
             driver.is_full = lambda: len(watcher.open) > OPEN_MAX
             poisoner = Poisoner(
-                options, self.plan.seed, self.poison_every_s, driver.note_acked, driver.counts
+                options, self.plan.seed, self.plan.poison, driver.note_acked, driver.counts
             )
             faults = Faults(self.plan, house, brokers, ways, clocks)
             try:
@@ -161,7 +164,9 @@ class Storm:
             seconds=time.monotonic() - began_s,
             faults=faults,
             sent=driver.counts,
+            unsent=poisoner.unsent,
             verdicts=verdicts,
+            still_s=self.still_s,
             recovery_s=recovery_s,
             ends=house.ends,
             open_orders=len(watcher.open),
@@ -182,23 +187,22 @@ class Storm:
         tasks = [asyncio.create_task(work) for work in (self._keep(house), watcher.run())]
         senders = [asyncio.create_task(driver.run())]
         try:
-            up = await self._until(lambda: house.is_whole() and bool(watcher.decided), UP_S)
+            up = await self._until(lambda: house.is_whole() and watcher.decided_at > 0, UP_S)
             if not up:
                 raise DependencyMissing(
                     f"the arena was not up after {UP_S:.0f} s",
                     remedy=f"read the logs in {self.folder}",
                 )
             raging = asyncio.create_task(faults.run())
-            if self.poison_every_s:
-                senders.append(asyncio.create_task(poisoner.run()))
-            await self._report_until(raging, driver, watcher, faults)
+            senders.append(asyncio.create_task(poisoner.run()))
+            await self._report_until(raging, driver, watcher, faults, (*tasks, *senders))
             healed_s = time.monotonic()
+            self.still_s = round(watcher.still_s_max, 1)
             for task in senders:
                 task.cancel()
             await asyncio.gather(*senders, return_exceptions=True)
-            for _ in house.given_up():
+            if house.given_up():
                 house.kill(SUPERVISOR)
-                break
             self.say(f"rest: {len(watcher.open):,} orders open")
             rested = await self._until(
                 lambda: not watcher.open and house.is_whole(), REST_S, self._pace(watcher)
@@ -221,7 +225,9 @@ class Storm:
         driver: Driver,
         watcher: Watcher,
         faults: Faults,
+        others: Sequence["asyncio.Task[None]"],
     ) -> None:
+        """Show how it goes; a part of the storm itself that fails ends it."""
         began_s = time.monotonic()
         try:
             while not raging.done():
@@ -232,6 +238,9 @@ class Storm:
                     f"  kills {faults.kills.total()}  {counts}"
                 )
                 await asyncio.wait([raging], timeout=TICK_S)
+                for task in others:
+                    if task.done():
+                        task.result()
             raging.result()
         finally:
             raging.cancel()

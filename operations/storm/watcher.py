@@ -1,4 +1,4 @@
-"""Follows the account topics while a storm rages: which orders were placed, which decided.
+"""Follows the account topics while a storm rages: which orders were placed, which were decided.
 
 Only for the progress line and for the rest afterwards, which ends when nothing is open; the verdict
 is the checker's.
@@ -11,15 +11,14 @@ from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from arena import topics
 from operations.storm.cast import PREFIX
+from operations.storm.trouble import TROUBLE
 
 COMMANDS = TopicPartition(PREFIX + topics.COMMANDS.name, 0)
 EVENTS = TopicPartition(PREFIX + topics.EVENTS.name, 0)
 START_TIMEOUT_S = 15.0
-TROUBLE = (KafkaError, TimeoutError, OSError)
 
 
 @dataclass
@@ -30,6 +29,8 @@ class Watcher:
         options: Address and login, as aiokafka takes them.
         open: Orders that were placed and not seen decided.
         decided: Ids of decided orders. moved_at: when anything came, monotonic seconds.
+        decided_at: When an order was seen decided for the last time, monotonic seconds; 0 before.
+        still_s_max: The longest time between two decisions.
         commands_end, events_end: One past the newest offset seen.
     """
 
@@ -37,6 +38,8 @@ class Watcher:
     open: set[str] = field(default_factory=set)
     decided: set[str] = field(default_factory=set)
     moved_at: float = 0.0
+    decided_at: float = 0.0
+    still_s_max: float = 0.0
     commands_end: int = 0
     events_end: int = 0
 
@@ -75,6 +78,11 @@ class Watcher:
         finally:
             await consumer.stop()
 
+    def _note_decision(self, now_s: float) -> None:
+        if self.decided_at:
+            self.still_s_max = max(self.still_s_max, now_s - self.decided_at)
+        self.decided_at = now_s
+
     def _take(self, place: TopicPartition, value: bytes | None) -> None:
         try:
             body = orjson.loads(value or b"")
@@ -82,6 +90,8 @@ class Watcher:
                 order_id = body["order_id"]
                 self.decided.add(order_id)
                 self.open.discard(order_id)
+                if "outcome" in body:
+                    self._note_decision(time.monotonic())
             elif body["tool"] == "execute_trade" and body["call_id"] not in self.decided:
                 self.open.add(str(body["call_id"]))
         except (ValueError, KeyError, TypeError):

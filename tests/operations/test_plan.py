@@ -6,6 +6,7 @@ import pytest
 
 from operations.storm.plan import (
     KIND_OF,
+    LINK_WAYS,
     SUPERVISED,
     SUPERVISED_KILLS_MAX,
     SUPERVISED_WINDOW_S,
@@ -38,6 +39,11 @@ def test_a_long_plan_spares_no_kind(seed: int) -> None:
     assert set(KIND_OF) == killed
     kinds = {"kill", "freeze", "broker_kill", "link_cut", "full_disk", "clock_jump"}
     assert kinds == {fault.kind for fault in plan.faults}
+    assert set(LINK_WAYS) == {fault.way for fault in plan.faults if fault.kind == "link_cut"}
+    assert len(plan.poison) > 100
+    planned = plan.planned()
+    assert len(plan.faults) == sum(planned[kind] for kind in kinds)
+    assert planned["kill"] == sum(planned[f"kill {kind}"] for kind in set(KIND_OF.values()))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -4,7 +4,7 @@ from random import Random
 
 from operations.storm.checker import is_call
 from operations.storm.checker_records import Raw
-from operations.storm.poison import CODECS, TOPICS, Poison, draw
+from operations.storm.poison import CODECS, COMPACTED, TOPICS, Poison, draw
 
 DRAWN = 1_500
 
@@ -27,6 +27,13 @@ def test_poison_covers_what_kafka_allows() -> None:
     assert any(value is None for record in records for _, value in record.headers)
     assert any(record.timestamp_ms is not None for record in records)
     assert max(len(record.value or b"") for record in records) > 500_000
+
+
+def test_poison_can_be_sent() -> None:
+    """The client takes no record without key and value, a compacted topic none without key."""
+    for record in drawn(3):
+        assert record.key is not None or record.value is not None
+        assert record.key or record.topic not in COMPACTED
 
 
 def test_poison_is_no_order() -> None:

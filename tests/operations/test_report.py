@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from operations.storm.report import held, sum_of, table_of
+from operations.storm.report import held, rare_kinds, remarks_of, sum_of, table_of
 
 SOUND: dict[str, Any] = {  # Any: JSON
     "orders": 1_000,
@@ -27,7 +27,9 @@ SOUND: dict[str, Any] = {  # Any: JSON
     "full_disks": 1,
     "clock_jumps": 1,
     "poison": 5,
+    "garbage": 4,
     "duplicates": 60,
+    "reordered": 9,
     "recovery_s": 3.5,
 }
 
@@ -45,11 +47,17 @@ SOUND: dict[str, Any] = {  # Any: JSON
         {"replay": "failed"},
         {"checker": "failed"},
         {"recovery_s": None},
+        {"orders": 0},
+        {
+            **dict.fromkeys(("freezes", "broker_kills", "link_cuts", "full_disks"), 0),
+            **dict.fromkeys(("clock_jumps", "poison"), 0),
+            "kills": {"executor": 0},
+        },
     ],
     ids=str,
 )
 def test_one_broken_promise_is_a_broken_promise(broken: dict[str, Any]) -> None:
-    """A storm held only if everything did."""
+    """A storm held only if everything did, and it had orders and faults."""
     assert held(SOUND)
     assert not held({**SOUND, **broken})
 
@@ -70,3 +78,30 @@ def test_storms_add_up() -> None:
     assert 5 == len(lines)
     assert lines[-1].startswith("| all | 2 storms | 2,000 | 6 | 4 | 2 / 0 | 8 |")
     assert 1 == len({line.count("|") for line in lines})
+
+
+def test_what_was_planned_and_not_injected_is_told() -> None:
+    """The table has both counts; a kind most of which is missing is named."""
+    planned = {"poison": 60, "link_cut": 4, "link reset": 2, "kill": 4, "freeze": 5}
+    injected = {"poison": 5, "link_cut": 4, "link reset": 2, "kill": 4, "freeze": 2}
+    unsent = [f"poison {n} to agent.turns: KafkaConnectionError" for n in range(9)]
+    storm = {**SOUND, "planned": planned, "injected": injected, "not_injected": unsent}
+    text = "\n".join(remarks_of(storm))
+
+    assert held(storm)
+    assert ["poison", "freeze"] == rare_kinds(storm)
+    assert "| 5 of 60 |" in table_of([storm])
+    assert "| 10 of 120 |" in table_of([storm, storm])
+    assert "kills: executor 3, judge 1" in text
+    assert "reset 2" in text
+    assert unsent[0] in text
+    assert "not injected: 3 more" in text
+    assert "poison 5 of 60, freeze 2 of 5" in text
+
+
+def test_refusals_that_cannot_be_judged_are_counted() -> None:
+    """By reason, also over several storms."""
+    storm = {**SOUND, "refusals_judged": 900, "refusals_unjudged": {"no_price": 2}}
+
+    text = "\n".join(remarks_of(sum_of([storm, storm])))
+    assert "refusals: 1,800 computed again, 4 cannot be, no_price 4" in text
