@@ -48,6 +48,8 @@ class Acked(Protocol):
 BROKER_TIME = 1
 """The timestamp type of a record that carries the time of its append, by the broker's clock."""
 KIND_CACHED_MAX = 64
+LOST_MAX = 32
+"""Partitions of which a process says what is lost."""
 
 
 class Record(NamedTuple):
@@ -131,11 +133,13 @@ class Reader(ABC):
     Attributes:
         asked: How often records were asked for. waiting: Reads that have not returned.
         closed: True behind `close`.
+        whole: Topic -> partitions it had when all of them were opened; empty for one partition.
     """
 
     asked = 0
     waiting = 0
     closed = False
+    whole: Mapping[str, int] = MappingProxyType({})
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -207,7 +211,14 @@ class LogReader(Reader):
 
 
 class GroupReader(Reader):
-    """Reads the partitions that the group gives it, and commits what is done."""
+    """Reads the partitions that the group gives it, and commits what is done.
+
+    Attributes:
+        resumed: Partition -> the committed offset that this member continued at; not in it where
+            the group had committed nothing, or the log is not the one it handled.
+    """
+
+    resumed: Mapping[tuple[str, int], int] = MappingProxyType({})
 
     @abstractmethod
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 500) -> list[Record]:
@@ -244,12 +255,23 @@ class Bus(ABC):
     Attributes:
         failed: Resolves with the error when an append failed for good: the process must end.
         readers: Those that are in use, perhaps closed.
+        lost: "topic[partition]" -> what was found to be lost of it, in words; the newest
+            `LOST_MAX`.
     """
 
     def __init__(self) -> None:
         """Nothing is connected before `start`."""
         self.failed: asyncio.Future[BaseException] | None = None
         self.readers: WeakSet[Reader] = WeakSet()
+        self.lost: dict[str, str] = {}
+
+    def note_lost(self, topic: str, partition: int, words: str) -> None:
+        """Keep what is lost of a partition, for the heartbeats; new words replace the old ones."""
+        name = f"{topic}[{partition}]"
+        self.lost.pop(name, None)
+        self.lost[name] = words
+        if len(self.lost) > LOST_MAX:
+            del self.lost[next(iter(self.lost))]
 
     @abstractmethod
     async def start(self) -> None:
@@ -273,7 +295,15 @@ class Bus(ABC):
 
     async def partitions_now(self, topic: str) -> int:
         """The same, asked again: somebody may have added some since."""
-        return await self.partitions(topic)
+        return (await self.all_partitions_now([topic]))[topic]
+
+    async def all_partitions_now(self, topics: Iterable[str]) -> dict[str, int]:
+        """The same for several topics in one question."""
+        return {topic: await self.partitions(topic) for topic in topics}
+
+    @abstractmethod
+    async def existing(self, topics: Iterable[str]) -> list[str]:
+        """Those of the topics that exist, in their order."""
 
     @abstractmethod
     async def send_bytes(

@@ -14,7 +14,7 @@ What aiokafka does that this module guards against (aiokafka 0.14, Kafka 4.3):
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -100,12 +100,17 @@ class KafkaBus(Bus):
         """
         known = self._partitions.get(topic)
         if known is None:
-            known = self._partitions[topic] = await self._topics.partitions(topic)
+            known = self._partitions[topic] = await self.partitions_now(topic)
         return known
 
-    async def partitions_now(self, topic: str) -> int:
-        """The same, asked again: somebody may have added some since."""
-        return await self._topics.partitions(topic)
+    async def all_partitions_now(self, topics: Iterable[str]) -> dict[str, int]:
+        """The number of partitions of topics, asked again: somebody may have added some since."""
+        return await self._topics.partitions(topics)
+
+    async def existing(self, topics: Iterable[str]) -> list[str]:
+        """Those of the topics that exist; what this login may not see does not."""
+        names = await self._topics.names()
+        return [topic for topic in topics if self._prefix + topic in names]
 
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
@@ -191,9 +196,11 @@ class KafkaBus(Bus):
         return client
 
     async def log_reader(self, *topics: str, start: Start = EARLIEST) -> LogReader:
-        """A reader of every partition of the topics."""
-        pairs = [(t, p) for t in topics for p in range(await self.partitions(t))]
-        return await self._log_reader(pairs, start)
+        """A reader of every partition that the topics have now."""
+        counts = await self.all_partitions_now(topics)
+        reader = await self._log_reader([(t, p) for t in topics for p in range(counts[t])], start)
+        reader.whole = counts
+        return reader
 
     async def partition_reader(self, topic: str, partition: int, start: Start) -> LogReader:
         """A reader of one partition."""
@@ -272,11 +279,13 @@ class KafkaBus(Bus):
     ) -> GroupReader:
         """A member of a classic consumer group with the range assignor."""
         assert self._lookup is not None, "the bus is not started"
+        counts = await self.all_partitions_now(topics)
         consumer = self._consumer(group=self._prefix + group, reset=start.at)
         member = Group(group, start.at, self._records_at)
         reader = KafkaGroupReader(consumer, self._lookup, self._prefix, on_change, member)
         consumer.subscribe([self._prefix + t for t in topics], listener=reader)
         with told_refusals():
             await started(consumer)
+        reader.whole = counts
         self.readers.add(reader)
         return reader

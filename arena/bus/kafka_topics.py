@@ -26,6 +26,7 @@ TOPIC_EXISTS = 36
 NOT_AUTHORIZED = 29
 NOT_CONTROLLER = 41
 UNKNOWN_TOPIC_TIMEOUT_S = 10.0
+MISSING_SHOWN_MAX = 5
 
 Answer = TypeVar("Answer")
 
@@ -68,6 +69,14 @@ class KafkaTopics:
         wanted = [new_topic(self._prefix, spec, replicas) for spec in missing]
         await self._ask(lambda admin: self._create(admin, wanted))
 
+    async def names(self) -> set[str]:
+        """The full names of the topics that exist.
+
+        Raises:
+            BrokerUnavailable: Nobody answers.
+        """
+        return {found["topic"] for found in await self._ask(lambda a: a.describe_topics())}
+
     async def _create(self, admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
         response = await admin.create_topics(wanted)
         for name, code, text in response.topic_errors:
@@ -82,24 +91,31 @@ class KafkaTopics:
             if code not in (0, TOPIC_EXISTS):
                 raise BrokerUnavailable(f"the broker did not create topic {name}: {text}")
 
-    async def partitions(self, topic: str) -> int:
-        """How many partitions a topic has; waits a moment for one that was created just now.
+    async def partitions(self, topics: Iterable[str]) -> dict[str, int]:
+        """How many partitions topics have; waits a moment for one that was created just now.
 
         Raises:
-            BrokerUnavailable: The topic does not exist, or nobody answers.
+            BrokerUnavailable: A topic does not exist, or nobody answers.
         """
-        name = self._prefix + topic
+        names = {self._prefix + topic: topic for topic in topics}
         deadline = asyncio.get_running_loop().time() + UNKNOWN_TOPIC_TIMEOUT_S
-        while True:
-            (found,) = await self._ask(lambda admin: admin.describe_topics([name]))
-            if found["error_code"] == 0 and found["partitions"]:
-                return len(found["partitions"])
+        while names:
+            described = await self._ask(lambda admin: admin.describe_topics([*names]))
+            found = {
+                names[one["topic"]]: len(one["partitions"])
+                for one in described
+                if one["error_code"] == 0 and one["partitions"]
+            }
+            missing = [name for name, topic in names.items() if topic not in found]
+            if not missing:
+                return found
             if asyncio.get_running_loop().time() > deadline:
                 raise BrokerUnavailable(
-                    f"there is no topic {name}",
+                    f"there is no topic {', '.join(missing[:MISSING_SHOWN_MAX])}",
                     remedy="`arena topics create` makes them; is ARENA_PREFIX right?",
                 )
             await asyncio.sleep(PAUSE_S)
+        return {}
 
     async def _ask(self, question: Callable[[AIOKafkaAdminClient], Awaitable[Answer]]) -> Answer:
         deadline = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S

@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from arena.bus.base import (
     BROKER_TIME,
@@ -21,6 +21,7 @@ from arena.bus.base import (
     Bus,
     GroupReader,
     LogReader,
+    Reader,
     Record,
     Standing,
     Start,
@@ -33,6 +34,7 @@ from arena.wire import Headers
 
 logger = logging.getLogger(__name__)
 
+Watched = TypeVar("Watched", bound=Reader)
 MARKER = Record("", -1, -1, -1, None, None)
 """Stands in a log for an offset that holds no record."""
 
@@ -87,6 +89,12 @@ class MemoryCluster:
         """Take an offset as the end of a transaction does: no reader gets it as a record."""
         self._log(topic, partition).append(MARKER)
 
+    def grow(self, topic: str, partitions: int) -> None:
+        """Give a topic more partitions; groups share them out at their next change."""
+        for p in range(self.partitions[topic], partitions):
+            self.logs[(topic, p)] = []
+        self.partitions[topic] = partitions
+
     def _log(self, topic: str, partition: int) -> list[Record]:
         log = self.logs.get((topic, partition))
         if log is None:
@@ -140,6 +148,10 @@ class MemoryBus(Bus):
             raise BrokerUnavailable(f"there is no topic {topic}")
         return self.cluster.partitions[topic]
 
+    async def existing(self, topics: Iterable[str]) -> list[str]:
+        """Those of the topics that exist."""
+        return [topic for topic in topics if topic in self.cluster.partitions]
+
     async def send_bytes(
         self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
     ) -> "asyncio.Future[Acked]":
@@ -151,8 +163,14 @@ class MemoryBus(Bus):
 
     async def log_reader(self, *topics: str, start: Start = EARLIEST) -> LogReader:
         """A reader of all partitions of the topics."""
-        pairs = [(t, p) for t in topics for p in range(await self.partitions(t))]
-        return MemoryLogReader(self.cluster, pairs, start)
+        counts = await self.all_partitions_now(topics)
+        pairs = [(t, p) for t in topics for p in range(counts[t])]
+        return self._watched(MemoryLogReader(self.cluster, pairs, start), counts)
+
+    def _watched(self, reader: Watched, counts: dict[str, int]) -> Watched:
+        reader.whole = counts
+        self.readers.add(reader)
+        return reader
 
     async def partition_reader(self, topic: str, partition: int, start: Start) -> LogReader:
         """A reader of one partition."""
@@ -166,10 +184,11 @@ class MemoryBus(Bus):
         on_change: Callable[[Assignment], None] | None = None,
     ) -> GroupReader:
         """A member of a group."""
+        counts = await self.all_partitions_now(topics)
         reader = MemoryGroupReader(self.cluster, group, topics, start, on_change)
         self.cluster.groups[group].members.append(reader)
         self.cluster.rebalance(group)
-        return reader
+        return self._watched(reader, counts)
 
 
 def _first_offset(cluster: MemoryCluster, pair: tuple[str, int], start: Start) -> int:
@@ -257,6 +276,7 @@ class MemoryLogReader(LogReader):
 
     async def close(self) -> None:
         """Nothing to stop."""
+        self.closed = True
 
 
 class MemoryGroupReader(GroupReader):
@@ -355,6 +375,7 @@ class MemoryGroupReader(GroupReader):
 
     async def close(self) -> None:
         """Leave the group; its other members take over."""
+        self.closed = True
         group = self._cursor.cluster.groups[self._group]
         group.members.remove(self)
         self._assignment = frozenset()

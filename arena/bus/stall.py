@@ -1,4 +1,4 @@
-"""A reader that is behind and gets nothing: its process must end, and begin anew.
+"""A reader that is behind and gets nothing: its process must end, and start again.
 
 A consumer can hang without an error: a fetch that is never answered, a connection that is open and
 dead, a client that lost track. Its process then beats on, and does nothing. So every reader in use
@@ -6,7 +6,10 @@ is asked now and then where it stands. It is stuck where, over and over, its pro
 records, the log had some behind its place, and the place did not move. A reader that nobody asks,
 and a partition that is paused, are slow on purpose and not stuck.
 
-Reads the ends of the logs, on a connection without fetches.
+A topic that was given partitions has records that its readers do not get either: they follow those
+that were there when they were opened. So that ends the process, too.
+
+Reads the ends of the logs, on a connection without fetches, and how many partitions there are.
 """
 
 import asyncio
@@ -67,11 +70,12 @@ async def watch_readers(bus: Bus, stuck_s: float) -> None:
             the real connection, whatever clock the process lives by.
 
     Raises:
-        Stuck: A reader is.
+        Stuck: A reader is, or a topic has other partitions than its readers follow.
     """
     progress: WeakKeyDictionary[Reader, Progress] = WeakKeyDictionary()
     while True:
         await asyncio.sleep(stuck_s / CHECKS)
+        await _check_partitions(bus, stuck_s)
         for reader in list(bus.readers):
             if reader.closed:
                 continue
@@ -85,6 +89,25 @@ async def watch_readers(bus: Bus, stuck_s: float) -> None:
             )
             if pair is not None:
                 raise Stuck(_words(pair, standing[pair], stuck_s))
+
+
+async def _check_partitions(bus: Bus, stuck_s: float) -> None:
+    followed = [
+        pair for reader in list(bus.readers) if not reader.closed for pair in reader.whole.items()
+    ]
+    if not followed:
+        return
+    try:
+        async with asyncio.timeout(stuck_s):
+            now = await bus.all_partitions_now({topic for topic, _ in followed})
+    except (BrokerUnavailable, TimeoutError):
+        return  # Their own reads tell of a broker that is gone, or of a topic that was deleted.
+    for topic, count in followed:
+        if now[topic] != count:
+            raise Stuck(
+                f"{topic} has {now[topic]} partitions now, and had {count} when this process began"
+                " to read it: it starts again, to read them all"
+            )
 
 
 def _words(pair: Pair, standing: Standing, stuck_s: float) -> str:

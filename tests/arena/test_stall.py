@@ -5,10 +5,13 @@ import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
+from aiokafka.admin import NewPartitions
 
 from arena import topics
 from arena.bus.base import EARLIEST, Bus, Reader, Standing
 from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_admin import admin_client
+from arena.bus.memory import MemoryBus
 from arena.bus.stall import CHECKS, Progress, watch_readers
 from arena.clock import SystemClock
 from arena.errors import Stuck
@@ -209,3 +212,37 @@ async def test_the_watch_names_the_reader(bus: KafkaBus) -> None:
 async def _hang(reader: Reader) -> None:
     with reader.reading():  # A read that never returns.
         await asyncio.sleep(DEADLINE_S)
+
+
+@pytest.mark.parametrize("kind", ["log", "group"])
+@pytest.mark.parametrize("on", ["memory", "kafka"])
+async def test_a_topic_that_was_given_partitions_ends_its_readers(
+    request: pytest.FixtureRequest, on: str, kind: str
+) -> None:
+    """What a writer puts there would never be read; a process that starts again reads them all."""
+    name = topics.TICKERS.name
+    settings = request.getfixturevalue("settings") if on == "kafka" else Settings()
+    bus: Bus = KafkaBus(settings) if on == "kafka" else MemoryBus()
+    await bus.start()
+    await bus.ensure_topics([topics.TICKERS])
+    reader: Reader = await (
+        bus.group_reader("g", name) if kind == "group" else bus.log_reader(name)
+    )
+    one = await bus.partition_reader(name, 0, EARLIEST)
+    watching = asyncio.create_task(watch_readers(bus, CHECKS * 0.05))
+    if isinstance(bus, MemoryBus):
+        bus.cluster.grow(name, 3)
+    else:
+        async with admin_client(settings) as admin:
+            await admin.create_partitions({settings.prefix + name: NewPartitions(3)})
+    async with asyncio.timeout(DEADLINE_S):
+        with pytest.raises(Stuck, match=r"market\.tickers has 3 partitions now, and had 1"):
+            await watching
+    await reader.close()
+    again = await bus.log_reader(name)
+
+    assert {(name, 0), (name, 1), (name, 2)} == set(await again.end_offsets())
+    assert {} == one.whole
+    await one.close()
+    await again.close()
+    await bus.close()
