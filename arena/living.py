@@ -17,7 +17,14 @@ COMMANDS_LOST = "commands_lost"
 """The detail of an executor's heartbeat that says, by shard, what was lost of its commands."""
 EVENTS_LOST = "events_lost"
 """Likewise of its events."""
+COMMANDS_UNPROVEN = "commands_unproven"
+"""Likewise what may be lost of its commands, or could not be checked."""
+EVENTS_UNPROVEN = "events_unproven"
+"""Likewise of its events."""
 LOST_RECORDS = {COMMANDS_LOST: "account.commands", EVENTS_LOST: "account.events"}
+UNPROVEN_RECORDS = {COMMANDS_UNPROVEN: "account.commands", EVENTS_UNPROVEN: "account.events"}
+RECORDS_LOST = "records_lost"
+"""The detail of any heartbeat that says what was lost: topic -> partition and reader -> words."""
 CHAT_NODE = "chat-node"
 """The kind of a chat node in its heartbeats."""
 INTERVALS_MAX = 3

@@ -25,6 +25,7 @@ from arena.bus.stall import watch_readers
 from arena.clock import Clock, SystemClock
 from arena.errors import EXIT_INTERRUPTED, ArenaError, Malformed
 from arena.explain import append_failed
+from arena.living import RECORDS_LOST
 from arena.messages import Heartbeat, Message
 from arena.settings import Settings
 
@@ -32,6 +33,8 @@ CLOSE_TIMEOUT_S = 5.0
 ERROR = "error"
 """The detail of a last heartbeat that says why the process ended, where it was not asked to."""
 ERROR_CHARS_MAX = 300
+LOST_CHARS_MAX = 600
+"""Of the words on one loss."""
 BROKER_TIME_WAIT_S = 3.0
 """How long the ack of a heartbeat is waited for, which tells the broker's time."""
 
@@ -84,8 +87,19 @@ class Node:
             interval_s=self.settings.heartbeat_interval_s,
             counters=dict(self.counters),
             gauges=dict(self.gauges),
-            details=dict(self.details),
+            details=self.details | self._lost(),
         )
+
+    def _lost(self) -> dict[str, JsonValue]:
+        told: dict[str, dict[str, JsonValue]] = {}
+        for (topic, place), words in self.bus.lost.items():
+            told.setdefault(topic, {})[place] = words[:LOST_CHARS_MAX]
+        return {RECORDS_LOST: {**told}} if told else {}
+
+    def tell_lost(self, topic: str, partition: int, reader: str, words: str) -> None:
+        """Say what is lost of a partition, in the log and in every heartbeat from now on."""
+        self.log.warning("records lost", topic=topic, partition=partition, reader=reader, why=words)
+        self.bus.note_lost(topic, partition, reader, words)
 
     async def beat(self) -> None:
         """Publish a heartbeat now."""

@@ -49,7 +49,7 @@ BROKER_TIME = 1
 """The timestamp type of a record that carries the time of its append, by the broker's clock."""
 KIND_CACHED_MAX = 64
 LOST_MAX = 32
-"""Partitions of which a process says what is lost."""
+"""Losses that a process tells of."""
 
 
 class Record(NamedTuple):
@@ -255,7 +255,7 @@ class Bus(ABC):
     Attributes:
         failed: Resolves with the error when an append failed for good: the process must end.
         readers: Those that are in use, perhaps closed.
-        lost: "topic[partition]" -> what was found to be lost of it, in words; the newest
+        lost: (topic, partition and reader) -> what was found to be lost, in words; the newest
             `LOST_MAX`.
     """
 
@@ -263,13 +263,20 @@ class Bus(ABC):
         """Nothing is connected before `start`."""
         self.failed: asyncio.Future[BaseException] | None = None
         self.readers: WeakSet[Reader] = WeakSet()
-        self.lost: dict[str, str] = {}
+        self.lost: dict[tuple[str, str], str] = {}
 
-    def note_lost(self, topic: str, partition: int, words: str) -> None:
-        """Keep what is lost of a partition, for the heartbeats; new words replace the old ones."""
-        name = f"{topic}[{partition}]"
-        self.lost.pop(name, None)
-        self.lost[name] = words
+    def note_lost(self, topic: str, partition: int, reader: str, words: str) -> None:
+        """Keep what is lost of a partition, for the heartbeats.
+
+        Args:
+            topic: Without prefix.
+            partition: Of the topic.
+            reader: Whose place it was: the name of a group, an agent or a node.
+            words: What is lost, and what became of it.
+        """
+        place = (topic, f"{partition}, {reader}")
+        self.lost.pop(place, None)
+        self.lost[place] = words
         if len(self.lost) > LOST_MAX:
             del self.lost[next(iter(self.lost))]
 

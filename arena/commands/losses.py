@@ -1,11 +1,11 @@
 """What `arena status` says of records that were lost, as executors tell it in heartbeats. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from arena.living import LOST_RECORDS
+from arena.living import LOST_RECORDS, RECORDS_LOST, UNPROVEN_RECORDS
 from arena.messages import Heartbeat
 from arena.visible import one_line
 
@@ -14,11 +14,12 @@ CHARS_MAX = 1_000
 
 @dataclass(frozen=True, slots=True, order=True)
 class Lost:
-    """What one shard lost of a topic.
+    """What one shard lost of a topic, or what is not proven of it.
 
     Attributes:
         shard: As the heartbeat names it. topic: of the records.
-        why: What is lost and what became of it. node: The process that says so.
+        why: What is lost and what became of it, or what is not known. node: The process that says
+            so.
     """
 
     shard: str
@@ -33,9 +34,31 @@ class Lost:
 
 def lost_in(beats: Iterable[Heartbeat]) -> tuple[Lost, ...]:
     """What the newest heartbeats say to be lost, each loss once: in the newest words."""
+    beats = list(beats)
+    found = [*_said_in(beats, LOST_RECORDS), *_records_lost_in(beats)]
+    return tuple(sorted(found))
+
+
+def unproven_in(beats: Iterable[Heartbeat]) -> tuple[Lost, ...]:
+    """Likewise what may be lost, or could not be checked."""
+    return _said_in(beats, UNPROVEN_RECORDS)
+
+
+def _records_lost_in(beats: Iterable[Heartbeat]) -> Iterable[Lost]:
+    """What any other reader says, by topic, and by partition and reader."""
     found: dict[tuple[str, str], Lost] = {}
     for beat in sorted(beats, key=lambda beat: beat.at):
-        for detail, topic in LOST_RECORDS.items():
+        topics = beat.details.get(RECORDS_LOST)
+        for topic, said in topics.items() if isinstance(topics, dict) else ():
+            for place, why in said.items() if isinstance(said, dict) else ():
+                found[topic, place] = Lost(place, topic, str(why), beat.node)
+    return found.values()
+
+
+def _said_in(beats: Iterable[Heartbeat], details: Mapping[str, str]) -> tuple[Lost, ...]:
+    found: dict[tuple[str, str], Lost] = {}
+    for beat in sorted(beats, key=lambda beat: beat.at):
+        for detail, topic in details.items():
             said = beat.details.get(detail)
             if not isinstance(said, dict):
                 continue
@@ -46,4 +69,13 @@ def lost_in(beats: Iterable[Heartbeat]) -> tuple[Lost, ...]:
 
 def lost_line(lost: Lost) -> str:
     """A loss on one line."""
-    return one_line(f"lost: {lost.topic}[{lost.shard}]: {lost.why}", CHARS_MAX)
+    return _line("lost", lost)
+
+
+def unproven_line(lost: Lost) -> str:
+    """What is not proven, on one line."""
+    return _line("not proven", lost)
+
+
+def _line(what: str, lost: Lost) -> str:
+    return one_line(f"{what}: {lost.topic}[{lost.shard}]: {lost.why}", CHARS_MAX)

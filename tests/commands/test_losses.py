@@ -49,3 +49,15 @@ def test_words_of_a_heartbeat_cannot_act_or_forge_a_line() -> None:
     assert "\x1b" not in line
     assert "\n" not in line
     assert len(line) < 1_100
+
+
+def test_any_reader_can_say_what_it_lost() -> None:
+    """Routers, chat nodes and groups name topic, partition and reader; what is not words is not."""
+    old = _beat(1, 60, {"records_lost": {"llm.calls": {"0, gpt": "3 are gone"}}})
+    new = _beat(2, 1, {"records_lost": {"llm.calls": {"0, gpt": "4 are gone"}, "x": 1}})
+    hostile = _beat(3, 1, {"records_lost": [1]})
+
+    (lost,) = lost_in([new, old, hostile])
+
+    assert Lost("0, gpt", "llm.calls", "4 are gone", new.node) == lost
+    assert "lost: llm.calls[0, gpt]: 4 are gone" == lost_line(lost)
