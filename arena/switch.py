@@ -3,9 +3,11 @@
 The scope of a record is its key: "all", or "agent/<name>". The newest record of a key counts, so a
 compacted topic folds to the same. A record of a scope that cannot be read halts that scope: what
 was meant by it is unknown, and a halt may have been. Records under other keys change nothing.
+
+At most `SCOPES_MAX` scopes are kept. One more halts everybody until the topic is folded again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from arena.bus.base import Record
@@ -18,8 +20,14 @@ AGENT_KEY = "agent/"
 CONFIRMED = "control"
 """The detail of an executor's heartbeat that says how far the owner of each shard has read the
 topic: shard -> {"epoch": int, "read_to": {partition: offset}}."""
+HALTED_COUNT = "halted_count"
+"""The detail that says how many scopes are halted, if "halted" does not name all of them."""
 WHY_CHARS_MAX = 300
 """Characters of a reason or an error in a refusal, which is kept in `account.events`."""
+SCOPES_MAX = 10_000
+"""Scopes that are halted at once."""
+LINES_MAX = 50
+TOO_MANY = f"more than {SCOPES_MAX:,} scopes are halted at once, so everybody is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +93,14 @@ class Switch:
     """Who is halted.
 
     Attributes:
-        stops: Scope -> what halts it.
+        stops: Scope -> what halts it, the newest last.
+        overfull: What halts everybody because there was no room for its own scope.
     """
 
     def __init__(self) -> None:
         """Start with no halts."""
         self.stops: dict[str, Stop] = {}
+        self.overfull: Stop | None = None
 
     def take(self, record: Record) -> Noted:
         """Take in a record of `arena.control`; the newest of a scope counts."""
@@ -110,7 +120,7 @@ class Switch:
             self.note(message)
             return Noted(message, scope=scope)
         place = f"{record.topic}[{record.partition}]@{record.offset}"
-        self.stops[scope] = Stop(scope, why=error[:WHY_CHARS_MAX], unread=place)
+        self._halt(Stop(scope, why=error[:WHY_CHARS_MAX], unread=place))
         return Noted(error=error, scope=scope)
 
     def note(self, message: Halt | Resume) -> None:
@@ -118,26 +128,58 @@ class Switch:
         scope = key_of(message.agent)
         if isinstance(message, Halt):
             why = message.reason[:WHY_CHARS_MAX]
-            self.stops[scope] = Stop(scope, why, message.by, message.at)
+            self._halt(Stop(scope, why, message.by[:WHY_CHARS_MAX], message.at))
         else:
             self.stops.pop(scope, None)
 
+    def _halt(self, stop: Stop) -> None:
+        self.stops.pop(stop.scope, None)
+        if len(self.stops) < SCOPES_MAX or stop.scope == EVERYBODY:
+            self.stops[stop.scope] = stop
+        elif self.overfull is None:
+            self.overfull = replace(stop, scope=EVERYBODY, why=TOO_MANY)
+
     def halt_of(self, agent: str) -> Stop | None:
         """What stops an agent's orders, or None."""
-        return self.stops.get(EVERYBODY) or self.stops.get(key_of(agent))
+        return self.stops.get(EVERYBODY) or self.overfull or self.stops.get(key_of(agent))
+
+    def in_force(self) -> list[Stop]:
+        """Everything that halts, everybody's first, then by name."""
+        found = sorted(self.stops.values(), key=lambda stop: (stop.scope != EVERYBODY, stop.scope))
+        return found if self.overfull is None else [self.overfull, *found]
 
     def scopes(self) -> list[str]:
         """What is halted, for people: agents by name, "all" for everybody."""
-        return sorted(stop.name for stop in self.stops.values())
+        return sorted({stop.name for stop in self.in_force()})
 
-    def lines(self) -> list[str]:
-        """What is halted and why, one line each, for an operator."""
-        return [self.stops[scope].line for scope in sorted(self.stops)]
+    def newest_scopes(self, limit: int) -> list[str]:
+        """The same, but only those halted last, and "all"."""
+        found = {stop.name for stop in [*self.stops.values()][-limit:]}
+        if self.overfull is not None or EVERYBODY in self.stops:
+            found.add(EVERYBODY)
+        return sorted(found)
+
+    def lines(self, limit: int = LINES_MAX) -> list[str]:
+        """What is halted and why, one line each, for an operator.
+
+        Args:
+            limit: Most lines; one more says how many halts are left out.
+        """
+        return _bounded([stop.line for stop in self.in_force()], limit)
+
+    def unread_lines(self, limit: int = LINES_MAX) -> list[str]:
+        """The same of the halts whose record cannot be read."""
+        return _bounded([stop.line for stop in self.in_force() if stop.unread], limit)
 
     def unread(self) -> list[str]:
         """The halts whose record cannot be read, for people: "<scope>: <place> (<why>)"."""
-        found = (self.stops[scope] for scope in sorted(self.stops))
-        return [f"{s.name}: {s.unread} ({s.why})" for s in found if s.unread]
+        return [f"{s.name}: {s.unread} ({s.why})" for s in self.in_force() if s.unread]
+
+
+def _bounded(lines: list[str], limit: int) -> list[str]:
+    left = len(lines) - limit
+    more = [f"halted: {left:,} more; `arena tail arena.control` shows every record"]
+    return lines if left <= 0 else lines[:limit] + more
 
 
 def key_of(agent: str | None) -> str:

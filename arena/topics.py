@@ -133,6 +133,8 @@ COMMANDS = TopicSpec(
     readers=("executor",),
     retention_ms=30 * DAY_MS,
     flush_every_append=True,
+    # The broker's own time on each: no order can say that it was issued long after it was sent.
+    config={"message.timestamp.type": "LogAppendTime"},
 )
 EVENTS = TopicSpec(
     name="account.events",

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from rich.text import Text
 
 from arena.messages import Heartbeat
-from arena.switch import EVERYBODY, Stop, Switch
+from arena.switch import EVERYBODY, HALTED_COUNT, Switch
 from dashboard import text
 from dashboard.grid import fit
 from dashboard.palette import ALARM
@@ -41,20 +41,25 @@ class Halts(Switch):
             executors: Newest heartbeats of the living processes that may be executors; those that
                 say nothing of halts are none.
         """
-        stops = sorted(self.stops.values(), key=lambda stop: (stop.scope != EVERYBODY, stop.scope))
-        return tuple(_row(stop, executors) for stop in stops)
+        said = [beat.details for beat in executors if "halted" in beat.details]
+        count = len(self.scopes())
+        return tuple(
+            HaltRow(
+                scope=stop.name,
+                since=stop.at,
+                reason=stop.why,
+                by=stop.by,
+                obeyed=bool(said) and all(_is_obeyed(stop.name, one, count) for one in said),
+                unread=stop.unread,
+            )
+            for stop in self.in_force()
+        )
 
 
-def _row(stop: Stop, executors: list[Heartbeat]) -> HaltRow:
-    said = [beat.details["halted"] for beat in executors if "halted" in beat.details]
-    return HaltRow(
-        scope=stop.name,
-        since=stop.at,
-        reason=stop.why,
-        by=stop.by,
-        obeyed=bool(said) and all(isinstance(one, list) and stop.name in one for one in said),
-        unread=stop.unread,
-    )
+def _is_obeyed(name: str, details: dict[str, JsonValue], count: int) -> bool:
+    """True if an executor names the halt, or names only some of as many halts as there are."""
+    halted = details["halted"]
+    return isinstance(halted, list) and (name in halted or details.get(HALTED_COUNT) == count)
 
 
 def halted_line(halts: tuple[HaltRow, ...], now: datetime, width: int) -> list[Text]:

@@ -6,11 +6,12 @@ appends the events in order and hands out an answer only when every event before
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from arena import ids
-from arena.accounts import Shard
+from arena.account_state import Decided
+from arena.accounts import Shard, unix_us
 from arena.messages import Message, OpenAccount, ToolCall, ToolResult
 from arena.switch import Switch
 from arena.topics import partition_of
@@ -28,18 +29,24 @@ from trading_tools.schema import Refused
 
 TOO_OLD = "too_old"
 """Why an order is refused that may have been decided before, so long ago that its id is gone."""
+ISSUED_AHEAD = "issued_ahead"
+"""Why an order is refused that says it was issued long after it was written to the topic."""
+ISSUED_AHEAD_MAX = timedelta(hours=1)
+"""An order's issue time is kept to tell copies by: one from far ahead would make every later order
+of its agent look like a copy until then."""
+MICROSECOND = timedelta(microseconds=1)
 Kind = Literal["opened", "filled", "rejected", "duplicate", "read", "refused"]
 
 
 @dataclass(slots=True)
-class Handled:
-    """What became of a command.
+class HandledCommand:
+    """What a command came to.
 
     Attributes:
         kind: In one word; a duplicate was decided before. reason: of a rejection or refusal.
         appends: Events for the log, already folded here.
-        reply: To the agent's inbox, or None where nobody waits.
-        burial: Why the command goes to the dead letters, "" where it does not.
+        reply: To the agent's inbox, or None if it is too late for one.
+        burial: Why the command goes to the dead letters, "" if it does not.
     """
 
     kind: Kind
@@ -106,7 +113,8 @@ class Desk:
         *,
         prices_current: bool = True,
         control_unknown: datetime | None = None,
-    ) -> Handled:
+        written_ms: int = 0,
+    ) -> HandledCommand:
         """Decide or answer one command.
 
         Args:
@@ -115,6 +123,8 @@ class Desk:
             now: Wall time.
             prices_current: See `decide`.
             control_unknown: See `decide`.
+            written_ms: Of the record, by the broker's clock: the same whenever it is read. Unix
+                milliseconds, 0 if unknown.
         """
         if isinstance(message, OpenAccount):
             return self._open(message, offset, now)
@@ -122,10 +132,14 @@ class Desk:
         tool = self.tools.get(message.tool)
         if tool is None:
             return self._unknown_tool(message)
-        if tool.places_order and message.call_id in self.shard.orders:
-            return self._answer_again(message, now)
-        if tool.places_order and self._may_be_decided(message):
-            return self._too_old(message, now)
+        if tool.places_order:
+            known = self.shard.orders.get(message.call_id)
+            if known is not None:
+                return self._answer_again(message, known, now)
+            if _is_ahead(message, written_ms):
+                return self._issued_ahead(message, now)
+            if self._may_be_decided(message):
+                return self._too_old(message, now)
         if not tool.places_order and now > message.deadline_at:
             return self._too_late(message)
         opening = self._imply_account(message, offset, now)
@@ -150,51 +164,54 @@ class Desk:
         known = call.call_id in self.shard.orders
         return known or self.shard.may_be_forgotten(call.agent, call.issued_at)
 
-    def _answer_again(self, call: ToolCall, now: datetime) -> Handled:
-        known = self.shard.orders.get(call.call_id)
-        if known is None or now > call.deadline_at:
-            return Handled("duplicate")
+    def _answer_again(self, call: ToolCall, known: Decided, now: datetime) -> HandledCommand:
+        if now > call.deadline_at:
+            return HandledCommand("duplicate")
         event = next(
             (e for e in reversed(self.shard.recent) if e["order_id"] == call.call_id), None
         )
         if event is None or event["agent"] != call.agent:
-            return Handled("duplicate", reply=decided_long_ago(call, known))
+            return HandledCommand("duplicate", reply=decided_long_ago(call, known))
         portfolio = portfolio_of(self.shard.accounts[call.agent], self.market.quotes)
-        return Handled("duplicate", reply=decided(call, event, portfolio))
+        return HandledCommand("duplicate", reply=decided(call, event, portfolio))
 
-    def _unknown_tool(self, call: ToolCall) -> Handled:
+    def _unknown_tool(self, call: ToolCall) -> HandledCommand:
         names = ", ".join(self.tools)
         text = f"There is no account tool {shown(call.tool)}; there are {names}."
-        return Handled("refused", "unknown_tool", reply=failed(call, "unknown_tool", text))
+        return HandledCommand("refused", "unknown_tool", reply=failed(call, "unknown_tool", text))
 
-    def _too_late(self, call: ToolCall) -> Handled:
+    def _too_late(self, call: ToolCall) -> HandledCommand:
         text = f"{call.tool} was not run: its deadline had passed."
-        return Handled("refused", "expired", reply=failed(call, "expired", text))
+        return HandledCommand("refused", "expired", reply=failed(call, "expired", text))
 
-    def _too_old(self, call: ToolCall, now: datetime) -> Handled:
+    def _too_old(self, call: ToolCall, now: datetime) -> HandledCommand:
         issued = f"it was issued at {call.issued_at.isoformat(timespec='milliseconds')}"
         why = f"{issued}, before orders of {call.agent} that are decided and no longer remembered"
-        reply = None
-        if now <= call.deadline_at:
-            text = f"{call.tool} was not run: {why}. Nothing was traded; order again."
-            reply = failed(call, TOO_OLD, text)
         burial = f"the order {call.call_id} may have been decided before: {why}"
-        return Handled("refused", TOO_OLD, reply=reply, burial=burial)
+        return _refused(call, TOO_OLD, f"{why}. Nothing was traded; order again.", burial, now)
+
+    def _issued_ahead(self, call: ToolCall, now: datetime) -> HandledCommand:
+        issued = f"it says it was issued at {call.issued_at.isoformat(timespec='seconds')}"
+        hours = ISSUED_AHEAD_MAX.total_seconds() / 3600
+        why = f"{issued}, more than {hours:g} h after the broker had it"
+        text = f"{why}. Nothing was traded; the clock of the agent's router has to be set."
+        burial = f"the order {call.call_id} is refused: {why}; set the clock of its router"
+        return _refused(call, ISSUED_AHEAD, text, burial, now)
 
     def _fold(self, record: Append) -> None:
         event = self.shard.apply(record.kind, record.value, record.offset)
         assert event is not None, f"our own {record.kind} at {record.offset} does not count"
 
-    def _open(self, command: OpenAccount, offset: int, now: datetime) -> Handled:
+    def _open(self, command: OpenAccount, offset: int, now: datetime) -> HandledCommand:
         known = command.agent in self.shard.accounts
         if known or command.call_id in self.shard.orders:
-            return Handled("duplicate")
+            return HandledCommand("duplicate")
         source = (self.partition, offset)
         record = account_opened(
             self.shard, source, command.call_id, command.agent, self.rules, now, command.scrape
         )
         self._fold(record)
-        return Handled("opened", appends=[record])
+        return HandledCommand("opened", appends=[record])
 
     def _imply_account(self, call: ToolCall, offset: int, now: datetime) -> list[Append]:
         if call.agent in self.shard.accounts:
@@ -209,7 +226,7 @@ class Desk:
 
     def _run(
         self, tool: Tool, call: ToolCall, offset: int, now: datetime, seen: "_Seen"
-    ) -> Handled:
+    ) -> HandledCommand:
         account = self.shard.accounts[call.agent]
         ctx = AccountContext(
             agent=call.agent,
@@ -223,17 +240,19 @@ class Desk:
         arguments = tool.signature.read(call.arguments)
         outcome = arguments if isinstance(arguments, Refused) else tool.call(ctx, arguments)
         if isinstance(outcome, Answer):
-            return Handled("read", outcome.error, reply=answered(call, outcome, self.shard.seq))
+            return HandledCommand(
+                "read", outcome.error, reply=answered(call, outcome, self.shard.seq)
+            )
         if not tool.places_order:
             assert isinstance(outcome, Refused)
             text = f"{call.tool} was not run: {outcome.reason}."
             reply = failed(call, "malformed_arguments", text)
-            return Handled("refused", "malformed_arguments", reply=reply)
+            return HandledCommand("refused", "malformed_arguments", reply=reply)
         return self._decide(call, outcome, offset, now, seen)
 
     def _decide(
         self, call: ToolCall, order: Order | Refused, offset: int, now: datetime, seen: "_Seen"
-    ) -> Handled:
+    ) -> HandledCommand:
         account = self.shard.accounts[call.agent]
         market, rules = self.market, self.rules
         # In lock-step the market stands still while agents think: only its own clock tells what
@@ -256,9 +275,24 @@ class Desk:
         self._fold(record)
         event = self.shard.recent[-1]
         portfolio = portfolio_of(account, self.market.quotes)
-        return Handled(
+        return HandledCommand(
             event["outcome"],
             event["reason"] or "",
             [record],
             decided(call, event, portfolio),
         )
+
+
+def _is_ahead(call: ToolCall, written_ms: int) -> bool:
+    """True if an order's issue time is too far after the time of its record."""
+    if written_ms <= 0:
+        return False
+    return unix_us(call.issued_at) - 1_000 * written_ms > ISSUED_AHEAD_MAX // MICROSECOND
+
+
+def _refused(call: ToolCall, reason: str, text: str, burial: str, now: datetime) -> HandledCommand:
+    """An order that is refused without an event, and answered if that is not too late."""
+    reply = None
+    if now <= call.deadline_at:
+        reply = failed(call, reason, f"{call.tool} was not run: {text}")
+    return HandledCommand("refused", reason, reply=reply, burial=burial)

@@ -21,21 +21,21 @@ from datetime import datetime
 
 from arena import topics
 from arena.bus.base import Acked, LogReader, Record, Start
-from arena.errors import BrokenLog, BrokerUnavailable, Fenced, Malformed
+from arena.errors import Malformed
 from arena.faults import point
-from arena.living import COMMANDS_LOST, EVENTS_LOST
+from arena.living import COMMANDS_LOST, COMMANDS_UNPROVEN, EVENTS_LOST, EVENTS_UNPROVEN
 from arena.messages import Message, ToolCall, ToolResult
 from arena.node import Node
-from arena.switch import CONFIRMED
-from trading_tools.desk import Desk, Handled, Kind
+from trading_tools.command_start import find_start
+from trading_tools.desk import Desk, HandledCommand, Kind
 from trading_tools.events import Append
+from trading_tools.inbox_check import check_inboxes
 from trading_tools.outbox import Outbox, within_ack_timeout
-from trading_tools.place import find_place
+from trading_tools.ownership import Ownership
 from trading_tools.prices import PriceFeed
-from trading_tools.recovery import START_AGAIN, EventLog
-from trading_tools.switch import SwitchFeed, moment
+from trading_tools.recovery import EventLog
+from trading_tools.switch import SwitchFeed, boot_time_s
 from trading_tools.together import run_together
-from trading_tools.told import lost_events
 
 BATCH_MAX = 64
 """Commands decided ahead of their acks."""
@@ -44,7 +44,6 @@ REWIND = 2 * BATCH_MAX
 PRICE_WAIT_S = 2.0
 CONTROL_WAIT_S = 0.1
 """How long a proof is waited for before the command's deadline is looked at again."""
-CONFIRM_AGAIN_S = 0.02
 READ_S = 0.5
 COUNTERS: dict[Kind, str] = {
     "opened": "accounts_opened",
@@ -63,7 +62,7 @@ class _GivenUp(Exception):
 
 
 class Owner:
-    """Owns one shard, from the moment its epoch counted.
+    """Owns one shard, as soon as its epoch counted.
 
     Args:
         node: Bus, clock, counters.
@@ -85,16 +84,15 @@ class Owner:
         *,
         first: bool = True,
     ) -> None:
-        """Nothing is read before `serve`."""
+        """Take over the shard that the desk has."""
         self._node = node
         self._bus = node.bus
         self._log = log
         self._desk = desk
         self._feed = feed
         self._control = control
-        self._since = moment()
-        self._in_log = desk.shard.next_offset
-        self._confirmed: dict[str, int] = {}
+        self._since = boot_time_s()
+        self._ownership = Ownership(node, log, desk, control)
         self._outbox = Outbox(node.bus)
         self._unacked: list[tuple[Append, asyncio.Future[Acked]]] = []
         self._answers: list[ToolResult] = []
@@ -112,7 +110,7 @@ class Owner:
             Fenced: Another owner has written.
             AppendFailed: An append was not acked in time.
         """
-        await run_together(self._serve(should_serve), self._confirm_when_idle())
+        await run_together(self._serve(should_serve), self._ownership.confirm_always())
 
     async def _serve(self, should_serve: Callable[[], bool]) -> None:
         await self._outbox.prepare(self._desk.shard.accounts)
@@ -123,7 +121,7 @@ class Owner:
                     records = await self._reader.read(timeout_s=READ_S, max_records=BATCH_MAX)
                     if records and should_serve():
                         await self._serve_batch(records, should_serve)
-                        await self.confirm()
+                        await self._ownership.confirm()
             await self._outbox.settle()
         finally:
             await self._reader.close()
@@ -137,40 +135,38 @@ class Owner:
         partition = self._desk.partition
         looking = await self._bus.partition_reader(COMMANDS, partition, Start("earliest"))
         try:
-            place = await find_place(looking, self._desk.shard, partition, REWIND)
+            found = await find_start(looking, self._desk.shard, partition, REWIND)
         finally:
             await looking.close()
-        self._buried_to = place.buried_to
-        self._say_lost(COMMANDS_LOST, place.loss)
-        # A reader of its own: a broker holds the fetch that a seek replaces, for half a second.
-        start = Start(offsets={(COMMANDS, partition): place.first})
-        reader = await self._bus.partition_reader(COMMANDS, partition, start)
+        self._buried_to = found.buried_to
+        self._say_of_shard(COMMANDS_LOST, found.loss)
+        self._say_of_shard(COMMANDS_UNPROVEN, found.unproven)
         if self._first:
-            self._say_lost(EVENTS_LOST, await self._lost_events())
-        return reader
+            await self._check_inboxes()
+        # A reader of its own: a broker holds the fetch that a seek replaces, for half a second.
+        start = Start(offsets={(COMMANDS, partition): found.first})
+        return await self._bus.partition_reader(COMMANDS, partition, start)
 
-    async def _lost_events(self) -> str:
+    async def _check_inboxes(self) -> None:
         commands = await self._bus.partition_reader(
             COMMANDS, self._desk.partition, Start("earliest")
         )
         try:
-            return await lost_events(self._bus, self._desk.shard, commands)
-        except (TimeoutError, BrokerUnavailable) as error:
-            why = str(error) or "not in time"
-            self._node.log.warning("inboxes could not be held against the log", why=why)
-            return ""
+            found = await check_inboxes(self._bus, self._desk.shard, commands)
         finally:
             await commands.close()
+        self._say_of_shard(EVENTS_LOST, found.loss)
+        self._say_of_shard(EVENTS_UNPROVEN, found.unproven)
 
-    def _say_lost(self, what: str, words: str) -> None:
-        partition, said = str(self._desk.partition), self._node.details.get(what)
-        lost = {k: v for k, v in said.items() if k != partition} if isinstance(said, dict) else {}
+    def _say_of_shard(self, detail: str, words: str) -> None:
+        """Put words under a detail of the heartbeat, or take away what was said before."""
+        shard, said = str(self._desk.partition), self._node.details.pop(detail, None)
+        kept = {k: v for k, v in said.items() if k != shard} if isinstance(said, dict) else {}
         if words:
-            self._node.log.warning(what.replace("_", " "), shard=partition, what=words)
-            lost[partition] = words
-        self._node.details.pop(what, None)
-        if lost:
-            self._node.details[what] = lost
+            self._node.log.warning(detail.replace("_", " "), shard=shard, what=words)
+            kept[shard] = words
+        if kept:
+            self._node.details[detail] = kept
 
     async def _serve_batch(self, records: list[Record], should_serve: Callable[[], bool]) -> None:
         fetched_at = self._node.clock.now()
@@ -189,6 +185,7 @@ class Owner:
                 now or self._node.clock.now(),
                 prices_current=prices_current,
                 control_unknown=unknown,
+                written_ms=record.timestamp_ms,
             )
             point("after_decide")
             if handled.burial:
@@ -285,7 +282,7 @@ class Owner:
             await self._outbox.settle()
             self._looking.clear()
 
-    async def _take(self, message: Message, offset: int, handled: Handled) -> None:
+    async def _take(self, message: Message, offset: int, handled: HandledCommand) -> None:
         if handled.appends:
             self._buried_to = max(self._buried_to, offset)
         for append in handled.appends:
@@ -314,7 +311,7 @@ class Owner:
         if self._unacked:
             await self._await_acks()
         else:
-            await self._prove_ownership()
+            await self._ownership.prove()  # Answers without an event tell the current account.
         point("acked_not_replied")
         answers, self._answers = self._answers, []
         await self._outbox.send(answers)
@@ -325,63 +322,10 @@ class Owner:
         for (append, _), ack in zip(unacked, acks, strict=True):
             if ack.offset != append.offset:
                 what = f"a record made for offset {append.offset} is at {ack.offset}"
-                raise self._not_mine(what, ack.offset < append.offset)
-        self._in_log = self._desk.shard.next_offset
+                raise self._ownership.not_mine(what, ack.offset < append.offset)
+        self._ownership.in_log = self._desk.shard.next_offset
 
-    async def confirm(self) -> bool:
-        """Say in the heartbeat how far `arena.control` was read, if that can be said now.
-
-        Returns:
-            False if it has to be tried again.
-
-        Raises:
-            Fenced: Another owner has written.
-        """
-        read_to, shard = self._control.read_to(), self._desk.shard
-        if read_to == self._confirmed:
-            return True
-        if self._unacked or self._in_log != shard.next_offset:
-            return False
-        epoch, mine = shard.epoch, shard.next_offset
-        try:
-            end = await self._log.end()
-        except BrokerUnavailable:
-            return False
-        still = mine == self._in_log == shard.next_offset
-        if still and (end > mine or (end < mine and self._log.is_short(end))):
-            raise self._not_mine(f"the log ends at {end}, not at {mine}", end < mine)
-        if end != mine:
-            return False
-        self._confirmed = read_to
-        said = self._node.details.get(CONFIRMED)
-        shards = dict(said) if isinstance(said, dict) else {}
-        shards[str(self._desk.partition)] = {"epoch": epoch, "read_to": {**read_to}}
-        self._node.details[CONFIRMED] = shards
-        await self._node.beat()
-        return True
-
-    async def _confirm_when_idle(self) -> None:
-        """Confirm also while no command comes, or one is waited with."""
-        while True:
-            if await self.confirm():
-                await self._control.changed()
-            else:
-                await asyncio.sleep(CONFIRM_AGAIN_S)
-
-    async def _prove_ownership(self) -> None:
-        """Answers that no event stands behind are current only if nobody else has written."""
-        end, mine = await self._log.end(), self._desk.shard.next_offset
-        if end != mine:
-            raise self._not_mine(f"the log ends at {end}, not at {mine}", end < mine)
-
-    def _not_mine(self, what: str, shorter: bool) -> Fenced | BrokenLog:
-        """Another executor has written, or the log lost its end."""
-        where = f"{EVENTS}[{self._desk.partition}]"
-        if shorter:
-            return BrokenLog(f"{where}: {what}: it lost its end", remedy=START_AGAIN)
-        return Fenced(f"{where}: {what}", remedy="another executor owns this shard now")
-
-    def _count(self, message: Message, offset: int, handled: Handled) -> None:
+    def _count(self, message: Message, offset: int, handled: HandledCommand) -> None:
         counters = self._node.counters
         counters[COUNTERS[handled.kind]] += 1
         if handled.kind in ("filled", "rejected"):

@@ -31,7 +31,7 @@ class PriceFeed:
     """
 
     def __init__(self, node: Node, *, whole: bool = False) -> None:
-        """Nothing is read before `open`."""
+        """Start with an empty market; `open` reads it."""
         self.market = Market()
         self._whole = whole
         self._node = node
@@ -69,21 +69,18 @@ class PriceFeed:
             await self._read_once()
 
     def covers(self, offsets: Mapping[int, int]) -> bool:
-        """True where everything before these offsets, by partition, was read."""
+        """True if everything before these offsets, by partition, was read."""
         return all(self._next.get(p, -1) >= offset for p, offset in offsets.items())
 
     async def catch_up(self, offsets: Mapping[int, int], timeout_s: float) -> bool:
         """Wait until everything before these offsets was read.
 
+        Where the topic ends tells nothing: a new leader learns late how far it reaches.
+
         Returns:
-            False where it was not in time, or where the topic does not reach so far: a snapshot
-            is made of tickers that are in the topic, so such offsets are nobody's.
+            False if it was not in time, or the topic has no such partition.
         """
-        if self.covers(offsets):
-            return True
-        assert self._reader is not None, "the feed is not open"
-        ends = await self._reader.end_offsets()
-        if any(ends.get((TOPIC, p), -1) < offset for p, offset in offsets.items()):
+        if not offsets.keys() <= self._next.keys():
             return False
         try:
             async with asyncio.timeout(timeout_s):
@@ -114,7 +111,7 @@ class PriceFeed:
             self._advanced = asyncio.Event()
 
     async def _note(self, record: Record) -> bool:
-        """Take in one record; False where it cannot be read, and the one before it counts."""
+        """Take in one record; False if it cannot be read, and the one before it counts."""
         try:
             self.market.note(record.message(), record.partition, record.offset)
         except (Malformed, ArithmeticError) as error:
@@ -125,7 +122,7 @@ class PriceFeed:
     async def _pass_over(self, record: Record, error: str) -> None:
         if self._loaded:
             await self._node.dead_letter(record, error)
-        else:  # It was buried when it came, by whoever read it then.
+        else:  # It was buried when it came, by the executor of that time.
             self._node.counters["unreadable_backlog"] += 1
 
 

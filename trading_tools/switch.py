@@ -6,7 +6,7 @@ its key names one. It goes to `dead_letters` when it comes, from the owner of th
 alone; what a start finds is passed over by it, for it stays in the topic.
 
 A halt that was not read yet cannot be obeyed. So the owner of a shard decides orders only while
-it has a proof: at a moment not longer than `PROOF_S` ago the topic ended where this reader is.
+it has a proof: not longer than `PROOF_S` ago the topic ended where this reader is.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record
 from arena.errors import BrokerUnavailable
 from arena.node import Node
-from arena.switch import Switch
+from arena.switch import HALTED_COUNT, Switch
 
 LOAD_TIMEOUT_S = 30.0
 PROOF_S = 1.0
@@ -28,6 +28,8 @@ PROOF_S = 1.0
 RENEW_S = 0.25
 """How often it is renewed."""
 ASK_TIMEOUT_S = 2.0
+SCOPES_SHOWN_MAX = 100
+"""Halted scopes that a heartbeat names, the newest ones, so that it stays small."""
 UNREAD_SHOWN_MAX = 10
 TOPIC = topics.CONTROL.name
 
@@ -38,8 +40,8 @@ class SwitchFeed:
     """Follows `arena.control` into a `Switch`, and says in the heartbeat what is halted.
 
     Attributes:
-        proven_at: The moment, by `moment`, at which the topic is known to have been read to its
-            end. proven_wall: the same in wall time.
+        proven_at: When the topic is known to have been read to its end, by `boot_time_s`.
+        proven_wall: The same in wall time.
 
     Args:
         node: Its bus is read.
@@ -106,7 +108,7 @@ class SwitchFeed:
 
     def is_proven(self, since: float) -> bool:
         """True with a proof that began at `since` or later and is not older than `PROOF_S`."""
-        return self.proven_at >= since and moment() - self.proven_at <= PROOF_S
+        return self.proven_at >= since and boot_time_s() - self.proven_at <= PROOF_S
 
     def read_to(self) -> dict[str, int]:
         """Partition of the topic -> the offset before which every record was taken in."""
@@ -139,7 +141,7 @@ class SwitchFeed:
 
     async def _prove(self) -> None:
         assert self._reader is not None, "the switch is not open"
-        asked_at, wall, place = moment(), self._node.clock.now(), self._read_to
+        asked_at, wall, place = boot_time_s(), self._node.clock.now(), self._read_to
         found = await self._reader.end_offsets()
         ends = {str(partition): end for (_, partition), end in found.items()}
         if any(ends.get(partition, 0) < offset for partition, offset in place.items()):
@@ -163,8 +165,12 @@ class SwitchFeed:
 
     def _show(self) -> None:
         details = self._node.details
-        details["halted"] = [*self.switch.scopes()]
-        details.pop("halted_unread", None)
+        shown = self.switch.newest_scopes(SCOPES_SHOWN_MAX)
+        details["halted"] = [*shown]
+        for name in (HALTED_COUNT, "halted_unread"):
+            details.pop(name, None)
+        if (count := len(self.switch.scopes())) > len(shown):
+            details[HALTED_COUNT] = count
         if unread := self.switch.unread():
             details["halted_unread"] = [*unread[:UNREAD_SHOWN_MAX]]
 
@@ -183,7 +189,7 @@ class SwitchFeed:
                     await self._node.dead_letter(record, noted.error)
 
 
-def moment() -> float:
+def boot_time_s() -> float:
     """Seconds of a clock that also counts while the machine is suspended, where there is one."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -99,7 +99,7 @@ async def _publish(
         if message.agent is not None:
             await require_agent(bus, message.agent)
         asked = await ask(bus, message, wait_s)
-        unread = [s.line for s in (await read_switch(bus)).stops.values() if s.unread]
+        unread = (await read_switch(bus)).unread_lines()
     finally:
         await bus.close()
     whose = message.agent or "everybody"
@@ -114,10 +114,12 @@ async def _publish(
             print(one_line(line, 500))
     if asked.unconfirmed:
         why = "; ".join(asked.unconfirmed.values())
+        verb = type(message).__name__.lower()
+        still = "may still be filled" if isinstance(message, Halt) else "may still be refused"
         raise ArenaError(
-            f"{what} {whose}, but not confirmed within {wait_s:g} s: {why}",
-            remedy="the record stays in the topic and every executor that reads it obeys it;"
-            " see arena status, then ask again",
+            f"the {verb} of {whose} was not confirmed within {wait_s:g} s: {why}; orders {still}",
+            remedy="an executor obeys the record as soon as it reads it: see arena status, then"
+            " run the command again",
         )
 
 

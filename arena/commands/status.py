@@ -19,7 +19,7 @@ from arena import topics
 from arena.bus.base import Start
 from arena.bus.kafka_admin import has_broker_time, list_topics
 from arena.commands import health
-from arena.commands.losses import lost_in, lost_line
+from arena.commands.losses import lost_in, lost_line, unproven_in, unproven_line
 from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena
 from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable, Malformed
 from arena.messages import Heartbeat
@@ -106,6 +106,7 @@ async def _status(where: Where, *, here: bool, as_json: bool) -> None:
             "processes": [asdict(row) for row in found],
             "dead": documents(dead),
             "lost": [lost.document() for lost in lost_in(beats)],
+            "unproven": [lost.document() for lost in unproven_in(beats)],
             "clocks": [asdict(skew) for skew in skews],
             "halted": [*halted],
         }
@@ -118,6 +119,8 @@ async def _status(where: Where, *, here: bool, as_json: bool) -> None:
             print(one_line(one_halt, CLOCKS_CHARS_MAX))
         for lost in lost_in(beats):
             print(lost_line(lost))
+        for lost in unproven_in(beats):
+            print(unproven_line(lost))
         if clocks := line(skews):
             print(one_line(clocks, CLOCKS_CHARS_MAX))
     sys.stdout.flush()

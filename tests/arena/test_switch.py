@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from arena import switch as switch_module
 from arena.bus.base import Record
 from arena.messages import Halt, Message, PassOver, Resume
 from arena.switch import Switch
@@ -152,3 +153,51 @@ def test_a_refusal_is_bounded_whatever_the_reason_was() -> None:
 
     assert stop is not None
     assert len(stop.sentence) < 500
+
+
+def test_more_scopes_than_are_kept_halt_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A halt without room is not forgotten: it stops all, and no resume lifts that by mistake."""
+    monkeypatch.setattr(switch_module, "SCOPES_MAX", 3)
+    switch = Switch()
+    for number in range(3):
+        switch.take(record(f"agent/a{number}".encode(), halt(f"a{number}")))
+    assert switch.halt_of("momentum") is None
+
+    switch.take(record(b"agent/a3", None))
+    assert len(switch.stops) == 3
+    for number in range(4):
+        switch.take(record(f"agent/a{number}".encode(), resume(f"a{number}")))
+    switch.take(record(b"all", resume()))
+    stop = switch.halt_of("momentum")
+
+    assert stop is not None
+    assert "more than" in stop.sentence
+    assert ["all"] == switch.scopes() == switch.newest_scopes(1)
+
+
+def test_everybody_can_be_halted_when_no_other_scope_has_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The halt of all counts as itself, so its resume ends it."""
+    monkeypatch.setattr(switch_module, "SCOPES_MAX", 1)
+    switch = Switch()
+    switch.take(record(b"agent/a", halt("a")))
+    switch.take(record(b"all", halt()))
+    assert switch.halt_of("momentum") is not None
+
+    switch.take(record(b"all", resume()))
+    assert switch.halt_of("momentum") is None
+
+
+def test_what_is_shown_of_many_halts_is_bounded() -> None:
+    """The newest are named, whichever they are, and a line says how many are left out."""
+    switch = Switch()
+    switch.take(record(b"all", halt()))
+    for number in range(1_000):
+        switch.take(record(f"agent/a{number}".encode(), halt(f"a{number}")))
+    switch.take(record(b"agent/a7", halt("a7")))
+
+    assert ["a7", "a998", "a999", "all"] == switch.newest_scopes(3)
+    assert ["halted: everybody since", "halted: 998 more;"] == [
+        " ".join(line.split()[:3]) for line in (switch.lines(3)[0], switch.lines(3)[-1])
+    ]

@@ -22,7 +22,7 @@ from arena.settings import Settings
 from arena.topics import partition_of
 from tests.alongside import alongside
 from tests.trading_tools.helpers import product, read_until, ticker, tool_call
-from trading_tools.place import find_place
+from trading_tools.command_start import find_start
 from trading_tools.rules import TradingRules
 from trading_tools.serve import serve_tools
 
@@ -189,10 +189,10 @@ async def test_a_forgotten_order_is_never_decided_again(
         (25, "15 records at offsets 10 to 24 were deleted"),
     ],
 )
-async def test_commands_that_were_deleted_unread_are_said(
+async def test_commands_that_were_deleted_are_said_without_claiming_a_loss(
     memory_bus: MemoryBus, begin: int, said: str
 ) -> None:
-    """The topic was kept shorter than the executor was stopped: it begins behind the place."""
+    """Which were read is not known: looks leave no trace in the account log."""
     await _market(memory_bus)
     await _send(memory_bus, _orders(0, 30))
     shard = Shard(source_offset=9)
@@ -202,9 +202,8 @@ async def test_commands_that_were_deleted_unread_are_said(
     start = Start(offsets={(COMMANDS, partition): begin})
     reader = await memory_bus.partition_reader(COMMANDS, partition, start)
 
-    place = await find_place(reader, shard, partition, rewind=128)
+    found = await find_start(reader, shard, partition, rewind=128)
 
-    assert begin == place.first == reader.position(COMMANDS, partition)
-    assert 9 == place.buried_to
-    assert place.loss.startswith(said)
-    assert bool(said) == bool(place.loss)
+    assert (begin, 9, "") == (found.first, found.buried_to, found.loss)
+    assert found.unproven.startswith(said)
+    assert bool(said) == bool(found.unproven)

@@ -184,8 +184,8 @@ async def test_a_stop_longer_than_a_proof_takes_it_away(
         await order(memory_bus, 0)
         await decided(memory_bus, 1)
         line.whole.clear()
-        awake = feed.moment
-        monkeypatch.setattr(feed, "moment", lambda: awake() + 60)
+        awake = feed.boot_time_s
+        monkeypatch.setattr(feed, "boot_time_s", lambda: awake() + 60)
         await order(memory_bus, 1, life_s=0.2)
         assert [None, RejectReason.CONTROL_UNKNOWN] == await decided(memory_bus, 2)
 

@@ -12,7 +12,7 @@ from arena.messages import Heartbeat, OpenAccount, OrderDecided, ToolCall
 from arena.money import to_units
 from arena.wire import encode
 from tests.trading_tools.helpers import product, ticker, tool_call
-from trading_tools.desk import TOO_OLD, Desk, Handled
+from trading_tools.desk import ISSUED_AHEAD, TOO_OLD, Desk, HandledCommand
 from trading_tools.events import epoch_of
 from trading_tools.quotes import Market
 from trading_tools.registry import load_catalogue
@@ -20,6 +20,7 @@ from trading_tools.rules import TradingRules
 
 NOW = datetime(2026, 11, 21, 9, 12, 3, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=10)
+HOUR = timedelta(hours=1)
 BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
 
 
@@ -48,7 +49,7 @@ def look(index: int, **changes: Any) -> ToolCall:  # Any: as above
     return trade(index, "{}", tool="get_portfolio", **changes)
 
 
-def kinds(handled: Handled) -> list[str]:
+def kinds(handled: HandledCommand) -> list[str]:
     """The kinds of the records it appended."""
     return [append.kind for append in handled.appends]
 
@@ -132,7 +133,7 @@ def test_nobody_waits_for_a_copy_after_the_deadline(desk: Desk) -> None:
 
 
 def test_a_new_order_at_an_old_offset_is_decided(desk: Desk) -> None:
-    """Offsets come again in a log that was cut or made anew; only its id says what was decided."""
+    """Offsets come again in a log that was cut or created again; the id says what was decided."""
     desk.handle(trade(), 5, NOW)
     handled = desk.handle(trade(7), 0, NOW)
 
@@ -157,6 +158,43 @@ def test_a_copy_of_a_forgotten_order_gets_no_second_event(
     assert before == desk.shard.digest()
     new = trade(9, issued_at=NOW + timedelta(milliseconds=9))
     assert "filled" == desk.handle(new, 10, NOW).kind
+
+
+def _written_ms(ahead: timedelta) -> int:
+    """When an order of `trade` was written that is issued so long after it."""
+    return int((NOW - ahead).timestamp() * 1000)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1, seconds=1), timedelta(days=30_000)])
+def test_an_order_issued_far_ahead_blocks_none_after_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
+) -> None:
+    """Kept as an issue time, it would make its agent's later orders too old until then."""
+    monkeypatch.setattr(accounts, "ORDERS_REMEMBERED", 1)
+    forged = trade(0, issued_at=NOW + ahead, deadline_at=LATER + ahead)
+    handled = desk.handle(forged, 0, NOW, written_ms=_written_ms(timedelta(0)))
+    after = [desk.handle(trade(n), n, NOW, written_ms=_written_ms(timedelta(0))) for n in (1, 2)]
+
+    assert ("refused", ISSUED_AHEAD, []) == (handled.kind, handled.reason, kinds(handled))
+    assert handled.reply is not None
+    assert "more than 1 h after the broker had it" in handled.reply.text
+    assert handled.burial
+    assert ["filled", "filled"] == [one.kind for one in after]
+
+
+def test_an_order_refused_as_ahead_is_refused_whenever_it_is_read(desk: Desk) -> None:
+    """Once its time has come, too: its agent was told that nothing was traded."""
+    forged = trade(0, issued_at=NOW, deadline_at=LATER)
+    written_ms = _written_ms(timedelta(hours=2))
+    handled = [desk.handle(forged, 0, at, written_ms=written_ms) for at in (NOW, LATER + 2 * HOUR)]
+
+    assert [ISSUED_AHEAD, ISSUED_AHEAD] == [one.reason for one in handled]
+
+
+@pytest.mark.parametrize("written_ms", [0, -1, _written_ms(timedelta(minutes=59)), 2**62])
+def test_a_clock_that_is_a_little_ahead_costs_no_order(desk: Desk, written_ms: int) -> None:
+    """Nor does a record whose time is unknown, or far away itself."""
+    assert "filled" == desk.handle(trade(), 0, NOW, written_ms=written_ms).kind
 
 
 def test_another_agents_order_id_tells_nothing(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""What is said and done when the account log itself lost its end, or was made anew."""
+"""What is said and done when the account log itself lost its end, or was created again."""
 
 import asyncio
 from collections import Counter
@@ -7,18 +7,17 @@ import orjson
 import pytest
 
 from arena import topics
-from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
 from arena.errors import BrokenLog
-from arena.living import COMMANDS_LOST, EVENTS_LOST
+from arena.living import COMMANDS_LOST, COMMANDS_UNPROVEN, EVENTS_LOST, EVENTS_UNPROVEN
 from arena.messages import OrderDecided, ToolCall
 from arena.node import Node
 from arena.settings import Settings
 from arena.topics import partition_of
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call, until_ended
-from trading_tools import recovery, told
+from trading_tools import inbox_check, recovery
 from trading_tools.recovery import EventLog
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.001", "action": "buy"}'
@@ -89,8 +88,9 @@ async def test_a_whole_log_has_lost_nothing(memory_bus: MemoryBus) -> None:
     await _send(memory_bus, _orders(100, 1))
     async with serving(memory_bus) as node:
         await read_until(memory_bus, EVENTS, OrderDecided, OLD + 1)
-        assert EVENTS_LOST not in node.details
-        assert COMMANDS_LOST not in node.details
+        said = node.details.keys()
+
+    assert said.isdisjoint({EVENTS_LOST, EVENTS_UNPROVEN, COMMANDS_LOST, COMMANDS_UNPROVEN})
 
 
 async def test_an_idle_owner_notices_at_the_next_order(memory_bus: MemoryBus) -> None:
@@ -147,7 +147,67 @@ def _result(seq: object, agent: str = AGENT, offset: int = 7) -> Record:
 )
 def test_only_a_result_of_a_later_event_proves_a_loss(records: list[Record], expected: str) -> None:
     """Of whatever else may stand in an inbox nothing follows."""
-    said = told.words_of(records, Shard(seq=5).seq)
+    said = inbox_check.judge_results(records, seq=5, seq_max=20)
 
-    assert said.startswith(expected)
-    assert bool(said) == bool(expected)
+    assert said.loss.startswith(expected)
+    assert bool(said.loss) == bool(expected)
+    assert "" == said.unproven
+
+
+@pytest.mark.parametrize("others", [[], [_result(9, "mo", 3)]])
+@pytest.mark.parametrize("seq", [21, 2**63 - 1])
+def test_a_number_that_no_command_can_have_led_to_is_no_loss(
+    others: list[Record], seq: int
+) -> None:
+    """Other processes may write the inbox: the record is named, and hides no true loss."""
+    said = inbox_check.judge_results([_result(seq), *others], seq=5, seq_max=20)
+
+    assert said.unproven.startswith(f"agent.inbox.{AGENT}[0]@7 tells of event {seq:,}, but")
+    assert bool(others) == said.loss.startswith("mo was told of event 9")
+
+
+async def test_no_inbox_is_created_for_a_name_in_a_command(memory_bus: MemoryBus) -> None:
+    """Anybody may write any name there; an inbox that is not there proves nothing."""
+    await memory_bus.ensure_topics(topics.TOPICS)
+    for number in range(20):
+        call = tool_call(f"ghost{number}", "execute_trade", BUY, reply_to="account.events")
+        await memory_bus.append(COMMANDS, call, key=AGENT)
+    before = {*memory_bus.cluster.partitions}
+    async with serving(memory_bus) as node:
+        await _until_running(node)
+        await _send(memory_bus, _orders(0, 1))
+        await read_until(memory_bus, EVENTS, OrderDecided, 1)
+
+    assert {topics.inbox(AGENT)} == memory_bus.cluster.partitions.keys() - before
+
+
+async def _never(*_: object) -> list[str]:
+    await asyncio.Event().wait()
+    return []
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value", "said"),
+    [
+        (inbox_check, "AGENTS_MAX", 0, "1 of 1 agents' inboxes were not compared with the log"),
+        (MemoryBus, "existing", _never, "inboxes were not compared with the log: they were not re"),
+    ],
+)
+async def test_inboxes_that_were_not_compared_are_said(
+    memory_bus: MemoryBus,
+    monkeypatch: pytest.MonkeyPatch,
+    where: object,
+    name: str,
+    value: object,
+    said: str,
+) -> None:
+    """Too many agents, or too slow a broker: the heartbeat says what was not checked."""
+    monkeypatch.setattr(inbox_check, "LOOK_S", 0.05)
+    await _events_of_a_first_life(memory_bus)
+    monkeypatch.setattr(where, name, value)
+    async with serving(memory_bus) as node:
+        await _until_running(node)
+        await _send(memory_bus, _orders(100, 1))
+        await read_until(memory_bus, EVENTS, OrderDecided, OLD + 1)
+        assert said in str(node.details[EVENTS_UNPROVEN])
+        assert EVENTS_LOST not in node.details

@@ -1,5 +1,7 @@
 """The price feed beside records that are none, or cannot be read."""
 
+import asyncio
+
 import pytest
 
 from arena import topics
@@ -44,4 +46,22 @@ async def test_what_cannot_be_read_replaces_no_price(
     await feed.open()
 
     assert feed.market.quotes["BTC-USD"].offset == 0
+    await feed.close()
+
+
+async def test_a_leader_that_lags_is_waited_for(memory_bus: MemoryBus, feed: PriceFeed) -> None:
+    """The topic seems to end before the prices of the snapshot, and they come in time."""
+    await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
+    await feed.open()
+    following = asyncio.create_task(feed.run())
+    waiting = asyncio.create_task(feed.catch_up({0: 2}, 2.0))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
+
+    assert await waiting
+    assert not await feed.catch_up({0: 4_000}, 0.05)
+    assert not await feed.catch_up({9: 1}, 2.0)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
     await feed.close()

@@ -16,6 +16,7 @@ from arena.bus.memory import MemoryBus
 from arena.exports import export_topics
 from arena.messages import Halt, OpenAccount, OrderDecided, QuoteSeen, Resume, ToolCall, ToolResult
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
+from trading_tools import owner
 from trading_tools.replay import LOST, Replay
 
 TOPICS = (
@@ -26,6 +27,12 @@ TOPICS = (
     topics.CONTROL.name,
 )
 EVENTS = topics.EVENTS.name
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order of prices that never come is not waited with for long."""
+    monkeypatch.setattr(owner, "PRICE_WAIT_S", 0.1)
 
 
 def order(index: int, quantity: str, action: str = "buy", product_id: str = "BTC-USD") -> ToolCall:

@@ -1,4 +1,4 @@
-"""Where an owner goes on after its commands were cut, deleted, or made anew."""
+"""Where an owner goes on after its commands were cut, deleted, or created again."""
 
 import asyncio
 
@@ -45,7 +45,7 @@ async def _after_a_first_life(bus: MemoryBus) -> list[Record]:
 async def test_every_order_behind_a_cut_is_decided_once(
     memory_bus: MemoryBus, left: int, new: int
 ) -> None:
-    """Tail cut or topic made anew, with new orders at offsets that were decided before."""
+    """Tail cut or topic created again, with new orders at offsets that were decided before."""
     log = await _after_a_first_life(memory_bus)
     del log[left:]
     orders = _orders(100, new)

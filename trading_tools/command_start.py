@@ -1,0 +1,171 @@
+"""Where an owner begins to read commands: proved by the newest decided order, never by an offset.
+
+Reads `account.commands[shard]`. An offset fits any log that is long enough: one that lost its tail
+and grew again, or one that was deleted and created again. So the record at the offset of the newest
+decided order must be that order. If it is not, the place is found by order id, and what was lost is
+said. Nothing can be decided twice by it: the desk knows orders by their ids.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import NamedTuple
+
+import orjson
+
+from arena import topics
+from arena.account_state import Decided
+from arena.accounts import OPENED, Shard
+from arena.bus.base import LogReader, Record
+from arena.errors import BrokenLog
+
+COMMANDS = topics.COMMANDS.name
+FIND_S = 20.0
+"""How long a search may get nothing from a log that has not ended."""
+READ_S = 0.5
+BATCH_MAX = 2_000
+SAY_EVERY = 50_000
+"""Commands between two lines in the log of a long search."""
+
+logger = logging.getLogger(__name__)
+
+
+class CommandStart(NamedTuple):
+    """Where an owner begins to read the commands of its shard.
+
+    Attributes:
+        first: The offset to read first.
+        buried_to: What cannot be read up to this offset was buried in an earlier life.
+        loss: What was lost, in words; "" for nothing.
+        unproven: What may have been lost, in words; "" for nothing.
+    """
+
+    first: int
+    buried_to: int
+    loss: str = ""
+    unproven: str = ""
+
+
+async def find_start(reader: LogReader, shard: Shard, partition: int, rewind: int) -> CommandStart:
+    """The place after the newest decided order.
+
+    Args:
+        reader: Of the shard's commands, at the first record; it may be anywhere afterwards.
+        shard: Folded to the end of its events.
+        partition: The shard.
+        rewind: Commands before the place to read again, whose answers may be missing.
+
+    Raises:
+        BrokenLog: The log has records that cannot be read.
+    """
+    begin = reader.position(COMMANDS, partition)
+    end = (await reader.end_offsets())[COMMANDS, partition]
+    last = shard.last_order()
+    if last is None:
+        return CommandStart(begin, min(shard.source_offset, end - 1))
+    order_id, source = last
+    decided = max(source, shard.source_offset)
+    if source < begin:
+        return CommandStart(begin, decided, unproven=deleted_perhaps_unread(decided, begin))
+    if source < end:
+        async for record in _records(reader, partition, source, source + 1):
+            if is_order(record, order_id, source):
+                first = max(begin, source + 1 - rewind)
+                return CommandStart(first, min(decided, end - 1))
+    match = await _newest_match(reader, shard.orders, partition, begin, end)
+    first = max(begin, match + 1 - rewind)
+    return CommandStart(first, match, commands_gone(shard.orders, match, source, end))
+
+
+async def _newest_match(
+    reader: LogReader, orders: Mapping[str, Decided], partition: int, begin: int, end: int
+) -> int:
+    """Offset of the newest record that is the command it was decided as; `begin - 1` for none."""
+    sources = [known.source for known in orders.values() if begin <= known.source < end]
+    match = begin - 1
+    if not sources:
+        return match
+    said = first = min(sources)
+    async for record in _records(reader, partition, first, max(sources) + 1):
+        known = orders.get(call_id_of(record))
+        if known is not None and known.source == record.offset:
+            match = record.offset
+        if record.offset - said >= SAY_EVERY:
+            said = record.offset
+            logger.info("searching %s[%d]: at %d of %d", COMMANDS, partition, said, end)
+    return match
+
+
+async def _records(
+    reader: LogReader, partition: int, first: int, until: int
+) -> AsyncIterator[Record]:
+    """The records from one offset to before another.
+
+    Raises:
+        BrokenLog: None came for too long.
+    """
+    reader.seek(COMMANDS, partition, first)
+    waited_s = 0.0
+    while (place := reader.position(COMMANDS, partition)) < until:
+        records = await reader.read(timeout_s=READ_S, max_records=min(BATCH_MAX, until - place))
+        for record in records:
+            if record.offset < until:
+                yield record
+        waited_s = 0.0 if records else waited_s + READ_S
+        if waited_s > FIND_S:
+            raise BrokenLog(
+                f"{COMMANDS}[{partition}] has records up to {until} but gives none from {place} on",
+                remedy="see whether the brokers are whole, then start again",
+            )
+        await asyncio.sleep(0)
+
+
+def call_id_of(record: Record) -> str:
+    """The id that a command carries, "" if it carries none that can be read."""
+    try:
+        body = orjson.loads(record.value or b"")
+    except orjson.JSONDecodeError:
+        return ""
+    found = body.get("call_id") if isinstance(body, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def is_order(record: Record, order_id: str, offset: int) -> bool:
+    """True if a record is the command of an order, at its offset."""
+    return record.offset == offset and call_id_of(record) == order_id
+
+
+def deleted_perhaps_unread(decided: int, begin: int) -> str:
+    """What may be lost if the log begins after the newest decided command; "" for nothing.
+
+    Args:
+        decided: Offset of that command.
+        begin: Of the log's first record.
+    """
+    if begin <= decided + 1:
+        return ""
+    return (
+        f"{begin - decided - 1} records at offsets {decided + 1} to {begin - 1} were deleted by the"
+        " topic's retention after the newest decided command; calls that only look at the account"
+        " leave no trace, so whether all of them had been read is not known; an order that had not"
+        " been read is not decided; keep the topic longer than any stop"
+    )
+
+
+def commands_gone(orders: Mapping[str, Decided], match: int, source: int, end: int) -> str:
+    """What is lost if the log is not the one that was read.
+
+    Args:
+        orders: Decided ones by id.
+        match: Offset of the newest command that is still the one that was decided.
+        source: Offset of the newest decided order.
+        end: After the log's last record.
+    """
+    gone = sum(1 for known in orders.values() if known.outcome != OPENED and known.source > match)
+    what = f"ends at {end}" if end <= source else "holds another record there"
+    return (
+        f"the newest decided order was at offset {source}, the log {what}: it was cut, or deleted"
+        f" and created again; the commands of {gone} decided orders are gone (their events count),"
+        " and commands that were not decided yet may be among the lost; reading continues after"
+        f" offset {match}"
+    )

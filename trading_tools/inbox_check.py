@@ -1,0 +1,156 @@
+"""Whether `account.events` lost its end: by what agents were told of events it does not hold.
+
+Reads the newest records of the inboxes of a shard's agents. A result is sent only once its event
+was acked and carries its sequence number, so a higher one than the log's names lost events: the log
+was cut, or deleted and created again. The fold alone cannot see that; what is left of a log is
+sound. A record of an inbox is evidence and not a proof, because other processes may write there
+(on a secure broker: executors, tools and chat nodes): the words name the record. A number that is
+too high for the commands that were ever written is not taken as a loss.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import orjson
+
+from arena import ids, topics
+from arena.accounts import Shard
+from arena.bus.base import Bus, LogReader, Record
+from arena.errors import BrokerUnavailable
+
+TAIL = 50
+"""Records of an inbox that are looked at: its newest ones."""
+AGENTS_MAX = 1_000
+"""Agents of a shard whose inboxes are looked at."""
+COMMANDS_MAX = 1_000
+"""Commands that are looked at for agents, beside those that have an account."""
+EVENTS_PER_COMMAND = 2
+"""Most events that a command makes: an agent's first order opens its account, too."""
+LOOK_S = 5.0
+READ_S = 0.2
+REDECIDED = (
+    "what its lost events said is undone; orders whose commands are still in account.commands are"
+    " decided again, with the prices of now"
+)
+
+
+class InboxCheck(NamedTuple):
+    """What the inboxes say of a shard's events.
+
+    Attributes:
+        loss: What is lost, in words; "" if nothing is known to be.
+        unproven: What was not looked at, or proves nothing, in words; "" for nothing.
+    """
+
+    loss: str = ""
+    unproven: str = ""
+
+
+async def check_inboxes(bus: Bus, shard: Shard, commands: LogReader) -> InboxCheck:
+    """Compare a shard with the inboxes of its agents; none is created.
+
+    Args:
+        bus: Connected.
+        shard: Folded to the end of its log.
+        commands: Of the shard, at the first record; they are read a little.
+    """
+    try:
+        async with asyncio.timeout(LOOK_S):
+            return await _check(bus, shard, commands)
+    except (TimeoutError, BrokerUnavailable) as error:
+        why = str(error) or f"they were not read in {LOOK_S:.0f} s"
+    return InboxCheck(unproven=f"agents' inboxes were not compared with the log: {why}")
+
+
+async def _check(bus: Bus, shard: Shard, commands: LogReader) -> InboxCheck:
+    (written,) = (await commands.end_offsets()).values()
+    agents = dict.fromkeys([*shard.accounts, *await _agents_of(commands)])
+    inboxes = await bus.existing(topics.inbox(agent) for agent in agents)
+    if not inboxes:
+        return InboxCheck()
+    left = len(inboxes) - AGENTS_MAX
+    reader = await bus.log_reader(*inboxes[:AGENTS_MAX])
+    try:
+        found = judge_results(await _tails(reader), shard.seq, EVENTS_PER_COMMAND * written)
+    finally:
+        await reader.close()
+    if left <= 0:
+        return found
+    words = f"{left:,} of {len(inboxes):,} agents' inboxes were not compared with the log"
+    return found._replace(unproven="; ".join(filter(None, (found.unproven, words))))
+
+
+async def _agents_of(commands: LogReader) -> list[str]:
+    """The agents that the first commands name."""
+    ends = await commands.end_offsets()
+    found: dict[str, None] = {}
+    read = 0
+    while read < COMMANDS_MAX and any(commands.position(*pair) < end for pair, end in ends.items()):
+        records = await commands.read(timeout_s=READ_S)
+        read += len(records)
+        for record in records:
+            agent = _body(record).get("agent")
+            if isinstance(agent, str) and ids.NAME_PATTERN.fullmatch(agent):
+                found[agent] = None
+    return [*found]
+
+
+async def _tails(reader: LogReader) -> list[Record]:
+    ends = await reader.end_offsets()
+    for pair, end in ends.items():
+        reader.seek(*pair, max(reader.position(*pair), end - TAIL))
+    found: list[Record] = []
+    while any(reader.position(*pair) < end for pair, end in ends.items()):
+        found += await reader.read(timeout_s=READ_S)
+    return found
+
+
+def judge_results(records: Iterable[Record], seq: int, seq_max: int) -> InboxCheck:
+    """What follows from agents having been told of events after the newest of the log.
+
+    Args:
+        records: Of inboxes.
+        seq: Of the log's newest event.
+        seq_max: The highest that the commands ever written can have led to.
+    """
+    told, excess = seq, max(seq, seq_max)
+    named = beyond = ""
+    for record in records:
+        found = told_seq(record)
+        place = f"{record.topic}[{record.partition}]@{record.offset}"
+        if told < found <= seq_max:
+            told = found
+            agent = record.topic.removeprefix(topics.INBOX.name)
+            named = f"{agent} was told of event {found:,} ({place})"
+        elif found > excess:
+            excess, beyond = found, f"{place} tells of event {found:,}"
+    loss = unproven = ""
+    if named:
+        loss = (
+            f"{named}, the log ends with event {seq:,}: unless that record is forged, the log was"
+            f" cut, or deleted and created again, and at least {told - seq:,} events are gone;"
+            f" {REDECIDED}"
+        )
+    if beyond:
+        unproven = (
+            f"{beyond}, but the commands in account.commands can have led to {seq_max:,} at most:"
+            " the record is forged, or both topics lost records"
+        )
+    return InboxCheck(loss, unproven)
+
+
+def told_seq(record: Record) -> int:
+    """The sequence number of the event that a result is about; -1 for a record that names none."""
+    if record.kind != "ToolResult":
+        return -1
+    found = _body(record).get("account_seq")
+    return found if isinstance(found, int) and not isinstance(found, bool) else -1
+
+
+def _body(record: Record) -> dict[str, object]:
+    try:
+        body = orjson.loads(record.value or b"")
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
