@@ -11,6 +11,7 @@ import io
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +21,8 @@ FACTOR_VARIABLE = "ARENA_FILE_LIMITS_FACTOR"
 FACTOR_MAX = 1_000_000
 NAME_CHARS_MAX = 255
 READ_BYTES = 1 << 20
+CUT_LINE_BYTES = 1 << 10
+"""What is given of a line that is longer than lines may be."""
 TEXT_FILE_BYTES_MAX = 2 << 20
 """A specification, a strategy, a list of prices."""
 UNPACKED_BYTES = 512 << 20
@@ -113,19 +116,36 @@ def read_regular(path: Path, bytes_max: int, *, inside: Path | None = None) -> b
     limit = bytes_max * limits_factor()
     with open_regular(path, bytes_max, inside=inside) as file:
         found = file.read(limit + 1)
+    if found is None:  # what is opened without waiting has nothing to read now
+        raise NotReadable(f"{path} is a stream, not a file", remedy="name a regular file")
     if len(found) > limit:
         raise too_large(path, f"has more than {limit:,} bytes", limit)
     return found
 
 
 def read_text_file(path: Path, bytes_max: int = TEXT_FILE_BYTES_MAX) -> str:
-    """The text of a regular file, as UTF-8; see `read_regular`.
+    """The text of a regular file, as UTF-8 with or without a byte order mark; see `read_regular`.
 
     Raises:
         UnicodeDecodeError: It is not UTF-8.
     """
     content = read_regular(path, bytes_max)
-    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read()
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig").read()
+
+
+def bounded_lines(stream: BinaryIO, bytes_max: int) -> Iterator[bytes]:
+    """The lines of a stream, each with its end; of a longer one the first bytes, and one line.
+
+    Args:
+        stream: Buffered, open to read.
+        bytes_max: The longest line that is given whole.
+    """
+    while line := stream.readline(bytes_max + 1):
+        if len(line) > bytes_max:
+            part, line = line[-1:], line[:CUT_LINE_BYTES]
+            while part and not part.endswith(b"\n"):
+                part = stream.readline(READ_BYTES)
+        yield line
 
 
 def unpacked_limit(file: io.BufferedReader) -> int:

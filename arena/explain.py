@@ -13,6 +13,8 @@ from arena.kafka_words import kafka_words
 from arena.visible import one_line
 
 MESSAGE_CHARS_MAX = 600
+_SYMLINK_LOOP = re.compile(r"Symlink loop from '(.*)'", re.DOTALL)
+"""What pathlib says of links in a circle."""
 CAUSES_MAX = 8
 """How many errors inside others are looked at."""
 
@@ -56,6 +58,9 @@ def explain(error: BaseException) -> ArenaError | None:
         return _system(error)
     if isinstance(error, UnicodeError):
         return _not_text(error)
+    if isinstance(error, RuntimeError) and (loop := _SYMLINK_LOOP.search(said_by(error))):
+        name = one_line(loop[1], MESSAGE_CHARS_MAX)
+        return UsageError(f"{name} is a link to itself", remedy="name the file itself")
     if isinstance(error, MemoryError):
         return _memory("")
     if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
@@ -180,12 +185,17 @@ def _memory(where: str) -> ArenaError:
 
 def _not_text(error: UnicodeError) -> ArenaError | None:
     if isinstance(error, UnicodeDecodeError):
-        what = f"bytes from {error.start} on are not {error.encoding}: {error.reason}"
-        return UsageError(what, remedy="a text file must be in UTF-8")
+        what = f"the text is not {error.encoding.upper()}: {error.reason} at byte {error.start:,}"
+        return UsageError(what, remedy="save the file as UTF-8")
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
         return UsageError(
             "a path, an argument or a variable holds bytes that are not UTF-8",
             remedy="name it in UTF-8",
+        )
+    if not isinstance(error, UnicodeEncodeError) and "label" in (said := said_by(error)):
+        return UsageError(
+            f"a host name cannot be looked up: {one_line(said, MESSAGE_CHARS_MAX)}",
+            remedy="check the address",
         )
     return None
 

@@ -24,6 +24,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from arena import topics
 from arena.bounded_files import read_text_file
 from arena.errors import UsageError
+from arena.explain import in_words
 from arena.names import OPERATOR, closest_first, listed
 from arena.spec_baselines import route_baselines
 from arena.spec_competition import CompetitionTable, added_nodes, check_competition, entrants
@@ -201,8 +202,8 @@ def load_spec(path: Path) -> ArenaSpec:
     Raises:
         UsageError: There is no such file, or it is no arena.
     """
-    folder = path.resolve().parent
-    return parse_spec(read_spec(path), path=str(path), describe=describe_in(folder))
+    text = read_spec(path)
+    return parse_spec(text, path=str(path), describe=describe_in(path.resolve().parent))
 
 
 def read_spec(path: Path) -> str:
@@ -214,7 +215,8 @@ def read_spec(path: Path) -> str:
     try:
         return read_text_file(path)
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, UnicodeDecodeError):
+            raise UsageError(f"{path}: {in_words(error)}", remedy="save it as UTF-8") from None
         raise UsageError(
-            f"cannot read {path}: {reason}", remedy="examples/ holds arenas to start from"
+            f"cannot read {path}: {error.strerror}", remedy="examples/ holds arenas to start from"
         ) from None

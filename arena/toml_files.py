@@ -13,6 +13,7 @@ from typing import Any
 
 from arena.bounded_files import TEXT_FILE_BYTES_MAX, limits_factor, read_text_file, too_large
 from arena.errors import UsageError
+from arena.explain import in_words
 
 DEPTH_MAX = 32
 KEY_PARTS_MAX = 32
@@ -41,7 +42,7 @@ def read_toml(path: Path, *, parse_float: Callable[[str], Any] = float) -> Table
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no TOML: {error}", remedy="save it as UTF-8") from None
+        raise UsageError(f"{path}: {in_words(error)}", remedy="save it as UTF-8") from None
     return parse_toml(text, str(path), parse_float=parse_float)
 
 

@@ -94,6 +94,22 @@ def test_a_variable_is_named_and_its_value_is_not(monkeypatch: pytest.MonkeyPatc
         assert "planted" not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("Symlink loop from 'x/y'"), "x/y is a link to itself"),
+        (UnicodeError("label empty or too long"), "a host name"),
+        (UnicodeDecodeError("utf-8", b"a\xff", 1, 2, "invalid start byte"), "not UTF-8"),
+    ],
+)
+def test_odd_names_and_texts_are_explained(error: Exception, said: str) -> None:
+    """Links in a circle, impossible host names, other encodings: causes of the caller's."""
+    found = explain(error)
+
+    assert isinstance(found, UsageError)
+    assert said in str(found)
+
+
 def test_groups_and_mistakes() -> None:
     """The first error of a group that can be explained counts; a mistake of ours has no excuse."""
     broken = BrokenLog("x")
