@@ -25,7 +25,7 @@ from typing import BinaryIO, Final, cast
 
 import orjson
 
-from arena.bounded_files import Limited, open_regular, unpacked_limit
+from arena.bounded_files import Limited, bounded_lines, open_regular, unpacked_limit
 from arena.clock import Clock
 from arena.errors import UsageError
 
@@ -33,7 +33,9 @@ QUEUED_MAX: Final = 20_000
 FLUSH_EVERY_S: Final = 1.0
 FILE_BYTES_MAX: Final = 256 << 20
 FILES_KEPT: Final = 8
-LINE_BYTES_MAX: Final = 16 << 20
+LINE_BYTES_MAX: Final = 9 << 20
+"""A frame of 4 MB, escaped as JSON; a longer line is a frame that cannot be read."""
+BUFFER_BYTES: Final = 1 << 17
 READ_BYTES_MAX: Final = 64 << 30
 """Of a recording that is read; it is streamed, a line at a time."""
 SUFFIXES: Final = (".gz", ".zst")
@@ -92,7 +94,7 @@ def read_frames(path: Path) -> Iterator[RecordedFrame]:
         raise UsageError(f"there is no recording {path}")
     try:
         with _open(path) as stream:
-            for line in iter(lambda: stream.readline(LINE_BYTES_MAX), b""):
+            for line in bounded_lines(stream, LINE_BYTES_MAX):
                 frame = decode_line(line.rstrip(b"\r\n"))
                 if frame is not None:
                     yield frame
@@ -109,7 +111,7 @@ def _open(path: Path) -> BinaryIO:
         import pyarrow
 
         file = pyarrow.input_stream(pyarrow.PythonFile(raw), compression="zstd")
-    return io.BufferedReader(Limited(file, path, limit))
+    return io.BufferedReader(Limited(file, path, limit), BUFFER_BYTES)
 
 
 class FrameRecorder:

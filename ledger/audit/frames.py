@@ -16,10 +16,12 @@ from typing import BinaryIO, cast
 
 import orjson
 
-from arena.bounded_files import Limited, open_regular, unpacked_limit
+from arena.bounded_files import Limited, bounded_lines, open_regular, unpacked_limit
 
 FRAMES_PATTERN = "frames*.jsonl*"
-LINE_BYTES_MAX = 16 << 20
+LINE_BYTES_MAX = 9 << 20
+"""A frame of 4 MB, escaped as JSON; a longer line is passed over."""
+BUFFER_BYTES = 1 << 17
 FILE_BYTES_MAX = 64 << 30
 """Of a recording; it is streamed, a line at a time."""
 
@@ -59,7 +61,7 @@ def find_frame(files: list[Path], product_id: str, sequence: int) -> Frame | Non
 def _frames(path: Path) -> Iterator[Frame]:
     try:
         with _open(path) as stream:
-            for number, line in enumerate(iter(lambda: stream.readline(LINE_BYTES_MAX), b""), 1):
+            for number, line in enumerate(bounded_lines(stream, LINE_BYTES_MAX), 1):
                 body = _json(line)
                 if "data" in body:
                     raw = str(body["data"]).encode()
@@ -81,7 +83,7 @@ def _open(path: Path) -> BinaryIO:
         import pyarrow
 
         file = pyarrow.input_stream(pyarrow.PythonFile(raw), compression="zstd")
-    return io.BufferedReader(Limited(file, path, limit))
+    return io.BufferedReader(Limited(file, path, limit), BUFFER_BYTES)
 
 
 def _json(text: bytes) -> dict[str, object]:

@@ -14,6 +14,8 @@ from ledger.audit.reading import Seen
 SECRET_BYTES_MIN = 8
 """A shorter value is a word that stands in many records by chance."""
 
+LARGE_BYTES = 64 << 10
+
 SHAPES: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = (
     ("an API key (sk-...)", b"sk-", re.compile(rb"\bsk-[A-Za-z0-9_-]{20,}")),
     ("an AWS access key", b"AKIA", re.compile(rb"\bAKIA[0-9A-Z]{16}\b")),
@@ -63,7 +65,10 @@ class SecretsChecker(Checker):
             if not part:
                 continue
             self.looked["bytes"] += len(part)
+            large = len(part) > LARGE_BYTES
             for what, certain, shape in SHAPES:
+                if large and certain[:1] not in part:
+                    continue  # One byte is found ten times as fast as several.
                 if certain in part and (found := shape.search(part)) is not None:
                     self._say(seen, what, found.start())
             for name, value in self._values:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arena import bounded_files
 from arena.clock import ManualClock
 from arena.errors import UsageError
 from connectors.coinbase import recording
@@ -128,3 +129,19 @@ def test_reads_the_hand_made_recording() -> None:
     frames = list(read_frames(FIXTURES / "frames.jsonl"))
 
     assert [1] * 10 + [2] == [frame.epoch for frame in frames]
+
+
+def test_a_line_longer_than_a_frame_is_one_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it is, the frames around it are read, and little of it is kept."""
+    monkeypatch.setattr(recording, "LINE_BYTES_MAX", 5_000)
+    monkeypatch.setattr(bounded_files, "READ_BYTES", 700)
+    lines = [encode_line(b"one", T0, 1), b"x" * 50_000 + b"\n", encode_line(b"two", T0, 1)]
+    path = tmp_path / "f.jsonl"
+    path.write_bytes(b"".join([*lines, b"y" * 5_001]))
+
+    frames = [(frame.raw[:8], len(frame.raw), frame.at) for frame in read_frames(path)]
+
+    assert [(b"one", 3, T0), (b"x" * 8, 1 << 10, None), (b"two", 3, T0)] == frames[:3]
+    assert [(b"y" * 8, 1 << 10, None)] == frames[3:]

@@ -4,6 +4,7 @@ Each maker is given an empty folder and writes into it; nothing is larger than a
 """
 
 import asyncio
+import io
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -158,16 +160,16 @@ def same_file_twice(folder: Path) -> None:
     change_manifest(folder, change)
 
 
-def rows(**columns: object) -> Make:
-    """An account log with other columns than an export has; None leaves one out."""
+def rows(name: str, values: list[object] | None) -> Make:
+    """An account log with another column than an export has; None leaves it out."""
 
     def make(folder: Path) -> None:
         table = pq.read_table(folder / FILE)
-        for name, column in columns.items():
-            if column is None:
-                table = table.drop_columns([name])
-            else:
-                table = table.set_column(table.schema.get_field_index(name), name, column)
+        if values is None:
+            table = table.drop_columns([name])
+        else:
+            place = table.schema.get_field_index(name)
+            table = table.set_column(place, name, pa.array(values))
         pq.write_table(table, folder / FILE)
 
     return make
@@ -211,16 +213,17 @@ def value_table(values: pa.Array) -> pa.Table:
 
 def zeros(groups: int, size_bytes: int) -> Make:
     """Some KB that unpack to any size: row groups of one value of zeros each."""
+    return lambda folder: (folder / FILE).write_bytes(_zeros(groups, size_bytes))
 
-    def make(folder: Path) -> None:
-        table = value_table(pa.array([bytes(size_bytes)], pa.binary()))
-        with pq.ParquetWriter(
-            folder / FILE, table.schema, compression="zstd", use_dictionary=False
-        ) as writer:
-            for _ in range(groups):
-                writer.write_table(table)
 
-    return make
+@cache
+def _zeros(groups: int, size_bytes: int) -> bytes:
+    table = value_table(pa.array([bytes(size_bytes)], pa.binary()))
+    target = io.BytesIO()
+    with pq.ParquetWriter(target, table.schema, compression="zstd", use_dictionary=False) as writer:
+        for _ in range(groups):
+            writer.write_table(table)
+    return target.getvalue()
 
 
 def one_value_often(folder: Path) -> None:
@@ -382,8 +385,8 @@ EXPORTS = (
     Case("large footer", footer(bytes(2 << 20)), "footer of"),
     Case("negative rows", negative_rows, "cannot be read"),
     Case("other rows than its groups", many_rows, "cannot be read"),
-    Case("missing column", rows(value=None), "0 columns value"),
-    Case("wrong type", rows(offset=pa.array(["x"] * RECORDS_PER_TOPIC)), "offset of string"),
+    Case("missing column", rows("value", None), "0 columns value"),
+    Case("wrong type", rows("offset", ["x"] * RECORDS_PER_TOPIC), "offset of string"),
     Case("column twice", twice, "2 columns offset"),
     Case("3,000 columns", wide, "limit"),
     Case("pages of zeros", zeros(20, 16 << 20), "limit"),
