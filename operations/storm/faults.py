@@ -78,9 +78,9 @@ class Faults:
         try:
             why = await acts[fault.kind](fault)
         finally:
-            if not why:
-                self.counts[fault.kind] += fault.kind != "kill"
-            else:
+            if not why and fault.kind != "kill":
+                self.counts[fault.kind] += 1
+            elif why:
                 words = (fault.kind, fault.way, fault.target)
                 name = " ".join(filter(None, words))
                 self.unsent.append(f"{name} at {fault.at_s:.0f} s: {why}")

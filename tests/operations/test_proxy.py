@@ -3,6 +3,7 @@
 import asyncio
 import os
 import struct
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,7 @@ import pytest
 
 from arena.localbroker.ports import LOOPBACK, choose_ports
 from operations.storm import links
-from operations.storm.proxy import Cut, Proxy, Route
+from operations.storm.proxy import DELAY_S, Cut, Proxy, Route
 
 pytestmark = pytest.mark.skipif(bool(links.why_not()), reason=links.why_not() or "it can")
 DEADLINE_S = 5.0
@@ -79,7 +80,9 @@ async def test_a_reset_ends_the_connection() -> None:
         reader, writer = await asyncio.open_connection(*shown)
         writer.write(METADATA)
         await reader.readexactly(len(METADATA))
-        assert 1 == proxy.begin(cut("reset"))
+        reset = cut("reset")
+        assert 1 == proxy.begin(reset)
+        assert 1 == reset.effects
         with pytest.raises(ConnectionResetError):
             await reader.read(1)
         reader, writer = await asyncio.open_connection(*shown)
@@ -95,14 +98,17 @@ async def test_a_dropped_ack_was_a_write() -> None:
         reader, writer = await asyncio.open_connection(*shown)
         writer.write(METADATA)
         await reader.readexactly(len(METADATA))
-        proxy.begin(cut("drop_ack"))
+        dropping = cut("drop_ack")
+        proxy.begin(dropping)
         writer.write(METADATA)
         assert METADATA == await reader.readexactly(len(METADATA))
+        assert 0 == dropping.effects
         writer.write(PRODUCE)
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await reader.readexactly(len(PRODUCE))
 
         assert broker.seen.endswith(PRODUCE)
+        assert 1 == dropping.effects
 
 
 async def test_a_blackhole_holds_until_it_is_healed() -> None:
@@ -120,12 +126,54 @@ async def test_a_blackhole_holds_until_it_is_healed() -> None:
             async with asyncio.timeout(0.2):
                 await reader.read(1)
         assert METADATA == broker.seen
+        assert (1, 2) == (hole.links, hole.effects)
         proxy.heal(hole)
 
         assert PRODUCE == await reader.readexactly(len(PRODUCE))
         assert PRODUCE == await late_reader.readexactly(len(PRODUCE))
         writer.close()
         late_writer.close()
+
+
+async def test_a_delay_holds_every_piece_back() -> None:
+    """Request and answer come late, and both count."""
+    async with proxied() as (proxy, _, shown):
+        reader, writer = await asyncio.open_connection(*shown)
+        writer.write(METADATA)
+        await reader.readexactly(len(METADATA))
+        slow, began_s = cut("delay"), time.monotonic()
+        proxy.begin(slow)
+        writer.write(METADATA)
+
+        assert METADATA == await reader.readexactly(len(METADATA))
+        assert time.monotonic() - began_s > DELAY_S
+        assert 2 == slow.effects
+        writer.close()
+
+
+async def test_cuts_that_are_asked_for_at_once_are_told_apart() -> None:
+    """Each question gets its own answer, though all share one pipe."""
+    port, broker = choose_ports(0).client, Broker()
+    server = await asyncio.start_server(broker.serve, LOOPBACK, port)
+    ways = links.Links(f"{LOOPBACK}:{port}")
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            await ways.start()
+            reader, writer = await asyncio.open_connection(links.BESIDE, port)
+            writer.write(METADATA)
+            await reader.readexactly(len(METADATA))
+            asked = [(os.getppid(), "delay"), (os.getpid(), "delay"), (os.getppid(), "reset")]
+            found = await asyncio.gather(*(ways.cut(pid, way, 60) for pid, way in asked))
+            writer.write(METADATA)
+            await reader.readexactly(len(METADATA))
+            after = await asyncio.gather(*map(ways.after, found))
+            writer.close()
+    finally:
+        await ways.stop()
+        server.close()
+
+    assert [0, 1, 0] == [one.links for one in found]
+    assert [0, 2, 0] == [one.effects for one in after]
 
 
 async def test_another_process_is_not_cut() -> None:

@@ -1,0 +1,68 @@
+"""The driver of a storm keeps sending, whatever its client fails with."""
+
+import asyncio
+import io
+import json
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+
+from arena.messages import QuoteSeen
+from operations.storm import driver as module
+from operations.storm.cast import PRODUCTS
+from operations.storm.driver import Driver
+
+DEADLINE_S = 10.0
+
+
+class Producer:
+    """Takes what it is given, but for the first record of all: then it has no metadata."""
+
+    failures: ClassVar[list[Exception]] = []
+    sent: ClassVar[list[bytes]] = []
+
+    def __init__(self, **options: Any) -> None:
+        """Any options."""
+
+    async def start(self) -> None:
+        """Nothing to do."""
+
+    async def stop(self) -> None:
+        """Nothing to do."""
+
+    async def send(self, topic: str, value: bytes, **more: Any) -> "asyncio.Future[Any]":
+        """Fail, or ack."""
+        if self.failures:
+            raise self.failures.pop()
+        self.sent.append(value)
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        done.set_result(SimpleNamespace(offset=len(self.sent) - 1))
+        return done
+
+
+@pytest.mark.parametrize("error", [AssertionError("Unrecognized partition"), TypeError("None")])
+async def test_a_client_without_metadata_ends_nothing(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command is sent again by a new producer, and what is acked is written down."""
+    oracle = io.StringIO()
+    monkeypatch.setattr(module, "AIOKafkaProducer", Producer)
+    monkeypatch.setattr(Producer, "failures", [error])
+    monkeypatch.setattr(Producer, "sent", [])
+    monkeypatch.setattr(Driver, "_follow_market", lambda self: asyncio.sleep(DEADLINE_S))
+    storm = Driver({}, 7, 1_000.0, oracle)
+    storm._quotes.update(dict.fromkeys(PRODUCTS, QuoteSeen(bid=Decimal(10), ask=Decimal(11))))
+    running = asyncio.create_task(storm.run())
+    async with asyncio.timeout(DEADLINE_S):
+        while storm.counts["acked"] < 20 and not running.done():
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert storm.counts[f"driver_lost_{type(error).__name__}"]
+    assert storm.counts["sent_again_unacked"]
+    acked = [json.loads(line) for line in oracle.getvalue().splitlines()]
+    assert len(acked) >= 20
+    assert len(Producer.sent) >= len(acked)
