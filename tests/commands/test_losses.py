@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
 
-from arena.commands.losses import Lost, lost_in, lost_line
+from arena.commands.losses import Lost, lost_in, lost_line, unproven_in, unproven_line
 from arena.messages import Heartbeat
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
@@ -61,3 +61,13 @@ def test_any_reader_can_say_what_it_lost() -> None:
 
     assert Lost("0, gpt", "llm.calls", "4 are gone", new.node) == lost
     assert "lost: llm.calls[0, gpt]: 4 are gone" == lost_line(lost)
+
+
+def test_what_is_not_proven_is_no_loss() -> None:
+    """It has a line of its own words."""
+    beat = _beat(1, 1, {"events_unproven": {"0": "no inbox was read"}})
+
+    (found,) = unproven_in([beat])
+
+    assert () == lost_in([beat])
+    assert "not proven: account.events[0]: no inbox was read" == unproven_line(found)

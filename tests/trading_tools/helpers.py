@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from arena import ids, topics
 from arena.bus.base import EARLIEST, Bus
-from arena.clock import SystemClock
+from arena.clock import Clock, SystemClock
 from arena.messages import Message, Product, Ticker, ToolCall
 from arena.node import Node
 from arena.settings import Settings
@@ -71,9 +71,11 @@ def tool_call(agent: str, tool: str, arguments: str, **changes: Any) -> ToolCall
 
 
 @asynccontextmanager
-async def serving(bus: Bus, rules: TradingRules | None = None) -> AsyncIterator[Node]:
+async def serving(
+    bus: Bus, rules: TradingRules | None = None, *, clock: Clock | None = None
+) -> AsyncIterator[Node]:
     """The whole of `arena tools` in this process; its failure is raised here."""
-    node = Node("tools", "test", Settings(heartbeat_interval_s=0.1), bus, SystemClock())
+    node = Node("tools", "test", Settings(heartbeat_interval_s=0.1), bus, clock or SystemClock())
     async with alongside(serve_tools(node, rules or TradingRules())):
         yield node
 

@@ -5,13 +5,16 @@ import asyncio
 import pytest
 
 from arena import topics
-from arena.bus.base import Record
-from arena.bus.memory import MemoryBus
+from arena.account_state import Decided
+from arena.accounts import Shard
+from arena.bus.base import EARLIEST, Record
+from arena.bus.memory import MemoryBus, MemoryLogReader
 from arena.errors import UsageError
 from arena.living import COMMANDS_LOST as LOST
 from arena.messages import DeadLetter, OrderDecided, ToolCall
 from arena.topics import partition_of
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call, until_ended
+from trading_tools.command_start import find_start
 
 BUY = '{"product_id": "BTC-USD", "quantity": "0.001", "action": "buy"}'
 COMMANDS, EVENTS = topics.COMMANDS.name, topics.EVENTS.name
@@ -79,6 +82,34 @@ async def test_a_whole_log_is_gone_on_with_silently(memory_bus: MemoryBus) -> No
             assert LOST not in node.details
 
     assert 1 == len(await read_until(memory_bus, topics.DEAD_LETTERS.name, DeadLetter, 1))
+
+
+async def test_a_search_begins_at_the_oldest_known_order(memory_bus: MemoryBus) -> None:
+    """A long log is read in batches, and not from its first record."""
+    await memory_bus.ensure_topics(topics.TOPICS)
+    await _send(memory_bus, calls := _orders(0, 300))
+    shard = Shard(source_offset=299)
+    for place in (200, 250, 299):
+        order_id = calls[place].call_id if place < 299 else "gone"
+        shard.orders[order_id] = Decided(1, "filled", None, AGENT, place, "")
+        shard._order_ids.append(order_id)
+    reader = _Counting(memory_bus.cluster, [(COMMANDS, 0)], EARLIEST)
+
+    found = await find_start(reader, shard, 0, rewind=1)
+
+    assert (250, 250) == (found.first, found.buried_to)
+    assert [299, 200] == reader.places
+
+
+class _Counting(MemoryLogReader):
+    """Notes where each read begins."""
+
+    places: list[int]
+
+    async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
+        """The next records."""
+        self.places = [*getattr(self, "places", []), self.position(COMMANDS, 0)]
+        return await super().read(timeout_s=timeout_s, max_records=max_records)
 
 
 def _grow(bus: MemoryBus, *names: str) -> None:

@@ -5,27 +5,26 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record, Start
 from arena.bus.memory import MemoryBus, MemoryCluster, MemoryLogReader
-from arena.commands import halt_confirmed
-from arena.commands.halt_confirmed import Asked, ask, why_not
+from arena.clock import SystemClock
+from arena.commands.halt_confirmed import Asked, ask
 from arena.exports import export_topics
 from arena.messages import (
     DeadLetter,
     Epoch,
     Halt,
-    Heartbeat,
     OrderDecided,
     RejectReason,
     Resume,
     ToolResult,
 )
-from arena.switch import CONFIRMED
+from arena.switch import CONFIRMED, HALTED_COUNT, key_of
 from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
 from trading_tools import switch as feed
 from trading_tools.replay import Replay
@@ -310,49 +309,54 @@ async def test_an_idle_owner_confirms_at_once(memory_bus: MemoryBus) -> None:
     assert ({}, {"0": {"epoch": 1, "read_to": {"0": 2}}}) == (again.unconfirmed, said)
 
 
-# Any: what a foreign process may put into its details.
-def beat(name: str, age_s: float = 0, **details: Any) -> Heartbeat:
-    """A heartbeat of an executor."""
-    now = datetime(2026, 11, 21, tzinfo=UTC)
-    return Heartbeat.model_validate(
-        {
-            "node": f"tools/{name}/h/1",
-            "kind": "tools",
-            "name": name,
-            "host": "h",
-            "pid": 1,
-            "started_at": now,
-            "interval_s": 1,
-            "at": now - timedelta(seconds=age_s),
-            "details": {"halted": [], **details},
-        }
-    )
+async def test_a_halt_is_confirmed_beside_many_others(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A heartbeat names the newest halts only, however many there are."""
+    monkeypatch.setattr(feed, "SCOPES_SHOWN_MAX", 3)
+    await memory_bus.ensure_topics([topics.CONTROL])
+    for number in range(20):
+        name = f"z{number}"
+        stop = Halt(agent=name, by="test", at=datetime.now(UTC))
+        await memory_bus.append(CONTROL, stop, key=key_of(name))
+    async with market(memory_bus) as line, serving(line) as node:
+        await order(memory_bus, 0)
+        await decided(memory_bus, 1)
+        mine = Halt(agent="momentum", by="test", at=datetime.now(UTC))
+        asked = await ask(memory_bus, mine, WAIT_S)
+        said = (node.details["halted"], node.details[HALTED_COUNT])
+
+    assert {} == asked.unconfirmed
+    assert (["momentum", "z18", "z19"], 21) == said
 
 
-@pytest.mark.parametrize(
-    ("beats", "why"),
-    [
-        ([], "shard 0: no executor runs"),
-        ([beat("a", 99)], "shard 0: no executor runs"),
-        ([beat("a", shards=[])], "no executor owns shard 0; on standby: tools/a/h/1"),
-        (
-            [beat("a", 9, shards=[0]), beat("b", shards=[])],
-            "shard 0: its owner tools/a/h/1 did not answer (last heartbeat 9 s ago)",
-        ),
-    ],
-)
-def test_it_says_why_a_shard_is_not_confirmed(beats: list[Heartbeat], why: str) -> None:
-    """No executor, a standby only, or an owner that does not answer."""
-    assert {0: why} == why_not([0], beats, datetime(2026, 11, 21, tzinfo=UTC))
+class Wavering(SystemClock):
+    """A wall clock that was set forward, and is set back as soon as it was looked at."""
+
+    ahead = False
+
+    def now(self) -> datetime:
+        """The wall time."""
+        ahead, self.ahead = self.ahead, False
+        return super().now() + timedelta(hours=ahead)
 
 
-@pytest.mark.parametrize("said", [None, [], "x", {"0": None}, {"0": {"read_to": {"0": 5}}}])
-def test_only_a_place_behind_the_record_confirms(said: Any) -> None:
-    """Words of another form, or of an older record, confirm nothing."""
+async def test_a_clock_set_back_after_the_wait_decides_nothing(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one look at the clock the deadline has passed, by the next not: no order is filled."""
+    clock, wait = Wavering(), feed.SwitchFeed.wait_proven
 
-    class At:
-        partition, offset = 0, 5
+    async def wavers(control: feed.SwitchFeed, since: float, timeout_s: float) -> bool:
+        found = await wait(control, since, timeout_s)
+        clock.ahead = True
+        return found
 
-    assert set() == halt_confirmed.confirmed_in(beat("a", control=said), At())
-    later = {"0": {"read_to": {"0": 6}}}
-    assert {0} == halt_confirmed.confirmed_in(beat("a", control=later), At())
+    async with market(memory_bus) as line, serving(line, clock=clock):
+        await order(memory_bus, 0)
+        await decided(memory_bus, 1)
+        line.whole.clear()
+        await asyncio.sleep(feed.PROOF_S)
+        monkeypatch.setattr(feed.SwitchFeed, "wait_proven", wavers)
+        await order(memory_bus, 1)
+        assert [None, RejectReason.CONTROL_UNKNOWN] == await decided(memory_bus, 2)
