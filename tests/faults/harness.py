@@ -16,7 +16,7 @@ from pathlib import Path
 import orjson
 
 from arena import ids, topics
-from arena.bus.base import EARLIEST, Bus
+from arena.bus.base import EARLIEST, Bus, Record
 from arena.messages import Message, Product, QuoteSeen, Ticker, ToolCall
 from arena.settings import Settings
 from arena.wire import encode
@@ -260,9 +260,9 @@ async def wait_until_answered(bus: Bus, traffic: Traffic, timeout_s: float) -> N
         async with asyncio.timeout(timeout_s):
             while open_orders or open_calls:
                 for record in await log.read(timeout_s=0.1, max_records=5_000):
-                    open_orders.discard(orjson.loads(record.value or b"{}").get("order_id"))
+                    open_orders.discard(_field(record, "order_id"))
                 for record in await inboxes.read(timeout_s=0.1, max_records=5_000):
-                    open_calls.discard(orjson.loads(record.value or b"{}").get("call_id"))
+                    open_calls.discard(_field(record, "call_id"))
     except TimeoutError:
         raise AssertionError(
             f"{len(open_orders)} orders undecided, {len(open_calls)} calls unanswered"
@@ -270,6 +270,15 @@ async def wait_until_answered(bus: Bus, traffic: Traffic, timeout_s: float) -> N
     finally:
         await log.close()
         await inboxes.close()
+
+
+def _field(record: Record, name: str) -> str:
+    """A field of a record's body; "" where it holds no JSON object."""
+    try:
+        body = orjson.loads(record.value or b"{}")
+    except orjson.JSONDecodeError:
+        return ""
+    return str(body.get(name)) if isinstance(body, dict) else ""
 
 
 async def read_topics(bus: Bus, agents: tuple[str, ...] = AGENTS) -> Topics:
