@@ -17,8 +17,8 @@ from operations.storm.links import Links
 from operations.storm.plan import KIND_OF, SUPERVISOR, Fault, Plan
 
 RETRY_S = 0.25
-RETRIES_MAX = 24
-"""A process that is just being started again is waited for this often."""
+RETRIES_MAX = 80
+"""A process that is just being started again, or waits for a broker, is waited for this often."""
 DISK_POLL_S = 0.2
 GIVEN_UP_POLL_S = 2.0
 SETTLE_S = 0.5

@@ -53,7 +53,8 @@ WITH_CLOCKS = (
     "chat-node-2",
     "judge",
 )
-LINK_WAYS = ("drop_ack", "delay", "reset", "blackhole")
+DROP_ACK = "drop_ack"
+LINK_WAYS = (DROP_ACK, "delay", "reset", "blackhole")
 DROP_ACK_S = 6.0
 """Longer than from one heartbeat to the next, so that there is an ack to drop."""
 CLOCK_JUMPS_S = (-3600, -600, -30, -2, 2, 30, 600, 3600)
@@ -74,7 +75,7 @@ class Every:
     freeze: float = 14.0
     broker: float = 25.0
     leader: float = 20.0
-    link: float = 12.0
+    link: float = 10.0
     disk: float = 25.0
     clock: float = 20.0
     poison: float = 1.5
@@ -166,10 +167,7 @@ def make_plan(
             Fault(at_s, kind, "", rng.uniform(0.0, 3.0))
             for at_s in _times(rng, seconds, dense.broker if count == 1 else dense.leader)
         ),
-        *(
-            Fault(at_s, "link_cut", target, *_link(rng, target))
-            for at_s, target in _dealt(rng, seconds - 12, dense.link, WITH_LINKS)
-        ),
+        *_cuts(rng, seconds, dense.link),
         *(
             Fault(at_s, "full_disk", target, rng.uniform(3.0, 8.0))
             for at_s, target in _dealt(rng, seconds - 8, dense.disk, WITH_DISKS)
@@ -207,12 +205,18 @@ def _dealt(
         yield at_s, deck.pop()
 
 
-def _link(rng: Random, target: str) -> tuple[float, str]:
-    """How long and how a link is cut; an ack can only be dropped of a process that writes."""
-    way = rng.choice([way for way in LINK_WAYS if way != "drop_ack" or target not in READERS])
-    if way == "blackhole":
-        return rng.uniform(3.0, 12.0), way
-    return (DROP_ACK_S if way == "drop_ack" else rng.uniform(1.0, 5.0)), way
+def _cuts(rng: Random, seconds: float, every_s: float) -> Iterator[Fault]:
+    """Cuts of links in every way in turn; only of a process that writes can an ack be dropped."""
+    deck: list[str] = []
+    for at_s, target in _dealt(rng, seconds - 12, every_s, WITH_LINKS):
+        fit = [way for way in deck if way != DROP_ACK or target not in READERS]
+        if not fit:
+            deck = rng.sample(LINK_WAYS, len(LINK_WAYS))
+            fit = [way for way in deck if way != DROP_ACK or target not in READERS]
+        way = fit[0]
+        deck.remove(way)
+        lasts_s = rng.uniform(3.0, 12.0) if way == "blackhole" else rng.uniform(1.0, 5.0)
+        yield Fault(at_s, "link_cut", target, DROP_ACK_S if way == DROP_ACK else lasts_s, way)
 
 
 def _kills(rng: Random, seconds: float, every_s: float, freezes: list[Fault]) -> Iterator[Fault]:

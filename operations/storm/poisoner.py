@@ -17,15 +17,13 @@ from operations.storm.trouble import TROUBLE
 
 SEND_S = 12.0
 STOP_S = 5.0
-DELIVER_S = 45.0
-"""How long a record is tried again: a broker is back by then."""
 RETRY_S = 0.5
 AT_ONCE_MAX = 8
 
 
 @dataclass
 class Poisoner:
-    """Sends each record with a producer of its own, again until it is acked.
+    """Sends each record with a producer of its own, again until it is acked or `run` is cancelled.
 
     Attributes:
         options: Address and login, as aiokafka takes them.
@@ -57,8 +55,8 @@ class Poisoner:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _deliver(self, number: int, poison: Poison, room: asyncio.Semaphore) -> None:
-        """Send a record until it is acked, or it has taken too long."""
-        until_s, why = time.monotonic() + DELIVER_S, "the storm was over"
+        """Send a record until it is acked."""
+        why = "the storm was over"
         try:
             while True:
                 try:
@@ -66,19 +64,13 @@ class Poisoner:
                         await self._send(number, poison)
                 except TROUBLE as error:
                     why = type(error).__name__
-                    if time.monotonic() > until_s:
-                        break
                     await asyncio.sleep(RETRY_S)
                 else:
                     self.counts["poison"] += 1
                     return
         except asyncio.CancelledError:
-            self._miss(number, poison, why)
+            self.unsent.append(f"poison {number} to {poison.topic}: {why}")
             raise
-        self._miss(number, poison, why)
-
-    def _miss(self, number: int, poison: Poison, why: str) -> None:
-        self.unsent.append(f"poison {number} to {poison.topic}: {why}")
 
     async def _send(self, number: int, poison: Poison) -> None:
         transactional = f"storm-{self.seed}-{number}" if poison.transaction else None

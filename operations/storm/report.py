@@ -86,6 +86,7 @@ def document_of(outcome: Outcome) -> Document:
         "recovery_s": outcome.recovery_s,
         "open_orders": outcome.open_orders,
         "seconds": round(outcome.seconds, 1),
+        "phases_s": outcome.phases,
         "checked": dict(checked),
         "sent": dict(outcome.sent),
         "ends": dict(outcome.ends),

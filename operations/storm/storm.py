@@ -35,6 +35,8 @@ from operations.storm.watcher import Watcher
 TICK_S = 0.1
 UP_S = 90.0
 REST_S = 120.0
+POISON_S = 15.0
+"""What could not be sent while a broker was down is sent after the last fault."""
 QUIET_S = 4.0
 BOOKS_S = 120.0
 OPEN_MAX = 4_000
@@ -52,6 +54,7 @@ class Outcome:
         faults: With what really happened. sent: what the driver and the poisoner sent.
         unsent: Poison that was not sent, in words.
         still_s: The longest time without a decision, while there were faults.
+        phases: Seconds that each part of the storm took.
         recovery_s: From the last fault until nothing was open; None where something stayed open.
         ends: How often processes ended by themselves. open_orders: undecided after the rest.
         without: What could not be had here, in words.
@@ -68,6 +71,7 @@ class Outcome:
     recovery_s: float | None
     ends: Counter[str]
     open_orders: int
+    phases: dict[str, float]
     without: list[str] = field(default_factory=list)
 
 
@@ -78,7 +82,7 @@ class Storm:
     Attributes:
         plan: What happens. folder: must be empty. per_second: orders of the driver.
         say: Prints a line that stays. show: prints the state of now.
-        still_s: See `Outcome`.
+        still_s, phases: See `Outcome`.
     """
 
     plan: Plan
@@ -88,6 +92,8 @@ class Storm:
     show: Say
     without: list[str] = field(default_factory=list)
     still_s: float = 0.0
+    phases: dict[str, float] = field(default_factory=dict)
+    _phase_s: float = field(default_factory=time.monotonic)
 
     async def run(self) -> Outcome:
         """From the first process to the verdict.
@@ -153,11 +159,14 @@ class Storm:
                 recovery_s = await self._rage(house, brokers, driver, watcher, faults, poisoner)
             finally:
                 await asyncio.to_thread(house.stop)
+        self._end_phase("rest")
         await self._drain(brokers, spec, commands, books, watcher)
+        self._end_phase("books")
         self.say("asking checker, audit, replays and books")
         environ = {**os.environ, **house.environ, **brokers.login("cli")}
         judges = Judges(environ, self.folder, self.folder / "acked.jsonl", books)
         verdicts = await judges.ask()
+        self._end_phase("verdicts")
         return Outcome(
             plan=self.plan,
             version=brokers.version,
@@ -170,6 +179,7 @@ class Storm:
             recovery_s=recovery_s,
             ends=house.ends,
             open_orders=len(watcher.open),
+            phases=self.phases,
             without=self.without,
         )
 
@@ -193,9 +203,13 @@ class Storm:
                     f"the arena was not up after {UP_S:.0f} s",
                     remedy=f"read the logs in {self.folder}",
                 )
+            self._end_phase("start")
             raging = asyncio.create_task(faults.run())
-            senders.append(asyncio.create_task(poisoner.run()))
+            poison = asyncio.create_task(poisoner.run())
+            senders.append(poison)
             await self._report_until(raging, driver, watcher, faults, (*tasks, *senders))
+            self._end_phase("faults")
+            await asyncio.wait([poison], timeout=POISON_S)
             healed_s = time.monotonic()
             self.still_s = round(watcher.still_s_max, 1)
             for task in senders:
@@ -213,6 +227,11 @@ class Storm:
             for task in (*tasks, *senders):
                 task.cancel()
             await asyncio.gather(*tasks, *senders, return_exceptions=True)
+
+    def _end_phase(self, name: str) -> None:
+        now_s = time.monotonic()
+        self.phases[name] = round(now_s - self._phase_s, 1)
+        self._phase_s = now_s
 
     async def _keep(self, house: House) -> None:
         while True:
