@@ -9,6 +9,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 from arena.explain import in_words
@@ -108,4 +109,5 @@ class _OneLine(logging.Formatter):
         if not self._as_json:
             return f"{record.levelname} {record.name} {text}"
         found = {"level": level, "component": record.name, "event": text, "node": self._node}
-        return json.dumps(found)
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")
+        return json.dumps(found | {"timestamp": at.replace("+00:00", "Z")})

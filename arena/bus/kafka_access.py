@@ -9,13 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, client
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from pydantic import SecretStr
 
+from arena.bus.kafka_sockets import create_conn
 from arena.errors import UsageError
 from arena.settings import KafkaAccess, Settings
 from arena.visible import one_line
+
+client.create_conn = create_conn
+"""A subclass of aiokafka's client would have to repeat how it finds and keeps connections."""
 
 PASSWORD_BYTES_MAX = 4_096
 PORT_MAX = 65_535

@@ -1,0 +1,42 @@
+"""Connections to brokers that end soon after their link was cut, so that new ones are made.
+
+Without this a client waits for the kernel: what was not acked is sent again after waits that double
+each time, so after a cut of 40 s up to half a minute passes before a packet tries the link again.
+aiokafka sets no options on its sockets, and keeps a connection whose metadata request timed out.
+Here the kernel ends a connection whose peer acked nothing for `SILENT_S`; it acks for a broker that
+is slow or stopped, so only a dead link, or a dead host, is silent.
+"""
+
+import socket
+from typing import Any
+
+from aiokafka.conn import create_conn as connect
+
+SILENT_S = 8
+PROBE_AFTER_S = 4
+"""An idle connection, such as one with a fetch that a broker holds, is asked after so long."""
+PROBE_EVERY_S = 2
+
+OPTIONS = {
+    "TCP_USER_TIMEOUT": SILENT_S * 1_000,
+    "TCP_KEEPIDLE": PROBE_AFTER_S,
+    "TCP_KEEPINTVL": PROBE_EVERY_S,
+    "TCP_KEEPCNT": (SILENT_S - PROBE_AFTER_S) // PROBE_EVERY_S,
+}
+"""Of TCP; macOS has not all of them."""
+
+
+# Any: aiokafka is not typed.
+async def create_conn(host: str, port: int, **options: Any) -> Any:
+    """Connect as aiokafka does, with a socket that notices a dead link."""
+    connection = await connect(host, port, **options)
+    end_when_silent(connection._writer.get_extra_info("socket"))
+    return connection
+
+
+def end_when_silent(connected: socket.socket) -> None:
+    """Let the kernel end a connection whose peer is silent for `SILENT_S`."""
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in OPTIONS.items():
+        if hasattr(socket, name):
+            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

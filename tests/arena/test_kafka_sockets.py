@@ -1,0 +1,65 @@
+"""Every connection to a broker ends by itself soon after its link was cut."""
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from arena import topics
+from arena.bus.kafka import SESSION_TIMEOUT_MS, KafkaBus
+from arena.bus.kafka_admin import admin_client
+from arena.bus.kafka_readers import KafkaGroupReader, KafkaLogReader
+from arena.bus.kafka_sockets import SILENT_S
+from arena.messages import Resume
+from arena.settings import Settings
+
+DEADLINE_S = 40.0
+
+
+# Any: aiokafka's clients are not typed.
+def silent_s(client: Any) -> set[float]:
+    """After how many seconds of silence the kernel ends each connection of a client; 0 is never."""
+    connections = [c for c in client._conns.values() if c.connected()]
+    assert connections
+    sockets: Iterable[socket.socket] = [c._writer.get_extra_info("socket") for c in connections]
+    found = set()
+    for one in sockets:
+        assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        probing_s = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) + one.getsockopt(
+            socket.IPPROTO_TCP, socket.TCP_KEEPINTVL
+        ) * one.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
+        sending_s = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) / 1_000
+        found |= {probing_s, sending_s}
+    return found
+
+
+@pytest.mark.skipif(
+    not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option"
+)
+async def test_every_connection_of_a_bus_notices_a_cut_link(
+    bus: KafkaBus, settings: Settings
+) -> None:
+    """Producers, readers of logs, members of groups, and what asks: sending, idle, or waiting."""
+    await bus.append(topics.CONTROL.name, Resume(by="cli/a", at="2026-01-01T00:00:00Z"), key="all")
+    log = await bus.log_reader(topics.CONTROL.name)
+    await log.end_offsets()
+    await log.read()
+    group = await bus.group_reader("g", topics.CONTROL.name)
+    async with asyncio.timeout(DEADLINE_S):
+        while not group.assignment():
+            await group.read()
+    assert bus._lookup is not None
+    producers = [producer.client for producer in bus._producers.values()]
+    assert isinstance(log, KafkaLogReader)
+    assert isinstance(group, KafkaGroupReader)
+    clients = [bus._lookup._client, log._fetches._client, group._consumer._client, *producers]
+    async with admin_client(settings) as admin:
+        await admin.list_topics()
+        found = [silent_s(client) for client in [*clients, admin._client]]
+    await log.close()
+    await group.close()
+
+    assert [{SILENT_S}] * 5 == found
+    assert SILENT_S * 1_000 < SESSION_TIMEOUT_MS, "a member is back before its group gives it up"
