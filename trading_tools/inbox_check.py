@@ -5,7 +5,7 @@ was acked and carries its sequence number, so a higher one than the log's names 
 was cut, or deleted and created again. The fold alone cannot see that; what is left of a log is
 sound. A record of an inbox is evidence and not a proof, because other processes may write there
 (on a secure broker: executors, tools and chat nodes): the words name the record. A number that is
-too high for the commands that were ever written is not taken as a loss.
+too high for all the commands and results that were ever written is not taken as a loss.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ AGENTS_MAX = 1_000
 """Agents of a shard whose inboxes are looked at."""
 COMMANDS_MAX = 1_000
 """Commands that are looked at for agents, beside those that have an account."""
-EVENTS_PER_COMMAND = 2
-"""Most events that a command makes: an agent's first order opens its account, too."""
+EVENTS_PER_RECORD = 2
+"""Most events for each command or result: an agent's first order opens its account, too."""
 LOOK_S = 5.0
 READ_S = 0.2
 REDECIDED = (
@@ -72,7 +72,8 @@ async def _check(bus: Bus, shard: Shard, commands: LogReader) -> InboxCheck:
     left = len(inboxes) - AGENTS_MAX
     reader = await bus.log_reader(*inboxes[:AGENTS_MAX])
     try:
-        found = judge_results(await _tails(reader), shard.seq, EVENTS_PER_COMMAND * written)
+        written += sum((await reader.end_offsets()).values())
+        found = judge_results(await _tails(reader), shard.seq, EVENTS_PER_RECORD * written)
     finally:
         await reader.close()
     if left <= 0:
@@ -112,7 +113,7 @@ def judge_results(records: Iterable[Record], seq: int, seq_max: int) -> InboxChe
     Args:
         records: Of inboxes.
         seq: Of the log's newest event.
-        seq_max: The highest that the commands ever written can have led to.
+        seq_max: The highest that the commands and results ever written can have led to.
     """
     told, excess = seq, max(seq, seq_max)
     named = beyond = ""
@@ -134,8 +135,8 @@ def judge_results(records: Iterable[Record], seq: int, seq_max: int) -> InboxChe
         )
     if beyond:
         unproven = (
-            f"{beyond}, but the commands in account.commands can have led to {seq_max:,} at most:"
-            " the record is forged, or both topics lost records"
+            f"{beyond}, but all commands and results that were ever written can have led to"
+            f" {seq_max:,} at most: the record is forged, or these topics lost records, too"
         )
     return InboxCheck(loss, unproven)
 
