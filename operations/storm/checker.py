@@ -78,7 +78,7 @@ def check(
     buried = buried_commands(topics)
     refused = check_without_event(
         commands,
-        set(buried),
+        {raw.offset: raw.written_ms for raw in topics.commands if raw.offset in buried},
         answers_without_event(topics.inboxes),
         Forgotten(effective, terms.remembered),
         is_objectionable,

@@ -16,13 +16,18 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Raw:
-    """A record as it is in a topic: where, its `type` header, its bytes, its key if it matters."""
+    """A record as it is in a topic: where, its `type` header, its bytes.
+
+    Attributes:
+        key: If it matters. written_ms: when, Unix milliseconds; 0 if unknown.
+    """
 
     partition: int
     offset: int
     kind: str
     value: bytes
     key: bytes = b""
+    written_ms: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ such as which halt an executor had read, is counted as `unjudged_<reason>`.
 import json
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
@@ -25,7 +26,9 @@ DIGITS_MAX = 18
 QUANTITY_MAX = Decimal(90_000_000_000)
 LATE = frozenset({"expired", "control_unknown"})
 """Both say that the deadline had passed; which it is depends on when the owner read the order."""
-TOO_OLD = "too_old"
+TOO_OLD, ISSUED_AHEAD = "too_old", "issued_ahead"
+AHEAD_MAX = timedelta(hours=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,19 +285,25 @@ class Forgotten:
         return place > 0 and when(call["issued_at"]) <= when(issued[place - 1][1])
 
 
+def is_ahead(call: Json, written_ms: int) -> bool:
+    """True if an order says it was issued long after it was written to the topic."""
+    written_at = EPOCH + timedelta(milliseconds=written_ms)
+    return written_ms > 0 and when(call["issued_at"]) - written_at > AHEAD_MAX
+
+
 def check_without_event(
     calls: dict[str, list[tuple[int, Json]]],
-    buried: set[int],
+    buried: Mapping[int, int],
     told: Counter[tuple[str, str]],
     forgotten: Forgotten,
     objectionable: Callable[[Json], bool],
     findings: Findings,
 ) -> set[str]:
-    """Refusals that left no event: an order may only be too old to be decided, or not an order.
+    """Refusals that left no event: an order is too old to be decided, or says it is of the future.
 
     Args:
         calls: By id, each with every place of its command.
-        buried: Offsets of the commands that were dead-lettered.
+        buried: Offset of each command that was dead-lettered -> when it was written, Unix ms.
         told: (order id, error) of the answers without an event.
         forgotten: What no executor remembered.
         objectionable: True for a call that no executor takes.
@@ -303,8 +312,8 @@ def check_without_event(
     Returns:
         The orders that rightly got no event.
     """
-    rightly = set()
-    old_ids = set()
+    rightly: set[str] = set()
+    just: set[tuple[str, str]] = set()
     for call_id, places in calls.items():
         for offset, call in places:
             if offset not in buried:
@@ -312,17 +321,20 @@ def check_without_event(
             is_order = call["tool"] == "execute_trade"
             if objectionable(call):
                 findings.counts["calls_objected_to"] += 1
+            elif is_order and is_ahead(call, buried[offset]):
+                findings.counts["refused_issued_ahead"] += 1
+                just.add((call_id, ISSUED_AHEAD))
             elif is_order and forgotten.may_be_decided(offset, call):
-                findings.counts["too_old"] += 1
-                old_ids.add(call_id)
+                findings.counts["refused_too_old"] += 1
+                just.add((call_id, TOO_OLD))
             else:
                 findings.say(f"{call['tool']} at {offset} was buried, though it can be read")
                 continue
             rightly.add(call_id)
     for (call_id, error), count in told.items():
         findings.counts["refusals_without_event"] += count
-        just = error == TOO_OLD and call_id in old_ids
-        findings.expect(just, f"order {call_id} was refused without an event: {error!r}")
+        is_just = (call_id, error) in just
+        findings.expect(is_just, f"order {call_id} was refused without an event: {error!r}")
     return rightly
 
 

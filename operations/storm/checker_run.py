@@ -94,7 +94,14 @@ async def read_all(consumer: AIOKafkaConsumer, topic: str, partitions: list[int]
         batches = await consumer.getmany(timeout_ms=FETCH_MS, max_records=RECORDS_MAX)
         for records in batches.values():
             found += [
-                Raw(r.partition, r.offset, _kind(r.headers), r.value or b"", r.key or b"")
+                Raw(
+                    r.partition,
+                    r.offset,
+                    _kind(r.headers),
+                    r.value or b"",
+                    r.key or b"",
+                    r.timestamp,
+                )
                 for r in records
             ]
         now_at = [await consumer.position(place) for place in places]

@@ -75,7 +75,10 @@ def document_of(outcome: Outcome) -> Document:
         "duplicates": outcome.sent["duplicates"],
         "reordered": outcome.sent["reordered"],
         "acked": outcome.sent["acked"],
-        "refusals_judged": checked.get("refusals_judged", 0) + checked.get("too_old", 0),
+        "refusals_judged": sum(
+            checked.get(name, 0)
+            for name in ("refusals_judged", "refused_too_old", "refused_issued_ahead")
+        ),
         "refusals_unjudged": {
             name.removeprefix(UNJUDGED): count
             for name, count in sorted(checked.items())

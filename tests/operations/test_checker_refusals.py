@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -155,17 +156,29 @@ def without_event(call: Json, offset: int, buried: set[int], error: str = "too_o
     told = Counter({(call["call_id"], error): 1})
     findings = Findings()
     calls = {call["call_id"]: [(offset, call)]}
-    check_without_event(calls, buried, told, FORGOTTEN, lambda call: False, findings)
+    written = dict.fromkeys(buried, int(datetime.fromisoformat(at(0)).timestamp() * 1000))
+    check_without_event(calls, written, told, FORGOTTEN, lambda call: False, findings)
     return findings
 
 
 def test_an_order_is_too_old_only_by_proof() -> None:
     """It was issued before orders that are forgotten, when the executor remembers two."""
     assert not without_event(call_of("old", 2.0), 9, {9}).wrong
-    assert 1 == without_event(call_of("old", 2.0), 9, {9}).counts["too_old"]
+    assert 1 == without_event(call_of("old", 2.0), 9, {9}).counts["refused_too_old"]
     assert without_event(call_of("new", 2.5), 9, {9}).wrong
     assert without_event(call_of("old", 2.0), 4, {4}).wrong  # nothing so new was forgotten then
     assert without_event(call_of("order-3", 3.0), 9, {9}).wrong  # a remembered one
     assert not without_event(call_of("order-2", 2.0), 9, {9}).wrong  # a forgotten one
     assert without_event(call_of("old", 2.0), 9, set()).wrong  # not dead-lettered
     assert without_event(call_of("old", 2.0), 9, {9}, "busy").wrong
+
+
+def test_an_order_is_ahead_only_by_proof() -> None:
+    """It says that it was issued more than an hour after the broker had it."""
+    ahead = call_of("new", 0) | {"issued_at": "2026-11-21T10:00:00.001Z"}
+    in_time = call_of("new", 0) | {"issued_at": "2026-11-21T10:00:00.000Z"}
+
+    assert not without_event(ahead, 9, {9}, "issued_ahead").wrong
+    assert 1 == without_event(ahead, 9, {9}, "issued_ahead").counts["refused_issued_ahead"]
+    assert without_event(in_time, 9, {9}, "issued_ahead").wrong
+    assert without_event(ahead, 9, {9}, "too_old").wrong
