@@ -6,6 +6,7 @@ After a failed start the first address is tried once more, by itself, and what h
 import asyncio
 import errno
 import re
+import socket
 import ssl
 
 from aiokafka.conn import create_conn
@@ -23,6 +24,7 @@ DEFAULT_PORT = 9092
 ILLEGAL_SASL_STATE = 34
 WORDS_MAX = 300
 _CERTIFICATE = "check KAFKA_SSL_CAFILE, the name in KAFKA_BOOTSTRAP_SERVERS, and the dates"
+_NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 _OUR_LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
@@ -52,10 +54,18 @@ async def refusal(settings: Settings, lead: str, silent: str = "") -> ArenaError
     if found is None and access.security_protocol.endswith("SSL"):
         found = await _expects_no_tls(host, port, settings)
     elif found is None:
-        found = await _expects_login(host, port, settings) or await _expects_tls(host, port)
-    if found is None:
-        return BrokerUnavailable(f"{lead}{silent}", remedy=unreachable(settings))
-    return BrokerUnavailable(f"{lead}: {found[0]}", remedy=found[1])
+        login, tls = await asyncio.gather(
+            _expects_login(host, port, settings), _expects_tls(host, port)
+        )
+        found = login or tls
+    if found is not None:
+        return BrokerUnavailable(f"{lead}: {found[0]}", remedy=found[1])
+    if await _takes_connections(host, port):
+        return BrokerUnavailable(
+            f"{lead}{silent}: it takes connections and says nothing",
+            remedy="it is frozen or overloaded, or it is not a Kafka: see its log and its machine",
+        )
+    return BrokerUnavailable(f"{lead}{silent}", remedy=unreachable(settings))
 
 
 def why(error: BaseException, settings: Settings) -> tuple[str, str] | None:
@@ -63,6 +73,12 @@ def why(error: BaseException, settings: Settings) -> tuple[str, str] | None:
     access, name = settings.access, type(error).__name__
     said = one_line(str(error), WORDS_MAX)
     user = one_line(access.sasl_username, 80)
+    if isinstance(error, socket.gaierror):
+        return "its host name is not known", "check KAFKA_BOOTSTRAP_SERVERS, and the network"
+    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in said:
+        return "nothing listens there", unreachable(settings)
+    if isinstance(error, OSError) and error.errno in _NO_WAY:
+        return "there is no way there", "check KAFKA_BOOTSTRAP_SERVERS, and the network"
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = one_line(error.verify_message or said, WORDS_MAX)
         return f"its certificate is not trusted: {reason}", _CERTIFICATE
@@ -141,6 +157,17 @@ async def _mechanisms(host: str, port: int) -> tuple[str, ...] | None:
     if answer.error_code == ILLEGAL_SASL_STATE:
         return ()
     return tuple(one_line(str(name), 40) for name in answer.enabled_mechanisms)
+
+
+async def _takes_connections(host: str, port: int) -> bool:
+    """Whether something listens there; for a frozen process, the kernel takes connections."""
+    try:
+        async with asyncio.timeout(TRY_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 async def _expects_tls(host: str, port: int) -> tuple[str, str] | None:

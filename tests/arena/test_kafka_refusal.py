@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import socket
 import ssl
 from types import SimpleNamespace
 from typing import cast
@@ -70,10 +71,38 @@ def test_a_refusal_is_told_by_its_cause(error: Exception, cause: str, remedy: st
     assert "planted" not in "".join(found)
 
 
-@pytest.mark.parametrize("error", [ConnectionRefusedError(111, "refused"), TimeoutError()])
-def test_silence_has_no_cause(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ConnectionRefusedError(111, "refused"), "nothing listens there"),
+        (OSError("Multiple exceptions: [Errno 111] x ('::1'), [Errno 111] y"), "nothing listens"),
+        (OSError(errno.EHOSTUNREACH, "x"), "no way there"),
+        (socket.gaierror(-2, "Name or service not known"), "host name is not known"),
+    ],
+)
+def test_what_the_network_says_is_told(error: Exception, cause: str) -> None:
+    """An address where nothing is differs from a broker that says nothing."""
+    found = why(error, settings())
+
+    assert found is not None
+    assert cause in found[0]
+    assert "KAFKA_BOOTSTRAP_SERVERS" in found[1]
+
+
+def test_silence_has_no_cause() -> None:
     """Who does not answer gives no reason."""
-    assert why(error, settings()) is None
+    assert why(TimeoutError(), settings()) is None
+
+
+async def test_a_frozen_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that takes connections and never answers is told as a process that hangs."""
+    monkeypatch.setattr(kafka_refusal, "TRY_TIMEOUT_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as frozen:  # the kernel accepts, as for SIGSTOP
+        servers = f"127.0.0.1:{frozen.getsockname()[1]}"
+        found = await refusal(settings(servers), "broker a did not answer", " in 10 s")
+
+    assert "did not answer in 10 s: it takes connections and says nothing" in str(found)
+    assert "frozen" in found.remedy
 
 
 @pytest.mark.parametrize(
@@ -111,7 +140,7 @@ async def test_our_own_limits_are_not_the_brokers(monkeypatch: pytest.MonkeyPatc
 
 async def test_silence_is_told_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing is known, what was waited for is said, and what to check."""
-    found = await told(ConnectionRefusedError(111, "refused"), monkeypatch)
+    found = await told(kafka.KafkaConnectionError("x"), monkeypatch)
 
     assert "broker a did not answer in 10 s; is KAFKA_BOOTSTRAP_SERVERS right?" in str(found)
 
