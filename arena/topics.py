@@ -114,7 +114,7 @@ INBOX = TopicSpec(
     key="-",
     messages=("ChatReply", "ToolResult"),
     writers=("chat-node", "tools", "executor"),
-    readers=("router", "executor"),
+    readers=("router", "executor", "chat-node"),
     note="one per agent",
 )
 TOOL_CALLS = TopicSpec(

@@ -17,6 +17,7 @@ from arena.messages import CallOutcome, Cause, ChatReply, ChatRequest, LlmCall, 
 from arena.node import Node
 from arena.prices import PriceList
 from chat_nodes.answered import AnsweredCalls
+from chat_nodes.before import InboxReplies
 from chat_nodes.budget import DailyBudget
 from chat_nodes.decode import Decoded
 from chat_nodes.estimate import note_spent, usage_of
@@ -82,19 +83,28 @@ class Answerer:
         self._draw = draw
         self._failures = CallFailures(node)
         self._log_partition: int | None = None
+        self.replies = InboxReplies(node.bus)
 
-    async def answer(self, request: ChatRequest) -> None:
+    async def answer(self, request: ChatRequest, *, repeated: bool = False) -> None:
         """Reply to a request, from the log where it was answered before.
+
+        Args:
+            request: To answer.
+            repeated: It may have been answered: if the log lost its call, its reply is looked for.
 
         Raises:
             AppendFailed: The log or the inbox could not be written.
         """
         logged = await self._answered.find(request.call_id)
         reply = None if logged is None else reply_from_log(logged, request)
+        source = "from_log"
+        if logged is None and repeated and (reply := await self.replies.find(request)) is not None:
+            source = "from_inbox"
+            await self._tell_lost(reply)
         clock = self._node.clock
         now = clock.now()
         if reply is not None and not _has_more_time(reply, request, now):
-            self._node.counters["from_log"] += 1
+            self._node.counters[source] += 1
             await self._node.bus.append(request.reply_to, reply, partition=0)
             return
         if (recorded := self._recorded(request)) is not None:
@@ -109,6 +119,14 @@ class Answerer:
             self._node.counters["cancelled"] += 1
             raise
         await self._publish(call, decoded)
+
+    async def _tell_lost(self, reply: ChatReply) -> None:
+        words = (
+            f"call {reply.call_id} of {reply.agent} is not in the log, and its reply is in the"
+            " agent's inbox: the log was cut, or created again; the call is not made a second time"
+        )
+        node, partition = self._node, await self._answered.partition()
+        node.tell_lost(topics.LLM_CALLS.name, partition, f"{node.name}, {reply.agent}", words)
 
     async def _decide(self, call: CallInProgress) -> Decoded:
         now = call.started_at
@@ -240,7 +258,8 @@ class Answerer:
             topics.LLM_CALLS.name, logged, key=self._node.name, partition=self._log_partition
         )
         reply_acked = await bus.send(request.reply_to, reply, partition=0)
-        self._answered.note(request.call_id, (await log_acked).offset)
+        logged_at = await log_acked
+        self._answered.note(request.call_id, logged_at.partition, logged_at.offset)
         await reply_acked
 
     def _count(self, outcome: CallOutcome, usage: Usage) -> None:

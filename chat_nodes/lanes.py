@@ -19,10 +19,15 @@ WAITING_PER_WORKER = 8
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A request and the record it came in."""
+    """A request and the record it came in.
+
+    Attributes:
+        repeated: It was there before this node was given its partition: it may have been answered.
+    """
 
     record: Record
     request: ChatRequest
+    repeated: bool = False
 
     @property
     def partition(self) -> tuple[str, int]:

@@ -22,6 +22,7 @@ from arena.node import Node
 from arena.prices import PriceList, load_prices
 from chat_nodes.answer import Answerer, CallLimits
 from chat_nodes.answered import AnsweredCalls
+from chat_nodes.before import read_before
 from chat_nodes.budget import DailyBudget
 from chat_nodes.lanes import Job, Lanes
 from chat_nodes.models.base import Model
@@ -85,6 +86,7 @@ class ChatNode:
         )
         self._lanes = Lanes(settings.max_workers, self._work)
         self._marks: dict[tuple[str, int], LowWater] = defaultdict(LowWater)
+        self._there_before: dict[tuple[str, int], int] = {}
         self._owned: Assignment = frozenset()
         self._lost_at_s: float | None = None
         self._paused = False
@@ -146,13 +148,27 @@ class ChatNode:
         self._lanes.keep(now_owned)
         for partition in self._owned - now_owned:
             self._marks.pop(partition, None)
+            self._there_before.pop(partition, None)
         gained = now_owned - self._owned
         self._owned = now_owned
         if gained:
-            calls = await self._answered.restore(node.clock.now())
+            calls = await self._restore(gained, reader)
             node.log.info("partitions gained", partitions=len(gained), calls_in_log=calls)
         node.status = "running" if now_owned else "standby"
         await node.beat()
+
+    async def _restore(self, gained: Assignment, reader: GroupReader) -> int:
+        """Learn what was answered, and see that `llm.calls` still holds it; how many calls."""
+        node, answered = self._node, self._answered
+        topic = topics.PROMPTED.member(node.name).name
+        before = await read_before(node.bus, topic, gained, reader.resumed)
+        self._there_before |= {pair: before.ends[pair] for pair in gained if pair in before.ends}
+        self._answerer.replies.forget()
+        calls = await answered.restore(node.clock.now())
+        if missing := await answered.missing(before.handled):
+            words = calls_gone(len(missing), len(before.handled))
+            node.tell_lost(topics.LLM_CALLS.name, await answered.partition(), node.name, words)
+        return calls
 
     async def _take(self, record: Record) -> None:
         """Put a record into its lane; one that was taken before, or is not ours, is passed over."""
@@ -172,7 +188,7 @@ class ChatNode:
             await self._node.dead_letter(record, error)
             self._marks[partition].done(record.offset)
             return
-        self._lanes.add(Job(record, message))
+        self._lanes.add(Job(record, message, record.offset < self._there_before.get(partition, 0)))
 
     async def _reply_error(self, request: ChatRequest) -> str:
         """Why no reply could reach the asker; "" where one can. An unknown inbox is created."""
@@ -192,7 +208,7 @@ class ChatNode:
 
     async def _work(self, job: Job) -> None:
         try:
-            await self._answerer.answer(job.request)
+            await self._answerer.answer(job.request, repeated=job.repeated)
         except MessageTooLarge as error:
             await self._node.dead_letter(job.record, str(error))
         self._marks[job.partition].done(job.record.offset)
@@ -206,6 +222,15 @@ class ChatNode:
             await reader.commit(offsets)
         self._node.gauges["in_flight"] = self._lanes.running
         self._node.gauges["lag"] = await reader.lag()
+
+
+def calls_gone(missing: int, handled: int) -> str:
+    """What is said of answered requests that have no call in the log."""
+    return (
+        f"{missing} of the last {handled} requests that were answered have no call in the log: it"
+        " was cut, or created again (or an answer was too large, and dead_letters names it); those"
+        " calls were paid for, and are not in the day's token budget"
+    )
 
 
 async def serve_model(

@@ -298,6 +298,7 @@ class MemoryGroupReader(GroupReader):
         self._on_change = on_change
         self._assignment: Assignment = frozenset()
         self._paused: set[tuple[str, int]] = set()
+        self.resumed = self._resumed = dict[tuple[str, int], int]()
 
     def assign(self, assignment: Assignment) -> None:
         """Take over partitions at what the group committed."""
@@ -312,6 +313,8 @@ class MemoryGroupReader(GroupReader):
         """What the group committed, where the log is the one it handled."""
         cluster, group = self._cursor.cluster, self._cursor.cluster.groups[self._group]
         place, log = group.committed.get(pair), cluster.logs[pair]
+        self._resumed.pop(pair, None)
+        self._cursor.last.pop(pair, None)
         if place is None:
             return _first_offset(cluster, pair, self._start)
         record = group.handled.get(pair)
@@ -320,6 +323,7 @@ class MemoryGroupReader(GroupReader):
         now = Handled.of(log[at]) if 0 <= at < len(log) else None
         why = explain(place, 0, len(log), handled, now)
         if not why:
+            self._resumed[pair] = place
             return place
         start = self._start if record is None else Start.since(record.timestamp_ms)
         first = _first_offset(cluster, pair, start)

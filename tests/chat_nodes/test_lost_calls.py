@@ -1,0 +1,102 @@
+"""A chat node whose `llm.calls` was cut, created again, or given partitions while it was away."""
+
+import pytest
+
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.living import RECORDS_LOST
+from arena.messages import ChatRequest
+from arena.node import Node
+from tests.chat_nodes.asking import request
+from tests.chat_nodes.serving import NODE, FakeModel, calls, now, replies, send, serving, until
+
+CALLS = topics.LLM_CALLS.name
+GROUP = f"chat-node.{NODE}"
+
+
+def asked(number: int, agent: str = "momentum") -> ChatRequest:
+    """A request of now."""
+    return request(agent=agent, turn=f"t{number}", issued_at=now())
+
+
+def told(node: Node) -> str:
+    """What the node's heartbeats say to be lost of its calls."""
+    lost = node.heartbeat(now()).details.get(RECORDS_LOST, {})
+    assert isinstance(lost, dict)
+    said = lost.get(CALLS, {})
+    assert isinstance(said, dict)
+    return "; ".join(map(str, said.values()))
+
+
+async def answer(bus: MemoryBus, *requests: ChatRequest) -> None:
+    """Let a node answer requests, commit, and end."""
+    async with serving(bus, FakeModel()):
+        await send(bus, *requests)
+        await calls(bus, len(requests))
+        await replies(bus, count=len(requests))
+
+
+def forget_commits(bus: MemoryBus) -> None:
+    """The node died before it committed: its requests come again."""
+    bus.cluster.groups[GROUP].committed.clear()
+
+
+async def test_nothing_is_told_where_nothing_is_lost(memory_bus: MemoryBus) -> None:
+    """After a clean stop, and after one whose requests come again."""
+    one = asked(1)
+    await answer(memory_bus, one)
+    async with serving(memory_bus, FakeModel()) as node:
+        assert "" == told(node)
+    forget_commits(memory_bus)
+    model = FakeModel()
+    async with serving(memory_bus, model) as node:
+        await replies(memory_bus, count=2)
+
+        assert ("", [], 1) == (told(node), model.asked, node.counters["from_log"])
+
+
+@pytest.mark.parametrize(("left", "lost"), [(2, "1 of the last 3"), (0, "3 of the last 3")])
+async def test_calls_that_are_gone_are_told(memory_bus: MemoryBus, left: int, lost: str) -> None:
+    """Answered requests without a call in the log: it was cut, or created again."""
+    await answer(memory_bus, *(asked(n) for n in range(3)))
+    del memory_bus.cluster.logs[CALLS, 0][left:]
+    async with serving(memory_bus, FakeModel()) as node:
+        words = told(node)
+
+    assert lost in words
+    assert "not in the day's token budget" in words
+
+
+async def test_a_call_whose_record_is_gone_is_not_paid_again(memory_bus: MemoryBus) -> None:
+    """Its request comes again; the reply in the agent's inbox is the answer, and it is told."""
+    one = asked(1)
+    await answer(memory_bus, one)
+    forget_commits(memory_bus)
+    memory_bus.cluster.logs[CALLS, 0].clear()
+    model = FakeModel()
+    async with serving(memory_bus, model) as node:
+        first, second = await replies(memory_bus, count=2)
+        await send(memory_bus, asked(2))
+        await until(lambda: node.counters["calls"] == 1)
+        words = told(node)
+
+    assert first == second
+    assert [asked(2).call_id] == model.asked
+    assert 1 == node.counters["from_inbox"]
+    assert one.call_id in words
+
+
+async def test_partitions_are_all_read(memory_bus: MemoryBus) -> None:
+    """A node that starts after the topic was given partitions finds what was logged before."""
+    await answer(memory_bus, asked(1), asked(2))
+    forget_commits(memory_bus)
+    memory_bus.cluster.grow(CALLS, 5)
+    model = FakeModel()
+    async with serving(memory_bus, model) as node:
+        await send(memory_bus, asked(3))
+        await replies(memory_bus, count=5)
+
+        assert (2, [asked(3).call_id]) == (node.counters["from_log"], model.asked)
+        assert "" == told(node)
+    async with serving(memory_bus, model) as node:
+        assert "" == told(node)
