@@ -37,6 +37,7 @@ def verdict_words(season: Season, verdict: Verdict, ranked: Sequence[str]) -> st
         sentences = [_why_none(verdict)]
     else:
         sentences = [_top(season, verdict, ranked), _against_hold(season, verdict)]
+    sentences += [season.assumptions.rules_changed]
     sentences += [dead_words(season.dead), apart_words(season.apart)]
     return " ".join(_sentence(text) for text in sentences if text)
 

@@ -5,10 +5,9 @@ side with them. Keeps a hash of every request and call, and of everything else a
 Where the export has no requests and inboxes, only the prompts are rendered again.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from arena.messages import (
     MarketSnapshot,
     Message,
     PromptSize,
-    Rules,
     Sampling,
     ToolCall,
     ToolOffered,
@@ -44,17 +42,16 @@ from routers.prompt import (
     render_user,
 )
 from routers.replay import content_sha256, play_again, turn_difference
+from routers.replay_roster import RosterOfTheTime
 from routers.strategy import Strategy, load_strategy
 from routers.transcript import ROUNDS_MAX
 
 SNAPSHOTS, TURNS, ROSTER = topics.SNAPSHOTS.name, topics.TURNS.name, topics.ROSTER.name
+EVENTS = topics.EVENTS.name
 DIFFERENCES_MAX = 100
 """Differences that are named; the replay ends there."""
 LOOK_AHEAD_MAX = 512
 """Answers of an inbox that are read ahead of the turn that wants one of them."""
-ROSTER_LATE_STATES = 4
-"""A router reads the roster a little later than it was written: states to try behind the one that
-stood when a turn began."""
 RULES_BEGIN = HOUSE_RULES.partition("{")[0].strip().splitlines()[0]
 """How the rules begin in prompts of every size."""
 NO_LIMIT_S = 1e9
@@ -96,40 +93,6 @@ class _Asked:
     wait_s: float
 
 
-class _Roster:
-    """The roster as it stood after each of its records."""
-
-    def __init__(self, records: Iterator[Record]) -> None:
-        self.specs: dict[str, list[AgentSpec]] = defaultdict(list)
-        self._times: list[datetime] = []
-        self._states: list[tuple[dict[str, ToolOffered], Rules | None]] = [({}, None)]
-        offers: dict[str, ToolOffered] = {}
-        rules: Rules | None = None
-        for record in records:
-            message = _message(record)
-            if isinstance(message, AgentSpec):
-                self.specs[message.agent].append(message)
-            elif isinstance(message, ToolOffered):
-                offers = offers | {message.name: message}
-            elif isinstance(message, Rules):
-                rules = message
-            if isinstance(message, ToolOffered | Rules):
-                self._times.append(message.at)
-                self._states.append((offers, rules))
-
-    def spec_at(self, agent: str, moment: datetime) -> AgentSpec:
-        """Who an agent had announced itself to be at a moment."""
-        specs = self.specs[agent]
-        return next((s for s in reversed(specs) if s.joined_at <= moment), specs[0])
-
-    def states_at(self, moment: datetime) -> Iterator[tuple[dict[str, ToolOffered], Rules | None]]:
-        """The state at a moment, then those around it, likelier ones first."""
-        at = sum(time <= moment for time in self._times)
-        yield self._states[at]
-        yield from self._states[at + 1 : at + 1 + ROSTER_LATE_STATES]
-        yield from reversed(self._states[max(0, at - ROSTER_LATE_STATES) : at])
-
-
 class _Inbox:
     """An agent's answers, read forward as far as somebody asks for one."""
 
@@ -160,7 +123,7 @@ class _Agent:
     """One agent: its turns in log order, its inbox, and what it remembers."""
 
     def __init__(
-        self, name: str, roster: _Roster, turns: Iterator[Record], inbox: _Inbox | None
+        self, name: str, roster: RosterOfTheTime, turns: Iterator[Record], inbox: _Inbox | None
     ) -> None:
         self.name = name
         self.inbox = inbox
@@ -203,7 +166,7 @@ class Replay:
         """
         self._folder = folder
         self._held = read_manifest(folder).topics
-        self._roster = _Roster(read_records(folder, [ROSTER]))
+        self._roster = RosterOfTheTime(read_records(folder, [ROSTER]), self._epochs())
         self._whole = any(t.startswith(topics.PROMPTED.name) for t in self._held)
         self._replayed = Replayed()
         self._sampling: dict[str, Sampling] = {}
@@ -229,6 +192,11 @@ class Replay:
         for name, digest in self._hashes.items():
             setattr(found, name, digest.hexdigest())
         return found
+
+    def _epochs(self) -> Iterator[Record]:
+        """The epochs of the account log: they state the rules that a compacted roster forgot."""
+        if EVENTS in self._held:
+            yield from (r for r in read_records(self._folder, [EVENTS]) if r.kind == "Epoch")
 
     def _agent(self, agent: str) -> _Agent:
         turns = (r for r in read_records(self._folder, [TURNS]) if r.key_text == agent)
@@ -334,14 +302,16 @@ class Replay:
         self, strategy: Strategy, turn: Turn, size: PromptSize
     ) -> tuple[str, dict[str, ToolOffered]]:
         """The system message by the roster as it stood then, and the tools on offer."""
-        first: tuple[str, dict[str, ToolOffered]] | None = None
+        first, tools = "", frozenset(strategy.tools)
         for offers, rules in self._roster.states_at(turn.started_at):
             system = render_system(strategy.prompt, rules, size)
-            if system == turn.messages[0].content and offers.keys() >= set(strategy.tools):
-                return system, offers
-            first = first or (system, offers)
-        assert first is not None, "the roster has a state before its first record"
-        return first
+            if system == turn.messages[0].content:
+                if offers.keys() >= tools:
+                    return system, offers
+                first = system
+            first = first or system
+        # A compacted roster has forgotten the offers of that time, and tells only newer ones.
+        return first, self._roster.first_offers(tools)
 
     def _limits(self, turn: Turn) -> Limits:
         """The bounds of a turn, from what it asked and how it ended."""

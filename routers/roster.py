@@ -57,10 +57,12 @@ class Roster:
     ) -> None:
         """Read the roster up to now, and on until it offers every one of the tools.
 
+        Where one of them trades, the rules must be known too: the prompts state what it costs.
+
         Args:
             tools: Names of those that must be offered.
             deadline_s: To wait for them.
-            pacing: In lock-step the rules must be known too, because the prompts tell them.
+            pacing: In lock-step the rules must be of that pacing.
 
         Raises:
             DependencyMissing: Nobody offered one of them by the deadline.
@@ -112,11 +114,15 @@ class Roster:
         missing = sorted(tools - self.offers.keys())
         if pacing == "lock-step" and (self.rules is None or self.rules.pacing != pacing):
             missing.append("rules with pacing lock-step")
+        elif self.rules is None and any(self.offers[t].touches_account for t in tools - {*missing}):
+            missing.append("rules (an executor states them once it owns a shard)")
         return ", ".join(missing)
 
     def _remedy(self, tools: set[str]) -> str:
         if tools - self.offers.keys():
             return "start one with `arena tools`, or take the tool out of the strategy"
+        if self.rules is None:
+            return "start `arena tools`; `arena status` shows whether one owns the accounts"
         return "start `arena tools --pacing lock-step`"
 
     async def follow(self) -> None:

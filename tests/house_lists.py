@@ -101,6 +101,7 @@ PURE = (
     "routers/plan.py",
     "routers/portfolio.py",
     "routers/replay.py",
+    "routers/replay_roster.py",
     "routers/transcript.py",
     "routers/prompt.py",
     "routers/prompt_sizes.py",
@@ -185,6 +186,7 @@ PURE = (
     "trading_tools/expression.py",
     "trading_tools/portfolio.py",
     "trading_tools/quotes.py",
+    "trading_tools/replay_rules.py",
     "trading_tools/replies.py",
 )
 """Modules that take everything as arguments: no await, clock, randomness or environment."""

@@ -20,6 +20,7 @@ from arena.messages import (
     OrderDecided,
     Posting,
     QuoteSeen,
+    Rules,
     Source,
     StateDigest,
     ToolCall,
@@ -63,9 +64,11 @@ def utc_text(value: datetime) -> str:
     return value.isoformat().replace("+00:00", "Z")
 
 
-def epoch_of(shard: Shard, owner: str, now: datetime) -> Epoch:
-    """The claim of an owner on a shard, as it stands now."""
-    return Epoch(epoch=shard.epoch + 1, owner=owner, seq=shard.seq, prev=shard.head, at=now)
+def epoch_of(shard: Shard, owner: str, now: datetime, rules: Rules | None = None) -> Epoch:
+    """The claim of an owner on a shard, with the rules it will decide by."""
+    return Epoch(
+        epoch=shard.epoch + 1, owner=owner, seq=shard.seq, prev=shard.head, rules=rules, at=now
+    )
 
 
 def state_digest_of(shard: Shard, sha256: str, now: datetime) -> StateDigest:

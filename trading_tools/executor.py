@@ -1,7 +1,8 @@
 """The executor: for every shard a hot standby that becomes its single writer when it should.
 
 Reads `account.events`, `account.commands`, `market.tickers` and `arena.control`; appends to
-`account.events` and `agent.inbox.*`. The way of a shard in this process, over and over:
+`account.events` and `agent.inbox.*`, and its rules to `arena.roster` when it claims a shard.
+The way of a shard in this process, over and over:
 
     fold the log from its first record -> follow it (standby) -> claim it by an epoch -> own it
 
@@ -26,7 +27,7 @@ from trading_tools.recovery import EventLog
 from trading_tools.registry import Tool
 from trading_tools.rules import TradingRules
 from trading_tools.seats import Seats
-from trading_tools.switch import SwitchFeed
+from trading_tools.switch import SwitchFeed, check_partitions
 from trading_tools.together import run_together
 
 STANDBY_READ_S = 0.2
@@ -153,7 +154,10 @@ class Executor:
             self._seats.note_owner(partition, log.shard.owner)
             if not self._seats.should_serve(partition):
                 return False
-            if await log.claim():
+            rules = self._rules.message(self._node.clock.now())
+            if await log.claim(rules):
+                # A standby with other rules says nothing: prompts tell those in force.
+                await self._node.bus.append(topics.ROSTER.name, rules, key="rules")
                 return True
             await self._node.clock.sleep(self._random.uniform(0, CLAIM_PAUSE_S_MAX))
 
@@ -186,7 +190,7 @@ class Executor:
             self._node.details[CONFIRMED] = {p: of for p, of in said.items() if p in owned}
 
     async def _watch_partitions(self, shards: int) -> None:
-        """End where the topics are given more partitions: agents would get a second account."""
+        """End if a topic is given partitions: an agent gets a second account, a halt is missed."""
         while True:
             await asyncio.sleep(self._node.settings.heartbeat_interval_s)
             for topic in (topics.EVENTS.name, topics.COMMANDS.name):
@@ -196,6 +200,8 @@ class Executor:
                         raise UsageError(
                             f"{topic} has {now} partitions now, and had {shards}", remedy=REGROWN
                         )
+            with contextlib.suppress(BrokerUnavailable):
+                check_partitions(await self._node.bus.partitions_now(topics.CONTROL.name))
 
     async def _measure(self) -> None:
         while True:

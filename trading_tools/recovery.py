@@ -18,6 +18,7 @@ from arena.bus.base import LogReader, Record, Start
 from arena.checkpoint import FORMAT, is_head_of, why_unproven
 from arena.errors import BrokenLog
 from arena.faults import point
+from arena.messages import Rules
 from arena.node import Node
 from arena.passed_over import read_passed_over
 from arena.wire import encode
@@ -197,8 +198,11 @@ class EventLog:
                     remedy="compare the log with an export",
                 )
 
-    async def claim(self) -> bool:
+    async def claim(self, rules: Rules | None = None) -> bool:
         """Append the next epoch to the log as it was folded, and fold up to it.
+
+        Args:
+            rules: What this process decides by.
 
         Returns:
             True where the epoch counts: this process owns the shard until a later one counts.
@@ -206,7 +210,7 @@ class EventLog:
         Raises:
             BrokenLog: The log lost its end since it was folded.
         """
-        epoch = epoch_of(self.shard, self.owner, self._node.clock.now())
+        epoch = epoch_of(self.shard, self.owner, self._node.clock.now(), rules)
         append = await self._node.bus.send(
             TOPIC, epoch, key=f"shard/{self._partition}", partition=self._partition
         )

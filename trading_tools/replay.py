@@ -26,10 +26,9 @@ from arena.account_log import STRUCTURAL
 from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
-from arena.errors import BrokenLog, Malformed
+from arena.errors import Malformed
 from arena.exports import read_manifest, read_records
-from arena.messages import Message, OpenAccount, Product, Rules, Ticker, ToolCall
-from arena.money import to_units
+from arena.messages import Message, OpenAccount, Product, Ticker, ToolCall
 from arena.passed_over import passed_over_in
 from arena.switch import Switch
 from trading_tools.decide import control_unknown_since
@@ -38,6 +37,7 @@ from trading_tools.events import account_opened
 from trading_tools.quotes import Listing, Market, Quote, listing_of, quote_of
 from trading_tools.registry import Tool, load_catalogue
 from trading_tools.replay_commands import Commands, Missing, MissingCommands
+from trading_tools.replay_rules import RulesOfTheTime
 from trading_tools.rules import TradingRules
 
 COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
@@ -149,10 +149,10 @@ class Replay:
     """Runs the desk of every shard over the records of a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Read what is small: rules, halts, and which prices will be needed."""
+        """Read what is small: the roster's rules, halts, and which prices will be needed."""
         self._folder = folder
         self._held = read_manifest(folder).topics
-        self._rules = self._read_rules()
+        self.rules = RulesOfTheTime(self._messages(topics.ROSTER.name))
         self._control = self._read_control()
         self._prices = _Prices()
         self.passed_over = passed_over_in(folder)
@@ -189,12 +189,6 @@ class Replay:
                 if record.value is not None and (message := _message(record)) is not None:
                     yield message
 
-    def _read_rules(self) -> list[Rules]:
-        found = [m for m in self._messages(topics.ROSTER.name) if isinstance(m, Rules)]
-        if not found:
-            raise BrokenLog(f"{self._folder} holds no rules of an executor on the roster")
-        return sorted(found, key=lambda rules: rules.at)
-
     def _note_prices(self) -> None:
         """Which tickers the orders were priced with, and where their snapshots ended."""
         for record in read_records(self._folder, [EVENTS]):
@@ -205,20 +199,6 @@ class Replay:
         for record in read_records(self._folder, [COMMANDS]):
             if isinstance(call := _message(record), ToolCall):
                 self._prices.ends.update(call.ticker_offsets.items())
-
-    def rules_at(self, moment: datetime) -> TradingRules:
-        """The rules of the executor that decided at a moment."""
-        index = bisect_right(self._rules, moment, key=lambda rules: rules.at)
-        rules = self._rules[max(0, index - 1)]
-        return TradingRules(
-            starting_cash=to_units(rules.starting_cash_usd),
-            fee_schedule=rules.fee_schedule,
-            fee_bps=rules.fee_bps,
-            slippage_bps=rules.slippage_bps,
-            price_age_s_max=rules.price_age_s_max,
-            collar_bps=rules.collar_bps,
-            pacing=rules.pacing,
-        )
 
     def _read_control(self) -> list[Record]:
         name = topics.CONTROL.name
@@ -249,8 +229,7 @@ class Replay:
         """A desk whose shard begins where the records do."""
         named = self.passed_over.get(partition, {})
         shard = Shard(next_offset=first_offset, passed_over=named)
-        rules = self.rules_at(self._rules[0].at)
-        return Desk(partition, self.shards, shard, Market(), rules, self._tools)
+        return Desk(partition, self.shards, shard, Market(), TradingRules(), self._tools)
 
     @property
     def prices(self) -> _Prices:
@@ -287,6 +266,8 @@ class _ShardReplay:
             if self._truth.apply(kind, record.value, record.offset) is None or kind in STRUCTURAL:
                 counted = STRUCTURAL_COUNTERS.get(kind, "ignored")
                 replayed.counts[counted] += 1
+                if kind == "Epoch" and self._truth.head_offset == record.offset:
+                    self._replay.rules.note_epoch(record)
                 self.desk.shard.apply(kind, record.value, record.offset)
                 continue
             self._again(record, kind, value)
@@ -326,7 +307,7 @@ class _ShardReplay:
             (source["partition"], source["offset"]),
             event["order_id"],
             event["agent"],
-            self._replay.rules_at(at),
+            self._replay.rules.at(self._partition, at),
             at,
             command.scrape if asked and isinstance(command, OpenAccount) else None,
         )
@@ -338,7 +319,7 @@ class _ShardReplay:
         assert isinstance(call, ToolCall), "the command of an order is an order"
         offset = event["source"]["offset"]
         at, desk = datetime.fromisoformat(event["at"]), self.desk
-        desk.rules = self._replay.rules_at(at)
+        desk.rules = self._replay.rules.at(self._partition, at)
         desk.market = self._replay.prices.market(event, call, lock_step=desk.rules.lock_step)
         halted = event["reason"] == "halted"
         desk.switch = self._replay.switch_of(event, at) if halted else Switch()

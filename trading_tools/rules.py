@@ -1,7 +1,8 @@
 """The money rules of an arena: what a trade costs and which orders are refused.
 
 Reads `fees.json` beside this file: fee schedules by name, each with the day it was read and where.
-The executor publishes its rules on the roster, so that every reader knows what was charged.
+The owner of a shard states its rules in its epoch and on the roster, so that every reader knows
+what was charged.
 """
 
 import json
@@ -111,6 +112,19 @@ class TradingRules:
             price_age_s_max=price_age_s,
             collar_bps=_decimal("--collar-bps", collar_bps),
             pacing=pacing,
+        )
+
+    @classmethod
+    def of(cls, rules: Rules) -> Self:
+        """The rules that an executor stated."""
+        return cls(
+            starting_cash=to_units(rules.starting_cash_usd),
+            fee_schedule=rules.fee_schedule,
+            fee_bps=rules.fee_bps,
+            slippage_bps=rules.slippage_bps,
+            price_age_s_max=rules.price_age_s_max,
+            collar_bps=rules.collar_bps,
+            pacing=rules.pacing,
         )
 
     @property

@@ -1,7 +1,7 @@
 """The work of `arena tools`: publish what is offered, then serve it.
 
-Writes `arena.roster`: each tool as `ToolOffered` under "tool/<name>", the money rules under
-"rules".
+Writes `arena.roster`: each tool as `ToolOffered` under "tool/<name>". The money rules are published
+by the executor that owns a shard.
 """
 
 from arena import topics
@@ -42,7 +42,7 @@ async def serve_tools(
     work = []
     if executor:
         node.details["fees"] = rules.fee_schedule
-        await _publish(node, account, rules)
+        await _publish(node, account)
         work.append(Executor(node, rules, account, Seats(node)).run())
     if stateless:
         await _publish(node, others)
@@ -50,10 +50,7 @@ async def serve_tools(
     await run_together(*work)
 
 
-async def _publish(node: Node, tools: dict[str, Tool], rules: TradingRules | None = None) -> None:
+async def _publish(node: Node, tools: dict[str, Tool]) -> None:
     now = node.clock.now()
-    roster = topics.ROSTER.name
     for name, tool in tools.items():
-        await node.bus.append(roster, tool.offered(now), key=f"tool/{name}")
-    if rules is not None:
-        await node.bus.append(roster, rules.message(now), key="rules")
+        await node.bus.append(topics.ROSTER.name, tool.offered(now), key=f"tool/{name}")

@@ -10,6 +10,7 @@ from typing import Literal
 from arena.messages.base import Message, Part, Utc
 from arena.messages.market import Side
 from arena.messages.tools import QuoteSeen
+from arena.messages.turns import Rules
 from arena.money import WireDecimal
 
 
@@ -72,12 +73,17 @@ class Posting(Part):
 
 
 class Epoch(Message):
-    """An executor takes over a shard. It counts if it is the next epoch and `prev` is the head."""
+    """An executor takes over a shard. It counts if it is the next epoch and `prev` is the head.
+
+    Attributes:
+        rules: What the owner decides by until the next epoch; None in logs of older executors.
+    """
 
     epoch: int
     owner: str
     seq: int
     prev: str
+    rules: Rules | None = None
     at: Utc
 
 

@@ -1,5 +1,6 @@
 """From folded topics to a season: who takes part, what belongs to which snapshot. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from judge.season.model import (
     Season,
     TimeArray,
 )
+from judge.season.rules_used import RulesUsed, changed_words, sets_of
 from judge.season.thinking import Player, Thinking, TurnRead, spend_of
 
 INTERVAL_S = 60.0
@@ -83,6 +85,8 @@ def assemble(folded: Folded, ends: dict[str, dict[int, int]], upto: int | None) 
     openings = [_opening(folded, one.entry.name) for one in deeds]
     cash, exposure = account_arrays(openings, [one.fills for one in deeds], products, bids)
     times = _times(folded, count)
+    sets = sets_of(folded.books.rules.values(), market.index, last)
+    rules = _rules(folded, sets)
     if upto is not None:
         ends = {topics.SNAPSHOTS.name: {points[-1].partition: points[-1].offset + 1}}
     return Season(
@@ -99,11 +103,11 @@ def assemble(folded: Folded, ends: dict[str, dict[int, int]], upto: int | None) 
         rejections=tuple(one.rejections for one in deeds),
         decisions=tuple(one.decisions for one in deeds),
         llm=tuple(_spend(folded, one.entry.name, last, whole=upto is None) for one in deeds),
-        hold=hold_curve(_hold_cash(folded), bids, asks, *_costs(folded)),
+        hold=hold_curve(_hold_cash(folded, rules), bids, asks, *_costs(rules)),
         snapshot_ids=tuple(point.snapshot_id for point in points),
         ends=ends,
         account_digest=folded.books.digest() if upto is None else "",
-        assumptions=_assumptions(folded, count, products, whole=upto is None),
+        assumptions=_assumptions(folded, count, products, sets, whole=upto is None),
         dead=unranked.dead,
         apart=unranked.apart,
     )
@@ -231,29 +235,36 @@ def _spend(folded: Folded, name: str, last: int, *, whole: bool) -> LlmSpend:
 
 def _opening(folded: Folded, name: str) -> int:
     """Starting cash in units of 10^-8 USD; of an account that is not open yet, what it will be."""
-    rules = folded.rules
     known = folded.books.opened.get(name)
-    if known is not None:
-        return known
-    return _hold_cash(folded) if rules is None else to_units(rules.starting_cash_usd)
+    return _hold_cash(folded, folded.rules) if known is None else known
 
 
-def _hold_cash(folded: Folded) -> int:
-    if folded.rules is not None:
-        return to_units(folded.rules.starting_cash_usd)
+def _rules(folded: Folded, sets: Sequence[RulesUsed]) -> RulesUsed | Rules | None:
+    """The rules that the season began with; those of the roster before anything was decided."""
+    return sets[0] if sets else folded.rules
+
+
+def _hold_cash(folded: Folded, rules: RulesUsed | Rules | None) -> int:
+    if rules is not None:
+        return to_units(rules.starting_cash_usd)
     return max(folded.books.opened.values(), default=0)
 
 
-def _costs(folded: Folded) -> tuple[float, float]:
+def _costs(rules: RulesUsed | Rules | None) -> tuple[float, float]:
     """Fee and slippage as shares of a notional; zero where no rules are known."""
-    rules = folded.rules
     return (float(rules.fee_bps) / BPS, float(rules.slippage_bps) / BPS) if rules else (0.0, 0.0)
 
 
 def _assumptions(
-    folded: Folded, count: int, products: tuple[str, ...], *, whole: bool
+    folded: Folded,
+    count: int,
+    products: tuple[str, ...],
+    sets: tuple[RulesUsed, ...],
+    *,
+    whole: bool,
 ) -> Assumptions:
-    market, rules = folded.market, folded.rules
+    market, rules = folded.market, _rules(folded, sets)
+    cash = _hold_cash(folded, rules)
     points = market.points[:count]
     return Assumptions(
         venue=market.venue,
@@ -265,10 +276,11 @@ def _assumptions(
         first=points[0].as_of if points else None,
         last=points[-1].as_of if points else None,
         products=products,
-        starting_cash_usd=from_units(_hold_cash(folded)) if folded.books.opened or rules else None,
+        starting_cash_usd=from_units(cash) if folded.books.opened or rules else None,
         fee_schedule=rules.fee_schedule if rules else "",
         fee_bps=rules.fee_bps if rules else None,
         slippage_bps=rules.slippage_bps if rules else None,
+        rules_changed=changed_words(sets),
         notes=_notes(folded) if whole else (),
     )
 

@@ -9,11 +9,12 @@ from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.checkpoint import attested_image
 from arena.errors import BrokenLog, Malformed
-from arena.messages import AccountOpened, Message, OrderDecided
+from arena.messages import AccountOpened, Epoch, Message, OrderDecided
 from arena.money import SCALE, to_units
 from arena.passed_over import PassedOver
 from judge.season.model import Fill, Rejection
 from judge.season.rows import Rows
+from judge.season.rules_used import RulesUsed, note_used, rules_used
 
 UNPLACED = -1
 """Index of an order whose snapshot was not read yet."""
@@ -40,6 +41,8 @@ class Books:
         passed_over: Records of the log that an operator named (`arena.passed_over`).
         attested: Partition -> the newest shard, packed, whose digest is in the log; new since it
             was taken.
+        stated: Partition -> the rules that its newest epoch states. rules: Partition -> the
+            different rules that its orders were decided by, oldest first.
     """
 
     shards: dict[int, Shard] = field(default_factory=dict)
@@ -48,6 +51,8 @@ class Books:
     broken: dict[int, str] = field(default_factory=dict)
     passed_over: PassedOver = field(default_factory=dict)
     attested: dict[int, bytes] = field(default_factory=dict)
+    stated: dict[int, RulesUsed] = field(default_factory=dict)
+    rules: dict[int, list[RulesUsed]] = field(default_factory=dict)
 
     def take_attested(self) -> dict[int, bytes]:
         """The packed shards whose digests came since the last time."""
@@ -81,6 +86,7 @@ class Books:
             if error is not None:
                 raise error
             self._take(shard, message, before)
+            self._note_rules(record.partition, message)
         except (BrokenLog, Malformed, KeyError, TypeError, ValueError) as error:
             self.broken[record.partition] = (
                 f"account.events[{record.partition}]@{record.offset}: {error}"
@@ -95,6 +101,15 @@ class Books:
             change = _cost(shard, message) - cost_before
             event = _fill(message, change) if filled else _rejection(message)
             self.orders.setdefault(message.agent, Rows()).append(Order(message.snapshot_id, event))
+
+    def _note_rules(self, partition: int, message: object) -> None:
+        if isinstance(message, Epoch):
+            self.stated.pop(partition, None)
+            if message.rules is not None:
+                self.stated[partition] = rules_used(message.rules)
+        elif partition in self.stated and isinstance(message, OrderDecided):
+            known = self.rules.setdefault(partition, [])
+            note_used(known, self.stated[partition], message.snapshot_id)
 
     @property
     def accounts(self) -> dict[str, Account]:

@@ -25,9 +25,10 @@ from judge.season.builder import SeasonBuilder
 from judge.season.market import Point
 from judge.season.model import Decision, Fill, Rejection
 from judge.season.rows import NewestIds, Rows
+from judge.season.rules_used import RulesUsed
 from judge.season.thinking import Called, Player, TurnRead
 
-FORMAT = 3
+FORMAT = 4
 """Of head and segments, and of what the fold makes of the topics: another one means another."""
 KEPT = (topics.SNAPSHOTS.name, topics.EVENTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
 """The topics that are kept; the roster is compacted and read anew."""
@@ -65,6 +66,8 @@ class Head(msgspec.Struct, array_like=True):
     called_ids: list[str]
     malformed: dict[str, int]
     malformed_first: dict[str, str]
+    stated: dict[int, RulesUsed]
+    rules: dict[int, list[RulesUsed]]
 
 
 class Segment(msgspec.Struct, array_like=True):
@@ -158,6 +161,8 @@ def _head(builder: SeasonBuilder, places: Places, segments: list[str]) -> Head:
         called_ids=list(folded.thinking.called_ids),
         malformed={t: n for t, n in folded.malformed.items() if t in KEPT},
         malformed_first={t: text for t, text in folded.malformed_first.items() if t in KEPT},
+        stated=folded.books.stated,
+        rules=folded.books.rules,
     )
 
 
@@ -197,6 +202,7 @@ def restore(
     market.late = head.market.late_count
     folded.books.shards = {p: unpack_shard(packed) for p, packed in head.shards.items()}
     folded.books.opened = head.opened
+    folded.books.stated, folded.books.rules = head.stated, head.rules
     folded.books.orders = _rows([part.orders for part in parts], _unpack_orders)
     for agent in head.opened:
         folded.books.orders.setdefault(agent, Rows())

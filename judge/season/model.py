@@ -181,6 +181,8 @@ class Assumptions:
         fee_bps, slippage_bps, starting_cash_usd: None where the executor published no rules.
         interval_s: Venue seconds between snapshots. pacing: None where the reader was not told.
         first, last: Venue times of the first and last snapshot; None where there is none.
+        rules_changed: What changed and when, if orders were decided by different rules; else "".
+            `fee_bps` and the others are then those the season began with.
         notes: What was missing or odd, one sentence each.
     """
 
@@ -197,6 +199,7 @@ class Assumptions:
     fee_schedule: str
     fee_bps: Decimal | None
     slippage_bps: Decimal | None
+    rules_changed: str = ""
     notes: tuple[str, ...] = ()
 
     def lines(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ def assumption_lines(known: Assumptions) -> tuple[str, ...]:
         _market(known),
         _clock(known),
         _costs(known),
+        *_changed(known),
         "An order fills whole at the best ask (buy) or bid (sell) when it is decided, not at the "
         "price the agent saw; depth and market impact are not modelled.",
         "Positions are marked at the best bid, so a position could be sold at its mark, less the "
@@ -38,6 +39,13 @@ def _clock(known: Assumptions) -> str:
     else:
         words += f"; market time runs at {known.speed:g} times the clock"
     return f"{words}; a year has 365 days of 24 hours."
+
+
+def _changed(known: Assumptions) -> tuple[str, ...]:
+    if not known.rules_changed:
+        return ()
+    words = known.rules_changed
+    return (f"{words[:1].upper()}{words[1:]}; the buy-and-hold pays what was charged first.",)
 
 
 def _costs(known: Assumptions) -> str:

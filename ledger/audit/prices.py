@@ -1,7 +1,7 @@
 """Invariant 5: every fill's price stands in `market.tickers`, fresh and in the collar. Pure.
 
 A fill names the ticker it was priced with. That record must be there, of that product and with
-those prices; the rules of the roster say how old it may be, how far from what the agent saw, how
+those prices; the rules of the epoch say how old it may be, how far from what the agent saw, how
 far it slips and what is charged.
 """
 
@@ -87,6 +87,9 @@ class PricesChecker(Checker):
 
     def _event(self, seen: Seen) -> None:
         event = seen.body or {}
+        if seen.kind == "Epoch":
+            self._rules.take_epoch(seen)
+            return
         ends = self._ends.pop(event.get("order_id", ""), {})
         if event.get("outcome") != "filled":
             return
@@ -97,7 +100,8 @@ class PricesChecker(Checker):
             return
         place = (used["partition"], used["offset"])
         end = ends.get(used["partition"], 0)
-        fill = _Fill(seen.place, subject, event, self._rules.at(when(event["at"])), end)
+        rules = self._rules.at(seen.record.partition, when(event["at"]))
+        fill = _Fill(seen.place, subject, event, rules, end)
         self._fills.append(fill)
         self._named[place].append(fill)
         if end:

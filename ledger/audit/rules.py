@@ -3,17 +3,24 @@
 from collections import defaultdict
 from datetime import datetime
 
-from arena.messages import Product, Rules
+from arena.messages import Epoch, Product, Rules
 from arena.money import to_units
 from ledger.audit.reading import Seen
 
 
 class RulesInForce:
-    """Every `Rules` record of the roster, by time."""
+    """The rules that epochs of the account log state, and every `Rules` of the roster by time."""
 
     def __init__(self) -> None:
         """None is known."""
         self._found: list[Rules] = []
+        self._stated: dict[int, Rules | None] = {}
+
+    def take_epoch(self, seen: Seen) -> None:
+        """Note an epoch that counts: its rules hold in that shard until the next one."""
+        message = seen.record.message()
+        assert isinstance(message, Epoch), "its header says so"
+        self._stated[seen.record.partition] = message.rules
 
     def take(self, seen: Seen) -> None:
         """Note a record of the roster."""
@@ -23,11 +30,15 @@ class RulesInForce:
             self._found.append(message)
             self._found.sort(key=lambda rules: rules.at)
 
-    def at(self, moment: datetime) -> Rules | None:
-        """The newest rules not younger than a moment, else the oldest there are.
+    def at(self, partition: int, moment: datetime) -> Rules | None:
+        """The rules that a shard's epoch states, else the roster's newest of a moment.
 
-        The roster keeps the newest record of a key for ever and older ones for a while.
+        Logs of older executors state none. The roster keeps the newest record of a key for ever
+        and older ones for a while; if none is old enough, the oldest that it has is taken.
         """
+        stated = self._stated.get(partition)
+        if stated is not None:
+            return stated
         older = [rules for rules in self._found if rules.at <= moment]
         return older[-1] if older else next(iter(self._found), None)
 

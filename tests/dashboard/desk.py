@@ -66,25 +66,28 @@ class Desk(Recording):
         self.snapshots = 0
         self.newest: MarketSnapshot | None = None
         self.calls = 0
-        self._rules()
-        self._event(Epoch(epoch=1, owner="x1", seq=0, prev=self.shard.head, at=self.wall))
+        self.claim(FEE_BPS)
 
     def _event(self, event: Message) -> None:
         record = self.write(topics.EVENTS.name, event)
         applied = self.shard.apply(event.type_name(), record.value or b"", record.offset)
         assert applied is not None, "the scenario wrote an event that does not count"
 
-    def _rules(self) -> None:
+    def claim(self, fee_bps: Decimal) -> None:
+        """Let the next executor take over, with this fee; it is stated, not charged."""
         rules = Rules(
             starting_cash_usd=CASH,
             fee_schedule="taker",
-            fee_bps=FEE_BPS,
+            fee_bps=fee_bps,
             slippage_bps=SLIPPAGE_BPS,
             price_age_s_max=15,
             collar_bps=Decimal(100),
             at=self.wall,
         )
         self.write(topics.ROSTER.name, rules, "rules")
+        shard, epoch = self.shard, self.shard.epoch + 1
+        claim = {"epoch": epoch, "owner": f"x{epoch}", "seq": shard.seq, "prev": shard.head}
+        self._event(Epoch.model_validate(claim | {"rules": rules, "at": self.wall}))
 
     def join(self, name: str, strategy: str, kind: str) -> None:
         """Put an agent on the roster and open its account."""
@@ -101,8 +104,8 @@ class Desk(Recording):
         units = str(to_units(CASH))
         self._event(
             AccountOpened(
-                epoch=1,
-                owner="x1",
+                epoch=self.shard.epoch,
+                owner=self.shard.owner,
                 seq=self.shard.seq + 1,
                 prev=self.shard.head,
                 source=Source(partition=0, offset=self.shard.seq),
@@ -165,8 +168,8 @@ class Desk(Recording):
 
     def _place(self) -> dict[str, object]:
         return {
-            "epoch": 1,
-            "owner": "x1",
+            "epoch": self.shard.epoch,
+            "owner": self.shard.owner,
             "seq": self.shard.seq + 1,
             "prev": self.shard.head,
             "source": Source(partition=0, offset=self.shard.seq),

@@ -222,9 +222,9 @@ def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     restore(read_head(packed.head), [packed.segment])
     with pytest.raises(Malformed, match="no checkpoint of a season"):
         restore(read_head(packed.head), [b"\x01"])
-    monkeypatch.setattr("judge.season.kept.FORMAT", 4)
+    monkeypatch.setattr("judge.season.kept.FORMAT", 5)
 
-    with pytest.raises(Malformed, match="format 3, this is 4"):
+    with pytest.raises(Malformed, match="format 4, this is 5"):
         read_head(packed.head)
 
 

@@ -82,6 +82,7 @@ class Company:
         await self.bus.ensure_topics([*topics.fixed_topics(), topics.PROMPTED.member("model")])
         for offer in offers():
             await self.bus.append(topics.ROSTER.name, offer, key=f"tool/{offer.name}")
+        await publish_rules(self.bus, "real-time")
         reader = await self.bus.log_reader(
             topics.prompted("model"), topics.TOOL_CALLS.name, topics.COMMANDS.name
         )

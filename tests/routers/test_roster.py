@@ -16,7 +16,7 @@ from arena.settings import Settings
 from arena.vitals import dead_process
 from routers.roster import Roster
 from tests.routers.builders import WALL, offers
-from tests.routers.company import until
+from tests.routers.company import publish_rules, until
 
 
 def roster_on(bus: MemoryBus) -> Roster:
@@ -25,9 +25,10 @@ def roster_on(bus: MemoryBus) -> Roster:
 
 
 async def offer(bus: MemoryBus) -> None:
-    """Offer the three tools."""
+    """Offer the three tools, and state the rules."""
     for tool in offers():
         await bus.append(topics.ROSTER.name, tool, key=f"tool/{tool.name}")
+    await publish_rules(bus, "real-time")
 
 
 async def test_tools_that_come_late_are_waited_for(memory_bus: MemoryBus) -> None:
@@ -46,6 +47,16 @@ async def test_a_tool_nobody_offers_is_named(memory_bus: MemoryBus) -> None:
     await offer(memory_bus)
     with pytest.raises(DependencyMissing, match=r"offered teleport in 0.1 s.*arena tools"):
         await roster_on(memory_bus).open({"execute_trade", "teleport"}, 0.1)
+
+
+async def test_no_turn_begins_before_the_rules_are_known(memory_bus: MemoryBus) -> None:
+    """A prompt never leaves out what a trade costs; an agent that cannot trade needs no rules."""
+    for tool in offers():
+        await memory_bus.append(topics.ROSTER.name, tool, key=f"tool/{tool.name}")
+
+    await roster_on(memory_bus).open({"calculator"}, 0.1)
+    with pytest.raises(DependencyMissing, match=r"offered rules .*arena status"):
+        await roster_on(memory_bus).open({"execute_trade"}, 0.1)
 
 
 @pytest.mark.parametrize("fresh", [True, False])

@@ -72,7 +72,7 @@ async def test_the_agent_announces_itself(memory_bus: MemoryBus) -> None:
     """Its spec is on the roster and its account is asked for."""
     async with Company(memory_bus).working() as company, playing(memory_bus, seat(cadence=2)):
         await until(lambda: company.others)
-    specs = [r.message() for r in memory_bus.cluster.logs[(topics.ROSTER.name, 0)][3:]]
+    specs = [r.message() for r in memory_bus.cluster.logs[(topics.ROSTER.name, 0)][4:]]
 
     assert isinstance(company.others[0], OpenAccount)
     assert isinstance(specs[0], AgentSpec)

@@ -1,0 +1,118 @@
+"""The rules that a season's orders were decided by: one set, or a verdict that says so. Pure.
+
+An executor that owns a shard states its rules in its epoch. They change if it is started again with
+another fee, or if a standby with other rules takes over.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from arena.messages import Pacing, Rules
+from arena.money import decimal_text
+
+RULES_MAX = 16
+"""More sets of rules in a shard are not kept: two are enough to say that it is not one."""
+SETS_SHOWN = 3
+
+
+class RulesUsed(NamedTuple):
+    """Rules, and since when they are known to hold.
+
+    Attributes:
+        since: Wall time of the epoch that stated them.
+        snapshot_id: What the first order under them answers; "" before the first order.
+    """
+
+    starting_cash_usd: Decimal
+    fee_schedule: str
+    fee_bps: Decimal
+    slippage_bps: Decimal
+    price_age_s_max: float
+    collar_bps: Decimal
+    pacing: Pacing
+    since: datetime
+    snapshot_id: str = ""
+
+
+COMPARED = RulesUsed._fields[: RulesUsed._fields.index("since")]
+"""The fields in which two sets of rules differ."""
+
+
+def rules_used(rules: Rules) -> RulesUsed:
+    """Rules as an epoch states them, before the first order under them."""
+    return RulesUsed(
+        starting_cash_usd=rules.starting_cash_usd,
+        fee_schedule=rules.fee_schedule,
+        fee_bps=rules.fee_bps,
+        slippage_bps=rules.slippage_bps,
+        price_age_s_max=rules.price_age_s_max,
+        collar_bps=rules.collar_bps,
+        pacing=rules.pacing,
+        since=rules.at,
+    )
+
+
+def note_used(known: list[RulesUsed], stated: RulesUsed, snapshot_id: str) -> None:
+    """Note the rules of an order."""
+    if len(known) < RULES_MAX and all(_key(one) != _key(stated) for one in known):
+        known.append(stated._replace(snapshot_id=snapshot_id))
+
+
+def sets_of(
+    shards: Iterable[Iterable[RulesUsed]], index: Mapping[str, int], last: int
+) -> tuple[RulesUsed, ...]:
+    """The different sets of rules of all shards, the oldest first.
+
+    Args:
+        shards: What was used in each.
+        index: Snapshot id -> its place in the season.
+        last: Place of the season's last snapshot; later rules are left out.
+    """
+    found: dict[tuple[object, ...], RulesUsed] = {}
+    for own in shards:
+        for n, one in enumerate(own):
+            if n and index.get(one.snapshot_id, 0) > last:
+                continue
+            known = found.get(_key(one))
+            if known is None or one.since < known.since:
+                found[_key(one)] = one
+    return tuple(sorted(found.values(), key=lambda one: (one.since, one)))
+
+
+def changed_words(sets: tuple[RulesUsed, ...]) -> str:
+    """What changed and when, without a full stop; "" if all orders had the same rules."""
+    if len(sets) < 2:
+        return ""
+    changed = [name for name in COMPARED if len({getattr(one, name) for one in sets}) > 1]
+    shown = [
+        f"{', '.join(_text(one, name) for name in changed)} from {one.since:%Y-%m-%d %H:%M:%S} UTC"
+        for one in sets[:SETS_SHOWN]
+    ]
+    more = f"; and {len(sets) - SETS_SHOWN} more" if len(sets) > SETS_SHOWN else ""
+    return (
+        f"the rules changed midway: {'; '.join(shown)}{more}; returns under one set of rules are"
+        " not comparable with returns under another"
+    )
+
+
+def _key(rules: RulesUsed) -> tuple[object, ...]:
+    return tuple(getattr(rules, name) for name in COMPARED)
+
+
+def _text(rules: RulesUsed, name: str) -> str:
+    match name:
+        case "starting_cash_usd":
+            return f"starting cash {rules.starting_cash_usd:,.2f} USD"
+        case "fee_schedule":
+            return f"schedule {rules.fee_schedule}"
+        case "fee_bps":
+            return f"taker fee {decimal_text(rules.fee_bps)} bps"
+        case "slippage_bps":
+            return f"slippage {decimal_text(rules.slippage_bps)} bps"
+        case "price_age_s_max":
+            return f"prices up to {rules.price_age_s_max:g} s old"
+        case "collar_bps":
+            return f"collar {decimal_text(rules.collar_bps)} bps"
+    return str(rules.pacing)
