@@ -1,6 +1,10 @@
 """What every test can ask for: settings with their own topic prefix, a bus to a real Kafka."""
 
 import os
+
+# NumPy reads it when it is loaded; several threads per worker cost three times the processor.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path

@@ -1,6 +1,7 @@
 """One real contest in lock-step for all tests of the audit, as an export and as lists."""
 
 import asyncio
+import fcntl
 import uuid
 from pathlib import Path
 
@@ -16,18 +17,35 @@ SNAPSHOTS = 14
 
 
 @pytest.fixture(scope="session")
-def sound_records(broker_address: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The exported records of a contest that was held by real processes on a real Kafka."""
-    home = tmp_path_factory.mktemp("contest")
+def sound_records(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Path:
+    """The exported records of a contest that was held by real processes on a real Kafka.
+
+    The first of the workers that needs them makes them for all.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+    records = shared / "sound-records"
+    with (shared / "sound-records.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not records.exists():
+            hold_contest(request.getfixturevalue("broker_address"), shared, records)
+    return records
+
+
+def hold_contest(broker_address: str, home: Path, records: Path) -> None:
+    """Hold the contest, and export it in one step."""
     settings = Settings(
         bootstrap_servers=broker_address,
         prefix=f"t{uuid.uuid4().hex[:10]}.",
-        home=home,
+        home=home / "sound-home",
         heartbeat_interval_s=0.5,
     )
-    asyncio.run(Contest(settings, home / "logs", SNAPSHOTS).run())
-    asyncio.run(export_arena(settings, home / "records"))
-    return home / "records"
+    half = home / f"{settings.prefix}records"
+    asyncio.run(Contest(settings, home / "sound-logs", SNAPSHOTS).run())
+    asyncio.run(export_arena(settings, half))
+    half.rename(records)
 
 
 @pytest.fixture(scope="session")
