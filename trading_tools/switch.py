@@ -18,7 +18,7 @@ from datetime import datetime
 
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record
-from arena.errors import BrokerUnavailable
+from arena.errors import BrokerUnavailable, UsageError
 from arena.node import Node
 from arena.switch import HALTED_COUNT, Switch
 
@@ -67,8 +67,10 @@ class SwitchFeed:
 
         Raises:
             BrokerUnavailable: It did not come in time; no order may be taken before.
+            UsageError: The topic was given partitions.
         """
-        self._partitions = await self._node.bus.partitions(TOPIC)
+        self._partitions = await self._node.bus.partitions_now(TOPIC)
+        check_partitions(self._partitions)
         self._reader = await self._node.bus.log_reader(TOPIC, start=EARLIEST)
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
@@ -187,6 +189,21 @@ class SwitchFeed:
                     self._node.log.warning("halted by an unreadable record", scope=noted.scope)
                 if self._buries():
                     await self._node.dead_letter(record, noted.error)
+
+
+def check_partitions(count: int) -> None:
+    """Refuse to read a control topic that was given partitions.
+
+    Raises:
+        UsageError: Records of a scope may be in two of them, and none is the newest.
+    """
+    if count != topics.CONTROL.partitions:
+        raise UsageError(
+            f"{TOPIC} has {count} partitions, not {topics.CONTROL.partitions}: which record of a"
+            " scope is the newest cannot be told, so whether it is halted is not known",
+            remedy="stop the executors, delete the topic, run `arena topics create`, halt again"
+            " what is to be halted, then start them",
+        )
 
 
 def boot_time_s() -> float:

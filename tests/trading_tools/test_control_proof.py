@@ -14,6 +14,7 @@ from arena.bus.base import EARLIEST, LogReader, Record, Start
 from arena.bus.memory import MemoryBus, MemoryCluster, MemoryLogReader
 from arena.clock import SystemClock
 from arena.commands.halt_confirmed import Asked, ask
+from arena.errors import UsageError
 from arena.exports import export_topics
 from arena.messages import (
     DeadLetter,
@@ -25,7 +26,15 @@ from arena.messages import (
     ToolResult,
 )
 from arena.switch import CONFIRMED, HALTED_COUNT, key_of
-from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
+from tests.trading_tools.helpers import (
+    WAIT_S,
+    product,
+    read_until,
+    serving,
+    ticker,
+    tool_call,
+    until_ended,
+)
 from trading_tools import switch as feed
 from trading_tools.replay import Replay
 from trading_tools.rules import TradingRules
@@ -360,3 +369,28 @@ async def test_a_clock_set_back_after_the_wait_decides_nothing(
         monkeypatch.setattr(feed.SwitchFeed, "wait_proven", wavers)
         await order(memory_bus, 1)
         assert [None, RejectReason.CONTROL_UNKNOWN] == await decided(memory_bus, 2)
+
+
+def grow(bus: MemoryBus) -> None:
+    """Give the control topic a second partition."""
+    bus.cluster.partitions[CONTROL] = 2
+    bus.cluster.logs[CONTROL, 1] = []
+
+
+async def test_a_control_topic_that_is_given_partitions_ends_the_executor(
+    memory_bus: MemoryBus,
+) -> None:
+    """A halt may be in a partition that it does not read, and no later start can order the two."""
+    async with market(memory_bus) as line:
+        with pytest.raises(UsageError, match="arena.control has 2 partitions"):
+            async with serving(line):
+                await order(memory_bus, 0)
+                await decided(memory_bus, 1)
+                grow(memory_bus)
+                await until_ended()
+        with pytest.raises(UsageError, match="arena.control has 2 partitions"):
+            async with serving(line):
+                await order(memory_bus, 1)
+                await until_ended()
+
+    assert [None] == await decided(memory_bus, 1)
