@@ -202,6 +202,7 @@ def effective_events(records: list[Raw], findings: Findings) -> list[Json]:
     findings.counts["ignored"] = len(ignored)
     findings.counts["written_twice"] = sum(order_id in chain.decided for order_id in ignored)
     findings.counts["effective"] = len(found)
+    findings.counts["last_at"] = found[-1]["at_offset"] if found else -1
     return found
 
 

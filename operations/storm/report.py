@@ -59,7 +59,7 @@ def document_of(outcome: Outcome) -> Document:
         "doubled": checked.get("doubled", 0) if checked else None,
         "digest_equal": verdicts.digest_equal,
         "audit": _passed(verdicts.audit),
-        "reconcile": _all_passed(verdicts.reconciles.values()),
+        "reconcile": "failed" if late_books(outcome) else _all_passed(verdicts.reconciles.values()),
         "trial_balance": _all_passed(verdicts.balances.values()),
         "replay": _all_passed(verdicts.replays),
         "checker": _passed(verdicts.checker),
@@ -107,6 +107,17 @@ def injected_of(outcome: Outcome) -> Counter[str]:
     return found
 
 
+def late_books(outcome: Outcome) -> list[str]:
+    """Books that never got the last event, in words: what agrees up to there shows little."""
+    counts = outcome.verdicts.checker.document.get("counts", {})
+    last = counts.get("last_at", -1)
+    return [
+        f"the {kind} books end at {said.books_end:,}, the last event is at {last:,}"
+        for kind, said in outcome.verdicts.reconciles.items()
+        if said.books_end <= last
+    ]
+
+
 def findings_of(outcome: Outcome) -> list[str]:
     """What is wrong, in words."""
     verdicts = outcome.verdicts
@@ -125,6 +136,7 @@ def findings_of(outcome: Outcome) -> list[str]:
         if said.code != 0:
             first = _first_difference(said)
             found.append(f"{name}: exit {said.code}: {said.errors or first}")
+    found += late_books(outcome)
     if not verdicts.digest_equal:
         found.append(f"digests differ: {verdicts.digests}")
     if not injected_of(outcome).total():

@@ -29,7 +29,7 @@ from operations.storm.faults import Faults
 from operations.storm.house import House
 from operations.storm.plan import SUPERVISOR, Plan
 from operations.storm.poisoner import Poisoner
-from operations.storm.verdicts import Judges, Verdicts
+from operations.storm.verdicts import Judges, Said, Verdicts
 from operations.storm.watcher import Watcher
 
 TICK_S = 0.1
@@ -37,7 +37,7 @@ UP_S = 90.0
 REST_S = 120.0
 POISON_S = 15.0
 """What could not be sent while a broker was down is sent after the last fault."""
-QUIET_S = 4.0
+QUIET_S = 1.5
 BOOKS_S = 120.0
 OPEN_MAX = 4_000
 """Undecided orders: the driver sends no further ones."""
@@ -160,12 +160,12 @@ class Storm:
             finally:
                 await asyncio.to_thread(house.stop)
         self._end_phase("rest")
-        await self._drain(brokers, spec, commands, books, watcher)
-        self._end_phase("books")
-        self.say("asking checker, audit, replays and books")
         environ = {**os.environ, **house.environ, **brokers.login("cli")}
         judges = Judges(environ, self.folder, self.folder / "acked.jsonl", books)
-        verdicts = await judges.ask()
+        reconciles = await self._drain(brokers, spec, commands, judges, watcher)
+        self._end_phase("books")
+        self.say("asking checker, audit, replays and books")
+        verdicts = await judges.ask(reconciles)
         self._end_phase("verdicts")
         return Outcome(
             plan=self.plan,
@@ -295,15 +295,21 @@ class Storm:
         brokers: Brokers,
         spec: Path,
         commands: Mapping[str, list[str]],
-        books: Mapping[str, str],
+        judges: Judges,
         watcher: Watcher,
-    ) -> None:
-        """Without agents and market: an executor decides what is left, the books catch up."""
+    ) -> dict[str, Said]:
+        """Without agents and market: an executor decides what is left, the books catch up.
+
+        Returns:
+            What reconcile says of each kind of books, once they have every event.
+        """
         last = {
             "tools-2": commands["tools-2"],
-            **{f"ledger-{kind}": ["ledger", "run", "--name", f"last-{kind}"] for kind in books},
+            **{f"ledger-{k}": ["ledger", "run", "--name", f"last-{k}"] for k in judges.books},
         }
-        house = self._house(brokers.bootstrap, spec, last, books)
+        house = self._house(brokers.bootstrap, spec, last, judges.books)
+        until_s = time.monotonic() + BOOKS_S
+        watcher.moved_at = time.monotonic()
         try:
             await asyncio.to_thread(house.start_alone)
             tasks = [asyncio.create_task(work) for work in (self._keep(house), watcher.run())]
@@ -313,6 +319,11 @@ class Storm:
                     BOOKS_S,
                     self._pace(watcher),
                 )
+                while True:
+                    found = await judges.reconcile_all()
+                    late = [k for k, said in found.items() if said.books_end < watcher.events_end]
+                    if not late or time.monotonic() > until_s:
+                        return found
             finally:
                 for task in tasks:
                     task.cancel()

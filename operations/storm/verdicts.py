@@ -18,6 +18,7 @@ from operations.storm.cast import DATABASE, PREFIX
 DEADLINE_S = 900.0
 HASH_SEEDS = ("1", "20261121")
 CHECKER = (sys.executable, "-P", "-m", "operations.storm.checker_run", "--prefix", PREFIX)
+AT_ONCE_MAX = 3
 WORDS_CHARS_MAX = 400
 
 
@@ -26,7 +27,7 @@ class Said:
     """What a process said.
 
     Attributes:
-        code: Its exit code, -1 where it did not end in time. document: its JSON, where it was some.
+        code: Its exit code, -1 if it did not end in time. document: its JSON, empty if it had none.
         errors: The end of its standard error.
     """
 
@@ -34,6 +35,11 @@ class Said:
     document: dict[str, Any]  # Any: decoded JSON
     errors: str
     seconds: float
+
+    @property
+    def books_end(self) -> int:
+        """One past the last event in the books, as reconcile says."""
+        return int(self.document.get("offsets", {}).get("0", 0))
 
 
 @dataclass
@@ -77,27 +83,36 @@ class Judges:
     folder: Path
     oracle: Path
     books: Mapping[str, str]
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE_MAX))
 
-    async def ask(self) -> Verdicts:
-        """All of them, two at a time."""
+    async def ask(self, reconciles: Mapping[str, Said]) -> Verdicts:
+        """All of them, a few at a time.
+
+        Args:
+            reconciles: Their answer by kind of books, from when the books had caught up.
+        """
         bundle = self.folder / "bundle"
         export = await self._arena("audit", "export", str(bundle), "--live", "--json")
-        checker, audit = await asyncio.gather(
+        replay = ("tools-replay", "--records", str(bundle / "records"), "--json")
+        checker, audit, *rest = await asyncio.gather(
             self._run([*CHECKER, "--oracle", str(self.oracle)]),
             self._arena("audit", "verify", str(bundle), "--no-replay", "--json"),
+            *(self._arena(*replay, environ={"PYTHONHASHSEED": seed}) for seed in HASH_SEEDS),
+            *(
+                self._arena("ledger", "trial-balance", "--json", environ={DATABASE: url})
+                for url in self.books.values()
+            ),
         )
         found = Verdicts(checker, audit if export.code == 0 else export)
-        replay = ("tools-replay", "--records", str(bundle / "records"), "--json")
-        found.replays += await asyncio.gather(
-            *(self._arena(*replay, environ={"PYTHONHASHSEED": seed}) for seed in HASH_SEEDS)
-        )
-        for kind, url in self.books.items():
-            at = {DATABASE: url}
-            found.reconciles[kind], found.balances[kind] = await asyncio.gather(
-                self.reconcile(kind),
-                self._arena("ledger", "trial-balance", "--json", environ=at),
-            )
+        found.replays = rest[: len(HASH_SEEDS)]
+        found.balances = dict(zip(self.books, rest[len(HASH_SEEDS) :], strict=True))
+        found.reconciles = dict(reconciles)
         return found
+
+    async def reconcile_all(self) -> dict[str, Said]:
+        """What reconcile says of the books now, by kind."""
+        said = await asyncio.gather(*(self.reconcile(kind) for kind in self.books))
+        return dict(zip(self.books, said, strict=True))
 
     async def reconcile(self, kind: str) -> Said:
         """Fold, books of a kind and dashboard side by side."""
@@ -107,6 +122,10 @@ class Judges:
         return await self._run([*LAUNCHER, *words], environ)
 
     async def _run(self, argv: list[str], environ: Mapping[str, str] | None = None) -> Said:
+        async with self._room:
+            return await self._run_now(argv, environ)
+
+    async def _run_now(self, argv: list[str], environ: Mapping[str, str] | None) -> Said:
         began_s = time.monotonic()
         process = await asyncio.create_subprocess_exec(
             *argv,
