@@ -224,18 +224,26 @@ def _kills(rng: Random, seconds: float, every_s: float, freezes: list[Fault]) ->
     killed: dict[str, list[float]] = {name: [] for name in SUPERVISED}
     deck: list[str] = []
     for at_s in _times(rng, seconds, every_s):
-        for _ in range(2 * len(KIND_OF)):
-            if not deck:
-                deck = rng.sample(tuple(KIND_OF), len(KIND_OF))
-            target = deck.pop()
-            recent = [t for t in killed.get(target, ()) if at_s - t < SUPERVISED_WINDOW_S]
-            if len(recent) < SUPERVISED_KILLS_MAX and not _is_frozen(target, at_s, freezes):
-                break
+        fit = [name for name in deck if _can_be_killed(name, at_s, killed, freezes)]
+        if not fit:  # what is left could not be killed yet; it comes first
+            deck += [name for name in rng.sample(tuple(KIND_OF), len(KIND_OF)) if name not in deck]
+            fit = [name for name in deck if _can_be_killed(name, at_s, killed, freezes)]
+        if not fit:
+            continue
+        target = fit[0]
+        deck.remove(target)
         if target == SUPERVISOR:
             killed = {name: [] for name in SUPERVISED}
         elif target in killed:
             killed[target].append(at_s)
         yield Fault(at_s, "kill", target)
+
+
+def _can_be_killed(
+    target: str, at_s: float, killed: dict[str, list[float]], freezes: list[Fault]
+) -> bool:
+    recent = [t for t in killed.get(target, ()) if at_s - t < SUPERVISED_WINDOW_S]
+    return len(recent) < SUPERVISED_KILLS_MAX and not _is_frozen(target, at_s, freezes)
 
 
 def _is_frozen(target: str, at_s: float, freezes: list[Fault]) -> bool:

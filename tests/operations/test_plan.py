@@ -47,6 +47,14 @@ def test_a_long_plan_spares_no_kind(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_two_minutes_are_enough_to_kill_every_kind(seed: int) -> None:
+    """A process that cannot be killed yet comes first as soon as it can."""
+    planned = make_plan(seed, 2).planned()
+
+    assert all(planned[f"kill {kind}"] for kind in KIND_OF.values())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_supervisor_is_left_room(seed: int) -> None:
     """No supervised process is killed so often that its supervisor gives it up."""
     killed: dict[str, list[float]] = {name: [] for name in SUPERVISED}
