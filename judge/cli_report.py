@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arena.commands.where import say
 from arena.errors import EXIT_NO, UsageError
 from arena.supervisor.runs import SPEC_FILE
 from arena.toml_files import read_toml
@@ -73,7 +74,7 @@ def report(
         print(render(facts.board.evaluation()))
     print(f"report: {page}", file=sys.stderr)
     if open_ and not webbrowser.open(page.as_uri()):
-        print("arena: no browser was found; open the file by hand", file=sys.stderr)
+        say("no browser was found; open the file by hand")
 
 
 def verify(run: RunArgument = LAST, out: Out = None, as_json: AsJson = False) -> None:

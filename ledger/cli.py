@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.commands.where import AsJson, Prefix, Servers
-from arena.errors import EXIT_NO, DependencyMissing
+from arena.commands.where import AsJson, Prefix, Servers, say
+from arena.errors import EXIT_NO, ArenaError, DependencyMissing
 from arena.node import Node, run_node
 from arena.settings import Settings
 
@@ -152,8 +152,9 @@ def statement(
         sheet = statements.statement(connection, agent, limit or _shown(as_json, csv, parquet))
     put(sheet, as_json=as_json, csv=csv, parquet=parquet)
     if not sheet.rows:
-        print(f"arena: the books hold no account of {agent!r}", file=sys.stderr)
-        sys.exit(EXIT_NO)
+        raise ArenaError(
+            f"the books hold no account of {agent!r}", remedy="`arena ledger balances` lists them"
+        )
 
 
 @app.command(epilog="Example: arena ledger fills --limit 20")
@@ -311,7 +312,7 @@ def put(sheet: "Sheet", *, as_json: bool, csv: Path | None, parquet: Path | None
         render.write_parquet(sheet, parquet)
     for path in (csv, parquet):
         if path is not None:
-            print(f"arena: {len(sheet.rows):,} rows in {path}", file=sys.stderr)
+            say(f"{len(sheet.rows):,} rows in {path}")
     if as_json:
         print(render.as_json(sheet))
     elif csv is None and parquet is None:

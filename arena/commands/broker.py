@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from arena.commands.broker_credentials import credentials
-from arena.errors import EXIT_NO, DependencyMissing, UsageError
+from arena.errors import EXIT_NO, DependencyMissing
+from arena.exits import report
 from arena.localbroker.authority import own_tls
 from arena.localbroker.cluster import NODES
 from arena.localbroker.config import files_of
@@ -120,22 +121,18 @@ def start(
     directory = _home(home)
     if tls_self_signed:
         tls = _own_tls(directory, tls, secure=secure)
-    try:
-        _require_local(host, insecure=insecure, tls=tls is not None, secure=secure)
-        outside = outside_of(listen, advertise, insecure=insecure)
-        found = look(directory)
-        broker = open_local(
-            directory,
-            nodes=nodes,
-            secure=secure,
-            host=host,
-            port=DEFAULT_PORT if port is None else port,
-            tls=tls,
-            outside=outside,
-        )
-    except UsageError as error:
-        typer.echo(f"arena: {error}", err=True)
-        raise typer.Exit(error.exit_code) from error
+    _require_local(host, insecure=insecure, tls=tls is not None, secure=secure)
+    outside = outside_of(listen, advertise, insecure=insecure)
+    found = look(directory)
+    broker = open_local(
+        directory,
+        nodes=nodes,
+        secure=secure,
+        host=host,
+        port=DEFAULT_PORT if port is None else port,
+        tls=tls,
+        outside=outside,
+    )
     if found.condition == "running" and found.broker is not None:
         handle = handle_of(found.broker)
         words = "runs already"
@@ -222,7 +219,7 @@ def status(
     try:
         found = look(_home(home), verify=verify)
     except DependencyMissing as error:
-        typer.echo(f"arena: {error}", err=True)
+        report(error)
         raise typer.Exit(EXIT_NO) from error
     if as_json:
         print(json.dumps(found.as_json(), indent=2))

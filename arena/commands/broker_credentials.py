@@ -6,12 +6,12 @@ Reads `<home>/secure` and where the broker listens; writes one new file, mode 06
 import base64
 import os
 import stat
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from arena.commands.where import say
 from arena.errors import UsageError
 from arena.localbroker.cluster_state import local_state
 from arena.localbroker.config import files_of
@@ -44,12 +44,7 @@ def credentials(
     """Write the login of one kind of process for another host: address, password, authority."""
     directory = home if home is not None else Settings().home
     path = Path(output)
-    try:
-        text = environment_for(directory, kind)
-        write_new(path, text)
-    except UsageError as error:
-        typer.echo(f"arena: {error}", err=True)
-        raise typer.Exit(error.exit_code) from None
+    write_new(path, environment_for(directory, kind))
     print(f"wrote {path}: the login of {kind}, readable by you alone")
     print(f"On the other host: set -a; . ./{path.name}; set +a; or: docker run --env-file")
     tls = kept_tls(directory)
@@ -57,11 +52,6 @@ def credentials(
         say("the brokers ask for a certificate: add KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE")
     if read_outside(files_of(directory).root) is None:
         say("the broker listens on loopback only; arena broker start --listen opens it to others")
-
-
-def say(text: str) -> None:
-    """A remark on standard error."""
-    print(f"arena: {text}", file=sys.stderr)
 
 
 def environment_for(home: Path, kind: str) -> str:

@@ -22,6 +22,7 @@ from arena.commands import health
 from arena.commands.losses import lost_in, lost_line, unproven_in, unproven_line
 from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena
 from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable, Malformed
+from arena.exits import report
 from arena.messages import Heartbeat
 from arena.node import run_async
 from arena.roster import read_switch
@@ -59,8 +60,7 @@ def status(
         else:
             for one in dead:
                 print(health.dead_line(one))
-        print(f"arena: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        sys.exit(report(error))
 
 
 def documents(dead: Iterable[Dead]) -> list[dict[str, JsonValue]]:

@@ -13,7 +13,7 @@ from arena.bus.base import Bus, LogReader
 from arena.bus.kafka_admin import list_topics
 from arena.commands.reading import Filter, From, parse_from, render
 from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena, mute_output, say
-from arena.errors import UsageError
+from arena.errors import BrokerUnavailable, UsageError
 from arena.node import run_async
 from arena.settings import Settings
 
@@ -60,11 +60,8 @@ def tail(
     shown = Filter(agent=agent, type_name=type_name, key=key, pattern=_compile(grep))
     follows = place.at == "latest" if follow is None else follow
     with find_arena(servers, prefix, run) as where:
-        _announce(where)
         run_async(
-            lambda: _tail(
-                where.settings, topic, place, shown, limit=limit, follow=follows, as_json=as_json
-            )
+            lambda: _tail(where, topic, place, shown, limit=limit, follow=follows, as_json=as_json)
         )
 
 
@@ -83,7 +80,7 @@ def _announce(where: Where) -> None:
 
 
 async def _tail(
-    settings: Settings,
+    where: Where,
     topic: str,
     place: From,
     shown: Filter,
@@ -94,11 +91,13 @@ async def _tail(
 ) -> None:
     from arena.bus.kafka import KafkaBus
 
+    settings = where.settings
     await _require(settings, topic)
     bus = KafkaBus(settings, client_id="arena-tail")
     await bus.start()
     try:
         reader = await _open(bus, topic, place)
+        _announce(where)
         try:
             await _print_all(reader, shown, limit=limit, follow=follow, as_json=as_json)
         finally:
@@ -144,8 +143,10 @@ async def _print_all(
         if records:
             progress_at_s = time.monotonic()
         elif not follow and time.monotonic() - progress_at_s > STALL_DEADLINE_S:
-            say(f"nothing came for {STALL_DEADLINE_S:.0f} s, though the log goes on")
-            return
+            raise BrokerUnavailable(
+                f"nothing came for {STALL_DEADLINE_S:.0f} s, though the log has more",
+                remedy="does the broker run? `arena broker status` asks it",
+            )
         records.sort(key=lambda r: (r.timestamp_ms, r.partition, r.offset))
         for record in records:
             line = render(record, shown, as_json=as_json)

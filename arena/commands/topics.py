@@ -10,8 +10,8 @@ import typer
 from arena import topics
 from arena.acls import Rule, rules_for
 from arena.bus.kafka_admin import TopicState, describe_topics, list_topics
-from arena.commands.where import AsJson, Prefix, Run, Servers, find_arena, say
-from arena.errors import EXIT_NO
+from arena.commands.where import AsJson, Prefix, Run, Servers, find_arena
+from arena.errors import ArenaError
 from arena.ids import check_name
 from arena.localbroker.security import ADMIN
 from arena.node import run_async
@@ -95,11 +95,10 @@ async def _describe(settings: Settings, *, as_json: bool) -> None:
     elif states:
         print("\n".join(table(states)))
     if not states:
-        say(
-            f"no topic on {settings.bootstrap_servers} under the prefix {settings.prefix!r}; "
-            "`arena topics create` makes them"
+        raise ArenaError(
+            f"no topic on {settings.bootstrap_servers} under the prefix {settings.prefix!r}",
+            remedy="`arena topics create` makes them",
         )
-        raise SystemExit(EXIT_NO)
 
 
 @app.command(epilog="Example: arena topics acl --json")

@@ -38,6 +38,7 @@ from arena.errors import EXIT_INTERRUPTED, EXIT_NO
 from arena.localbroker.launch import BrokerHandle
 from arena.localbroker.resolve import resolve_broker
 from arena.localbroker.signals import terminate_as_interrupt
+from arena.prefix import MARK, local_name
 from arena.settings import Settings
 from arena.spec import ArenaSpec, load_spec
 from arena.supervisor.child import ProcessSpec
@@ -49,6 +50,7 @@ from arena.supervisor.supervisor import Change
 from arena.visible import one_line
 
 LINE_CHARS_MAX = 1_000
+DEFAULT_MARKET = "default"
 
 
 def up(
@@ -116,7 +118,7 @@ def up(
             dashboard=words,
             terminal=terminal,
             run_directory=begin.directory,
-            market=_market(settings),
+            market=market_file(settings),
             replace_names=replace,
         )
         code = _run(begin, processes, seconds, quiet=terminal and shown)
@@ -129,10 +131,12 @@ def _prefix(spec: ArenaSpec, flag: str | None) -> str | None:
     return spec.arena.prefix if "prefix" in spec.arena.model_fields_set else None
 
 
-def _market(settings: Settings) -> Path:
+def market_file(settings: Settings) -> Path:
     """Where a simulated market keeps its venue time: with the topics, not with the run."""
-    name = f"{settings.prefix.strip('.') or 'default'}.json"
-    return settings.home.resolve() / "markets" / name
+    name = local_name(settings.prefix)
+    if name == DEFAULT_MARKET:
+        name += MARK  # The file of this name is that of the arena without a prefix.
+    return settings.home.resolve() / "markets" / f"{name or DEFAULT_MARKET}.json"
 
 
 def _open_broker(home: Path, stack: ExitStack) -> BrokerHandle:
@@ -152,7 +156,7 @@ def _print_commands(
         dashboard=dashboard,
         terminal=False,
         launcher=("arena",),
-        market=_market(settings),
+        market=market_file(settings),
     )
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX"):
         if value := processes[0].environ[name]:
@@ -168,7 +172,7 @@ def _run(
     later: list[str] = []
 
     def tell(change: Change) -> None:
-        text = one_line(f"arena: {change.name} {change.text}", LINE_CHARS_MAX)
+        text = one_line(f"{change.name} {change.text}", LINE_CHARS_MAX)
         if quiet:
             later.append(text)  # the dashboard has the screen
         else:

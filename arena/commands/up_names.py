@@ -4,10 +4,10 @@ Reads `arena.roster`. One name is one contestant: its account would be traded by
 """
 
 import asyncio
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from arena.commands.where import say
 from arena.errors import UsageError
 from arena.messages import AgentSpec
 from arena.names import NAMES_SHOWN_MAX
@@ -42,7 +42,7 @@ def require_names(spec: ArenaSpec, settings: Settings, folder: Path, *, replace:
             "without a rank as soon as both have decided something in their accounts",
         )
     for text in shown:
-        print(f"arena: replaced: {text}", file=sys.stderr)
+        say(f"replaced: {text}")
 
 
 def clashes(spec: ArenaSpec, listed: Mapping[str, AgentSpec], describe: Describe) -> list[str]:

@@ -22,7 +22,9 @@ from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, resolve_broker
 from arena.localbroker.security import PLAINTEXT, credentials_for
 from arena.settings import KafkaAccess, Settings
 from arena.supervisor.runs import RunRecord, find_run, newest_run
+from arena.visible import one_line
 
+REMARK_CHARS_MAX = 1_000
 PREFIX_VARIABLE = "ARENA_PREFIX"
 
 Servers = Annotated[
@@ -148,8 +150,8 @@ def _broker_of(
 
 
 def say(text: str) -> None:
-    """A remark for people, on standard error: never part of the output."""
-    print(f"arena: {text}", file=sys.stderr)
+    """A remark for people, on standard error: not part of the output, and not a failure."""
+    print(f"note: {one_line(text, REMARK_CHARS_MAX)}", file=sys.stderr, flush=True)
 
 
 def mute_output() -> None:

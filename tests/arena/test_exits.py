@@ -1,6 +1,7 @@
 """Every command ends in one line, whatever happens to it."""
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -197,3 +198,17 @@ def test_background_failures_do_not_spill(tmp_path: Path) -> None:
     done = program(tmp_path, body)
 
     assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_only_a_failure_has_the_lead_of_one() -> None:
+    """One module prints `arena: `: a remark or a step cannot be taken for the cause of an end."""
+    root = Path(__file__).resolve().parents[2]
+    rooms = (
+        "arena", "chat_nodes", "connectors", "dashboard", "judge", "ledger", "routers",
+        "trading_tools",
+    )  # fmt: skip
+    printing = re.compile(r"""(print|echo|write)\(\s*f?["']arena: """)
+    files = [path for room in rooms for path in (root / room).rglob("*.py")]
+    found = {p.relative_to(root).as_posix() for p in files if printing.search(p.read_text())}
+
+    assert {"arena/exits.py"} == found
