@@ -111,7 +111,7 @@ def settings_words(found: Iterable[Mapping[str, object]], prefix: str) -> str:
         location = one.get("loc")
         field = str(location[0]) if isinstance(location, tuple) and location else ""
         variable = field if field.isupper() else f"{prefix}{field.upper()}"
-        wanted = str(one.get("msg", "cannot be used"))
+        wanted = str(one.get("msg", "cannot be used")).removeprefix("Value error, ")
         said.append(f"{variable} cannot be used: {wanted[:1].lower()}{wanted[1:]}")
     return one_line("; ".join(said), MESSAGE_CHARS_MAX)
 

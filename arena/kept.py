@@ -37,7 +37,6 @@ from arena.logs import Log
 from arena.passed_over import PassedOver
 from arena.settings import Settings
 
-NO_PREFIX = "_"
 KEEP_BYTES = 16 << 20
 """Bytes of records between two checkpoints: a turn may be as long as a hundred orders."""
 PROOF_TIMEOUT_S = 20.0
@@ -276,7 +275,7 @@ class KeptFile:
 
     def __init__(self, settings: Settings, name: str, log: Log) -> None:
         """Nothing is read yet."""
-        self._folder = settings.home / "checkpoints" / (settings.prefix or NO_PREFIX)
+        self._folder = settings.checkpoints
         self.file = SealedFile(self._folder / name)
         self.failed = False
         self._log = log

@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from arena.prefix import MARK, check_prefix, valid_prefix
+
+Prefix = Annotated[str, AfterValidator(valid_prefix)]
+"""A prefix of topics and groups (`arena.prefix`)."""
 
 DEFAULT_BOOTSTRAP_SERVERS = "localhost:9092"
 
@@ -82,7 +87,7 @@ class Settings(BaseSettings):
     bootstrap_servers: str = Field(
         default=DEFAULT_BOOTSTRAP_SERVERS, validation_alias="KAFKA_BOOTSTRAP_SERVERS"
     )
-    prefix: str = Field(default="", pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?$")
+    prefix: Prefix = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "pretty", "json"] = "auto"
     home: Path = Path(".arena")
@@ -93,6 +98,17 @@ class Settings(BaseSettings):
     checkpoint_events: int = Field(default=50_000, ge=1)
     access: KafkaAccess = Field(default_factory=KafkaAccess)
 
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of this arena's checkpoints; no other prefix has it."""
+        return self.home / "checkpoints" / (self.prefix or MARK)
+
     def override(self, **changes: object) -> "Settings":
-        """A copy with the given fields changed; `None` leaves a field as it is."""
+        """A copy with the given fields changed; `None` leaves a field as it is.
+
+        Raises:
+            UsageError: The prefix is none that an arena may have.
+        """
+        if isinstance(prefix := changes.get("prefix"), str):
+            check_prefix(prefix)
         return self.model_copy(update={k: v for k, v in changes.items() if v is not None})

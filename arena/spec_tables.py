@@ -24,6 +24,7 @@ from arena.baselines import SCRIPTED
 from arena.errors import UsageError
 from arena.messages import PromptSize
 from arena.money import parse_share
+from arena.prefix import valid_prefix
 from arena.prices import PRICE_MAX, Price, own_price
 from arena.spec_errors import SpecFault
 
@@ -34,7 +35,6 @@ DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 AGENTS_MAX = 200
 SEED_MAX = 2**31 - 1
 STRATEGY_PATTERN = r"^[^@=\s][^@=]*$"
-PREFIX_PATTERN = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?$"
 PRODUCT_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,10}$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -94,7 +94,7 @@ class ArenaTable(Table):
     """
 
     name: Name = "arena"
-    prefix: str = Field(default="", pattern=PREFIX_PATTERN)
+    prefix: Annotated[str, AfterValidator(valid_prefix)] = ""
     products: tuple[ProductId, ...] = Field(
         default=("BTC-USD", "ETH-USD", "SOL-USD"), min_length=1, max_length=50
     )

@@ -7,12 +7,14 @@ books of its own. On PostgreSQL each has a schema of its own, `arena` or `arena_
 
 import re
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from arena.errors import UsageError
+from arena.prefix import local_name
 
 VARIABLE = "DATABASE_URL"
 REMEDY = (
@@ -20,7 +22,9 @@ REMEDY = (
     " ARENA_HOME"
 )
 POSTGRES_NAMES = ("postgres", "postgresql", "postgresql+psycopg")
-SCHEMA_CHARS_MAX = 50
+SCHEMA_CHARS_MAX = 38
+DIGEST_CHARS = 12
+"""With both, and the word of `Place.beside`, a name has the 63 characters that PostgreSQL keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def find_place(home: Path, prefix: str, database_url: str | None) -> Place:
         UsageError: The address names no database that can hold books.
     """
     if not database_url:
-        name = f"ledger-{prefix.strip('.')}.db" if prefix.strip(".") else "ledger.db"
+        name = f"ledger-{local_name(prefix)}.db" if prefix else "ledger.db"
         return Place(URL.create("sqlite+pysqlite", database=str(home / name)))
     try:
         url = make_url(database_url)
@@ -81,6 +85,12 @@ def find_place(home: Path, prefix: str, database_url: str | None) -> Place:
 
 
 def schema_of(prefix: str) -> str:
-    """The PostgreSQL schema of an arena: "arena", or "arena_" and its prefix in plain letters."""
+    """The PostgreSQL schema of an arena: "arena", or "arena_" and its prefix in plain letters.
+
+    Where other prefixes have the same plain letters, a digest of the prefix follows.
+    """
     plain = re.sub(r"[^a-z0-9]+", "_", prefix.lower()).strip("_")[:SCHEMA_CHARS_MAX]
-    return f"arena_{plain}" if plain else "arena"
+    if prefix in ("", f"{plain}."):
+        return f"arena_{plain}" if plain else "arena"
+    digest = sha256(prefix.encode()).hexdigest()[:DIGEST_CHARS]
+    return f"arena_{plain}__{digest}" if plain else f"arena_{digest}"

@@ -38,6 +38,7 @@ PURE = (
     "arena/living.py",
     "arena/money.py",
     "arena/names.py",
+    "arena/prefix.py",
     "arena/newest_events.py",
     "arena/prices.py",
     "arena/redaction.py",

@@ -12,8 +12,6 @@ from arena.checkpoint import SealedFile, pack_shard, unpack_shard
 from arena.errors import Malformed
 from arena.node import Node
 
-NO_PREFIX = "_"
-
 
 class ShardCheckpoint:
     """The checkpoint of one shard.
@@ -24,8 +22,7 @@ class ShardCheckpoint:
 
     def __init__(self, node: Node, partition: int) -> None:
         """Nothing is read yet."""
-        home = node.settings.home / "checkpoints" / (node.settings.prefix or NO_PREFIX)
-        self.file = SealedFile(home / f"{topics.EVENTS.name}-{partition}")
+        self.file = SealedFile(node.settings.checkpoints / f"{topics.EVENTS.name}-{partition}")
         self._log = node.log
         self._events_between = node.settings.checkpoint_events
         self._kept_to = 0

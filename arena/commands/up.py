@@ -135,7 +135,7 @@ def market_file(settings: Settings) -> Path:
     """Where a simulated market keeps its venue time: with the topics, not with the run."""
     name = local_name(settings.prefix)
     if name == DEFAULT_MARKET:
-        name += MARK  # The file of this name is that of the arena without a prefix.
+        name = MARK + name  # The file of this name is that of the arena without a prefix.
     return settings.home.resolve() / "markets" / f"{name or DEFAULT_MARKET}.json"
 
 

@@ -1,22 +1,96 @@
-"""What a prefix of topics may be: it is also the name of a folder."""
+"""What a prefix may be, and that two arenas never share a topic, a group or a file."""
+
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from arena import topics
+from arena.commands.up import market_file
+from arena.errors import UsageError
+from arena.explain import settings_words
+from arena.prefix import check_prefix, others_words, prefixes_in
 from arena.settings import Settings
 from arena.spec_tables import ArenaTable
+from ledger.place import find_place
+
+POSTGRES = "postgresql://host/database"
+LONG = "a" * 63
+ALIKE = (
+    "", "_", "a", "a.", "a..", "a.b", "a.b.", "a_b", "a_b.", "a-b.", "A.", "default", "default.",
+    "_.", "-", LONG, f"{LONG}a", f"{LONG}.", "arena.", "arena", "new.", "a_new.",
+)  # fmt: skip
+"""Prefixes that could be mixed up."""
+
+WHERE: dict[str, Callable[[Settings], str]] = {
+    "checkpoints": lambda s: str(s.checkpoints),
+    "market": lambda s: str(market_file(s)),
+    "books": lambda s: str(find_place(s.home, s.prefix, None)),
+    "schema": lambda s: find_place(s.home, s.prefix, POSTGRES).schema,
+}
 
 
-@pytest.mark.parametrize("prefix", [".", "..", "..x", ".hidden", "a/b", "a b", "a" * 65])
+@pytest.mark.parametrize("prefix", [".", "..", "..x", ".hidden", "a/b", "a b", "a" * 65, "é", "="])
 def test_a_prefix_names_no_other_folder(prefix: str) -> None:
-    """Checkpoints of an arena stay in a folder of its own."""
+    """Checkpoints of an arena stay in a folder of its own, also with the prefix of a flag."""
     with pytest.raises(ValidationError, match="prefix"):
         Settings(prefix=prefix)
     with pytest.raises(ValidationError, match="prefix"):
         ArenaTable(name="x", prefix=prefix)
+    with pytest.raises(UsageError, match="cannot be part of a topic name; a prefix is up to 64"):
+        Settings().override(prefix=prefix)
 
 
 @pytest.mark.parametrize("prefix", ["", "a", "a.", "a.b.", "_", "a" * 64])
 def test_other_prefixes_are_taken(prefix: str) -> None:
     """With and without a dot at the end."""
-    assert prefix == Settings(prefix=prefix).prefix
+    assert prefix == Settings(prefix=prefix).prefix == Settings().override(prefix=prefix).prefix
+
+
+@pytest.mark.parametrize("word", ["agent.inbox.", "x.ai_prompted.", "chat-node.y", "connector."])
+def test_a_prefix_is_not_taken_for_a_name(word: str) -> None:
+    """Under "agent.inbox." the dead letters would be the inbox of an agent without a prefix."""
+    with pytest.raises(UsageError, match="begins names of topics or groups"):
+        check_prefix(word)
+
+
+@pytest.mark.parametrize("what", WHERE)
+def test_no_two_prefixes_share_a_place(what: str) -> None:
+    """Files of a home and schemas of a database belong to one arena each."""
+    places = {p: WHERE[what](Settings(prefix=p, home=Path("home"))) for p in ALIKE}
+
+    assert [] == [(a, b) for a, b in combinations(ALIKE, 2) if places[a] == places[b]]
+    assert all(len(f"{name}_new".encode()) < 64 for name in places.values() if what == "schema")
+
+
+def test_places_of_usual_prefixes_are_the_plain_ones() -> None:
+    """An arena that was there before finds its files."""
+    settings = Settings(prefix="team.", home=Path("home"))
+
+    assert "team.json" == market_file(settings).name
+    assert "default.json" == market_file(Settings(home=Path("home"))).name
+    assert "home/ledger-team.db" == str(find_place(settings.home, settings.prefix, None))
+    assert "home/ledger.db" == str(find_place(settings.home, "", None))
+
+
+def test_other_arenas_of_a_broker_are_named() -> None:
+    """From the full names of topics; unrelated ones are none."""
+    fixed = [spec.name for spec in topics.fixed_topics()]
+    names = [prefix + name for prefix in ("", "b.", "a-") for name in fixed] + ["_schemas"]
+
+    assert ["", "a-", "b."] == prefixes_in(names)
+    assert "this broker has other arenas: no prefix, prefix 'a-'" == others_words("b.", names)
+    assert "" == others_words("b.", [f"b.{name}" for name in fixed])
+
+
+def test_the_variable_is_named() -> None:
+    """A process with a prefix that cannot be used says which variable holds it."""
+    with pytest.raises(ValidationError) as refused:
+        Settings(prefix="a b")
+
+    words = settings_words(
+        [dict(one) | {"loc": ("prefix",)} for one in refused.value.errors()], "ARENA_"
+    )
+    assert words.startswith("ARENA_PREFIX cannot be used: prefix 'a b' cannot be part of")

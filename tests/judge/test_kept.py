@@ -95,7 +95,7 @@ async def test_what_is_written_does_not_grow_with_the_season(
     scenario, done = Scenario().run(30), 0
     done = await publish(memory_bus, scenario)
     await fold(memory_bus, checkpoint_in(tmp_path))
-    folder = tmp_path / "checkpoints" / "_" / "judge.segments"
+    folder = tmp_path / "checkpoints" / "=" / "judge.segments"
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     await publish(memory_bus, scenario.run(60), done)
     await fold(memory_bus, checkpoint_in(tmp_path))
@@ -164,7 +164,7 @@ async def test_a_segment_that_is_gone_or_cut_is_no_segment(
     scenario = Scenario().run(40)
     await publish(memory_bus, scenario)
     everything = await fold(memory_bus, checkpoint_in(tmp_path))
-    folder = tmp_path / "checkpoints" / "_" / "judge.segments"
+    folder = tmp_path / "checkpoints" / "=" / "judge.segments"
     for spoil in (Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-1])):
         spoil(next(folder.iterdir()))
         assert everything == await fold(memory_bus, checkpoint_in(tmp_path))

@@ -84,7 +84,7 @@ def test_what_sqlite_must_be_set_to(tmp_path: Path) -> None:
         ("t1.", None, "home/ledger-t1.db"),
         ("", "sqlite:///elsewhere/b.db", "elsewhere/b.db"),
         ("", "postgres://u:secret@h/db", "postgresql+psycopg://u:***@h/db schema arena"),
-        ("T-1.", "postgresql://h/db", "postgresql+psycopg://h/db schema arena_t_1"),
+        ("t_1.", "postgresql://h/db", "postgresql+psycopg://h/db schema arena_t_1"),
     ],
 )
 def test_where_the_books_lie(prefix: str, url: str | None, expected: str) -> None:

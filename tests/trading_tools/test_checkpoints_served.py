@@ -84,7 +84,7 @@ def _log(bus: MemoryBus) -> list[Record]:
 
 
 def _file(home: Path) -> SealedFile:
-    (path,) = (home / "checkpoints" / "_").iterdir()
+    (path,) = (home / "checkpoints" / "=").iterdir()
     return SealedFile(path)
 
 
