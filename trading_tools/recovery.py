@@ -71,31 +71,38 @@ class EventLog:
 
     async def open(self) -> None:
         """Begin behind the checkpoint, or at the first record: the topic is kept for ever."""
-        start = Start(offsets={(TOPIC, self._partition): 0})
-        self._reader = await self._node.bus.partition_reader(TOPIC, self._partition, start)
         passed_over = (await read_passed_over(self._node.bus)).get(self._partition, {})
         kept = await asyncio.to_thread(self._checkpoint.load)
         if kept is not None:
-            await self._resume(*kept, self._reader)
+            await self._resume(*kept)
         self.shard.passed_over = passed_over
+        self._reader = await self._reader_at(self.shard.next_offset)
 
-    async def _resume(self, packed: bytes, kept: Shard, reader: LogReader) -> None:
-        """Take the kept state over where the log has its last event, and its digest behind it."""
-        why = await self._why_unproven(packed, kept, reader)
+    async def _reader_at(self, offset: int) -> LogReader:
+        start = Start(offsets={(TOPIC, self._partition): offset})
+        return await self._node.bus.partition_reader(TOPIC, self._partition, start)
+
+    async def _resume(self, packed: bytes, kept: Shard) -> None:
+        """Take the kept state over if the log has its last event, and its digest after it."""
+        # A reader of its own: a broker holds the fetch that a seek replaces, for half a second.
+        reader = await self._reader_at(max(0, kept.head_offset))
+        try:
+            why = await self._why_unproven(packed, kept, reader)
+        finally:
+            await reader.close()
         if why:
             self._checkpoint.refuse(why)
         else:
             self.shard = kept
-        reader.seek(TOPIC, self._partition, self.shard.next_offset)
 
     async def _why_unproven(self, packed: bytes, kept: Shard, reader: LogReader) -> str:
-        end = await self.end()
+        end = (await reader.end_offsets())[TOPIC, self._partition]
         if kept.head_offset < 0 or end <= kept.next_offset:
             return f"the log ends at {end}, the checkpoint's proof was at offset {kept.next_offset}"
         head = await self._at(kept.head_offset, reader)
         if head is None or not is_head_of(kept, head.kind, head.value or b"", head.offset):
             return f"offset {kept.head_offset} holds another event"
-        said = await self._at(kept.next_offset, reader)
+        said = await self._at(kept.next_offset, reader)  # Mostly the next record: no seek.
         if said is None:
             return f"offset {kept.next_offset} could not be read"
         return why_unproven(packed, kept, said.kind, said.value or b"", said.offset)

@@ -11,7 +11,7 @@ nothing.
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,6 +37,7 @@ from trading_tools.events import account_opened
 from trading_tools.quotes import Listing, Market, Quote, listing_of, quote_of
 from trading_tools.registry import Tool, load_catalogue
 from trading_tools.replay_commands import Commands, Missing, MissingCommands
+from trading_tools.replay_halts import HaltsOfTheTime
 from trading_tools.replay_rules import RulesOfTheTime
 from trading_tools.rules import TradingRules
 
@@ -153,7 +154,7 @@ class Replay:
         self._folder = folder
         self._held = read_manifest(folder).topics
         self.rules = RulesOfTheTime(self._messages(topics.ROSTER.name))
-        self._control = self._read_control()
+        self.halts = HaltsOfTheTime(self._read_control())
         self._prices = _Prices()
         self.passed_over = passed_over_in(folder)
         self._tools: dict[str, Tool] = {
@@ -200,25 +201,9 @@ class Replay:
             if isinstance(call := _message(record), ToolCall):
                 self._prices.ends.update(call.ticker_offsets.items())
 
-    def _read_control(self) -> list[Record]:
+    def _read_control(self) -> Iterable[Record]:
         name = topics.CONTROL.name
-        return list(read_records(self._folder, [name])) if name in self._held else []
-
-    def switch_of(self, event: Event, at: datetime) -> Switch:
-        """Who had been halted when an order was refused.
-
-        Of all that was ever halted, the first that the refusal names: the executor had read it.
-        By time alone it cannot be found, because a record that cannot be read tells none.
-        """
-        switch, by_time = Switch(), Switch()
-        for record in self._control:
-            noted = switch.take(record)
-            stop = switch.halt_of(event["agent"])
-            if stop is not None and stop.sentence == event["detail"]:
-                return switch
-            if noted.message is not None and noted.message.at <= at:
-                by_time.note(noted.message)
-        return by_time
+        return read_records(self._folder, [name]) if name in self._held else ()
 
     @property
     def shards(self) -> int:
@@ -322,7 +307,7 @@ class _ShardReplay:
         desk.rules = self._replay.rules.at(self._partition, at)
         desk.market = self._replay.prices.market(event, call, lock_step=desk.rules.lock_step)
         halted = event["reason"] == "halted"
-        desk.switch = self._replay.switch_of(event, at) if halted else Switch()
+        desk.switch = self._replay.halts.switch_of(event, at) if halted else Switch()
         current = not (
             event["reason"] == "no_price" and event["detail"].startswith(WAITED_FOR_PRICES)
         )

@@ -191,7 +191,8 @@ class LogReader(Reader):
         Returns:
             None if none came in time.
         """
-        self.seek(topic, partition, offset)
+        if self.position(topic, partition) != offset:
+            self.seek(topic, partition, offset)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while True:
