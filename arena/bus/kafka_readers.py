@@ -29,6 +29,7 @@ from arena.bus.group_places import Handed, Handled, explain
 from arena.bus.kafka_access import told_refusals
 from arena.bus.kafka_batches import DAMAGED, Batches
 from arena.bus.kafka_fetch import Fetches
+from arena.bus.kafka_sockets import closed_soon
 from arena.errors import ArenaError, BrokenLog, BrokerUnavailable
 from arena.explain import in_words
 
@@ -100,7 +101,7 @@ class KafkaLogReader(LogReader):
     async def close(self) -> None:
         """Stop fetching."""
         self.closed = True
-        await self._fetches.close()
+        await closed_soon(self._fetches.close())
 
 
 class Group(NamedTuple):
@@ -309,4 +310,4 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
     async def close(self) -> None:
         """Leave the group."""
         self.closed = True
-        await self._consumer.stop()
+        await closed_soon(self._consumer.stop())

@@ -7,7 +7,9 @@ Here the kernel ends a connection whose peer acked nothing for `SILENT_S`; it ac
 is slow or stopped, so only a dead link, or a dead host, is silent.
 """
 
+import asyncio
 import socket
+from collections.abc import Awaitable
 from typing import Any
 
 from aiokafka.conn import create_conn as connect
@@ -16,6 +18,8 @@ SILENT_S = 8
 PROBE_AFTER_S = 4
 """An idle connection, such as one with a fetch that a broker holds, is asked after so long."""
 PROBE_EVERY_S = 2
+CLOSE_S = 3.0
+"""A farewell to a broker that does not answer takes no longer."""
 
 OPTIONS = {
     "TCP_USER_TIMEOUT": SILENT_S * 1_000,
@@ -40,3 +44,19 @@ def end_when_silent(connected: socket.socket) -> None:
     for name, value in OPTIONS.items():
         if hasattr(socket, name):
             connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+async def closed_soon(closing: Awaitable[None]) -> None:
+    """Wait until a client is closed, but not longer than `CLOSE_S`.
+
+    A member that leaves its group looks for the coordinator first, and TLS waits for the other
+    side's farewell: with a dead link each takes half a minute, in which nothing is started again.
+    """
+    task = asyncio.ensure_future(closing)
+    try:
+        # Not a timeout: aiokafka swallows a cancellation here and there, and waits on.
+        done, _ = await asyncio.wait([task], timeout=CLOSE_S)
+        if done:
+            task.result()
+    finally:
+        task.cancel()
