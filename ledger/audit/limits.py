@@ -77,8 +77,11 @@ class LimitsChecker(Checker):
             self._control(seen)
         elif seen.topic == topics.TICKERS.name:
             self._listings.take(seen)
-        elif seen.topic == topics.EVENTS.name and seen.effective and seen.kind not in STRUCTURAL:
-            self._event(seen)
+        elif seen.topic == topics.EVENTS.name and seen.effective:
+            if seen.kind == "Epoch":
+                self._rules.take_epoch(seen)
+            elif seen.kind not in STRUCTURAL:
+                self._event(seen)
 
     def _control(self, seen: Seen) -> None:
         noted = self._switch.take(seen.record)
@@ -122,7 +125,7 @@ class LimitsChecker(Checker):
         self.expect(agent not in self._holdings, seen.place, subject, "one account", "a second")
         self._holdings[agent] = Holding(cash=cash)
         self._shares[agent] = units(event.get("scrape"))
-        rules = self._rules.at(when(event["at"]))
+        rules = self._rules.at(seen.record.partition, when(event["at"]))
         if rules is not None:
             wanted = rules.starting_cash_usd
             found = event["cash_usd"]
