@@ -60,6 +60,7 @@ def check(
     topics: Topics,
     terms: Terms,
     acked: Iterable[Acked] = (),
+    halted: Iterable[tuple[int, int]] = (),
     *,
     calm: bool = True,
 ) -> Findings:
@@ -69,6 +70,8 @@ def check(
         topics: The records.
         terms: What the executors were told.
         acked: What a sender knows to be in `account.commands`.
+        halted: Parts of `account.events`, by first offset and one past the last, that were written
+            while a halt of all trading was confirmed.
         calm: Every call must have been answered; otherwise those without an answer are counted:
             an answer that comes after the deadline is not owed.
     """
@@ -86,6 +89,7 @@ def check(
     )
     check_terminal(commands, effective, refused, findings)
     check_acked(acked, topics.commands, effective, refused, findings)
+    check_halted(halted, effective, findings)
     halts, market = Halts(topics.control), Market(topics.tickers)
     books = check_money(effective, commands, market, terms, halts, findings)
     check_replies(topics.inboxes, commands, effective, books, findings, calm=calm)
@@ -241,6 +245,19 @@ def check_terminal(
         if event["kind"] == "OrderDecided" and event["order_id"] in orders:
             first = orders[event["order_id"]][0][0]
             findings.expect(source == first, f"{event['order_id']} names command {source}")
+
+
+def check_halted(
+    halted: Iterable[tuple[int, int]], effective: list[Json], findings: Findings
+) -> None:
+    """No order was filled while a halt of all trading was confirmed."""
+    for begin, end in halted:
+        findings.counts["halts"] += 1
+        for event in effective:
+            if begin <= event["at_offset"] < end and event["kind"] == "OrderDecided":
+                findings.counts["decided_while_halted"] += 1
+                text = f"order {event['order_id']} was filled in spite of a confirmed halt"
+                findings.expect(event["outcome"] != "filled", text)
 
 
 def check_acked(

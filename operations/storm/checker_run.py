@@ -1,6 +1,6 @@
 """Reads the topics of an arena with a client of its own and judges them: one JSON document.
 
-    python -m operations.storm.checker_run --prefix storm. --oracle acked.jsonl
+    python -m operations.storm.checker_run --prefix storm. --oracle acked.jsonl [--halts FILE]
 
 Address and login come from the environment (`KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SASL_...`). Writes
 nothing but its document to standard output; exit 1 if anything is wrong, 3 if a topic cannot be
@@ -158,11 +158,20 @@ def read_oracle(path: Path) -> Iterator[Acked]:
             yield Acked(offset, digest, order_id)
 
 
+def read_halts(path: Path | None) -> list[tuple[int, int]]:
+    """Where nothing may be filled: a JSON array [first offset, one past the last] per line."""
+    if path is None:
+        return []
+    with path.open(encoding="utf-8") as lines:
+        return [(begin, end) for begin, end in map(json.loads, lines)]
+
+
 def main() -> int:
     """Read, judge, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prefix", default="")
     parser.add_argument("--oracle", type=Path, required=True)
+    parser.add_argument("--halts", type=Path, default=None)
     asked = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
@@ -170,7 +179,8 @@ def main() -> int:
     except CannotRead as error:
         print(f"checker: {error}", file=sys.stderr)
         return 3
-    findings = check(topics, DEFAULT_TERMS, read_oracle(asked.oracle), calm=False)
+    acked, halted = read_oracle(asked.oracle), read_halts(asked.halts)
+    findings = check(topics, DEFAULT_TERMS, acked, halted, calm=False)
     document = {
         "counts": dict(findings.counts),
         "wrong_count": len(findings.wrong),

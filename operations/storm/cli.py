@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +21,13 @@ import typer
 from arena.commands.live_line import LiveLine
 from arena.errors import EXIT_INTERRUPTED, EXIT_NO, UsageError
 from operations.storm import report
+from operations.storm.outcome import Outcome
 from operations.storm.plan import CLUSTER, Every, Plan, make_plan
-from operations.storm.storm import Outcome, Storm
+from operations.storm.storm import Storm
 
 MINUTES_MAX = 60.0
 RATE_MAX = 2_000.0
+BROKER_EVERY_S_MIN = 5.0
 
 
 def storm(
@@ -47,6 +50,14 @@ def storm(
     poison: Annotated[
         bool, typer.Option("--poison/--no-poison", help="Also records that cannot be read.")
     ] = True,
+    broker_every_s: Annotated[
+        float | None,
+        typer.Option(
+            help="Mean seconds between kills of a broker. [25 of one, 20 of three]",
+            min=BROKER_EVERY_S_MIN,
+            show_default=False,
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file.")
     ] = None,
@@ -80,16 +91,19 @@ def storm(
         raise UsageError(f"--brokers {brokers}", remedy=f"1 or {CLUSTER}")
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise UsageError(f"{json_file.parent} is not a folder", remedy="make it, or name another")
-    if not (math.isfinite(minutes) and math.isfinite(rate)):
+    if not all(map(math.isfinite, (minutes, rate, broker_every_s or 0.0))):
         raise UsageError(f"--minutes {minutes} --rate {rate}", remedy="name finite numbers")
     every = Every() if poison else Every(poison=0.0)
-    plan = make_plan(seed, minutes, brokers=brokers, secure=secure, every=every)
     more = "" if poison else " --no-poison"
+    if broker_every_s is not None:
+        every = replace(every, broker=broker_every_s, leader=broker_every_s)
+        more += f" --broker-every-s {broker_every_s:g}"
+    plan = make_plan(seed, minutes, brokers=brokers, secure=secure, every=every)
     sys.exit(_storm(plan, rate, more, json_file, keep=keep))
 
 
 def _storm(plan: Plan, rate: float, more: str, json_file: Path | None, *, keep: bool) -> int:
-    """Run it, print what came of it, keep or remove its folder; returns the exit code."""
+    """Run it, print its figures, keep or remove its folder; returns the exit code."""
     folder = Path(tempfile.mkdtemp(prefix=f"arena-storm-{plan.seed}-"))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)

@@ -15,6 +15,8 @@ BEGIN_S = 4.0
 """Every process has a moment to begin before the first fault."""
 CALM_END_S = 6.0
 """No fault begins so late that it lasts into the rest."""
+HALT_S = 10.0
+"""A halt and the resume after it, with time to spare."""
 SUPERVISED_KILLS_MAX = 3
 SUPERVISED_WINDOW_S = 125.0
 """A supervisor gives a process up that ends six times in two minutes; kills leave it some room."""
@@ -68,7 +70,7 @@ class Every:
         kill: Of a process. freeze: likewise.
         broker: Of the only broker, which needs a while to return. leader: of the leader of three.
         link: Of a process's connections. disk, clock: likewise.
-        poison: Records that cannot be read.
+        poison: Records that cannot be read. halt: halts of all trading.
     """
 
     kill: float = 2.5
@@ -79,6 +81,7 @@ class Every:
     disk: float = 25.0
     clock: float = 20.0
     poison: float = 1.5
+    halt: float = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class Plan:
         brokers: 1 or 3. secure: they ask for a login. seconds: of faults.
         faults: In the order of their times.
         poison: Seconds at which poison records are sent, ascending.
+        halts: Likewise, at which all trading is halted for a moment.
     """
 
     seed: int
@@ -114,10 +118,11 @@ class Plan:
     seconds: float
     faults: tuple[Fault, ...]
     poison: tuple[float, ...] = ()
+    halts: tuple[float, ...] = ()
 
     def planned(self) -> Counter[str]:
         """How many faults of each kind there are to be; kills and cuts by kind, too."""
-        found: Counter[str] = Counter(poison=len(self.poison))
+        found: Counter[str] = Counter(poison=len(self.poison), halt=len(self.halts))
         for fault in self.faults:
             found[fault.kind] += 1
             if fault.kind == "kill":
@@ -181,7 +186,8 @@ def make_plan(
     ]
     faults.sort(key=lambda fault: fault.at_s)
     poison = tuple(_times(Random(f"poison {seed}"), seconds, dense.poison))
-    return Plan(seed, count, asks, seconds, tuple(faults), poison)
+    halts = tuple(_times(Random(f"halts {seed}"), seconds - HALT_S, dense.halt))
+    return Plan(seed, count, asks, seconds, tuple(faults), poison, halts)
 
 
 def _times(rng: Random, seconds: float, every_s: float) -> Iterator[float]:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from operations.storm.outcome import Outcome
 from operations.storm.plan import KIND_OF, LINK_WAYS
-from operations.storm.storm import Outcome
 from operations.storm.verdicts import Said
 
 Document = dict[str, Any]  # Any: JSON
@@ -18,6 +18,7 @@ FIGURES = {
     "full_disks": "full_disk",
     "clock_jumps": "clock_jump",
     "poison": "poison",
+    "halts": "halt",
 }
 """Name of a figure -> the kind of fault it counts."""
 UNJUDGED = "unjudged_"
@@ -31,6 +32,7 @@ ADDED = (
     "full_disks",
     "clock_jumps",
     "poison",
+    "halts",
     "garbage",
     "duplicates",
     "reordered",
@@ -103,7 +105,8 @@ def injected_of(outcome: Outcome) -> Counter[str]:
     faults = outcome.faults
     found = Counter({kind: faults.counts[kind] for kind in outcome.plan.planned()})
     found.update({f"kill {kind}": count for kind, count in faults.kills.items()})
-    found["kill"], found["poison"] = faults.kills.total(), outcome.sent["poison"]
+    found["kill"] = faults.kills.total()
+    found.update({kind: outcome.sent[kind] for kind in ("poison", "halt")})
     return found
 
 
@@ -152,7 +155,7 @@ def held(document: Document) -> bool:
     """True if every promise held; a storm without orders or faults shows nothing, so it did not."""
     return bool(
         document["orders"] > 0
-        and sum(document["kills"].values()) + sum(document[name] for name in FIGURES) > 0
+        and sum(document["kills"].values()) + sum(document.get(name, 0) for name in FIGURES) > 0
         and document["lost"] == 0
         and document["doubled"] == 0
         and document["digest_equal"]
@@ -205,7 +208,7 @@ def table_of(documents: Iterable[Document]) -> str:
         "broker / leader kills",
         "link cuts",
         "disks, clocks",
-        "poison",
+        "poison, halts",
         "garbage, copies, late",
         "lost, doubled",
         "digest",
@@ -258,7 +261,7 @@ def _row(row: Document) -> str:
         f" {_of(row, 'leader_kill', row['leader_kills'])}",
         _of(row, "link_cut", row["link_cuts"]),
         f"{_of(row, 'full_disk', row['full_disks'])}, {_of(row, 'clock_jump', row['clock_jumps'])}",
-        _of(row, "poison", row["poison"]),
+        f"{_of(row, 'poison', row['poison'])}, {_of(row, 'halt', row.get('halts', 0))}",
         f"{row.get('garbage', 0)}, {row['duplicates']:,}, {row['reordered']:,}",
         f"{row['lost']}, {row['doubled']}",
         "equal" if row["digest_equal"] else "differs",

@@ -7,8 +7,7 @@ verdicts. Everything is in one folder; what was started is ended whatever happen
 import asyncio
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,17 +25,19 @@ from operations.storm.brokers import Brokers
 from operations.storm.checker_run import client_options
 from operations.storm.driver import Driver
 from operations.storm.faults import Faults
+from operations.storm.halter import Halter
 from operations.storm.house import House
+from operations.storm.outcome import Outcome
 from operations.storm.plan import SUPERVISOR, Plan
 from operations.storm.poisoner import Poisoner
-from operations.storm.verdicts import Judges, Said, Verdicts
+from operations.storm.verdicts import Judges, Oracles, Said
 from operations.storm.watcher import Watcher
 
 TICK_S = 0.1
 UP_S = 90.0
 REST_S = 120.0
-POISON_S = 15.0
-"""What could not be sent while a broker was down is sent after the last fault."""
+LATE_S = 15.0
+"""Poison that could not be sent while a broker was down is sent after the last fault."""
 QUIET_S = 1.5
 BOOKS_S = 120.0
 OPEN_MAX = 4_000
@@ -44,35 +45,6 @@ OPEN_MAX = 4_000
 HOME = "home"
 SQLITE, POSTGRES = "sqlite", "postgres"
 Say = Callable[[str], None]
-
-
-@dataclass
-class Outcome:
-    """What a storm was and what was found.
-
-    Attributes:
-        faults: With what really happened. sent: what the driver and the poisoner sent.
-        unsent: Poison that was not sent, in words.
-        still_s: The longest time without a decision, while there were faults.
-        phases: Seconds that each part of the storm took.
-        recovery_s: From the last fault until nothing was open; None where something stayed open.
-        ends: How often processes ended by themselves. open_orders: undecided after the rest.
-        without: What could not be had here, in words.
-    """
-
-    plan: Plan
-    version: str
-    seconds: float
-    faults: Faults
-    sent: Counter[str]
-    unsent: list[str]
-    verdicts: Verdicts
-    still_s: float
-    recovery_s: float | None
-    ends: Counter[str]
-    open_orders: int
-    phases: dict[str, float]
-    without: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -146,7 +118,9 @@ class Storm:
         clocks.mkdir()
         bootstrap = ways.bootstrap if ways is not None else brokers.bootstrap
         house = self._house(bootstrap, spec, commands, books)
-        with (self.folder / "acked.jsonl").open("w", encoding="utf-8") as oracle:
+        environ = {**os.environ, **house.environ, **brokers.login("cli")}
+        oracles = Oracles(self.folder / "acked.jsonl", self.folder / "halted.jsonl")
+        with oracles.acked.open("w") as oracle, oracles.halted.open("w") as halted:
             options = client_options(brokers.login())
             driver = Driver(options, self.plan.seed, self.per_second, oracle)
             watcher = Watcher(options)
@@ -154,14 +128,15 @@ class Storm:
             poisoner = Poisoner(
                 options, self.plan.seed, self.plan.poison, driver.note_acked, driver.counts
             )
+            halter = Halter(environ, options, self.plan.halts, halted, driver.counts)
             faults = Faults(self.plan, house, brokers, ways, clocks)
+            works = (poisoner.run(), halter.run())
             try:
-                recovery_s = await self._rage(house, brokers, driver, watcher, faults, poisoner)
+                recovery_s = await self._rage(house, brokers, driver, watcher, faults, works)
             finally:
                 await asyncio.to_thread(house.stop)
         self._end_phase("rest")
-        environ = {**os.environ, **house.environ, **brokers.login("cli")}
-        judges = Judges(environ, self.folder, self.folder / "acked.jsonl", books)
+        judges = Judges(environ, self.folder, oracles, books)
         reconciles = await self._drain(brokers, spec, commands, judges, watcher)
         self._end_phase("books")
         self.say("asking checker, audit, replays and books")
@@ -173,7 +148,7 @@ class Storm:
             seconds=time.monotonic() - began_s,
             faults=faults,
             sent=driver.counts,
-            unsent=poisoner.unsent,
+            unsent=[*poisoner.unsent, *halter.unsent],
             verdicts=verdicts,
             still_s=self.still_s,
             recovery_s=recovery_s,
@@ -190,7 +165,7 @@ class Storm:
         driver: Driver,
         watcher: Watcher,
         faults: Faults,
-        poisoner: Poisoner,
+        works: Sequence[Coroutine[None, None, None]],
     ) -> float | None:
         """Traffic and faults; returns the seconds until everything was decided again."""
         await asyncio.to_thread(house.start)
@@ -205,11 +180,11 @@ class Storm:
                 )
             self._end_phase("start")
             raging = asyncio.create_task(faults.run())
-            poison = asyncio.create_task(poisoner.run())
-            senders.append(poison)
+            others = [asyncio.create_task(work) for work in works]
+            senders += others
             await self._report_until(raging, driver, watcher, faults, (*tasks, *senders))
             self._end_phase("faults")
-            await asyncio.wait([poison], timeout=POISON_S)
+            await asyncio.wait(others, timeout=LATE_S)
             healed_s = time.monotonic()
             self.still_s = round(watcher.still_s_max, 1)
             for task in senders:

@@ -69,19 +69,27 @@ class Verdicts:
         return len(set(self.digests)) == 1 and all(self.digests)
 
 
+@dataclass(frozen=True, slots=True)
+class Oracles:
+    """Files with what the storm knows: which commands were acked, where nothing may be filled."""
+
+    acked: Path
+    halted: Path
+
+
 @dataclass
 class Judges:
     """Asks them.
 
     Attributes:
         environ: Address, prefix, home, login of the operator.
-        folder: For the sealed records. oracle: what the driver knows to be acked.
+        folder: For the sealed records. oracles: what the storm knows.
         books: Kind of books -> their `DATABASE_URL`.
     """
 
     environ: Mapping[str, str]
     folder: Path
-    oracle: Path
+    oracles: Oracles
     books: Mapping[str, str]
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE_MAX))
 
@@ -91,11 +99,11 @@ class Judges:
         Args:
             reconciles: Their answer by kind of books, from when the books had caught up.
         """
-        bundle = self.folder / "bundle"
+        bundle, acked, halted = self.folder / "bundle", self.oracles.acked, self.oracles.halted
         export = await self._arena("audit", "export", str(bundle), "--live", "--json")
         replay = ("tools-replay", "--records", str(bundle / "records"), "--json")
         checker, audit, *rest = await asyncio.gather(
-            self._run([*CHECKER, "--oracle", str(self.oracle)]),
+            self._run([*CHECKER, "--oracle", str(acked), "--halts", str(halted)]),
             self._arena("audit", "verify", str(bundle), "--no-replay", "--json"),
             *(self._arena(*replay, environ={"PYTHONHASHSEED": seed}) for seed in HASH_SEEDS),
             *(

@@ -207,6 +207,16 @@ def test_a_second_event_that_counts_is_a_doubled_order(sound: Topics) -> None:
     assert not check(passed_over, TERMS).wrong
 
 
+def test_a_fill_in_spite_of_a_confirmed_halt_is_found(sound: Topics) -> None:
+    """From the end of the log at the confirmation to its end before the resume."""
+    at = first_fill(sound)
+    halted = [(at, at + 1)]
+
+    assert not check(sound, TERMS, halted=[(0, at)]).wrong
+    assert 1 == check(sound, TERMS, halted=halted).counts["decided_while_halted"]
+    assert check(sound, TERMS, halted=halted).wrong
+
+
 def acked_of(found: Topics) -> list[Acked]:
     """What a sender would have written down."""
     return [

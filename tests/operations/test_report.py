@@ -50,7 +50,7 @@ SOUND: dict[str, Any] = {  # Any: JSON
         {"orders": 0},
         {
             **dict.fromkeys(("freezes", "broker_kills", "link_cuts", "full_disks"), 0),
-            **dict.fromkeys(("clock_jumps", "poison"), 0),
+            **dict.fromkeys(("clock_jumps", "poison", "halts"), 0),
             "kills": {"executor": 0},
         },
     ],
@@ -90,8 +90,8 @@ def test_what_was_planned_and_not_injected_is_told() -> None:
 
     assert held(storm)
     assert ["poison", "freeze"] == rare_kinds(storm)
-    assert "| 5 of 60 |" in table_of([storm])
-    assert "| 10 of 120 |" in table_of([storm, storm])
+    assert "| 5 of 60, 0 |" in table_of([storm])
+    assert "| 10 of 120, 0 |" in table_of([storm, storm])
     assert "kills: executor 3, judge 1" in text
     assert "reset 2" in text
     assert unsent[0] in text

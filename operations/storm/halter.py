@@ -1,0 +1,106 @@
+"""Halts all trading now and then with `arena halt`, and writes down where nothing may be filled.
+
+From the end of the log after the command said "confirmed" to its end before `arena resume` is sent,
+no order may be filled, whichever executor owns the shard meanwhile.
+"""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from aiokafka import AIOKafkaConsumer
+
+from arena.commands.session import LAUNCHER
+from operations.storm.trouble import TROUBLE
+from operations.storm.watcher import EVENTS
+
+HOLD_S = 3.0
+CONFIRM_S = 8
+COMMAND_S = 60.0
+ASK_S = 8.0
+RETRY_S = 0.5
+RESUMES_MAX = 40
+
+
+@dataclass
+class Halter:
+    """Halts and resumes, each with the command that an operator would use.
+
+    Attributes:
+        environ: Address, prefix and login of the operator.
+        options: The same as aiokafka takes them.
+        times: When to halt, seconds after `run` begins, ascending.
+        oracle: Gets a line per confirmed halt: [first offset, one past the last].
+        counts: `halt`, those that were confirmed. unsent: the others, in words.
+    """
+
+    environ: Mapping[str, str]
+    options: dict[str, Any]  # Any: what aiokafka takes
+    times: tuple[float, ...]
+    oracle: TextIO
+    counts: Counter[str] = field(default_factory=Counter)
+    unsent: list[str] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Halt at each time, hold it for a while, resume."""
+        began_s = time.monotonic()
+        for at_s in self.times:
+            await asyncio.sleep(max(0.0, began_s + at_s - time.monotonic()))
+            code = await self._command("halt", "--reason", "storm", "--wait", str(CONFIRM_S))
+            begin = await self._end() if code == 0 else 0
+            await asyncio.sleep(HOLD_S)
+            end = await self._end() if code == 0 else 0
+            await self._resume()
+            if code == 0:
+                self.oracle.write(json.dumps([begin, end]) + "\n")
+                self.counts["halt"] += 1
+            else:
+                self.unsent.append(f"halt at {at_s:.0f} s: exit {code}, not confirmed")
+
+    async def _resume(self) -> None:
+        """Resume; it takes effect even if no owner confirms it."""
+        for _ in range(RESUMES_MAX):
+            if await self._command("resume", "--wait", "0") in (0, 1):
+                return
+            await asyncio.sleep(RETRY_S)
+
+    async def _command(self, *words: str) -> int:
+        """Run `arena WORDS`; its exit code, -1 if it did not end in time."""
+        process = await asyncio.create_subprocess_exec(
+            *LAUNCHER,
+            *words,
+            env=dict(self.environ),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            async with asyncio.timeout(COMMAND_S):
+                return await process.wait()
+        except TimeoutError:
+            return -1
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    async def _end(self) -> int:
+        """The end of `account.events`, as soon as a broker tells it."""
+        while True:
+            consumer = AIOKafkaConsumer(**self.options, enable_auto_commit=False)
+            try:
+                async with asyncio.timeout(ASK_S):
+                    await consumer.start()
+                    found: dict[Any, int] = await consumer.end_offsets([EVENTS])
+                    return found[EVENTS]
+            except TROUBLE:
+                await asyncio.sleep(RETRY_S)
+            finally:
+                with suppress(*TROUBLE):
+                    async with asyncio.timeout(ASK_S):
+                        await consumer.stop()
