@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from arena import topics
 from arena.errors import UsageError
-from arena.names import listed
+from arena.names import closest_first, listed
 
 PREFIX_PATTERN = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?$"
 RESERVED = (topics.INBOX.name, topics.PROMPTED.name, "chat-node.", "connector.")
@@ -76,6 +76,11 @@ def prefixes_in(names: Iterable[str]) -> list[str]:
 
 
 def others_words(prefix: str, names: Iterable[str]) -> str:
-    """Which other arenas a broker has, by the full names of its topics; "" if there are none."""
-    others = [said(other) for other in prefixes_in(names) if other != prefix]
-    return f"this broker has other arenas: {listed(others)}" if others else ""
+    """Which other arenas a broker has, the closest prefix first; "" if there are none.
+
+    Args:
+        prefix: Of this arena.
+        names: The full names of the broker's topics.
+    """
+    others = closest_first(prefix, (other for other in prefixes_in(names) if other != prefix))
+    return f"this broker has other arenas: {listed(map(said, others))}" if others else ""

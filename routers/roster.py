@@ -11,6 +11,7 @@ from arena.bus.base import LogReader, Record
 from arena.errors import DependencyMissing, UsageError
 from arena.messages import AgentSpec, Pacing, Rules, ToolOffered
 from arena.node import Node
+from arena.prefix import said
 from arena.switch import AGENT_KEY
 from arena.vitals import UNKNOWN_TOOL_WORDS
 
@@ -80,7 +81,8 @@ class Roster:
             self._require_known(wanted, now_s - max(began_s, self._offered_s))
             if now_s - began_s > deadline_s:
                 raise DependencyMissing(
-                    f"no tools process offered {missing or 'anything new'} in {deadline_s:g} s",
+                    f"no tools process offered {missing or 'anything new'} in {deadline_s:g} s"
+                    f" ({said(self._node.settings.prefix)})",
                     remedy=self._remedy(wanted),
                 )
             if missing and now_s - said_s >= WAIT_LOG_INTERVAL_S:

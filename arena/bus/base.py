@@ -258,10 +258,12 @@ class Bus(ABC):
         readers: Those that are in use, perhaps closed.
         lost: (topic, partition and reader) -> what was found to be lost, in words; the newest
             `LOST_MAX`.
+        beside: Which other arenas the brokers have, in words, if `ensure_topics` began a new one.
     """
 
     def __init__(self) -> None:
         """Nothing is connected before `start`."""
+        self.beside = ""
         self.failed: asyncio.Future[BaseException] | None = None
         self.readers: WeakSet[Reader] = WeakSet()
         self.lost: dict[tuple[str, str], str] = {}

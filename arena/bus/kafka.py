@@ -91,6 +91,7 @@ class KafkaBus(Bus):
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
         """Create missing topics; on three brokers or more with three replicas, two of which ack."""
         await self._topics.ensure(specs)
+        self.beside = self._topics.beside
 
     async def partitions(self, topic: str) -> int:
         """Number of partitions, looked up once per topic.

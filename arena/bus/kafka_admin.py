@@ -17,6 +17,7 @@ from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema,
 from arena.bus.kafka_access import connection
 from arena.bus.kafka_refusal import refusal
 from arena.errors import UsageError
+from arena.prefix import others_words
 from arena.settings import Settings
 from arena.topics import spec_of
 
@@ -110,6 +111,16 @@ async def list_topics(settings: Settings) -> list[str]:
     """
     async with admin_client(settings) as admin:
         return sorted(await _names(admin, settings.prefix))
+
+
+async def other_arenas(settings: Settings) -> str:
+    """Which other arenas the brokers have, in words; "" if there are none.
+
+    Raises:
+        BrokerUnavailable: Nobody answers at the configured address.
+    """
+    async with admin_client(settings) as admin:
+        return others_words(settings.prefix, await admin.list_topics())
 
 
 async def describe_topics(settings: Settings) -> list[TopicState]:

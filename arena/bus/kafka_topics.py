@@ -12,10 +12,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from arena.bus.kafka_access import connection, unreachable
-from arena.errors import BrokerUnavailable
+from arena.errors import BrokerUnavailable, UsageError
 from arena.explain import in_words
+from arena.prefix import others_words
 from arena.settings import Settings
-from arena.topics import TopicSpec
+from arena.topics import HEARTBEATS, TopicSpec
 
 REPLICAS_WANTED = 3
 ANSWER_TIMEOUT_S = 20.0
@@ -23,6 +24,8 @@ ANSWER_TIMEOUT_S = 20.0
 REQUEST_TIMEOUT_MS = 5_000
 PAUSE_S = 0.05
 TOPIC_EXISTS = 36
+INVALID_TOPIC = 17
+COLLIDES = "collides"
 NOT_AUTHORIZED = 29
 NOT_CONTROLLER = 41
 UNKNOWN_TOPIC_TIMEOUT_S = 10.0
@@ -37,10 +40,14 @@ class KafkaTopics:
     Args:
         settings: Addresses, login and prefix.
         client_id: Shown in the broker's logs.
+
+    Attributes:
+        beside: Which other arenas the brokers have, in words, if `ensure` began a new one.
     """
 
     def __init__(self, settings: Settings, client_id: str) -> None:
         """Remember where to connect."""
+        self.beside = ""
         self._settings = settings
         self._prefix = settings.prefix
         self._client_id = client_id
@@ -68,6 +75,8 @@ class KafkaTopics:
         replicas = REPLICAS_WANTED if brokers >= REPLICAS_WANTED else 1
         wanted = [new_topic(self._prefix, spec, replicas) for spec in missing]
         await self._ask(lambda admin: self._create(admin, wanted))
+        if HEARTBEATS in missing:
+            self.beside = others_words(self._prefix, names)
 
     async def names(self) -> set[str]:
         """The full names of the topics that exist.
@@ -87,6 +96,12 @@ class KafkaTopics:
                     f"topic {name} does not exist, and {self._settings.access.sasl_username!r} "
                     "may not create it",
                     remedy="let the administrator create it: arena topics create",
+                )
+            if code == INVALID_TOPIC and COLLIDES in str(text):
+                raise UsageError(
+                    f"the broker did not create topic {name}: {text}",
+                    remedy="choose another ARENA_PREFIX: Kafka takes '.' and '_' in names for the"
+                    " same",
                 )
             if code not in (0, TOPIC_EXISTS):
                 raise BrokerUnavailable(f"the broker did not create topic {name}: {text}")
@@ -112,10 +127,15 @@ class KafkaTopics:
             if asyncio.get_running_loop().time() > deadline:
                 raise BrokerUnavailable(
                     f"there is no topic {', '.join(missing[:MISSING_SHOWN_MAX])}",
-                    remedy="`arena topics create` makes them; is ARENA_PREFIX right?",
+                    remedy=await self._wrong_prefix(),
                 )
             await asyncio.sleep(PAUSE_S)
         return {}
+
+    async def _wrong_prefix(self) -> str:
+        remedy = "`arena topics create` makes them; is ARENA_PREFIX right?"
+        others = others_words(self._prefix, await self.names())
+        return f"{remedy} {others[:1].upper()}{others[1:]}" if others else remedy
 
     async def _ask(self, question: Callable[[AIOKafkaAdminClient], Awaitable[Answer]]) -> Answer:
         deadline = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S

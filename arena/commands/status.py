@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from arena import topics
 from arena.bus.base import Start
-from arena.bus.kafka_admin import has_broker_time, list_topics
+from arena.bus.kafka_admin import has_broker_time, list_topics, other_arenas
 from arena.commands import health
 from arena.commands.losses import lost_in, lost_line, unproven_in, unproven_line
 from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena
@@ -113,6 +113,8 @@ async def _status(where: Where, *, here: bool, as_json: bool) -> None:
         print(json.dumps(document, indent=2))
     else:
         _print(where, found, alive, bad)
+        if not found and (others := await other_arenas(where.settings)):
+            print(one_line(others, CLOCKS_CHARS_MAX))
         for one in dead:
             print(health.dead_line(one))
         for one_halt in halted:

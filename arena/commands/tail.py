@@ -10,7 +10,7 @@ import typer
 
 from arena import topics
 from arena.bus.base import Bus, LogReader
-from arena.bus.kafka_admin import list_topics
+from arena.bus.kafka_admin import list_topics, other_arenas
 from arena.commands.reading import Filter, From, parse_from, render
 from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena, mute_output, say
 from arena.errors import BrokerUnavailable, UsageError
@@ -114,7 +114,9 @@ async def _require(settings: Settings, topic: str) -> None:
         return
     where = f"on {settings.bootstrap_servers} under the prefix {settings.prefix!r}"
     named = ", ".join(existing[:TOPICS_NAMED_MAX])
-    remedy = f"there are {named}" if existing else "`arena topics create` makes the topics"
+    others = await other_arenas(settings)
+    empty = "; ".join(text for text in ("`arena topics create` makes the topics", others) if text)
+    remedy = f"there are {named}" if existing else empty
     raise UsageError(f"topic {topic} does not exist {where}", remedy=remedy)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from arena import topics
 from arena.acls import Rule, rules_for
-from arena.bus.kafka_admin import TopicState, describe_topics, list_topics
+from arena.bus.kafka_admin import TopicState, describe_topics, list_topics, other_arenas
 from arena.commands.where import AsJson, Prefix, Run, Servers, find_arena
 from arena.errors import ArenaError
 from arena.ids import check_name
@@ -95,9 +95,10 @@ async def _describe(settings: Settings, *, as_json: bool) -> None:
     elif states:
         print("\n".join(table(states)))
     if not states:
+        others = await other_arenas(settings)
         raise ArenaError(
             f"no topic on {settings.bootstrap_servers} under the prefix {settings.prefix!r}",
-            remedy="`arena topics create` makes them",
+            remedy="; ".join(text for text in ("`arena topics create` makes them", others) if text),
         )
 
 
