@@ -13,8 +13,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, client
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from pydantic import SecretStr
 
+from arena.bounded_files import TEXT_FILE_BYTES_MAX, NotReadable, open_regular, read_text_file
 from arena.bus.kafka_sockets import create_conn
 from arena.errors import UsageError
+from arena.explain import in_words
 from arena.settings import KafkaAccess, Settings
 from arena.visible import one_line
 
@@ -61,10 +63,21 @@ def require_addresses(servers: str) -> None:
     parts = [part.strip() for part in servers.split(",")]
     for part in filter(None, parts):
         found = _ADDRESS.fullmatch(part)
-        if found is None or not 0 < int(found["port"] or DEFAULT_PORT) <= PORT_MAX:
-            raise UsageError(f"{one_line(part, 80)!r} is not the address of a broker", remedy=WRITE)
+        port = 0 if found is None else int(found["port"] or DEFAULT_PORT)
+        if found is None or not 0 < port <= PORT_MAX or not _can_be_asked_for(found["host"]):
+            raise UsageError(f"'{one_line(part, 80)}' is not the address of a broker", remedy=WRITE)
     if not any(parts):
-        raise UsageError(f"{servers!r} names no broker", remedy=WRITE)
+        raise UsageError(f"'{one_line(servers, 80)}' names no broker", remedy=WRITE)
+
+
+def _can_be_asked_for(host: str) -> bool:
+    """True for an address in brackets, and a name that a resolver takes."""
+    if host.startswith("["):
+        return True
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 async def started(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
@@ -137,6 +150,9 @@ def _password(access: KafkaAccess) -> str:
 
 def _tls(access: KafkaAccess) -> ssl.SSLContext:
     """TLS that checks the broker's certificate and name; with our own certificate where given."""
+    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        if (path := getattr(access, name)) is not None:
+            _require_file(f"KAFKA_{name.upper()}", path)
     try:
         context = ssl.create_default_context(
             cafile=access.ssl_cafile, cadata=_authority(access.ssl_ca) or None
@@ -149,7 +165,7 @@ def _tls(access: KafkaAccess) -> ssl.SSLContext:
             context.load_cert_chain(access.ssl_certfile, access.ssl_keyfile, password=password)
     except OSError as error:  # ssl.SSLError is one
         raise UsageError(
-            f"the certificates cannot be used: {error}",
+            f"the certificates cannot be used: {in_words(error)}",
             remedy="check KAFKA_SSL_CAFILE, KAFKA_SSL_CERTFILE, KAFKA_SSL_KEYFILE and "
             "KAFKA_SSL_KEY_PASSWORD",
         ) from None
@@ -174,10 +190,27 @@ def _secret(value: SecretStr | None, path: Path | None, variable: str) -> str:
         return value.get_secret_value()
     if path is None:
         return ""
+    _require_file(f"{variable}_FILE", path)
     try:
-        return path.read_text(encoding="utf-8")[:PASSWORD_BYTES_MAX].strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text_file(path)[:PASSWORD_BYTES_MAX].strip()
+    except UnicodeDecodeError as error:
         raise UsageError(
-            f"{variable}_FILE names {path}, which cannot be read: {error}",
+            f"{variable}_FILE names {path}, which cannot be read: {in_words(error)}",
             remedy="give the path of a file that holds the secret and nothing else",
+        ) from None
+
+
+def _require_file(variable: str, path: Path) -> None:
+    """See that a file of ours can be read: OpenSSL would read a device without end.
+
+    Raises:
+        UsageError: It is not there, not a file, or too large.
+    """
+    try:
+        open_regular(path, TEXT_FILE_BYTES_MAX).close()
+    except (OSError, NotReadable) as error:
+        why = error.strerror.lower() if isinstance(error, OSError) else in_words(error)
+        raise UsageError(
+            f"{variable} names {one_line(str(path))}, which cannot be read: {why}",
+            remedy="give the path of a regular file that this user may read",
         ) from None

@@ -84,14 +84,32 @@ def test_secrets_never_show() -> None:
         ),
         (
             {"security_protocol": "SSL", "ssl_cafile": "/nowhere/ca.pem"},
-            "the certificates cannot be used",
+            "KAFKA_SSL_CAFILE names /nowhere/ca.pem, which cannot be read: no such file",
         ),
+        (
+            {
+                "security_protocol": "SASL_PLAINTEXT",
+                "sasl_username": "router",
+                "sasl_password_file": "/dev/zero",
+            },
+            "/dev/zero is a device",
+        ),
+        ({"security_protocol": "SSL", "ssl_cafile": "/dev/zero"}, "/dev/zero is a device"),
+        ({"security_protocol": "SSL", "ssl_certfile": "/dev/zero"}, "/dev/zero is a device"),
+        ({"security_protocol": "SSL", "ssl_cafile": __file__}, "the certificates cannot be used"),
     ],
 )
-def test_what_is_missing_is_named(changes: dict[str, str], told: str) -> None:
+def test_what_cannot_work_is_named(changes: dict[str, str], told: str) -> None:
     """A login that cannot work is wrong usage, before anybody is asked."""
     with pytest.raises(UsageError, match=told):
         connection(access(**changes))
+
+
+@pytest.mark.parametrize("host", ["\u202ex", "x" * 64, "a..b", "\u00ad"])
+def test_an_impossible_host_is_named(host: str) -> None:
+    """A name that no resolver can look up is wrong usage, and is shown."""
+    with pytest.raises(UsageError, match="is not the address of a broker"):
+        connection(Settings(bootstrap_servers=f"{host}:9092"))
 
 
 def test_tls_checks_who_answers(tmp_path: Path) -> None:
