@@ -57,7 +57,7 @@ class Brokers:
         return self._handle.bootstrap
 
     def login(self, principal: str = ADMIN) -> dict[str, str]:
-        """The environment of a client: address, and login where one is asked for."""
+        """The environment of a client: address, and login if they ask for one."""
         environ = credentials_for(self.home, principal) if self.secure else {}
         return {**environ, "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap}
 
@@ -65,7 +65,7 @@ class Brokers:
         """SIGKILL to the broker, or to the leader of `account.events` of three; start it again.
 
         Returns:
-            False where nothing was killed: another one of three is still down.
+            False if nothing was killed: another one of three is still down.
         """
         if self.down:
             return False
@@ -92,7 +92,7 @@ class Brokers:
             self._local.stop()
 
     async def in_sync(self) -> bool:
-        """True where every broker is up and holds all of `account.events`."""
+        """True if every broker is up and holds all of `account.events`."""
         if self.down:
             return False
         if self.count == 1:

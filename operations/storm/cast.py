@@ -1,6 +1,6 @@
 """The processes of a storm: its supervisor's ARENA.toml, and the commands it runs itself. Pure.
 
-Every kind runs twice where the arena allows it: two executors, chat nodes of one name, processes
+Every kind runs twice if the arena allows it: two executors, chat nodes of one name, processes
 that play the same agents, books on SQLite and on PostgreSQL.
 """
 
@@ -52,8 +52,8 @@ def spec_text(seed: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def seats() -> list[str]:
-    """The agents as `arena routers` is told of them."""
+def agent_flags() -> list[str]:
+    """The flags that name the agents to `arena routers`."""
     found = []
     for name, (strategy, chance) in AGENTS.items():
         number = "" if chance is None else f"#{chance}"
@@ -66,7 +66,7 @@ def commands_alone(*, postgres: bool) -> dict[str, list[str]]:
     found = {
         "tools-2": ["tools", "--name", "tools-2"],
         "chat-node-2": ["chat-node", "--name", NODE, "--model-id", "scripted"],
-        "agents-2": ["routers", "--name", "agents-2", *seats()],
+        "agents-2": ["routers", "--name", "agents-2", *agent_flags()],
         "judge": ["judge"],
         "ledger-postgres": ["ledger", "run", "--name", "ledger-postgres"],
         "dashboard": ["dashboard"],

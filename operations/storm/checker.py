@@ -1,7 +1,7 @@
 """Was every order executed exactly once, at a true price, for the right money?
 
 Judges the raw records of the topics by rules written down here a second time: the checker imports
-nothing of the arena, folds nothing with its code, and computes in `Decimal` where the arena uses
+nothing of the arena, folds nothing with its code, and computes in `Decimal`, the arena in
 scaled integers. What it finds wrong it lists; it never stops at the first.
 
 An order is *lost* if its command was acked, there is no event of it, and the records do not prove
@@ -98,7 +98,7 @@ def check(
 
 
 def is_call(raw: Raw) -> Json | None:
-    """The tool call in a record, or None where it holds none."""
+    """The tool call in a record, or None."""
     body = parse(raw.value) if raw.kind == "ToolCall" else None
     if body is None or any(type(body.get(key)) is not kind for key, kind in NEEDED.items()):
         return None
@@ -142,12 +142,12 @@ class Chain:
     decided: set[str] = field(default_factory=set)
 
     def follows(self, body: Json, steps: int = 1) -> bool:
-        """True where an event is the next one of the current owner."""
+        """True if an event is the next one of the current owner."""
         place = (body["epoch"], body["owner"], body["seq"], body["prev"])
         return place == (self.epoch, self.owner, self.seq + steps, self.head)
 
     def claims(self, body: Json) -> bool:
-        """True where an epoch is the next one."""
+        """True if an epoch is the next one."""
         found = (body["epoch"], body["seq"], body["prev"])
         return found == (self.epoch + 1, self.seq, self.head)
 
@@ -291,7 +291,7 @@ def check_replies(
     *,
     calm: bool,
 ) -> None:
-    """Every call was answered, every answer is true, whoever gave it and whenever."""
+    """Every call was answered, every answer is true, whichever process gave it and whenever."""
     events = {e["order_id"]: e for e in effective}
     answered: Counter[str] = Counter()
     for agent, records in inboxes.items():
@@ -325,7 +325,7 @@ def check_trade_reply(reply: Json, event: Json | None, findings: Findings) -> No
     name = f"reply to {reply['call_id']}"
     if event is None:
         refused = reply["ok"] is False and reply.get("account_seq") is None
-        findings.expect(refused, f"{name}: there is no such event")
+        findings.expect(refused, f"{name}: the order has no event")
         return
     if reply["ok"] is False and reply.get("account_seq") is None:
         findings.counts["refused_and_decided"] += 1

@@ -172,5 +172,5 @@ def check_fill(
 
 
 def near(text: str, exact: Decimal) -> bool:
-    """True where a figure is the exact one, but for its last digit."""
+    """True if a figure is the exact one, but for its last digit."""
     return abs(Decimal(text) - exact) <= ATOM

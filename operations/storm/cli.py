@@ -134,7 +134,7 @@ def _storm(plan: Plan, rate: float, more: str, json_file: Path | None, *, keep: 
 
 
 def _run(whole: Storm) -> Outcome | None:
-    """The storm; None where it was interrupted, which ends every process it started."""
+    """The storm; None if it was interrupted, which ends every process it started."""
 
     async def work() -> Outcome | None:
         task = asyncio.ensure_future(whole.run())

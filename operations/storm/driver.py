@@ -1,7 +1,7 @@
 """Orders straight to `account.commands`, as fast as is asked for, and what was acked of them.
 
 Reads `market.tickers` for prices, writes `account.commands`. Some commands are sent twice, long
-after they were first sent too, some out of order, some are no commands at all. The oracle writes
+after they were first sent too, some out of order, some are not commands at all. The oracle writes
 down every ack; what was never acked may or may not be in the log, and is sent again as it is.
 """
 

@@ -30,7 +30,7 @@ class Faults:
     """The faults of one storm.
 
     Attributes:
-        house: Whose processes suffer. brokers: likewise. links: None where none can be cut.
+        house: Whose processes suffer. brokers: likewise. links: None if none can be cut.
         clocks: The folder that `ARENA_FAULT_CLOCK` names.
         kills: By kind of process. counts: all other faults that took effect, by kind.
         unsent: Faults that did not, in words.
@@ -174,7 +174,7 @@ class Faults:
 
 
 def _limit_files(pid: int, bytes_max: int | None) -> bool:
-    """Let no file of a process grow over a size, or lift that; False where it cannot be done."""
+    """Let no file of a process grow over a size, or lift that; False if it cannot be done."""
     limit = getattr(psutil, "RLIMIT_FSIZE", None)
     if limit is None:
         return False

@@ -25,8 +25,6 @@ RESTART_S = 0.3
 RESTART_S_MAX = 3.0
 STOP_S = 12.0
 POLL_S = 0.05
-TAIL_LINES = 6
-TAIL_BYTES = 6_000
 
 
 @dataclass
@@ -48,7 +46,7 @@ class Found:
     start_time_s: float
 
     def signal(self, number: signal.Signals) -> bool:
-        """Send a signal; False where the process is gone."""
+        """Send a signal; False if the process is gone."""
         if not is_same_process(self.pid, self.start_time_s):
             return False
         with suppress(ProcessLookupError):
@@ -105,7 +103,7 @@ class House:
                 member.child.rotate_log()
 
     def find(self, name: str) -> Found | None:
-        """A process by its name, the supervisor's own included; None where it does not run."""
+        """A process by its name, the supervisor's own included; None if it does not run."""
         if (member := self._members.get(name)) is not None:
             pid = member.child.pid if member.child is not None else None
         else:
@@ -116,7 +114,7 @@ class House:
         return Found(pid, start_time_s)
 
     def kill(self, name: str) -> bool:
-        """SIGKILL to a process; False where it does not run."""
+        """SIGKILL to a process; False if it does not run."""
         found = self.find(name)
         if found is None:
             return False
@@ -128,7 +126,7 @@ class House:
         return [n for n, r in self._supervised().items() if r.state in ("given_up", "finished")]
 
     def is_whole(self) -> bool:
-        """True where every process runs."""
+        """True if every process runs."""
         names = (*self._members, *SUPERVISED)
         return all(self.find(name) is not None for name in names)
 
@@ -156,16 +154,6 @@ class House:
         if self._keeper is not None:
             self._keeper.close()
             self._keeper = None
-
-    def tail(self, name: str) -> str:
-        """The last lines a process of the storm's own wrote."""
-        path = self.logs / f"{name}.log"
-        if not path.exists():
-            return ""
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
-        return "\n".join(lines[-TAIL_LINES:])
 
     def _start_all(self, commands: Mapping[str, list[str]]) -> None:
         self._keeper = Keeper()

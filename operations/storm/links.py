@@ -18,7 +18,7 @@ STOP_S = 5.0
 
 
 def why_not() -> str:
-    """Why links cannot be cut here; "" where they can."""
+    """Why links cannot be cut here; "" if they can."""
     return "" if can_bind(0, BESIDE) else f"{BESIDE} is not an address of this machine"
 
 
@@ -77,7 +77,7 @@ class Links:
             raise DependencyMissing("the storm's proxy did not start", remedy="run it again")
 
     async def cut(self, pid: int, way: str, seconds: float) -> Cut:
-        """Begin a cut; one of no links where the proxy does not answer."""
+        """Begin a cut; one of no links if the proxy does not answer."""
         self._cuts += 1
         return await self._ask(self._cuts, pid=pid, way=way, seconds=seconds)
 

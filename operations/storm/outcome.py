@@ -17,7 +17,7 @@ class Outcome:
         unsent: Poison and halts that did not come to pass, in words.
         still_s: The longest time without a decision, while there were faults.
         phases: Seconds that each part of the storm took.
-        recovery_s: From the last fault until nothing was open; None where something stayed open.
+        recovery_s: From the last fault until nothing was open; None if something stayed open.
         ends: How often processes ended by themselves. open_orders: undecided after the rest.
         without: What could not be had here, in words.
     """

@@ -24,8 +24,6 @@ SUPERVISED_WINDOW_S = 125.0
 SUPERVISOR = "supervisor"
 SUPERVISED = ("exchange", "connector", "tools", "chat-node-rules", "routers-agents", "ledger")
 """What `arena up` runs in a storm, by the name it has there."""
-ALONE = ("tools-2", "chat-node-2", "agents-2", "judge", "ledger-postgres", "dashboard")
-"""What the storm runs itself: the second ones, and what `arena up` does not start."""
 KIND_OF = {
     "supervisor": "supervisor",
     "exchange": "exchange",
@@ -253,7 +251,7 @@ def _can_be_killed(
 
 
 def _is_frozen(target: str, at_s: float, freezes: list[Fault]) -> bool:
-    """True where a kill would end a freeze: a supervisor takes what it supervises with it."""
+    """True if a kill would end a freeze: a supervisor takes what it supervises with it."""
     names = {target, *SUPERVISED} if target == SUPERVISOR else {target}
     return any(
         fault.target in names and fault.at_s - 1 < at_s < fault.at_s + fault.seconds + 1

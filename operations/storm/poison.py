@@ -23,8 +23,8 @@ TOPICS = (
     "arena.roster",
     "arena.heartbeats",
 )
-"""Without `account.events`, which only executors write, and `arena.control`, where what cannot be
-read is a halt."""
+"""Without `account.events`, which only executors write, and `arena.control`: there, what cannot
+be read is a halt."""
 COMPACTED = ("arena.roster", "arena.heartbeats")
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 DEEP = 20_000

@@ -25,7 +25,7 @@ POLL_S = 0.05
 
 
 def find_programs() -> Path | None:
-    """The newest folder of server programs on this machine; None where it has none."""
+    """The newest folder of server programs on this machine; None if it has none."""
     found = [path for pattern in PROGRAMS for path in Path("/").glob(pattern.lstrip("/"))]
     found = [path for path in found if (path / "initdb").exists()]
     if not found and (beside := shutil.which("initdb")):
@@ -34,11 +34,11 @@ def find_programs() -> Path | None:
 
 
 def why_not() -> str:
-    """Why no PostgreSQL can be started here; "" where one can."""
+    """Why no PostgreSQL can be started here; "" if one can."""
     if find_programs() is None:
         return "PostgreSQL is not installed here (Debian: apt-get install postgresql)"
     if os.geteuid() == 0 and not _is_user(UNPRIVILEGED):
-        return f"PostgreSQL does not run as root, and there is no user {UNPRIVILEGED}"
+        return f"PostgreSQL does not run as root, and the user {UNPRIVILEGED} is missing"
     return ""
 
 
@@ -57,7 +57,7 @@ class Postgres:
         return f"postgresql://{USER}@{LOOPBACK}:{self.port}/postgres"
 
     def start(self) -> None:
-        """Make the files where there are none, start it, and wait until it listens."""
+        """Make the files if there are none, start it, and wait until it listens."""
         self._keeper = self._keeper or Keeper()
         if not (self.folder / "data").exists():
             if self._user:

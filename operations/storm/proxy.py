@@ -70,7 +70,7 @@ class Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is connected."""
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass of it
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is not a subclass
         self.link.made(self)
 
     def data_received(self, data: bytes) -> None:

@@ -12,7 +12,7 @@ SIZE_BYTES = 4
 
 
 def is_produce(data: bytes) -> bool:
-    """True where bytes from a client begin with a Produce request."""
+    """True if bytes from a client begin with a Produce request."""
     return len(data) >= SIZE_BYTES + 2 and struct.unpack_from(">h", data, SIZE_BYTES)[0] == PRODUCE
 
 

@@ -197,7 +197,7 @@ def remarks_of(document: Document) -> list[str]:
 
 
 def table_of(documents: Iterable[Document]) -> str:
-    """One line per storm, and their sum where there are several."""
+    """One line per storm, and their sum if there are several."""
     rows = list(documents)
     head = (
         "seed",

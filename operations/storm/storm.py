@@ -243,7 +243,7 @@ class Storm:
     async def _until(
         self, is_so: Callable[[], bool], timeout_s: float, pace: Callable[[], None] | None = None
     ) -> bool:
-        """Wait for a condition; False where it did not come in time."""
+        """Wait for a condition; False if it did not come in time."""
         until_s = time.monotonic() + timeout_s
         while not is_so():
             if time.monotonic() > until_s:

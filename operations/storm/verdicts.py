@@ -65,7 +65,7 @@ class Verdicts:
 
     @property
     def digest_equal(self) -> bool:
-        """True where all digests are there and the same."""
+        """True if all digests are there and the same."""
         return len(set(self.digests)) == 1 and all(self.digests)
 
 

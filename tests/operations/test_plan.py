@@ -71,7 +71,7 @@ def test_a_supervisor_is_left_room(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_freeze_lasts(seed: int) -> None:
-    """What is frozen is not killed before it goes on, so it outlives its session."""
+    """What is frozen is not killed before it continues, so it outlives its session."""
     faults = make_plan(seed, 8).faults
     kills = [fault for fault in faults if fault.kind == "kill"]
     for freeze in (fault for fault in faults if fault.kind == "freeze"):
