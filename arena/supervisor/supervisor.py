@@ -14,7 +14,7 @@ from pathlib import Path
 from arena.errors import ArenaError
 from arena.supervisor.child import Child, ProcessSpec
 from arena.supervisor.keeper import Keeper
-from arena.supervisor.restart import Crashes, Finished, GiveUp, Restart, RestartPolicy, decide
+from arena.supervisor.restart import Finished, GiveUp, History, Restart, RestartPolicy, decide
 from arena.supervisor.runs import LOGS, ProcessRecord, ProcessState
 
 TICK_S = 0.1
@@ -43,7 +43,7 @@ class _Managed:
         self.log_file = log_file
         self.child: Child | None = None
         self.state: ProcessState = "waiting"
-        self.crashes: Crashes = ()
+        self.history = History()
         self.restart_at_s = 0.0
         self.starts = 0
         self.exit_code: int | None = None
@@ -207,8 +207,8 @@ class Supervisor:
         if process.spec.foreground:
             process.state = "finished"
             return
-        process.crashes, decision = decide(
-            process.crashes, code, now_s, self._jitter(), self._policy
+        process.history, decision = decide(
+            process.history, code, now_s, self._jitter(), self._policy
         )
         match decision:
             case Finished():
@@ -221,10 +221,10 @@ class Supervisor:
             case Restart(delay_s, crashes):
                 process.state = "restarting"
                 process.restart_at_s = now_s + delay_s
+                count = f" (crash {crashes} of {self._policy.crashes_max} allowed)"
                 text = (
-                    f"ended with {_describe(code)}, starts again in {delay_s:.1f} s "
-                    f"(crash {crashes} of {self._policy.crashes_max} allowed)"
-                    f"{_last_words(process.log_file)}"
+                    f"ended with {_describe(code)}, starts again in {delay_s:.1f} s"
+                    f"{count if crashes else ''}{_last_words(process.log_file)}"
                 )
         self._on_change(Change(process.spec.name, text))
 

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena.supervisor.restart import Finished, GiveUp, Restart, RestartPolicy, decide
+from arena.errors import EXIT_DEPENDENCY
+from arena.supervisor.restart import Finished, GiveUp, History, Restart, RestartPolicy, decide
 
 POLICY = RestartPolicy(first_delay_s=1.0, delay_s_max=4.0, crashes_max=3, window_s=100.0)
 
@@ -11,7 +12,7 @@ POLICY = RestartPolicy(first_delay_s=1.0, delay_s_max=4.0, crashes_max=3, window
 def test_waits_double_up_to_their_bound() -> None:
     """Each crash in the window doubles the longest wait."""
     policy = RestartPolicy(first_delay_s=1.0, delay_s_max=4.0, crashes_max=9, window_s=100.0)
-    crashes: tuple[float, ...] = ()
+    crashes = History()
     waits = []
     for now_s in range(4):
         crashes, decision = decide(crashes, 1, now_s, 0.999999, policy)
@@ -23,7 +24,7 @@ def test_waits_double_up_to_their_bound() -> None:
 
 def test_gives_up_after_too_many_crashes() -> None:
     """The crash behind the allowed ones is the last."""
-    crashes: tuple[float, ...] = ()
+    crashes = History()
     decisions = []
     for now_s in range(4):
         crashes, decision = decide(crashes, -9, now_s, 0.5, POLICY)
@@ -34,24 +35,52 @@ def test_gives_up_after_too_many_crashes() -> None:
 
 def test_old_crashes_are_forgotten() -> None:
     """A process that crashes seldom is restarted for ever."""
-    crashes: tuple[float, ...] = ()
+    crashes = History()
     for now_s in range(0, 1000, 50):
         crashes, decision = decide(crashes, 1, now_s, 0.5, POLICY)
         assert isinstance(decision, Restart)
 
-    assert len(crashes) <= 2
+    assert len(crashes.crashes) <= 2
 
 
 def test_an_end_without_error_is_no_crash() -> None:
     """Exit code 0 means the work is done."""
-    assert decide((), 0, 5.0, 0.5, POLICY) == ((), Finished())
+    assert decide(History(), 0, 5.0, 0.5, POLICY) == (History(), Finished())
 
 
 def test_a_refused_configuration_is_not_tried_again() -> None:
     """Exit code 2 will be the same the next time."""
-    _, decision = decide((), 2, 5.0, 0.5, POLICY)
+    _, decision = decide(History(), 2, 5.0, 0.5, POLICY)
 
     assert isinstance(decision, GiveUp)
+
+
+def test_a_broker_that_is_out_of_reach_is_waited_for() -> None:
+    """Exit code 3, over and over for a minute, is no crash, and the next try comes soon."""
+    policy = RestartPolicy()
+    crashes = History()
+    now_s = 0.0
+    while now_s < 60:
+        crashes, decision = decide(crashes, EXIT_DEPENDENCY, now_s, 0.999999, policy)
+        assert isinstance(decision, Restart)
+        assert decision.delay_s <= policy.outage_delay_s
+        now_s += decision.delay_s + 1.0
+    for _ in range(policy.crashes_max):
+        crashes, decision = decide(crashes, 1, now_s, 0.5, policy)
+        assert isinstance(decision, Restart)
+
+
+def test_what_is_missing_for_good_is_given_up() -> None:
+    """A package that is not installed does not come by waiting."""
+    crashes = History()
+    for number in range(POLICY.outages_max + 1):
+        crashes, decision = decide(crashes, EXIT_DEPENDENCY, float(number), 0.5, POLICY)
+        assert isinstance(decision, Restart if number < POLICY.outages_max else GiveUp)
+
+    crashes, decision = decide(
+        crashes, EXIT_DEPENDENCY, POLICY.outages_max + POLICY.outage_window_s, 0.5, POLICY
+    )
+    assert isinstance(decision, Restart), "old ones are forgotten"
 
 
 @given(
@@ -60,11 +89,11 @@ def test_a_refused_configuration_is_not_tried_again() -> None:
 )
 def test_memory_and_waits_are_bounded(times: list[float], jitter: float) -> None:
     """Whatever the crashes, no wait and no history grows beyond the policy."""
-    crashes: tuple[float, ...] = ()
+    crashes = History()
     for now_s in times:
         crashes, decision = decide(crashes, 1, now_s, jitter, POLICY)
         if isinstance(decision, GiveUp):
             break
         assert isinstance(decision, Restart)
         assert 0 < decision.delay_s <= POLICY.delay_s_max
-        assert len(crashes) <= POLICY.crashes_max
+        assert len(crashes.crashes) <= POLICY.crashes_max
