@@ -54,12 +54,17 @@ class Handled:
 
 
 class Handed:
-    """The records of one partition that were given and are not committed yet."""
+    """The records of one partition that were given and are not committed yet.
+
+    Attributes:
+        given: The newest record that this process was given, whoever owned the partition since.
+    """
 
     def __init__(self) -> None:
         """None yet."""
         self._given: deque[Handled] = deque(maxlen=HANDED_MAX)
         self._committed: Handled | None = None
+        self.given: Handled | None = None
 
     def give(self, record: Record) -> bool:
         """Note a record that is given; True where its offset or a later one was given before."""
@@ -67,13 +72,18 @@ class Handed:
         while given and given[-1].offset >= record.offset:
             given.pop()
             back = True
-        given.append(Handled.of(record))
+        self.given = Handled.of(record)
+        given.append(self.given)
         return back
 
     def begin(self, committed: Handled | None) -> None:
         """Go on behind what was committed; what was given is forgotten."""
         self._given.clear()
         self._committed = committed
+
+    def newest(self) -> Handled | None:
+        """The newest record that was given, or else committed; None where neither is known."""
+        return self._given[-1] if self._given else self._committed
 
     def before(self, offset: int) -> Handled | None:
         """The newest record before an offset that is committed; older ones are forgotten."""

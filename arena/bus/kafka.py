@@ -14,6 +14,7 @@ What aiokafka does that this module guards against (aiokafka 0.14, Kafka 4.3):
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -26,20 +27,25 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Record, Start
 from arena.bus.kafka_access import connection, started, told_refusals, unreachable
 from arena.bus.kafka_fetch import Fetches
-from arena.bus.kafka_readers import Group, KafkaGroupReader, KafkaLogReader
+from arena.bus.kafka_group import Group, KafkaGroupReader
+from arena.bus.kafka_readers import KafkaLogReader
 from arena.bus.kafka_refusal import refusal
 from arena.bus.kafka_topics import KafkaTopics
-from arena.errors import BrokerUnavailable
+from arena.errors import BrokenLog, BrokerUnavailable
 from arena.explain import append_failed
 from arena.settings import Settings
 from arena.topics import RECORD_BYTES_MAX, Compression, TopicSpec, spec_of
 from arena.wire import Headers
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_MS = 15_000
 LOOKUPS_MAX = 3
 """A new broker that gets little CPU may need more than one request time-out to tell offsets."""
 SESSION_TIMEOUT_MS = 10_000
+METADATA_AGE_MS = 10_000
+"""How late a member may learn that a topic was created again; aiokafka's default is 5 minutes."""
 FETCH_BYTES_MAX = 8 << 20
 
 
@@ -172,6 +178,7 @@ class KafkaBus(Bus):
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=SESSION_TIMEOUT_MS // 5,
             rebalance_timeout_ms=30_000,
+            metadata_max_age_ms=METADATA_AGE_MS,
             max_poll_interval_ms=300_000,
             partition_assignment_strategy=[RangePartitionAssignor],
             request_timeout_ms=REQUEST_TIMEOUT_MS,
@@ -224,6 +231,23 @@ class KafkaBus(Bus):
     async def _records_at(
         self, offsets: Mapping[tuple[str, int], int]
     ) -> dict[tuple[str, int], Record]:
+        try:
+            found = await self._read_at(offsets)
+        except BrokenLog as error:
+            log.info("records that were handled could not be read again: %s", error)
+            if len(offsets) == 1:
+                return {}
+            each = [await self._records_at({pair: at}) for pair, at in offsets.items()]
+            return {pair: record for one in each for pair, record in one.items()}
+        return {
+            pair: record
+            for pair, record in found.items()
+            if record.offset == offsets[pair] or not spec_of(pair[0]).compacted
+        }
+
+    async def _read_at(
+        self, offsets: Mapping[tuple[str, int], int]
+    ) -> dict[tuple[str, int], Record]:
         found: dict[tuple[str, int], Record] = {}
         reader = await self._log_reader(list(offsets), Start(offsets=offsets))
         try:
@@ -232,11 +256,7 @@ class KafkaBus(Bus):
                     found.setdefault(record[:2], record)
         finally:
             await reader.close()
-        return {
-            pair: record
-            for pair, record in found.items()
-            if record.offset == offsets[pair] or not spec_of(pair[0]).compacted
-        }
+        return found
 
     async def _first_offsets(
         self, pairs: list[tuple[str, int]], start: Start
@@ -282,7 +302,7 @@ class KafkaBus(Bus):
         assert self._lookup is not None, "the bus is not started"
         counts = await self.all_partitions_now(topics)
         consumer = self._consumer(group=self._prefix + group, reset=start.at)
-        member = Group(group, start.at, self._records_at)
+        member = Group(group, start.at, self._records_at, self.note_lost)
         reader = KafkaGroupReader(consumer, self._lookup, self._prefix, on_change, member)
         consumer.subscribe([self._prefix + t for t in topics], listener=reader)
         with told_refusals():

@@ -185,7 +185,7 @@ class MemoryBus(Bus):
     ) -> GroupReader:
         """A member of a group."""
         counts = await self.all_partitions_now(topics)
-        reader = MemoryGroupReader(self.cluster, group, topics, start, on_change)
+        reader = MemoryGroupReader(self.cluster, group, topics, start, on_change, self.note_lost)
         self.cluster.groups[group].members.append(reader)
         self.cluster.rebalance(group)
         return self._watched(reader, counts)
@@ -289,9 +289,11 @@ class MemoryGroupReader(GroupReader):
         topics: tuple[str, ...],
         start: Start,
         on_change: Callable[[Assignment], None] | None,
+        note_lost: Callable[[str, int, str, str], None],
     ) -> None:
         """Own nothing until the cluster assigns it."""
         self.topics = topics
+        self._note_lost = note_lost
         self._cursor = _Cursor(cluster)
         self._group = group
         self._start = start
@@ -327,22 +329,29 @@ class MemoryGroupReader(GroupReader):
             return place
         start = self._start if record is None else Start.since(record.timestamp_ms)
         first = _first_offset(cluster, pair, start)
-        logger.warning(
-            "group %s was at offset %d of %s[%d], but %s; it goes on at offset %d",
-            *(self._group, place, *pair, why, first),
+        words = "group {} was at offset {} of {}[{}], but {}; it goes on at offset {}".format(
+            self._group, place, *pair, why, first
         )
+        logger.warning(words)
+        self._note_lost(*pair, self._group, words)
         return first
 
     def _readable(self) -> list[tuple[str, int]]:
         return sorted(self._assignment - self._paused)
 
     async def read(self, *, timeout_s: float = 0.5, max_records: int = 500) -> list[Record]:
-        """The next records of what is assigned and not paused."""
+        """The next records of what is assigned and not paused.
+
+        Raises:
+            BrokenLog: A log is not the one that was read.
+        """
         cursor = self._cursor
+        cursor.prove(self._readable())
         await cursor.wait(
             lambda: any(len(cursor.cluster.logs[p]) > cursor.next[p] for p in self._readable()),
             timeout_s,
         )
+        cursor.prove(self._readable())
         return cursor.take(self._readable(), max_records)
 
     def assignment(self) -> Assignment:

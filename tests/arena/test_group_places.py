@@ -1,11 +1,13 @@
 """A group whose log was cut, or deleted and made again, while none of its members was there."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from itertools import count
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.errors import KafkaTimeoutError
 
 from arena import topics
 from arena.bus import Bus, Record, Start
@@ -13,9 +15,12 @@ from arena.bus.base import EARLIEST, LATEST
 from arena.bus.group_places import HANDED_MAX, Handed, Handled, explain
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_access import connection
+from arena.bus.kafka_admin import admin_client
+from arena.bus.kafka_topics import new_topic
 from arena.bus.memory import MemoryBus, MemoryCluster
+from arena.errors import BrokenLog
 from arena.settings import Settings
-from tests.arena.test_hostile_records import read_count
+from tests.arena.test_hostile_records import DEADLINE_S, read_count
 
 COMMANDS = topics.COMMANDS.name
 PAIR = (COMMANDS, 0)
@@ -146,7 +151,80 @@ async def test_nothing_new_is_passed_over(
     assert [b"new %d" % n for n in range(newer)] == [r.value for r in found]
     assert f"group g was at offset 5 of {COMMANDS}[0], but" in caplog.text
     assert told in caplog.text
+    assert told in either.lost[COMMANDS, "0, g"]
     await second.close()
+
+
+async def test_a_member_ends_where_its_log_changed(memory_bus: MemoryBus) -> None:
+    """What took the lost offsets is not passed over: the process ends and checks its place."""
+    await put(memory_bus, "old", 5)
+    member = await memory_bus.group_reader("g", COMMANDS)
+    await read_count(member, 5)
+    await member.commit({PAIR: 5})
+    del memory_bus.cluster.logs[PAIR][3:]
+    await put(memory_bus, "new", 5)
+    with pytest.raises(BrokenLog, match=r"account\.commands\[0\].*offset 4.*start again"):
+        await member.read(timeout_s=0)
+    await member.close()
+    again = await memory_bus.group_reader("g", COMMANDS)
+
+    assert b"new 0" in [r.value for r in await again.read(timeout_s=0)]
+
+
+async def test_a_connected_member_ends_where_its_topic_was_created_again(
+    bus: KafkaBus, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given no record of the new topic before its process has started again."""
+    monkeypatch.setattr("arena.bus.kafka.METADATA_AGE_MS", 200)
+    await put(bus, "old", 5)
+    member = await bus.group_reader("g", COMMANDS)
+    await read_count(member, 5)
+    await member.commit({PAIR: 5})
+    await recreate(settings)
+    writer = KafkaBus(settings)
+    await writer.start()
+    await put(writer, "new", 9)
+    await writer.close()
+    with pytest.raises(BrokenLog, match=r"account\.commands\[0\].*start again"):
+        await read_count(member, 1)
+    await member.close()
+    again = await bus.group_reader("g", COMMANDS)
+
+    assert [b"new %d" % n for n in range(9)] == [r.value for r in await read_count(again, 9)]
+    await again.close()
+
+
+async def recreate(settings: Settings) -> None:
+    """Delete the topic and create it again."""
+    wanted = [new_topic(settings.prefix, topics.COMMANDS, 1)]
+    async with admin_client(settings) as admin:
+        await admin.delete_topics([settings.prefix + COMMANDS])
+        async with asyncio.timeout(DEADLINE_S):
+            while (await admin.create_topics(wanted)).topic_errors[0][1]:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_check_without_an_answer_is_made_again(
+    bus: KafkaBus, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is given before the place is checked, however often nobody answers."""
+    await commit_of_lost_log(settings)
+    await put(bus, "new", 9)
+    refusals = count(0)
+    ask = AIOKafkaConsumer.beginning_offsets
+
+    async def unanswered(self: AIOKafkaConsumer, partitions: list[TopicPartition]) -> object:
+        if next(refusals) < 3:
+            raise KafkaTimeoutError
+        return await ask(self, partitions)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "beginning_offsets", unanswered)
+    member = await bus.group_reader("g", COMMANDS)
+
+    assert [b"new %d" % n for n in range(9)] == [r.value for r in await read_count(member, 9)]
+    assert "not the one that was handled" in bus.lost[COMMANDS, "0, g"]
+    assert {} == member.resumed
+    await member.close()
 
 
 async def test_the_same_log_is_read_on_in_silence(
@@ -160,8 +238,10 @@ async def test_the_same_log_is_read_on_in_silence(
         found = await read_count(member, newer) or await member.read(timeout_s=0.2)
         assert list(range(before, before + newer)) == [r.offset for r in found]
         await member.commit({PAIR: before + newer})
+        assert ({PAIR: before} if before else {}) == member.resumed
         await member.close()
 
+    assert {} == either.lost
     assert "group g" not in caplog.text
 
 

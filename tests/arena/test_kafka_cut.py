@@ -18,7 +18,7 @@ COMMANDS = topics.COMMANDS.name
 
 
 async def test_a_log_that_was_cut_under_its_reader(tmp_path: Path) -> None:
-    """A reader that was connected all the time gives nothing of what took the lost offsets."""
+    """Readers that were connected all the time give nothing of what took the lost offsets."""
     port = choose_ports(0).client
     settings = Settings(bootstrap_servers=f"127.0.0.1:{port}")
     broker = LocalBroker(tmp_path, port=port, allow_fallback=False)
@@ -32,6 +32,9 @@ async def test_a_log_that_was_cut_under_its_reader(tmp_path: Path) -> None:
             await (await bus.send_bytes(COMMANDS, value, key=None, partition=0, headers=()))
         reader = await bus.log_reader(COMMANDS)
         await read_count(reader, 10)
+        member = await bus.group_reader("g", COMMANDS)
+        await read_count(member, 10)
+        await member.commit({(COMMANDS, 0): 10})
         await asyncio.to_thread(broker.kill)
         assert 6 == cut_tail(tmp_path, settings.prefix + COMMANDS, 0, keep=6)
         await asyncio.to_thread(broker.start)
@@ -44,7 +47,15 @@ async def test_a_log_that_was_cut_under_its_reader(tmp_path: Path) -> None:
 
         with pytest.raises(BrokenLog, match=r"offset 9, which was read, .*start again"):
             await read_count(reader, 1)
+        with pytest.raises(BrokenLog, match=r"offset 9, which was handled, .*start again"):
+            await read_count(member, 1)
         await reader.close()
+        await member.close()
+        again = await bus.group_reader("g", COMMANDS)
+        assert [b"new %d" % n for n in range(10)] == [
+            record.value for record in await read_count(again, 10)
+        ]
+        await again.close()
         await bus.close()
     finally:
         await asyncio.to_thread(broker.stop)
