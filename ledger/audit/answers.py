@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from arena import topics
+from arena import ids, topics
 from ledger.audit.fates import CALLS, COMMANDS, Event, Fate, Fates
 from ledger.audit.findings import Checker, Scope
 from ledger.audit.reading import Seen, place_of, when
@@ -133,6 +133,8 @@ class RepliesChecker(_OfFates):
             true = fate.told == fate.first or fate.told == "expired"
             text = f"{fate.told} as the turn says"
             self.expect(true, fate.place, fate.subject, text, fate.first or "no reply")
+        elif outcome not in (None, "aborted") and not self._is_a_round(fate):
+            self.looked["that no turn tells of (a replaced router's, or foreign)"] += 1
         elif outcome is not None:
             self.looked["of turns that were cut off"] += 1
             text = "a round of its turn"
@@ -142,6 +144,11 @@ class RepliesChecker(_OfFates):
             self.looked["requests that wait"] += 1
         else:
             self.looked["of turns without an end"] += 1
+
+    def _is_a_round(self, fate: Fate) -> bool:
+        """True if a request has the id of a round that its turn says it had."""
+        rounds = len(self.fates.turns.counted[fate.turn_id].rounds)
+        return any(ids.model_call_id(fate.turn_id, n) == fate.call_id for n in range(rounds))
 
 
 class LagChecker(_OfFates):
@@ -185,6 +192,7 @@ class ConsumedChecker(_OfFates):
     def finish(self) -> None:
         """Look at every record of the topics of work."""
         fates = self.fates
+        self.looked["dead letters without their record"] = fates.letters
         told = self.scope.has(INBOX)
         if not told:
             self.notes.append("reads and calculations: not checkable without agent.inbox.*")
@@ -204,10 +212,13 @@ class ConsumedChecker(_OfFates):
             text = "an end, an answer or a dead letter"
             true = bool(fate.ends or fate.answers or buried)
             self.expect(true, fate.place, fate.subject, text, "nothing, though later ones have one")
-        for place, agent in fates.openings:
+        for place, partition, offset, agent in fates.openings:
+            opened = agent in fates.opened
+            if not opened and offset > fates.done[COMMANDS, partition]:
+                self.looked["not consumed yet"] += 1
+                continue
             self.looked["records consumed"] += 1
             self.looked["processed"] += 1
-            opened = agent in fates.opened
             self.expect(opened, place, f"agent {agent}", "an account", "none was opened")
         for topic, partition, offset, kind in fates.unreadable:
             if offset > fates.done[topic, partition]:

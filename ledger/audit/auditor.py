@@ -23,6 +23,7 @@ from ledger.audit.postings import PostingsChecker
 from ledger.audit.prices import PricesChecker
 from ledger.audit.reading import Seen
 from ledger.audit.secrets import SecretsChecker
+from ledger.audit.turns import Turns
 
 UNREADABLE = (
     KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, ArenaError,
@@ -43,7 +44,8 @@ class Auditor:
 
     def __init__(self, scope: Scope, secrets: Mapping[str, str] | None = None) -> None:
         """Nothing seen yet."""
-        self._fates = Fates()
+        self._turns = Turns(scope)
+        self._fates = Fates(self._turns)
         self._chain = ChainChecker(scope)
         self.holdings = HoldingsChecker(scope)
         self._checkers: tuple[Checker, ...] = (
@@ -52,8 +54,8 @@ class Auditor:
             OrdersChecker(scope, self._fates, self.holdings.may_be_forgotten),
             LimitsChecker(scope),
             PricesChecker(scope),
-            PlacesChecker(scope),
-            LineageChecker(scope),
+            PlacesChecker(scope, self._turns),
+            LineageChecker(scope, self._turns),
             RepliesChecker(scope, self._fates),
             SecretsChecker(scope, secrets),
             LagChecker(scope, self._fates),
@@ -78,6 +80,8 @@ class Auditor:
         if foreign := record.topic != topics.EVENTS.name and seen.foreign:
             self.foreign[record.topic] += 1
         try:
+            if not foreign:
+                self._turns.take(seen)
             self._fates.take(seen)
         except UNREADABLE as error:
             self._unreadable(self._consumed, seen, error)
@@ -114,6 +118,7 @@ class Auditor:
     def verdicts(self) -> list[Verdict]:
         """What is to be said of each invariant but the eighth, by number."""
         found = []
+        self._fates.settle()
         for checker in (*self._checkers, self._chain):
             try:
                 checker.finish()

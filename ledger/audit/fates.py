@@ -4,12 +4,17 @@ One fold for four invariants: 3 (every order has one end), 10 (every request one
 12 (nothing waits for ever) and 13 (everything that was consumed has a fate).
 """
 
+from base64 import b64decode
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from arena import topics
+from arena.bus.dead_letters import VALUE_BYTES_MAX
+from arena.topics import partition_of
+from ledger.audit.envelopes import is_refused
 from ledger.audit.reading import ORDER_TOOL, Json, Seen, when
+from ledger.audit.turns import Turns
 
 TIMESTAMP_MS_MAX = 253_402_300_799_000
 """The end of the year 9999: a later timestamp is not a time of this arena."""
@@ -27,6 +32,7 @@ class Fate:
             outcome. told: what the turn says of it, "" where the turn says nothing.
     """
 
+    call_id: str
     topic: str
     partition: int
     offset: int
@@ -62,14 +68,18 @@ class Fates:
         requests: By call id. calls: likewise, orders among them.
         events: Order id -> its effective event; openings are not among them.
         done: (topic, partition) -> offset of the newest record with a known end.
-        buried: Places of dead letters. others: Records that ask for nothing, by topic.
-        ended: Turns that have an end -> its outcome. cut_off: those of them that were aborted.
+        buried: Places of records whose bytes a dead letter holds.
+        unreadable: Records that ask for nothing that can be done, which must be dead letters.
+        letters: Dead letters without their record: of other bytes, or of a place beyond the end.
+        ended: Turns that have an end -> its outcome.
+        turns: What turns tell of themselves.
         claimed: Calls that a turn or a chat node's log names.
         decided_to: Shard -> offset of the newest command that an event decides.
         lost_from: Shard -> the offset at which `account.commands` was cut, and written again.
         newest_ms: Timestamp of the newest record of any topic.
     """
 
+    turns: Turns
     requests: dict[str, Fate] = field(default_factory=dict)
     calls: dict[str, Fate] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
@@ -78,13 +88,15 @@ class Fates:
     buried: set[tuple[str, int, int]] = field(default_factory=set)
     unreadable: list[tuple[str, int, int, str]] = field(default_factory=list)
     opened: set[str] = field(default_factory=set)
-    openings: list[tuple[str, str]] = field(default_factory=list)
+    openings: list[tuple[str, int, int, str]] = field(default_factory=list)
     ended: dict[str, str] = field(default_factory=dict)
     unasked: list[tuple[str, str]] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     lost_from: dict[int, int] = field(default_factory=dict)
     decided_to: dict[int, int] = field(default_factory=dict)
     newest_ms: int = 0
+    letters: int = 0
+    _marks: set[int] = field(default_factory=set)
 
     def take(self, seen: Seen) -> None:
         """Take in one record."""
@@ -101,13 +113,34 @@ class Fates:
             self.claimed.add(str((seen.body or {}).get("call_id")))
         elif topic.startswith(topics.INBOX.name):
             self._answered(seen)
-        elif topic == topics.TURNS.name and seen.kind == "Turn":
-            self._told(seen)
         elif topic == topics.DEAD_LETTERS.name and (body := seen.body) is not None:
-            if not all(isinstance(body[name], int) for name in ("partition", "offset")):
-                raise TypeError("a dead letter of no place")
-            self.buried.add((body["topic"], body["partition"], body["offset"]))
-            self._done(body["topic"], body["partition"], body["offset"])
+            self._buried(body)
+
+    def settle(self) -> None:
+        """Everything was seen: what the turns that count say is known now."""
+        self.turns.settle()
+        for turn_id, turn in self.turns.counted.items():
+            self.ended[turn_id] = turn.outcome
+            for call_id, outcome, tool_calls in turn.rounds:
+                self.claimed.update((call_id, *tool_calls))
+                fate = self.requests.get(call_id)
+                if fate is not None and fate.turn_id == turn_id:
+                    fate.told = outcome
+
+    def _buried(self, letter: Json) -> None:
+        """A dead letter counts if it holds the bytes of its record."""
+        if not all(isinstance(letter[name], int) for name in ("partition", "offset")):
+            raise TypeError("a dead letter of no place")
+        place = (letter["topic"], letter["partition"], letter["offset"])
+        if place[0] not in (COMMANDS, CALLS) and not place[0].startswith(topics.PROMPTED.name):
+            return
+        text = letter["value_base64"]
+        value = None if text is None else b64decode(text)
+        if _mark(place, value) not in self._marks:
+            self.letters += 1
+            return
+        self.buried.add(place)
+        self._done(*place)
 
     def _done(self, topic: str, partition: int, offset: int) -> None:
         pair = (topic, partition)
@@ -115,19 +148,27 @@ class Fates:
 
     def _asked(self, seen: Seen) -> None:
         record, body = seen.record, seen.body
-        if seen.foreign or seen.malformed or body is None:
-            self.unreadable.append((record.topic, record.partition, record.offset, seen.kind))
+        place = (record.topic, record.partition, record.offset)
+        self._marks.add(_mark(place, record.value))
+        shards = len(self.turns.scope.spans.get(COMMANDS, {}))
+        if seen.foreign or seen.malformed or body is None or is_refused(seen, body, shards):
+            self.unreadable.append((*place, seen.kind))
             return
         if seen.kind == "OpenAccount":
-            self.openings.append((seen.place, body["agent"]))
+            self.openings.append((seen.place, record.partition, record.offset, body["agent"]))
             return
         by_id = self.requests if seen.kind == "ChatRequest" else self.calls
         call_id = str(body["call_id"])
         if (known := by_id.get(call_id)) is not None:
             known.asked += 1
+            same = record.topic == known.topic and record.partition == self._proper(known)
+            if same and not self._is_proper(known):
+                known.topic, known.partition, known.offset = place
+                known.place = seen.place
             return
         tool = str(body.get("tool", ""))
         by_id[call_id] = Fate(
+            call_id=call_id,
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
@@ -139,6 +180,13 @@ class Fates:
             deadline=str(body.get("deadline_at")),
             issued=str(body.get("issued_at")),
         )
+
+    def _proper(self, fate: Fate) -> int:
+        """The partition that a router sends a request or call of this agent to."""
+        return partition_of(fate.agent, len(self.turns.scope.spans.get(fate.topic, {})) or 1)
+
+    def _is_proper(self, fate: Fate) -> bool:
+        return fate.partition == self._proper(fate)
 
     def _decided(self, seen: Seen) -> None:
         body = seen.body or {}
@@ -178,16 +226,6 @@ class Fates:
             fate.first = str(body.get("outcome"))
         self._done(fate.topic, fate.partition, fate.offset)
 
-    def _told(self, seen: Seen) -> None:
-        turn = seen.body or {}
-        if self.ended.setdefault(turn["turn_id"], turn["outcome"]) != turn["outcome"]:
-            return
-        for round_ in turn["rounds"]:
-            self.claimed.update((round_["call_id"], *round_["tool_call_ids"]))
-            fate = self.requests.get(round_["call_id"])
-            if fate is not None and not fate.told:
-                fate.told = round_["outcome"]
-
     def is_order(self, fate: Fate) -> bool:
         """True where a call asks for an order that must be decided by one event."""
         return fate.topic == COMMANDS and fate.tool == ORDER_TOOL
@@ -210,6 +248,11 @@ class Fates:
     def waits(self, fate: Fate) -> bool:
         """True where it stands behind everything of its partition whose end is known."""
         return fate.offset > self.done[fate.topic, fate.partition]
+
+
+def _mark(place: tuple[str, int, int], value: bytes | None) -> int:
+    """A number for a place and what a dead letter holds of the value there."""
+    return hash((place, value if value is None else value[:VALUE_BYTES_MAX]))
 
 
 def _subject(call_id: str, tool: str, body: Json) -> str:

@@ -1,12 +1,13 @@
 """Invariant 9: order, turn, reply, request and snapshot name each other, by the same hash. Pure."""
 
-import hashlib
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from arena import ids, topics
 from ledger.audit.findings import Checker, Scope
-from ledger.audit.reading import ORDER_TOOL, Json, Seen
+from ledger.audit.reading import ORDER_TOOL, Json, Seen, prompt_sha256
+from ledger.audit.turns import Told, Turns
 
 COMMANDS, EVENTS, TURNS = topics.COMMANDS.name, topics.EVENTS.name, topics.TURNS.name
 SNAPSHOTS, PROMPTED, INBOX = topics.SNAPSHOTS.name, topics.PROMPTED.name, topics.INBOX.name
@@ -17,19 +18,13 @@ LIVE_GRACE_MS = 5_000
 """The ends of live topics are not taken at one instant: so much of the newest is let be."""
 
 
-def prompt_sha256(messages: list[Json]) -> str:
-    """Hash of the system and the user message that open a conversation, as they were sent."""
-    system, user = (str(m.get("content", "")) for m in messages[:2])
-    return hashlib.sha256(f"{system}\x00{user}".encode()).hexdigest()
-
-
 @dataclass(slots=True)
 class _Order:
     """An order on its way back to the snapshot it was decided on.
 
     Attributes:
         faults: Expected and found, of ids that do not follow from each other.
-        asked, replied, told: A request, a reply that asks, a turn that tells of it is there.
+        replied, told: A reply that asks for it, a turn that tells of it is there.
     """
 
     place: str
@@ -42,9 +37,18 @@ class _Order:
     at_ms: int
     arguments: str | None = None
     faults: list[tuple[str, str]] = field(default_factory=list)
-    asked: bool = False
     replied: bool = False
     told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request to a model; `prompt` is the hash of the first round's, else ""."""
+
+    place: str
+    snapshot_id: str
+    turn_id: str
+    prompt: str
 
 
 class LineageChecker(Checker):
@@ -55,18 +59,18 @@ class LineageChecker(Checker):
     needs = (COMMANDS, EVENTS, SNAPSHOTS, TURNS)
     counted = "turns"
 
-    def __init__(self, scope: Scope) -> None:
-        """Nothing seen yet."""
+    def __init__(self, scope: Scope, turns: Turns) -> None:
+        """Take the fold of the turns."""
         super().__init__(scope)
+        self._turns = turns
         self._orders: dict[str, _Order] = {}
         self._commands: dict[str, tuple[str, Json]] = {}
         self._by_call: dict[str, list[str]] = defaultdict(list)
         self._snapshots: dict[str, int] = {}
-        self._requests: dict[str, str] = {}
-        self._turns: set[str] = set()
-        self._started: set[str] = set()
+        self._requests: dict[str, dict[tuple[str, int], _Asked]] = defaultdict(dict)
+        self._answered: set[str] = set()
         self._foreign: list[_Order] = []
-        self._cut_off: set[str] = set()
+        self._foreign_turns: list[Told] = []
         self._newest_ms = 0
 
     def take(self, seen: Seen) -> None:
@@ -81,16 +85,12 @@ class LineageChecker(Checker):
             self._commands.setdefault(str(body.get("call_id")), (seen.place, call))
         elif seen.topic == EVENTS and seen.effective and seen.kind == "OrderDecided":
             self._order(seen, body)
-        elif seen.kind == "MarketSnapshot":
+        elif seen.topic == SNAPSHOTS:
             self._snapshots.setdefault(body["snapshot_id"], seen.record.offset)
         elif seen.topic.startswith(PROMPTED) and seen.kind == "ChatRequest":
             self._request(seen, body)
         elif seen.topic.startswith(INBOX) and seen.kind == "ChatReply":
             self._reply(seen, body)
-        elif seen.kind == "TurnStarted":
-            self._started.add(str(body["turn_id"]))
-        elif seen.kind == "Turn":
-            self._turn(seen, body)
 
     def _order(self, seen: Seen, event: Json) -> None:
         order_id, call = event["order_id"], self._commands.pop(event["order_id"], None)
@@ -125,22 +125,28 @@ class LineageChecker(Checker):
         self._by_call[ids.model_call_id(order.turn_id, order.round)].append(order_id)
 
     def _request(self, seen: Seen, request: Json) -> None:
+        """Keep the first request under an id in each partition: the one its chat node answers."""
         self.looked["requests"] += 1
-        for order_id in self._by_call.get(request["call_id"], ()):
-            order = self._orders[order_id]
-            order.asked = True
-            text = f"snapshot {order.snapshot_id} of {order.place}"
-            found = request["snapshot_id"]
-            self.expect(found == order.snapshot_id, seen.place, order.subject, text, found)
-        if request["round"] == 0:
-            self._requests.setdefault(request["turn_id"], prompt_sha256(request["messages"]))
+        call_id, turn_id = str(request["call_id"]), str(request["turn_id"])
+        first = request["round"] == 0
+        if not first and call_id not in self._by_call:
+            return
+        part = (seen.record.topic, seen.record.partition)
+        prompt = prompt_sha256(request["messages"]) if first else ""
+        asked = _Asked(seen.place, str(request["snapshot_id"]), turn_id, prompt)
+        known = self._requests[call_id].setdefault(part, asked)
+        if (known.snapshot_id, known.prompt) != (asked.snapshot_id, asked.prompt):
+            self.looked["foreign requests, under an id that was asked before"] += 1
 
     def _reply(self, seen: Seen, reply: Json) -> None:
         self.looked["replies"] += 1
-        for order_id in self._by_call.get(reply["call_id"], ()):
-            order = self._orders[order_id]
-            if order.replied:
-                continue
+        call_id = str(reply["call_id"])
+        known = [self._orders[order_id] for order_id in self._by_call.get(call_id, ())]
+        known = [order for order in known if seen.topic == INBOX + order.agent]
+        if not known or call_id in self._answered:
+            return
+        self._answered.add(call_id)
+        for order in known:
             calls = reply.get("tool_calls") or []
             if order.index >= len(calls):
                 order.faults.append((f"call {order.index} of the reply to be an order", "nothing"))
@@ -155,52 +161,52 @@ class LineageChecker(Checker):
                 found = str(asked.get("arguments"))
                 self.expect(found == order.arguments, seen.place, order.subject, text, found)
 
-    def _turn(self, seen: Seen, turn: Json) -> None:
-        turn_id = turn["turn_id"]
-        if turn_id in self._turns:
-            return
-        self._turns.add(turn_id)
+    def _turn(self, turn: Told) -> None:
         self.looked["turns"] += 1
-        if turn["outcome"] == "aborted":
-            self._cut_off.add(turn_id)
-        subject = f"turn {turn_id}, agent {turn['agent']}"
-        offset = self._snapshots.get(turn["snapshot_id"])
-        first, end = self.scope.first(SNAPSHOTS, 0), self.scope.end(SNAPSHOTS, 0)
-        if self.scope.live and turn["snapshot_offset"] >= end:
-            self.looked["snapshots newer than these records"] += 1
-        elif turn["snapshot_offset"] >= first:
-            text = f"snapshot {turn['snapshot_id']} at offset {turn['snapshot_offset']}"
-            found = "none" if offset is None else f"offset {offset}"
-            self.expect(offset == turn["snapshot_offset"], seen.place, subject, text, found)
-        else:
-            self.looked["snapshots no longer kept"] += 1
-        if turn["messages"]:
-            self._prompt(seen, turn, subject)
-        for round_, told in enumerate(turn["rounds"]):
-            for index, call_id in enumerate(told["tool_call_ids"]):
-                order = self._orders.get(call_id)
-                if order is not None:
-                    order.told = (order.turn_id, order.round, order.index) == (
-                        turn_id,
-                        round_,
-                        index,
-                    )
+        faults = [*self._snapshot_faults(turn), *self._prompt_faults(turn)]
+        if faults and not self._turns.has_trace(turn.turn_id):
+            self._foreign_turns.append(turn)
+            return
+        for text, found in faults:
+            self.expect(False, turn.place, turn.subject, text, found)
+        for round_, (_, _, tool_calls) in enumerate(turn.rounds):
+            for index, call_id in enumerate(tool_calls):
+                if (order := self._orders.get(call_id)) is not None:
+                    place = (order.turn_id, order.round, order.index)
+                    order.told = order.told or place == (turn.turn_id, round_, index)
 
-    def _prompt(self, seen: Seen, turn: Json, subject: str) -> None:
+    def _snapshot_faults(self, turn: Told) -> Iterator[tuple[str, str]]:
+        first, end = self.scope.first(SNAPSHOTS, 0), self.scope.end(SNAPSHOTS, 0)
+        if self.scope.live and turn.snapshot_offset >= end:
+            self.looked["snapshots newer than these records"] += 1
+        elif turn.snapshot_offset < first:
+            self.looked["snapshots no longer kept"] += 1
+        else:
+            offset = self._snapshots.get(turn.snapshot_id)
+            found = "none" if offset is None else f"offset {offset}"
+            if offset != turn.snapshot_offset:
+                yield f"snapshot {turn.snapshot_id} at offset {turn.snapshot_offset}", found
+
+    def _prompt_faults(self, turn: Told) -> Iterator[tuple[str, str]]:
+        if not turn.found:
+            return
         self.looked["prompts hashed"] += 1
-        found = prompt_sha256(turn["messages"])
-        text = f"prompt {turn['prompt_sha256']}"
-        self.expect(found == turn["prompt_sha256"], seen.place, subject, text, found)
-        sent = self._requests.get(turn["turn_id"])
-        if sent is not None:
-            self.looked["requests of the same hash"] += 1
-            text = f"request of prompt {turn['prompt_sha256']}"
-            self.expect(sent == turn["prompt_sha256"], seen.place, subject, text, sent)
+        if turn.found != turn.prompt:
+            yield f"prompt {turn.prompt}", turn.found
+        asked = self._requests.get(ids.model_call_id(turn.turn_id, 0), {})
+        sent = [one.prompt for one in asked.values() if one.turn_id == turn.turn_id]
+        if not sent:
+            return
+        self.looked["requests of the same hash"] += 1
+        if turn.prompt not in sent:
+            yield f"request of prompt {turn.prompt}", sent[0]
 
     def finish(self) -> None:
         """Name every order that does not lead back all the way."""
         if not (self.scope.has(PROMPTED) and self.scope.has(INBOX)):
             self.notes.append("requests and replies: not checkable without ai_prompted and inbox")
+        for turn in self._turns.counted.values():
+            self._turn(turn)
         for order in self._orders.values():
             if self.scope.live and order.at_ms > self._newest_ms - LIVE_GRACE_MS:
                 self.looked["orders too new to be followed"] += 1
@@ -217,22 +223,37 @@ class LineageChecker(Checker):
         Such an order was sent by hand, under ids that it made up. What was lost of an agent's own
         order leaves a trace: the turn that began, the model's reply, or what the turn tells.
         """
-        if order.told or order.replied or not self._whole(INBOX):
+        if order.told or order.replied or not self._turns.whole(INBOX):
             return False
-        if self.scope.first(TURNS, 0) > 0 or order.turn_id in self._cut_off:
+        if self.scope.first(TURNS, 0) > 0 or self._was_cut_off(order):
             return False
-        return bool(order.faults) or order.turn_id not in self._started | self._turns
+        return bool(order.faults) or (
+            order.turn_id not in self._turns.started and order.turn_id not in self._turns.counted
+        )
+
+    def _was_cut_off(self, order: _Order) -> bool:
+        turn = self._turns.counted.get(order.turn_id)
+        return turn is not None and turn.outcome == "aborted"
 
     def _finish_foreign(self) -> None:
-        if not self._foreign:
-            return
         self.looked["foreign orders"] = len(self._foreign)
-        named = ", ".join(f"{o.place} ({o.subject})" for o in self._foreign[:FOREIGN_NAMED_MAX])
-        more = len(self._foreign) - FOREIGN_NAMED_MAX
-        self.notes.append(
-            f"foreign orders, which no agent's turn or reply asked for: {named}"
-            + (f" and {more:,} more" if more > 0 else "")
+        self._name(
+            "foreign orders, which no agent's turn or reply asked for",
+            [f"{order.place} ({order.subject})" for order in self._foreign],
         )
+        self.looked["foreign turns"] = len(self._foreign_turns)
+        self._name(
+            "foreign turns, of which no request and no model call tells",
+            [f"{turn.place} ({turn.subject})" for turn in self._foreign_turns],
+        )
+        self.looked += self._turns.counts
+        self._name("turns told again, otherwise", self._turns.others)
+
+    def _name(self, what: str, places: list[str]) -> None:
+        if places:
+            more = len(places) - FOREIGN_NAMED_MAX
+            named = ", ".join(places[:FOREIGN_NAMED_MAX])
+            self.notes.append(f"{what}: {named}" + (f" and {more:,} more" if more > 0 else ""))
 
     def _way(self, order: _Order) -> None:
         def expect(true: bool, text: str) -> None:
@@ -243,18 +264,17 @@ class LineageChecker(Checker):
         kept = self.scope.first(SNAPSHOTS, 0) == 0
         if kept:
             expect(order.snapshot_id in self._snapshots, f"snapshot {order.snapshot_id}")
-        if self._whole(PROMPTED):
-            expect(order.asked, f"a request of round {order.round} of turn {order.turn_id}")
-        if self._whole(INBOX):
+        if self._turns.whole(PROMPTED):
+            asked = self._requests.get(ids.model_call_id(order.turn_id, order.round), {})
+            text = f"a request of round {order.round} of turn {order.turn_id}"
+            expect(bool(asked), text)
+            if asked and order.snapshot_id not in {one.snapshot_id for one in asked.values()}:
+                one = next(iter(asked.values()))
+                text = f"snapshot {order.snapshot_id} of {order.place}"
+                self.expect(False, one.place, order.subject, text, one.snapshot_id)
+        if self._turns.whole(INBOX):
             expect(order.replied, f"a reply of round {order.round} of turn {order.turn_id}")
-        if order.turn_id in self._turns:
-            expect(
-                order.told or order.turn_id in self._cut_off, f"the order in turn {order.turn_id}"
-            )
+        if order.turn_id in self._turns.counted:
+            expect(order.told or self._was_cut_off(order), f"the order in turn {order.turn_id}")
         else:
             self.looked["orders of turns without an end"] += 1
-
-    def _whole(self, family: str) -> bool:
-        """True where every topic of a family is there from its first record."""
-        spans = [s for t, s in self.scope.spans.items() if t.startswith(family)]
-        return bool(spans) and all(span.first == 0 for found in spans for span in found.values())

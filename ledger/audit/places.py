@@ -1,8 +1,8 @@
 """Invariant 7: what was acked stays readable. Pure.
 
 That a record was acked is known from others that name its place: a snapshot names the tickers it
-was made from, an event its command and its ticker, a turn its snapshot, a dead letter the bytes it
-buried. All of them must be there, and no offset may be missing in between.
+was made from, an event its command and its ticker, a turn its snapshot. All of them must be there,
+and no offset may be missing in between. What a dead letter buried stands in the letter itself.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from arena import topics
 from arena.errors import UsageError
 from ledger.audit.findings import Checker, Scope
 from ledger.audit.reading import Json, Seen, place_of
+from ledger.audit.turns import Turns
 
 
 @dataclass(slots=True)
@@ -30,9 +31,11 @@ class PlacesChecker(Checker):
     needs = ()
     counted = "records"
 
-    def __init__(self, scope: Scope) -> None:
-        """Every partition at its first record."""
+    def __init__(self, scope: Scope, turns: Turns) -> None:
+        """Every partition at its first record; with the fold of the turns."""
         super().__init__(scope)
+        self._turns = turns
+        self._snapshots: set[str] = set()
         self._next: dict[tuple[str, int], int] = {}
         self._count: dict[tuple[str, int], int] = {}
         self._torn: set[tuple[str, int]] = set()
@@ -71,37 +74,55 @@ class PlacesChecker(Checker):
     def _note_places(self, seen: Seen, body: Json) -> None:
         match seen.kind:
             case "MarketSnapshot":
+                if body["snapshot_id"] in self._snapshots:
+                    return  # A copy, or a stranger's under its id.
+                self._snapshots.add(body["snapshot_id"])
                 for partition, end in (body.get("ticker_offsets") or {}).items():
-                    self._note(seen, topics.TICKERS.name, int(partition), int(end), "its tickers")
+                    self._note(
+                        seen.place, topics.TICKERS.name, int(partition), int(end), "its tickers"
+                    )
             case "OrderDecided" | "AccountOpened":
                 source = body["source"]
                 end = source["offset"] + 1
-                self._note(seen, topics.COMMANDS.name, source["partition"], end, "its command")
+                self._note(
+                    seen.place, topics.COMMANDS.name, source["partition"], end, "its command"
+                )
                 if used := body.get("used"):
                     end = used["offset"] + 1
-                    self._note(seen, topics.TICKERS.name, used["partition"], end, "its ticker")
-            case "Turn" | "TurnStarted":
-                end = int(body["snapshot_offset"]) + 1
-                self._note(seen, topics.SNAPSHOTS.name, 0, end, "its snapshot")
+                    self._note(
+                        seen.place, topics.TICKERS.name, used["partition"], end, "its ticker"
+                    )
             case "Evaluation":
                 for topic, ends in (body.get("ends") or {}).items():
                     for partition, end in ends.items():
-                        self._note(seen, topic, int(partition), int(end), "what it judged")
+                        self._note(seen.place, topic, int(partition), int(end), "what it judged")
             case "DeadLetter":
                 self.looked["dead letters"] += 1
-                partition, end = int(body["partition"]), int(body["offset"]) + 1
-                self._note(seen, body["topic"], partition, end, "what it buried")
+                spans = self.scope.spans.get(body["topic"], {})
+                span = spans.get(int(body["partition"]))
+                if spans and (span is None or int(body["offset"]) >= span.end):
+                    # It holds the bytes, so nothing is lost; or it is a stranger's.
+                    self.looked["dead letters of a place behind the end"] += 1
 
-    def _note(self, seen: Seen, topic: str, partition: int, end: int, why: str) -> None:
+    def _note_turns(self) -> None:
+        """The snapshots of turns for which a model was asked: no stranger's turn is one."""
+        for records in (self._turns.started, self._turns.counted):
+            for turn_id, record in records.items():
+                if self._turns.has_trace(turn_id):
+                    end = record.snapshot_offset + 1
+                    self._note(record.place, topics.SNAPSHOTS.name, 0, end, "its snapshot")
+
+    def _note(self, place: str, topic: str, partition: int, end: int, why: str) -> None:
         if topic not in self.scope.spans:
             return
         self.looked["places named"] += 1
         reach = self._reach.setdefault((topic, partition), _Reach())
         if end > reach.end:
-            reach.end, reach.place, reach.why = end, seen.place, why
+            reach.end, reach.place, reach.why = end, place, why
 
     def finish(self) -> None:
         """Hold what was read against what was acked."""
+        self._note_turns()
         for topic, spans in self.scope.spans.items():
             for partition, span in spans.items():
                 pair = (topic, partition)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, cached_property
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -115,6 +116,13 @@ def in_order(names: Iterable[str]) -> list[str]:
         elif name in known:
             found.append(name)
     return found
+
+
+def prompt_sha256(messages: list[Json]) -> str:
+    """Hash of the system and the user message that open a conversation, as they were sent."""
+    texts = [str(m.get("content", "")) for m in messages[:2]]
+    system, user = (*texts, "", "")[:2]
+    return sha256(f"{system}\x00{user}".encode()).hexdigest()
 
 
 def units(text: str | None) -> int:

@@ -1,6 +1,7 @@
 """The money rules and listings that were in force when an order was decided. Pure."""
 
 from collections import defaultdict
+from contextlib import suppress
 from datetime import datetime
 
 from arena.messages import Epoch, Product, Rules
@@ -43,29 +44,30 @@ class RulesInForce:
         return older[-1] if older else next(iter(self._found), None)
 
 
+Listing = tuple[int, int, int]
+"""Base increment, quote increment and least notional, in units of 10^-8."""
+
+
 class Listings:
     """Every listing of every product that stands in `market.tickers`; equal ones once."""
 
     def __init__(self) -> None:
         """None is known."""
-        self._found: dict[str, list[Product]] = defaultdict(list)
+        self._found: dict[str, dict[Listing, None]] = defaultdict(dict)
 
     def take(self, seen: Seen) -> None:
-        """Note a `Product`."""
+        """Note a `Product`; one with steps that no quantity has is passed over."""
         if seen.kind != "Product":
             return
         message = seen.record.message()
         assert isinstance(message, Product), "its header says so"
-        if message not in self._found[message.product_id]:
-            self._found[message.product_id].append(message)
+        with suppress(ArithmeticError, ValueError):
+            base, quote = to_units(message.base_increment), to_units(message.quote_increment)
+            if min(base, quote) > 0:
+                self._found[message.product_id][base, quote, to_units(message.min_market_funds)] = (
+                    None
+                )
 
-    def of(self, product_id: str) -> list[tuple[int, int, int]]:
-        """Base increment, quote increment and least notional of each listing, in units of 10^-8."""
-        return [
-            (
-                to_units(listing.base_increment),
-                to_units(listing.quote_increment),
-                to_units(listing.min_market_funds),
-            )
-            for listing in self._found.get(product_id, ())
-        ]
+    def of(self, product_id: str) -> list[Listing]:
+        """The listings of a product."""
+        return [*self._found.get(product_id, ())]

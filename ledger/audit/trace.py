@@ -18,8 +18,7 @@ from arena.chat_body import chat_body_sha256
 from arena.messages import Ticker
 from arena.money import decimal_text
 from ledger.audit.frames import Frame, find_frame, frame_files
-from ledger.audit.lineage import prompt_sha256
-from ledger.audit.reading import place_of
+from ledger.audit.reading import place_of, prompt_sha256
 from ledger.audit.sources import Source
 from ledger.audit.trace_find import COMMANDS, Found, find_event, find_rest
 

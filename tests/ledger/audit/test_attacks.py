@@ -18,6 +18,7 @@ from ledger.audit.answers import OrdersChecker
 from ledger.audit.fates import Fates
 from ledger.audit.findings import Scope, Status
 from ledger.audit.reading import Seen, in_order
+from ledger.audit.turns import Turns
 from tests.ledger.audit.world import COMMANDS, CONTROL, EVENTS, Json, World, body_of, kind_of
 
 LETTERS = topics.DEAD_LETTERS.name
@@ -276,7 +277,8 @@ def test_order_too_old_to_be_decided_is_counted(world: World) -> None:
     """Invariant 3: an order of before all that is remembered was answered, and has no event."""
     call = {**command_of(world), "call_id": "old", "issued_at": "2020-01-01T00:00:00Z"}
     record = put(world, COMMANDS, orjson.dumps(call), "ToolCall")
-    fates, scope = Fates(), Scope(world.spans)
+    scope = Scope(world.spans)
+    fates = Fates(Turns(scope))
     checker = OrdersChecker(scope, fates, lambda _, at: at < datetime(2021, 1, 1, tzinfo=UTC))
     fates.take(Seen(record))
     fates.calls["old"].answers = 1

@@ -44,10 +44,14 @@ def a_fill(world: World) -> int:
 
 
 def change_rules(world: World, **values: str) -> None:
-    """Change the rules on the roster, wherever they stand."""
+    """Change the rules on the roster and in the epochs."""
     for index, record in enumerate(world.records[ROSTER]):
         if kind_of(record) == "Rules":
             world.change(ROSTER, index, lambda body: body.update(values))
+    for index, record in enumerate(world.records[EVENTS]):
+        if kind_of(record) == "Epoch" and body_of(record)["rules"] is not None:
+            world.change(EVENTS, index, lambda body: body["rules"].update(values))
+    world.chain_again()
 
 
 def test_a_sound_log_passes_whole(sound: World) -> None:

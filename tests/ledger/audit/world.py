@@ -22,6 +22,7 @@ from ledger.audit.reading import in_order
 Json = dict[str, Any]  # Any: decoded JSON
 EVENTS, COMMANDS, TICKERS = topics.EVENTS.name, topics.COMMANDS.name, topics.TICKERS.name
 TURNS, CONTROL, ROSTER = topics.TURNS.name, topics.CONTROL.name, topics.ROSTER.name
+SNAPSHOTS = topics.SNAPSHOTS.name
 
 
 def body_of(record: Record) -> Json:

@@ -1,0 +1,148 @@
+"""Which record of a turn counts: one fold for the invariants that ask what a turn told. Pure.
+
+A turn can be told twice: by a router that was replaced, or by a stranger under its id. The record
+that counts is the first one in the partition of its agent, behind the record that the turn began.
+Others are counted, and named where they say something else.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from arena import topics
+from arena.topics import partition_of
+from ledger.audit.findings import Scope
+from ledger.audit.reading import Json, Seen, prompt_sha256
+
+TURNS = topics.TURNS.name
+NAMED_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a record says of a turn.
+
+    Attributes:
+        rank: 0 for a record at its proper place; lower ones count first.
+        prompt: Hash that it names. found: of the prompts it holds; "" where it holds none.
+        rounds: Call id, outcome and ids of the tool calls of each.
+    """
+
+    place: str
+    turn_id: str
+    agent: str
+    outcome: str
+    snapshot_id: str
+    snapshot_offset: int
+    rank: int
+    prompt: str
+    found: str
+    rounds: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+    @property
+    def subject(self) -> str:
+        """The ids that tell whose it is."""
+        return f"turn {self.turn_id}, agent {self.agent}"
+
+    def says(self) -> tuple[object, ...]:
+        """All but where it stands."""
+        return self.outcome, self.snapshot_id, self.snapshot_offset, self.prompt, self.rounds
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A record that a turn began; `rank` as in `Told`."""
+
+    place: str
+    snapshot_offset: int
+    rank: int
+
+
+@dataclass(slots=True)
+class Turns:
+    """The fold.
+
+    Attributes:
+        counted: Turn id -> the record that counts, after `settle`.
+        started: Turn id -> the record that counts of those that say that it began.
+        asked: Turns that a request to a model or a call of one names.
+        counts: What else there was. others: places of records that say something else.
+    """
+
+    scope: Scope
+    counted: dict[str, Told] = field(default_factory=dict)
+    started: dict[str, Started] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    others: list[str] = field(default_factory=list)
+    _begun: set[tuple[int, str]] = field(default_factory=set)
+    _told: dict[str, list[Told]] = field(default_factory=lambda: defaultdict(list))
+
+    def take(self, seen: Seen) -> None:
+        """Take in a record of any topic."""
+        if seen.topic == TURNS:
+            body = seen.body or {}
+            if seen.kind == "TurnStarted":
+                self._start(seen, body)
+            elif seen.kind == "Turn":
+                told = self._read(seen, body)
+                self._told[told.turn_id].append(told)
+        elif seen.kind in ("ChatRequest", "LlmCall"):
+            self.asked.add(str((seen.body or {}).get("turn_id")))
+
+    def _start(self, seen: Seen, body: Json) -> None:
+        turn_id = str(body["turn_id"])
+        rank = int(not self._is_proper(seen, str(body["agent"])))
+        started = Started(seen.place, int(body["snapshot_offset"]), rank)
+        known = self.started.setdefault(turn_id, started)
+        if rank < known.rank:
+            self.started[turn_id] = started
+        self._begun.add((seen.record.partition, turn_id))
+
+    def _is_proper(self, seen: Seen, agent: str) -> bool:
+        """True if a record is in the partition of its agent, under its agent's key."""
+        shards = len(self.scope.spans.get(TURNS, {})) or 1
+        record = seen.record
+        return record.key_text == agent and record.partition == partition_of(agent, shards)
+
+    def _read(self, seen: Seen, turn: Json) -> Told:
+        partition = seen.record.partition
+        turn_id, agent = str(turn["turn_id"]), str(turn["agent"])
+        proper = self._is_proper(seen, agent)
+        messages = turn["messages"]
+        return Told(
+            place=seen.place,
+            turn_id=turn_id,
+            agent=agent,
+            outcome=str(turn["outcome"]),
+            snapshot_id=str(turn["snapshot_id"]),
+            snapshot_offset=int(turn["snapshot_offset"]),
+            rank=2 * (not proper) + ((partition, turn_id) not in self._begun),
+            prompt=str(turn["prompt_sha256"]),
+            found=prompt_sha256(messages) if messages else "",
+            rounds=tuple(
+                (str(r["call_id"]), str(r["outcome"]), tuple(map(str, r["tool_call_ids"])))
+                for r in turn["rounds"]
+            ),
+        )
+
+    def settle(self) -> None:
+        """Everything was seen: choose the record of every turn that counts."""
+        for turn_id, told in self._told.items():
+            first = self.counted[turn_id] = min(told, key=lambda one: one.rank)
+            for other in told:
+                if other is first:
+                    continue
+                same = other.says() == first.says()
+                self.counts["turns told twice" if same else "turns told again, otherwise"] += 1
+                if not same and len(self.others) < NAMED_MAX:
+                    self.others.append(other.place)
+        self._told.clear()
+
+    def has_trace(self, turn_id: str) -> bool:
+        """True if a request or a model call names a turn, or these records cannot tell."""
+        return turn_id in self.asked or not self.whole(topics.PROMPTED.name)
+
+    def whole(self, family: str) -> bool:
+        """True where every topic of a family is there from its first record."""
+        spans = [s for t, s in self.scope.spans.items() if t.startswith(family)]
+        return bool(spans) and all(span.first == 0 for found in spans for span in found.values())
