@@ -141,6 +141,8 @@ class _Play:
 
     def _results(self, told: Round, *, last: bool) -> None:
         answers = self._answers[self._round] if self._round < len(self._answers) else []
+        if last and self._told.outcome == "aborted" and not answers:
+            return  # It was stopped before the answers came; those in its inbox came later.
         found = []
         for index, call_id in enumerate(told.tool_call_ids):
             if call_id not in self._machine.awaited:

@@ -14,7 +14,7 @@ from routers.plan import Limits
 from routers.replay_records import Replay
 from routers.strategy import Strategy
 from tests.routers.builders import TRADER, reply, trade
-from tests.routers.company import Company, filling_tool, playing, seat, trading_model
+from tests.routers.company import Company, filling_tool, playing, seat, trading_model, until
 
 TURNS = topics.TURNS.name
 TOPICS = (
@@ -88,6 +88,26 @@ async def test_turns_that_ended_badly_come_out_the_same(
     assert {"expired", "failed", "completed"} >= {turn.outcome for turn in turns}
     assert 4 == found.counts["turns"]
     assert [] == found.differences
+
+
+async def test_a_turn_that_was_stopped_comes_out_the_same(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """The answers of its tools came after the router had left; they are no part of the turn."""
+    company = Company(memory_bus, tool=lambda call: None)
+    async with company.working():
+        async with playing(memory_bus, seat()):
+            await company.publish(0)
+            await until(lambda: company.calls)
+        for call in company.calls:
+            await memory_bus.append(call.reply_to, filling_tool(call))
+    await export_topics(memory_bus, tmp_path / "records", TOPICS)
+
+    found = Replay(tmp_path / "records").run()
+
+    (turn,) = await company.ended()
+    assert ("aborted", []) == (turn.outcome, found.differences)
+    assert 1 == found.counts["turns"]
 
 
 @pytest.mark.parametrize("size", ["compact", "tiny"])
