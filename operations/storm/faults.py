@@ -12,13 +12,11 @@ from pathlib import Path
 import psutil
 
 from operations.storm.brokers import Brokers
-from operations.storm.house import House
+from operations.storm.house import Found, House
 from operations.storm.links import Links
 from operations.storm.plan import KIND_OF, SUPERVISOR, Fault, Plan
 
 RETRY_S = 0.25
-RETRIES_MAX = 80
-"""A process that is just being started again, or waits for a broker, is waited for this often."""
 DISK_POLL_S = 0.2
 GIVEN_UP_POLL_S = 2.0
 SETTLE_S = 0.5
@@ -44,11 +42,17 @@ class Faults:
     kills: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     unsent: list[str] = field(default_factory=list)
+    _until_s: float = 0.0
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Begin every fault at its time; return when the last has ended."""
+        """Begin every fault at its time; return when the last has ended.
+
+        A fault whose target is just being started again, or waits for a broker, waits for it until
+        the storm is over.
+        """
         began_s = time.monotonic()
+        self._until_s = began_s + self.plan.seconds
         nurse = asyncio.create_task(self._revive())
         try:
             for fault in self.plan.faults:
@@ -56,8 +60,7 @@ class Faults:
                 task = asyncio.create_task(self._carry_out(fault))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            rest_s = began_s + self.plan.seconds - time.monotonic()
-            await asyncio.sleep(max(0.0, rest_s))
+            await asyncio.sleep(max(0.0, self._until_s - time.monotonic()))
             await asyncio.gather(*self._tasks)
         finally:
             for task in (*self._tasks, nurse):
@@ -85,9 +88,17 @@ class Faults:
                 name = " ".join(filter(None, words))
                 self.unsent.append(f"{name} at {fault.at_s:.0f} s: {why}")
 
+    async def _found(self, fault: Fault) -> Found | None:
+        """The process that a fault is for, None if it does not come back in time."""
+        while time.monotonic() < self._until_s:
+            if (found := self.house.find(fault.target)) is not None:
+                return found
+            await asyncio.sleep(RETRY_S)
+        return None
+
     async def _kill(self, fault: Fault) -> str:
         """Each of these returns why a fault had no effect, "" if it had."""
-        for _ in range(RETRIES_MAX):
+        while await self._found(fault) is not None:
             if self.house.kill(fault.target):
                 self.kills[KIND_OF[fault.target]] += 1
                 return ""
@@ -95,9 +106,8 @@ class Faults:
         return NOT_RUNNING
 
     async def _freeze(self, fault: Fault) -> str:
-        for _ in range(RETRIES_MAX):
-            found = self.house.find(fault.target)
-            if found is not None and found.signal(signal.SIGSTOP):
+        while (found := await self._found(fault)) is not None:
+            if found.signal(signal.SIGSTOP):
                 break
             await asyncio.sleep(RETRY_S)
         else:
@@ -110,7 +120,7 @@ class Faults:
         return "" if lived else "it was killed meanwhile"
 
     async def _broker(self, fault: Fault) -> str:
-        for _ in range(RETRIES_MAX):
+        while time.monotonic() < self._until_s:
             if await self.brokers.kill_and_restart(fault.seconds):
                 return ""
             await asyncio.sleep(RETRY_S)
@@ -119,12 +129,10 @@ class Faults:
     async def _link(self, fault: Fault) -> str:
         if self.links is None:
             return "no link can be cut here"
-        for _ in range(RETRIES_MAX):
-            found = self.house.find(fault.target)
-            if found is not None:
-                cut = await self.links.cut(found.pid, fault.way, fault.seconds)
-                if cut.links:
-                    break
+        while (found := await self._found(fault)) is not None:
+            cut = await self.links.cut(found.pid, fault.way, fault.seconds)
+            if cut.links:
+                break
             await asyncio.sleep(RETRY_S)
         else:
             return NOT_RUNNING
@@ -151,11 +159,7 @@ class Faults:
         return "" if limited else NOT_RUNNING
 
     async def _clock(self, fault: Fault) -> str:
-        for _ in range(RETRIES_MAX):
-            if (found := self.house.find(fault.target)) is not None:
-                break
-            await asyncio.sleep(RETRY_S)
-        else:
+        if (found := await self._found(fault)) is None:
             return NOT_RUNNING
         path = self.clocks / str(found.pid)
         path.write_text(fault.way, encoding="ascii")

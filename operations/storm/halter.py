@@ -25,6 +25,7 @@ COMMAND_S = 60.0
 ASK_S = 8.0
 RETRY_S = 0.5
 RESUMES_MAX = 40
+ATTEMPTS_MAX = 3
 
 
 @dataclass
@@ -51,16 +52,22 @@ class Halter:
         began_s = time.monotonic()
         for at_s in self.times:
             await asyncio.sleep(max(0.0, began_s + at_s - time.monotonic()))
-            code = await self._command("halt", "--reason", "storm", "--wait", str(CONFIRM_S))
-            begin = await self._end() if code == 0 else 0
-            await asyncio.sleep(HOLD_S)
-            end = await self._end() if code == 0 else 0
-            await self._resume()
-            if code == 0:
-                self.oracle.write(json.dumps([begin, end]) + "\n")
-                self.counts["halt"] += 1
+            for _ in range(ATTEMPTS_MAX):
+                if not (code := await self._halt()):
+                    break
             else:
                 self.unsent.append(f"halt at {at_s:.0f} s: exit {code}, not confirmed")
+
+    async def _halt(self) -> int:
+        """Halt, hold it for a while if it is confirmed, resume; returns the exit code."""
+        code = await self._command("halt", "--reason", "storm", "--wait", str(CONFIRM_S))
+        if code == 0:
+            begin = await self._end()
+            await asyncio.sleep(HOLD_S)
+            self.oracle.write(json.dumps([begin, await self._end()]) + "\n")
+            self.counts["halt"] += 1
+        await self._resume()
+        return code
 
     async def _resume(self) -> None:
         """Resume; it takes effect even if no owner confirms it."""

@@ -14,7 +14,7 @@ from operations.storm.postgres import why_not as why_no_postgres
 
 SEED = "53"
 MINUTES = "1"
-DEADLINE_S = 280
+DEADLINE_S = 400
 
 
 @pytest.mark.timeout(DEADLINE_S + 20)

@@ -1,0 +1,75 @@
+"""A fault waits for its target, and says why it had no effect."""
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from operations.storm.faults import NOT_RUNNING, Faults
+from operations.storm.plan import Fault, Plan
+
+SECONDS = 0.8
+
+
+@dataclass
+class Target:
+    """A process that takes signals until it is gone."""
+
+    living: bool = True
+
+    def signal(self, number: signal.Signals) -> bool:
+        """Take a signal."""
+        return self.living
+
+
+class House:
+    """One process, which can be found from the third question on."""
+
+    def __init__(self, *, first: int, living: bool = True) -> None:
+        """Take the number of the question that finds it, and whether it takes signals."""
+        self.first, self.asked, self.target = first, 0, Target(living)
+
+    def find(self, name: str) -> Target | None:
+        """The process, if it is there by now."""
+        self.asked += 1
+        return self.target if self.asked >= self.first else None
+
+    def kill(self, name: str) -> bool:
+        """Kill it."""
+        return self.target.living
+
+    def given_up(self) -> list[str]:
+        """None is."""
+        return []
+
+
+def storm(house: House, *faults: Fault, tmp_path: Path) -> Faults:
+    """Run faults to their end."""
+    plan = Plan(1, 1, False, SECONDS, faults)
+    found = Faults(plan, cast(Any, house), cast(Any, None), None, tmp_path)
+    asyncio.run(asyncio.wait_for(found.run(), 10))
+    return found
+
+
+def test_a_fault_waits_for_its_target(tmp_path: Path) -> None:
+    """A process that is just being started again is killed as soon as it is there."""
+    found = storm(House(first=3), Fault(0.0, "kill", "judge"), tmp_path=tmp_path)
+
+    assert {"judge": 1} == found.kills
+    assert not found.unsent
+
+
+def test_a_fault_without_effect_is_named(tmp_path: Path) -> None:
+    """With its kind, its target, its time, and why."""
+    gone = House(first=1, living=False)
+    faults = [Fault(0.1, "kill", "judge"), Fault(0.1, "freeze", "judge", 1.0)]
+    cut = Fault(0.2, "link_cut", "judge", 1.0, "reset")
+    found = storm(gone, *faults, cut, tmp_path=tmp_path)
+
+    assert not found.kills.total() + found.counts.total()
+    assert {
+        f"kill judge at 0 s: {NOT_RUNNING}",
+        f"freeze judge at 0 s: {NOT_RUNNING}",
+        "link_cut reset judge at 0 s: no link can be cut here",
+    } == set(found.unsent)
