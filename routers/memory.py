@@ -38,6 +38,7 @@ class History:
         open_turn: The begun turn that has no end yet, or None.
         known: The account as the agent was told last, or None.
         turns: Turns that were counted.
+        whole: True where the records were read from the first one on.
     """
 
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=TURNS_REMEMBERED))
@@ -46,6 +47,7 @@ class History:
     open_turn: TurnStarted | None = None
     known: KnownPortfolio | None = None
     turns: int = 0
+    whole: bool = False
     _ended: deque[str] = field(default_factory=lambda: deque(maxlen=TURN_IDS_KEPT))
 
     def begin(self, started: TurnStarted) -> None:

@@ -1,14 +1,17 @@
 """Where an agent stood: its newest records of `agent.turns`, read backwards in growing chunks.
 
-Reads the agent's partition of `agent.turns`, writes nothing.
+Reads the agent's partition of `agent.turns`, and those in which its records were before the topic
+was given more; writes nothing.
 """
 
-from collections.abc import Iterator
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader
 from arena.errors import BrokerUnavailable
-from arena.messages import Message
+from arena.messages import Message, Turn, TurnStarted
 from arena.node import Node
 from routers.memory import TURNS_REMEMBERED, History, fold_history
 
@@ -31,23 +34,94 @@ async def read_history(node: Node, agent: str, *, whole: bool = False) -> Histor
     Raises:
         BrokerUnavailable: The records did not come in time.
     """
-    topic = topics.TURNS.name
-    partition = topics.partition_of(agent, await node.bus.partitions(topic))
-    reader = await node.bus.partition_reader(topic, partition, EARLIEST)
+    counts = await node.bus.partitions_now(topics.TURNS.name)
+    readers = [
+        await node.bus.partition_reader(topics.TURNS.name, partition, EARLIEST)
+        for partition in partitions_of(agent, counts)
+    ]
     try:
-        first = reader.position(topic, partition)
-        end = (await reader.end_offsets())[(topic, partition)]
+        tails = [await _Tail.of(node, agent, reader) for reader in readers]
         history = History()
         for chunk in _chunks(whole=whole):
-            begin = max(first, end - chunk)
-            reader.seek(topic, partition, begin)
-            found = await _read_until(node, reader, agent, partition, end)
-            history = fold_history(agent, found)
-            if len(history.lines) >= TURNS_REMEMBERED or begin == first:
+            found = [await tail.read(chunk) for tail in tails]
+            history = fold_history(agent, merge(found))
+            history.whole = all(chunk >= tail.records for tail in tails)
+            if len(history.lines) >= TURNS_REMEMBERED or history.whole:
                 break
         return history
     finally:
-        await reader.close()
+        for reader in readers:
+            await reader.close()
+
+
+def partitions_of(agent: str, count: int) -> list[int]:
+    """Partitions that may hold records of an agent, its oldest ones first.
+
+    Args:
+        agent: The key of its records.
+        count: Partitions that the topic has; more than the table says where it was given some.
+    """
+    counts = range(min(topics.TURNS.partitions, count), count + 1)
+    return list(dict.fromkeys(topics.partition_of(agent, n) for n in counts))
+
+
+def merge(partitions: Sequence[Sequence[Turn | TurnStarted]]) -> Iterator[Turn | TurnStarted]:
+    """Records of several partitions by venue time; those of one stay in their order."""
+    return heapq.merge(*partitions, key=lambda record: record.as_of)
+
+
+def turns_gone(history: History, answered: int) -> str:
+    """What is lost of an agent's turns, in words; "" where nothing is known to be.
+
+    Args:
+        history: Folded to the end of the log.
+        answered: Offset in `market.snapshots` up to which the agent's group has committed: the
+            turn on it had ended, and was in the log. -1 where nothing is known.
+    """
+    last, open_turn = history.last_offset, history.open_turn
+    if answered < 0 or (last < 0 and not history.whole):
+        return ""
+    if last >= answered and (open_turn is None or open_turn.snapshot_offset > answered):
+        return ""
+    known = f"the newest it holds is on offset {last}" if last < answered else "its end is gone"
+    return (
+        f"the turn on offset {answered} of {topics.SNAPSHOTS.name} was answered, and {known}: the"
+        " log was cut, or created again; what was ordered counts as it was decided, and the agent"
+        " does not remember the turns that are gone"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """The end of a partition.
+
+    Attributes:
+        first: Its first offset. end: behind its last record.
+    """
+
+    node: Node
+    agent: str
+    reader: LogReader
+    partition: int
+    first: int
+    end: int
+
+    @classmethod
+    async def of(cls, node: Node, agent: str, reader: LogReader) -> "_Tail":
+        """The tail behind a reader of one partition, which was just opened at its beginning."""
+        (((topic, partition), end),) = (await reader.end_offsets()).items()
+        return cls(node, agent, reader, partition, reader.position(topic, partition), end)
+
+    @property
+    def records(self) -> int:
+        """How many records there are."""
+        return self.end - self.first
+
+    async def read(self, chunk: int) -> list[Turn | TurnStarted]:
+        """The agent's records among the newest `chunk` ones."""
+        self.reader.seek(topics.TURNS.name, self.partition, max(self.first, self.end - chunk))
+        found = await _read_until(self.node, self.reader, self.agent, self.partition, self.end)
+        return [record for record in found if isinstance(record, Turn | TurnStarted)]
 
 
 def _chunks(*, whole: bool) -> Iterator[int]:

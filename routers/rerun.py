@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from arena import topics
-from arena.bus.base import LogReader, Record, Start
-from arena.errors import BrokerUnavailable
-from arena.messages import ChatReply, ToolResult, TurnStarted
+from arena.bus.base import EARLIEST, LogReader, Record, Start
+from arena.errors import BrokerUnavailable, Malformed
+from arena.messages import ChatReply, MarketSnapshot, ToolResult, TurnStarted
 from arena.node import Node
 from routers.mail import MAIL_MAX, Answer
 
@@ -40,18 +40,29 @@ async def read_cut_off(node: Node, agent: str, started: TurnStarted) -> CutOff |
         BrokerUnavailable: The topics did not answer in time.
     """
     record = await _newest_snapshot(node, started.snapshot_offset)
-    if record is None:
+    if record is None or not _is_snapshot(record, started.snapshot_id):
         return None
     return CutOff(record, await _answers(node, agent, started))
 
 
-async def _newest_snapshot(node: Node, offset: int) -> Record | None:
-    """The snapshot at an offset, where none is behind it."""
-    topic = topics.SNAPSHOTS.name
-    reader = await node.bus.partition_reader(topic, 0, Start(offsets={(topic, 0): offset}))
+def _is_snapshot(record: Record, snapshot_id: str) -> bool:
+    """True where a record is that snapshot: a log that was cut may have another at its offset."""
     try:
-        if (await reader.end_offsets())[(topic, 0)] != offset + 1:
+        message = record.message()
+    except Malformed:
+        return False
+    return isinstance(message, MarketSnapshot) and message.snapshot_id == snapshot_id
+
+
+async def _newest_snapshot(node: Node, offset: int) -> Record | None:
+    """The snapshot at an offset; None if one is after it, or if it was deleted meanwhile."""
+    topic = topics.SNAPSHOTS.name
+    reader = await node.bus.partition_reader(topic, 0, EARLIEST)
+    try:
+        begin, end = reader.position(topic, 0), (await reader.end_offsets())[(topic, 0)]
+        if end != offset + 1 or begin > offset:
             return None
+        reader.seek(topic, 0, offset)
         records = await _read_until(node, reader, topic, offset + 1)
         return records[0] if records and records[0].offset == offset else None
     finally:

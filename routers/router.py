@@ -43,7 +43,7 @@ from routers.plan import (
     SendToolCalls,
     aborted_turn,
 )
-from routers.recovery import read_history
+from routers.recovery import read_history, turns_gone
 from routers.rerun import CutOff, read_cut_off
 from routers.roster import Roster
 from routers.seat import Seat, announce
@@ -194,6 +194,7 @@ class AgentRouter:
             history = await self._read_history()
         if changes != self._changes:
             return
+        await self._tell_gone(history)
         if self._turn is not None and not self._is_mine(history):
             self._node.counters["handed_over"] += 1
             self._forget_turn()
@@ -208,6 +209,15 @@ class AgentRouter:
         if not self._announced:
             self._announced = True
             await announce(self._node, self.seat)
+
+    async def _tell_gone(self, history: History) -> None:
+        """Say what is lost of the turns: by the last snapshot whose turn was recorded."""
+        resumed = {} if self._reader is None else self._reader.resumed
+        answered = resumed.get((topics.SNAPSHOTS.name, 0), 0) - 1
+        if words := turns_gone(history, answered):
+            agent, name = self.seat.agent, topics.TURNS.name
+            partition = topics.partition_of(agent, await self._bus.partitions(name))
+            self._node.tell_lost(name, partition, agent, words)
 
     async def _read_history(self) -> History:
         """One agent at a time: a reader's first fetch takes megabytes."""

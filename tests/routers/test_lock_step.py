@@ -233,3 +233,29 @@ async def test_a_copy_of_a_snapshot_is_not_answered_again(memory_bus: MemoryBus)
 
     assert 2 == len(turns)
     assert 2 == len({t.turn_id for t in turns})
+
+
+async def test_a_turn_is_not_run_again_on_another_snapshot(memory_bus: MemoryBus) -> None:
+    """Its snapshot was cut off, and another one took the offset: the turn is aborted."""
+    asked: list[str] = []
+
+    def model(request: ChatRequest) -> ChatReply | None:
+        asked.append(request.snapshot_id)
+        return None
+
+    doomed = await OtherConnection.to(memory_bus)
+    async with Company(memory_bus, model).working() as company:
+        await publish_rules(memory_bus)
+        async with playing(doomed, seat(pacing="lock-step")):
+            await company.publish(0)
+            await until(lambda: asked)
+            doomed.die()
+        memory_bus.cluster.logs[topics.SNAPSHOTS.name, 0].clear()
+        await company.publish(1)
+        company.model = trading_model
+        async with playing(memory_bus, seat(pacing="lock-step")) as node:
+            aborted, completed = await company.wait_for_turns(2)
+
+    assert ["aborted", "completed"] == [aborted.outcome, completed.outcome]
+    assert asked[0] == aborted.snapshot_id != completed.snapshot_id
+    assert 0 == node.counters["run_again"]

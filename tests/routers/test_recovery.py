@@ -1,13 +1,17 @@
 """Reading an agent's history backwards among the records of others."""
 
+import pytest
+
 from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
+from arena.living import RECORDS_LOST
 from arena.messages import Message
 from arena.node import Node
 from arena.settings import Settings
 from routers.memory import TURNS_REMEMBERED
 from routers.recovery import CHUNKS, read_history
+from tests.routers.company import Company, playing, seat, until
 from tests.routers.test_memory import ended, started
 
 
@@ -97,3 +101,77 @@ async def test_turns_without_a_line_are_read_past(memory_bus: MemoryBus) -> None
     history = await read_history(node_on(memory_bus), "alpha")
 
     assert ["line 0"] == list(history.lines)
+
+
+def moved_agent(before: int, after: int) -> str:
+    """An agent whose partition is another one after the topic was given partitions."""
+    names = (f"agent{i}" for i in range(100))
+    return next(n for n in names if topics.partition_of(n, before) != topics.partition_of(n, after))
+
+
+async def test_turns_from_before_more_partitions_are_found(memory_bus: MemoryBus) -> None:
+    """The agent remembers across the change, in the order of its turns."""
+    agent = moved_agent(topics.TURNS.partitions, 7)
+    for number in range(3):
+        await append(memory_bus, agent, started(number, agent), ended(number, agent))
+    memory_bus.cluster.grow(topics.TURNS.name, 7)
+    assert ["line 0", "line 1", "line 2"] == list(
+        (await read_history(node_on(memory_bus), agent)).lines
+    )
+    for number in range(3, 6):
+        await append(memory_bus, agent, started(number, agent), ended(number, agent))
+    await append(memory_bus, agent, started(6, agent))
+    history = await read_history(node_on(memory_bus), agent)
+
+    assert [f"line {n}" for n in range(1, 6)] == list(history.lines)
+    assert (started(6, agent), 6) == (history.open_turn, history.last_offset)
+
+
+async def test_a_turn_that_began_before_and_ended_after_is_not_open(memory_bus: MemoryBus) -> None:
+    """Its beginning and its end are in two partitions."""
+    agent = moved_agent(topics.TURNS.partitions, 7)
+    await append(memory_bus, agent, started(0, agent))
+    memory_bus.cluster.grow(topics.TURNS.name, 7)
+    await append(memory_bus, agent, ended(0, agent))
+    history = await read_history(node_on(memory_bus), agent)
+
+    assert (None, 1) == (history.open_turn, history.turns)
+
+
+async def ended_turns(bus: MemoryBus, count: int) -> None:
+    """An agent answers so many snapshots, and its router ends."""
+    async with Company(bus).working() as company, playing(bus, seat()):
+        for number in range(count):
+            await company.publish(number)
+            await company.wait_for_turns(number + 1)
+        group = bus.cluster.groups["alpha"]
+        await until(lambda: group.committed.get((topics.SNAPSHOTS.name, 0)) == count)
+
+
+@pytest.mark.parametrize("records", [0, 2, 3])
+async def test_turns_that_are_gone_are_told(memory_bus: MemoryBus, records: int) -> None:
+    """Two snapshots were answered; a log that knows less was cut, or created again."""
+    await ended_turns(memory_bus, 2)
+    partition = topics.partition_of("alpha", topics.TURNS.partitions)
+    del memory_bus.cluster.logs[topics.TURNS.name, partition][records:]
+    async with Company(memory_bus).working() as company, playing(memory_bus, seat()) as node:
+        await until(lambda: memory_bus.lost)
+        await company.publish(2)
+        turns = await company.wait_for_turns(1 + records // 2)
+
+    words = memory_bus.lost[topics.TURNS.name, f"{partition}, alpha"]
+    if records == 3:  # the beginning of the second turn is left: it is there, without an end
+        assert "was answered" in words
+        assert "aborted" in [turn.outcome for turn in turns]
+    assert "offset 1 of market.snapshots" in words
+    assert RECORDS_LOST in node.heartbeat(node.clock.now()).details
+
+
+async def test_nothing_is_told_where_no_turn_is_gone(memory_bus: MemoryBus) -> None:
+    """A router that starts again on what it left says nothing."""
+    await ended_turns(memory_bus, 2)
+    async with Company(memory_bus).working() as company, playing(memory_bus, seat()):
+        await company.publish(2)
+        await company.wait_for_turns(3)
+
+    assert {} == memory_bus.lost
