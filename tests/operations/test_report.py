@@ -1,10 +1,22 @@
 """The table of storms, and when a promise held."""
 
-from typing import Any
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from operations.storm.report import held, rare_kinds, remarks_of, sum_of, table_of
+from operations.storm.outcome import Outcome
+from operations.storm.plan import make_plan
+from operations.storm.report import (
+    document_of,
+    held,
+    rare_kinds,
+    remarks_of,
+    sum_of,
+    table_of,
+)
+from operations.storm.verdicts import Said, Verdicts
 
 SOUND: dict[str, Any] = {  # Any: JSON
     "orders": 1_000,
@@ -105,3 +117,51 @@ def test_refusals_that_cannot_be_judged_are_counted() -> None:
 
     text = "\n".join(remarks_of(sum_of([storm, storm])))
     assert "refusals: 1,800 computed again, 4 cannot be, no_price 4" in text
+
+
+def outcome(orders: int, last_at: int, books_end: int, kills: int) -> Outcome:
+    """A storm in which nothing went wrong, of so many orders and kills."""
+    counts = {"orders": orders, "last_at": last_at}
+    digest = {"account_digest": "ab"}
+    return Outcome(
+        plan=make_plan(1, 1),
+        version="4",
+        seconds=60.0,
+        faults=cast(
+            Any, SimpleNamespace(kills=Counter(judge=kills), counts=Counter(), unsent=["x"])
+        ),
+        sent=Counter(),
+        unsent=["y"],
+        verdicts=Verdicts(
+            checker=Said(0, {"counts": counts}, "", 1.0),
+            audit=Said(0, digest, "", 1.0),
+            replays=[Said(0, digest, "", 1.0)],
+            reconciles={"sqlite": Said(0, {"offsets": {"0": books_end}}, "", 1.0)},
+            balances={"sqlite": Said(0, {}, "", 1.0)},
+        ),
+        still_s=1.0,
+        recovery_s=1.0,
+        ends=Counter(),
+        open_orders=0,
+        phases={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (outcome(10, 9, 10, 1), ""),
+        (outcome(10, 9, 9, 1), "the sqlite books end at 9, the last event is at 9"),
+        (outcome(0, 9, 10, 1), "the storm had no orders, so it shows nothing"),
+        (outcome(10, 9, 10, 0), "the storm injected no fault, so it shows nothing"),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else "",
+)
+def test_a_storm_that_shows_nothing_does_not_pass(found: Outcome, why: str) -> None:
+    """Without orders, faults, or books to the end there is a finding, and the exit code is 1."""
+    document = document_of(found)
+
+    assert (why == "") == held(document)
+    assert ([why] if why else []) == document["findings"]
+    assert ["x", "y"] == document["not_injected"]
+    assert {"executor", "supervisor", "ledger-postgres"} < set(document["kills"])
