@@ -6,7 +6,7 @@ Where the export has no requests and inboxes, only the prompts are rendered agai
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -30,6 +30,7 @@ from arena.messages import (
     Turn,
     TurnStarted,
 )
+from arena.topics import partition_of
 from routers.memory import History
 from routers.plan import Limits, Opening, Player
 from routers.prompt import (
@@ -43,6 +44,7 @@ from routers.prompt import (
 )
 from routers.replay import content_sha256, play_again, turn_difference
 from routers.replay_roster import RosterOfTheTime
+from routers.replay_turns import own_turns
 from routers.strategy import Strategy, load_strategy
 from routers.transcript import ROUNDS_MAX
 
@@ -87,17 +89,23 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A recorded request or call: what was asked, and how long an answer was waited for."""
+    """A recorded request or call: what was asked, and how long an answer was waited for.
+
+    Attributes:
+        proper: It is in the partition of its agent; of several, the first of those was handled.
+    """
 
     sha256: str
     wait_s: float
+    proper: bool
 
 
 class _Inbox:
     """An agent's answers, read forward as far as somebody asks for one."""
 
-    def __init__(self, records: Iterator[Record]) -> None:
+    def __init__(self, records: Iterator[Record], asked: Container[str]) -> None:
         self._records = records
+        self._wanted = asked
         self._kept: dict[str, tuple[int, Answer]] = {}
         self._count = 0
 
@@ -108,7 +116,7 @@ class _Inbox:
             if record is None:
                 break
             message = _message(record)
-            if isinstance(message, ChatReply | ToolResult):
+            if isinstance(message, ChatReply | ToolResult) and message.call_id in self._wanted:
                 self._count += 1
                 self._kept.setdefault(message.call_id, (self._count, message))
         return self._kept.get(call_id)
@@ -123,7 +131,11 @@ class _Agent:
     """One agent: its turns in log order, its inbox, and what it remembers."""
 
     def __init__(
-        self, name: str, roster: RosterOfTheTime, turns: Iterator[Record], inbox: _Inbox | None
+        self,
+        name: str,
+        roster: RosterOfTheTime,
+        turns: Iterator[tuple[Record, TurnStarted | Turn]],
+        inbox: _Inbox | None,
     ) -> None:
         self.name = name
         self.inbox = inbox
@@ -142,15 +154,14 @@ class _Agent:
 
     def _advance(self) -> tuple[str, Turn] | None:
         """The next turn that counts, and its place."""
-        for record in self._turns:
-            message = _message(record)
+        for record, message in self._turns:
             if isinstance(message, TurnStarted):
                 spec = self._roster.spec_at(self.name, message.started_at)
                 last, cadence = self.history.last_offset, spec.cadence
                 gap = message.snapshot_offset - last - cadence
                 self.skipped = max(0, gap) if last >= 0 else 0
                 self.history.begin(message)
-            elif isinstance(message, Turn) and not self.history.has_ended(message.turn_id):
+            else:
                 return f"{TURNS}[{record.partition}]@{record.offset}", message
         return None
 
@@ -199,10 +210,12 @@ class Replay:
             yield from (r for r in read_records(self._folder, [EVENTS]) if r.kind == "Epoch")
 
     def _agent(self, agent: str) -> _Agent:
-        turns = (r for r in read_records(self._folder, [TURNS]) if r.key_text == agent)
+        records = (r for r in read_records(self._folder, [TURNS]) if self._is_proper(r, agent))
+        end = max((s.end for s in self._held[SNAPSHOTS].partitions.values()), default=0)
+        turns = own_turns(agent, records, end, self._asked if self._whole else None)
         inbox = None
         if self._whole and (name := topics.inbox(agent)) in self._held:
-            inbox = _Inbox(read_records(self._folder, [name]))
+            inbox = _Inbox(read_records(self._folder, [name]), self._asked)
         return _Agent(agent, self._roster, turns, inbox)
 
     def _read_asked(self) -> dict[str, _Asked]:
@@ -212,12 +225,20 @@ class Replay:
         found: dict[str, _Asked] = {}
         for record in read_records(self._folder, names):
             message = _message(record)
-            if isinstance(message, ChatRequest | ToolCall) and message.call_id not in found:
+            if not isinstance(message, ChatRequest | ToolCall):
+                continue
+            known = found.get(message.call_id)
+            proper = self._is_proper(record, message.agent)
+            if known is None or (proper and not known.proper):
                 wait_s = (message.deadline_at - message.issued_at).total_seconds()
-                found[message.call_id] = _Asked(content_sha256(message), wait_s)
+                found[message.call_id] = _Asked(content_sha256(message), wait_s, proper)
                 if isinstance(message, ChatRequest):
                     self._sampling.setdefault(message.agent, message.sampling)
         return found
+
+    def _is_proper(self, record: Record, agent: str) -> bool:
+        """True if a record is in the partition that a router uses for an agent."""
+        return record.partition == partition_of(agent, len(self._held[record.topic].partitions))
 
     def _snapshot(self, record: Record, agents: list[_Agent]) -> None:
         """Play every turn on a snapshot."""

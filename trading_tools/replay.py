@@ -12,6 +12,7 @@ nothing.
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -110,9 +111,11 @@ class _Prices:
                 if place in self.wanted:
                     self.quotes[place] = quote_of(message, *place)
             elif isinstance(message, Product):
-                offsets, found = self.listings[message.product_id]
-                offsets.append(record.offset)
-                found.append(listing_of(message))
+                with suppress(ArithmeticError, ValueError):  # The executor buried it.
+                    listing = listing_of(message)
+                    offsets, found = self.listings[message.product_id]
+                    offsets.append(record.offset)
+                    found.append(listing)
             end = (record.partition, record.offset + 1)
         if clock is not None:
             self.clocks[end] = clock
@@ -196,7 +199,9 @@ class Replay:
             if record.kind == "OrderDecided":
                 used = _body(record).get("used")
                 if isinstance(used, dict):
-                    self._prices.wanted.add((used.get("partition", -1), used.get("offset", -1)))
+                    partition, offset = used.get("partition"), used.get("offset")
+                    if isinstance(partition, int) and isinstance(offset, int):
+                        self._prices.wanted.add((partition, offset))
         for record in read_records(self._folder, [COMMANDS]):
             if isinstance(call := _message(record), ToolCall):
                 self._prices.ends.update(call.ticker_offsets.items())

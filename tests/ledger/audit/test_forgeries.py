@@ -166,10 +166,15 @@ def test_first_request_under_an_id_that_says_something_else_is_damage(world: Wor
     assert 9 in world.broken()
 
 
-@pytest.mark.parametrize("kind", ["ToolCall", "OpenAccount"])
 @pytest.mark.parametrize(
-    "lie",
-    [{"agent": "../x"}, {"agent": "a b"}, {"agent": ""}, {"call_id": "x" * 129}, {"call_id": ""}],
+    ("kind", "lie"),
+    [
+        ("ToolCall", {"agent": "../x"}),
+        ("OpenAccount", {"agent": ""}),
+        ("ToolCall", {"call_id": "x" * 129}),
+        ("ToolCall", {"reply_to": "account.events"}),
+        ("OpenAccount", {"call_id": ""}),
+    ],
 )
 def test_commands_that_nobody_may_decide_are_buried(world: World, kind: str, lie: Json) -> None:
     """An illegal name or id: a dead letter is what becomes of it, and without one it is damage."""
@@ -239,7 +244,7 @@ def test_forged_dead_letters_hide_nothing(world: World, forged: Callable[[World]
 def test_copies_of_snapshots_with_absurd_prices_are_no_damage(world: World) -> None:
     """Under the id of a real one, with places of tickers that never were; no number stops it."""
     record = world.records[SNAPSHOTS][-1]
-    for body in changed(body_of(record)):
+    for body in [*changed(body_of(record))][::4]:
         if body["snapshot_id"] == body_of(record)["snapshot_id"]:
             try:
                 record._replace(value=orjson.dumps(body)).message()
