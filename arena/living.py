@@ -21,8 +21,14 @@ COMMANDS_UNPROVEN = "commands_unproven"
 """Likewise what may be lost of its commands, or could not be checked."""
 EVENTS_UNPROVEN = "events_unproven"
 """Likewise of its events."""
+CONTROL_UNPROVEN = "control_unproven"
+"""Likewise of `arena.control`."""
 LOST_RECORDS = {COMMANDS_LOST: "account.commands", EVENTS_LOST: "account.events"}
-UNPROVEN_RECORDS = {COMMANDS_UNPROVEN: "account.commands", EVENTS_UNPROVEN: "account.events"}
+UNPROVEN_RECORDS = {
+    COMMANDS_UNPROVEN: "account.commands",
+    EVENTS_UNPROVEN: "account.events",
+    CONTROL_UNPROVEN: "arena.control",
+}
 RECORDS_LOST = "records_lost"
 """The detail of any heartbeat that says what was lost: topic -> partition and reader -> words."""
 CHAT_NODE = "chat-node"

@@ -7,6 +7,7 @@ was meant by it is unknown, and a halt may have been. Records under other keys c
 At most `SCOPES_MAX` scopes are kept. One more halts everybody until the topic is folded again.
 """
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -27,7 +28,16 @@ WHY_CHARS_MAX = 300
 SCOPES_MAX = 10_000
 """Scopes that are halted at once."""
 LINES_MAX = 50
+CONTROL_READ = "control_read"
+"""The detail of an executor's heartbeat that says how far it has read the topic:
+partition -> offset."""
+CONTROL_LOST = "control_lost"
+"""The detail that carries on, until a resume, how far another executor had read before the topic
+lost records, and when it said so: partition -> [offset, Unix milliseconds]."""
 TOO_MANY = f"more than {SCOPES_MAX:,} scopes are halted at once, so everybody is"
+
+
+LOST = re.compile(r"cannot be read, (\S{1,100}) \(it is gone: .* to offset ([0-9]{1,18});")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +105,14 @@ class Switch:
     Attributes:
         stops: Scope -> what halts it, the newest last.
         overfull: What halts everybody because there was no room for its own scope.
+        lost: What halts everybody because records of the topic are lost.
     """
 
     def __init__(self) -> None:
         """Start with no halts."""
         self.stops: dict[str, Stop] = {}
         self.overfull: Stop | None = None
+        self.lost: Stop | None = None
 
     def take(self, record: Record) -> Noted:
         """Take in a record of `arena.control`; the newest of a scope counts."""
@@ -131,6 +143,7 @@ class Switch:
             self._halt(Stop(scope, why, message.by[:WHY_CHARS_MAX], message.at))
         else:
             self.stops.pop(scope, None)
+            self.lost = None if scope == EVERYBODY else self.lost
 
     def _halt(self, stop: Stop) -> None:
         self.stops.pop(stop.scope, None)
@@ -141,12 +154,16 @@ class Switch:
 
     def halt_of(self, agent: str) -> Stop | None:
         """What stops an agent's orders, or None."""
-        return self.stops.get(EVERYBODY) or self.overfull or self.stops.get(key_of(agent))
+        return self.of_everybody() or self.stops.get(key_of(agent))
+
+    def of_everybody(self) -> Stop | None:
+        """What stops everybody's orders, or None."""
+        return self.stops.get(EVERYBODY) or self.lost or self.overfull
 
     def in_force(self) -> list[Stop]:
         """Everything that halts, everybody's first, then by name."""
         found = sorted(self.stops.values(), key=lambda stop: (stop.scope != EVERYBODY, stop.scope))
-        return found if self.overfull is None else [self.overfull, *found]
+        return [*filter(None, (self.lost, self.overfull)), *found]
 
     def scopes(self) -> list[str]:
         """What is halted, for people: agents by name, "all" for everybody."""
@@ -155,7 +172,7 @@ class Switch:
     def newest_scopes(self, limit: int) -> list[str]:
         """The same, but only those halted last, and "all"."""
         found = {stop.name for stop in [*self.stops.values()][-limit:]}
-        if self.overfull is not None or EVERYBODY in self.stops:
+        if self.of_everybody() is not None:
             found.add(EVERYBODY)
         return sorted(found)
 
@@ -180,6 +197,24 @@ def _bounded(lines: list[str], limit: int) -> list[str]:
     left = len(lines) - limit
     more = [f"halted: {left:,} more; `arena tail arena.control` shows every record"]
     return lines if left <= 0 else lines[:limit] + more
+
+
+def lost_records(place: str, read_to: int) -> Stop:
+    """What halts everybody when the topic ends before what an executor had read.
+
+    Args:
+        place: Where it ends: the first record that is gone.
+        read_to: Offset that an executor had read to.
+    """
+    why = f"it is gone: an executor had read to offset {read_to}; `arena resume` ends this halt"
+    return Stop(EVERYBODY, why=why, unread=place)
+
+
+def lost_records_of(sentence: str) -> Stop | None:
+    """The same, from the sentence of a refusal; None for another sentence."""
+    found = LOST.search(sentence)
+    stop = found and lost_records(found[1], int(found[2]))
+    return stop if stop and stop.sentence == sentence else None
 
 
 def key_of(agent: str | None) -> str:

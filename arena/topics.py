@@ -189,8 +189,13 @@ CONTROL = TopicSpec(
     compacted=True,
     # A halt that was confirmed outlives a lost power.
     flush_every_append=True,
-    # A record without a value is unreadable, and so a halt; it must not vanish in a compaction.
-    config={"delete.retention.ms": str(2**63 - 1)},
+    config={
+        # A record without a value is unreadable, and so a halt; compaction must not take it away.
+        "delete.retention.ms": str(2**63 - 1),
+        # The broker's own time, as on heartbeats: a resume ends the halt of a topic that lost
+        # records only if it came after the loss.
+        "message.timestamp.type": "LogAppendTime",
+    },
 )
 DRIFTS = TopicSpec(
     name="ledger.drift",

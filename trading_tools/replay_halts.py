@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from arena.bus.base import Record
-from arena.switch import EVERYBODY, Stop, Switch, key_of
+from arena.switch import EVERYBODY, Stop, Switch, key_of, lost_records_of
 
 
 class HaltsOfTheTime:
@@ -34,7 +34,7 @@ class HaltsOfTheTime:
                 waiting.pop(scope, None)
                 if stop is not None:
                     waiting[scope] = stop
-            everybody = switch.stops.get(EVERYBODY) or switch.overfull
+            everybody = switch.of_everybody()
             if everybody is not None:
                 self._note(everybody)
                 continue
@@ -58,7 +58,8 @@ class HaltsOfTheTime:
             if (stop := self._stops.get((scope, detail))) is not None:
                 switch.stops[scope] = stop
                 return switch
-        return self._by_time(at)
+        switch.lost = lost_records_of(detail)
+        return self._by_time(at) if switch.lost is None else switch
 
     def _by_time(self, at: datetime) -> Switch:
         """What had been asked for, of a refusal that names no halt: it is another one."""

@@ -18,9 +18,20 @@ from datetime import datetime
 
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record
-from arena.errors import BrokerUnavailable, UsageError
+from arena.errors import ArenaError, BrokerUnavailable, UsageError
+from arena.living import CONTROL_UNPROVEN
+from arena.messages import Resume
 from arena.node import Node
-from arena.switch import HALTED_COUNT, Switch
+from arena.switch import (
+    CONTROL_LOST,
+    CONTROL_READ,
+    EVERYBODY,
+    HALTED_COUNT,
+    Stop,
+    Switch,
+    lost_records,
+)
+from trading_tools.control_loss import ReadBefore, newest_past, read_before
 
 LOAD_TIMEOUT_S = 30.0
 PROOF_S = 1.0
@@ -28,6 +39,9 @@ PROOF_S = 1.0
 RENEW_S = 0.25
 """How often it is renewed."""
 ASK_TIMEOUT_S = 2.0
+SHORT_S = 10.0
+"""How long the topic may seem to end before what executors had read of it."""
+SHORT_LOOK_S = 0.1
 SCOPES_SHOWN_MAX = 100
 """Halted scopes that a heartbeat names, the newest ones, so that it stays small."""
 UNREAD_SHOWN_MAX = 10
@@ -58,6 +72,8 @@ class SwitchFeed:
         self._buries = buries
         self._reader: LogReader | None = None
         self._partitions = 0
+        self._resumed_ms = 0
+        self._lost: ReadBefore | None = None
         self._read_to: dict[str, int] = {}
         self._changed = asyncio.Event()
         self._asked = asyncio.Event()
@@ -80,7 +96,42 @@ class SwitchFeed:
         except TimeoutError:
             raise BrokerUnavailable(f"{TOPIC} was not read in {LOAD_TIMEOUT_S:.0f} s") from None
         self._note_place()
+        await self._look_for_loss()
         self._show()
+
+    async def _look_for_loss(self) -> None:
+        """Halt everybody if records are gone that an executor had read, until a later resume."""
+        try:
+            (end,) = self._read_to.values()
+            said = await read_before(self._node.bus, end)
+        except (ArenaError, TimeoutError) as error:
+            why = str(error) or "the heartbeats did not come in time"
+            words = f"how far executors had read it before is not known: {why}"
+            self._node.details[CONTROL_UNPROVEN] = {"0": words}
+            self._node.log.warning("control unproven", why=words)
+            return
+        self.switch.lost = await self._lost_since(said)
+        if self.switch.lost is not None:
+            self._note_place()
+            words = (
+                f"it ended before what an executor had read ({self.switch.lost.unread}): halts may"
+                " be gone, so everybody is halted until `arena resume`"
+            )
+            self._node.tell_lost(TOPIC, 0, "executor", words)
+
+    async def _lost_since(self, said: Iterable[ReadBefore]) -> Stop | None:
+        assert self._reader is not None, "the switch is not open"
+        short_since = self._node.clock.monotonic()
+        while True:
+            # Asked after the heartbeats: what was written meanwhile may be in them, too.
+            end = (await self._reader.end_offsets())[TOPIC, 0]
+            before = newest_past(end, said)
+            if before is None or self._resumed_ms > before.at_ms:
+                return None
+            if self._node.clock.monotonic() - short_since > SHORT_S:
+                self._lost = before
+                return lost_records(f"{TOPIC}[0]@{end}", before.offset)
+            await asyncio.sleep(SHORT_LOOK_S)
 
     async def run(self) -> None:
         """Follow the topic until cancelled."""
@@ -160,6 +211,11 @@ class SwitchFeed:
             str(partition): self._reader.position(TOPIC, partition)
             for partition in range(self._partitions)
         }
+        self._node.details[CONTROL_READ] = {**self._read_to}
+        # Told on until a resume: this process may have the name of the one that told it first.
+        self._node.details.pop(CONTROL_LOST, None)
+        if self.switch.lost is not None and self._lost is not None:
+            self._node.details[CONTROL_LOST] = {"0": [*self._lost]}
 
     def _tell(self) -> None:
         self._changed.set()
@@ -179,6 +235,8 @@ class SwitchFeed:
     async def _take(self, records: Iterable[Record]) -> None:
         for record in records:
             noted = self.switch.take(record)
+            if noted.scope == EVERYBODY and isinstance(noted.message, Resume):
+                self._resumed_ms = record.timestamp_ms
             if noted.message is not None:
                 message = noted.message
                 what = message.type_name().lower()

@@ -1,0 +1,195 @@
+"""A halt that was confirmed is not forgotten when `arena.control` loses its records."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+
+from arena import topics
+from arena.bus.base import Record
+from arena.bus.memory import MemoryBus
+from arena.commands.halt_confirmed import ask
+from arena.errors import UsageError
+from arena.exports import export_topics
+from arena.living import CONTROL_UNPROVEN, RECORDS_LOST
+from arena.messages import Halt, OrderDecided, RejectReason, Resume
+from arena.switch import lost_records, lost_records_of
+from tests.trading_tools.helpers import (
+    WAIT_S,
+    product,
+    read_until,
+    serving,
+    ticker,
+    tool_call,
+)
+from trading_tools import control_loss, switch
+from trading_tools.control_loss import ReadBefore, newest_past, said_in
+from trading_tools.replay import Replay
+
+BUY = '{"product_id": "BTC-USD", "quantity": "0.01", "action": "buy"}'
+CONTROL, EVENTS = topics.CONTROL.name, topics.EVENTS.name
+EXPORTED = [
+    spec.name
+    for spec in (topics.EVENTS, topics.COMMANDS, topics.TICKERS, topics.ROSTER, topics.CONTROL)
+]
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A topic that is short is not waited for."""
+    monkeypatch.setattr(switch, "SHORT_S", 0.02)
+
+
+def _control(bus: MemoryBus) -> list[Record]:
+    return bus.cluster.logs[CONTROL, 0]
+
+
+def _halt(agent: str | None = None) -> Halt:
+    return Halt(agent=agent, by="test", at=datetime.now(UTC))
+
+
+def _resume() -> Resume:
+    return Resume(by="test", at=datetime.now(UTC))
+
+
+async def _decided(bus: MemoryBus, index: int) -> list[RejectReason | None]:
+    call = tool_call("momentum", "execute_trade", BUY, index=index)
+    await bus.append(topics.COMMANDS.name, call, key="momentum")
+    events = await read_until(bus, EVENTS, OrderDecided, index + 1)
+    return [event.reason for event in events]
+
+
+async def _confirmed(bus: MemoryBus, message: Halt | Resume) -> None:
+    assert {} == (await ask(bus, message, WAIT_S)).unconfirmed
+
+
+@asynccontextmanager
+async def _after_a_confirmed_halt(bus: MemoryBus) -> AsyncIterator[None]:
+    """An executor has obeyed a halt of one agent, and has ended."""
+    await bus.ensure_topics(topics.fixed_topics())
+    await bus.append(topics.TICKERS.name, product(), key="BTC-USD")
+    await bus.append(topics.TICKERS.name, ticker("67201.10", "67203.55"), key="BTC-USD")
+    async with serving(bus):
+        assert [None] == await _decided(bus, 0)
+        await _confirmed(bus, _resume())
+        await _confirmed(bus, _halt("momentum"))
+    await asyncio.sleep(0.002)  # What is written from now on is newer, in whole milliseconds.
+    yield
+
+
+@pytest.mark.parametrize("left", [0, 1])
+async def test_everybody_is_halted_after_a_loss_until_a_resume(
+    memory_bus: MemoryBus, tmp_path: Path, left: int
+) -> None:
+    """Deleted and created again, or its tail cut; every start says so, and a replay agrees."""
+    async with _after_a_confirmed_halt(memory_bus):
+        del _control(memory_bus)[left:]
+    for index in (1, 2):
+        async with serving(memory_bus) as node:
+            found = await _decided(memory_bus, index)
+            assert ["all"] == node.details["halted"]
+            said = str(node.heartbeat(datetime.now(UTC)).details[RECORDS_LOST])
+            if index == 2:
+                await _confirmed(memory_bus, _resume())
+                found = await _decided(memory_bus, 3)
+    async with serving(memory_bus) as node:
+        assert RejectReason.HALTED not in (await _decided(memory_bus, 4))[3:]
+        assert [] == node.details["halted"]
+    await export_topics(memory_bus, tmp_path / "records", EXPORTED)
+
+    assert [None, RejectReason.HALTED, RejectReason.HALTED, None] == found
+    assert f"it ended before what an executor had read (arena.control[0]@{left})" in said
+    assert [] == Replay(tmp_path / "records").run().differences
+
+
+async def test_a_halt_written_after_a_loss_lifts_nothing(memory_bus: MemoryBus) -> None:
+    """Only a resume of everybody says that the operator knows what is halted."""
+    async with _after_a_confirmed_halt(memory_bus):
+        _control(memory_bus).clear()
+    async with serving(memory_bus):
+        await _confirmed(memory_bus, _halt("scalper"))
+        await _confirmed(memory_bus, Resume(agent="scalper", by="test", at=datetime.now(UTC)))
+        assert RejectReason.HALTED == (await _decided(memory_bus, 1))[-1]
+
+
+async def test_a_whole_topic_halts_no_more_than_it_says(memory_bus: MemoryBus) -> None:
+    """A halt that was confirmed is there; nothing is said to be lost."""
+    async with _after_a_confirmed_halt(memory_bus):
+        await memory_bus.append(CONTROL, _halt("scalper"), key="agent/scalper")
+    async with serving(memory_bus) as node:
+        assert RejectReason.HALTED == (await _decided(memory_bus, 1))[-1]
+        assert ["momentum", "scalper"] == node.details["halted"]
+        assert RECORDS_LOST not in node.heartbeat(datetime.now(UTC)).details
+
+
+async def test_what_was_written_while_it_looked_is_no_loss(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another executor has read a record that came after this one had read the topic."""
+    read_before = control_loss.read_before
+
+    async def meanwhile(bus: MemoryBus, end: int) -> list[ReadBefore]:
+        await bus.append(CONTROL, _halt("scalper"), key="agent/scalper")
+        return [*await read_before(bus, end), ReadBefore(3, 2**62)]
+
+    async with _after_a_confirmed_halt(memory_bus):
+        monkeypatch.setattr(switch, "read_before", meanwhile)
+    async with serving(memory_bus) as node:
+        await _decided(memory_bus, 1)
+        assert "all" not in str(node.details["halted"])
+
+
+async def test_heartbeats_that_may_not_be_read_are_said(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The executor serves, and tells that the topic was not compared."""
+
+    async def refused(bus: MemoryBus, end: int) -> list[ReadBefore]:
+        raise UsageError("the brokers do not let this login read arena.heartbeats")
+
+    async with _after_a_confirmed_halt(memory_bus):
+        monkeypatch.setattr(switch, "read_before", refused)
+    async with serving(memory_bus) as node:
+        await _decided(memory_bus, 1)
+        assert "do not let this login" in str(node.details[CONTROL_UNPROVEN])
+
+
+def _beat(details: object) -> Record:
+    return Record("", 0, 0, 0, b"tools/x", orjson.dumps({"details": details}))
+
+
+@pytest.mark.parametrize("name", ["control_read", "control_lost"])
+@pytest.mark.parametrize("said", [3, None, {"0": "3"}, {"0": True}, {"0": [3]}, {"0": [3, "x"]}])
+def test_words_of_another_form_say_nothing(name: str, said: object) -> None:
+    """A heartbeat of an older executor, or of anything else."""
+    assert [] == said_in(_beat({name: said}))
+    assert [] == said_in(_beat(said))
+
+
+def test_a_loss_is_told_on_with_the_time_it_was_first_told() -> None:
+    """A resume ends it that came after that, and not only one after the newest heartbeat."""
+    beat = _beat({"control_read": {"0": 3}, "control_lost": {"0": [9, 100]}})
+
+    assert [ReadBefore(3, 500), ReadBefore(9, 100)] == said_in(beat._replace(timestamp_ms=500))
+    assert [] == said_in(beat._replace(value=b"["))
+
+
+def test_the_newest_word_past_the_end_counts() -> None:
+    """Older executors may have read further: only a resume after all of them ends the halt."""
+    said = [ReadBefore(9, 100), ReadBefore(5, 200), ReadBefore(2, 300)]
+
+    assert ReadBefore(9, 200) == newest_past(4, said)
+    assert newest_past(9, said) is None
+
+
+def test_the_sentence_of_the_halt_tells_what_was_lost() -> None:
+    """A replay makes the same words of it; a forged sentence is another one."""
+    stop = lost_records("arena.control[0]@4", 12)
+
+    assert stop == lost_records_of(stop.sentence)
+    assert lost_records_of(stop.sentence + " now") is None
+    assert lost_records_of("trading was halted at 09:12:03 UTC") is None
