@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from arena import topics
-from arena.bus.base import LATEST, LogReader, Record
+from arena.bus.base import EARLIEST, LogReader, Record
 from arena.errors import BrokerUnavailable
 from arena.messages import MarketSnapshot
 from arena.node import Node
@@ -28,12 +28,12 @@ async def snapshots_back(node: Node, venue: str, count: int) -> tuple[list[Marke
     """
     name = topics.SNAPSHOTS.name
     partition = partition_of(venue, await node.bus.partitions(name))
-    reader = await node.bus.partition_reader(name, partition, LATEST)
+    reader = await node.bus.partition_reader(name, partition, EARLIEST)
     try:
-        end = reader.position(name, partition)
-        if not end:
-            return [], 0
-        reader.seek(name, partition, max(0, end - count - SNAPSHOTS_BACK))
+        begin = reader.position(name, partition)
+        end = (await reader.end_offsets())[name, partition]
+        # While the arena was stopped its retention may have deleted some, or all.
+        reader.seek(name, partition, max(begin, end - count - SNAPSHOTS_BACK))
         messages = [await node.read_message(record) for record in await read_to_end(reader)]
         return [m for m in messages if isinstance(m, MarketSnapshot) and m.venue == venue], end
     finally:

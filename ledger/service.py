@@ -24,7 +24,7 @@ from ledger.merge import Merged
 from ledger.posting import EVENTS, Poster
 from ledger.projector import Projector
 from ledger.resume import resume_shard
-from ledger.side_places import resume_side
+from ledger.side_places import deleted_unread, resume_side
 from ledger.writer import Writer
 
 SIDE = (topics.SNAPSHOTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
@@ -124,7 +124,12 @@ class Ledger:
             readers[EVENTS] = await bus.log_reader(EVENTS, start=Start(offsets=begin))
             for topic in SIDE:
                 reader = readers[topic] = await bus.log_reader(topic)
-                await self._tell_cuts(projector, await resume_side(reader, projector.places))
+                cuts = await resume_side(reader, projector.places)
+                unread = await deleted_unread(reader, projector.places)
+                await self._tell_cuts(projector, cuts)
+                for (name, number), words in unread.items():
+                    if (name, number) not in cuts:
+                        self.node.tell_lost(name, number, self.node.name, words)
             merged = Merged(readers)
         except BaseException:
             for reader in readers.values():

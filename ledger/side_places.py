@@ -56,6 +56,25 @@ async def resume_side(reader: LogReader, places: Mapping[Part, Place]) -> dict[P
     return why
 
 
+async def deleted_unread(reader: LogReader, places: Mapping[Part, Place]) -> dict[Part, str]:
+    """What the topics' retention has deleted before the books had it, in words.
+
+    Args:
+        reader: As `resume_side` left it.
+        places: As the books note them, of any topics.
+    """
+    found = {}
+    for part in await reader.end_offsets():
+        place, begin = places.get(part), reader.position(*part)
+        if place is not None and begin > place.next_offset:
+            count = begin - place.next_offset
+            found[part] = (
+                f"{count} records at offsets {place.next_offset} to {begin - 1} were deleted by the"
+                " topic's retention before the books had them; accounts are complete without them"
+            )
+    return found
+
+
 async def _disproved(reader: LogReader, proofs: dict[Part, Place]) -> dict[Part, str]:
     left, why = dict(proofs), {}
     try:

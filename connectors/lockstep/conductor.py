@@ -110,7 +110,13 @@ class Conductor:
             return False
         newest = snapshots[-1] if snapshots else None
         index = self.reel.index_of(newest.as_of, newest.snapshot_id) if newest else None
-        if newest is None or index is None:
+        if newest is None:
+            raise UsageError(
+                f"market.snapshots ends at {end} and holds no snapshot: its retention has deleted"
+                " those of this replay",
+                remedy="begin the replay again, under another ARENA_PREFIX",
+            )
+        if index is None:
             raise _foreign("a snapshot that is none of this replay")
         await self._play_to(index)
         if self.reel.snapshot(newest.ticker_offsets, newest.published_at) != newest:

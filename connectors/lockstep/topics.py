@@ -90,13 +90,17 @@ class Hearing:
 
 
 async def tickers_behind(node: Node, offsets: dict[int, int]) -> dict[int, list[bytes]]:
-    """Partition of `market.tickers` -> values at and behind an offset (0 where none is given)."""
+    """Partition of `market.tickers` -> values at and behind an offset (0 where none is given).
+
+    Those that the topic's retention has deleted are missing: a batch is then appended whole.
+    """
     name = topics.TICKERS.name
-    partitions = range(await node.bus.partitions(name))
-    start = Start(offsets={(name, p): offsets.get(p, 0) for p in partitions})
-    reader = await node.bus.log_reader(name, start=start)
+    reader = await node.bus.log_reader(name, start=EARLIEST)
     try:
+        partitions = [partition for _, partition in await reader.end_offsets()]
         found: dict[int, list[bytes]] = {p: [] for p in partitions}
+        for p in partitions:
+            reader.seek(name, p, max(reader.position(name, p), offsets.get(p, 0)))
         for record in await read_to_end(reader):
             found[record.partition].append(record.value or b"")
         return found

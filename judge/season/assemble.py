@@ -31,6 +31,8 @@ from judge.season.thinking import Player, Thinking, TurnRead, spend_of
 
 INTERVAL_S = 60.0
 """Assumed while there is no snapshot."""
+BEFORE = -1
+"""Index of an order that was decided before the first snapshot that is kept."""
 
 
 @dataclass(slots=True)
@@ -178,13 +180,25 @@ def _deeds(folded: Folded, name: str, last: int) -> _Deeds:
 
 
 def _place_orders(folded: Folded, name: str) -> None:
-    """Give each order the index of its snapshot; where that is not known, of the order before."""
-    market, before = folded.market, 0
+    """Give each order the index of its snapshot; where that is not known, of the order before.
+
+    The topic's retention may have deleted the first snapshots. The season then begins with the
+    accounts as they were: the orders that answered those are before its first row.
+    """
+    market = folded.market
+    before = BEFORE if _begins_late(market) else 0
     for order in folded.books.orders.get(name, ()):
         index = market.index.get(order.snapshot_id, before)
-        if order.event.index != index and market.points:
-            order.event = replace(order.event, index=index, as_of=market.points[index].as_of)
+        if market.points:
+            as_of = market.points[max(index, 0)].as_of
+            if (order.event.index, order.event.as_of) != (index, as_of):
+                order.event = replace(order.event, index=index, as_of=as_of)
         before = index
+
+
+def _begins_late(market: Market) -> bool:
+    """True if the first snapshot that is there was not the first of its topic."""
+    return bool(market.points) and market.points[0].offset > 0
 
 
 def _place_turns(folded: Folded, name: str, turns: list[TurnRead]) -> None:
@@ -289,6 +303,7 @@ def _notes(folded: Folded) -> tuple[str, ...]:
     """What was missing or odd in the records of a whole season."""
     market, books = folded.market, folded.books
     orphans = sum(o.snapshot_id not in market.index for own in books.orders.values() for o in own)
+    deleted = market.points[0].offset if _begins_late(market) else 0
     gaps = _gaps(market)
     malformed = sum(folded.malformed.values())
     first = min(folded.malformed_first.values(), default="")
@@ -299,6 +314,11 @@ def _notes(folded: Folded) -> tuple[str, ...]:
         (market.missing and f"{market.missing:,} quotes were missing: the last one was used."),
         (market.stale and f"{market.stale:,} quotes were stale: they were used as marks."),
         (market.late and f"{market.late:,} snapshots came late and do not count."),
+        (
+            deleted
+            and f"{deleted:,} earlier snapshots are no longer kept: the figures begin at"
+            f" {market.points[0].as_of:%Y-%m-%d %H:%M:%S} UTC with the accounts as they were."
+        ),
         (orphans and f"{orphans:,} orders name a snapshot that was not read."),
         (malformed and f"{malformed:,} records could not be read: {first} ..."),
     )

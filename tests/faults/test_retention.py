@@ -1,0 +1,100 @@
+"""Topics whose retention was shorter than a stop: what reads them starts again."""
+
+from collections.abc import Mapping
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.structs import TopicPartition
+
+from arena import topics
+from arena.bus.kafka import KafkaBus
+from arena.clock import SystemClock
+from arena.messages import TurnStarted
+from arena.node import Node
+from arena.settings import Settings
+from connectors.lockstep.topics import tickers_behind
+from connectors.tails import snapshots_back
+from ledger.batch import Place
+from ledger.side_places import deleted_unread, resume_side, side_place
+from routers.rerun import read_cut_off
+from tests.routers.builders import WALL, snapshot
+from tests.trading_tools.helpers import ticker
+
+SNAPSHOTS, TICKERS, TURNS = topics.SNAPSHOTS.name, topics.TICKERS.name, topics.TURNS.name
+COUNT = 5
+
+
+async def delete(settings: Settings, before: Mapping[str, int]) -> None:
+    """Delete the records of topics before an offset, as retention does."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    await admin.start()
+    try:
+        parts = {TopicPartition(settings.prefix + t, 0): at for t, at in before.items()}
+        wanted = {part: RecordsToDelete(before_offset=at) for part, at in parts.items()}
+        await admin.delete_records(wanted)
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def node(bus: KafkaBus, settings: Settings) -> Node:
+    """A process whose topics hold five snapshots and five tickers."""
+    for number in range(COUNT):
+        await bus.append(SNAPSHOTS, snapshot(number), key="test", partition=0)
+        await bus.append(TICKERS, ticker(f"{number + 1}", "9"), key="BTC-USD", partition=0)
+    return Node("connector", "test", settings, bus, SystemClock())
+
+
+@pytest.mark.parametrize("deleted", [0, 3, COUNT])
+async def test_the_market_goes_on(node: Node, settings: Settings, deleted: int) -> None:
+    """The connector finds what is left, or that nothing is; it does not ask for what is gone."""
+    await delete(settings, {SNAPSHOTS: deleted, TICKERS: deleted})
+
+    snapshots, end = await snapshots_back(node, snapshot(0).venue, COUNT)
+    tails = await tickers_behind(node, {0: 1})
+
+    assert [snapshot(n).snapshot_id for n in range(deleted, COUNT)] == [
+        one.snapshot_id for one in snapshots
+    ]
+    assert (COUNT, COUNT - max(1, deleted)) == (end, len(tails[0]))
+
+
+@pytest.mark.parametrize("deleted", [COUNT - 1, COUNT])
+async def test_a_turn_without_its_snapshot_is_not_run_again(
+    node: Node, settings: Settings, deleted: int
+) -> None:
+    """The router that was in it starts, and the turn is recorded as aborted."""
+    last = snapshot(COUNT - 1)
+    started = TurnStarted(
+        turn_id="t",
+        agent="mo",
+        snapshot_id=last.snapshot_id,
+        snapshot_offset=COUNT - 1,
+        as_of=last.as_of,
+        started_at=WALL,
+    )
+    await node.bus.ensure_topics([topics.INBOX.member("mo")])
+    await delete(settings, {SNAPSHOTS: deleted})
+
+    found = await read_cut_off(node, "mo", started)
+
+    assert (found is None) == (deleted == COUNT)
+
+
+async def test_the_books_say_what_they_did_not_read(node: Node, settings: Settings) -> None:
+    """Records that were deleted unread are counted; what was read before proves nothing."""
+    reader = await node.bus.log_reader(SNAPSHOTS)
+    (first, *_) = await reader.read(timeout_s=10)
+    await reader.close()
+    part = (SNAPSHOTS, 0)
+    places: dict[tuple[str, int], Place] = {part: side_place(first)}
+    await delete(settings, {SNAPSHOTS: 4})
+
+    reader = await node.bus.log_reader(SNAPSHOTS)
+    cuts = await resume_side(reader, places)
+    told = await deleted_unread(reader, places)
+    await reader.close()
+
+    assert {} == cuts
+    assert [part] == list(told)
+    assert "3 records at offsets 1 to 3 were deleted" in told[part]

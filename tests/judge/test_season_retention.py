@@ -1,0 +1,42 @@
+"""A season whose first snapshots were deleted by the topic's retention."""
+
+import numpy as np
+import pytest
+
+from arena import topics
+from arena.bus.base import Record
+from judge.season import SeasonBuilder
+from tests.dashboard.scenario import Scenario
+
+SNAPSHOTS = 60
+
+
+@pytest.fixture(scope="module")
+def records() -> list[Record]:
+    """An arena of sixty snapshots."""
+    return Scenario().run(SNAPSHOTS).records
+
+
+def built(records: list[Record], kept_from: int) -> SeasonBuilder:
+    """The season of what is left when snapshots before an offset are gone."""
+    builder = SeasonBuilder()
+    for record in records:
+        if record.topic != topics.SNAPSHOTS.name or record.offset >= kept_from:
+            builder.apply(record)
+    return builder
+
+
+@pytest.mark.parametrize("deleted", [0, 1, 20, 59])
+def test_what_is_left_has_the_figures_of_the_whole(records: list[Record], deleted: int) -> None:
+    """It begins with the accounts as they were; nobody earns in one step what took weeks."""
+    whole = built(records, 0).season()
+    left = built(records, deleted).season()
+
+    assert whole.names == left.names
+    assert np.allclose(whole.cash[deleted:], left.cash)
+    assert np.allclose(whole.equity[deleted:], left.equity)
+    assert whole.account_digest == left.account_digest
+    said = [note for note in left.assumptions.notes if "no longer kept" in note]
+    assert [f"{deleted} earlier snapshots are no longer kept"] * bool(deleted) == [
+        note.partition(":")[0] for note in said
+    ]
