@@ -23,6 +23,7 @@ from arena.localbroker.outside import (
     outside_of,
     read_outside,
     require_guarded,
+    require_here,
 )
 from arena.localbroker.ports import DEFAULT_PORT, LOOPBACK, choose_ports, is_loopback, is_wildcard
 from arena.localbroker.resolve import handle_of
@@ -123,6 +124,8 @@ def start(
         tls = _own_tls(directory, tls, secure=secure)
     _require_local(host, insecure=insecure, tls=tls is not None, secure=secure)
     outside = outside_of(listen, advertise, insecure=insecure)
+    if outside is not None:
+        require_here(outside.listen)
     found = look(directory)
     broker = open_local(
         directory,

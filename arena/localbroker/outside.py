@@ -85,6 +85,12 @@ def outside_of(listen: str | None, advertise: str | None, *, insecure: bool) -> 
                 f"--listen {address} is every address, and other hosts need one to connect to",
                 remedy="add --advertise NAME, the name by which they reach this machine",
             )
+        if "%" in address:
+            raise UsageError(
+                f"--listen {address} is an address of this machine alone: what follows the % has "
+                "another meaning on every host",
+                remedy="add --advertise NAME, the name by which other hosts reach this machine",
+            )
         advertise = address
     name, port = _name_and_port(advertise)
     if is_wildcard(name):
@@ -149,6 +155,24 @@ def require_guarded(outside: Outside, *, secure: bool, tls: bool) -> None:
         )
 
 
+def require_here(address: str) -> None:
+    """Refuse an address that no interface of this machine has.
+
+    Raises:
+        UsageError: It is elsewhere.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as attempt:
+            attempt.bind((address, 0))
+    except OSError:
+        raise _not_here(address) from None
+
+
+def _not_here(address: str) -> UsageError:
+    return UsageError(f"{address} is not an address of this machine", remedy=SHOW_ADDRESSES)
+
+
 def require_free(outside: Outside, node_id: int, ports: Ports) -> None:
     """Refuse a listener that the broker could not bind.
 
@@ -180,9 +204,7 @@ def require_free(outside: Outside, node_id: int, ports: Ports) -> None:
                 f"port {port} on {outside.listen} is reserved for the administrator",
                 remedy="give one above 1023: --advertise NAME:PORT",
             ) from None
-        raise UsageError(
-            f"{outside.listen} is not an address of this machine", remedy=SHOW_ADDRESSES
-        ) from None
+        raise _not_here(outside.listen) from None
 
 
 def settle(folder: Path, wanted: Outside | None, *, running: bool) -> Outside | None:

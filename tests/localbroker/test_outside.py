@@ -17,6 +17,7 @@ from arena.localbroker.outside import (
     read_outside,
     require_free,
     require_guarded,
+    require_here,
     settle,
     write_outside,
 )
@@ -33,6 +34,8 @@ HERE = Outside("127.0.0.2", "localhost", 19_192)
         ("alpha", "alpha", "'alpha' is not an IP address"),
         ("0.0.0.0", None, "every address"),
         ("::", None, "every address"),
+        ("fe80::1%eth0", None, "fe80::1%eth0 is an address of this machine alone"),
+        ("127.0.0.2", "fe80::1%eth0", "neither a host name nor an address"),
         ("127.0.0.2", "0.0.0.0", "a wildcard is not an address"),
         ("127.0.0.2", "[::]:9", "a wildcard is not an address"),
         ("127.0.0.2", "no-such-host.invalid", "cannot resolve"),
@@ -111,6 +114,9 @@ def test_what_cannot_be_bound_is_said_before_java_is_started() -> None:
         require_free(Outside("127.0.0.2", "localhost", 65_534), 3, Ports(1, 2))
     with pytest.raises(UsageError, match="not an address of this machine"):
         require_free(Outside("192.0.2.1", "alpha"), 1, Ports(1, 2))
+    with pytest.raises(UsageError, match="not an address of this machine"):
+        require_here("192.0.2.1")
+    require_here("127.0.0.2")
 
 
 def test_a_wildcard_host_is_explained() -> None:
