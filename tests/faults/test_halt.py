@@ -1,4 +1,4 @@
-"""A halt that is confirmed holds, with real processes: frozen, cut off, ended, and made anew."""
+"""A halt that is confirmed holds, with real processes: frozen, cut off, and ended."""
 
 import asyncio
 import signal
@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_admin import admin_client
 from arena.commands.halt_confirmed import Asked, ask
 from arena.localbroker.ports import can_bind
 from arena.messages import Halt, Resume
@@ -119,7 +120,7 @@ async def _settled(logs: Path) -> tuple[str, str]:
 async def test_a_halt_outlives_its_owners(
     bus: KafkaBus, settings: Settings, executors: Executors
 ) -> None:
-    """An owner that is frozen, its end, and a record that cannot be read: no order is filled."""
+    """An owner that is frozen or ends, an unreadable record, a new topic: no order is filled."""
     market = Arena(bus)
     await market.open_market()
     executors.start("one")
@@ -157,6 +158,46 @@ async def test_a_halt_outlives_its_owners(
     assert f"halted: everybody by a record that cannot be read, {CONTROL}[0]@4" in again.stdout
     assert {} == (await market.resume()).unconfirmed
     assert ["filled"] == await market.end_of(await market.order("scalper"))
+
+    await create_again(settings)
+    order = await market.order()
+    async with asyncio.timeout(WAIT_S):
+        while executors.living["three"].poll() is None:
+            await asyncio.sleep(0.05)
+    last = (executors.logs / "three.log").read_text().splitlines()[-1]
+    assert f"{CONTROL}[0]" in last
+    assert order not in {*await ended(bus)}
+
+
+async def create_again(settings: Settings) -> None:
+    """Delete the control topic, and create it with a halt at each offset that was read before."""
+    name = settings.prefix + CONTROL
+    async with admin_client(settings) as admin:
+        await admin.delete_topics([name])
+        async with asyncio.timeout(WAIT_S):
+            while name in {*await admin.list_topics()}:
+                await asyncio.sleep(0.01)
+    other = KafkaBus(settings, client_id="test")
+    await other.start()
+    try:
+        await other.ensure_topics([topics.CONTROL])
+        for _ in range(10):
+            halt = Halt(by="test", at=datetime.now(UTC))
+            await other.append(CONTROL, halt, key="all")
+    finally:
+        await other.close()
+
+
+async def ended(bus: KafkaBus) -> list[str]:
+    """The ids of the orders that were filled."""
+    log = await bus.log_reader(EVENTS)
+    try:
+        found = []
+        while await log.behind():
+            found += [orjson.loads(r.value or b"{}") for r in await log.read(timeout_s=0.1)]
+    finally:
+        await log.close()
+    return [event["order_id"] for event in found if event.get("outcome") == "filled"]
 
 
 async def write_raw(settings: Settings, key: bytes, value: bytes | None) -> None:
