@@ -1,21 +1,31 @@
-"""Before `arena up` starts anything: does a name of the file play something else already?
+"""Before `arena up` starts anything: who plays and runs there already?
 
-Reads `arena.roster`. One name is one contestant: its account would be traded by two.
+Reads `arena.roster`: one name is one contestant, and two would trade its account. And
+`arena.heartbeats`: an arena that runs already under the same prefix shares market and executor.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
+from arena import topics
+from arena.bus.base import Bus, Start
 from arena.commands.where import say
-from arena.errors import UsageError
-from arena.messages import AgentSpec
-from arena.names import NAMES_SHOWN_MAX
+from arena.errors import Malformed, UsageError
+from arena.living import LOOK_BACK_S, living
+from arena.messages import AgentSpec, Heartbeat
+from arena.names import NAMES_SHOWN_MAX, listed
+from arena.prefix import said
 from arena.roster import read_agents
 from arena.settings import Settings
+from arena.skew import by_broker_clock
 from arena.spec import ArenaSpec
 from arena.strategy_files import Describe, describe_in
 from arena.supervisor.signals import StopSignals
+
+SHARED = ("connector", "tools")
+"""Kinds of processes of which an arena has one that works."""
 
 
 def require_names(spec: ArenaSpec, settings: Settings, folder: Path, *, replace: bool) -> None:
@@ -30,14 +40,16 @@ def require_names(spec: ArenaSpec, settings: Settings, folder: Path, *, replace:
     Raises:
         UsageError: A name played another strategy or chat node, and is not to be taken.
     """
-    found = clashes(spec, _roster(settings), describe_in(folder))
+    agents, beats = _read(settings)
+    if words := beside_words(beats, datetime.now(UTC), settings.prefix):
+        say(words)
+    found = clashes(spec, agents, describe_in(folder))
     if not found:
         return
     shown = found[:NAMES_SHOWN_MAX]
     if not replace:
-        prefix = f"prefix {settings.prefix!r}" if settings.prefix else "this arena (no prefix)"
         raise UsageError(
-            f"under {prefix} {'; '.join(shown)}: one name is one contestant",
+            f"under {said(settings.prefix)} {'; '.join(shown)}: one name is one contestant",
             remedy="choose another --prefix, rename the agents, or --replace: they are listed "
             "without a rank as soon as both have decided something in their accounts",
         )
@@ -60,18 +72,61 @@ def clashes(spec: ArenaSpec, listed: Mapping[str, AgentSpec], describe: Describe
     return found
 
 
-def _roster(settings: Settings) -> dict[str, AgentSpec]:
-    async def read() -> dict[str, AgentSpec]:
+def beside_words(beats: Iterable[Heartbeat], now: datetime, prefix: str) -> str:
+    """What to say if the arena runs already, as another's or as one's own; "" if not. Pure.
+
+    Args:
+        beats: Heartbeats of the last minutes, oldest first.
+        now: Wall time.
+        prefix: Of the arena.
+    """
+    known = list(beats)
+    found = [beat.node for kind in SHARED for beat in living(known, kind, now)]
+    if not found:
+        return ""
+    return (
+        f"with {said(prefix)} an arena runs on these brokers already: {listed(found)}; market,"
+        " executor, accounts and roster are those of both, and these processes are standbys; for an"
+        " arena of its own choose another --prefix"
+    )
+
+
+def _read(settings: Settings) -> tuple[dict[str, AgentSpec], list[Heartbeat]]:
+    async def read() -> tuple[dict[str, AgentSpec], list[Heartbeat]]:
         from arena.bus.kafka import KafkaBus
 
         bus = KafkaBus(settings, client_id="arena-up-names")
         await bus.start()
         try:
-            return await read_agents(bus)
+            return await read_agents(bus), await read_beats(bus, datetime.now(UTC))
         finally:
             await bus.close()
 
     with StopSignals() as signals:
         found = asyncio.run(read())
     signals.raise_received()
+    return found
+
+
+async def read_beats(bus: Bus, now: datetime) -> list[Heartbeat]:
+    """The heartbeats of the last minutes, with the broker's times, in the order of the log.
+
+    Args:
+        bus: Connected; the topic is there.
+        now: Wall time.
+    """
+    start = Start.since(int((now.timestamp() - LOOK_BACK_S) * 1000))
+    reader = await bus.log_reader(topics.HEARTBEATS.name, start=start)
+    found = []
+    try:
+        while await reader.behind():
+            for record in await reader.read():
+                try:
+                    message = record.message()
+                except Malformed:
+                    continue
+                if isinstance(message, Heartbeat):
+                    found.append(by_broker_clock(message, record.timestamp_ms))
+    finally:
+        await reader.close()
     return found
