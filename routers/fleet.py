@@ -11,6 +11,7 @@ from typing import Any
 
 from arena import topics
 from arena.bus.base import LATEST, LogReader
+from arena.bus.partitions import require_partitions
 from arena.errors import UsageError
 from arena.node import Node
 from arena.vitals import DEAD_DETAIL
@@ -37,12 +38,13 @@ async def serve_agents(
     Raises:
         DependencyMissing: A tool that a strategy names was not offered in time.
         UsageError: A name plays another strategy already, a baseline was given to a model, or
-            every agent was replaced.
+            every agent was replaced, or `market.snapshots` was given partitions.
     """
     _describe(node, seats)
     own = [topics.INBOX.member(seat.agent) for seat in seats]
     prompted = {seat.chat_node: topics.PROMPTED.member(seat.chat_node) for seat in seats}
     await node.bus.ensure_topics([*topics.fixed_topics(), *own, *prompted.values()])
+    await require_partitions(node.bus, topics.SNAPSHOTS)
     roster = Roster(node)
     market = Market(node)
     recovering = asyncio.Lock()

@@ -16,6 +16,7 @@ from typing import Any, Final
 from arena import topics
 from arena.bus.base import Record
 from arena.bus.dead_letters import bury
+from arena.bus.partitions import require_partitions
 from arena.errors import DependencyMissing
 from arena.messages import Ticker
 from arena.node import Node
@@ -119,6 +120,7 @@ class CoinbaseConnector:
             UsageError: None of the products trades.
         """
         await self.node.bus.ensure_topics([topics.TICKERS, topics.SNAPSHOTS, topics.DEAD_LETTERS])
+        await require_partitions(self.node.bus, topics.SNAPSHOTS)
         self.publisher.active = False
         try:
             await self._meet_venue()

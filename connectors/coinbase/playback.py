@@ -14,6 +14,7 @@ from typing import Final
 import orjson
 
 from arena import topics
+from arena.bus.partitions import require_partitions
 from arena.errors import UsageError
 from arena.messages import Ticker
 from arena.money import decimal_text
@@ -111,6 +112,7 @@ class Playback:
             UsageError: It cannot be read, or nothing in it could be published.
         """
         await self.node.bus.ensure_topics([topics.TICKERS, topics.SNAPSHOTS, topics.DEAD_LETTERS])
+        await require_partitions(self.node.bus, topics.SNAPSHOTS)
         if before := (await snapshots_back(self.node, VENUE, 1))[0]:
             self._cadence.go_on(before[-1], self.node.clock.monotonic())
             self._cadence.next_at = None  # its own beat begins with its first frame

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from arena import topics
+from arena.bus.partitions import require_partitions
 from arena.errors import DependencyMissing, UsageError
 from arena.messages import MarketSnapshot
 from arena.names import closest_first, listed
@@ -30,6 +31,8 @@ TELL_EVERY_S_MAX: Final = 60.0
 LISTEN_S: Final = 0.5
 REPEAT_EVERY_S: Final = 240.0
 """A batch is repeated so often while a snapshot waits: executors look back ten minutes for it."""
+REPEATS_MAX: Final = 10_000
+"""Batches that are appended at most in place of tickers that are gone."""
 STEPS_AT_ONCE: Final = 20
 """Snapshots that are played without giving way to heartbeats."""
 NAMES_SHOWN_MAX: Final = 20
@@ -78,6 +81,7 @@ class Conductor:
         bus = self.node.bus
         specs = (topics.TICKERS, topics.SNAPSHOTS, topics.TURNS, topics.EVENTS, topics.ROSTER)
         await bus.ensure_topics([*specs, topics.DEAD_LETTERS])
+        await require_partitions(bus, topics.SNAPSHOTS)
         self.node.gauges["snapshots_total"] = self.reel.total
         try:
             await self._hearing.open()
@@ -96,10 +100,12 @@ class Conductor:
 
     async def _begin(self) -> None:
         """Products and tickers, then the first snapshot as soon as everybody is there."""
-        self._publisher.resume({}, await tickers_behind(self.node, {}), 0)
+        tails, _ = await tickers_behind(self.node, {})
+        self._publisher.resume({}, tails, 0)
         await self._append_batch()
         await self._wait_for_agents()
-        await self._hearing.follow_turns(None)
+        await self._hearing.follow_turns(0)
+        self._tell_lost_snapshots(-1)
         await self._publish_snapshot()
 
     async def _resume(self) -> bool:
@@ -121,15 +127,44 @@ class Conductor:
         await self._play_to(index)
         if self.reel.snapshot(newest.ticker_offsets, newest.published_at) != newest:
             raise _foreign(f"snapshot {index} as other flags made it")
-        tails = await tickers_behind(self.node, newest.ticker_offsets)
-        self._publisher.resume(newest.ticker_offsets, tails, end)
+        tails, places = await tickers_behind(self.node, newest.ticker_offsets)
+        self._publisher.resume(places, tails, end)
         since = min(snapshot.published_at for snapshot in snapshots)
         await self._hearing.follow_turns(int(since.timestamp() * 1000))
         self.node.log.info("resumed", index=index, snapshots=self.reel.total, id=newest.snapshot_id)
         self._note_published(newest)
+        self._tell_lost_snapshots(index)
+        await self._restore_tickers(newest.ticker_offsets, places)
         if unlisted := self.pacer.missing.unlisted:
             self._warn_waiting(Missing(unlisted, ()), 0)
         return True
+
+    def _tell_lost_snapshots(self, newest: int) -> None:
+        """Say how many snapshots agents have answered that the log does not hold."""
+        if (lost := self.pacer.newest_answered - newest) > 0:
+            words = (
+                f"{lost} snapshots that agents have answered are gone: the log was cut, or created"
+                " again; they are published again, and the turns on them count"
+            )
+            self.node.tell_lost(topics.SNAPSHOTS.name, 0, self.node.name, words)
+
+    async def _restore_tickers(self, named: dict[int, int], places: dict[int, int]) -> None:
+        """Say which tickers of the newest snapshot are gone, and append its batch again.
+
+        An executor that decides an order on it waits for as many tickers as it names.
+        """
+        for partition, offset in named.items():
+            if (end := places.get(partition, 0)) < offset:
+                words = (
+                    f"the log ends at {end}, the newest snapshot names {offset}: it was cut, or"
+                    " created again; the prices of that snapshot are published again"
+                )
+                self.node.tell_lost(topics.TICKERS.name, partition, self.node.name, words)
+        for _ in range(REPEATS_MAX):
+            reached = self._publisher.offsets
+            if not self.pacer.waiting or all(reached.get(p, 0) >= at for p, at in named.items()):
+                return
+            await self._append_batch()
 
     async def _play_to(self, index: int) -> None:
         for number in range(index):

@@ -82,6 +82,11 @@ class Pacer:
         return True
 
     @property
+    def newest_answered(self) -> int:
+        """Number of the newest snapshot that an agent has answered; -1 before the first."""
+        return max(self._last.values(), default=-1)
+
+    @property
     def missing(self) -> Missing:
         """Who is not there yet."""
         return Missing(

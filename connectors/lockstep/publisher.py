@@ -10,7 +10,7 @@ from typing import Final
 
 from arena import topics
 from arena.bus.base import Acked, Bus
-from arena.errors import Fenced
+from arena.errors import BrokenLog, Fenced
 from arena.messages import MarketSnapshot, Message
 from arena.topics import partition_of
 from arena.wire import Encoded, encode
@@ -79,9 +79,16 @@ class BatchPublisher:
         """Append a snapshot behind the one before.
 
         Raises:
-            Fenced: It stands elsewhere: somebody else appends, too.
+            Fenced: It stands behind its place: somebody else appends, too.
+            BrokenLog: It stands before its place: the log lost its end.
         """
         acked = await self._bus.append(topics.SNAPSHOTS.name, snapshot, key=VENUE)
+        if acked.offset < self._next_snapshot:
+            raise BrokenLog(
+                f"a snapshot is at offset {acked.offset} instead of {self._next_snapshot}: the log"
+                " was cut, or created again",
+                remedy="start again: the replay continues behind the newest snapshot that is left",
+            )
         if acked.offset != self._next_snapshot:
             raise Fenced(
                 f"a snapshot stands at offset {acked.offset} instead of {self._next_snapshot}: "

@@ -7,7 +7,7 @@ decoded only where the header names a type that matters here.
 from typing import Final
 
 from arena import topics
-from arena.bus.base import EARLIEST, LATEST, LogReader, Record, Start
+from arena.bus.base import EARLIEST, LogReader, Record, Start
 from arena.messages import AccountOpened, AgentSpec, Turn
 from arena.node import Node
 from connectors.lockstep.pacing import Pacer
@@ -48,15 +48,15 @@ class Hearing:
         name = topics.EVENTS.name
         self._readers[name] = await self._node.bus.log_reader(name, start=EARLIEST)
 
-    async def follow_turns(self, since_ms: int | None) -> None:
+    async def follow_turns(self, since_ms: int) -> None:
         """Hear of turns from now on, no more of accounts.
 
         Args:
-            since_ms: Unix milliseconds from which turns are read first; None for none.
+            since_ms: Unix milliseconds from which turns are read first.
         """
         if (accounts := self._readers.pop(topics.EVENTS.name, None)) is not None:
             await accounts.close()
-        start = LATEST if since_ms is None else Start.since(since_ms - SKEW_MS)
+        start = Start.since(max(0, since_ms - SKEW_MS))
         turns = await self._node.bus.log_reader(topics.TURNS.name, start=start)
         self._readers[topics.TURNS.name] = turns
         for record in await read_to_end(turns):
@@ -89,20 +89,29 @@ class Hearing:
                 self._node.counters["turns"] += 1
 
 
-async def tickers_behind(node: Node, offsets: dict[int, int]) -> dict[int, list[bytes]]:
-    """Partition of `market.tickers` -> values at and behind an offset (0 where none is given).
+async def tickers_behind(
+    node: Node, offsets: dict[int, int]
+) -> tuple[dict[int, list[bytes]], dict[int, int]]:
+    """What is in `market.tickers` behind a snapshot's batch.
 
-    Those that the topic's retention has deleted are missing: a batch is then appended whole.
+    Args:
+        node: Its bus is read.
+        offsets: Partition -> the offset behind the batch; 0 where none is given.
+
+    Returns:
+        Partition -> values at and behind its offset, and partition -> where the log goes on: that
+        offset, or the end of a log that does not reach it.
     """
     name = topics.TICKERS.name
-    reader = await node.bus.log_reader(name, start=EARLIEST)
+    reader = await node.bus.log_reader(name)
     try:
-        partitions = [partition for _, partition in await reader.end_offsets()]
-        found: dict[int, list[bytes]] = {p: [] for p in partitions}
-        for p in partitions:
-            reader.seek(name, p, max(reader.position(name, p), offsets.get(p, 0)))
+        ends = {partition: end for (_, partition), end in (await reader.end_offsets()).items()}
+        places = {p: min(offsets.get(p, 0), end) for p, end in ends.items()}
+        for partition, place in places.items():
+            reader.seek(name, partition, max(place, reader.position(name, partition)))
+        found: dict[int, list[bytes]] = {p: [] for p in ends}
         for record in await read_to_end(reader):
             found[record.partition].append(record.value or b"")
-        return found
+        return found, places
     finally:
         await reader.close()

@@ -5,6 +5,7 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
+from arena.errors import UsageError
 from arena.living import RECORDS_LOST
 from arena.messages import Message
 from arena.node import Node
@@ -175,3 +176,11 @@ async def test_nothing_is_told_where_no_turn_is_gone(memory_bus: MemoryBus) -> N
         await company.wait_for_turns(3)
 
     assert {} == memory_bus.lost
+
+
+async def test_snapshots_of_several_partitions_are_refused(memory_bus: MemoryBus) -> None:
+    """They have one order: a router that starts says so, and what to do."""
+    memory_bus.cluster.grow(topics.SNAPSHOTS.name, 3)
+    with pytest.raises(UsageError, match=r"market\.snapshots has 3 partitions.*ARENA_PREFIX"):
+        async with playing(memory_bus, seat()):
+            pass
