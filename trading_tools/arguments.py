@@ -1,8 +1,8 @@
 """The JSON text of a tool call's arguments, read exactly.
 
 A model writes this text, so anything may be in it. Numbers with a point or an exponent become
-`Decimal` from their own digits, never through a float. Refused: what is no JSON object, NaN and
-Infinity, a key given twice, text that is no Unicode, and more than `ARGUMENTS_CHARS_MAX`.
+`Decimal` from their own digits, never through a float. Refused: what is not a JSON object, NaN and
+Infinity, a key given twice, text that is not Unicode, and more than `ARGUMENTS_CHARS_MAX`.
 """
 
 import json
@@ -14,7 +14,7 @@ SHOWN_CHARS_MAX = 80
 
 
 class Unreadable(ValueError):
-    """The text is no arguments object; the message tells the model what to send."""
+    """The text is not an arguments object; the message tells the model what to send."""
 
 
 # Any: JSON values of any shape come out; `trading_tools.schema` checks them.
@@ -22,7 +22,7 @@ def read_arguments(text: str) -> dict[str, Any]:
     """The arguments in a text; an empty text or "null" is an empty object.
 
     Raises:
-        Unreadable: It is no JSON object that can be read exactly.
+        Unreadable: It is not a JSON object that can be read exactly.
     """
     if len(text) > ARGUMENTS_CHARS_MAX:
         raise Unreadable(f"{len(text):,} characters; send at most {ARGUMENTS_CHARS_MAX:,}")

@@ -17,11 +17,11 @@ class ShardCheckpoint:
     """The checkpoint of one shard.
 
     Attributes:
-        file: Where it lies.
+        file: The checkpoint on disk.
     """
 
     def __init__(self, node: Node, partition: int) -> None:
-        """Nothing is read yet."""
+        """Name the file; `load` reads it."""
         self.file = SealedFile(node.settings.checkpoints / f"{topics.EVENTS.name}-{partition}")
         self._log = node.log
         self._events_between = node.settings.checkpoint_events
@@ -29,7 +29,7 @@ class ShardCheckpoint:
         self._writing: asyncio.Task[None] | None = None
 
     def load(self) -> tuple[bytes, Shard] | None:
-        """What was kept, not yet held against the log, as bytes too; None where there is none."""
+        """What was kept, not yet held against the log, as bytes too; None if there is none."""
         packed = self.file.read()
         if packed is None:
             return None

@@ -75,7 +75,7 @@ class Order:
     action: Side
 
     def __post_init__(self) -> None:
-        """Refuse a quantity that is no amount at all.
+        """Refuse a quantity that is not an amount at all.
 
         Raises:
             ValueError: It is not finite or out of range.

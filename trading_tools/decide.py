@@ -81,7 +81,7 @@ class Decision:
 
     Attributes:
         order: As asked, or None where the arguments could not be read.
-        quote: The newest of the product, where there is one: what the decision was made with.
+        quote: The newest of the product, if there is one: what the decision was made with.
         seen: The prices of the product in the agent's snapshot.
     """
 

@@ -119,7 +119,7 @@ class Desk:
 
         Args:
             message: Without objection.
-            offset: Where it stands in `account.commands`.
+            offset: Its place in `account.commands`.
             now: Wall time.
             prices_current: See `decide`.
             control_unknown: See `decide`.
@@ -160,7 +160,7 @@ class Desk:
         return not self._may_be_decided(message)
 
     def _may_be_decided(self, call: ToolCall) -> bool:
-        """By its id, never by its offset: offsets come again in a log that was cut or made anew."""
+        """By its id, never by its offset: offsets come again in a log that was cut or recreated."""
         known = call.call_id in self.shard.orders
         return known or self.shard.may_be_forgotten(call.agent, call.issued_at)
 
@@ -255,7 +255,7 @@ class Desk:
     ) -> HandledCommand:
         account = self.shard.accounts[call.agent]
         market, rules = self.market, self.rules
-        # In lock-step the market stands still while agents think: only its own clock tells what
+        # In lock-step the market does not move while agents think: only its own clock tells what
         # is old, and tells every run the same.
         prices_at = market.newest_at if rules.lock_step else None
         decision = decide(

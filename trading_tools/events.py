@@ -72,7 +72,7 @@ def epoch_of(shard: Shard, owner: str, now: datetime, rules: Rules | None = None
 
 
 def state_digest_of(shard: Shard, sha256: str, now: datetime) -> StateDigest:
-    """The owner's statement of what its shard hashes to, as it stands now."""
+    """The owner's statement of what its shard hashes to now."""
     return StateDigest(
         epoch=shard.epoch,
         owner=shard.owner,
@@ -97,7 +97,7 @@ def account_opened(
 
     Args:
         shard: As it stands before the event.
-        source: Partition and offset of the command behind which a restart goes on.
+        source: Partition and offset of the command after which a restart continues.
         order_id: Of the command, or of the opening that a first call implies.
         agent: Whose account.
         rules: Starting cash.

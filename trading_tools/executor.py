@@ -32,7 +32,7 @@ from trading_tools.together import run_together
 
 STANDBY_READ_S = 0.2
 CLAIM_PAUSE_S_MAX = 0.2
-"""Two that claim at once must not meet again for ever."""
+"""Two that claim at once must not meet again and again."""
 BURIES = 0
 """The shard whose owner sends unreadable records of `arena.control` to the dead letters."""
 
@@ -44,7 +44,7 @@ REGROWN = (
 
 
 def check_agents(agents: Iterable[str], partition: int, shards: int) -> None:
-    """Refuse to go on where an account is in a shard that its agent does not belong to.
+    """Refuse to serve if an account is in a shard that its agent does not belong to.
 
     Raises:
         UsageError: The topics were given another number of partitions.
@@ -73,7 +73,7 @@ class Executor:
     def __init__(
         self, node: Node, rules: TradingRules, tools: Mapping[str, Tool], seats: Seats
     ) -> None:
-        """Nothing is read before `run`."""
+        """Take what `run` needs."""
         self._node = node
         self._rules = rules
         self._tools = tools

@@ -63,7 +63,7 @@ def evaluate(text: str) -> Decimal:
     """The value of an expression.
 
     Raises:
-        ExpressionError: It is no expression, is too large, or has no finite value.
+        ExpressionError: It is not an expression, is too large, or has no finite value.
     """
     parser = _Parser(_tokens(text.strip()))
     try:

@@ -9,7 +9,7 @@ from arena.errors import AppendFailed
 from arena.messages import ToolResult
 
 ACK_TIMEOUT_S = 8.0
-"""A broker that was killed is back in 3 s; whoever waits longer does better to start again."""
+"""A broker that was killed is back in 3 s; after longer, it is better to start again."""
 
 
 class Outbox:
@@ -20,7 +20,7 @@ class Outbox:
     """
 
     def __init__(self, bus: Bus) -> None:
-        """No inbox is known yet."""
+        """Start without knowing any inbox."""
         self._bus = bus
         self._known: set[str] = set()
         self._sent: list[asyncio.Future[Acked]] = []

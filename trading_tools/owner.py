@@ -4,8 +4,8 @@ Reads `account.commands[shard]`, appends to `account.events[shard]`, replies to 
 
 Commands are taken in batches. A batch is decided against a state that runs ahead of the log, its
 events are appended side by side, and when each was acked at exactly the offset it was made for,
-nobody else has written in between: only then are the batch's answers sent. Anything else ends this
-owner, and the log says what counted.
+no other executor has written in between: only then are the batch's answers sent. Anything else
+ends this owner, and the log says what counted.
 
 An order is decided only with a proof that `arena.control` was read to its end, and the owner says
 in the heartbeat how far it has read it: once everything that was decided before is in the log, and
@@ -195,7 +195,7 @@ class Owner:
         await self._keep_checkpoint()
 
     async def _keep_checkpoint(self) -> None:
-        """Where one is due: state in the log what the accounts hash to, then keep them."""
+        """If one is due: state in the log what the accounts hash to, then keep them."""
         due = self._log.digest()
         if due is None:
             return
@@ -271,7 +271,7 @@ class Owner:
         """In lock-step: before an order is decided, what its agent saw before is in its inbox.
 
         Otherwise a crash between the two would answer the look again from the account after the
-        order, and the agent would go on from another account than in a run without a crash.
+        order, and the agent would continue from another account than in a run without a crash.
         """
         if not (self._desk.rules.lock_step and isinstance(message, ToolCall)):
             return

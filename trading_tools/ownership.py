@@ -42,7 +42,7 @@ class Ownership:
         self._confirmed: dict[str, int] = {}
 
     async def prove(self) -> None:
-        """See that nobody else has written; everything in the shard must be acked.
+        """See that no other executor has written; everything in the shard must be acked.
 
         Raises:
             Fenced: Another owner has written.

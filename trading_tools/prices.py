@@ -75,7 +75,7 @@ class PriceFeed:
     async def catch_up(self, offsets: Mapping[int, int], timeout_s: float) -> bool:
         """Wait until everything before these offsets was read.
 
-        Where the topic ends tells nothing: a new leader learns late how far it reaches.
+        The end of the topic tells nothing: a new leader learns late how far it reaches.
 
         Returns:
             False if it was not in time, or the topic has no such partition.
@@ -103,7 +103,7 @@ class PriceFeed:
             for record in same:
                 if await self._note(record):
                     break
-        # By the reader's place: the end of a transaction takes an offset and is no record.
+        # By the reader's place: the end of a transaction takes an offset and is not a record.
         places = {p: self._reader.position(TOPIC, p) for p in self._next}
         if places != self._next:
             self._next = places

@@ -90,7 +90,7 @@ class Market:
         """Take in a message of `market.tickers`.
 
         Raises:
-            Malformed: Its prices or increments cannot be expressed, or it is no market message.
+            Malformed: Its prices or increments cannot be expressed, or it is not a market message.
         """
         try:
             if isinstance(message, Ticker):

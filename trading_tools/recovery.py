@@ -70,7 +70,7 @@ class EventLog:
         self._short_since: float | None = None
 
     async def open(self) -> None:
-        """Begin behind the checkpoint, or at the first record: the topic is kept for ever."""
+        """Begin after the checkpoint, or at the first record: the topic is kept forever."""
         passed_over = (await read_passed_over(self._node.bus)).get(self._partition, {})
         kept = await asyncio.to_thread(self._checkpoint.load)
         if kept is not None:
@@ -111,7 +111,7 @@ class EventLog:
         return await reader.record_at(TOPIC, self._partition, offset, timeout_s=STALL_S)
 
     def digest(self) -> tuple[Append, bytes] | None:
-        """Where a checkpoint is due: the owner's statement of its state, folded, and the state.
+        """If a checkpoint is due: the owner's statement of its state, folded, and the state.
 
         Every event in the shard must be acked. The state may be kept once the statement is.
         """
@@ -141,7 +141,7 @@ class EventLog:
             self._reader = None
 
     async def end(self) -> int:
-        """The offset behind the last record of the log."""
+        """The offset after the last record of the log."""
         ends = await self._open_reader().end_offsets()
         return ends[TOPIC, self._partition]
 

@@ -3,7 +3,7 @@
 A decision is a pure function of the account, the command, the prices and the time. All four are in
 the records: the event says when it was made and which ticker it was priced with, and the account
 is what the events before it made of it. So the same code must write the same bytes; an event that
-differs is named, and the replay goes on from the log.
+differs is named, and the replay continues from the log.
 
 Reads an export (`arena.exports`) a batch at a time and keeps the quote of every order. Writes
 nothing.
@@ -48,7 +48,7 @@ DIFFERENCES_MAX = 100
 STRUCTURAL_COUNTERS = {"Epoch": "epochs", "StateDigest": "digests"}
 NO_COMMAND = ("a command to decide", "none at the place the event names")
 LOST = "commands_lost"
-"""Counts events whose command is gone: the topic was cut, or deleted and made anew."""
+"""Counts events whose command is gone: the topic was cut, or deleted and created again."""
 WAITED_FOR_PRICES = "prices of "
 """How the refusal of an order begins whose prices did not arrive in time."""
 

@@ -1,7 +1,7 @@
 """The commands of a replay: each at the place its event names, or known to be lost.
 
 Commands are decided in order, so events name them in rising order. After `account.commands` was
-cut, or deleted and made anew, they name offsets that were named before: what stood there then is
+cut, or deleted and recreated, they name offsets that were named before: what was there then is
 lost. An event whose command is not there is a difference, unless it was lost like this.
 """
 
@@ -85,7 +85,7 @@ class MissingCommands:
     """
 
     def __init__(self, holds: Callable[[int], bool]) -> None:
-        """None yet.
+        """Start with none.
 
         Args:
             holds: Tells of an offset whether the export has it.

@@ -42,7 +42,7 @@ def decided(call: ToolCall, event: Event, portfolio: Portfolio) -> ToolResult:
 
     Args:
         call: The call.
-        event: The `OrderDecided` as it stands in the log.
+        event: The `OrderDecided` as the log has it.
         portfolio: The agent's, after the event.
     """
     filled = event["outcome"] == "filled"

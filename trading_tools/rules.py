@@ -30,7 +30,7 @@ class FeeSchedule:
 
     Attributes:
         taker_bps: Charged on every fill. maker_bps: for the record; no order here rests in a book.
-        as_of: ISO date the schedule was read or took effect. source: where it stands.
+        as_of: ISO date the schedule was read or took effect. source: where it was read.
     """
 
     name: str

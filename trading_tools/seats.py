@@ -28,7 +28,7 @@ class Seats:
     """This process's membership in the group of executors."""
 
     def __init__(self, node: Node) -> None:
-        """Not a member yet."""
+        """Create the membership; `run` joins."""
         self._node = node
         self._joined = False
         self._assigned: frozenset[int] = frozenset()
@@ -50,11 +50,11 @@ class Seats:
             await reader.close()
 
     def assigned(self, shard: int) -> bool:
-        """True where the group gives this process the shard now."""
+        """True if the group gives this process the shard now."""
         return shard in self._assigned
 
     def should_serve(self, shard: int) -> bool:
-        """True where this process should own the shard, or may go on owning it."""
+        """True if this process should own the shard, or may keep it."""
         if shard in self._assigned or (not self._joined and shard in self._provisional):
             return True
         lost_at = self._lost_at.get(shard)
@@ -82,7 +82,7 @@ class Seats:
 
 
 def is_dead_neighbour(owner: str, host: str) -> bool:
-    """True where an owner's id names a process of this host that is no more.
+    """True if an owner's id names a process of this host that has ended.
 
     Args:
         owner: "<kind>/<name>/<host>/<process id>/<unique>".

@@ -36,7 +36,7 @@ class ToolServer:
     """
 
     def __init__(self, node: Node, tools: Mapping[str, Tool]) -> None:
-        """Nothing is read before `run`."""
+        """Take what `run` needs."""
         self._node = node
         self._tools = tools
         self._outbox = Outbox(node.bus)

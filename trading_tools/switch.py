@@ -1,7 +1,7 @@
 """Follows `arena.control` into the kill switch, and proves that it was read to its end.
 
 Reads the whole topic at a start, before the first order, and follows it: a halt survives every
-restart, and takes effect as soon as its record is read. What cannot be read halts its scope where
+restart, and takes effect as soon as its record is read. What cannot be read halts its scope if
 its key names one. It goes to `dead_letters` when it comes, from the owner of the first shard
 alone; what a start finds is passed over by it, for it stays in the topic.
 
@@ -150,7 +150,7 @@ class SwitchFeed:
     async def renew(self) -> None:
         """Renew the proof until cancelled, a few times a second and when it is asked for."""
         while True:
-            # A broker that does not answer gives no proof; whoever needs one waits.
+            # A broker that does not answer gives no proof; an order that needs one waits.
             with contextlib.suppress(TimeoutError, BrokerUnavailable):
                 async with asyncio.timeout(ASK_TIMEOUT_S):
                     await self._prove()
@@ -265,7 +265,7 @@ def check_partitions(count: int) -> None:
 
 
 def boot_time_s() -> float:
-    """Seconds of a clock that also counts while the machine is suspended, where there is one."""
+    """Seconds of a clock that also counts while the machine is suspended, if the system has one."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()

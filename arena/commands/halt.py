@@ -63,7 +63,7 @@ def resume(
     wait_s: Wait = CONFIRM_TIMEOUT_S,
     as_json: AsJson = False,
 ) -> None:
-    """Take orders again. What was halted for everybody and what for one agent end apart.
+    """Take orders again. A halt of everybody and a halt of one agent end separately.
 
     Example: arena resume
     """

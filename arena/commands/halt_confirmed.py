@@ -83,7 +83,7 @@ async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> Asked:
 def names_halt(beat: Heartbeat, halt: Halt) -> bool:
     """True where an executor's heartbeat lists the halt.
 
-    An offset alone does not prove that it was read: in a topic that was made anew, one that an
+    An offset alone does not prove that it was read: in a topic that was recreated, one that an
     executor read before is higher.
     """
     halted = beat.details.get("halted")
