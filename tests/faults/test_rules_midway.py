@@ -22,6 +22,8 @@ from trading_tools.rules import TradingRules
 
 TOPICS = (topics.TICKERS, topics.COMMANDS, topics.EVENTS, topics.ROSTER, topics.CONTROL)
 PRICES_INVARIANT = 5
+MONEY = range(1, 8)
+"""Invariants of the account log; these orders answer no turns."""
 FIRST = TradingRules(fee_bps=Decimal(60))
 THEN = TradingRules(
     fee_bps=Decimal("12.5"),
@@ -91,7 +93,8 @@ async def test_replay_and_audit_use_the_rules_of_the_time(
     source = Source("test", folder)
     auditor = Auditor(source.scope())
     auditor.take_all(source.read())
-    prices = next(v for v in auditor.verdicts() if v.number == PRICES_INVARIANT)
+    verdicts = auditor.verdicts()
+    prices = next(v for v in verdicts if v.number == PRICES_INVARIANT)
 
     orders = decided(memory_bus)
     assert ["filled"] * 4 == [one.outcome for one in orders]
@@ -101,6 +104,7 @@ async def test_replay_and_audit_use_the_rules_of_the_time(
     assert [] == replayed.differences
     assert (4, 2) == (replayed.counts["orders"], replayed.counts["openings"])
     assert (Status.PASS, []) == (prices.status, prices.findings)
+    assert [] == [v.number for v in verdicts if v.number in MONEY and v.status is Status.FAIL]
 
 
 @pytest.mark.parametrize("claimed", [FIRST, THEN])
