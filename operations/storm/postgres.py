@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arena.errors import DependencyMissing
 from arena.localbroker.ports import LOOPBACK, choose_ports
 from arena.supervisor.keeper import Keeper
 
@@ -22,6 +23,8 @@ UNPRIVILEGED = "postgres"
 USER = "arena"
 READY_S = 30.0
 POLL_S = 0.05
+RUNS_MAX = 3
+SAID_LINES = 3
 
 
 def find_programs() -> Path | None:
@@ -111,14 +114,28 @@ class Postgres:
         return programs
 
     def _run(self, program: str, *words: str) -> None:
-        subprocess.run(
-            [str(self._programs / program), *words],
-            check=True,
-            capture_output=True,
-            user=self._user,
-            group=self._user,
-            extra_groups=[] if self._user else None,
-            cwd=self.folder,
+        """Run a program to its end; on a busy machine its first attempt may fail.
+
+        Raises:
+            DependencyMissing: It failed each time; the error has its last words.
+        """
+        for _ in range(RUNS_MAX):
+            done = subprocess.run(
+                [str(self._programs / program), *words],
+                check=False,
+                capture_output=True,
+                text=True,
+                user=self._user,
+                group=self._user,
+                extra_groups=[] if self._user else None,
+                cwd=self.folder,
+            )
+            if done.returncode == 0:
+                return
+        said = " / ".join(done.stderr.strip().splitlines()[-SAID_LINES:])
+        raise DependencyMissing(
+            f"{program} of PostgreSQL ended with exit code {done.returncode}: {said}",
+            remedy="see that PostgreSQL can run here, then run the storm again",
         )
 
     def _wait(self) -> None:
@@ -129,7 +146,9 @@ class Postgres:
                 if subprocess.run(ready, check=False).returncode == 0:
                     return
             time.sleep(POLL_S)
-        raise TimeoutError(f"PostgreSQL did not answer in {READY_S:.0f} s: {self.folder / 'log'}")
+        raise DependencyMissing(
+            f"PostgreSQL did not answer in {READY_S:.0f} s", remedy=f"read {self.folder / 'log'}"
+        )
 
 
 def _is_user(name: str) -> bool:

@@ -80,9 +80,10 @@ class Storm:
         if why:
             self.without.append(f"no books on PostgreSQL: {why}")
         try:
-            await asyncio.to_thread(brokers.start)
-            if server is not None:
-                await asyncio.to_thread(server.start)
+            starts = [brokers.start, *([server.start] if server is not None else [])]
+            ends = await asyncio.gather(*map(asyncio.to_thread, starts), return_exceptions=True)
+            for end in filter(None, ends):
+                raise end
             return await self._with(brokers, server)
         finally:
             await asyncio.to_thread(brokers.stop)
