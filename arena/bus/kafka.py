@@ -25,7 +25,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Record, Start
-from arena.bus.kafka_access import connection, started, told_refusals, unreachable
+from arena.bus.kafka_access import connection, started, stopped, told_refusals, unreachable
 from arena.bus.kafka_fetch import Fetches
 from arena.bus.kafka_group import Group, KafkaGroupReader
 from arena.bus.kafka_readers import KafkaLogReader
@@ -87,11 +87,11 @@ class KafkaBus(Bus):
     async def close(self) -> None:
         """Flush and stop the producers, then the connections for questions."""
         for producer in self._producers.values():
-            await producer.stop()
+            await stopped(producer)
         self._producers.clear()
         await self._topics.close()
         if self._lookup is not None:
-            await self._lookup.stop()
+            await stopped(self._lookup)
             self._lookup = None
 
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:

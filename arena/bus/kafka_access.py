@@ -1,5 +1,6 @@
 """How every Kafka client of the bus connects: addresses, login, TLS. Made from the settings."""
 
+import asyncio
 import base64
 import binascii
 import re
@@ -85,8 +86,18 @@ async def started(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     try:
         await client.start()
     except BaseException:
-        await client.stop()
+        await stopped(client)
         raise
+
+
+async def stopped(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Stop a client.
+
+    Its tasks take their first step before: aiokafka cancels and awaits them, and a task that is
+    cancelled before it began would cancel this one, too, and hide why it stops.
+    """
+    await asyncio.sleep(0)
+    await client.stop()
 
 
 def unreachable(settings: Settings) -> str:
@@ -209,7 +220,9 @@ def _require_file(variable: str, path: Path) -> None:
     try:
         open_regular(path, TEXT_FILE_BYTES_MAX).close()
     except (OSError, NotReadable) as error:
-        why = error.strerror.lower() if isinstance(error, OSError) else in_words(error)
+        why = in_words(error)
+        if isinstance(error, OSError) and error.strerror:
+            why = error.strerror.lower()
         raise UsageError(
             f"{variable} names {one_line(str(path))}, which cannot be read: {why}",
             remedy="give the path of a regular file that this user may read",

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
 
-from arena.bus.kafka_access import connection
+from arena.bus.kafka_access import connection, stopped
 from arena.bus.kafka_refusal import refusal
 from arena.errors import UsageError
 from arena.prefix import others_words
@@ -135,7 +135,7 @@ async def describe_topics(settings: Settings) -> list[TopicState]:
             await consumer.start()
             return await _describe(admin, consumer, settings.prefix)
         finally:
-            await consumer.stop()
+            await stopped(consumer)
 
 
 async def has_broker_time(settings: Settings, topic: str) -> bool:

@@ -33,7 +33,7 @@ from aiokafka.errors import (
 
 from arena.bus.base import Assignment, GroupReader, Record, Standing, plain_headers
 from arena.bus.group_places import Handed, Handled, explain
-from arena.bus.kafka_access import told_refusals
+from arena.bus.kafka_access import stopped, told_refusals
 from arena.bus.kafka_batches import DAMAGED, Batches
 from arena.bus.kafka_proof import START_AGAIN
 from arena.bus.kafka_sockets import closed_soon
@@ -372,7 +372,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         self.closed = True
         if self._checker is not None:
             self._checker.cancel()
-        await closed_soon(self._consumer.stop())
+        await closed_soon(stopped(self._consumer))
 
 
 # Any: aiokafka's ConsumerRecord is untyped.

@@ -83,3 +83,11 @@ async def test_offsets_that_come_late_are_asked_for_again(
             await bus.log_reader(topics.TURNS.name)
 
     assert min(slow + 1, LOOKUPS_MAX) == asked
+
+
+async def test_a_bus_may_be_closed_at_once(settings: Settings) -> None:
+    """A process that fails right after the start closes its bus: that hides no cause."""
+    for _ in range(3):
+        own = KafkaBus(settings, client_id="short")
+        await own.start()
+        await own.close()
