@@ -25,6 +25,7 @@ READY_S = 30.0
 POLL_S = 0.05
 RUNS_MAX = 3
 SAID_LINES = 3
+REMEDY = "see that PostgreSQL can run here, then run the storm again"
 
 
 def find_programs() -> Path | None:
@@ -135,7 +136,7 @@ class Postgres:
         said = " / ".join(done.stderr.strip().splitlines()[-SAID_LINES:])
         raise DependencyMissing(
             f"{program} of PostgreSQL ended with exit code {done.returncode}: {said}",
-            remedy="see that PostgreSQL can run here, then run the storm again",
+            remedy=REMEDY,
         )
 
     def _wait(self) -> None:
@@ -146,8 +147,10 @@ class Postgres:
                 if subprocess.run(ready, check=False).returncode == 0:
                     return
             time.sleep(POLL_S)
+        lines = (self.folder / "log").read_text(errors="replace").splitlines()
         raise DependencyMissing(
-            f"PostgreSQL did not answer in {READY_S:.0f} s", remedy=f"read {self.folder / 'log'}"
+            f"PostgreSQL did not answer in {READY_S:.0f} s: {' / '.join(lines[-SAID_LINES:])}",
+            remedy=REMEDY,
         )
 
 
