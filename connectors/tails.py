@@ -13,6 +13,8 @@ from arena.topics import partition_of
 READ_TIMEOUT_S: Final = 30.0
 SNAPSHOTS_BACK: Final = 16
 """Read besides the snapshots that are looked for: room for what is no snapshot."""
+GROWTH: Final = 4
+"""Of what is read back next, if that was not room enough."""
 
 
 async def snapshots_back(node: Node, venue: str, count: int) -> tuple[list[MarketSnapshot], int]:
@@ -29,13 +31,31 @@ async def snapshots_back(node: Node, venue: str, count: int) -> tuple[list[Marke
     name = topics.SNAPSHOTS.name
     partition = partition_of(venue, await node.bus.partitions(name))
     reader = await node.bus.partition_reader(name, partition, EARLIEST)
+    found: list[MarketSnapshot] = []
     try:
-        begin = reader.position(name, partition)
-        end = (await reader.end_offsets())[name, partition]
         # While the arena was stopped its retention may have deleted some, or all.
-        reader.seek(name, partition, max(begin, end - count - SNAPSHOTS_BACK))
-        messages = [await node.read_message(record) for record in await read_to_end(reader)]
-        return [m for m in messages if isinstance(m, MarketSnapshot) and m.venue == venue], end
+        first = reader.position(name, partition)
+        end = until = (await reader.end_offsets())[name, partition]
+        chunk = count + SNAPSHOTS_BACK
+        while until > first and len(found) < count:
+            begin = max(first, until - chunk)
+            reader.seek(name, partition, begin)
+            records = [r for r in await read_to_end(reader) if r.offset < until]
+            messages = [await node.read_message(record) for record in records]
+            found[:0] = [m for m in messages if isinstance(m, MarketSnapshot) and m.venue == venue]
+            until, chunk = begin, chunk * GROWTH
+        return found, end
+    finally:
+        await reader.close()
+
+
+async def holds_from_the_first(node: Node, venue: str) -> bool:
+    """True if no snapshot of a venue's partition was deleted: it begins at offset 0."""
+    name = topics.SNAPSHOTS.name
+    partition = partition_of(venue, await node.bus.partitions(name))
+    reader = await node.bus.partition_reader(name, partition, EARLIEST)
+    try:
+        return reader.position(name, partition) == 0
     finally:
         await reader.close()
 

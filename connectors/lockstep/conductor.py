@@ -23,7 +23,7 @@ from connectors.lockstep.pacing import Missing, Pacer, Verdict
 from connectors.lockstep.publisher import BatchPublisher
 from connectors.lockstep.reel import Reel
 from connectors.lockstep.topics import Hearing, tickers_behind
-from connectors.tails import snapshots_back
+from connectors.tails import holds_from_the_first, snapshots_back
 
 TELL_AFTER_S: Final = 3.0
 TELL_EVERY_S: Final = 5.0
@@ -69,6 +69,7 @@ class Conductor:
         self._hearing = Hearing(node, self.pacer, reel)
         self._publisher = BatchPublisher(node.bus, node.counters)
         self._missed: dict[str, int] = {}
+        self._snapshots_end = 0
 
     async def serve(self) -> None:
         """Publish every snapshot and wait for the last one's turns.
@@ -101,7 +102,7 @@ class Conductor:
     async def _begin(self) -> None:
         """Products and tickers, then the first snapshot as soon as everybody is there."""
         tails, _ = await tickers_behind(self.node, {})
-        self._publisher.resume({}, tails, 0)
+        self._publisher.resume({}, tails, self._snapshots_end)
         await self._append_batch()
         await self._wait_for_agents()
         await self._hearing.follow_turns(0)
@@ -112,10 +113,13 @@ class Conductor:
         """Go to the newest snapshot in the log; False where there is none."""
         cadence = max(self.pacer.cadences.values(), default=1)
         snapshots, end = await snapshots_back(self.node, VENUE, cadence)
+        self._snapshots_end = end
         if not end:
             return False
         newest = snapshots[-1] if snapshots else None
         index = self.reel.index_of(newest.as_of, newest.snapshot_id) if newest else None
+        if newest is None and await holds_from_the_first(self.node, VENUE):
+            return False  # Nothing in it is a snapshot of this venue.
         if newest is None:
             raise UsageError(
                 f"market.snapshots ends at {end} and holds no snapshot: its retention has deleted"

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from arena import ids, topics
 from arena.bus.base import LATEST, Bus
+from arena.errors import Malformed
 from arena.messages import (
     AccountOpened,
     AgentSpec,
@@ -99,8 +100,12 @@ async def answer_for_ever(bus: Bus, agents: Iterable[Scripted]) -> None:
     try:
         while True:
             for record in await reader.read(timeout_s=0.1):
-                snapshot = record.message()
-                assert isinstance(snapshot, MarketSnapshot)
+                try:
+                    snapshot = record.message()
+                except Malformed:
+                    continue
+                if not isinstance(snapshot, MarketSnapshot):
+                    continue
                 for agent in agents:
                     agent.seen.append(snapshot.snapshot_id)
                     if record.offset < due[agent.name] or record.offset in agent.silent:
