@@ -170,6 +170,7 @@ def _read(path: Path) -> report.Document:
         raise UsageError(
             f"{path} cannot be read: {error}", remedy="name a file of --json"
         ) from None
-    if not isinstance(found, dict) or "orders" not in found:
-        raise UsageError(f"{path} holds no storm", remedy="name a file of --json")
+    if not isinstance(found, dict) or (missing := report.missing_figures(found)):
+        what = f", without {', '.join(missing)}" if isinstance(found, dict) else ""
+        raise UsageError(f"{path} is not of a storm{what}", remedy="name a file of --json")
     return found

@@ -45,6 +45,8 @@ ADDED = (
 """Figures that add up over several storms."""
 COUNTERS = ("kills", "planned", "injected", "refusals_unjudged")
 """Likewise, by kind."""
+NEW = frozenset({"garbage", "halts", "refusals_judged"})
+"""Figures that documents of older storms do not have."""
 PASSES = ("audit", "reconcile", "trial_balance", "replay", "checker")
 
 
@@ -164,6 +166,12 @@ def held(document: Document) -> bool:
     )
 
 
+def missing_figures(document: Document) -> list[str]:
+    """Names that the document of a storm must have and this one has not."""
+    others = ("seed", "plan", "minutes", "kills", "digest_equal", "recovery_s", *PASSES)
+    return sorted({*ADDED, *others} - NEW - document.keys())
+
+
 def rare_kinds(document: Document) -> list[str]:
     """Kinds of fault that were planned, and most of which did not take effect."""
     planned, injected = document.get("planned", {}), document.get("injected", {})
@@ -174,14 +182,15 @@ def remarks_of(document: Document) -> list[str]:
     """What the table does not say: kinds of kills and cuts, refusals, faults without effect."""
     kills = ", ".join(f"{kind} {count}" for kind, count in document["kills"].items())
     found = [f"kills: {kills}"]
-    cuts = (f"{way} {_of(document, f'link {way}')}" for way in LINK_WAYS)
-    found.append(f"link cuts: {', '.join(cuts)}")
-    unjudged = document.get("refusals_unjudged", {})
-    named = "".join(f", {reason} {count}" for reason, count in unjudged.items())
-    judged = document.get("refusals_judged", 0)
-    found.append(
-        f"refusals: {judged:,} computed again, {sum(unjudged.values()):,} cannot be{named}"
-    )
+    if document.get("injected"):  # not in documents of older storms
+        cuts = (f"{way} {_of(document, f'link {way}')}" for way in LINK_WAYS)
+        found.append(f"link cuts: {', '.join(cuts)}")
+    if judged := document.get("refusals_judged"):
+        unjudged = document["refusals_unjudged"]
+        named = "".join(f", {reason} {count}" for reason, count in unjudged.items())
+        found.append(
+            f"refusals: {judged:,} computed again, {sum(unjudged.values()):,} cannot be{named}"
+        )
     if (still_s := document.get("still_s")) is not None:
         found.append(f"longest time without a decision: {still_s:g} s")
     unsent = document.get("not_injected", [])
@@ -211,6 +220,7 @@ def table_of(documents: Iterable[Document]) -> str:
         "poison, halts",
         "garbage, copies, late",
         "lost, doubled",
+        "checker",
         "digest",
         "audit",
         "reconcile",
@@ -233,7 +243,7 @@ def sum_of(documents: Iterable[Document]) -> Document:
             counter.update(row.get(name, {}))
         total[name] = dict(sorted(counter.items()))
     if not all("planned" in row for row in rows):
-        total["planned"] = {}
+        total["planned"] = total["injected"] = {}
     total["not_injected"] = [what for row in rows for what in row.get("not_injected", [])]
     back = [row["recovery_s"] for row in rows]
     total |= {
@@ -241,7 +251,7 @@ def sum_of(documents: Iterable[Document]) -> Document:
         "plan": f"{len(rows)} storms",
         "digest_equal": all(row["digest_equal"] for row in rows),
         "recovery_s": None if None in back else max(back),
-        "still_s": max((row.get("still_s") or 0.0 for row in rows), default=0.0),
+        "still_s": max(filter(None, (row.get("still_s") for row in rows)), default=None),
         "minutes": sum(row["minutes"] for row in rows),
     }
     for name in PASSES:
@@ -264,6 +274,7 @@ def _row(row: Document) -> str:
         f"{_of(row, 'poison', row['poison'])}, {_of(row, 'halt', row.get('halts', 0))}",
         f"{row.get('garbage', 0)}, {row['duplicates']:,}, {row['reordered']:,}",
         f"{row['lost']}, {row['doubled']}",
+        row["checker"],
         "equal" if row["digest_equal"] else "differs",
         row["audit"],
         row["reconcile"],

@@ -11,6 +11,7 @@ from operations.storm.plan import make_plan
 from operations.storm.report import (
     document_of,
     held,
+    missing_figures,
     rare_kinds,
     remarks_of,
     sum_of,
@@ -162,6 +163,8 @@ def test_a_storm_that_shows_nothing_does_not_pass(found: Outcome, why: str) -> N
     document = document_of(found)
 
     assert (why == "") == held(document)
+    assert not missing_figures(document)
+    assert ["kills"] == missing_figures({k: v for k, v in document.items() if k != "kills"})
     assert ([why] if why else []) == document["findings"]
     assert ["x", "y"] == document["not_injected"]
     assert {"executor", "supervisor", "ledger-postgres"} < set(document["kills"])
