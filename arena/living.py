@@ -4,9 +4,13 @@ A process is alive from its first heartbeat until it says that it stops, or unti
 passed without another one.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
+from arena.bus.base import Record
+from arena.errors import Malformed
+from arena.ids import NAME_PATTERN
 from arena.messages import Heartbeat
 
 LOOK_BACK_S = 120.0
@@ -33,9 +37,38 @@ RECORDS_LOST = "records_lost"
 """The detail of any heartbeat that says what was lost: topic -> partition and reader -> words."""
 CHAT_NODE = "chat-node"
 """The kind of a chat node in its heartbeats."""
+KIND = re.compile(r"[a-z][a-z-]{0,31}")
+HOST = re.compile(r"[!-.0-~]{1,255}")
+"""Visible characters but the slash, which parts an id."""
+PID_END = 1 << 31
+AHEAD_S_MAX = 86_400.0
+"""A host's clock may be wrong, but not by more than that into the future."""
 INTERVALS_MAX = 3
 INTERVAL_S = 5.0
 """Assumed of a process that does not tell its interval."""
+
+
+def heartbeat_in(record: Record) -> Heartbeat | None:
+    """The heartbeat in a record, or None if no process can have sent it.
+
+    The key, the id and its parts belong together, names are those of processes, and neither time is
+    more than a day after the record was appended.
+    """
+    try:
+        beat = record.message()
+    except Malformed:
+        return None
+    if not isinstance(beat, Heartbeat) or record.key_text != beat.node:
+        return None
+    parts = (KIND, beat.kind), (NAME_PATTERN, beat.name), (HOST, beat.host)
+    if not all(pattern.fullmatch(text) for pattern, text in parts):
+        return None
+    if beat.node != f"{beat.kind}/{beat.name}/{beat.host}/{beat.pid}" or not 0 < beat.pid < PID_END:
+        return None
+    newest_s = record.timestamp_ms / 1_000 + AHEAD_S_MAX
+    if max(beat.at, beat.started_at).timestamp() > newest_s:
+        return None
+    return beat
 
 
 def silent_after_s(beat: Heartbeat, usual_s: float = INTERVAL_S) -> float:

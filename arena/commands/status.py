@@ -21,8 +21,9 @@ from arena.bus.kafka_admin import has_broker_time, list_topics, other_arenas
 from arena.commands import health
 from arena.commands.losses import lost_in, lost_line, unproven_in, unproven_line
 from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena
-from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable, Malformed
+from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable
 from arena.exits import report
+from arena.living import heartbeat_in
 from arena.messages import Heartbeat
 from arena.node import run_async
 from arena.roster import read_switch
@@ -217,14 +218,11 @@ async def _newest_beats(settings: Settings) -> _Heard:
         deadline_s = time.monotonic() + READ_DEADLINE_S
         while any(reader.position(*pair) < end for pair, end in ends.items()):
             for record in await reader.read():
-                try:
-                    message = record.message()
-                except Malformed:
-                    continue  # `arena tail arena.heartbeats` shows it
-                if isinstance(message, Heartbeat):
-                    newest[message.node] = message
-                    appended_ms[message.node] = record.timestamp_ms
-                    clocks.note(message.host, message.at.timestamp() * 1_000, record.timestamp_ms)
+                beat = heartbeat_in(record)
+                if beat is not None:  # `arena tail arena.heartbeats` shows the others
+                    newest[beat.node] = beat
+                    appended_ms[beat.node] = record.timestamp_ms
+                    clocks.note(beat.host, beat.at.timestamp() * 1_000, record.timestamp_ms)
             if time.monotonic() > deadline_s:
                 raise BrokerUnavailable(
                     f"the heartbeats were not read in {READ_DEADLINE_S:.0f} s",
