@@ -32,8 +32,14 @@ OPTIONS = {
 
 # Any: aiokafka is not typed.
 async def create_conn(host: str, port: int, **options: Any) -> Any:
-    """Connect as aiokafka does, with a socket that notices a dead link."""
-    connection = await connect(host, port, **options)
+    """Connect as aiokafka does, with a socket that notices a dead link.
+
+    Raises:
+        TimeoutError: It took longer than `SILENT_S`. The kernel asks again ever more seldom, so a
+            new attempt finds a link that is back sooner than one that waits.
+    """
+    async with asyncio.timeout(SILENT_S):
+        connection = await connect(host, port, **options)
     end_when_silent(connection._writer.get_extra_info("socket"))
     return connection
 

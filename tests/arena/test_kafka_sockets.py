@@ -2,15 +2,19 @@
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from arena import topics
+from arena.bus import kafka_sockets
+from arena.bus.base import GroupReader, LogReader
 from arena.bus.kafka import SESSION_TIMEOUT_MS, KafkaBus
 from arena.bus.kafka_admin import admin_client
-from arena.bus.kafka_readers import KafkaGroupReader, KafkaLogReader
+from arena.bus.kafka_group import KafkaGroupReader
+from arena.bus.kafka_readers import KafkaLogReader
 from arena.bus.kafka_sockets import SILENT_S
 from arena.messages import Resume
 from arena.settings import Settings
@@ -63,3 +67,62 @@ async def test_every_connection_of_a_bus_notices_a_cut_link(
 
     assert [{SILENT_S}] * 5 == found
     assert SILENT_S * 1_000 < SESSION_TIMEOUT_MS, "a member is back before its group gives it up"
+
+
+async def test_a_broker_that_says_nothing_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection is tried again, and again, so that one of them is early when the link is."""
+    monkeypatch.setattr(kafka_sockets, "SILENT_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host, port = silent.getsockname()
+        async with asyncio.timeout(DEADLINE_S / 4):
+            with pytest.raises(TimeoutError):
+                await kafka_sockets.create_conn(host, port)
+
+
+class Deaf:
+    """A client, or the fetches of one, that takes no farewell: its broker is behind a cut link."""
+
+    cancelled = False
+    read: Mapping[tuple[str, int], int] = MappingProxyType({})
+
+    async def stop(self) -> None:
+        """Wait for an answer that does not come, whatever is asked meanwhile."""
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            await asyncio.Event().wait()
+
+    close = stop
+
+
+@pytest.mark.parametrize("kind", ["group", "log"])
+async def test_a_farewell_to_a_silent_broker_is_short(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that failed ends soon, so that it can be started again."""
+    monkeypatch.setattr(kafka_sockets, "CLOSE_S", 0.01)
+    # Any: aiokafka's clients are not typed.
+    deaf: Any = Deaf()
+    reader: LogReader | GroupReader = (
+        KafkaLogReader(deaf, deaf, "")
+        if kind == "log"
+        else KafkaGroupReader(deaf, deaf, "", None, deaf)
+    )
+    await asyncio.wait_for(reader.close(), 5)
+    await asyncio.sleep(0)
+
+    assert reader.closed
+    assert deaf.cancelled
+
+
+async def test_a_farewell_that_fails_is_told() -> None:
+    """Only waiting is cut short."""
+
+    async def fails() -> None:
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        await kafka_sockets.closed_soon(fails())
