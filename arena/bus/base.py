@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 from weakref import WeakSet
 
+from arena.bus.losses import Losses
 from arena.errors import MessageTooLarge
 from arena.messages import Message
 from arena.topics import RECORD_BYTES_MAX, TopicSpec, partition_of
@@ -48,8 +49,6 @@ class Acked(Protocol):
 BROKER_TIME = 1
 """The timestamp type of a record that carries the time of its append, by the broker's clock."""
 KIND_CACHED_MAX = 64
-LOST_MAX = 32
-"""Losses that a process tells of."""
 
 
 class Record(NamedTuple):
@@ -250,38 +249,21 @@ class GroupReader(Reader):
         """Leave the group at once."""
 
 
-class Bus(ABC):
+class Bus(Losses, ABC):
     """A connection to the topics of one arena.
 
     Attributes:
         failed: Resolves with the error when an append failed for good: the process must end.
         readers: Those that are in use, perhaps closed.
-        lost: (topic, partition and reader) -> what was found to be lost, in words; the newest
-            `LOST_MAX`.
         beside: Which other arenas the brokers have, in words, if `ensure_topics` began a new one.
     """
 
     def __init__(self) -> None:
         """Nothing is connected before `start`."""
+        super().__init__()
         self.beside = ""
         self.failed: asyncio.Future[BaseException] | None = None
         self.readers: WeakSet[Reader] = WeakSet()
-        self.lost: dict[tuple[str, str], str] = {}
-
-    def note_lost(self, topic: str, partition: int, reader: str, words: str) -> None:
-        """Keep what is lost of a partition, for the heartbeats.
-
-        Args:
-            topic: Without prefix.
-            partition: Of the topic.
-            reader: Whose place it was: the name of a group, an agent or a node.
-            words: What is lost, and what became of it.
-        """
-        place = (topic, f"{partition}, {reader}")
-        self.lost.pop(place, None)
-        self.lost[place] = words
-        if len(self.lost) > LOST_MAX:
-            del self.lost[next(iter(self.lost))]
 
     @abstractmethod
     async def start(self) -> None:

@@ -137,12 +137,17 @@ class KafkaBus(Bus):
         except KafkaError as error:
             self._fail(error)
             raise append_failed(f"could not append to {topic}", error) from error
-        future.add_done_callback(self._check)
+        future.add_done_callback(lambda done: self._check(done, topic))
         return future  # type: ignore[no-any-return]  # aiokafka is not typed
 
-    def _check(self, future: "asyncio.Future[Any]") -> None:  # Any: aiokafka's RecordMetadata
-        if not future.cancelled() and (error := future.exception()) is not None:
+    # Any: aiokafka's RecordMetadata
+    def _check(self, future: "asyncio.Future[Any]", topic: str) -> None:
+        if future.cancelled():
+            return
+        if (error := future.exception()) is not None:
             self._fail(error)
+        elif (acked := future.result()) is not None:
+            self.note_acked(topic, acked.partition, acked.offset)
 
     def _fail(self, error: BaseException) -> None:
         if self.failed is not None and not self.failed.done():

@@ -157,7 +157,9 @@ class MemoryBus(Bus):
     ) -> "asyncio.Future[Acked]":
         """Append at once."""
         future: asyncio.Future[Acked] = asyncio.get_running_loop().create_future()
-        future.set_result(self.cluster.append(topic, partition, key, value, headers))
+        acked = self.cluster.append(topic, partition, key, value, headers)
+        self.note_acked(topic, partition, acked.offset)
+        future.set_result(acked)
         await self.cluster.notify()
         return future
 

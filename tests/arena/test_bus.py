@@ -241,6 +241,19 @@ async def test_a_message_too_large_is_refused_before_it_is_sent(connect: Connect
     assert 0 == after.offset
 
 
+async def test_a_writer_sees_that_a_log_lost_its_end(memory_bus: MemoryBus) -> None:
+    """A record that comes to be before one that was acked is told; nothing else is."""
+    for n in range(3):
+        await memory_bus.append(COMMANDS, command(n), partition=0)
+    assert {} == memory_bus.lost
+    del memory_bus.cluster.logs[COMMANDS, 0][1:]
+    await memory_bus.append(COMMANDS, command(3), partition=0)
+    await memory_bus.append(COMMANDS, command(4), partition=0)
+
+    words = memory_bus.lost[COMMANDS, "0, its writer"]
+    assert "at offset 1, and one at offset 2 had been acked" in words
+
+
 async def test_prefixes_keep_arenas_apart(settings: Settings, bus: KafkaBus) -> None:
     """Another arena on the same broker sees none of the records."""
     other = KafkaBus(settings.override(prefix=settings.prefix + "other."))

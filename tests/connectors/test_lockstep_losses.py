@@ -73,7 +73,7 @@ async def test_nothing_is_told_where_nothing_is_gone(memory_bus: MemoryBus) -> N
     async with playing(memory_bus, Scripted("a")):
         await finish(conductor(memory_bus, "a"))
 
-    assert {} == memory_bus.lost
+    assert not [place for place in memory_bus.lost if place[1].endswith("replay")]
 
 
 async def play_recording(bus: MemoryBus) -> None:
