@@ -235,9 +235,12 @@ def rebuild(
 
 def find_books(settings: Settings, database: str | None) -> "Place":
     """Where the books of the arena of these settings lie."""
+    from ledger.database import require_file
     from ledger.place import VARIABLE, find_place
 
-    return find_place(settings.home, settings.prefix, database or os.environ.get(VARIABLE))
+    place = find_place(settings.home, settings.prefix, database or os.environ.get(VARIABLE))
+    require_file(place)
+    return place
 
 
 def books_of(database: str | None, prefix: str | None) -> "Place":

@@ -7,6 +7,7 @@ Migrations run in one transaction under a lock, so two processes may start at on
 
 import hashlib
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,11 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
-from ledger.errors import BooksGone, BrokenBooks
+from arena.errors import ArenaError
+from arena.explain import in_words
+from ledger.errors import BooksGone, BooksRefused, BrokenBooks
 from ledger.place import Place
+from ledger.words import database_words
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 WRITER_ROLE = "arena_ledger_writer"
@@ -64,7 +68,11 @@ class Database:
         Args:
             place: Where.
             read_only: Whatever is asked of these connections, they change nothing.
+
+        Raises:
+            BooksRefused: The place is a file's, and something else is there.
         """
+        require_file(place)
         self.place = place
         self.is_sqlite = place.path is not None
         self._read_only = read_only
@@ -142,6 +150,7 @@ def told(place: Place) -> Iterator[None]:
 
     Raises:
         BooksGone: What passes when the database is there again, or has room.
+        BooksRefused: The address or the login is wrong.
         BrokenBooks: What it refused.
     """
     try:
@@ -151,16 +160,37 @@ def told(place: Place) -> Iterator[None]:
             f"the books at {place} refused a row: {_words(error)}",
             remedy="`arena reconcile run` says what differs, `arena ledger rebuild` makes new ones",
         ) from error
-    except DatabaseError as error:
-        if _passes(error):
-            raise BooksGone(f"the books at {place}: {_words(error)}") from error
-        raise BrokenBooks(f"the books at {place}: {_words(error)}") from error
-    except PsycopgError as error:
-        if _passes(error):
-            raise BooksGone(f"the books at {place}: {_words(error)}") from error
-        raise BrokenBooks(f"the books at {place} refused a row: {_words(error)}") from error
+    except (DatabaseError, PsycopgError) as error:
+        found = database_words(_words(error))
+        kind: type[ArenaError] = BooksGone if _passes(error) else BrokenBooks
+        if found.is_usage and _state(error) is None:
+            kind = BooksRefused
+        raise kind(f"the books at {place}: {found.cause}", remedy=found.remedy) from error
     except OSError as error:
-        raise BooksGone(f"the books at {place}: {error}") from error
+        raise BooksGone(f"the books at {place}: {in_words(error)}") from error
+
+
+def require_file(place: Place) -> None:
+    """See that books can be in a file of this name: new ones would replace a device, too.
+
+    Raises:
+        BooksRefused: There is something else than a regular file.
+    """
+    if place.path is None:
+        return
+    why = ""
+    try:
+        mode = place.path.resolve(strict=True).stat().st_mode
+        why = "" if stat.S_ISREG(mode) else "it is a folder, a device or a pipe, not a file"
+    except OSError:
+        pass  # its folder may come yet, as that of a disk that is mounted late
+    except RuntimeError:
+        why = "it is a link to itself"
+    if why:
+        raise BooksRefused(
+            f"{place} cannot hold books: {why}",
+            remedy="name a file with DATABASE_URL or --database",
+        )
 
 
 def lock_key(purpose: str, schema: str) -> int:
@@ -174,8 +204,15 @@ def _passes(error: DBAPIError | PsycopgError) -> bool:
     code = getattr(orig, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in SQLITE_GONE or NO_TABLE in str(orig)
-    state = getattr(orig, "sqlstate", None)
-    return state is None or str(state).startswith(GONE_STATES)
+    state = _state(error)
+    return state is None or state.startswith(GONE_STATES)
+
+
+def _state(error: DBAPIError | PsycopgError) -> str | None:
+    """The SQLSTATE; None for SQLite, and if no connection was made."""
+    orig = error.orig if isinstance(error, DBAPIError) else error
+    found = getattr(orig, "sqlstate", None)
+    return None if found is None else str(found)
 
 
 def _words(error: DBAPIError | PsycopgError) -> str:

@@ -3,11 +3,13 @@
 ArenaError
 ├── BrokenBooks     the books hold, or were given, what sound books never hold       exit 1
 ├── BooksInUse      another process writes these books                               exit 1
+├── UsageError
+│   └── BooksRefused the address, the file or the login is wrong; waiting does not help    exit 2
 └── DependencyMissing
     └── BooksGone   the database does not answer, is full, or is not there           exit 3
 """
 
-from arena.errors import ArenaError, DependencyMissing
+from arena.errors import ArenaError, DependencyMissing, UsageError
 
 
 class BrokenBooks(ArenaError):
@@ -16,6 +18,10 @@ class BrokenBooks(ArenaError):
 
 class BooksInUse(ArenaError):
     """Another process holds the right to write these books."""
+
+
+class BooksRefused(UsageError):
+    """The place cannot hold books, or refuses this login: only other settings help."""
 
 
 class BooksGone(DependencyMissing):

@@ -54,7 +54,8 @@ class Place:
         """What a person calls it; never a password."""
         if self.path is not None:
             return str(self.path)
-        return f"{self.url.render_as_string(hide_password=True)} schema {self.schema}"
+        url = self.url.set(drivername="postgresql").render_as_string(hide_password=True)
+        return f"{url} schema {self.schema}"
 
 
 def find_place(home: Path, prefix: str, database_url: str | None) -> Place:

@@ -18,7 +18,7 @@ from arena.node import Node
 from arena.passed_over import read_passed_over
 from ledger.batch import Batch, Part, Place
 from ledger.database import Database
-from ledger.errors import BooksGone
+from ledger.errors import BooksGone, BooksRefused
 from ledger.lock import WriterLock
 from ledger.merge import Merged
 from ledger.posting import EVENTS, Poster
@@ -94,12 +94,18 @@ class Ledger:
         return len(records)
 
     async def patiently(self, work: Callable[[], Result]) -> Result:
-        """Do work on the database aside, again and again while the database is gone or full."""
+        """Do work on the database aside, again and again while the database is gone or full.
+
+        Raises:
+            BooksRefused: The address or the login is wrong, and was never right.
+        """
         node, pause_s = self.node, BACKOFF_FIRST_S
         while True:
             try:
                 done = await asyncio.to_thread(work)
-            except BooksGone as error:
+            except (BooksGone, BooksRefused) as error:
+                if isinstance(error, BooksRefused) and node.status != "running":
+                    raise
                 node.counters["database_failures"] += 1
                 node.details["waiting"] = str(error)
                 node.log.warning("database gone", error=str(error), again_in_s=pause_s)
@@ -144,10 +150,8 @@ class Ledger:
         """Say which topics lost records that the books hold: these stay, new ones come in."""
         node = self.node
         for (topic, number), why in cuts.items():
-            place = projector.places[topic, number]
-            told = f"{topic}[{number}] {why}: it was cut or created again, and is read again"
-            node.log.warning("topic cut", topic=topic, partition=number, why=told, place=place)
-            node.details["cut"] = told
+            words = f"{topic}[{number}] {why}: it was cut or created again, and is read again"
+            node.tell_lost(topic, number, node.name, words)
             node.counters["cut_partitions"] += 1
             if topic == topics.SNAPSHOTS.name:
                 newest = await self.patiently(self._writer.newest_equity_us)

@@ -83,8 +83,8 @@ def test_what_sqlite_must_be_set_to(tmp_path: Path) -> None:
         ("", None, "home/ledger.db"),
         ("t1.", None, "home/ledger-t1.db"),
         ("", "sqlite:///elsewhere/b.db", "elsewhere/b.db"),
-        ("", "postgres://u:secret@h/db", "postgresql+psycopg://u:***@h/db schema arena"),
-        ("t_1.", "postgresql://h/db", "postgresql+psycopg://h/db schema arena_t_1"),
+        ("", "postgres://u:secret@h/db", "postgresql://u:***@h/db schema arena"),
+        ("t_1.", "postgresql://h/db", "postgresql://h/db schema arena_t_1"),
     ],
 )
 def test_where_the_books_lie(prefix: str, url: str | None, expected: str) -> None:

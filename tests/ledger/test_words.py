@@ -1,0 +1,97 @@
+"""A database's errors in the words of the books, and files that cannot hold books."""
+
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from arena.errors import UsageError
+from ledger.database import Database, told
+from ledger.errors import BooksGone, BooksRefused
+from ledger.place import find_place
+from ledger.words import database_words
+
+SERVER = 'connection failed: connection to server at "127.0.0.1", port 1 failed: '
+
+
+@pytest.mark.parametrize(
+    ("said", "cause", "remedy", "is_usage"),
+    [
+        (f"{SERVER}Connection refused\n\tIs it running?", "no server listens", "start it", False),
+        (f'{SERVER}FATAL:  database "x" does not exist', 'database "x"', "createdb", True),
+        (f'{SERVER}FATAL:  role "x" is not permitted to log in', "refuses this user", "user", True),
+        (
+            f'{SERVER}FATAL:  password authentication failed for user "x"',
+            "refuses this login",
+            "PGPASSWORD",
+            True,
+        ),
+        (f"{SERVER}fe_sendauth: no password supplied", "refuses this login", "PGPASSWORD", True),
+        (f"{SERVER}timeout expired", "does not answer", "frozen", False),
+        ('invalid connection option "nonsense"', "address", "DATABASE_URL", True),
+        ("received invalid response to SSL negotiation: 0", "not a PostgreSQL", "port", False),
+        ("database is locked", "locked", "end that process", False),
+        ("canceling statement due to lock timeout", "locked", "end that process", False),
+        ("file is not a database", "damaged", "rebuild", False),
+        ("database or disk is full", "full", "make room", False),
+        ("no such table: accounts", "no books in it yet", "arena ledger run", False),
+        ("words of another kind \u202e", r"words of another kind \u202e", "log", False),
+    ],
+)
+def test_an_error_is_told_in_words(said: str, cause: str, remedy: str, *, is_usage: bool) -> None:
+    """Each kind of error has its cause and remedy, without the driver's lead."""
+    found = database_words(said)
+
+    assert cause in found.cause
+    assert remedy in found.remedy
+    assert is_usage == found.is_usage
+    assert "FATAL" not in found.cause
+
+
+def test_a_wrong_login_is_not_waited_for() -> None:
+    """What waiting cannot change is wrong usage; the password and the driver are not shown."""
+    place = find_place(Path(), "", "postgresql://u:planted@h/x")
+
+    def fail(said: str) -> None:
+        with told(place):
+            raise OperationalError("x", None, Exception(said))
+
+    with pytest.raises(BooksRefused, match="postgresql://u:\\*\\*\\*@h/x") as caught:
+        fail(f'{SERVER}FATAL:  database "x" does not exist')
+    with pytest.raises(BooksGone, match="no server listens there; start it"):
+        fail(f"{SERVER}Connection refused")
+
+    assert isinstance(caught.value, UsageError)
+    assert "planted" not in str(caught.value)
+    assert "psycopg" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop"])
+def test_only_a_file_can_hold_books(tmp_path: Path, kind: str) -> None:
+    """A folder or a device is refused, and above all never replaced by new books."""
+    path = tmp_path / "books"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path = Path(os.devnull)
+    else:
+        path.symlink_to(path)
+
+    for read_only in (True, False):
+        with pytest.raises(UsageError, match="cannot hold books"):
+            Database(find_place(tmp_path, "", f"sqlite:///{path}"), read_only=read_only)
+
+
+def test_a_link_may_lead_to_the_books(tmp_path: Path) -> None:
+    """A link to a regular file, or to one that is not there yet, is that file."""
+    (tmp_path / "link").symlink_to(tmp_path / "real.db")
+    database = Database(find_place(tmp_path, "", f"sqlite:///{tmp_path / 'link'}"))
+    with database.engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    database.close()
+
+    assert (tmp_path / "real.db").is_file()
