@@ -6,9 +6,10 @@ Where the export has no requests and inboxes, only the prompts are rendered agai
 """
 
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 from arena import topics
@@ -18,7 +19,6 @@ from arena.exports import read_manifest, read_records
 from arena.messages import (
     AgentSpec,
     Cause,
-    ChatReply,
     ChatRequest,
     MarketSnapshot,
     Message,
@@ -26,7 +26,6 @@ from arena.messages import (
     Sampling,
     ToolCall,
     ToolOffered,
-    ToolResult,
     Turn,
     TurnStarted,
 )
@@ -43,6 +42,8 @@ from routers.prompt import (
     render_user,
 )
 from routers.replay import content_sha256, play_again, turn_difference
+from routers.replay_inbox import Inbox
+from routers.replay_kept import KeptRecords
 from routers.replay_roster import RosterOfTheTime
 from routers.replay_turns import own_turns
 from routers.strategy import Strategy, load_strategy
@@ -52,13 +53,9 @@ SNAPSHOTS, TURNS, ROSTER = topics.SNAPSHOTS.name, topics.TURNS.name, topics.ROST
 EVENTS = topics.EVENTS.name
 DIFFERENCES_MAX = 100
 """Differences that are named; the replay ends there."""
-LOOK_AHEAD_MAX = 512
-"""Answers of an inbox that are read ahead of the turn that wants one of them."""
 RULES_BEGIN = HOUSE_RULES.partition("{")[0].strip().splitlines()[0]
 """How the rules begin in prompts of every size."""
 NO_LIMIT_S = 1e9
-
-Answer = ChatReply | ToolResult
 
 
 @dataclass(slots=True)
@@ -100,33 +97,6 @@ class _Asked:
     proper: bool
 
 
-class _Inbox:
-    """An agent's answers, read forward as far as somebody asks for one."""
-
-    def __init__(self, records: Iterator[Record], asked: Container[str]) -> None:
-        self._records = records
-        self._wanted = asked
-        self._kept: dict[str, tuple[int, Answer]] = {}
-        self._count = 0
-
-    def pull(self, call_id: str) -> tuple[int, Answer] | None:
-        """The first answer to a call."""
-        while call_id not in self._kept and len(self._kept) < LOOK_AHEAD_MAX:
-            record = next(self._records, None)
-            if record is None:
-                break
-            message = _message(record)
-            if isinstance(message, ChatReply | ToolResult) and message.call_id in self._wanted:
-                self._count += 1
-                self._kept.setdefault(message.call_id, (self._count, message))
-        return self._kept.get(call_id)
-
-    def forget(self, turn_id: str) -> None:
-        """A turn is over, and so is everything older: its answers are no longer wanted."""
-        newest = max((n for n, a in self._kept.values() if a.turn_id == turn_id), default=0)
-        self._kept = {i: (n, a) for i, (n, a) in self._kept.items() if n > newest}
-
-
 class _Agent:
     """One agent: its turns in log order, its inbox, and what it remembers."""
 
@@ -135,7 +105,7 @@ class _Agent:
         name: str,
         roster: RosterOfTheTime,
         turns: Iterator[tuple[Record, TurnStarted | Turn]],
-        inbox: _Inbox | None,
+        inbox: Inbox | None,
     ) -> None:
         self.name = name
         self.inbox = inbox
@@ -181,7 +151,11 @@ class Replay:
         self._whole = any(t.startswith(topics.PROMPTED.name) for t in self._held)
         self._replayed = Replayed()
         self._sampling: dict[str, Sampling] = {}
-        self._asked = self._read_asked() if self._whole else {}
+        self._asked: dict[str, _Asked] = {}
+        self._kept = KeptRecords(self._held, self._asked)
+        self._first = min((s.first for s in self._held[SNAPSHOTS].partitions.values()), default=0)
+        if self._whole:
+            self._read_asked()
         self._strategies: dict[tuple[str, str, int | None, PromptSize], Strategy] = {}
         self._hashes = {name: sha256() for name in ("prompts", "asked", "turns")}
 
@@ -212,18 +186,31 @@ class Replay:
     def _agent(self, agent: str) -> _Agent:
         records = (r for r in read_records(self._folder, [TURNS]) if self._is_proper(r, agent))
         end = max((s.end for s in self._held[SNAPSHOTS].partitions.values()), default=0)
-        turns = own_turns(agent, records, end, self._asked if self._whole else None)
+        turns = own_turns(agent, records, end, self._is_forged)
         inbox = None
         if self._whole and (name := topics.inbox(agent)) in self._held:
-            inbox = _Inbox(read_records(self._folder, [name]), self._asked)
-        return _Agent(agent, self._roster, turns, inbox)
+            for record in islice(read_records(self._folder, [name]), 1):
+                self._kept.note(record)
+            inbox = Inbox(read_records(self._folder, [name]), self._asked)
+        return self._without_deleted(_Agent(agent, self._roster, turns, inbox))
 
-    def _read_asked(self) -> dict[str, _Asked]:
+    def _without_deleted(self, agent: _Agent) -> _Agent:
+        """Let an agent remember the turns whose snapshots are deleted."""
+        while agent.next is not None and agent.next[1].snapshot_offset < self._first:
+            self._replayed.counts["snapshots no longer kept"] += 1
+            agent.end(agent.next[1])
+        return agent
+
+    def _is_forged(self, turn: Turn) -> bool:
+        return self._whole and self._kept.is_forged(turn)
+
+    def _read_asked(self) -> None:
         names = [t for t in self._held if t.startswith(topics.PROMPTED.name)]
         work = (topics.COMMANDS.name, topics.TOOL_CALLS.name)
         names += [name for name in work if name in self._held]
-        found: dict[str, _Asked] = {}
+        found = self._asked
         for record in read_records(self._folder, names):
+            self._kept.note(record)
             message = _message(record)
             if not isinstance(message, ChatRequest | ToolCall):
                 continue
@@ -234,7 +221,6 @@ class Replay:
                 found[message.call_id] = _Asked(content_sha256(message), wait_s, proper)
                 if isinstance(message, ChatRequest):
                     self._sampling.setdefault(message.agent, message.sampling)
-        return found
 
     def _is_proper(self, record: Record, agent: str) -> bool:
         """True if a record is in the partition that a router uses for an agent."""
@@ -280,6 +266,9 @@ class Replay:
         if not found.expect(digest == said, place, subject, f"prompt {said}", f"prompt {digest}"):
             return
         if agent.inbox is None:
+            return
+        if not self._kept.has_all(turn):
+            found.counts["turns whose requests or answers are no longer kept"] += 1
             return
         limits = self._limits(turn)
         player = Player.of(turn.agent, turn.node, strategy, limits, offers.values(), size)
@@ -368,10 +357,6 @@ class Replay:
         """The rest of an agent's turns cannot be played: their snapshot is not there."""
         assert agent.next is not None, "its caller looked"
         place, turn = agent.next
-        first = min((s.first for s in self._held[SNAPSHOTS].partitions.values()), default=0)
-        if turn.snapshot_offset < first:
-            self._replayed.notes.append(f"{agent.name}: its snapshots are no longer kept")
-            return
         text = f"snapshot {turn.snapshot_id} at {SNAPSHOTS}[0]@{turn.snapshot_offset}"
         self._replayed.expect(False, place, f"turn {turn.turn_id}", text, "none")
 

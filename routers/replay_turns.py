@@ -5,7 +5,7 @@ router writes is passed over: ids that do not follow from the snapshot, turns be
 that there are, and prompts that no model was asked.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from arena import ids
 from arena.bus.base import Record
@@ -14,7 +14,7 @@ from arena.messages import Message, Turn, TurnStarted
 
 
 def own_turns(
-    agent: str, records: Iterable[Record], end: int, asked: Container[str] | None
+    agent: str, records: Iterable[Record], end: int, is_forged: Callable[[Turn], bool]
 ) -> Iterator[tuple[Record, TurnStarted | Turn]]:
     """The records that count, oldest first.
 
@@ -22,7 +22,7 @@ def own_turns(
         agent: Whose.
         records: Of the agent's partition.
         end: Offset behind the last snapshot.
-        asked: Ids of all model calls that were asked for; None if that is not known.
+        is_forged: True of a turn with a prompt that no model was asked.
     """
     told: set[str] = set()
     for record in records:
@@ -33,8 +33,7 @@ def own_turns(
         if not own or message.turn_id != ids.turn_id(agent, message.snapshot_id):
             continue
         if isinstance(message, Turn):
-            first = ids.model_call_id(message.turn_id, 0)
-            if message.messages and asked is not None and first not in asked:
+            if is_forged(message):
                 continue
             told.add(message.turn_id)
         yield record, message

@@ -1,14 +1,17 @@
 """Topics whose retention was shorter than a stop: what reads them starts again."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from arena import topics
+from arena import ids, topics
 from arena.bus.kafka import KafkaBus
+from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
+from arena.exports import export_topics
 from arena.messages import TurnStarted
 from arena.node import Node
 from arena.settings import Settings
@@ -16,20 +19,23 @@ from connectors.lockstep.topics import tickers_behind
 from connectors.tails import snapshots_back
 from ledger.batch import Place
 from ledger.side_places import deleted_unread, resume_side, side_place
+from routers.replay_records import Replay
 from routers.rerun import read_cut_off
 from tests.routers.builders import WALL, snapshot
+from tests.routers.company import Company, playing, seat
 from tests.trading_tools.helpers import ticker
 
 SNAPSHOTS, TICKERS, TURNS = topics.SNAPSHOTS.name, topics.TICKERS.name, topics.TURNS.name
 COUNT = 5
+TURNS_PLAYED, GONE = 4, 2
 
 
-async def delete(settings: Settings, before: Mapping[str, int]) -> None:
+async def delete(settings: Settings, before: Mapping[str, int], partition: int = 0) -> None:
     """Delete the records of topics before an offset, as retention does."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     await admin.start()
     try:
-        parts = {TopicPartition(settings.prefix + t, 0): at for t, at in before.items()}
+        parts = {TopicPartition(settings.prefix + t, partition): at for t, at in before.items()}
         wanted = {part: RecordsToDelete(before_offset=at) for part, at in parts.items()}
         await admin.delete_records(wanted)
     finally:
@@ -51,7 +57,7 @@ async def test_the_market_goes_on(node: Node, settings: Settings, deleted: int) 
     await delete(settings, {SNAPSHOTS: deleted, TICKERS: deleted})
 
     snapshots, end = await snapshots_back(node, snapshot(0).venue, COUNT)
-    tails = await tickers_behind(node, {0: 1})
+    tails, _ = await tickers_behind(node, {0: 1})
 
     assert [snapshot(n).snapshot_id for n in range(deleted, COUNT)] == [
         one.snapshot_id for one in snapshots
@@ -98,3 +104,62 @@ async def test_the_books_say_what_they_did_not_read(node: Node, settings: Settin
     assert {} == cuts
     assert [part] == list(told)
     assert "3 records at offsets 1 to 3 were deleted" in told[part]
+
+
+def place_of_turn(bus: MemoryBus, topic: str, number: int) -> tuple[int, int]:
+    """Partition and offset of the first record of a topic that belongs to the agent's nth turn."""
+    turn_id = ids.turn_id("alpha", snapshot(number).snapshot_id)
+    for (name, partition), log in bus.cluster.logs.items():
+        for record in log:
+            message = record.message() if name == topic else None
+            if turn_id == getattr(message, "turn_id", None) or message == snapshot(number):
+                return partition, record.offset
+    raise AssertionError(f"no record of turn {number} in {topic}")
+
+
+@pytest.mark.parametrize(
+    ("topic", "played"),
+    [(topics.prompted("model"), 2), (topics.inbox("alpha"), 0), (SNAPSHOTS, 2)],
+)
+async def test_what_is_left_of_the_turns_is_played_again(
+    memory_bus: MemoryBus,
+    bus: KafkaBus,
+    settings: Settings,
+    tmp_path: Path,
+    topic: str,
+    played: int,
+) -> None:
+    """Requests and answers are kept for 7 days, snapshots for 30, turns forever.
+
+    An agent remembered the turns that cannot be played any more, so the first of the others have
+    the same prompts; a turn without its request is not taken for a forged one. Here all answers
+    that are left are younger than the turns, so none of these can have all of its answers.
+    """
+    company = Company(memory_bus)
+    async with company.working(), playing(memory_bus, seat()):
+        for number in range(TURNS_PLAYED):
+            await company.publish(number)
+            await company.wait_for_turns(number + 1)
+    await bus.ensure_topics([topics.PROMPTED.member("model"), topics.INBOX.member("alpha")])
+    names = (SNAPSHOTS, TURNS, topics.ROSTER.name, topics.COMMANDS.name, topics.TOOL_CALLS.name)
+    for log in memory_bus.cluster.logs.values():
+        for record in log:
+            headers = tuple(record.headers.items())
+            sent = bus.send_bytes(
+                record.topic,
+                record.value or b"",
+                key=record.key,
+                partition=record.partition,
+                headers=headers,
+            )
+            await (await sent)
+    partition, offset = place_of_turn(memory_bus, topic, GONE)
+    await delete(settings, {topic: offset}, partition)
+    held = [*names, topics.prompted("model"), topics.inbox("alpha")]
+    await export_topics(bus, tmp_path / "left", held)
+
+    found = Replay(tmp_path / "left").run()
+
+    prompts = TURNS_PLAYED - GONE if topic == SNAPSHOTS else TURNS_PLAYED
+    assert [] == found.differences
+    assert (played, prompts) == (found.counts["turns"], found.counts["prompts"])
