@@ -1,6 +1,7 @@
 """The real brokers of a storm: one or three, plain or asking for a login, killed and started."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,12 +32,14 @@ class Brokers:
         home: Theirs, and the arena's.
         count: 1 or 3. secure: they ask for a login.
         down: Node ids that were killed and are not up again.
+        up_at: When the last of them was up again, monotonic seconds.
     """
 
     home: Path
     count: int
     secure: bool
     down: set[int] = field(default_factory=set)
+    up_at: float = 0.0
     _local: LocalBroker | LocalCluster | None = None
     _handle: BrokerHandle | None = None
 
@@ -84,6 +87,7 @@ class Brokers:
             await asyncio.sleep(seconds)
             await _persist(local.start)
         self.down.discard(node_id)
+        self.up_at = time.monotonic()
         return True
 
     def stop(self) -> None:

@@ -20,6 +20,8 @@ HALT_S = 10.0
 SUPERVISED_KILLS_MAX = 3
 SUPERVISED_WINDOW_S = 125.0
 """A supervisor gives a process up that ends six times in two minutes; kills leave it some room."""
+SUPERVISOR_GAP_S = 40.0
+"""What it supervises ends with it, and needs a while to begin again."""
 
 SUPERVISOR = "supervisor"
 SUPERVISED = ("exchange", "connector", "tools", "chat-node-rules", "routers-agents", "ledger")
@@ -225,7 +227,7 @@ def _cuts(rng: Random, seconds: float, every_s: float) -> Iterator[Fault]:
 
 def _kills(rng: Random, seconds: float, every_s: float, freezes: list[Fault]) -> Iterator[Fault]:
     """Kills: of no frozen process, of supervised ones as many as a supervisor bears."""
-    killed: dict[str, list[float]] = {name: [] for name in SUPERVISED}
+    killed: dict[str, list[float]] = {name: [] for name in (*SUPERVISED, SUPERVISOR)}
     deck: list[str] = []
     for at_s in _times(rng, seconds, every_s):
         fit = [name for name in deck if _can_be_killed(name, at_s, killed, freezes)]
@@ -237,8 +239,8 @@ def _kills(rng: Random, seconds: float, every_s: float, freezes: list[Fault]) ->
         target = fit[0]
         deck.remove(target)
         if target == SUPERVISOR:
-            killed = {name: [] for name in SUPERVISED}
-        elif target in killed:
+            killed = {name: [] for name in killed}
+        if target in killed:
             killed[target].append(at_s)
         yield Fault(at_s, "kill", target)
 
@@ -246,8 +248,13 @@ def _kills(rng: Random, seconds: float, every_s: float, freezes: list[Fault]) ->
 def _can_be_killed(
     target: str, at_s: float, killed: dict[str, list[float]], freezes: list[Fault]
 ) -> bool:
-    recent = [t for t in killed.get(target, ()) if at_s - t < SUPERVISED_WINDOW_S]
-    return len(recent) < SUPERVISED_KILLS_MAX and not _is_frozen(target, at_s, freezes)
+    window_s, most = (
+        (SUPERVISOR_GAP_S, 1)
+        if target == SUPERVISOR
+        else (SUPERVISED_WINDOW_S, SUPERVISED_KILLS_MAX)
+    )
+    recent = [t for t in killed.get(target, ()) if at_s - t < window_s]
+    return len(recent) < most and not _is_frozen(target, at_s, freezes)
 
 
 def _is_frozen(target: str, at_s: float, freezes: list[Fault]) -> bool:

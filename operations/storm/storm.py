@@ -131,6 +131,7 @@ class Storm:
             )
             halter = Halter(environ, options, self.plan.halts, halted, driver.counts)
             faults = Faults(self.plan, house, brokers, ways, clocks)
+            faults.works = lambda: watcher.decided_at > brokers.up_at
             works = (poisoner.run(), halter.run())
             try:
                 recovery_s = await self._rage(house, brokers, driver, watcher, faults, works)
@@ -187,7 +188,7 @@ class Storm:
             self._end_phase("faults")
             await asyncio.wait(others, timeout=LATE_S)
             healed_s = time.monotonic()
-            self.still_s = round(watcher.still_s_max, 1)
+            self.still_s = round(max(watcher.still_s_max, watcher.still_s()), 1)
             for task in senders:
                 task.cancel()
             await asyncio.gather(*senders, return_exceptions=True)

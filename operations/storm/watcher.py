@@ -47,6 +47,10 @@ class Watcher:
         """Seconds since anything came."""
         return time.monotonic() - self.moved_at
 
+    def still_s(self) -> float:
+        """Seconds since an order was seen decided."""
+        return time.monotonic() - self.decided_at
+
     async def run(self) -> None:
         """Follow until cancelled, over any loss of the brokers."""
         while True:

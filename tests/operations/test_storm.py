@@ -12,7 +12,7 @@ from operations.storm.links import why_not as why_no_links
 from operations.storm.plan import KIND_OF
 from operations.storm.postgres import why_not as why_no_postgres
 
-SEED = "53"
+SEED = "9"
 MINUTES = "1"
 DEADLINE_S = 400
 
