@@ -25,6 +25,7 @@ class _Order:
     Attributes:
         faults: Expected and found, of ids that do not follow from each other.
         replied, told: A reply that asks for it, a turn that tells of it is there.
+        named: A turn names its id, at this place or another.
     """
 
     place: str
@@ -39,6 +40,7 @@ class _Order:
     faults: list[tuple[str, str]] = field(default_factory=list)
     replied: bool = False
     told: bool = False
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ class LineageChecker(Checker):
         if turn_id != order.turn_id:
             order.faults.append((f"turn {turn_id} of its snapshot", order.turn_id))
         self._orders[order_id] = order
-        self._by_call[ids.model_call_id(order.turn_id, order.round)].append(order_id)
+        if not order.faults:
+            self._by_call[ids.model_call_id(order.turn_id, order.round)].append(order_id)
 
     def _request(self, seen: Seen, request: Json) -> None:
         """Keep the first request under an id in each partition: the one its chat node answers."""
@@ -172,6 +175,7 @@ class LineageChecker(Checker):
         for round_, (_, _, tool_calls) in enumerate(turn.rounds):
             for index, call_id in enumerate(tool_calls):
                 if (order := self._orders.get(call_id)) is not None:
+                    order.named = True
                     place = (order.turn_id, order.round, order.index)
                     order.told = order.told or place == (turn.turn_id, round_, index)
 
@@ -223,13 +227,14 @@ class LineageChecker(Checker):
         Such an order was sent by hand, under ids that it made up. What was lost of an agent's own
         order leaves a trace: the turn that began, the model's reply, or what the turn tells.
         """
-        if order.told or order.replied or not self._turns.whole(INBOX):
+        if order.named:
             return False
-        if self.scope.first(TURNS, 0) > 0 or self._was_cut_off(order):
+        if order.faults:
+            return True
+        if order.replied or not self._turns.whole(INBOX) or self.scope.first(TURNS, 0) > 0:
             return False
-        return bool(order.faults) or (
-            order.turn_id not in self._turns.started and order.turn_id not in self._turns.counted
-        )
+        known = order.turn_id in self._turns.started or order.turn_id in self._turns.counted
+        return not known and not self._was_cut_off(order)
 
     def _was_cut_off(self, order: _Order) -> bool:
         turn = self._turns.counted.get(order.turn_id)

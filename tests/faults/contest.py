@@ -10,12 +10,22 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from arena import topics
 from arena.accounts import Shard
 from arena.bus.base import EARLIEST, Bus, Record
 from arena.bus.kafka import KafkaBus
-from arena.messages import ChatMessage, LlmCall, OrderDecided, Portfolio, Turn, TurnStarted
+from arena.errors import Malformed
+from arena.messages import (
+    ChatMessage,
+    LlmCall,
+    Message,
+    OrderDecided,
+    Portfolio,
+    Turn,
+    TurnStarted,
+)
 from arena.settings import Settings
 
 AGENTS = {
@@ -101,7 +111,7 @@ class Contest:
             found[f"routers-{number}"] = ["routers", "--name", f"r{number}", *flags, *bounds]
         return found
 
-    async def run(self, trouble: "Trouble | None" = None) -> Outcome:
+    async def run(self, trouble: "Troublemaker | None" = None) -> Outcome:
         """Hold the contest and read what it left."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in self.commands():
@@ -168,6 +178,13 @@ class Contest:
         return "\n".join(parts)
 
 
+class Troublemaker(Protocol):
+    """What happens to a contest while it is held."""
+
+    async def make(self, contest: Contest, bus: Bus) -> None:
+        """Make trouble until cancelled."""
+
+
 @dataclass
 class Trouble:
     """Kills amid turns.
@@ -202,7 +219,7 @@ async def _read(bus: Bus) -> Outcome:
     replayed = 0
     as_of: dict[str, str] = {}
     for record in await _records(bus, topics.TURNS.name):
-        turn = record.message()
+        turn = _message(record)
         if not isinstance(turn, Turn):
             continue
         seen[turn.turn_id] += 1
@@ -221,15 +238,15 @@ async def _read(bus: Bus) -> Outcome:
     shard = Shard()
     orders = []
     for record in await _records(bus, topics.EVENTS.name):
-        shard.apply(record.headers["type"].decode(), record.value or b"", record.offset)
-        message = record.message()
+        shard.apply(record.kind, record.value or b"", record.offset)
+        message = _message(record)
         if isinstance(message, OrderDecided):
             orders.append(message)
     effective = [o for o in orders if o.order_id in shard.orders]
     late = sum(
         o.used is not None and o.used.event_time.isoformat() > as_of[o.turn_id] for o in effective
     )
-    calls = [r.message() for r in await _records(bus, topics.LLM_CALLS.name)]
+    calls = [_message(r) for r in await _records(bus, topics.LLM_CALLS.name)]
     return Outcome(
         digest=shard.digest(),
         turns=turns,
@@ -239,6 +256,13 @@ async def _read(bus: Bus) -> Outcome:
         replayed=replayed,
         run_twice=sum(count > 1 for count in seen.values()),
     )
+
+
+def _message(record: Record) -> Message | None:
+    try:
+        return record.message()
+    except Malformed:
+        return None
 
 
 async def _records(bus: Bus, topic: str) -> list[Record]:

@@ -1,0 +1,137 @@
+"""The fuzzer against real processes on a real broker: a contest is held among hostile records.
+
+It takes a minute, so it runs only if it is asked for:
+
+    ARENA_FUZZ_REAL=1 ARENA_FUZZ_SEED=7 .venv/bin/python -m pytest -n0 tests/fuzz/test_real.py
+"""
+
+import asyncio
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from arena import topics
+from arena.bus.base import Bus, Record, Start, plain_headers
+from arena.errors import Malformed
+from arena.settings import Settings
+from ledger.audit.findings import Status
+from ledger.audit.replayed import replay
+from ledger.audit.sources import Source, export_arena
+from ledger.audit.verify import audit
+from tests.faults.contest import AGENTS, Contest
+from tests.fuzz.hostile import hostile
+
+SEED = int(os.environ.get("ARENA_FUZZ_SEED", "1"))
+SNAPSHOTS = int(os.environ.get("ARENA_FUZZ_SNAPSHOTS", "30"))
+AT_ONCE = 8
+"""Hostile records of a topic that are thrown together."""
+GOOD = 40
+"""Newest records of a topic that hostile ones are made of."""
+PAUSE_S = 0.2
+WORK = (
+    topics.COMMANDS.name,
+    topics.TOOL_CALLS.name,
+    topics.prompted("rules"),
+    topics.LLM_CALLS.name,
+    topics.TURNS.name,
+    topics.HEARTBEATS.name,
+    topics.EVALUATIONS.name,
+    topics.DEAD_LETTERS.name,
+    *(topics.inbox(agent) for agent in AGENTS),
+)
+UNREADABLE = (topics.TICKERS.name, topics.ROSTER.name, topics.CONTROL.name)
+"""Topics whose well-formed records change the market, the prompts or who may trade, as they
+should: only what cannot be read is thrown there. A record among the snapshots fences a replay in
+lock-step, and one in `account.events` stops its readers; other tests throw those."""
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif("ARENA_FUZZ_REAL" not in os.environ, reason="set ARENA_FUZZ_REAL=1"),
+]
+
+
+@dataclass
+class Thrower:
+    """Throws hostile copies of what the arena itself wrote last.
+
+    Attributes:
+        thrown: How many by topic.
+    """
+
+    thrown: Counter[str] = field(default_factory=Counter)
+
+    async def make(self, contest: Contest, bus: Bus) -> None:
+        """Throw until cancelled."""
+        rng = Random(SEED)
+        await bus.ensure_topics([topics.spec_of(name) for name in (*WORK, *UNREADABLE)])
+        for number in count():
+            for name in (*WORK, *UNREADABLE):
+                good = await newest(bus, name)
+                if good:
+                    await self._throw(bus, name, good, SEED * 1_000_003 + number, rng)
+            await asyncio.sleep(PAUSE_S)
+
+    async def _throw(self, bus: Bus, name: str, good: list[Record], seed: int, rng: Random) -> None:
+        partitions = await bus.partitions(name)
+        for one in hostile(good, AT_ONCE, seed):
+            headers = plain_headers(one.headers)
+            record = Record(name, 0, 0, 0, one.key, one.value, headers)
+            if name in UNREADABLE and is_message(record):
+                continue
+            if name == topics.CONTROL.name and record.key_text.startswith(("all", "agent/")):
+                continue  # A halt, and tested as one.
+            key = one.key or b"x"
+            partition = rng.randrange(partitions)
+            named = tuple(headers.items())
+            sent = await bus.send_bytes(
+                name, one.value or b"", key=key, partition=partition, headers=named
+            )
+            await sent
+            self.thrown[name] += 1
+
+
+def is_message(record: Record) -> bool:
+    """True if a record can be read."""
+    try:
+        record.message()
+    except Malformed:
+        return False
+    return True
+
+
+async def newest(bus: Bus, name: str) -> list[Record]:
+    """The newest records of a topic that are messages and have a body."""
+    found: list[Record] = []
+    for partition in range(await bus.partitions(name)):
+        start = Start(offsets={(name, partition): 0})
+        reader = await bus.partition_reader(name, partition, start)
+        try:
+            end = (await reader.end_offsets())[name, partition]
+            reader.seek(name, partition, max(reader.position(name, partition), end - GOOD))
+            while reader.position(name, partition) < end:
+                found += await reader.read(timeout_s=0.2)
+        finally:
+            await reader.close()
+    return [r for r in found if r.value and r.value[:1] == b"{" and is_message(r)]
+
+
+async def test_a_contest_among_hostile_records(settings: Settings, tmp_path: Path) -> None:
+    """No process ends, every snapshot is answered, and every promise that is audited holds."""
+    thrower = Thrower()
+    contest = Contest(settings, tmp_path / "logs", SNAPSHOTS)
+    await contest.run(thrower)
+    await export_arena(settings, tmp_path / "records")
+    found = await asyncio.to_thread(audit, Source("fuzzed", tmp_path / "records"), replay=replay)
+    print(f"\nthrown: {dict(thrower.thrown)}\nends: {dict(contest.ends)}")
+    for verdict in found.verdicts:
+        print(verdict.number, verdict.status.value, verdict.looked_at, verdict.notes)
+        print(*(f"    {finding}" for finding in verdict.findings[:10]), sep="\n")
+
+    assert {} == dict(contest.ends)
+    assert [] == [f"{v.number}: {f}" for v in found.verdicts for f in v.findings]
+    assert Status.FAIL not in {verdict.status for verdict in found.verdicts}
