@@ -24,9 +24,11 @@ from pathlib import Path
 import pytest
 
 from arena import topics
+from arena.acls import rules_for
 from arena.bus.base import EARLIEST, Record
 from arena.bus.kafka import SESSION_TIMEOUT_MS, KafkaBus
 from arena.bus.kafka_access import connection
+from arena.bus.kafka_acls import apply_rules
 from arena.commands.broker_credentials import environment_for
 from arena.settings import KafkaAccess, Settings
 from operations.storm.cast import DRIVERS, PREFIX
@@ -51,8 +53,7 @@ LONG_S = SESSION_TIMEOUT_MS / 1_000 + 1
 """Longer than a group waits for a member."""
 MARKET_PORT = 8765
 LOGINS = {"tools": "executor"}
-BEATING = ("judge", "ledger")
-KINDS = ("connector", "executor", "chat-node", "router", *BEATING, "dashboard")
+KINDS = ("connector", "executor", "chat-node", "router", "ledger", "dashboard")
 SHOWN = re.compile(r"snapshot (\d+)")
 
 
@@ -101,8 +102,8 @@ class Observer:
             return "chat-node", seconds_of(body["started_at"]) - agents_s
         if record.kind == "Turn" and body["outcome"] == "completed":
             return "router", seconds_of(body["started_at"]) - agents_s
-        if record.topic == topics.HEARTBEATS.name and body["kind"] in BEATING:
-            return body["kind"], seconds_of(body["at"]) - self.clocks[body["host"]]
+        if record.topic == topics.HEARTBEATS.name and body["kind"] == "ledger":
+            return "ledger", seconds_of(body["at"]) - self.clocks[body["host"]]
         return "", 0.0
 
 
@@ -191,10 +192,20 @@ class Hosts:
         started = self.broker.arena(
             *("broker", "start", "--secure", "--tls-self-signed", "--port", "9092", "--json"), *here
         )
-        families = [word for name in (AGENT, *DRIVERS) for word in ("--agent", name)]
-        self.broker.arena(*("topics", "create", "--prefix", PREFIX, "--chat-node", NODE), *families)
-        self.broker.arena("topics", "acl", "--apply", "--prefix", PREFIX)
-        return str(json.loads(started)["broker"]["bootstrap"])
+        inside = str(json.loads(started)["broker"]["bootstrap"])
+        settings = self.settings("admin", home=self.broker.home, bootstrap=inside)
+
+        async def set_up() -> None:
+            bus = KafkaBus(settings, client_id="set-up")
+            await bus.start()
+            inboxes = [topics.INBOX.member(name) for name in (AGENT, *DRIVERS)]
+            members = [topics.PROMPTED.member(NODE), *inboxes]
+            await bus.ensure_topics([*topics.fixed_topics(), *members])
+            await bus.close()
+            await apply_rules(settings, rules_for(PREFIX))
+
+        self.broker.begin(set_up).result(UP_S)
+        return inside
 
     def start_others(self) -> None:
         """Start everything else, each where it belongs."""
@@ -208,7 +219,6 @@ class Hosts:
             (self.desk, "tools"),
             (self.agents, f"chat-node --name {NODE} --model-id scripted"),
             (self.agents, f"router --name {AGENT} --chat-node-name {NODE} --strategy random"),
-            (self.watch, "judge"),
             (self.watch, "ledger run"),
             (self.watch, "dashboard"),
         ):
@@ -271,7 +281,7 @@ def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
     assert re.search(r"agents 2\.\d s ahead: set that clock", status)
     assert re.search(r"watch (39|40)\.\d s behind: set that clock", status)
     assert "desk within 1 s" in status
-    assert re.search(r"^judge +judge +watch +\d+ +ok", status, re.MULTILINE), status
+    assert re.search(r"^ledger +ledger +watch +\d+ +ok", status, re.MULTILINE), status
 
 
 def plan(hosts: Hosts) -> list[dict[str, float]]:
