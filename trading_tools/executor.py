@@ -33,6 +33,12 @@ from trading_tools.together import run_together
 STANDBY_READ_S = 0.2
 CLAIM_PAUSE_S_MAX = 0.2
 """Two that claim at once must not meet again and again."""
+FENCED_PAUSE_S = 0.1
+"""The first pause of an owner that was fenced before it wrote anything; each next one is twice as
+long, until it has written: so the other one comes to write, however slow the machine is."""
+FENCED_PAUSE_S_MAX = 5.0
+FENCED_MAX = 10
+"""Doublings that are counted."""
 BURIES = 0
 """The shard whose owner sends unreadable records of `arena.control` to the dead letters."""
 
@@ -84,6 +90,7 @@ class Executor:
         self._ignored: dict[int, int] = {}
         self._owned: set[int] = set()
         self._unfolded: set[int] = set()
+        self._fenced: dict[int, int] = {}
         self._all_fit = asyncio.Event()
         self._random = Random()
 
@@ -122,6 +129,9 @@ class Executor:
 
     async def _serve_shard(self, partition: int, shards: int) -> None:
         while True:
+            if in_a_row := self._fenced.get(partition, 0):
+                longest_s = min(FENCED_PAUSE_S * 2**in_a_row, FENCED_PAUSE_S_MAX)
+                await self._node.clock.sleep(self._random.uniform(longest_s / 2, longest_s))
             log = EventLog(self._node, partition)
             await log.open()
             try:
@@ -175,9 +185,12 @@ class Executor:
         )
         try:
             await owner.serve(lambda: self._seats.should_serve(partition))
+            self._fenced.pop(partition, None)
         except Fenced:
             if self._seats.assigned(partition):
                 raise
+            in_a_row = min(self._fenced.get(partition, 0) + 1, FENCED_MAX)
+            self._fenced[partition] = 0 if owner.has_written else in_a_row
         self._seats.give_up(partition)
         self._node.log.info("gave up shard", shard=partition, epoch=log.shard.epoch)
 

@@ -93,6 +93,7 @@ class Owner:
         self._control = control
         self._since = boot_time_s()
         self._ownership = Ownership(node, log, desk, control)
+        self._began_at = desk.shard.next_offset
         self._outbox = Outbox(node.bus)
         self._unacked: list[tuple[Append, asyncio.Future[Acked]]] = []
         self._answers: list[ToolResult] = []
@@ -126,6 +127,11 @@ class Owner:
         finally:
             await self._reader.close()
             self._reader = None
+
+    @property
+    def has_written(self) -> bool:
+        """True if an event of this owner is in the log."""
+        return self._ownership.in_log > self._began_at
 
     async def lag(self) -> int:
         """Commands that wait."""
