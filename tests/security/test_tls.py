@@ -8,9 +8,7 @@ import pytest
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.errors import BrokerUnavailable
-from arena.localbroker.local import open_local
-from arena.localbroker.resolve import answers
-from arena.localbroker.security import ADMIN, Tls, credentials_for
+from arena.localbroker.security import Tls, credentials_for
 from arena.localbroker.status import look
 from arena.settings import KafkaAccess, Settings
 from tests.security.certificates import Authority
@@ -92,26 +90,3 @@ def with_certificate(settings: Settings, certificate: Path, key: Path, secret: P
     """The settings of a process that also shows a certificate, with a password on its key."""
     shown = {"ssl_certfile": certificate, "ssl_keyfile": key, "ssl_key_password_file": secret}
     return settings.override(access=settings.access.model_copy(update=shown))
-
-
-async def test_a_broker_may_ask_for_certificates(tmp_path: Path) -> None:
-    """Who has one of its authority is let in; without, or with another's, nobody is."""
-    authority, stranger = Authority(tmp_path), Authority(tmp_path, "somebody")
-    tls = Tls(keystore_of(authority), authority.path, client_auth=True)
-    secret = tmp_path / "password"
-    secret.write_text("of the key\n")
-    known = *authority.issue("client", password="of the key"), secret
-    unknown = *stranger.issue("other", password="of the key"), secret
-    with open_local(tmp_path / "home", secure=True, port=0, tls=tls) as broker:
-        found = Secure(tmp_path / "home", broker.start().bootstrap)
-        admin = found.settings(ADMIN)
-        bus = KafkaBus(with_certificate(admin, *known))
-        await bus.start()
-        await bus.ensure_topics([topics.SNAPSHOTS])
-        await bus.close()
-
-        assert "running" == look(found.home).condition
-        assert answers(found.bootstrap, "SASL_SSL")
-        for refused in (admin, with_certificate(admin, *unknown)):
-            with pytest.raises(BrokerUnavailable, match="did not answer"):
-                await KafkaBus(refused).start()
