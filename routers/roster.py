@@ -16,6 +16,7 @@ from arena.switch import AGENT_KEY
 from arena.vitals import UNKNOWN_TOOL_WORDS
 
 TOOL_KEY = "tool/"
+RULES_KEY = "rules"
 WAIT_LOG_INTERVAL_S = 3.0
 READ_TIMEOUT_S = 1.0
 IDLE_READ_S = 10.0
@@ -44,6 +45,7 @@ class Roster:
         self.version = 0
         self._node = node
         self._offered_s = 0.0
+        self._rules_gone = False
         self._reader: LogReader | None = None
 
     async def catch_up(self) -> None:
@@ -114,9 +116,10 @@ class Roster:
     def _missing(self, tools: set[str], pacing: Pacing) -> str:
         """What the roster lacks, in words; "" where it has all."""
         missing = sorted(tools - self.offers.keys())
+        trades = any(self.offers[tool].touches_account for tool in tools & self.offers.keys())
         if pacing == "lock-step" and (self.rules is None or self.rules.pacing != pacing):
             missing.append("rules with pacing lock-step")
-        elif self.rules is None and any(self.offers[t].touches_account for t in tools - {*missing}):
+        elif trades and self.rules is None and not self._rules_gone:
             missing.append("rules (an executor states them once it owns a shard)")
         return ", ".join(missing)
 
@@ -143,6 +146,9 @@ class Roster:
             await self._take(record)
 
     async def _take(self, record: Record) -> None:
+        if record.key_text == RULES_KEY:
+            await self._take_rules(record)
+            return
         if record.value is None:
             if self.offers.pop(record.key_text.removeprefix(TOOL_KEY), None) is not None:
                 self.version += 1
@@ -155,6 +161,14 @@ class Roster:
             self.offers[message.name] = message
             self._offered_s = self._node.clock.monotonic()
             self.version += 1
-        elif isinstance(message, Rules):
+
+    async def _take_rules(self, record: Record) -> None:
+        """Take the newest rules; one that cannot be read must not keep an agent from starting."""
+        message = None if record.value is None else await self._node.read_message(record)
+        if isinstance(message, Rules):
             self.rules = message
             self.version += 1
+        elif self.rules is None and not self._rules_gone:
+            self._rules_gone = True
+            text = "the rules on the roster cannot be read: prompts do not state what a trade costs"
+            self._node.log.warning(text, remedy="start `arena tools` again: it states its rules")

@@ -59,6 +59,24 @@ async def test_no_turn_begins_before_the_rules_are_known(memory_bus: MemoryBus) 
         await roster_on(memory_bus).open({"execute_trade"}, 0.1)
 
 
+@pytest.mark.parametrize("value", [None, b"", b"{", b"[]"])
+async def test_rules_that_cannot_be_read_stop_no_agent(
+    memory_bus: MemoryBus, value: bytes | None
+) -> None:
+    """In a compacted topic such a record may be all that is left; the next owner states them."""
+    await offer(memory_bus)
+    log = memory_bus.cluster.logs[(topics.ROSTER.name, 0)]
+    log[-1] = log[-1]._replace(value=value)
+    roster = roster_on(memory_bus)
+
+    await roster.open({"execute_trade"}, 1)
+    assert roster.rules is None
+    await publish_rules(memory_bus, "real-time")
+    await roster.catch_up()
+
+    assert roster.rules is not None
+
+
 @pytest.mark.parametrize("fresh", [True, False])
 async def test_a_tool_that_is_missing_beside_others_is_unknown(
     memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch, fresh: bool
