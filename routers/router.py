@@ -212,8 +212,8 @@ class AgentRouter:
 
     async def _tell_gone(self, history: History) -> None:
         """Say what is lost of the turns: by the last snapshot whose turn was recorded."""
-        resumed = {} if self._reader is None else self._reader.resumed
-        answered = resumed.get((topics.SNAPSHOTS.name, 0), 0) - 1
+        committed = {} if self._reader is None else self._reader.committed
+        answered = committed.get((topics.SNAPSHOTS.name, 0), 0) - 1
         if words := turns_gone(history, answered):
             agent, name = self.seat.agent, topics.TURNS.name
             partition = topics.partition_of(agent, await self._bus.partitions(name))

@@ -214,10 +214,12 @@ class GroupReader(Reader):
     """Reads the partitions that the group gives it, and commits what is done.
 
     Attributes:
-        resumed: Partition -> the committed offset that this member continued at; not in it where
-            the group had committed nothing, or the log is not the one it handled.
+        committed: Partition -> the offset that the group had committed when this member was given
+            it; not in it if the group had committed nothing.
+        resumed: The same, but only where the log is the one that the group handled.
     """
 
+    committed: Mapping[tuple[str, int], int] = MappingProxyType({})
     resumed: Mapping[tuple[str, int], int] = MappingProxyType({})
 
     @abstractmethod

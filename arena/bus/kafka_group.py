@@ -100,6 +100,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         self._short_proofs = 0
         self._failure: BrokenLog | None = None
         self.resumed = self._resumed = dict[Pair, int]()
+        self.committed = self._committed = dict[Pair, int]()
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Aiokafka calls this before a rebalance: nothing is ours until it ends."""
@@ -114,6 +115,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         partitions = list(assigned)
         self._moved.clear()
         self._resumed.clear()
+        self._committed.clear()
         self._links.clear()
         if not await self._check(partitions):
             log.warning("group %s could not check its places; it asks again", self._group.name)
@@ -165,6 +167,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             if at is not None and begins[tp] <= at.offset < ends[tp]
         }
         records = await self._group.records_at(asked) if asked else {}
+        self._committed |= {self._pair(tp): found.offset for tp, found in known.items()}
         for tp, found in known.items():
             record = records.get(self._pair(tp))
             now = None if record is None else Handled.of(record)

@@ -303,6 +303,7 @@ class MemoryGroupReader(GroupReader):
         self._assignment: Assignment = frozenset()
         self._paused: set[tuple[str, int]] = set()
         self.resumed = self._resumed = dict[tuple[str, int], int]()
+        self.committed = self._committed = dict[tuple[str, int], int]()
 
     def assign(self, assignment: Assignment) -> None:
         """Take over partitions at what the group committed."""
@@ -318,9 +319,11 @@ class MemoryGroupReader(GroupReader):
         cluster, group = self._cursor.cluster, self._cursor.cluster.groups[self._group]
         place, log = group.committed.get(pair), cluster.logs[pair]
         self._resumed.pop(pair, None)
+        self._committed.pop(pair, None)
         self._cursor.last.pop(pair, None)
         if place is None:
             return _first_offset(cluster, pair, self._start)
+        self._committed[pair] = place
         record = group.handled.get(pair)
         handled = None if record is None else Handled.of(record)
         at = -1 if record is None else record.offset

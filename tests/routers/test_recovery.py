@@ -168,6 +168,20 @@ async def test_turns_that_are_gone_are_told(memory_bus: MemoryBus, records: int)
     assert RECORDS_LOST in node.heartbeat(node.clock.now()).details
 
 
+async def test_turns_are_missed_where_their_snapshots_are_gone_too(memory_bus: MemoryBus) -> None:
+    """What the group had committed counts, though its log is not the one it read."""
+    await ended_turns(memory_bus, 3)
+    partition = topics.partition_of("alpha", topics.TURNS.partitions)
+    del memory_bus.cluster.logs[topics.TURNS.name, partition][2:]
+    del memory_bus.cluster.logs[topics.SNAPSHOTS.name, 0][1:]
+    async with Company(memory_bus).working(), playing(memory_bus, seat()):
+        await until(lambda: (topics.TURNS.name, f"{partition}, alpha") in memory_bus.lost)
+
+    assert (
+        "offset 2 of market.snapshots" in memory_bus.lost[topics.TURNS.name, f"{partition}, alpha"]
+    )
+
+
 async def test_nothing_is_told_where_no_turn_is_gone(memory_bus: MemoryBus) -> None:
     """A router that starts again on what it left says nothing."""
     await ended_turns(memory_bus, 2)
