@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -25,7 +25,8 @@ COMMAND_S = 60.0
 ASK_S = 8.0
 RETRY_S = 0.5
 RESUMES_MAX = 40
-ATTEMPTS_MAX = 3
+ATTEMPTS_MAX = 2
+WORKS_POLLS_MAX = 120
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Halter:
         options: The same as aiokafka takes them.
         times: When to halt, seconds after `run` begins, ascending.
         oracle: Gets a line per confirmed halt: [first offset, one past the last].
+        works: True if orders are decided now; a halt waits for that.
         counts: `halt`, those that were confirmed. unsent: the others, in words.
     """
 
@@ -44,6 +46,7 @@ class Halter:
     options: dict[str, Any]  # Any: what aiokafka takes
     times: tuple[float, ...]
     oracle: TextIO
+    works: Callable[[], bool] = lambda: True
     counts: Counter[str] = field(default_factory=Counter)
     unsent: list[str] = field(default_factory=list)
 
@@ -53,6 +56,7 @@ class Halter:
         for at_s in self.times:
             await asyncio.sleep(max(0.0, began_s + at_s - time.monotonic()))
             for _ in range(ATTEMPTS_MAX):
+                await self._until_works()
                 if not (code := await self._halt()):
                     break
             else:
@@ -68,6 +72,12 @@ class Halter:
             self.counts["halt"] += 1
         await self._resume()
         return code
+
+    async def _until_works(self) -> None:
+        for _ in range(WORKS_POLLS_MAX):
+            if self.works():
+                return
+            await asyncio.sleep(RETRY_S)
 
     async def _resume(self) -> None:
         """Resume; it takes effect even if no owner confirms it."""

@@ -36,6 +36,8 @@ from operations.storm.watcher import Watcher
 TICK_S = 0.1
 UP_S = 90.0
 REST_S = 120.0
+WORKS_S = 1.0
+"""An arena that decided an order so short a time ago works."""
 LATE_S = 15.0
 """Poison that could not be sent while a broker was down is sent after the last fault."""
 QUIET_S = 1.5
@@ -129,7 +131,9 @@ class Storm:
             poisoner = Poisoner(
                 options, self.plan.seed, self.plan.poison, driver.note_acked, driver.counts
             )
-            halter = Halter(environ, options, self.plan.halts, halted, driver.counts)
+            halter = Halter(environ, options, self.plan.halts, halted)
+            halter.counts = driver.counts
+            halter.works = lambda: 0 < watcher.decided_at and watcher.still_s() < WORKS_S
             faults = Faults(self.plan, house, brokers, ways, clocks)
             faults.works = lambda: watcher.decided_at > brokers.up_at
             works = (poisoner.run(), halter.run())
