@@ -133,7 +133,7 @@ class Storm:
             )
             halter = Halter(environ, options, self.plan.halts, halted)
             halter.counts = driver.counts
-            halter.works = lambda: 0 < watcher.decided_at and watcher.still_s() < WORKS_S
+            halter.works = lambda: watcher.still_s() < WORKS_S
             faults = Faults(self.plan, house, brokers, ways, clocks)
             faults.works = lambda: watcher.decided_at > brokers.up_at
             works = (poisoner.run(), halter.run())
