@@ -11,6 +11,7 @@ from arena import topics
 from arena.messages import AgentSpec, DeadEntry, Rules
 from arena.money import BPS, from_units, to_units
 from arena.names import OPERATOR
+from judge.season.absent import absent_note
 from judge.season.apart import apart_entry
 from judge.season.arrays import account_arrays, hold_curve, price_arrays
 from judge.season.books import Books
@@ -109,7 +110,9 @@ def assemble(folded: Folded, ends: dict[str, dict[int, int]], upto: int | None) 
         snapshot_ids=tuple(point.snapshot_id for point in points),
         ends=ends,
         account_digest=folded.books.digest() if upto is None else "",
-        assumptions=_assumptions(folded, count, products, sets, whole=upto is None),
+        assumptions=_assumptions(
+            folded, count, products, sets, _notes(folded, deeds) if upto is None else ()
+        ),
         dead=unranked.dead,
         apart=unranked.apart,
     )
@@ -274,8 +277,7 @@ def _assumptions(
     count: int,
     products: tuple[str, ...],
     sets: tuple[RulesUsed, ...],
-    *,
-    whole: bool,
+    notes: tuple[str, ...],
 ) -> Assumptions:
     market, rules = folded.market, _rules(folded, sets)
     cash = _hold_cash(folded, rules)
@@ -295,11 +297,11 @@ def _assumptions(
         fee_bps=rules.fee_bps if rules else None,
         slippage_bps=rules.slippage_bps if rules else None,
         rules_changed=changed_words(sets),
-        notes=_notes(folded) if whole else (),
+        notes=notes,
     )
 
 
-def _notes(folded: Folded) -> tuple[str, ...]:
+def _notes(folded: Folded, deeds: Sequence[_Deeds]) -> tuple[str, ...]:
     """What was missing or odd in the records of a whole season."""
     market, books = folded.market, folded.books
     orphans = sum(o.snapshot_id not in market.index for own in books.orders.values() for o in own)
@@ -321,8 +323,15 @@ def _notes(folded: Folded) -> tuple[str, ...]:
         ),
         (orphans and f"{orphans:,} orders name a snapshot that was not read."),
         (malformed and f"{malformed:,} records could not be read: {first} ..."),
+        *(_absent(folded, one) for one in deeds),
     )
     return tuple(note for note in found if note)
+
+
+def _absent(folded: Folded, one: _Deeds) -> str:
+    spec = folded.roster.get(one.entry.name)
+    cadence = spec.cadence if spec else 1
+    return absent_note(one.entry.name, one.decisions, cadence, folded.market.points)
 
 
 def _gaps(market: Market) -> int:

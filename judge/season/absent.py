@@ -1,0 +1,40 @@
+"""Agents that have stopped playing: their accounts are marked on, and somebody should know. Pure.
+
+An agent that was taken out of the arena, or whose router is gone, keeps its account and what it
+holds. Its figures then are those of a portfolio that is not managed any more.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from arena.vitals import DEAD_TURNS
+from judge.season.market import Point
+from judge.season.model import Decision
+
+PAUSES_MAX = 3
+"""It is absent if its last pause is longer than so many of its longest ones."""
+
+
+def absent_note(
+    name: str, decisions: Sequence[Decision], cadence: int, points: Sequence[Point]
+) -> str:
+    """A sentence about an agent without a turn for long, at the end of a season; "" if it plays.
+
+    Args:
+        name: Of the agent.
+        decisions: Its turns in the order of the log.
+        cadence: Snapshots between two of its turns, if it misses none.
+        points: All snapshots of the season.
+    """
+    if not decisions or not points:
+        return ""
+    last = max(one.index for one in decisions)
+    longest = max((b.index - a.index for a, b in pairwise(decisions)), default=0)
+    missed = len(points) - 1 - last
+    if missed < max(DEAD_TURNS * cadence, PAUSES_MAX * longest):
+        return ""
+    return (
+        f"{name} has had no turn in the last {missed:,} of {len(points):,} snapshots, since"
+        f" {points[max(last, 0)].as_of:%Y-%m-%d %H:%M:%S} UTC: its router does not run, or it was"
+        " taken out; what it holds is marked on."
+    )
