@@ -223,8 +223,9 @@ class Replay:
                     self._sampling.setdefault(message.agent, message.sampling)
 
     def _is_proper(self, record: Record, agent: str) -> bool:
-        """True if a record is in the partition that a router uses for an agent."""
-        return record.partition == partition_of(agent, len(self._held[record.topic].partitions))
+        """True if a record is where a router writes for an agent: under its key, its partition."""
+        number = partition_of(agent, len(self._held[record.topic].partitions))
+        return (record.key_text, record.partition) == (agent, number)
 
     def _snapshot(self, record: Record, agents: list[_Agent]) -> None:
         """Play every turn on a snapshot."""

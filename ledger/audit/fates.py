@@ -27,7 +27,7 @@ class Fate:
 
     Attributes:
         place: Where it stood first. asked: how many records asked for it.
-        deadline: ISO time past which nobody waits.
+        deadline: ISO time past which nobody waits. proper: it is where its router writes.
         ends: Effective events that decide it. answers: replies or results. first: the first one's
             outcome. told: what the turn says of it, "" where the turn says nothing.
     """
@@ -43,6 +43,7 @@ class Fate:
     tool: str
     deadline: str
     issued: str
+    proper: bool = False
     asked: int = 1
     ends: int = 0
     answers: int = 0
@@ -110,7 +111,7 @@ class Fates:
         elif seen.foreign and topic != EVENTS:
             return
         elif topic == topics.LLM_CALLS.name:
-            self.claimed.add(str((seen.body or {}).get("call_id")))
+            self.claimed.add((seen.body or {})["call_id"])
         elif topic.startswith(topics.INBOX.name):
             self._answered(seen)
         elif topic == topics.DEAD_LETTERS.name and (body := seen.body) is not None:
@@ -135,7 +136,10 @@ class Fates:
         if place[0] not in (COMMANDS, CALLS) and not place[0].startswith(topics.PROMPTED.name):
             return
         text = letter["value_base64"]
-        value = None if text is None else b64decode(text)
+        try:
+            value = None if text is None else b64decode(text)
+        except ValueError:
+            value = b""  # Not by `arena.bus.dead_letters`.
         if _mark(place, value) not in self._marks:
             self.letters += 1
             return
@@ -159,12 +163,9 @@ class Fates:
             return
         by_id = self.requests if seen.kind == "ChatRequest" else self.calls
         call_id = str(body["call_id"])
-        if (known := by_id.get(call_id)) is not None:
+        known, proper = by_id.get(call_id), self._is_proper(seen, str(body["agent"]))
+        if known is not None and (known.proper or not proper):
             known.asked += 1
-            same = record.topic == known.topic and record.partition == self._proper(known)
-            if same and not self._is_proper(known):
-                known.topic, known.partition, known.offset = place
-                known.place = seen.place
             return
         tool = str(body.get("tool", ""))
         by_id[call_id] = Fate(
@@ -179,14 +180,15 @@ class Fates:
             tool=tool,
             deadline=str(body.get("deadline_at")),
             issued=str(body.get("issued_at")),
+            proper=proper,
+            asked=1 if known is None else known.asked + 1,
         )
 
-    def _proper(self, fate: Fate) -> int:
-        """The partition that a router sends a request or call of this agent to."""
-        return partition_of(fate.agent, len(self.turns.scope.spans.get(fate.topic, {})) or 1)
-
-    def _is_proper(self, fate: Fate) -> bool:
-        return fate.partition == self._proper(fate)
+    def _is_proper(self, seen: Seen, agent: str) -> bool:
+        """True if a record is where a router writes for an agent: under its key, its partition."""
+        record = seen.record
+        number = partition_of(agent, len(self.turns.scope.spans.get(record.topic, {})) or 1)
+        return (record.key_text, record.partition) == (agent, number)
 
     def _decided(self, seen: Seen) -> None:
         body = seen.body or {}
@@ -217,9 +219,9 @@ class Fates:
     def _answered(self, seen: Seen) -> None:
         body = seen.body or {}
         by_id = self.requests if seen.kind == "ChatReply" else self.calls
-        fate = by_id.get(str(body.get("call_id")))
+        fate = by_id.get(body["call_id"])
         if fate is None:
-            self.unasked.append((seen.place, str(body.get("call_id"))))
+            self.unasked.append((seen.place, body["call_id"]))
             return
         fate.answers += 1
         if not fate.first and seen.kind == "ChatReply":
