@@ -10,6 +10,7 @@ from sqlalchemy import select
 from arena import topics
 from arena.bus.base import Bus
 from arena.bus.memory import MemoryBus
+from arena.living import RECORDS_LOST
 from arena.messages import (
     Candle,
     CandleWindow,
@@ -171,7 +172,7 @@ async def test_new_records_at_reused_offsets_come_in(place: Place, kept: int) ->
             await booked(place, len(log.records))
             await side_rows(place, dict.fromkeys(names, len(texts)))
             cuts = ledger.node.counters["cut_partitions"]
-            words = ledger.node.details.get("cut", "")
+            told = ledger.node.heartbeat(ledger.node.clock.now()).details.get(RECORDS_LOST, {})
     database = Database(place, read_only=True)
     with database.reading() as connection:
         turns = connection.execute(select(schema.agent_logs.c.turn_id)).scalars().all()
@@ -183,7 +184,9 @@ async def test_new_records_at_reused_offsets_come_in(place: Place, kept: int) ->
     assert (expected, expected) == (sorted(turns), sorted(calls))
     assert {"old0", "old1", "old2", "new3"} <= equity
     assert 3 == cuts
-    assert "another record" in str(words)
+    assert isinstance(told, dict)
+    assert {*names} == told.keys()
+    assert all("another record" in str(one) for one in told.values())
 
 
 async def test_a_shorter_log_is_told_and_an_unbookable_id_is_passed_over(
