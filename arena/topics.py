@@ -210,7 +210,7 @@ HEARTBEATS = TopicSpec(
     key="node id",
     messages=("Heartbeat",),
     writers=("every process",),
-    readers=("router", "chat-node", "dashboard", "cli"),
+    readers=("router", "chat-node", "executor", "dashboard", "cli"),
     compacted=True,
     config={
         "segment.ms": "600000",

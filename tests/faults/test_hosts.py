@@ -281,6 +281,7 @@ def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
     assert re.search(r"agents 2\.\d s ahead: set that clock", status)
     assert re.search(r"watch (39|40)\.\d s behind: set that clock", status)
     assert "desk within 1 s" in status
+    assert "not proven" not in status, status
     assert re.search(r"^ledger +ledger +watch +\d+ +ok", status, re.MULTILINE), status
 
 
