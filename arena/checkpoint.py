@@ -23,6 +23,7 @@ from arena.account_log import StateDigestEvent, decode_event
 from arena.account_state import Account, Decided
 from arena.accounts import Shard, chain
 from arena.bounded_files import NotReadable, limits_factor, open_regular
+from arena.drafts import clear_drafts
 from arena.errors import BrokenLog, Malformed
 from arena.newest_events import NewestEvents
 
@@ -189,7 +190,11 @@ class SealedFile:
             draft.unlink(missing_ok=True)
 
     def read(self) -> bytes | None:
-        """What was written last; None where there is nothing, or nothing whole."""
+        """What was written last; None where there is nothing, or nothing whole.
+
+        Drafts that killed processes left beside it are removed.
+        """
+        clear_drafts(self.path)
         try:
             with open_regular(self.path, FILE_BYTES_MAX) as file:
                 seal = file.read(len(MAGIC) + DIGEST_BYTES)

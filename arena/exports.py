@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arena.bus.base import EARLIEST, LATEST, Bus, Record, Start
+from arena.drafts import clear_drafts
 from arena.errors import BrokerUnavailable, UsageError
 from arena.export_files import (
     FORMAT,
@@ -86,6 +87,7 @@ async def export_topics(
     """
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
+    await asyncio.to_thread(clear_drafts, folder)
     draft.mkdir(parents=True)
     try:
         spans = await _spans(bus, topics)
@@ -104,7 +106,8 @@ async def _spans(bus: Bus, topics: Sequence[str]) -> dict[tuple[str, int], tuple
     """First and end offset of every partition; the ends are taken together."""
     last = await bus.log_reader(*topics, start=LATEST)
     try:
-        pairs = [(t, p) for t in topics for p in range(await bus.partitions(t))]
+        counts = await bus.all_partitions_now(topics)
+        pairs = [(t, p) for t in topics for p in range(counts[t])]
         ends = {pair: last.position(*pair) for pair in pairs}
     finally:
         await last.close()
