@@ -9,7 +9,7 @@ from typing import Any, cast
 from operations.storm.faults import NOT_RUNNING, Faults
 from operations.storm.plan import Fault, Plan
 
-SECONDS = 0.8
+SECONDS = 0.6
 
 
 @dataclass
