@@ -150,13 +150,14 @@ class Replay:
         self._roster = RosterOfTheTime(read_records(folder, [ROSTER]), self._epochs())
         self._whole = any(t.startswith(topics.PROMPTED.name) for t in self._held)
         self._replayed = Replayed()
-        self._sampling: dict[str, Sampling] = {}
+        self._sampling: dict[tuple[str, str], Sampling] = {}
+        self._tools: dict[tuple[str, str], tuple[str, ...]] = {}
         self._asked: dict[str, _Asked] = {}
         self._kept = KeptRecords(self._held, self._asked)
         self._first = min((s.first for s in self._held[SNAPSHOTS].partitions.values()), default=0)
         if self._whole:
             self._read_asked()
-        self._strategies: dict[tuple[str, str, int | None, PromptSize], Strategy] = {}
+        self._strategies: dict[tuple[str, str, str, int | None], Strategy] = {}
         self._hashes = {name: sha256() for name in ("prompts", "asked", "turns")}
 
     def run(self) -> Replayed:
@@ -220,7 +221,9 @@ class Replay:
                 wait_s = (message.deadline_at - message.issued_at).total_seconds()
                 found[message.call_id] = _Asked(content_sha256(message), wait_s, proper)
                 if isinstance(message, ChatRequest):
-                    self._sampling.setdefault(message.agent, message.sampling)
+                    whose = (message.agent, message.strategy)
+                    self._sampling.setdefault(whose, message.sampling)
+                    self._tools.setdefault(whose, tuple(tool.name for tool in message.tools))
 
     def _is_proper(self, record: Record, agent: str) -> bool:
         """True if a record is where a router writes for an agent: under its key, its partition."""
@@ -242,7 +245,7 @@ class Replay:
             while agent.next is not None and agent.next[1].snapshot_offset == record.offset:
                 place, turn = agent.next
                 if turn.messages:
-                    size = self._roster.spec_at(agent.name, turn.started_at).prompt_size
+                    size = self._size_of(turn)
                     if size not in texts:
                         texts[size] = render_market(snapshot, size)
                     self._turn(agent, place, turn, snapshot, texts[size])
@@ -256,10 +259,15 @@ class Replay:
         found = self._replayed
         subject = f"turn {turn.turn_id}, agent {turn.agent}"
         spec = self._roster.spec_at(agent.name, turn.started_at)
-        size, strategy = spec.prompt_size, self._strategy(spec, turn)
+        if spec.joined_at > turn.started_at and spec.strategy != turn.strategy:
+            spec = self._forgotten(spec, turn)
+        size, strategy = self._size_of(turn), self._strategy(spec, turn)
         known, lines = agent.history.known, tuple(agent.history.lines)
         user = render_user(market, snapshot, known, lines, size)
         system, offers = self._system(strategy, turn, size)
+        if system != turn.messages[0].content and spec.joined_at > turn.started_at:
+            strategy = self._strategy(self._forgotten(spec, turn), turn)
+            system, offers = self._system(strategy, turn, size)
         digest = prompt_sha256(system, user)
         self._hashes["prompts"].update(f"{turn.turn_id} {digest}\n".encode())
         found.counts["prompts"] += 1
@@ -287,9 +295,28 @@ class Replay:
         self._compare_asked(place, subject, played.asked)
         self._compare_turn(place, subject, turn, played.turn)
 
+    def _size_of(self, turn: Turn) -> PromptSize:
+        """The size of a turn's prompt; a turn before the oldest announcement tells its own."""
+        spec = self._roster.spec_at(turn.agent, turn.started_at)
+        own = spec.joined_at > turn.started_at and "prompt_size" in turn.model_fields_set
+        return turn.prompt_size if own else spec.prompt_size
+
+    def _forgotten(self, spec: AgentSpec, turn: Turn) -> AgentSpec:
+        """Who played a turn before all that a compacted roster still knows of the name."""
+        changes = {
+            "strategy": turn.strategy,
+            "node": turn.node,
+            "prompt_sha256": "",
+            "prompt_version": turn.prompt_version,
+            "tools": self._tools.get((turn.agent, turn.strategy), spec.tools),
+            "seed": None,
+        }
+        return spec.model_copy(update=changes)
+
     def _strategy(self, spec: AgentSpec, turn: Turn) -> Strategy:
         """The shipped strategy where its prompt is the one that was used, else the recorded one."""
-        kept = (spec.agent, spec.prompt_sha256, spec.seed, spec.prompt_size)
+        prompt = turn.messages[0].content.partition(f"\n\n{RULES_BEGIN}")[0] + "\n"
+        kept = (spec.agent, spec.strategy, spec.prompt_sha256 or prompt, spec.seed)
         if kept in self._strategies:
             return self._strategies[kept]
         try:
@@ -297,10 +324,9 @@ class Replay:
         except UsageError:
             strategy = Strategy(spec.strategy, prompt="-")
         if strategy.prompt_sha256 != spec.prompt_sha256:
-            prompt = turn.messages[0].content.partition(f"\n\n{RULES_BEGIN}")[0] + "\n"
             self._replayed.notes.append(f"{spec.agent}: its strategy's prompt is the recorded one")
             strategy = Strategy(spec.strategy, prompt, spec.tools, spec.cadence, spec.kind)
-            sampling = self._sampling.get(spec.agent, strategy.sampling)
+            sampling = self._sampling.get((spec.agent, spec.strategy), strategy.sampling)
             version = spec.prompt_version
             strategy = replace(strategy, prompt_version=version, sampling=sampling)
         if spec.seed is not None:

@@ -100,7 +100,9 @@ async def test_a_turn_that_was_stopped_comes_out_the_same(
             await company.publish(0)
             await until(lambda: company.calls)
         for call in company.calls:
-            await memory_bus.append(call.reply_to, filling_tool(call))
+            answer = filling_tool(call)
+            assert answer is not None
+            await memory_bus.append(call.reply_to, answer)
     await export_topics(memory_bus, tmp_path / "records", TOPICS)
 
     found = Replay(tmp_path / "records").run()
@@ -108,6 +110,30 @@ async def test_a_turn_that_was_stopped_comes_out_the_same(
     (turn,) = await company.ended()
     assert ("aborted", []) == (turn.outcome, found.differences)
     assert 1 == found.counts["turns"]
+
+
+async def test_a_name_that_another_took_comes_out_the_same(
+    memory_bus: MemoryBus, tmp_path: Path
+) -> None:
+    """The roster tells only who plays now; the turns of who played before are theirs."""
+    company = Company(memory_bus)
+    other = replace(TRADER, name="other", prompt="Do sums.", tools=("calculator", "execute_trade"))
+    first, second = seat(prompt_size="compact"), replace(seat(strategy=other), replace=True)
+    async with company.working():
+        for number, player in enumerate((first, second)):
+            async with playing(memory_bus, player):
+                for turn in range(2):
+                    await company.publish(2 * number + turn)
+                    await company.wait_for_turns(2 * number + turn + 1)
+    log = memory_bus.cluster.logs[topics.ROSTER.name, 0]
+    newest = {record.key: record for record in log}
+    log[:] = [record._replace(offset=n) for n, record in enumerate(newest.values())]
+    await export_topics(memory_bus, tmp_path / "records", TOPICS)
+
+    found = Replay(tmp_path / "records").run()
+
+    assert [] == found.differences
+    assert 4 == found.counts["turns"]
 
 
 @pytest.mark.parametrize("size", ["compact", "tiny"])
