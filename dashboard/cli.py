@@ -9,6 +9,7 @@ import typer
 
 from arena import logs
 from arena.errors import UsageError
+from arena.written import require_writable
 
 
 def dashboard(
@@ -56,6 +57,7 @@ def dashboard(
 
     if as_json and not once:
         raise UsageError("--json shows one moment", remedy="add --once")
+    require_writable(svg, "--svg")
     with find_arena(bootstrap_servers) as where:
         settings = where.settings
         logs.configure(settings, node="dashboard")

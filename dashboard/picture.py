@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from arena.errors import UsageError
+from arena.written import write_whole
 from dashboard.screen import Screen
 
 
@@ -36,7 +37,7 @@ def save_picture(screen: Screen, path: Path, title: str) -> None:
     # Without it some viewers drop the blanks that columns begin with.
     picture = console.export_svg(title=title).replace("<svg ", '<svg xml:space="preserve" ', 1)
     try:
-        path.write_text(picture, encoding="utf-8")
+        write_whole(path, picture)
     except OSError as error:
         raise UsageError(
             f"cannot write {path}: {error.strerror}", remedy="give --svg a path that can be written"

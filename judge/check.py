@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from arena.localbroker.progress import Step
+from arena.written import require_writable, write_whole
 
 if TYPE_CHECKING:
     from judge.check_markets import Market
@@ -68,6 +69,7 @@ def verdict_check(
 
     Example: arena verdict-check --paper
     """
+    require_writable(json_file, "--json")
     if paper:
         return _paper(seed, json_file)
     processes = workers or os.cpu_count() or 1
@@ -207,5 +209,5 @@ def _figures(
 
 
 def _write(path: Path, figures: object) -> None:
-    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(figures, indent=2) + "\n")
     print(f"all figures: {path}")

@@ -16,6 +16,7 @@ from arena.commands.where import AsJson, Prefix, Servers, say
 from arena.errors import EXIT_NO, ArenaError, DependencyMissing
 from arena.node import Node, run_node
 from arena.settings import Settings
+from arena.written import write_whole
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -310,7 +311,7 @@ def put(sheet: "Sheet", *, as_json: bool, csv: Path | None, parquet: Path | None
     from ledger import render
 
     if csv is not None:
-        csv.write_text(render.as_csv(sheet), encoding="utf-8", newline="")
+        write_whole(csv, render.as_csv(sheet))
     if parquet is not None:
         render.write_parquet(sheet, parquet)
     for path in (csv, parquet):

@@ -18,6 +18,7 @@ import typer
 
 from arena.errors import UsageError
 from arena.settings import Settings
+from arena.written import require_writable, write_whole
 
 DEFAULT_AGENTS = "1,3,10,30"
 TABLE_COLUMNS = 132
@@ -43,6 +44,7 @@ def bench(
 
     Example: arena bench --agents 1,3 --json bench.json
     """
+    require_writable(json_file, "--json")
     counts = _counts(agents)
     parts = {part.strip() for part in only.split(",")}
     home = Path(tempfile.mkdtemp(prefix="arena-bench-"))
@@ -52,7 +54,7 @@ def bench(
         shutil.rmtree(home, ignore_errors=True)
     _print(results)
     if json_file is not None:
-        json_file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        write_whole(json_file, json.dumps(results, indent=2) + "\n")
         print(f"all figures: {json_file}")
 
 

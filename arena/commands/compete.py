@@ -58,6 +58,7 @@ from arena.supervisor.plan import require_keys, require_prices
 from arena.supervisor.running import ArenaRun
 from arena.supervisor.signals import StopSignals
 from arena.supervisor.supervisor import Change
+from arena.written import require_writable
 
 PROCESSES = "processes"
 STEPS = ("Apache Kafka", "broker", PROCESSES, "records", "report")
@@ -96,6 +97,7 @@ def run(
 
     Example: arena compete run examples/competition.toml
     """
+    require_writable(json_file, "--json")
     settings = Settings()
     files, more = split_words(spec or [])
     if (len(files) != 1) == (resume is None) or (resume and (prices or more or snapshots)):

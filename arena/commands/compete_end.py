@@ -27,6 +27,7 @@ from arena.localbroker.progress import Progress, Step
 from arena.money import decimal_text
 from arena.passed_over import passed_over_in
 from arena.supervisor.runs import read_run
+from arena.written import write_whole
 
 RECORDS = "records"
 REPORT = "report"
@@ -148,7 +149,7 @@ def outcome(
 def write_outcome(document: dict[str, JsonValue], json_file: Path | None) -> None:
     """Write the document of a contest to the file of `--json`, if there is one."""
     if json_file is not None:
-        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        write_whole(json_file, json.dumps(document, indent=2) + "\n")
 
 
 def _last_words(

@@ -54,6 +54,7 @@ from arena.supervisor.running import ArenaRun
 from arena.supervisor.runs import new_run_directory
 from arena.supervisor.signals import StopSignals
 from arena.supervisor.supervisor import Change
+from arena.written import require_writable, write_whole
 
 PROCESSES = "processes"
 LINE_INTERVAL_S = 8.0
@@ -98,6 +99,7 @@ def demo(
 
     Example: arena demo --seconds 45 --json demo.json
     """
+    require_writable(json_file, "--json")
     chosen = [a.strip().replace("-", "_") for a in agents.split(",")] if agents else None
     speed = speed or (demo_spec.LOCAL_SPEED if local_llm else demo_spec.SPEED)
     text = demo_spec.demo_toml(seed=seed, speed=speed, strategies=chosen, local=local_llm)
@@ -146,7 +148,7 @@ def _demo(text: str, seconds: float, json_file: Path | None, stack: ExitStack) -
     show.print_end(document)
     if json_file is not None:
         content = json.dumps(report(document, begin, show.elapsed_s), indent=2)
-        json_file.write_text(content + "\n", encoding="utf-8")
+        write_whole(json_file, content + "\n")
         print(f" Written: {json_file}")
     return 0
 

@@ -24,6 +24,7 @@ from arena.messages import Cause, PromptSize
 from arena.spec import ArenaSpec, ChatNodeTable
 from arena.supervisor.plan import BASE_URL_VARIABLE
 from arena.vitals import Dead
+from arena.written import write_whole
 
 DEADLINE_S = 9.0
 NO_CHECK = "--no-check starts all the same"
@@ -175,7 +176,7 @@ def require_sound(spec: ArenaSpec, findings: Sequence[Finding], json_file: Path 
         return
     if json_file is not None:
         document = never_started(spec, findings)
-        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        write_whole(json_file, json.dumps(document, indent=2) + "\n")
     first = next(finding for finding in findings if finding.state is State.BROKEN)
     error = NothingStarted(
         f"nothing was started. {first.check}: {first.detail}",
