@@ -75,6 +75,7 @@ def document_of(outcome: Outcome) -> Document:
         "planned": dict(sorted(outcome.plan.planned().items())),
         "injected": dict(sorted(injected.items())),
         "not_injected": [*outcome.faults.unsent, *outcome.unsent],
+        "rare": rare_kinds(outcome.plan.planned(), injected),
         "garbage": outcome.sent["garbage"],
         "duplicates": outcome.sent["duplicates"],
         "reordered": outcome.sent["reordered"],
@@ -172,9 +173,8 @@ def missing_figures(document: Document) -> list[str]:
     return sorted({*ADDED, *others} - NEW - document.keys())
 
 
-def rare_kinds(document: Document) -> list[str]:
+def rare_kinds(planned: Mapping[str, int], injected: Mapping[str, int]) -> list[str]:
     """Kinds of fault that were planned, and most of which did not take effect."""
-    planned, injected = document.get("planned", {}), document.get("injected", {})
     return [kind for kind, count in planned.items() if 2 * injected.get(kind, 0) < count]
 
 
@@ -197,7 +197,7 @@ def remarks_of(document: Document) -> list[str]:
     found += [f"not injected: {what}" for what in unsent[:UNSENT_SHOWN_MAX]]
     if (more := len(unsent) - UNSENT_SHOWN_MAX) > 0:
         found.append(f"not injected: {more} more, see not_injected in the file of --json")
-    if rare := rare_kinds(document):
+    if rare := rare_kinds(document.get("planned", {}), document.get("injected", {})):
         found.append(
             f"attention: most of these were not injected, so this storm shows little of them:"
             f" {', '.join(f'{kind} {_of(document, kind)}' for kind in rare)}"

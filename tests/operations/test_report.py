@@ -102,7 +102,7 @@ def test_what_was_planned_and_not_injected_is_told() -> None:
     text = "\n".join(remarks_of(storm))
 
     assert held(storm)
-    assert ["poison", "freeze"] == rare_kinds(storm)
+    assert ["poison", "freeze"] == rare_kinds(planned, injected)
     assert "| 5 of 60, 0 |" in table_of([storm])
     assert "| 10 of 120, 0 |" in table_of([storm, storm])
     assert "kills: executor 3, judge 1" in text
@@ -167,4 +167,5 @@ def test_a_storm_that_shows_nothing_does_not_pass(found: Outcome, why: str) -> N
     assert ["kills"] == missing_figures({k: v for k, v in document.items() if k != "kills"})
     assert ([why] if why else []) == document["findings"]
     assert ["x", "y"] == document["not_injected"]
+    assert "poison" in document["rare"]
     assert {"executor", "supervisor", "ledger-postgres"} < set(document["kills"])
