@@ -36,6 +36,8 @@ from operations.storm.watcher import Watcher
 TICK_S = 0.1
 UP_S = 90.0
 REST_S = 120.0
+BACK_S = 2.0
+"""An arena that decides orders so long after a broker came back has come back, too."""
 WORKS_S = 1.0
 """An arena that decided an order so short a time ago works."""
 LATE_S = 15.0
@@ -135,7 +137,7 @@ class Storm:
             halter.counts = driver.counts
             halter.works = lambda: watcher.still_s() < WORKS_S
             faults = Faults(self.plan, house, brokers, ways, clocks)
-            faults.works = lambda: watcher.decided_at > brokers.up_at
+            faults.works = lambda: watcher.decided_at > brokers.up_at + BACK_S
             works = (poisoner.run(), halter.run())
             try:
                 recovery_s = await self._rage(house, brokers, driver, watcher, faults, works)
