@@ -212,8 +212,8 @@ class ConsumedChecker(_OfFates):
             text = "an end, an answer or a dead letter"
             true = bool(fate.ends or fate.answers or buried)
             self.expect(true, fate.place, fate.subject, text, "nothing, though later ones have one")
-        for place, partition, offset, agent in fates.openings:
-            opened = agent in fates.opened
+        for place, partition, offset, agent, call_id in fates.openings:
+            opened = not fates.opened.isdisjoint((agent, call_id))
             if not opened and offset > fates.done[COMMANDS, partition]:
                 self.looked["not consumed yet"] += 1
                 continue

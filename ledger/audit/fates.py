@@ -75,6 +75,7 @@ class Fates:
         ended: Turns that have an end -> its outcome.
         turns: What turns tell of themselves.
         claimed: Calls that a turn or a chat node's log names.
+        opened: Agents that have an account, and the ids of the commands that opened one.
         decided_to: Shard -> offset of the newest command that an event decides.
         lost_from: Shard -> the offset at which `account.commands` was cut, and written again.
         newest_ms: Timestamp of the newest record of any topic.
@@ -89,7 +90,7 @@ class Fates:
     buried: set[tuple[str, int, int]] = field(default_factory=set)
     unreadable: list[tuple[str, int, int, str]] = field(default_factory=list)
     opened: set[str] = field(default_factory=set)
-    openings: list[tuple[str, int, int, str]] = field(default_factory=list)
+    openings: list[tuple[str, int, int, str, str]] = field(default_factory=list)
     ended: dict[str, str] = field(default_factory=dict)
     unasked: list[tuple[str, str]] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
@@ -159,7 +160,8 @@ class Fates:
             self.unreadable.append((*place, seen.kind))
             return
         if seen.kind == "OpenAccount":
-            self.openings.append((seen.place, record.partition, record.offset, body["agent"]))
+            ids = (body["agent"], body["call_id"])
+            self.openings.append((seen.place, record.partition, record.offset, *ids))
             return
         by_id = self.requests if seen.kind == "ChatRequest" else self.calls
         call_id = str(body["call_id"])
@@ -193,7 +195,7 @@ class Fates:
     def _decided(self, seen: Seen) -> None:
         body = seen.body or {}
         if seen.kind == "AccountOpened":
-            self.opened.add(body["agent"])
+            self.opened |= {body["agent"], body["order_id"]}
         if seen.kind != "OrderDecided":
             return
         source, order_id = body["source"], body["order_id"]

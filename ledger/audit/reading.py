@@ -1,5 +1,6 @@
 """Records as the checkers see them, and the order in which they come. Pure."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -85,11 +86,20 @@ class Seen:
     @cached_property
     def body(self) -> Json | None:
         """The body; None where it is no JSON object."""
+        value = self.record.value or b""
         try:
-            found = orjson.loads(self.record.value or b"")
+            found = orjson.loads(value)
         except (orjson.JSONDecodeError, RecursionError):
-            return None
+            found = _lenient(value)
         return found if isinstance(found, dict) else None
+
+
+def _lenient(value: bytes) -> object:
+    """JSON that processes of the arena take all the same, such as whole numbers of any size."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
 
 
 @cache

@@ -39,14 +39,18 @@ WORK = (
     topics.prompted("rules"),
     topics.LLM_CALLS.name,
     topics.TURNS.name,
-    topics.HEARTBEATS.name,
     topics.EVALUATIONS.name,
     topics.DEAD_LETTERS.name,
     *(topics.inbox(agent) for agent in AGENTS),
 )
-UNREADABLE = (topics.TICKERS.name, topics.ROSTER.name, topics.CONTROL.name)
-"""Topics whose well-formed records change the market, the prompts or who may trade, as they
-should: only what cannot be read is thrown there. A record among the snapshots fences a replay in
+UNREADABLE = (
+    topics.TICKERS.name,
+    topics.ROSTER.name,
+    topics.CONTROL.name,
+    topics.HEARTBEATS.name,
+)
+"""Topics whose well-formed records change the market, the prompts, who may trade or which model a
+baseline gets, as they should: only what cannot be read is thrown there. A record among the snapshots fences a replay in
 lock-step, and one in `account.events` stops its readers; other tests throw those."""
 
 pytestmark = [

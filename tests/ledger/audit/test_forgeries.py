@@ -269,3 +269,22 @@ def test_whole_forged_turn_is_foreign(world: World) -> None:
     assert {} == {n: v.findings for n, v in found.items() if v.findings}
     assert 1 == found[9].looked_at["foreign turns"]
     assert any("foreign turns" in note for note in found[9].notes)
+
+
+@pytest.mark.parametrize("more", [b"1" + b"0" * 40, b"NaN", b'"' + b"x" * 200_000 + b'"'])
+def test_numbers_of_any_size_are_read_as_processes_read_them(world: World, more: bytes) -> None:
+    """A copy of an order with an unknown field: the executor takes it, and answers it again."""
+    value = orjson.dumps(command_of(world))
+    put(world, COMMANDS, value[:-1] + b',"more":' + more + b"}", "ToolCall")
+    bury(world, put(world, COMMANDS, b"garbage", "ToolCall"))
+
+    assert {} == {number: verdict.findings for number, verdict in world.broken().items()}
+
+
+def test_opening_under_the_id_of_another_is_a_duplicate(world: World) -> None:
+    """The executor opens no second account by it, and buries nothing."""
+    own = next(r for r in world.records[COMMANDS] if kind_of(r) == "OpenAccount")
+    put(world, COMMANDS, orjson.dumps(body_of(own) | {"agent": "stranger"}), "OpenAccount")
+    bury(world, put(world, COMMANDS, b"garbage", "ToolCall"))
+
+    assert {} == world.broken()
