@@ -11,10 +11,13 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 
 from arena import topics
+from arena.broker_clock import BrokerClock
 from arena.bus.base import EARLIEST, LATEST, Acked, Bus, LogReader
+from arena.clock import SystemClock
 from arena.errors import Malformed
 from arena.living import is_living
 from arena.messages import Halt, Heartbeat, Resume
+from arena.skew import by_broker_clock
 from arena.switch import CONFIRMED, key_of
 from arena.topics import partition_of
 from arena.visible import one_line
@@ -60,7 +63,7 @@ async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> Asked:
     count = await bus.partitions(topics.EVENTS.name)
     shards = range(count) if message.agent is None else [partition_of(message.agent, count)]
     beats = await bus.log_reader(topics.HEARTBEATS.name, start=LATEST)
-    clock = asyncio.get_running_loop().time
+    clock, broker_clock = asyncio.get_running_loop().time, BrokerClock(SystemClock())
     began, left = clock(), set(shards)
     try:
         message = message.model_copy(update={"at": datetime.now(UTC)})
@@ -69,6 +72,7 @@ async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> Asked:
             async with asyncio.timeout(wait_s):
                 while left:
                     for beat in await _read(beats):
+                        broker_clock.tell(beat.at.timestamp() * 1_000, beat.host)
                         if isinstance(message, Resume) or names_halt(beat, message):
                             left -= confirmed_in(beat, acked)
         except TimeoutError:
@@ -76,7 +80,7 @@ async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> Asked:
     finally:
         await beats.close()
     seconds = clock() - began
-    unconfirmed = {} if not left else why_not(left, await _newest(bus), datetime.now(UTC))
+    unconfirmed = {} if not left else why_not(left, await _newest(bus), broker_clock.now())
     return Asked(tuple(shards), seconds, unconfirmed)
 
 
@@ -110,7 +114,7 @@ def why_not(shards: Iterable[int], beats: Iterable[Heartbeat], now: datetime) ->
     Args:
         shards: Those that are not confirmed.
         beats: The newest heartbeat of every process, oldest first.
-        now: Wall time.
+        now: Wall time, by the clock that the heartbeats' times are of.
     """
     executors = [
         b for b in beats if b.kind == EXECUTORS and b.status != "stopping" and "halted" in b.details
@@ -160,6 +164,7 @@ async def _newest(bus: Bus) -> list[Heartbeat]:
 
 
 async def _read(reader: LogReader) -> list[Heartbeat]:
+    """The next heartbeats, with the broker's times."""
     found = []
     for record in await reader.read(timeout_s=READ_S):
         try:
@@ -167,5 +172,5 @@ async def _read(reader: LogReader) -> list[Heartbeat]:
         except Malformed:
             continue  # `arena tail` shows it.
         if isinstance(message, Heartbeat):
-            found.append(message)
+            found.append(by_broker_clock(message, record.timestamp_ms))
     return found

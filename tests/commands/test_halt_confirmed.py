@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from arena.bus.memory import MemoryAck
-from arena.commands.halt_confirmed import confirmed_in, why_not
-from arena.messages import Heartbeat
+from arena import topics
+from arena.bus.memory import MemoryAck, MemoryBus
+from arena.commands.halt_confirmed import ask, confirmed_in, why_not
+from arena.messages import Halt, Heartbeat
 
 
 # Any: what a foreign process may put into its details.
@@ -54,3 +55,17 @@ def test_only_a_place_behind_the_record_confirms(said: Any) -> None:
     assert set() == confirmed_in(beat("a", control=said), acked)
     later = {"0": {"read_to": {"0": 6}}}
     assert {0} == confirmed_in(beat("a", control=later), acked)
+
+
+@pytest.mark.parametrize("clock_s", [-90.0, 0.0, 90.0])
+async def test_the_clock_of_an_executors_host_does_not_hide_it(
+    memory_bus: MemoryBus, clock_s: float
+) -> None:
+    """Whether an executor is alive is told by the broker's times on its heartbeats."""
+    now = datetime.now(UTC) + timedelta(seconds=clock_s)
+    found = beat("a", shards=[]).model_copy(update={"at": now, "interval_s": 10})
+    await memory_bus.append(topics.HEARTBEATS.name, found, key=found.node)
+
+    asked = await ask(memory_bus, Halt(by="cli/h", at=now), 0.05)
+
+    assert {0: "no executor owns shard 0; on standby: tools/a/h/1"} == asked.unconfirmed
