@@ -111,6 +111,7 @@ async def resume(
     places: Places,
     shards: Mapping[int, Shard],
     disprove: Callable[[], Awaitable[str]] | None = None,
+    tell_lost: Callable[[str, int, str], None] | None = None,
 ) -> str:
     """Let a reader go on at the places of a kept fold, if its logs are those that were folded.
 
@@ -119,6 +120,7 @@ async def resume(
         places: Of the fold.
         shards: Of the fold, by partition of `account.events`.
         disprove: Says why the shards are not what the log gives (`disprove_shards`).
+        tell_lost: Told the topic and partition of a log that was cut or created again, and why.
 
     Returns:
         Why the fold does not fit, and the reader stands where it stood; "" where it does.
@@ -126,11 +128,13 @@ async def resume(
     ends = await reader.end_offsets()
     begins = {pair: reader.position(*pair) for pair in ends}
     proofs = {pair: _proof_offset(pair, place, shards) for pair, place in places.kept.items()}
-    why = _unreachable(places.kept, proofs, begins, ends)
+    why, lost = _unreachable(places.kept, proofs, begins, ends)
     if not why:
         for pair, offset in proofs.items():
             reader.seek(*pair, offset)
-        why = await _disprove(reader, places.kept, proofs, shards)
+        why, lost = await _disprove(reader, places.kept, proofs, shards)
+    if lost is not None and tell_lost is not None:
+        tell_lost(*lost, f"{why}: it was cut, or created again; what is left is folded again")
     if not why and disprove is not None:
         why = await disprove()
     for pair, begin in begins.items():
@@ -144,17 +148,19 @@ def _unreachable(
     proofs: Mapping[Pair, int],
     begins: Mapping[Pair, int],
     ends: Mapping[Pair, int],
-) -> str:
+) -> tuple[str, Pair | None]:
+    """Why a place cannot be reached, and the partition that lost records."""
     for (topic, partition), place in sorted(kept.items()):
         where, end = f"{topic}[{partition}]", ends.get((topic, partition))
         if end is None:
-            return f"{where} is not there"
+            return f"{where} is not there", (topic, partition)
         if end < place.next_offset:
-            return f"{where} ends at {end}, before offset {place.next_offset}"
+            why = f"{where} ends at {end}, before offset {place.next_offset}"
+            return why, (topic, partition)
         begin, proof = begins[topic, partition], proofs[topic, partition]
         if begin > proof:
-            return f"{where} begins at {begin}, behind offset {proof}"
-    return ""
+            return f"{where} begins at {begin}, behind offset {proof}", None
+    return "", None
 
 
 def _proof_offset(pair: Pair, place: Place, shards: Mapping[int, Shard]) -> int:
@@ -173,7 +179,8 @@ async def _disprove(
     kept: Mapping[Pair, Place],
     proofs: dict[Pair, int],
     shards: Mapping[int, Shard],
-) -> str:
+) -> tuple[str, Pair | None]:
+    """Why the logs are not those that were folded, and the partition that is another one."""
     try:
         async with asyncio.timeout(PROOF_TIMEOUT_S):
             while proofs:
@@ -181,11 +188,13 @@ async def _disprove(
                     pair = (record.topic, record.partition)
                     offset = proofs.pop(pair, None)
                     if offset is not None and not _proves(record, kept[pair], offset, shards):
-                        return f"{record.topic}[{record.partition}]@{offset} is another record"
+                        why = f"{record.topic}[{record.partition}]@{offset} is another record"
+                        return why, pair
     except TimeoutError:
         (topic, partition), offset = next(iter(proofs.items()))
-        return f"{topic}[{partition}]@{offset} was not read in {PROOF_TIMEOUT_S:.0f} s"
-    return ""
+        why = f"{topic}[{partition}]@{offset} was not read in {PROOF_TIMEOUT_S:.0f} s"
+        return why, None
+    return "", None
 
 
 def _proves(record: Record, place: Place, offset: int, shards: Mapping[int, Shard]) -> bool:

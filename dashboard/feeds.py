@@ -105,13 +105,16 @@ class Feeds:
             shards = view.books.shards
             images = await self._file.read_images(shards)
             disprove = partial(disprove_shards, self._bus, shards, images, passed_over)
-            why = await resume(log, places, shards, disprove)
+            why = await resume(log, places, shards, disprove, self._tell_lost)
         except Malformed as error:
             why = str(error)
         if why:
             self._file.refuse(why)
         else:
             self.view, self._places = view, places
+
+    def _tell_lost(self, topic: str, partition: int, why: str) -> None:
+        self._bus.note_lost(topic, partition, "dashboard", why)
 
     def _keep(self) -> None:
         """Begin to keep the view where enough was folded since the last time."""

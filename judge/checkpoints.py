@@ -62,7 +62,7 @@ class SeasonCheckpoint:
             shards = builder.folded.books.shards
             images = await self.file.read_images(shards)
             disprove = partial(disprove_shards, bus, shards, images, passed_over)
-            why = await resume(reader, places, shards, disprove)
+            why = await resume(reader, places, shards, disprove, partial(_tell_lost, bus))
         except Malformed as error:
             why = str(error)
         if why:
@@ -104,3 +104,7 @@ class SeasonCheckpoint:
         if None in found:
             raise Malformed(f"{found.count(None)} segments of the season are not whole")
         return [payload for payload in found if payload is not None]
+
+
+def _tell_lost(bus: Bus, topic: str, partition: int, why: str) -> None:
+    bus.note_lost(topic, partition, "judge", why)

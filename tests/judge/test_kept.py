@@ -155,6 +155,7 @@ async def test_other_logs_are_folded_anew(
     count = await fold(memory_bus, checkpoint_in(tmp_path))
 
     assert everything - 200 < count <= everything
+    assert "folded again" in memory_bus.lost[topic, f"{partition}, judge"]
 
 
 async def test_a_segment_that_is_gone_or_cut_is_no_segment(
