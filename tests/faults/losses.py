@@ -16,6 +16,7 @@ from arena.settings import Settings
 from operations.storm.checker import effective_events, readable_commands
 from operations.storm.checker_money import Market, check_money
 from operations.storm.checker_records import Findings, Raw, Topics
+from operations.storm.checker_refusals import Halts
 from tests.faults.cut import cut_tail, end_of
 from tests.faults.harness import AGENTS, TERMS, Executors, Traffic, read_topics, wait_until_answered
 
@@ -212,7 +213,8 @@ async def judge(arena: Arena, traffic: Traffic) -> Findings:
         findings.say(f"the undecided order {order}, which is still there, has no event")
     if topics.TICKERS.name not in arena.cut:
         commands = readable_commands([*arena.before.commands, *now.commands])
-        check_money(effective, commands, Market(now.tickers), TERMS, findings)
+        halts = Halts(now.control)
+        check_money(effective, commands, Market(now.tickers), TERMS, halts, findings)
     for what in silently_lost(arena):
         findings.say(f"lost without a word: {what}")
     findings.counts["orders"] = len(orders)

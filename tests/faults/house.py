@@ -1,0 +1,244 @@
+"""The other kinds of process on a real broker: router, chat node, ledger, judge, dashboard.
+
+They run in this process, each on a connection of its own, and are started again when they end.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import orjson
+from aiokafka.admin import AIOKafkaAdminClient
+
+from arena import topics
+from arena.bus.base import Bus, Record
+from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_admin import admin_client
+from arena.clock import SystemClock
+from arena.errors import ArenaError
+from arena.messages import ChatRequest, Turn
+from arena.node import Node, serve_node
+from arena.settings import Settings
+from chat_nodes.models.base import CallFailed, RawReply
+from chat_nodes.node import ChatNodeSettings, serve_model
+from dashboard.feeds import Feeds
+from dashboard.view import ArenaView
+from judge.service import Judge
+from ledger.database import Database
+from ledger.place import Place, find_place
+from ledger.service import serve_ledger
+from routers.fleet import serve_agents
+from routers.strategy import Strategy
+from tests.chat_nodes.serving import ASKED, FakeModel
+from tests.chat_nodes.stub_server import completion
+from tests.judge.test_service import ASKED as JUDGED
+from tests.ledger.helpers import next_offset
+from tests.routers.builders import snapshot
+from tests.routers.company import seat
+
+AGENT = "alone"
+"""Its turns are in partition 0 of `agent.turns`, whose tail is cut."""
+STRATEGY = Strategy(name="trader", prompt="Trade.", tools=("execute_trade",))
+TURNS, CALLS, SNAPSHOTS = topics.TURNS.name, topics.LLM_CALLS.name, topics.SNAPSHOTS.name
+KINDS = {TURNS: "Turn", CALLS: "LlmCall", SNAPSHOTS: "MarketSnapshot"}
+TOLD_BY = {TURNS: "router", CALLS: "chat-node", SNAPSHOTS: "router"}
+AGAIN_S = 0.1
+WAIT_S = 150.0
+ORDER = '{"product_id": "BTC-USD", "quantity": "0.001", "action": "buy"}'
+
+
+async def answer(request: ChatRequest) -> RawReply | CallFailed:
+    """One order, then a closing line."""
+    if request.round:
+        return RawReply(completion("Reasoning: done."), ASKED)
+    body = orjson.loads(completion("", calls=1))
+    body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] = ORDER
+    return RawReply(orjson.dumps(body), ASKED)
+
+
+class House:
+    """One of each kind.
+
+    Attributes:
+        said: Kind and words: why a process ended, and what its heartbeats said to be lost.
+        before: What was in the topics before the loss.
+        model: Whom the chat nodes ask.
+    """
+
+    def __init__(self, settings: Settings, home: Path) -> None:
+        """Nothing runs yet."""
+        self.said: list[tuple[str, str]] = []
+        self.model = FakeModel(answer)
+        self.books: Place = find_place(home, settings.prefix, None)
+        self._settings = settings.override(home=home, heartbeat_interval_s=0.5)
+        self._nodes: dict[str, Bus] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._judge: Judge | None = None
+        self._feeds: Feeds | None = None
+        self._published = 0
+        self.before: dict[str, list[Record]] = {}
+
+    def start(self) -> None:
+        """Start one of each."""
+        kinds: dict[str, Callable[[Node], Awaitable[None]]] = {
+            "router": lambda node: serve_agents(node, [seat(AGENT, strategy=STRATEGY)]),
+            "chat-node": lambda node: serve_model(node, self.model, ChatNodeSettings()),
+            "ledger": lambda node: serve_ledger(node, Database(self.books)),
+            "judge": self._serve_judge,
+            "dashboard": self._serve_dashboard,
+        }
+        self._tasks = [asyncio.create_task(self._keep(*one)) for one in kinds.items()]
+
+    async def _serve_judge(self, node: Node) -> None:
+        self._judge = Judge(node, JUDGED)
+        await self._judge.serve()
+
+    async def _serve_dashboard(self, node: Node) -> None:
+        self._feeds = Feeds(node.bus, SystemClock(), ArenaView(), None)
+        await self._feeds.open()
+        try:
+            await self._feeds.follow()
+        finally:
+            await self._feeds.close()
+
+    async def _keep(self, kind: str, serve: Callable[[Node], Awaitable[None]]) -> None:
+        name = "model" if kind == "chat-node" else AGENT
+        while True:
+            bus = self._nodes[kind] = KafkaBus(self._settings, client_id=kind)
+            try:
+                await serve_node(Node(kind, name, self._settings, bus, SystemClock()), serve)
+            except ArenaError as error:
+                self.said.append((kind, str(error)))
+            finally:
+                self._hear(kind)
+            await asyncio.sleep(AGAIN_S)
+
+    def _hear(self, kind: str) -> None:
+        lost = self._nodes[kind].lost
+        self.said += [
+            (kind, f"{topic}[{place}]: {words}") for (topic, place), words in lost.items()
+        ]
+
+    async def stop(self) -> None:
+        """End all of them."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def live(self, turns: int) -> None:
+        """Play, see what was done committed, and note what is in the topics."""
+        async with self._connected() as bus:
+            await self._play(bus, turns)
+            self.before = {topic: await read_all(bus, topic) for topic in KINDS}
+            await self._wait_for_commits()
+
+    async def live_again(self, turns: int) -> None:
+        """After the loss: more turns, which need router, chat node and executor."""
+        async with self._connected() as bus:
+            await self._play(bus, turns)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Bus]:
+        bus = KafkaBus(self._settings, client_id="house")
+        await bus.start()
+        try:
+            yield bus
+        finally:
+            await bus.close()
+
+    async def _play(self, bus: Bus, turns: int) -> None:
+        """Publish snapshots until so many more turns with an order have ended, one by one."""
+        wanted = self._ended(await read_all(bus, TURNS)) + turns
+        async with asyncio.timeout(WAIT_S):
+            while (ended := self._ended(await read_all(bus, TURNS))) < wanted:
+                one = snapshot(self._published).model_copy(update={"ticker_offsets": {}})
+                self._published += 1
+                await bus.append(SNAPSHOTS, one, key=one.venue)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1.0):
+                        while self._ended(await read_all(bus, TURNS)) == ended:
+                            await asyncio.sleep(0.05)
+
+    def _ended(self, records: list[Record]) -> int:
+        return sum(r.kind == "Turn" and b"completed" in (r.value or b"") for r in records)
+
+    async def _wait_for_commits(self) -> None:
+        """Wait until router and chat node have committed what they did."""
+        topic = topics.prompted("model")
+        async with asyncio.timeout(WAIT_S), admin_client(self._settings) as admin:
+            while await self._committed(admin, "chat-node.model", topic) < len(self.model.asked):
+                await asyncio.sleep(0.05)
+            turns = [record.message() for record in self.before[TURNS] if record.kind == "Turn"]
+            answered = max(turn.snapshot_offset for turn in turns if isinstance(turn, Turn))
+            while await self._committed(admin, AGENT, SNAPSHOTS) <= answered:
+                await asyncio.sleep(0.05)
+
+    async def _committed(self, admin: AIOKafkaAdminClient, group: str, topic: str) -> int:
+        found = await admin.list_consumer_group_offsets(self._settings.prefix + group)
+        full = self._settings.prefix + topic
+        return sum(max(0, at.offset) for tp, at in found.items() if tp.topic == full)
+
+    async def wait_until_read(self) -> None:
+        """Wait until ledger, judge and dashboard know all events, and know the same."""
+        async with asyncio.timeout(WAIT_S), self._connected() as bus:
+            while True:
+                events = await read_all(bus, topics.EVENTS.name)
+                end = 1 + max(record.offset for record in events)
+                heads = {self._head(self._judge), self._head(self._feeds)}
+                read = min(self._read_to(self._judge), self._read_to(self._feeds))
+                booked = await asyncio.to_thread(next_offset, self.books)
+                if read >= end and booked >= end and len(heads) == 1:
+                    return
+                await asyncio.sleep(0.1)
+
+    def _shards(self, reader: Judge | Feeds | None) -> dict[int, object]:
+        if reader is None:
+            return {}
+        books = reader.builder.folded.books if isinstance(reader, Judge) else reader.view.books
+        return dict(books.shards)
+
+    def _head(self, reader: Judge | Feeds | None) -> str:
+        return str(getattr(self._shards(reader).get(0), "head", reader))
+
+    def _read_to(self, reader: Judge | Feeds | None) -> int:
+        return int(getattr(self._shards(reader).get(0), "next_offset", 0))
+
+    def unsaid(self, cut: Mapping[str, int]) -> list[str]:
+        """What was lost and not said, and which calls were made twice.
+
+        Args:
+            cut: Topic -> the offset that its partition 0 ended at after the loss.
+        """
+        for kind in self._nodes:
+            self._hear(kind)
+        found = []
+        for topic, name in KINDS.items():
+            lost = [
+                record
+                for record in self.before[topic]
+                if (record.partition, record.kind) == (0, name)
+                and record.offset >= cut.get(topic, record.offset + 1)
+            ]
+            told = any(kind == TOLD_BY[topic] and topic in said for kind, said in self.said)
+            if lost and not told:
+                found.append(f"{len(lost)} records of {topic} are gone")
+        words = [said for _, said in self.said]
+        for call, times in Counter(self.model.asked).items():
+            if times > 1 and not any(call in said for said in words):
+                found.append(f"call {call} was made {times} times")
+        return found
+
+
+async def read_all(bus: Bus, topic: str) -> list[Record]:
+    """Every record of a topic."""
+    reader = await bus.log_reader(topic)
+    found: list[Record] = []
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while await reader.behind():
+                found += await reader.read(timeout_s=0.2, max_records=5_000)
+    finally:
+        await reader.close()
+    return found
