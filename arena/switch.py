@@ -29,8 +29,8 @@ SCOPES_MAX = 10_000
 """Scopes that are halted at once."""
 LINES_MAX = 50
 CONTROL_READ = "control_read"
-"""The detail of an executor's heartbeat that says how far it has read the topic:
-partition -> offset."""
+"""The detail of an executor's heartbeat that says how far it has read the topic: partition ->
+[offset, offset of the newest record, its digest]."""
 CONTROL_LOST = "control_lost"
 """The detail that carries on, until a resume, how far another executor had read before the topic
 lost records, and when it said so: partition -> [offset, Unix milliseconds]."""

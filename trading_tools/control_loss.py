@@ -1,15 +1,18 @@
-"""Whether `arena.control` lost records: by how far executors say they had read it.
+"""Whether `arena.control` lost records: by what executors say they had read of it.
 
 Reads `arena.heartbeats`, once at a start. A halt is confirmed by a heartbeat that says how far the
-topic was read. If the topic ends before that, it was cut, or deleted and created again, and a halt
-may be gone with it: then everybody is halted until a later `arena resume`.
+topic was read. If the topic ends before that, or has another record where the newest one was, then
+it was cut, or deleted and created again, and a halt may be gone with it: then everybody is halted
+until a later `arena resume`. A record that compaction took away proves nothing.
 """
 
 import asyncio
-from collections.abc import Iterable
-from typing import NamedTuple, TypeGuard
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from typing import NamedTuple
 
 import orjson
+from pydantic import JsonValue
 
 from arena import topics
 from arena.bus.base import Bus, Record
@@ -20,7 +23,8 @@ READ_S = 10.0
 KIND = b"tools/"
 """How the key of an executor's heartbeats begins."""
 SAID_MAX = 1_000
-"""Offsets that are kept, the highest ones."""
+"""Places that are kept, the newest ones."""
+DIGEST_CHARS = 16
 
 
 class ReadBefore(NamedTuple):
@@ -29,44 +33,80 @@ class ReadBefore(NamedTuple):
     Attributes:
         offset: It had read everything before. at_ms: when, by the broker's clock; Unix
             milliseconds.
+        newest: Offset of the newest record it had read, -1 for none. digest: of that record.
+        is_lost: It found that the topic had lost records; all else is of the one that had read
+            them.
     """
 
     offset: int
     at_ms: int
+    newest: int = -1
+    digest: str = ""
+    is_lost: bool = False
 
 
-async def read_before(bus: Bus, end: int) -> list[ReadBefore]:
-    """What executors said, living and dead ones, of places past an offset.
+async def read_before(bus: Bus, is_gone: Callable[[ReadBefore], bool]) -> list[ReadBefore]:
+    """What executors said, living and dead ones, that does not fit the topic.
 
     Every heartbeat counts that is still there, not only the newest of a process: another process
     may have the name of a dead one.
+
+    Args:
+        bus: Connected.
+        is_gone: True for a place that does not fit the topic as it was read.
 
     Raises:
         TimeoutError: The heartbeats did not come in time.
         ArenaError: They may not, or cannot, be read.
     """
-    newest: dict[int, int] = {}
+    found: dict[ReadBefore, ReadBefore] = {}
 
     def take(record: Record) -> None:
         if record.key is None or not record.key.startswith(KIND):
             return
         for said in said_in(record):
-            if said.offset > end:
-                newest[said.offset] = max(said.at_ms, newest.get(said.offset, 0))
-        if len(newest) > SAID_MAX:
-            del newest[min(newest)]
+            if is_gone(said):
+                place = said._replace(at_ms=0)
+                found.pop(place, None)
+                found[place] = said
+        while len(found) > SAID_MAX:
+            del found[next(iter(found))]
 
     async with asyncio.timeout(READ_S):
         await read_whole(bus, topics.HEARTBEATS, take)
-    return [ReadBefore(place, at_ms) for place, at_ms in newest.items()]
+    return list(found.values())
 
 
-def newest_past(end: int, said: Iterable[ReadBefore]) -> ReadBefore | None:
-    """How far past an offset any executor had read, and when the newest said so; None for none."""
-    past = [one for one in said if one.offset > end]
-    if not past:
+def is_gone(said: ReadBefore, end: int, digests: Mapping[int, str]) -> bool:
+    """True if records are gone that an executor had read.
+
+    Args:
+        said: By the executor.
+        end: Where the topic ends.
+        digests: Offset -> digest of the records that are in the topic.
+    """
+    if said.is_lost or said.offset > end:
+        return True
+    return digests.get(said.newest, said.digest) != said.digest
+
+
+def newest_of(said: Iterable[ReadBefore]) -> ReadBefore | None:
+    """How far any executor had read, and when the newest of them said so; None for none."""
+    said = list(said)
+    if not said:
         return None
-    return ReadBefore(max(one.offset for one in past), max(one.at_ms for one in past))
+    return ReadBefore(max(one.offset for one in said), max(one.at_ms for one in said))
+
+
+def digest_of(record: Record) -> str:
+    """Tells a record from another one at the same offset."""
+    whole = sha256(f"{record.timestamp_ms} {record.key!r} ".encode() + (record.value or b""))
+    return whole.hexdigest()[:DIGEST_CHARS]
+
+
+def place_words(offset: int, newest: int, digest: str) -> dict[str, JsonValue]:
+    """The detail of a heartbeat that says how far the topic was read."""
+    return {"0": [offset, newest, digest]}
 
 
 def said_in(record: Record) -> list[ReadBefore]:
@@ -82,9 +122,11 @@ def said_in(record: Record) -> list[ReadBefore]:
         part.get("0") if isinstance(part := details.get(name), dict) else None
         for name in (CONTROL_READ, CONTROL_LOST)
     )
-    pairs = ([read, record.timestamp_ms], lost)
-    return [ReadBefore(*pair) for pair in pairs if _is_pair(pair)]
-
-
-def _is_pair(pair: object) -> TypeGuard[list[int]]:
-    return isinstance(pair, list) and len(pair) == 2 and all(type(one) is int for one in pair)
+    found = []
+    match read:
+        case [int(offset), int(newest), str(digest)]:
+            found.append(ReadBefore(offset, record.timestamp_ms, newest, digest))
+    match lost:
+        case [int(offset), int(at_ms)]:
+            found.append(ReadBefore(offset, at_ms, is_lost=True))
+    return found

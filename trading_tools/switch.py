@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from arena import topics
@@ -31,7 +31,14 @@ from arena.switch import (
     Switch,
     lost_records,
 )
-from trading_tools.control_loss import ReadBefore, newest_past, read_before
+from trading_tools.control_loss import (
+    ReadBefore,
+    digest_of,
+    is_gone,
+    newest_of,
+    place_words,
+    read_before,
+)
 
 LOAD_TIMEOUT_S = 30.0
 PROOF_S = 1.0
@@ -42,6 +49,8 @@ ASK_TIMEOUT_S = 2.0
 SHORT_S = 10.0
 """How long the topic may seem to end before what executors had read of it."""
 SHORT_LOOK_S = 0.1
+DIGESTS_MAX = 20_000
+"""Records, the newest ones, that are compared with what executors had read."""
 SCOPES_SHOWN_MAX = 100
 """Halted scopes that a heartbeat names, the newest ones, so that it stays small."""
 UNREAD_SHOWN_MAX = 10
@@ -74,6 +83,8 @@ class SwitchFeed:
         self._partitions = 0
         self._resumed_ms = 0
         self._lost: ReadBefore | None = None
+        self._newest = (-1, "")
+        self._digests: dict[int, str] | None = {}
         self._read_to: dict[str, int] = {}
         self._changed = asyncio.Event()
         self._asked = asyncio.Event()
@@ -101,36 +112,41 @@ class SwitchFeed:
 
     async def _look_for_loss(self) -> None:
         """Halt everybody if records are gone that an executor had read, until a later resume."""
+        (end,) = self._read_to.values()
+        digests, self._digests = self._digests, None
+        assert digests is not None, "the switch was opened before"
         try:
-            (end,) = self._read_to.values()
-            said = await read_before(self._node.bus, end)
+            said = await read_before(self._node.bus, lambda one: is_gone(one, end, digests))
         except (ArenaError, TimeoutError) as error:
             why = str(error) or "the heartbeats did not come in time"
             words = f"how far executors had read it before is not known: {why}"
             self._node.details[CONTROL_UNPROVEN] = {"0": words}
             self._node.log.warning("control unproven", why=words)
             return
-        self.switch.lost = await self._lost_since(said)
+        self.switch.lost = await self._lost_since(said, digests)
         if self.switch.lost is not None:
             self._note_place()
             words = (
-                f"it ended before what an executor had read ({self.switch.lost.unread}): halts may"
-                " be gone, so everybody is halted until `arena resume`"
+                "records that an executor had read are gone, or others are in their place: halts"
+                " may be gone with them, so everybody is halted until `arena resume`"
             )
             self._node.tell_lost(TOPIC, 0, "executor", words)
 
-    async def _lost_since(self, said: Iterable[ReadBefore]) -> Stop | None:
+    async def _lost_since(
+        self, said: Iterable[ReadBefore], digests: Mapping[int, str]
+    ) -> Stop | None:
         assert self._reader is not None, "the switch is not open"
         short_since = self._node.clock.monotonic()
         while True:
             # Asked after the heartbeats: what was written meanwhile may be in them, too.
             end = (await self._reader.end_offsets())[TOPIC, 0]
-            before = newest_past(end, said)
+            before = newest_of(one for one in said if is_gone(one, end, digests))
             if before is None or self._resumed_ms > before.at_ms:
                 return None
             if self._node.clock.monotonic() - short_since > SHORT_S:
                 self._lost = before
-                return lost_records(f"{TOPIC}[0]@{end}", before.offset)
+                first = min(end, before.offset - 1)
+                return lost_records(f"{TOPIC}[0]@{first}", before.offset)
             await asyncio.sleep(SHORT_LOOK_S)
 
     async def run(self) -> None:
@@ -211,11 +227,12 @@ class SwitchFeed:
             str(partition): self._reader.position(TOPIC, partition)
             for partition in range(self._partitions)
         }
-        self._node.details[CONTROL_READ] = {**self._read_to}
+        place, (newest, digest) = max(self._read_to.values()), self._newest
+        self._node.details[CONTROL_READ] = place_words(place, newest, digest)
         # Told on until a resume: this process may have the name of the one that told it first.
         self._node.details.pop(CONTROL_LOST, None)
         if self.switch.lost is not None and self._lost is not None:
-            self._node.details[CONTROL_LOST] = {"0": [*self._lost]}
+            self._node.details[CONTROL_LOST] = {"0": [self._lost.offset, self._lost.at_ms]}
 
     def _tell(self) -> None:
         self._changed.set()
@@ -234,6 +251,11 @@ class SwitchFeed:
 
     async def _take(self, records: Iterable[Record]) -> None:
         for record in records:
+            self._newest = record.offset, digest_of(record)
+            if self._digests is not None:
+                self._digests[record.offset] = self._newest[1]
+                if len(self._digests) > DIGESTS_MAX:
+                    del self._digests[next(iter(self._digests))]
             noted = self.switch.take(record)
             if noted.scope == EVERYBODY and isinstance(noted.message, Resume):
                 self._resumed_ms = record.timestamp_ms
