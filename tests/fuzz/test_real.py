@@ -50,8 +50,9 @@ UNREADABLE = (
     topics.HEARTBEATS.name,
 )
 """Topics whose well-formed records change the market, the prompts, who may trade or which model a
-baseline gets, as they should: only what cannot be read is thrown there. A record among the snapshots fences a replay in
-lock-step, and one in `account.events` stops its readers; other tests throw those."""
+baseline gets, as they should: only what cannot be read is thrown there. A record among the
+snapshots fences a replay in lock-step, and one in `account.events` stops its readers; other tests
+throw those."""
 
 pytestmark = [
     pytest.mark.timeout(600),
