@@ -15,17 +15,18 @@ What aiokafka does that this module guards against (aiokafka 0.14, Kafka 4.3):
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Record, Start
 from arena.bus.kafka_access import connection, started, stopped, told_refusals, unreachable
+from arena.bus.kafka_assignor import oldest_first
 from arena.bus.kafka_fetch import Fetches
 from arena.bus.kafka_group import Group, KafkaGroupReader
 from arena.bus.kafka_readers import KafkaLogReader
@@ -185,7 +186,7 @@ class KafkaBus(Bus):
             rebalance_timeout_ms=30_000,
             metadata_max_age_ms=METADATA_AGE_MS,
             max_poll_interval_ms=300_000,
-            partition_assignment_strategy=[RangePartitionAssignor],
+            partition_assignment_strategy=[oldest_first(int(time.time() * 1000))],
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=50,
         )

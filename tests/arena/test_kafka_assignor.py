@@ -1,0 +1,89 @@
+"""Who gets a partition: a process that is started as a standby takes none away."""
+
+import asyncio
+
+import pytest
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
+
+from arena import topics
+from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_assignor import OldestFirst, oldest_first
+from arena.settings import Settings
+
+TOPIC = "t"
+
+
+class Cluster(ClusterMetadata):  # type: ignore[misc]  # aiokafka is not typed
+    """A cluster that has one topic."""
+
+    def __init__(self, count: int) -> None:
+        """Take the number of partitions."""
+        super().__init__()
+        self.count = count
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        """All of them."""
+        return set(range(self.count))
+
+
+def given(count: int, members: dict[str, bytes | None]) -> dict[str, list[int]]:
+    """Which partitions each member gets."""
+    told = {
+        member: ConsumerProtocolMemberMetadata(0, [TOPIC], user_data)
+        for member, user_data in members.items()
+    }
+    found = OldestFirst.assign(Cluster(count), told)
+    return {m: [p for _, own in a.assignment for p in own] for m, a in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("count", "members", "expected"),
+    [
+        (1, {"a": b"20", "z": b"10"}, {"a": [], "z": [0]}),
+        (1, {"a": b"9", "z": b"10"}, {"a": [0], "z": []}),
+        (1, {"a": b"20", "old-version": b""}, {"a": [], "old-version": [0]}),
+        (1, {"a": b"20", "none": None}, {"a": [], "none": [0]}),
+        (1, {"a": b"20", "odd": b"-1"}, {"a": [], "odd": [0]}),
+        (1, {"a": b"20", "huge": b"9" * 5_000}, {"a": [], "huge": [0]}),
+        (1, {"b": b"5", "a": b"5"}, {"a": [0], "b": []}),
+        (4, {"a": b"20", "z": b"10"}, {"a": [2, 3], "z": [0, 1]}),
+        (4, {"a": b"3", "b": b"2", "c": b"1"}, {"a": [3], "b": [2], "c": [0, 1]}),
+    ],
+)
+def test_the_oldest_come_first(
+    count: int, members: dict[str, bytes | None], expected: dict[str, list[int]]
+) -> None:
+    """Every partition has one member, whatever the members told."""
+    assert expected == given(count, members)
+
+
+def test_each_member_tells_its_own_age() -> None:
+    """Two consumers of one process have an assignor each."""
+    old, new = oldest_first(1), oldest_first(2)
+
+    assert (b"1", b"2") == (old.metadata([TOPIC]).user_data, new.metadata([TOPIC]).user_data)
+
+
+async def test_a_standby_takes_nothing_away(bus: KafkaBus, settings: Settings) -> None:
+    """Also one whose id is sorted before that of the member that works."""
+    works, stands_by = KafkaBus(settings, client_id="z"), KafkaBus(settings, client_id="a")
+    await works.start()
+    await stands_by.start()
+    name, seen = topics.COMMANDS.name, [frozenset[tuple[str, int]]()]
+    try:
+        async with asyncio.timeout(30):
+            first = await works.group_reader("g", name, on_change=seen.append)
+            while not first.assignment():
+                await first.read(timeout_s=0.1)
+            seen.clear()
+            second = await stands_by.group_reader("g", name)
+            # The group is shared out again: the first member is asked to give up what it has.
+            while not seen or not (seen[-1] or second.assignment()):
+                await first.read(timeout_s=0.1)
+                await second.read(timeout_s=0.1)
+        assert {(name, 0)} == set(first.assignment())
+        assert not second.assignment()
+    finally:
+        await works.close()
+        await stands_by.close()
