@@ -263,7 +263,8 @@ def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
     hosts.start_others()
     back(hosts, observer, 0.0, UP_S)
     status = hosts.broker.arena("status", "--prefix", PREFIX)
-    table = [cut(hosts, observer, cables) for cables in plan(hosts)]
+    for cables in plan():
+        print(cut(hosts, observer, cables), flush=True)
     sender.over = True
     sending.result(60)
     orders = sender.oracle.orders
@@ -273,7 +274,7 @@ def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
     hosts.agents.stop()  # what it writes while the topics are read would look unordered
     findings = judged(hosts, inside, sender.oracle.acked)
     ends = [end for host in hosts.network.hosts.values() for end in host.ends.items()]
-    print("\n" + "\n".join(map(str, [*table, *ends, dict(findings.counts)])))
+    print("\n" + "\n".join(map(str, [*ends, dict(findings.counts)])))
 
     assert not findings.wrong, findings.summary()
     assert findings.counts["lost"] == findings.counts["doubled"] == 0
@@ -285,7 +286,7 @@ def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
     assert re.search(r"^ledger +ledger +watch +\d+ +ok", status, re.MULTILINE), status
 
 
-def plan(hosts: Hosts) -> list[dict[str, float]]:
+def plan() -> list[dict[str, float]]:
     """For how many seconds which cables are pulled at once, and then all is waited for."""
     if not CUTS:
         return [{"desk": LONG_S, "watch": LONG_S, "agents": SHORT_S}]
