@@ -304,7 +304,7 @@ class KafkaBus(Bus):
         start: Start = EARLIEST,
         on_change: Callable[[Assignment], None] | None = None,
     ) -> GroupReader:
-        """A member of a classic consumer group with the range assignor."""
+        """A member of a classic consumer group; those that joined first come first."""
         assert self._lookup is not None, "the bus is not started"
         counts = await self.all_partitions_now(topics)
         consumer = self._consumer(group=self._prefix + group, reset=start.at)
