@@ -5,6 +5,7 @@ Reads `market.snapshots`, `agent.turns`, `llm.calls` and `arena.roster`.
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from arena.commands.compete_vitals import Health, health_parts
@@ -40,8 +41,10 @@ class Tally:
     replayed: int = 0
     unpriced: set[str] = field(default_factory=set)
     health: Health = field(default_factory=lambda: Health(()))
-    _newest: dict[str, int] = field(default_factory=dict)
+    _newest: dict[str, Turn] = field(default_factory=dict)
+    _ended: set[str] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
+    _last_as_of: datetime | None = None
 
     def apply(self, message: Message, offset: int) -> None:
         """Fold one message; what a redelivery brings twice counts once.
@@ -56,11 +59,11 @@ class Tally:
                     self._seen.add(message.snapshot_id)
                     self.snapshots += 1
                     if self.snapshots == self.wanted:
-                        self.last = offset
+                        self.last, self._last_as_of = offset, message.as_of
             case Turn():
-                newest = self._newest.get(message.agent, -1)
-                if message.snapshot_offset > newest:
-                    self._newest[message.agent] = message.snapshot_offset
+                if message.turn_id not in self._ended:
+                    self._ended.add(message.turn_id)
+                    self._newest[message.agent] = message
                     self.turns += 1
                     self.health.ended(message)
             case AgentSpec():
@@ -73,8 +76,14 @@ class Tally:
     @property
     def all_in(self) -> bool:
         """True when every agent has decided on the last snapshot, or on a later one."""
-        last = self.last
-        return last is not None and all(self._newest.get(a, -1) >= last for a in self.agents)
+        newest = (self._newest.get(agent) for agent in self.agents)
+        return self.last is not None and all(self._is_in(turn) for turn in newest)
+
+    def _is_in(self, turn: Turn | None) -> bool:
+        """True by offset and by venue time: a topic that was created again has smaller offsets."""
+        if turn is None or self.last is None or self._last_as_of is None:
+            return False
+        return turn.snapshot_offset >= self.last and turn.as_of >= self._last_as_of
 
     def _call(self, call: LlmCall) -> None:
         if call.scripted:

@@ -1,6 +1,6 @@
 """How far a contest is, and the line that says so."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 
@@ -82,6 +82,20 @@ def test_all_are_in_when_each_has_decided_on_the_last_snapshot_or_later() -> Non
     tally.apply(turn("b", 12), 1)
 
     assert (before, half, tally.all_in) == (False, False, True)
+
+
+def test_snapshots_that_were_created_again_are_waited_for() -> None:
+    """A contest that is resumed on a new `market.snapshots` has turns with larger offsets."""
+    tally = Tally(2, ["a"])
+    tally.apply(turn("a", 500), 0)
+    later = AT + timedelta(minutes=1)
+    for offset in range(2):
+        new = {"as_of": later + timedelta(minutes=offset)}
+        tally.apply(snapshot(offset).model_copy(update=new), offset)
+        before = tally.all_in
+        tally.apply(turn("a", offset).model_copy(update=new), 1 + offset)
+
+    assert (False, True, 3) == (before, tally.all_in, tally.turns)
 
 
 def test_only_what_was_paid_costs() -> None:
