@@ -9,6 +9,7 @@ also where the reader joined late (`WINDOWS` and `RECENT` say from where it must
 from arena import topics
 from arena.bus.base import Record
 from arena.errors import Malformed
+from arena.living import heartbeat_in
 from arena.messages import (
     AgentSpec,
     Evaluation,
@@ -120,7 +121,8 @@ class ArenaView:
             self.malformed_newest = f"{topic}[{partition}]@{offset}: {error}"
             return
         if isinstance(message, Heartbeat):
-            self.processes.beat(message, record.timestamp_ms)
+            if heartbeat_in(record) is not None:
+                self.processes.beat(message, record.timestamp_ms)
             return
         self._take(message, partition, offset)
 
