@@ -49,7 +49,7 @@ from judge.report.sentences import (
     reason_lines,
     sentences_of,
 )
-from judge.report.tables import Table
+from judge.report.tables import Table, markdown_code, markdown_text
 
 COLORS = 8
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -320,6 +320,7 @@ def _render(name: str, *, escaped: bool, **given: object) -> str:
         keep_trailing_newline=True,
         finalize=_finalize,
     )
+    environment.filters |= {"text": markdown_text, "code": markdown_code}
     return environment.from_string(_template(name)).render(**given)
 
 

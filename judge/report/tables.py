@@ -1,5 +1,6 @@
 """Tables as values: what the page shows, before it is HTML or Markdown. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -95,14 +96,22 @@ def name_cell(name: str, under: str = "", link: str = "") -> Cell:
 
 
 def markdown_text(text: str) -> str:
-    """Foreign text on one line of Markdown, without any of its marks."""
-    cleaned = " ".join(text.split())
-    for mark in "\\`*_{}[]<>#|~!&":
-        cleaned = cleaned.replace(mark, f"\\{mark}" if mark not in "<>&" else _ENTITIES[mark])
-    return cleaned
+    """Foreign text on one line of Markdown, without any of its marks, links or addresses."""
+    shown = " ".join(text.split()).translate(_ESCAPES)
+    shown = _ADDRESS.sub(lambda found: found[0].replace(":", "\\:").replace(".", "\\."), shown)
+    return f"\\{shown}" if shown.startswith(("-", "+")) else shown
 
 
-_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+def markdown_code(text: str) -> str:
+    """Foreign text between two backticks."""
+    return " ".join(text.split()).replace("`", "'")
+
+
+_ESCAPES = str.maketrans(
+    {mark: f"\\{mark}" for mark in "\\`*_{}[]#|~!@$"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+)
+_ADDRESS = re.compile(r"(https?|ftp|mailto|xmpp):|www\.", re.IGNORECASE)
+"""What GitHub makes a link of, without any mark."""
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

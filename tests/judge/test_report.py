@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from markdown_it import MarkdownIt
 
 from arena.errors import UsageError
 from judge.report import files, plots, words
@@ -159,6 +160,30 @@ def test_colour_never_carries_meaning_alone(facts: Facts) -> None:
     assert len(set(pairs)) == len(pairs)
     assert found[0]["color"] == found[1]["color"]
     assert {"--base"} == {look["color"] for look in found[len(MATRIX) :]}
+
+
+def test_foreign_text_is_only_text_in_markdown() -> None:
+    """Names and words of others make no element, link, picture or heading, and no line of ours."""
+    evil = (
+        "<img src=http://a.invalid/x onerror=alert(1)>[a](http://a.invalid) ![i](http://a.invalid)"
+        " <http://a.invalid> http://a.invalid www.a.invalid a@a.invalid `x` ~~y~~ | **b** &lt; $z$"
+        "\n# forged\n- forged\n\n| a |\n|--|\n"
+    )
+    entries = tuple(entry(f"{evil}{n}", evil, evil) for n in range(3))
+    facts = make_facts(
+        f"`{evil}", make_season(entries=(*entries, *BASELINES), text=evil), Options()
+    )
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    text = markdown(facts)
+    tokens = parser.parse(text)
+    kinds = {t.type for token in tokens for t in (token, *(token.children or ()))}
+    headings = [tokens[n + 1].content for n, t in enumerate(tokens) if t.type == "heading_open"]
+
+    assert not kinds & {"html_inline", "html_block", "link_open", "image", "s_open", "strong_open"}
+    prose = re.sub("`arena compete verify [^`]*`", "", text)
+    assert not re.search(r"https?://|www\.|[^\\]@", prose)
+    assert "&amp;lt;img" not in text
+    assert not [one for one in headings if one.startswith("forged")]
 
 
 def test_markdown_has_the_same_rows(facts: Facts) -> None:
