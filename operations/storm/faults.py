@@ -17,6 +17,10 @@ from operations.storm.links import Links
 from operations.storm.plan import KIND_OF, SUPERVISOR, Fault, Plan
 
 RETRY_S = 0.25
+TICK_S = 0.1
+LET_UP_S = 10.0
+SLOWER_MAX = 2.0
+"""A storm takes at most so many times as long as planned."""
 DISK_POLL_S = 0.2
 GIVEN_UP_POLL_S = 2.0
 SETTLE_S = 0.5
@@ -32,6 +36,7 @@ class Faults:
         clocks: The folder that `ARENA_FAULT_CLOCK` names.
         works: True if orders were decided since the last broker came back; otherwise no broker is
             killed, or a busy machine would spend the whole storm without any.
+        still_s: Seconds since an order was decided.
         kills: By kind of process. counts: all other faults that took effect, by kind.
         unsent: Faults that did not, in words.
     """
@@ -42,33 +47,50 @@ class Faults:
     links: Links | None
     clocks: Path
     works: Callable[[], bool] = lambda: True
+    still_s: Callable[[], float] = lambda: 0.0
     kills: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     unsent: list[str] = field(default_factory=list)
     _until_s: float = 0.0
+    _plan_s: float = 0.0
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def run(self) -> None:
         """Begin every fault at its time; return when the last has ended.
 
-        A fault whose target is just being started again, or waits for a broker, waits for it until
-        the storm is over.
+        The time of the plan does not pass while nothing was decided for `LET_UP_S`: a busy machine
+        would spend the whole storm on starting processes. A fault whose target is just being
+        started again, or waits for a broker, waits for it until the storm is over.
         """
-        began_s = time.monotonic()
-        self._until_s = began_s + self.plan.seconds
+        self._until_s = time.monotonic() + SLOWER_MAX * self.plan.seconds
         nurse = asyncio.create_task(self._revive())
         try:
             for fault in self.plan.faults:
-                await asyncio.sleep(max(0.0, began_s + fault.at_s - time.monotonic()))
+                if not await self._pass_time(fault.at_s):
+                    self._miss(fault, "the arena was still for too long")
+                    continue
                 task = asyncio.create_task(self._carry_out(fault))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            await asyncio.sleep(max(0.0, self._until_s - time.monotonic()))
+            await self._pass_time(self.plan.seconds)
+            self._until_s = time.monotonic()
             await asyncio.gather(*self._tasks)
         finally:
             for task in (*self._tasks, nurse):
                 task.cancel()
             await asyncio.gather(*self._tasks, nurse, return_exceptions=True)
+
+    async def _pass_time(self, to_s: float) -> bool:
+        """Wait for a time of the plan; False if the storm has taken too long before it came."""
+        now_s = time.monotonic()
+        while self._plan_s < to_s:
+            if now_s > self._until_s:
+                return False
+            await asyncio.sleep(min(TICK_S, to_s - self._plan_s))
+            before_s, now_s = now_s, time.monotonic()
+            if self.still_s() < LET_UP_S:
+                self._plan_s += now_s - before_s
+        return True
 
     async def _carry_out(self, fault: Fault) -> None:
         acts: dict[str, Callable[[Fault], Awaitable[str]]] = {
@@ -87,9 +109,11 @@ class Faults:
             if not why and fault.kind != "kill":
                 self.counts[fault.kind] += 1
             elif why:
-                words = (fault.kind, fault.way, fault.target)
-                name = " ".join(filter(None, words))
-                self.unsent.append(f"{name} at {fault.at_s:.0f} s: {why}")
+                self._miss(fault, why)
+
+    def _miss(self, fault: Fault, why: str) -> None:
+        name = " ".join(filter(None, (fault.kind, fault.way, fault.target)))
+        self.unsent.append(f"{name} at {fault.at_s:.0f} s: {why}")
 
     async def _found(self, fault: Fault) -> Found | None:
         """The process that a fault is for, None if it does not come back in time."""

@@ -137,6 +137,7 @@ class Storm:
             halter.counts = driver.counts
             halter.works = lambda: watcher.still_s() < WORKS_S
             faults = Faults(self.plan, house, brokers, ways, clocks)
+            faults.still_s = watcher.still_s
             faults.works = lambda: watcher.decided_at > brokers.up_at + BACK_S
             works = (poisoner.run(), halter.run())
             try:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from operations.storm.faults import NOT_RUNNING, Faults
+from operations.storm.faults import LET_UP_S, NOT_RUNNING, Faults
 from operations.storm.plan import Fault, Plan
 
-SECONDS = 0.6
+SECONDS = 0.5
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Target:
 
 
 class House:
-    """One process, which can be found from the third question on."""
+    """One process, which can be found from some question on."""
 
     def __init__(self, *, first: int, living: bool = True) -> None:
         """Take the number of the question that finds it, and whether it takes signals."""
@@ -44,17 +44,18 @@ class House:
         return []
 
 
-def storm(house: House, *faults: Fault, tmp_path: Path) -> Faults:
+def storm(house: House, *faults: Fault, tmp_path: Path, still_s: float = 0.0) -> Faults:
     """Run faults to their end."""
     plan = Plan(1, 1, False, SECONDS, faults)
     found = Faults(plan, cast(Any, house), cast(Any, None), None, tmp_path)
+    found.still_s = lambda: still_s
     asyncio.run(asyncio.wait_for(found.run(), 10))
     return found
 
 
 def test_a_fault_waits_for_its_target(tmp_path: Path) -> None:
     """A process that is just being started again is killed as soon as it is there."""
-    found = storm(House(first=3), Fault(0.0, "kill", "judge"), tmp_path=tmp_path)
+    found = storm(House(first=2), Fault(0.0, "kill", "judge"), tmp_path=tmp_path)
 
     assert {"judge": 1} == found.kills
     assert not found.unsent
@@ -73,3 +74,13 @@ def test_a_fault_without_effect_is_named(tmp_path: Path) -> None:
         f"freeze judge at 0 s: {NOT_RUNNING}",
         "link_cut reset judge at 0 s: no link can be cut here",
     } == set(found.unsent)
+
+
+def test_a_storm_lets_up_while_nothing_is_decided(tmp_path: Path) -> None:
+    """Its time does not pass then, and what did not come in twice the time is named."""
+    kills = [Fault(0.3, "kill", "judge")]
+    slow = storm(House(first=1), *kills, tmp_path=tmp_path, still_s=LET_UP_S)
+
+    assert {"judge": 1} == storm(House(first=1), *kills, tmp_path=tmp_path).kills
+    assert not slow.kills
+    assert ["kill judge at 0 s: the arena was still for too long"] == slow.unsent
