@@ -259,6 +259,7 @@ def _postgres(place: Place, read_only: bool) -> Engine:
         "search_path": place.schema,
         "synchronous_commit": "on",
         "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "lock_timeout": BUSY_TIMEOUT_S * 1_000,
         "default_transaction_read_only": "on" if read_only else "off",
     }
     arguments: dict[str, Any] = {  # Any: what psycopg takes

@@ -5,7 +5,6 @@ one transaction per batch: rows and the place in the topics together. A second p
 database that is full or gone is waited for, and the heartbeat says so.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from arena.bus.base import Start
 from arena.errors import Fenced
 from arena.node import Node
 from arena.passed_over import read_passed_over
+from ledger.aside import aside
 from ledger.batch import Batch, Part, Place
 from ledger.database import Database
 from ledger.errors import BooksGone, BooksRefused
@@ -102,7 +102,7 @@ class Ledger:
         node, pause_s = self.node, BACKOFF_FIRST_S
         while True:
             try:
-                done = await asyncio.to_thread(work)
+                done = await aside(work)
             except (BooksGone, BooksRefused) as error:
                 if isinstance(error, BooksRefused) and node.status != "running":
                     raise

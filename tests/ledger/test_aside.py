@@ -1,0 +1,60 @@
+"""A database that never answers does not keep a ledger from ending."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from ledger.aside import aside
+
+PROGRAM = """
+import asyncio, threading
+from ledger.aside import aside
+async def main():
+    await asyncio.wait_for(aside(threading.Event().wait), 0.05)
+try:
+    asyncio.run(main())
+except TimeoutError:
+    print("ended")
+"""
+
+
+async def test_results_and_errors_come_back() -> None:
+    """What the work returns or raises is what the caller gets, also if it is nothing."""
+
+    def fail() -> None:
+        raise LookupError("x")
+
+    assert (3, None) == (await aside(lambda: 3), await aside(lambda: {}.get("x")))
+    with pytest.raises(LookupError, match="x"):
+        await aside(fail)
+
+
+async def test_a_late_result_is_nobodys() -> None:
+    """Work that ends after it was given up disturbs nothing."""
+    release, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        release.wait(10)
+        ended.set()
+
+    task = asyncio.ensure_future(aside(work))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    release.set()
+    await asyncio.to_thread(ended.wait, 10)
+    await asyncio.sleep(0)
+
+    assert task.cancelled()
+
+
+def test_a_process_ends_though_its_database_never_answers() -> None:
+    """A thread that hangs in a frozen server's answer is left behind."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert (0, "ended\n", "") == (done.returncode, done.stdout, done.stderr)
