@@ -173,7 +173,13 @@ class KafkaBus(Bus):
             return self._producers[compression]
 
     def _consumer(self, *, group: str | None, reset: str) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
+        known: list[AIOKafkaConsumer] = []
+
+        def member_id() -> str:
+            coordinator = known[0]._coordinator if known else None  # no public way to ask
+            return getattr(coordinator, "member_id", None) or ""
+
+        consumer = AIOKafkaConsumer(
             **connection(self._settings),
             client_id=self._client_id,
             group_id=group,
@@ -186,10 +192,14 @@ class KafkaBus(Bus):
             rebalance_timeout_ms=30_000,
             metadata_max_age_ms=METADATA_AGE_MS,
             max_poll_interval_ms=300_000,
-            partition_assignment_strategy=[oldest_first(int(time.time() * 1000))],
+            partition_assignment_strategy=[
+                oldest_first(member_id, lambda: int(time.time() * 1000))
+            ],
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=50,
         )
+        known.append(consumer)
+        return consumer
 
     async def _fetch_client(self, topics: set[str]) -> AIOKafkaClient:
         client = AIOKafkaClient(

@@ -6,7 +6,7 @@ tells when it joined, and a later one gets what is left: of one partition, nothi
 still "range", so members of older versions share a group with these.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -22,10 +22,14 @@ class OldestFirst(RangePartitionAssignor):  # type: ignore[misc]  # aiokafka is 
     """Ranges of partitions, for the members by age.
 
     Attributes:
-        since_ms: When this member began; Unix milliseconds.
+        since_ms: When this member joined; Unix milliseconds.
+        member_id: Tells its id in the group, "" before it joins and after the group dropped it.
+        clock_ms: Tells the time.
     """
 
     since_ms = 0
+    member_id: Callable[[], str] = staticmethod(lambda: "")
+    clock_ms: Callable[[], int] = staticmethod(lambda: 0)
 
     @classmethod
     def assign(
@@ -39,21 +43,29 @@ class OldestFirst(RangePartitionAssignor):  # type: ignore[misc]  # aiokafka is 
 
     @classmethod
     def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        """What a member tells when it joins."""
+        """What a member tells when it joins, or joins again with the others.
+
+        One that was dropped, because it was frozen for long, has become the youngest: another
+        does its work.
+        """
+        if not cls.member_id():
+            cls.since_ms = cls.clock_ms()
         user_data = b"%d" % cls.since_ms
         return ConsumerProtocolMemberMetadata(cls.version, list(topics), user_data)
 
 
-def oldest_first(since_ms: int) -> type[OldestFirst]:
+def oldest_first(member_id: Callable[[], str], clock_ms: Callable[[], int]) -> type[OldestFirst]:
     """The assignor of one member; aiokafka calls its class, so each has a class of its own.
 
     Args:
-        since_ms: When the member began; Unix milliseconds.
+        member_id: As for `OldestFirst`.
+        clock_ms: Likewise.
     """
-    return type("OldestFirst", (OldestFirst,), {"since_ms": since_ms})
+    told = {"member_id": staticmethod(member_id), "clock_ms": staticmethod(clock_ms)}
+    return type("OldestFirst", (OldestFirst,), told)
 
 
 def _since(user_data: bytes | None) -> int:
-    """When a member began; 0 for one that does not tell, as members of older versions."""
+    """When a member joined; 0 for one that does not tell, as members of older versions."""
     told = user_data or b""
     return int(told) if len(told) <= DIGITS_MAX and told.isdigit() else 0

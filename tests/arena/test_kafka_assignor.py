@@ -1,6 +1,7 @@
 """Who gets a partition: a process that is started as a standby takes none away."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from aiokafka.cluster import ClusterMetadata
@@ -58,11 +59,17 @@ def test_the_oldest_come_first(
     assert expected == given(count, members)
 
 
-def test_each_member_tells_its_own_age() -> None:
-    """Two consumers of one process have an assignor each."""
-    old, new = oldest_first(1), oldest_first(2)
+def test_a_member_that_was_dropped_is_the_youngest() -> None:
+    """It keeps its age while the group knows it; each consumer of a process has its own."""
+    ids = {"old": "", "new": ""}
+    times = iter([10, 20, 30])
+    old, new = (oldest_first(partial(ids.__getitem__, n), lambda: next(times)) for n in ids)
 
-    assert (b"1", b"2") == (old.metadata([TOPIC]).user_data, new.metadata([TOPIC]).user_data)
+    assert (b"10", b"20") == (old.metadata([TOPIC]).user_data, new.metadata([TOPIC]).user_data)
+    ids |= {"old": "member-1", "new": "member-2"}
+    assert (b"10", b"20") == (old.metadata([TOPIC]).user_data, new.metadata([TOPIC]).user_data)
+    ids["old"] = ""
+    assert (b"30", b"20") == (old.metadata([TOPIC]).user_data, new.metadata([TOPIC]).user_data)
 
 
 async def test_a_standby_takes_nothing_away(bus: KafkaBus, settings: Settings) -> None:
