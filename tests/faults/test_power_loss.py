@@ -24,7 +24,7 @@ ROUNDS = int(os.environ.get("ARENA_FAULTS_LOSSES", "1"))
 FIRST = int(os.environ.get("ARENA_FAULTS_LOSSES_SEED", "1"))
 ORDERS = 90
 UNDECIDED = 20
-NEW = 60
+NEW = 40
 COMMANDS, EVENTS = topics.COMMANDS.name, topics.EVENTS.name
 GROWN = (topics.TURNS.name, topics.DEAD_LETTERS.name, topics.inbox(AGENTS[0]))
 """Topics that may be given partitions while everything runs."""
@@ -74,14 +74,14 @@ async def test_nothing_is_lost_silently_or_decided_twice(
     house = House(commands.settings, tmp_path / "house")
     house.start()
     try:
-        await asyncio.gather(house.live(3), *(arena.live(ORDERS, UNDECIDED) for arena in found))
+        await asyncio.gather(house.live(2), *(arena.live(ORDERS, UNDECIDED) for arena in found))
         await asyncio.to_thread(broker.kill)
         commands.cut_tails(broker.files.root.parent, (COMMANDS, *KINDS))
         events.cut_tails(broker.files.root.parent, (EVENTS,))
         await asyncio.to_thread(broker.start)
         await anew.make_anew((COMMANDS, EVENTS)[seed % 2 :][:1])
         await anew.grow(GROWN)
-        playing = asyncio.create_task(house.live_again(2))
+        playing = asyncio.create_task(house.live_again(1))
         traffics = await asyncio.gather(*(arena.live_again(NEW) for arena in found))
         await playing
         for arena, traffic in zip(found, traffics, strict=True):
