@@ -8,7 +8,7 @@ import pytest
 from aiokafka.admin import NewPartitions
 
 from arena import topics
-from arena.bus.base import EARLIEST, Bus, Reader, Standing
+from arena.bus.base import EARLIEST, Bus, GroupReader, LogReader, Reader, Standing
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_admin import admin_client
 from arena.bus.memory import MemoryBus
@@ -225,7 +225,7 @@ async def test_a_topic_that_was_given_partitions_ends_its_readers(
     bus: Bus = KafkaBus(settings) if on == "kafka" else MemoryBus()
     await bus.start()
     await bus.ensure_topics([topics.TICKERS])
-    reader: Reader = await (
+    reader: LogReader | GroupReader = await (
         bus.group_reader("g", name) if kind == "group" else bus.log_reader(name)
     )
     one = await bus.partition_reader(name, 0, EARLIEST)
