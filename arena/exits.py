@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeGuard
 
-from arena.errors import EXIT_INTERRUPTED, EXIT_NO, EXIT_USAGE
+from arena.errors import EXIT_DEPENDENCY, EXIT_INTERRUPTED, EXIT_NO, EXIT_USAGE
 
 if TYPE_CHECKING:
     import threading
@@ -27,6 +27,8 @@ FILES_MAX = 20
 """Reports of unexpected errors that are kept in a folder; the oldest go first."""
 LINE_CHARS_MAX = 1_000
 SECRET_CHARS_MIN = 6
+NO_MEMORY = b"arena: this machine has too little free memory; end what else runs, or add some\n"
+"""What is said if even saying it takes too much."""
 
 
 def run_to_end(command: Callable[[], int | None]) -> NoReturn:
@@ -59,7 +61,11 @@ def _run(command: Callable[[], int | None]) -> int:
     except SystemExit as error:
         return _code_of(error)
     except BaseException as error:  # the end of every command: it is reported
-        return report(error)
+        try:
+            return report(error)
+        except MemoryError:
+            os.write(2, NO_MEMORY)
+            return EXIT_DEPENDENCY
     return code
 
 

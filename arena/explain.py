@@ -15,6 +15,8 @@ from arena.visible import one_line
 MESSAGE_CHARS_MAX = 600
 _SYMLINK_LOOP = re.compile(r"Symlink loop from '(.*)'", re.DOTALL)
 """What pathlib says of links in a circle."""
+_UNMAPPED = re.compile(r"failed to map segment|[Cc]annot allocate memory")
+"""What the loader says of a library for which there is too little memory."""
 CAUSES_MAX = 8
 """How many errors inside others are looked at."""
 
@@ -62,6 +64,8 @@ def explain(error: BaseException) -> ArenaError | None:
         name = one_line(loop[1], MESSAGE_CHARS_MAX)
         return UsageError(f"{name} is a link to itself", remedy="name the file itself")
     if isinstance(error, MemoryError):
+        return _memory("")
+    if isinstance(error, ImportError) and _UNMAPPED.search(said_by(error)):
         return _memory("")
     if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
         return DependencyMissing(

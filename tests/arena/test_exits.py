@@ -131,6 +131,21 @@ def test_a_mistake_of_ours_is_one_line_and_a_file(tmp_path: Path) -> None:
     assert 0o600 == file.stat().st_mode & 0o777
 
 
+def test_no_memory_for_the_explanation_is_explained(tmp_path: Path) -> None:
+    """Where even the explanation runs out of memory, one line is left."""
+    body = (
+        "import arena.explain\n"
+        "    def fail(_): raise MemoryError\n"
+        "    arena.explain.explain = fail\n"
+        "    raise MemoryError"
+    )
+    done = program(tmp_path, body)
+
+    assert 3 == done.returncode
+    assert "arena: this machine has too little free memory" in done.stderr
+    assert 1 == len(done.stderr.splitlines())
+
+
 def test_a_traceback_is_there_for_those_who_ask(tmp_path: Path) -> None:
     """ARENA_DEBUG=1 prints the traceback as well."""
     assert "Traceback" in program(tmp_path, "raise OSError(28, 'full')", ARENA_DEBUG="1").stderr

@@ -110,6 +110,13 @@ def test_odd_names_and_texts_are_explained(error: Exception, said: str) -> None:
     assert said in str(found)
 
 
+def test_a_library_that_does_not_fit_is_explained() -> None:
+    """A shared object that cannot be mapped is too little memory, not a broken installation."""
+    found = explain(ImportError("x.so: failed to map segment from shared object"))
+
+    assert "too little free memory" in str(found)
+
+
 def test_groups_and_mistakes() -> None:
     """The first error of a group that can be explained counts; a mistake of ours has no excuse."""
     broken = BrokenLog("x")

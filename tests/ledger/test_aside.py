@@ -27,7 +27,9 @@ async def test_results_and_errors_come_back() -> None:
     def fail() -> None:
         raise LookupError("x")
 
-    assert (3, None) == (await aside(lambda: 3), await aside(lambda: {}.get("x")))
+    nothing: dict[str, int] = {}
+
+    assert [3, None] == [await aside(lambda: 3), await aside(lambda: nothing.get("x"))]
     with pytest.raises(LookupError, match="x"):
         await aside(fail)
 
