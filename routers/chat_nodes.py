@@ -6,6 +6,7 @@ later, so it does not end: it warns, and says in its own heartbeat what it waits
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from arena import topics
 from arena.baselines import plays_rules_of, scripted_names
@@ -22,6 +23,20 @@ GRACE_S = 3.0
 """A chat node that starts at the same time, or is started again, is not missed before."""
 REPEAT_S = 60.0
 REPEAT_S_MAX = 600.0
+SAID_MIN = 2
+"""Beats in a row that say of a process which model it serves, before a baseline refuses it."""
+
+
+class _Heard(NamedTuple):
+    """What is known of one process: its newest beat, when it came, how often it said its model."""
+
+    beat: Heartbeat
+    heard_s: float
+    said: int
+
+    @property
+    def model(self) -> str:
+        return str(self.beat.details.get("model", ""))
 
 
 class ChatNodes:
@@ -37,7 +52,7 @@ class ChatNodes:
         self._node = node
         self._seats = seats
         self._wanted = sorted({seat.chat_node for seat in seats})
-        self._newest: dict[str, tuple[Heartbeat, float]] = {}
+        self._newest: dict[str, _Heard] = {}
         self._absent_since_s: dict[str, float] = {}
         self._say_at_s: dict[str, tuple[float, float]] = {}
         self._changed = asyncio.Event()
@@ -73,7 +88,11 @@ class ChatNodes:
             if (beat := _beat_of(record)) is not None:
                 ago_s = clock.now().timestamp() - record.timestamp_ms / 1_000
                 age_s = max(0.0, ago_s) if known else 0.0
-                self._newest[beat.node] = (beat, self._node.clock.monotonic() - age_s)
+                heard = _Heard(beat, self._node.clock.monotonic() - age_s, 1)
+                before = self._newest.get(beat.node)
+                if before is not None and before.model == heard.model:
+                    heard = heard._replace(said=before.said + 1)
+                self._newest[beat.node] = heard
 
     async def cleared(self, seat: Seat) -> None:
         """Return when the agent may play: at once, or for a baseline when its rules are there.
@@ -138,28 +157,37 @@ class ChatNodes:
 
     def _models(self) -> dict[str, str]:
         """Name -> model of the chat nodes that are alive; "" if it did not say yet."""
-        now_s = self._node.clock.monotonic()
-        self._newest = {
-            node: (beat, heard_s)
-            for node, (beat, heard_s) in self._newest.items()
-            if beat.status != "stopping" and now_s - heard_s <= silent_after_s(beat)
-        }
+        self._forget_silent()
         found: dict[str, str] = {}
-        for beat, _ in self._newest.values():
-            found[beat.name] = str(beat.details.get("model", "")) or found.get(beat.name, "")
+        for heard in self._newest.values():
+            found[heard.beat.name] = heard.model or found.get(heard.beat.name, "")
         return found
 
+    def _forget_silent(self) -> None:
+        now_s = self._node.clock.monotonic()
+        self._newest = {
+            node: heard
+            for node, heard in self._newest.items()
+            if heard.beat.status != "stopping"
+            and now_s - heard.heard_s <= silent_after_s(heard.beat)
+        }
+
     def _plays_rules(self, seat: Seat) -> bool:
-        """True if the seat's chat node plays its strategy by rules, False if that is not known."""
+        """True if the seat's chat node plays its strategy by rules, False if that is not known.
+
+        One beat among others refuses nothing: what is wrong is said again by the next.
+        """
         models = self._models()
-        model = models.get(seat.chat_node, "")
-        if not model or plays_rules_of(model, seat.strategy.name):
-            return bool(model)
+        heard = [h for h in self._newest.values() if h.beat.name == seat.chat_node and h.model]
+        if any(plays_rules_of(h.model, seat.strategy.name) for h in heard):
+            return True
+        if all(h.said < SAID_MIN for h in heard):
+            return False
         scripted = scripted_names(models, seat.strategy.name)
         start = "start `arena chat-node --name rules --model-id scripted`"
         raise UsageError(
             f"{seat.agent}: {seat.strategy.name} is a baseline, which plays by built-in rules, and "
-            f"chat node {seat.chat_node} serves {model}",
+            f"chat node {seat.chat_node} serves {models[seat.chat_node]}",
             remedy=f"name a chat node that serves the rules: {', '.join(scripted) or start}",
         )
 

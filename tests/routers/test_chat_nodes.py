@@ -16,7 +16,7 @@ from arena.errors import UsageError
 from arena.messages import Heartbeat
 from arena.node import Node
 from arena.settings import Settings
-from routers.chat_nodes import GRACE_S, REPEAT_S, ChatNodes
+from routers.chat_nodes import GRACE_S, REPEAT_S, SAID_MIN, ChatNodes
 from routers.fleet import serve_agents
 from routers.plan import Limits
 from routers.seat import Seat
@@ -202,7 +202,8 @@ def roster(bus: MemoryBus) -> list[Any]:
 async def test_a_baseline_is_never_played_by_a_model(memory_bus: MemoryBus, model: str) -> None:
     """Nor by the rules of another strategy: exit 2, and no request was sent."""
     async with Company(memory_bus).working() as company:
-        await say(memory_bus, "model", model)
+        for _ in range(SAID_MIN):
+            await say(memory_bus, "model", model)
         await say(memory_bus, "rules", "scripted")
         with pytest.raises(UsageError, match=rf"serves {model}.*the rules: rules"):
             async with playing(memory_bus, seat(strategy=CASH)):
@@ -220,6 +221,22 @@ async def test_a_chat_node_that_becomes_a_model_ends_the_baseline(memory_bus: Me
         await until(lambda: node.status == "running" or serving.done())
         await company.publish(0)
         await company.wait_for_turns(1)
-        await say(memory_bus, "model", "gpt-5")
+        for _ in range(SAID_MIN):
+            await say(memory_bus, "model", "gpt-5")
         with pytest.raises(UsageError, match="serves gpt-5"):
             await asyncio.wait_for(serving, 10)
+
+
+@pytest.mark.parametrize("node", ["chat-node/model/h/1", "chat-node/model/elsewhere/2"])
+async def test_one_wrong_heartbeat_refuses_no_baseline(memory_bus: MemoryBus, node: str) -> None:
+    """Anybody may write a heartbeat: the next of the chat node itself counts again."""
+    idle = seat(strategy=CASH)
+    await say(memory_bus, "model", "scripted")
+    await say(memory_bus, "model", "gpt-5", node=node)
+    found, _, _ = await opened(memory_bus, [idle])
+    await say(memory_bus, "model", "scripted")
+    following = asyncio.create_task(found.follow())
+    await asyncio.wait_for(found.cleared(idle), 5)
+    assert not following.done()
+    following.cancel()
+    await found.close()
