@@ -153,10 +153,10 @@ def _unexpected_line(error: BaseException) -> str:
     what = f"{type(error).__name__}{': ' if said else ''}{said}"
     place = write_details(error)
     kept = f"the details are in {place}" if place else f"{DEBUG_VARIABLE}=1 shows the details"
-    return f"unexpected {what} ({_place(error)}); {kept}, please report them"
+    return f"unexpected {what} ({place_of(error)}); {kept}, please report them"
 
 
-def _place(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """The last line of the arena's own code that an error went through: `arena/wire.py:40`."""
     root = Path(__file__).resolve().parents[1]
     found, step = "", error.__traceback__

@@ -12,6 +12,7 @@ from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
+from arena.exits import is_debug, place_of
 from arena.explain import in_words
 from arena.settings import Settings
 from arena.visible import one_line
@@ -52,7 +53,7 @@ def configure(settings: Settings, *, node: str = "") -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            structlog.processors.format_exc_info if is_debug() else _exception,
             _bound_and_mask,
             *renderers,
         ],
@@ -81,6 +82,18 @@ def _bound_and_mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableM
             line[name] = "***"
         elif isinstance(value, str) and len(value) > VALUE_CHARS_MAX:
             line[name] = f"{value[:VALUE_CHARS_MAX]}... ({len(value):,} characters)"
+    return line
+
+
+# Any: as above.
+def _exception(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """An error by its words and the place in our code; ARENA_DEBUG=1 logs the traceback."""
+    given = line.pop("exc_info", None)
+    error = given[1] if isinstance(given, tuple) else given
+    if given is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, BaseException):
+        line["exception"] = one_line(f"{in_words(error)} ({place_of(error)})", VALUE_CHARS_MAX)
     return line
 
 

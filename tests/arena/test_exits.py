@@ -1,5 +1,6 @@
 """Every command ends in one line, whatever happens to it."""
 
+import json
 import os
 import re
 import resource
@@ -227,3 +228,17 @@ def test_only_a_failure_has_the_lead_of_one() -> None:
     found = {p.relative_to(root).as_posix() for p in files if printing.search(p.read_text())}
 
     assert {"arena/exits.py"} == found
+
+
+def test_a_logged_error_is_one_line(tmp_path: Path) -> None:
+    """A process that logs an error it survives says its words and place, without a traceback."""
+    body = (
+        "from arena import logs; from arena.settings import Settings\n"
+        "    logs.configure(Settings())\n"
+        "    try: raise TypeError('a\\nb')\n"
+        "    except TypeError: logs.get('x').exception('model raised')"
+    )
+    done = program(tmp_path, body)
+
+    (line,) = done.stderr.splitlines()
+    assert "TypeError: a b (in a library)" == json.loads(line)["exception"]
