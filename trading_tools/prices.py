@@ -99,7 +99,7 @@ class PriceFeed:
     async def _read_once(self) -> None:
         assert self._reader is not None, "the feed is not open"
         records = await self._reader.read(timeout_s=0.5, max_records=BATCH_MAX)
-        for same in _newest_first(records):
+        for same in newest_first(records):
             for record in same:
                 if await self._note(record):
                     break
@@ -126,11 +126,15 @@ class PriceFeed:
             self._node.counters["unreadable_backlog"] += 1
 
 
-def _newest_first(records: Iterable[Record]) -> list[list[Record]]:
-    """The records of each key and type, newest first; in the order of their newest ones."""
+def newest_first(records: Iterable[Record]) -> list[list[Record]]:
+    """The records of each key and type, newest first; in the order of their newest ones.
+
+    A key may have been moved to another partition, where offsets say nothing of its age.
+    """
     found: dict[tuple[object, ...], list[Record]] = {}
     for record in records:
-        found.setdefault((record.key, record.headers.get("type"), record.partition), []).append(
-            record
-        )
-    return sorted((same[::-1] for same in found.values()), key=lambda same: same[0].offset)
+        found.setdefault((record.key, record.kind, record.partition), []).append(record)
+    return sorted(
+        (same[::-1] for same in found.values()),
+        key=lambda same: (same[0].timestamp_ms, same[0].offset),
+    )

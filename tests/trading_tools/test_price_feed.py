@@ -5,13 +5,14 @@ import asyncio
 import pytest
 
 from arena import topics
+from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
 from arena.node import Node
 from arena.settings import Settings
 from tests.trading_tools.helpers import ticker
 from trading_tools import prices
-from trading_tools.prices import PriceFeed
+from trading_tools.prices import PriceFeed, newest_first
 
 TICKERS = topics.TICKERS.name
 
@@ -65,3 +66,13 @@ async def test_a_leader_that_lags_is_waited_for(memory_bus: MemoryBus, feed: Pri
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
     await feed.close()
+
+
+def test_the_newest_of_two_partitions_is_taken_last() -> None:
+    """A product that moved when its topic was given partitions has its new price."""
+    moved = [
+        Record(TICKERS, 0, 7, 1_000, b"BTC-USD", b"old", {"type": b"Ticker"}),
+        Record(TICKERS, 1, 0, 2_000, b"BTC-USD", b"new", {"type": b"Ticker"}),
+    ]
+
+    assert [b"old", b"new"] == [same[0].value for same in newest_first(moved)]
