@@ -57,8 +57,8 @@ WITH_CLOCKS = (
 )
 DROP_ACK = "drop_ack"
 LINK_WAYS = (DROP_ACK, "delay", "reset", "blackhole")
-DROP_ACK_S = 6.0
-"""Longer than from one heartbeat to the next, so that there is an ack to drop."""
+DROP_ACK_S = 10.0
+"""Twice as long as from one heartbeat to the next, so that there is an ack to drop."""
 CLOCK_JUMPS_S = (-3600, -600, -30, -2, 2, 30, 600, 3600)
 
 
