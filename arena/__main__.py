@@ -3,7 +3,7 @@
 So `arena --help` answers at once, and a router never loads a chat client or a plotting library.
 """
 
-# ruff: noqa: E402  Ctrl-C is heard, and threads are counted, before anything else is loaded.
+# ruff: noqa: E402  Signals are heard, and threads are counted, before anything else is loaded.
 
 import os
 import signal
@@ -13,6 +13,9 @@ IS_COMMAND = __name__ == "__main__" or os.path.basename(sys.argv[0]) == "arena"
 if IS_COMMAND and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     # Ctrl-C while modules are still being loaded: end, and print nothing.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+for ending in (signal.SIGTERM, signal.SIGHUP) if IS_COMMAND else ():
+    if signal.getsignal(ending) is signal.SIG_DFL:
+        signal.signal(ending, lambda *_: os._exit(143))
 
 # Products here are small: threads cost more than they give, and change the last digits of sums.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):

@@ -21,6 +21,8 @@ EXIT_NO = 1
 EXIT_USAGE = 2
 EXIT_DEPENDENCY = 3
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+"""After SIGTERM or SIGHUP, of a command that such a signal cuts short."""
 
 
 class ArenaError(Exception):

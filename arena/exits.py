@@ -4,6 +4,9 @@
 and the exit code of `arena/errors.py`. An unexpected one is one line, too; its traceback is in a
 file under `<home>/errors/`. ARENA_DEBUG=1 prints tracebacks, and what libraries log, as well.
 
+Ctrl-C, SIGTERM and SIGHUP end a command quietly, through its clean-up; a signal that was ignored
+when it began, as under nohup, stays ignored.
+
 Loads nothing but the standard library before it is needed: Ctrl-C works from the first moment.
 """
 
@@ -16,11 +19,18 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeGuard
 
-from arena.errors import EXIT_DEPENDENCY, EXIT_INTERRUPTED, EXIT_NO, EXIT_USAGE
+from arena.errors import (
+    EXIT_DEPENDENCY,
+    EXIT_INTERRUPTED,
+    EXIT_NO,
+    EXIT_TERMINATED,
+    EXIT_USAGE,
+)
 
 if TYPE_CHECKING:
     import threading
 
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 DEBUG_VARIABLE = "ARENA_DEBUG"
 ERRORS_FOLDER = "errors"
 FILES_MAX = 20
@@ -45,7 +55,9 @@ def run_to_end(command: Callable[[], int | None]) -> NoReturn:
         code = _run(command)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
-    _end_on_interrupt()
+    except SystemExit as ended:  # by a signal, before the command began
+        code = _code_of(ended)
+    _end_at_once()
     for stream in (sys.stdout, sys.stderr):
         code = _flushed(stream, code)
     sys.exit(code)
@@ -56,8 +68,8 @@ def _run(command: Callable[[], int | None]) -> int:
         _require_text()
         code = command() or 0
         sys.stdout.flush()  # what is buffered may not fit on the disk: say so while it can be said
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as error:
+        return int(getattr(error, "exit_code", EXIT_INTERRUPTED))
     except SystemExit as error:
         return _code_of(error)
     except BaseException as error:  # the end of every command: it is reported
@@ -67,6 +79,14 @@ def _run(command: Callable[[], int | None]) -> int:
             os.write(2, NO_MEMORY)
             return EXIT_DEPENDENCY
     return code
+
+
+def end_by_signal(_number: int, _frame: FrameType | None) -> NoReturn:
+    """A handler: end this command through its clean-up, which further such signals do not cut."""
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) is end_by_signal:
+            signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(EXIT_TERMINATED)
 
 
 def report(error: BaseException) -> int:
@@ -212,9 +232,11 @@ def _code_of(error: SystemExit) -> int:
 
 
 def _listen() -> None:
-    """Ctrl-C ends the command, and what libraries say on the side is not printed between lines."""
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Hear signals, and print nothing between lines of what libraries say on the side."""
+    for number in (signal.SIGINT, *ENDING_SIGNALS):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            is_ours = number in ENDING_SIGNALS
+            signal.signal(number, end_by_signal if is_ours else signal.default_int_handler)
     if is_debug():
         return
     import threading
@@ -238,15 +260,16 @@ def quiet_libraries() -> None:
     warnings.simplefilter("ignore")
 
 
-def _end_on_interrupt() -> None:
-    """From now on Ctrl-C ends the process at once: everything is said."""
+def _end_at_once() -> None:
+    """From now on a signal ends the process at once: everything is said."""
 
-    def end(_number: int, _frame: FrameType | None) -> None:
-        os._exit(EXIT_INTERRUPTED)
+    def end(number: int, _frame: FrameType | None) -> None:
+        os._exit(EXIT_INTERRUPTED if number == signal.SIGINT else EXIT_TERMINATED)
 
     with contextlib.suppress(ValueError):
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, end)
+        for number in (signal.SIGINT, *ENDING_SIGNALS):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, end)
 
 
 def _flushed(stream: object, code: int) -> int:

@@ -214,7 +214,7 @@ async def _stop(node: Node, tasks: list[asyncio.Task[None]]) -> None:
 
 
 async def run_until_signal(main: Awaitable[None]) -> int:
-    """Await `main`; SIGINT and SIGTERM cancel it.
+    """Await `main`; SIGINT, SIGTERM and SIGHUP cancel it, but not a SIGHUP under nohup.
 
     Returns:
         The exit code: 0, or 130 after SIGINT.
@@ -231,8 +231,9 @@ async def run_until_signal(main: Awaitable[None]) -> int:
         task.cancel()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop, number)
     try:
         await task
     except asyncio.CancelledError:

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
+from arena.errors import EXIT_TERMINATED
+from arena.exits import ENDING_SIGNALS, end_by_signal
 
 
 class Terminated(KeyboardInterrupt):
     """The process was asked to end; treated like Ctrl-C."""
+
+    exit_code = EXIT_TERMINATED
 
 
 @contextmanager
@@ -21,13 +24,13 @@ def terminate_as_interrupt() -> Iterator[None]:
     """Within the block, the first SIGTERM or SIGHUP raises `Terminated` in the main thread.
 
     Further ones are ignored while the stack unwinds. Does nothing outside the main thread, and
-    leaves a signal alone for which somebody else has installed a handler.
+    leaves a signal alone that is ignored, or for which other code has installed a handler.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = [getattr(signal, name) for name in ENDING_SIGNALS if hasattr(signal, name)]
-    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+    ours = [n for n, handler in before.items() if handler in (signal.SIG_DFL, end_by_signal)]
 
     def end(_number: int, _frame: FrameType | None) -> None:
         for number in ours:
@@ -40,4 +43,4 @@ def terminate_as_interrupt() -> Iterator[None]:
         yield
     finally:
         for number in ours:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, before[number])

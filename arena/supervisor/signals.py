@@ -10,13 +10,13 @@ from typing import Any, Self
 
 from arena.localbroker.signals import Terminated
 
-WATCHED = ("SIGINT", "SIGTERM", "SIGHUP")
+WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
     """Within the block, `received` is the first signal that asked to stop, or None.
 
-    For the main thread only.
+    A SIGHUP that is ignored stays so: the process is under nohup. For the main thread only.
     """
 
     def __init__(self) -> None:
@@ -26,8 +26,8 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         """Take the signals over."""
-        for name in WATCHED:
-            if number := getattr(signal, name, None):
+        for number in WATCHED:
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._note)
         return self
 

@@ -145,7 +145,7 @@ def _run(whole: Storm) -> Outcome | None:
             stopped.set()
             task.cancel()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, stop)
         try:
             return await task

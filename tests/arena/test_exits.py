@@ -105,13 +105,16 @@ run_to_end(command)
 """
 
 
-def program(tmp_path: Path, body: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def program(
+    tmp_path: Path, body: str, before: Callable[[], None] | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command that consists of these statements."""
     return subprocess.run(
         [sys.executable, "-c", PROGRAM.format(body)],
         env=os.environ | {"ARENA_HOME": str(tmp_path), **environ},
         capture_output=True,
         text=True,
+        preexec_fn=before,
         timeout=DEADLINE_S,
         check=False,
     )
@@ -180,6 +183,62 @@ def test_ctrl_c_says_nothing(tmp_path: Path, body: str) -> None:
     done = program(tmp_path, body)
 
     assert (130, "") == (done.returncode, done.stderr)
+
+
+ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+
+
+@pytest.mark.parametrize(("number", "code"), ENDS)
+def test_a_signal_ends_a_command_through_its_clean_up(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """A command that does not listen to signals itself puts away what it began, and says nothing."""
+    body = (
+        "import os, time\n"
+        "    try:\n"
+        f"        os.kill(os.getpid(), {number:d}); time.sleep({DEADLINE_S})\n"
+        "    finally:\n"
+        "        print('cleaned')"
+    )
+    done = program(tmp_path, body)
+
+    assert (code, "cleaned\n", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(("number", "code"), ENDS)
+def test_a_signal_ends_a_command_that_is_still_loading(number: signal.Signals, code: int) -> None:
+    """Before anything listens, the exit code is the same, and nothing is printed."""
+    body = (
+        "import os, sys, time; sys.argv = ['arena']; import arena.__main__;"
+        f" os.kill(os.getpid(), {number:d}); time.sleep({DEADLINE_S})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", body], capture_output=True, timeout=DEADLINE_S, check=False
+    )
+
+    assert (code, b"", b"") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_a_command_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    """A signal that was ignored when the command began stays ignored."""
+    body = (
+        "import os\n"
+        "    from arena.node import run_async\n"
+        "    from arena.supervisor.signals import StopSignals\n"
+        "    async def main(): os.kill(os.getpid(), 1)\n"
+        "    os.kill(os.getpid(), 1)\n"
+        "    with StopSignals() as signals: os.kill(os.getpid(), 1)\n"
+        "    print(signals.received)\n"
+        "    run_async(main)"
+    )
+    done = program(tmp_path, body, before=lambda: ignore(signal.SIGHUP))
+
+    assert (0, "None\n", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def ignore(number: signal.Signals) -> None:
+    """What nohup does for SIGHUP."""
+    signal.signal(number, signal.SIG_IGN)
 
 
 def test_a_reader_that_left_is_no_error(tmp_path: Path) -> None:

@@ -115,9 +115,11 @@ run_async(main)
 """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)]
+)
 def test_signals_end_a_process_cleanly(number: signal.Signals, code: int) -> None:
-    """Ctrl-C ends with 130 and SIGTERM with 0, both through the clean-up."""
+    """Ctrl-C ends with 130, SIGTERM and SIGHUP with 0, all through the clean-up."""
     process = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert "ready" == process.stdout.readline().strip()
