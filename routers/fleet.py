@@ -145,12 +145,16 @@ async def _together(*coroutines: Coroutine[Any, Any, None]) -> None:
 
 
 async def _dispatch(node: Node, inbox: LogReader, agents: Sequence[AgentRouter]) -> None:
-    """Hand every message of the inboxes to its agent; a standby's are its owner's to read."""
+    """Hand every message of the inboxes to its agent; a standby's are its owner's to read.
+
+    While its group shares out the snapshots again, nobody owns an agent. What comes then is for the
+    turn under way, which is played on if the agent comes back.
+    """
     by_topic = {topics.inbox(agent.seat.agent): agent for agent in agents}
     while True:
         for record in await inbox.read(timeout_s=INBOX_READ_S):
             agent = by_topic[record.topic]
-            if agent.active and (message := await node.read_message(record)) is not None:
+            if agent.listens and (message := await node.read_message(record)) is not None:
                 agent.deliver(message)
 
 

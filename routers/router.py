@@ -102,6 +102,11 @@ class AgentRouter:
         return self._owner
 
     @property
+    def listens(self) -> bool:
+        """True where it takes its mail: the owner, or while a turn may be played on afterwards."""
+        return self._owner or self._turn is not None
+
+    @property
     def joined(self) -> bool:
         """True once it follows the snapshots, as owner or standby, or is retired."""
         return self._reader is not None or self._retired
@@ -160,12 +165,13 @@ class AgentRouter:
         """A message of the agent's inbox."""
         if self._mail.put(message):
             self._wake.set()
-        else:
+        elif self._owner:
             self._node.counters["late_replies"] += 1
 
     def retire(self) -> None:
         """Play no more: the name belongs to another process; `watch` and `run` have ended."""
         self._owner, self._retired = False, True
+        self._forget_turn()
 
     def _on_change(self, assignment: Assignment) -> None:
         self._owner = bool(assignment)
@@ -249,10 +255,7 @@ class AgentRouter:
         self._mail.end()
 
     def _is_mine(self, history: History) -> bool:
-        """True where this process may play the open turn on: in lock-step none is played on.
-
-        While another process owned the agent its answers went elsewhere; they are in the inbox.
-        """
+        """True where this process may play the open turn on; in lock-step it is run again."""
         open_turn = history.open_turn
         return (
             not self.seat.lock_step
@@ -299,7 +302,7 @@ class AgentRouter:
     def _was_answered(self, offset: int, snapshot: MarketSnapshot) -> bool:
         """True for a snapshot at or before the last one that a turn was begun on, or its copy.
 
-        An older offset with a newer venue time stands in a topic that was created anew.
+        An older offset with a newer venue time is in a topic that was created again.
         """
         history = self._history
         if history.has_ended(ids.turn_id(self.seat.agent, snapshot.snapshot_id)):
@@ -387,12 +390,8 @@ class AgentRouter:
 
         In lock-step it is left open, to be run again.
         """
-        if (
-            self.seat.lock_step
-            or self._turn is None
-            or not self._owner
-            or self._restored_at != self._changes
-        ):
+        mine = self._owner and self._restored_at == self._changes
+        if self.seat.lock_step or self._turn is None or not mine:
             return
         error = "the router was stopped during this turn"
         with contextlib.suppress(ArenaError, TimeoutError):

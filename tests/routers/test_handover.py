@@ -1,13 +1,19 @@
 """Ownership that moves in the middle of a turn: no turn ends twice, none is lost needlessly."""
 
+from dataclasses import astuple
+
 import pytest
 
+from arena import topics
+from arena.bus.base import LogReader
 from arena.bus.memory import MemoryBus
-from arena.messages import ChatReply, ChatRequest, Pacing
+from arena.messages import ChatReply, ChatRequest, Message, Pacing, ToolCall, ToolResult
+from arena.wire import encode
 from tests.routers.builders import reply, snapshot
 from tests.routers.company import (
     Company,
     OtherConnection,
+    filling_tool,
     playing,
     publish_rules,
     seat,
@@ -44,6 +50,48 @@ async def test_a_turn_goes_on_when_its_owner_stays(memory_bus: MemoryBus) -> Non
 
     assert ("completed", 2) == (turn.outcome, len(records))
     assert 0 == node.counters["handed_over"]
+
+
+def silent_tool(_: ToolCall) -> ToolResult | None:
+    """Never answers."""
+    return None
+
+
+async def read_while_away(bus: MemoryBus, *messages: Message | None) -> None:
+    """Let messages, or bytes that are none, be read from the inbox while nobody owns the agent."""
+    (member,) = bus.cluster.groups["alpha"].members
+    owned = member.assignment()
+    member.assign(frozenset())
+    inbox = topics.inbox("alpha")
+    for message in messages:
+        value, headers = (b"none", ()) if message is None else astuple(encode(message))
+        await (await bus.send_bytes(inbox, value, key=None, partition=0, headers=headers))
+    readers = [r for r in bus.readers if isinstance(r, LogReader)]
+    (reader,) = [r for r in readers if (inbox, 0) in await r.end_offsets()]
+    end = (await reader.end_offsets())[inbox, 0]
+    await until(lambda: reader.position(inbox, 0) == end)
+    member.assign(owned)
+
+
+async def test_an_answer_that_comes_while_the_group_changes_counts(memory_bus: MemoryBus) -> None:
+    """A reply and a result that are read while no process owns the agent end its turn in time."""
+    company = Company(memory_bus, silent_model, silent_tool)
+    async with company.working(), playing(memory_bus, seat()) as node:
+        await company.publish(0)
+        await until(lambda: company.requests)
+        first = trading_model(company.requests[0])
+        foreign = reply(company.requests[0], text="late").model_copy(update={"turn_id": "other"})
+        assert first is not None
+        await read_while_away(memory_bus, foreign, None, first)
+        await until(lambda: company.calls)
+        company.model = trading_model
+        result = filling_tool(company.calls[0])
+        assert result is not None
+        await read_while_away(memory_bus, result)
+        (turn,) = await company.wait_for_turns(1)
+
+    assert ("completed", 2) == (turn.outcome, len(turn.rounds))
+    assert (0, 1) == (node.counters["late_replies"], node.counters["dead_letters"])
 
 
 async def test_a_turn_that_was_taken_over_is_not_ended_twice(memory_bus: MemoryBus) -> None:
