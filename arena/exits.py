@@ -14,6 +14,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -33,12 +34,17 @@ if TYPE_CHECKING:
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 DEBUG_VARIABLE = "ARENA_DEBUG"
 ERRORS_FOLDER = "errors"
+DOUBLE_S = 1.0
+"""A second SIGTERM or SIGHUP within this time is the first one again."""
+IMPORT_POLL_S = 0.02
 FILES_MAX = 20
 """Reports of unexpected errors that are kept in a folder; the oldest go first."""
 LINE_CHARS_MAX = 1_000
 SECRET_CHARS_MIN = 6
 NO_MEMORY = b"arena: this machine has too little free memory; end what else runs, or add some\n"
 """What is said if even saying it takes too much."""
+
+_heard_at = -DOUBLE_S
 
 
 def run_to_end(command: Callable[[], int | None]) -> NoReturn:
@@ -81,12 +87,28 @@ def _run(command: Callable[[], int | None]) -> int:
     return code
 
 
-def end_by_signal(_number: int, _frame: FrameType | None) -> NoReturn:
-    """A handler: end this command through its clean-up, which further such signals do not cut."""
-    for number in ENDING_SIGNALS:
-        if signal.getsignal(number) is end_by_signal:
-            signal.signal(number, signal.SIG_IGN)
-    raise SystemExit(EXIT_TERMINATED)
+def end_by_signal(number: int, frame: FrameType | None) -> None:
+    """A handler: end this command through its clean-up.
+
+    Libraries swallow what is raised while they are imported, so it waits for the end of an import.
+    The same signal comes more than once where a whole group gets it: only the first is heard.
+    """
+    global _heard_at
+    now = time.monotonic()
+    if _is_importing(frame):
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), number))
+        signal.setitimer(signal.ITIMER_REAL, IMPORT_POLL_S)
+    elif now >= _heard_at + DOUBLE_S:
+        _heard_at = now
+        raise SystemExit(EXIT_TERMINATED)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def report(error: BaseException) -> int:
@@ -191,7 +213,6 @@ def place_of(error: BaseException) -> str:
 def write_details(error: BaseException) -> Path | None:
     """Keep the traceback in a file of its own; None if there is no place for it."""
     import tempfile
-    import time
 
     home = Path(os.environ.get("ARENA_HOME") or ".arena")
     name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.txt"

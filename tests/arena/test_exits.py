@@ -192,7 +192,7 @@ ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
 def test_a_signal_ends_a_command_through_its_clean_up(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    """A command that does not listen to signals itself puts away what it began, and says nothing."""
+    """A command that installs no handler cleans up what it began, and prints nothing."""
     body = (
         "import os, time\n"
         "    try:\n"
@@ -217,6 +217,17 @@ def test_a_signal_ends_a_command_that_is_still_loading(number: signal.Signals, c
     )
 
     assert (code, b"", b"") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_a_signal_during_an_import_is_not_swallowed(tmp_path: Path) -> None:
+    """A library that catches everything as it is imported does not keep a command running."""
+    (tmp_path / "greedy.py").write_text(
+        "import os\ntry: os.kill(os.getpid(), 15)\nexcept BaseException: print('swallowed')\n"
+    )
+    body = f"import time, greedy; time.sleep({DEADLINE_S})"
+    done = program(tmp_path, body, PYTHONPATH=str(tmp_path) + os.pathsep + os.getcwd())
+
+    assert (143, "", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_a_command_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
