@@ -20,6 +20,7 @@ import typer
 
 from arena.commands.live_line import LiveLine
 from arena.errors import EXIT_INTERRUPTED, EXIT_NO, UsageError
+from arena.written import require_writable, write_whole
 from operations.storm import report
 from operations.storm.outcome import Outcome
 from operations.storm.plan import CLUSTER, Every, Plan, make_plan
@@ -89,8 +90,7 @@ def storm(
         return
     if brokers not in (None, 1, CLUSTER):
         raise UsageError(f"--brokers {brokers}", remedy=f"1 or {CLUSTER}")
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise UsageError(f"{json_file.parent} is not a folder", remedy="make it, or name another")
+    require_writable(json_file, "--json")
     if not all(map(math.isfinite, (minutes, rate, broker_every_s or 0.0))):
         raise UsageError(f"--minutes {minutes} --rate {rate}", remedy="name finite numbers")
     every = Every() if poison else Every(poison=0.0)
@@ -121,7 +121,7 @@ def _storm(plan: Plan, rate: float, more: str, json_file: Path | None, *, keep: 
     for text in (*outcome.without, *report.remarks_of(document), *document["findings"]):
         print(text)
     if json_file is not None:
-        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        write_whole(json_file, json.dumps(document, indent=2) + "\n")
     if not report.held(document):
         print(f"a promise broke; the records are in {folder}")
         print(f"again: {_again(plan, rate)}{more}")

@@ -18,6 +18,7 @@ import json
 import socket
 import struct
 import sys
+import time
 from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -30,6 +31,9 @@ import psutil
 from operations.storm.proxy_wire import AddressSwap, is_produce
 
 DELAY_S = 0.4
+PORTS_S = 0.25
+"""How long the ports of a process are taken for known; asking for each connection takes so long
+that a proxy with a thousand of them does nothing else."""
 BACKLOG_BYTES_MAX = 8_000_000
 """Kept for a broker that does not take it; then the process waits."""
 RESET = struct.pack("ii", 1, 0)
@@ -50,6 +54,16 @@ class Cut:
     until_s: float
     links: int = 0
     effects: int = 0
+    _known: set[int] = field(default_factory=set)
+    _stale_s: float = 0.0
+
+    def recent_ports(self, now_s: float) -> tuple[set[int], bool]:
+        """The ports, and whether they are as new as now: asking reads every socket there is."""
+        if fresh := now_s >= self._stale_s:
+            began_s = time.monotonic()
+            self._known = self.ports()
+            self._stale_s = now_s + max(PORTS_S, 10 * (time.monotonic() - began_s))
+        return self._known, fresh
 
     def ports(self) -> set[int]:
         """Local ports of the process's connections."""
@@ -267,14 +281,20 @@ class Proxy:
         loop.call_at(cut.until_s, self.heal, cut)
         return len(found)
 
-    def apply(self, link: Link) -> None:
+    def apply(self, link: Link, *, again: bool = True) -> None:
         """A new connection falls under the cuts of its process."""
+        loop = asyncio.get_running_loop()
         for cut in self.cuts:
-            if link.port in cut.ports():
+            if loop.time() > cut.until_s or link.cut is not None:
+                continue
+            ports, fresh = cut.recent_ports(loop.time())
+            if link.port in ports:
                 link.cut = cut
                 if cut.way == "blackhole":
                     cut.effects += 1
                     link.hold()
+            elif not fresh and again:
+                loop.call_later(PORTS_S, partial(self.apply, link, again=False))
 
     def accept(self, route: Route) -> Side:
         """The client's end of a new link."""
