@@ -2,12 +2,17 @@
 
 import errno
 import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from arena.errors import UsageError
-from arena.written import require_writable, write_whole
+from arena.written import require_writable, whole_file, write_whole
+from ledger.render import write_parquet
+from ledger.statements import Sheet
 
 
 @pytest.mark.parametrize("name", ["folder", "none/x.json", "file/x.json", "loop", "x" * 300])
@@ -54,6 +59,91 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert "older" == path.read_text()
     assert [path] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EACCES, errno.EROFS, errno.EPERM])
+@pytest.mark.parametrize("step", ["touch", "replace"])
+def test_an_old_file_is_written_where_nothing_else_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int
+) -> None:
+    """A writable file in a folder that is not, or one that is a mount of its own."""
+    path = tmp_path / "x.json"
+    path.write_text("an older, longer text")
+    require_writable(path, "--json")
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, step, refused)
+    write_whole(path, "text\n")
+
+    assert "text\n" == path.read_text()
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_a_new_file_that_is_refused_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no older file, nothing is left behind."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(PermissionError, match="x.json"):
+        write_whole(tmp_path / "x.json", "text")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_longest_name_is_written(tmp_path: Path) -> None:
+    """A name of 255 bytes, each character of three."""
+    path = tmp_path / ("\u20ac" * 85)
+    require_writable(path, "--json")
+    write_whole(path, "text")
+
+    assert "text" == path.read_text()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compete", "new", "new"),
+        ("compete", "new", "old", "--force"),
+        ("audit", "keygen", "new"),
+    ],
+)
+def test_a_command_leaves_nothing_half_written(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """On a full disk: one line that names the file, exit 3, no new file, the old one as it was."""
+    old = tmp_path / "old"
+    old.write_text("older")
+    done = subprocess.run(
+        [sys.executable, "-m", "arena", *words],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.getcwd(), "ARENA_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)),
+        timeout=60,
+        check=False,
+    )
+
+    assert (3, "") == (done.returncode, done.stdout)
+    assert f"arena: {words[2]}: file too large; make room on that disk\n" == done.stderr
+    assert ("older", [old]) == (old.read_text(), list(tmp_path.iterdir()))
+
+
+def test_a_table_replaces_an_older_one_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A write that fails leaves the older Parquet file, and no draft."""
+    path = tmp_path / "x.parquet"
+    sheet = Sheet("x", (("n", "count"),), [(1,)])
+    write_parquet(sheet, path)
+    older = path.read_bytes()
+
+    with pytest.raises(OSError, match="x.parquet"), whole_file(path) as draft:
+        draft.write_bytes(b"PAR1 half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert (older, [path]) == (path.read_bytes(), list(tmp_path.iterdir()))
 
 
 def test_a_device_is_written_to_and_stays_one() -> None:
