@@ -10,8 +10,8 @@ from arena.living import RECORDS_LOST
 from arena.messages import Message
 from arena.node import Node
 from arena.settings import Settings
-from routers.memory import TURNS_REMEMBERED
-from routers.recovery import CHUNKS, read_history
+from routers.memory import TURNS_REMEMBERED, fold_history
+from routers.recovery import CHUNKS, read_history, turns_gone
 from tests.routers.company import Company, playing, seat, until
 from tests.routers.test_memory import ended, started
 
@@ -166,6 +166,29 @@ async def test_turns_that_are_gone_are_told(memory_bus: MemoryBus, records: int)
         assert "aborted" in [turn.outcome for turn in turns]
     assert "offset 1 of market.snapshots" in words
     assert RECORDS_LOST in node.heartbeat(node.clock.now()).details
+
+
+@pytest.mark.parametrize(
+    ("records", "answered", "is_lost"),
+    [
+        ([started(9), ended(9), started(5)], 9, False),  # late, by a router that was frozen
+        ([started(5), started(9), ended(9)], 9, False),
+        ([ended(5), started(9)], 9, True),
+        ([ended(5), started(9)], 5, False),
+        ([ended(5)], 9, True),
+        ([started(5)], 9, True),
+        ([], 9, True),
+        ([], -1, False),
+    ],
+)
+def test_only_the_answered_turn_can_have_lost_its_end(
+    records: list[Message], answered: int, is_lost: bool
+) -> None:
+    """An older turn without an end proves nothing: its router died, or was frozen."""
+    history = fold_history("alpha", records)
+    history.whole = True
+
+    assert is_lost == bool(turns_gone(history, answered))
 
 
 async def test_turns_are_missed_where_their_snapshots_are_gone_too(memory_bus: MemoryBus) -> None:
