@@ -42,6 +42,13 @@ BATCH_MAX = 64
 REWIND = 2 * BATCH_MAX
 """Commands read again at a start: those whose answers may not have been sent."""
 PRICE_WAIT_S = 2.0
+"""How long prices are waited for outside lock-step."""
+PRICE_LOOK_S = 0.1
+"""How long prices are waited for before it is asked whether to wait on."""
+SHORT_WAIT_S = 60.0
+"""How long in lock-step `market.tickers` may end before the prices that an order waits for: a
+connector that starts again appends what the topic lost. Counted in looks, so that a process that
+was stopped for a while does not decide by it."""
 CONTROL_WAIT_S = 0.1
 """How long a proof is waited for before the command's deadline is looked at again."""
 READ_S = 0.5
@@ -181,7 +188,7 @@ class Owner:
             message = await self._read(record)
             if message is None:
                 continue
-            prices_current = await self._catch_up(message)
+            prices_current = await self._catch_up(message, should_serve)
             await self._answer_looks_before(message)
             # Last: nothing may be awaited between the proof and the decision.
             now, unknown = await self._know_control(message, fetched_at, should_serve)
@@ -226,17 +233,37 @@ class Owner:
         if record.offset > self._buried_to:
             await self._node.dead_letter(record, why)
 
-    async def _catch_up(self, message: Message) -> bool:
+    async def _catch_up(self, message: Message, should_serve: Callable[[], bool]) -> bool:
+        """Wait for the prices that a command needs; in lock-step until its deadline.
+
+        Returns:
+            False if they did not come.
+
+        Raises:
+            _GivenUp: The shard is to be given up meanwhile.
+        """
         needed = self._desk.prices_needed(message)
         if self._feed.covers(needed):
             return True
         # What was decided before need not wait for prices that this command waits for.
         await self._settle()
-        timeout_s = PRICE_WAIT_S
-        if isinstance(message, ToolCall) and self._desk.rules.lock_step:
-            left_s = (message.deadline_at - self._node.clock.now()).total_seconds()
-            timeout_s = max(PRICE_WAIT_S, left_s)
-        return await self._feed.catch_up(needed, timeout_s)
+        if await self._feed.is_hopeless(needed):
+            return False
+        lock_step = self._desk.rules.lock_step
+        waited_s = short_s = 0.0
+        while not await self._feed.catch_up(needed, PRICE_LOOK_S):
+            if not should_serve():
+                raise _GivenUp
+            waited_s += PRICE_LOOK_S
+            is_over = waited_s >= PRICE_WAIT_S
+            if is_over and lock_step and isinstance(message, ToolCall):
+                short_s += PRICE_LOOK_S if await self._feed.is_short(needed) else 0.0
+                is_late = self._node.clock.now() > message.deadline_at
+                is_over = is_late or short_s >= SHORT_WAIT_S
+            if is_over:
+                self._feed.give_up(needed)
+                return False
+        return True
 
     async def _know_control(
         self, message: Message, fetched_at: datetime, should_serve: Callable[[], bool]

@@ -19,6 +19,8 @@ BACKLOG_S = 600
 """How long before the start the newest price and listing of a live product must have come."""
 BATCH_MAX = 2_000
 LOAD_TIMEOUT_S = 30.0
+ASK_TIMEOUT_S = 2.0
+"""How long an answer about the end of the topic is waited for."""
 TOPIC = topics.TICKERS.name
 
 
@@ -37,6 +39,7 @@ class PriceFeed:
         self._node = node
         self._reader: LogReader | None = None
         self._next: dict[int, int] = {}
+        self._given_up: dict[int, tuple[int, int]] = {}
         self._advanced = asyncio.Event()
         self._loaded = False
 
@@ -90,11 +93,54 @@ class PriceFeed:
             return False
         return True
 
+    def give_up(self, offsets: Mapping[int, int]) -> None:
+        """Note that these offsets did not come: `is_hopeless` compares later ones with them."""
+        for partition, offset in offsets.items():
+            place = self._next.get(partition, 0)
+            if place < offset:
+                _, least = self._given_up.get(partition, (place, offset))
+                self._given_up[partition] = place, min(least, offset)
+
+    async def is_hopeless(self, offsets: Mapping[int, int]) -> bool:
+        """True if waiting for these offsets, which are not all read, is of no use.
+
+        The topic has no such partition; or it ends before them, and an earlier wait was in vain:
+        the topic has not grown since, or has not reached what did not come then.
+        """
+        if not offsets.keys() <= self._next.keys():
+            return True
+        for partition, (_, least) in list(self._given_up.items()):
+            if self._next[partition] >= least:
+                del self._given_up[partition]
+        if not offsets.keys() & self._given_up.keys():
+            return False
+        ends = await self._ends()
+        for partition in offsets.keys() & self._given_up.keys() & ends.keys():
+            (place, least), end = self._given_up[partition], ends[partition]
+            if end < offsets[partition] and (end <= place or offsets[partition] >= least):
+                return True
+        return False
+
+    async def is_short(self, offsets: Mapping[int, int]) -> bool:
+        """True if the brokers say that the topic ends before these offsets."""
+        ends = await self._ends()
+        return any(ends[p] < offset for p, offset in offsets.items() if p in ends)
+
     async def close(self) -> None:
         """Stop reading."""
         if self._reader is not None:
             await self._reader.close()
             self._reader = None
+
+    async def _ends(self) -> dict[int, int]:
+        """Partition -> where it ends, as the brokers say; empty without an answer."""
+        assert self._reader is not None, "the feed is not open"
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                ends = await self._reader.end_offsets()
+        except (BrokerUnavailable, TimeoutError):
+            return {}
+        return {partition: end for (_, partition), end in ends.items()}
 
     async def _read_once(self) -> None:
         assert self._reader is not None, "the feed is not open"

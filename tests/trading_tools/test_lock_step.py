@@ -14,13 +14,15 @@ from arena.bus.base import Acked
 from arena.bus.memory import MemoryBus, MemoryCluster
 from arena.messages import OrderDecided, Rules, Ticker, ToolResult
 from arena.wire import Headers, encode
-from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
+from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
+from trading_tools import owner
 from trading_tools.desk import Desk
 from trading_tools.events import epoch_of
 from trading_tools.prices import BACKLOG_S
 from trading_tools.quotes import Market
 from trading_tools.registry import load_catalogue
 from trading_tools.rules import TradingRules
+from trading_tools.seats import Seats
 
 LOCK_STEP = TradingRules(pacing="lock-step")
 VENUE_TIME = datetime(2020, 1, 1, tzinfo=UTC)
@@ -99,6 +101,53 @@ async def test_prices_from_before_a_long_pause_are_known() -> None:
     async with serving(bus, LOCK_STEP):
         await bus.append(topics.COMMANDS.name, call, key="momentum")
         (result,) = await read_until(bus, call.reply_to, ToolResult, 1)
+
+    assert result.ok, result.text
+
+
+BEYOND = {"ticker_offsets": {0: 4_000}, "deadline_at": datetime.max.replace(tzinfo=UTC)}
+"""Fields of a call that names prices that never come, and a deadline that never passes."""
+
+
+async def test_prices_that_never_come_do_not_stop_an_executor(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order is refused once the topic has ended before its prices for a while; once only."""
+    monkeypatch.setattr(owner, "PRICE_WAIT_S", 0.1)
+    monkeypatch.setattr(owner, "SHORT_WAIT_S", 0.5)
+    await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
+    await memory_bus.append(topics.TICKERS.name, old_ticker(), key="BTC-USD")
+    calls = [
+        *(tool_call("momentum", "execute_trade", BUY, index=i, **BEYOND) for i in range(12)),
+        tool_call("momentum", "execute_trade", BUY, index=12, ticker_offsets={0: 2}),
+    ]
+    async with serving(memory_bus, LOCK_STEP):
+        for call in calls:
+            await memory_bus.append(topics.COMMANDS.name, call, key="momentum")
+        results = await read_until(memory_bus, topics.inbox("momentum"), ToolResult, 13)
+
+    assert ["no_price"] * 12 + [""] == [result.error for result in results]
+
+
+async def test_an_executor_that_waits_for_prices_gives_up_its_shard(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order is left to the next owner, which has the prices."""
+    await memory_bus.append(topics.TICKERS.name, product(), key="BTC-USD")
+    call = tool_call("momentum", "execute_trade", BUY, ticker_offsets={0: 2})
+    may_serve = Seats.should_serve
+    async with serving(memory_bus, LOCK_STEP) as node:
+        async with asyncio.timeout(WAIT_S):
+            while not node.details.get("shards"):
+                await asyncio.sleep(0.01)
+            await memory_bus.append(topics.COMMANDS.name, call, key="momentum")
+            await asyncio.sleep(owner.PRICE_LOOK_S)
+            monkeypatch.setattr(Seats, "should_serve", lambda *_: False)
+            while node.details["shards"]:
+                await asyncio.sleep(0.01)
+        await memory_bus.append(topics.TICKERS.name, old_ticker(), key="BTC-USD")
+        monkeypatch.setattr(Seats, "should_serve", may_serve)
+        (result,) = await read_until(memory_bus, call.reply_to, ToolResult, 1)
 
     assert result.ok, result.text
 

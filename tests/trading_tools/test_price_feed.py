@@ -68,6 +68,31 @@ async def test_a_leader_that_lags_is_waited_for(memory_bus: MemoryBus, feed: Pri
     await feed.close()
 
 
+async def test_what_did_not_come_is_waited_for_again_if_the_topic_grew(
+    memory_bus: MemoryBus, feed: PriceFeed
+) -> None:
+    """Not before; and an offset that did not come, not before the topic has reached it."""
+    await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
+    await feed.open()
+    before = await feed.is_hopeless({0: 9})
+    feed.give_up({0: 9})
+    ended = [await feed.is_hopeless({0: offset}) for offset in (1, 2, 9)]
+    await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
+    grown = [await feed.is_hopeless({0: offset}) for offset in (2, 3, 9)]
+    for _ in range(7):
+        await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
+    await feed.close()
+    await feed.open()
+    reached = [await feed.is_hopeless({0: offset}) for offset in (9, 10)]
+
+    assert not before
+    assert [False, True, True] == ended
+    assert [False, False, True] == grown
+    assert [False, False] == reached
+    assert await feed.is_hopeless({9: 1})
+    await feed.close()
+
+
 def test_the_newest_of_two_partitions_is_taken_last() -> None:
     """A product that moved when its topic was given partitions has its new price."""
     moved = [
