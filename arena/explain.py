@@ -144,9 +144,8 @@ def _system(error: OSError) -> ArenaError:
     text = f"{where}{said[:1].lower()}{said[1:]}"
     kind = type(error).__name__
     if number in _FULL:
-        return DependencyMissing(
-            f"{text}: what is written there is cut short", remedy="make room on that disk"
-        )
+        cut = "" if where else ": what is written there is cut short"
+        return DependencyMissing(f"{text}{cut}", remedy="make room on that disk")
     if number in _TOO_MANY:
         return DependencyMissing(
             f"{text}: this process may not open more", remedy="raise the limit: ulimit -n 4096"

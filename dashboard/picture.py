@@ -1,14 +1,17 @@
 """A screen as text on standard output, or as a picture."""
 
+import re
 import sys
 from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
 
-from arena.errors import UsageError
 from arena.written import write_whole
 from dashboard.screen import Screen
+
+FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+"""Where rich lets a picture fetch its font from: a site of others."""
 
 
 def print_screen(screen: Screen) -> None:
@@ -18,10 +21,10 @@ def print_screen(screen: Screen) -> None:
 
 
 def save_picture(screen: Screen, path: Path, title: str) -> None:
-    """Write the screen as an SVG picture.
+    """Write the screen as an SVG picture, which asks no other site for anything.
 
     Raises:
-        UsageError: The file cannot be written.
+        OSError: The file cannot be written; the error names it.
     """
     console = Console(
         record=True,
@@ -35,10 +38,7 @@ def save_picture(screen: Screen, path: Path, title: str) -> None:
     )
     console.print(screen)
     # Without it some viewers drop the blanks that columns begin with.
-    picture = console.export_svg(title=title).replace("<svg ", '<svg xml:space="preserve" ', 1)
-    try:
-        write_whole(path, picture)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}", remedy="give --svg a path that can be written"
-        ) from error
+    drawn = console.export_svg(title=title).replace("<svg ", '<svg xml:space="preserve" ', 1)
+    head, styles_end, rest = drawn.partition("</style>")
+    picture = FONTS.sub("", head) + styles_end + rest
+    write_whole(path, picture)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from arena.money import from_units, units_text
 from arena.visible import csv_text
+from arena.written import whole_file
 from ledger.batch import Value
 from ledger.statements import Kind, Sheet
 
@@ -90,10 +91,11 @@ def as_csv(sheet: Sheet) -> str:
 
 
 def write_parquet(sheet: Sheet, path: Path) -> None:
-    """One file of one row group."""
+    """One file of one row group; an older one stays if this cannot be written."""
     import pyarrow.parquet as pq
 
-    pq.write_table(arrow_table(sheet), path, compression="zstd")
+    with whole_file(path) as draft:
+        pq.write_table(arrow_table(sheet), draft, compression="zstd")
 
 
 def arrow_table(sheet: Sheet) -> "pa.Table":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Table, select
 
+from arena.written import whole_file
 from ledger.batch import Value
 from ledger.render import arrow_table, cells
 from ledger.schema import APPEND_ONLY
@@ -79,7 +80,7 @@ def _plain(row: tuple[object, ...]) -> tuple[Value, ...]:
 
 def _write_csv(sheets: Iterator[Sheet], path: Path) -> int:
     count = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         for sheet in sheets:
             if not sheet.rows:
@@ -94,7 +95,11 @@ def _write_parquet(sheets: Iterator[Sheet], path: Path) -> int:
 
     first = next(sheets)
     count = 0
-    with pq.ParquetWriter(path, arrow_table(first).schema, compression="zstd") as writer:
+    schema = arrow_table(first).schema
+    with (
+        whole_file(path) as draft,
+        pq.ParquetWriter(draft, schema, compression="zstd") as writer,
+    ):
         for sheet in sheets:
             writer.write_table(arrow_table(sheet))
             count += len(sheet.rows)

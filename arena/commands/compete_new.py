@@ -8,6 +8,7 @@ import typer
 from arena.commands.compete_spec import competition_toml
 from arena.commands.session import typed
 from arena.errors import UsageError
+from arena.written import write_new, write_whole
 
 
 def new(
@@ -22,12 +23,10 @@ def new(
     """
     text = competition_toml(path=str(path))
     try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text)
+        if force:
+            write_whole(path, text)
+        else:
+            write_new(path, text.encode())
     except FileExistsError:
         raise UsageError(f"{path} exists", remedy="name another file, or add --force") from None
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}", remedy="name a file in a folder that exists"
-        ) from None
     print(f"{path} is written; run it: {typed()} compete run {path}")

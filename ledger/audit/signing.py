@@ -4,12 +4,12 @@ The key file is PEM, PKCS #8, without a password, mode 0600. `cryptography` is l
 call that needs it.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arena.errors import UsageError
+from arena.written import write_new
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -64,7 +64,8 @@ def new_key(path: Path) -> str:
     """Make a key file that is not there yet; returns the public key in hex.
 
     Raises:
-        UsageError: The file is there, or cannot be written.
+        UsageError: The file exists.
+        OSError: It cannot be written; nothing of it is left.
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import (
@@ -76,13 +77,9 @@ def new_key(path: Path) -> str:
     key = Ed25519PrivateKey.generate()
     content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, KEY_MODE)
+        write_new(path, content, KEY_MODE)
     except FileExistsError:
         raise UsageError(f"{path} is there already", remedy="name another file") from None
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
     return key.public_key().public_bytes_raw().hex()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,7 +79,7 @@ async def test_once_as_json_is_the_standings(bus: KafkaBus, settings: Settings) 
 
 
 async def test_once_prints_one_screen(bus: KafkaBus, settings: Settings, tmp_path: Path) -> None:
-    """The screen is printed whole, and exported as a picture where asked."""
+    """The screen is printed whole, and exported as a picture that needs no other site."""
     await publish(bus, recent(5))
     picture = tmp_path / "screen.svg"
 
@@ -89,7 +90,9 @@ async def test_once_prints_one_screen(bus: KafkaBus, settings: Settings, tmp_pat
 
     assert (0, 30, {90}) == (code, len(lines), {len(line) for line in lines})
     assert "snapshot 5 " in lines[0]
-    assert "momentum" in picture.read_text(encoding="utf-8")
+    drawn = picture.read_text(encoding="utf-8")
+    assert "momentum" in drawn
+    assert re.search(r"(src|href|url\()\W*https?:|@import|@font-face", drawn) is None
 
 
 async def test_an_arena_without_anything_is_shown(settings: Settings) -> None:
