@@ -37,9 +37,12 @@ async def create_conn(host: str, port: int, **options: Any) -> Any:
     Raises:
         TimeoutError: It took longer than `SILENT_S`. The kernel asks again ever more seldom, so a
             new attempt finds a link that is back sooner than one that waits.
+        OSError: It was closed as soon as it was made. aiokafka tries again after these alone.
     """
     async with asyncio.timeout(SILENT_S):
         connection = await connect(host, port, **options)
+    if connection._writer is None:
+        raise ConnectionResetError(f"the connection to {host}:{port} was closed at once")
     end_when_silent(connection._writer.get_extra_info("socket"))
     return connection
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -79,6 +79,19 @@ async def test_a_broker_that_says_nothing_is_not_waited_for(
         async with asyncio.timeout(DEADLINE_S / 4):
             with pytest.raises(TimeoutError):
                 await kafka_sockets.create_conn(host, port)
+
+
+async def test_a_connection_that_ends_at_once_is_a_failed_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client tries again; any other error would end its search for the leaders without a word."""
+
+    async def closed_at_once(host: str, port: int) -> SimpleNamespace:
+        return SimpleNamespace(_writer=None)  # as aiokafka leaves a connection that was closed
+
+    monkeypatch.setattr(kafka_sockets, "connect", closed_at_once)
+    with pytest.raises(OSError, match="127.0.0.1:9092 was closed at once"):
+        await kafka_sockets.create_conn("127.0.0.1", 9092)
 
 
 class Deaf:
