@@ -48,13 +48,16 @@ log = logging.getLogger(__name__)
 CHECK_S = 5.0
 """A member asks the log whether the places of its group are still in it."""
 CHECK_AGAIN_S = 0.2
-"""From a check that nobody answered to the next."""
+"""From a check that no broker answered to the next."""
 POSITION_TIMEOUT_S = 1.0
 """A member that was just given a partition asks the group where to begin."""
 SHORT_PROOFS_MAX = 20
-"""Proofs in which a log ends too early, one a second: a new leader learns late how far it goes."""
+"""Proofs in which a log ends too early: a new leader learns late how far it goes."""
+SHORT_PROOF_S = 1.0
+"""From one of them to the next."""
 
 Pair = tuple[str, int]
+Ends = Mapping[TopicPartition, int]
 UNANSWERED = (KafkaError, ArenaError, TimeoutError)
 
 
@@ -94,7 +97,6 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         self._handed: defaultdict[TopicPartition, Handed] = defaultdict(Handed)
         self._checked = asyncio.Event()
         self._checker: asyncio.Task[None] | None = None
-        self._moved: set[TopicPartition] = set()
         self._fetched: list[tuple[TopicPartition, Record]] = []
         self._links: dict[TopicPartition, object] = {}
         self._short_proofs = 0
@@ -113,7 +115,6 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Aiokafka calls this after a rebalance, and swallows what it raises."""
         partitions = list(assigned)
-        self._moved.clear()
         self._resumed.clear()
         self._committed.clear()
         self._links.clear()
@@ -128,7 +129,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 return
 
     async def _check(self, partitions: list[TopicPartition]) -> bool:
-        """Check the places and begin; False where nobody answers."""
+        """Check the places and begin; False if no broker answers."""
         try:
             async with asyncio.timeout(CHECK_S):
                 # What this process handled must be there: it may know records by their offsets.
@@ -159,14 +160,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             self._handed[partition].begin(handled.get(partition))
         if not known:
             return
-        begins = await self._lookup.beginning_offsets(list(known))
-        ends = await self._lookup.end_offsets(list(known))
-        asked = {
-            self._pair(tp): at.offset
-            for tp, at in handled.items()
-            if at is not None and begins[tp] <= at.offset < ends[tp]
-        }
-        records = await self._group.records_at(asked) if asked else {}
+        begins, ends, records = await self._look_up(handled)
         self._committed |= {self._pair(tp): found.offset for tp, found in known.items()}
         for tp, found in known.items():
             record = records.get(self._pair(tp))
@@ -177,6 +171,19 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 continue
             place = await self._place(tp, found.offset, begins[tp], ends[tp], handled[tp])
             self._move(tp, place, f"at offset {found.offset}", why)
+
+    async def _look_up(
+        self, handled: Mapping[TopicPartition, Handled | None]
+    ) -> tuple[Ends, Ends, Mapping[Pair, Record]]:
+        """The first and the next offset of logs, and the records now at those handled."""
+        begins = await self._lookup.beginning_offsets(list(handled))
+        ends = await self._lookup.end_offsets(list(handled))
+        asked = {
+            self._pair(tp): at.offset
+            for tp, at in handled.items()
+            if at is not None and begins[tp] <= at.offset < ends[tp]
+        }
+        return begins, ends, await self._group.records_at(asked) if asked else {}
 
     async def _place(
         self, tp: TopicPartition, offset: int, begin: int, end: int, handled: Handled | None
@@ -191,11 +198,12 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
     def _move(self, tp: TopicPartition, place: int, was: str, why: str) -> None:
         """Continue elsewhere, and say so."""
         topic, partition = self._pair(tp)
-        self._moved.add(tp)
         self._handed[tp].begin(None)
         self._consumer.seek(tp, place)
+        # What was fetched before is not what comes at the new place.
+        self._fetched = [pair for pair in self._fetched if pair[0] != tp]
         name = self._group.name
-        words = f"group {name} was {was} of {topic}[{partition}], but {why}; it goes on at offset"
+        words = f"group {name} was {was} of {topic}[{partition}], but {why}; it continues at offset"
         log.warning("%s %d", words, place)
         self._group.note_lost(topic, partition, name, f"{words} {place}")
 
@@ -212,17 +220,8 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         """
         self._raise_failure()
         with self.reading(), told_refusals():
-            try:
-                fetched = await self._consumer.getmany(
-                    timeout_ms=int(timeout_s * 1000), max_records=max_records
-                )
-            except CorruptRecordException as error:
-                raise BrokenLog(f"group {self._group.name}: {error}", remedy=DAMAGED) from None
-        skip = len(self._prefix)
-        found = [
-            (tp, _record(tp.topic[skip:], raw)) for tp, raws in fetched.items() for raw in raws
-        ]
-        self._fetched += found
+            if not self._fetched:  # What waits for a check is given before more is fetched.
+                self._fetched = await self._fetch(timeout_s, max_records)
         if not await self._may_give():
             return []
         found, self._fetched = self._fetched, []
@@ -236,14 +235,24 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 )
         return [record for _, record in found]
 
+    async def _fetch(
+        self, timeout_s: float, max_records: int
+    ) -> list[tuple[TopicPartition, Record]]:
+        try:
+            fetched = await self._consumer.getmany(
+                timeout_ms=int(timeout_s * 1000), max_records=max_records
+            )
+        except CorruptRecordException as error:
+            raise BrokenLog(f"group {self._group.name}: {error}", remedy=DAMAGED) from None
+        skip = len(self._prefix)
+        return [(tp, _record(tp.topic[skip:], raw)) for tp, raws in fetched.items() for raw in raws]
+
     async def _may_give(self) -> bool:
         """True where every place was checked, and the logs are proved after a lost connection."""
         if self._fetched and not self._checked.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_S):
                     await self._checked.wait()
-            # What was fetched before the check is not what comes at the place it found.
-            self._fetched = [pair for pair in self._fetched if pair[0] not in self._moved]
             if not self._checked.is_set():
                 return False
         self._raise_failure()
@@ -259,6 +268,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 raise
             except UNANSWERED as error:
                 log.info("group %s could not prove its logs: %r", self._group.name, error)
+                await asyncio.sleep(CHECK_AGAIN_S)
                 return False
         given = {tp: link for tp, link in links.items() if tp in fetched or tp not in self._links}
         self._links |= {tp: link for tp, link in given.items() if link is not None}
@@ -283,11 +293,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         newest = {tp: handled for tp, handled in known.items() if handled is not None}
         if not newest:
             return True
-        records = await self._group.records_at(
-            {self._pair(tp): handled.offset for tp, handled in newest.items()}
-        )
-        begins = await self._lookup.beginning_offsets(list(newest))
-        ends = await self._lookup.end_offsets(list(newest))
+        begins, ends, records = await self._look_up(newest)
         for tp, handled in newest.items():
             record = records.get(self._pair(tp))
             if record is not None and Handled.of(record) == handled:
@@ -296,7 +302,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
                 continue  # It was deleted as too old, or cannot be read: which proves nothing.
             if record is None and self._short_proofs < SHORT_PROOFS_MAX:
                 self._short_proofs += 1
-                await asyncio.sleep(1)
+                await asyncio.sleep(SHORT_PROOF_S)
                 return False
             topic, partition = self._pair(tp)
             raise BrokenLog(
@@ -352,7 +358,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         """Where it stands in the partitions that are not paused; position -1 where none is known.
 
         Raises:
-            BrokerUnavailable: Nobody answers.
+            BrokerUnavailable: No broker answers.
         """
         reading = self._consumer.assignment() - self._consumer.paused()
         try:

@@ -1,0 +1,149 @@
+"""A member of a group whose questions about its log are answered late, or whose log was cut."""
+
+import asyncio
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaTimeoutError
+
+from arena import topics
+from arena.bus import Record, kafka_group
+from arena.bus.group_places import Handled
+from arena.bus.kafka_group import Group, KafkaGroupReader
+from arena.errors import BrokenLog
+
+COMMANDS = topics.COMMANDS.name
+TP = TopicPartition(COMMANDS, 0)
+HANDLED_AT = 4
+DEADLINE_S = 10.0
+
+
+def record(offset: int, value: bytes = b"old") -> Record:
+    """A record of the partition."""
+    return Record(COMMANDS, 0, offset, 5, b"k", value)
+
+
+class Log:
+    """The group's consumer, what asks about its log, and the log: offset 5 is committed.
+
+    Attributes:
+        records: The log. position: Of the consumer. silent: Questions about the log stay
+            unanswered. fetches: How often records were fetched.
+    """
+
+    _client = SimpleNamespace(cluster=SimpleNamespace(leader_for_partition=lambda _: 0), _conns={})
+
+    def __init__(self, records: list[Record]) -> None:
+        """Take a log."""
+        self._coordinator = self
+        self.records = records
+        self.position = HANDLED_AT + 1
+        self.silent = False
+        self.fetches = 0
+
+    # Any: aiokafka's consumers are not typed, and this stands in for two of them.
+    async def fetch_committed_offsets(self, partitions: list[TopicPartition]) -> dict[Any, Any]:
+        """What the group handled is in a log that is not this one, if that one has changed."""
+        mark = Handled.of(record(HANDLED_AT)).text()
+        return {TP: SimpleNamespace(offset=HANDLED_AT + 1, metadata=mark)}
+
+    async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[Any, int]:
+        """It begins at 0."""
+        if self.silent:
+            raise KafkaTimeoutError
+        return {TP: 0}
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[Any, int]:
+        """Behind its last record."""
+        if self.silent:
+            raise KafkaTimeoutError
+        return {TP: len(self.records)}
+
+    async def offsets_for_times(self, times: Mapping[Any, int]) -> dict[Any, Any]:
+        """Everything is as new as what was handled."""
+        return {TP: SimpleNamespace(offset=0)}
+
+    async def records_at(
+        self, offsets: Mapping[tuple[str, int], int]
+    ) -> dict[tuple[str, int], Record]:
+        """As a log reader: an offset that does not exist yet is waited for."""
+        if self.silent:
+            raise KafkaTimeoutError
+        (pair, offset) = next(iter(offsets.items()))
+        if offset >= len(self.records):
+            raise TimeoutError
+        return {pair: self.records[offset]}
+
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[Any, list[Any]]:
+        """What comes at the position."""
+        self.fetches += 1
+        found = self.records[self.position : self.position + max_records]
+        self.position += len(found)
+        raw = [
+            SimpleNamespace(**r._asdict() | {"timestamp": r.timestamp_ms, "headers": ()})
+            for r in found
+        ]
+        return {TP: raw} if raw else {}
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Continue elsewhere."""
+        self.position = offset
+
+    def assignment(self) -> set[TopicPartition]:
+        """The one partition."""
+        return {TP}
+
+    def member(self) -> KafkaGroupReader:
+        """A member that reads it."""
+        # Any: aiokafka's consumers are not typed.
+        consumer: Any = self
+        group = Group("g", "earliest", self.records_at, lambda *_: None)
+        return KafkaGroupReader(consumer, consumer, "", None, group)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checks are made one after the other."""
+    monkeypatch.setattr(kafka_group, "CHECK_S", 0.05)
+    monkeypatch.setattr(kafka_group, "CHECK_AGAIN_S", 0.0)
+    monkeypatch.setattr(kafka_group, "SHORT_PROOF_S", 0.0)
+
+
+async def test_what_was_fetched_before_the_member_was_moved_is_dropped() -> None:
+    """Also if its place was checked between two reads: all of the new log is given, in order."""
+    log = Log([record(n, b"new") for n in range(9)])
+    member = log.member()
+    log.silent = True
+    await member.on_partitions_assigned([TP])
+    for _ in range(3):
+        assert [] == await member.read(timeout_s=0, max_records=2)
+    fetches = log.fetches
+    log.silent = False
+    await asyncio.wait_for(member._checked.wait(), DEADLINE_S)
+    found = [r.offset for _ in range(5) for r in await member.read(timeout_s=0, max_records=2)]
+
+    assert list(range(9)) == found
+    assert 1 == fetches, "what waits for a check is not added to"
+
+
+async def test_a_log_that_ends_at_what_was_handled_ends_the_member(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The record that would come there is not waited for: the log stays too short."""
+    monkeypatch.setattr(kafka_group, "SHORT_PROOFS_MAX", 3)
+    log = Log([record(n) for n in range(9)])
+    member = log.member()
+    log.position = 0
+    await member.on_partitions_assigned([TP])
+    assert HANDLED_AT + 1 == len(await member.read(timeout_s=0, max_records=HANDLED_AT + 1))
+    member.on_partitions_revoked([TP])
+    del log.records[HANDLED_AT:]
+    await member.on_partitions_assigned([TP])
+    with pytest.raises(BrokenLog, match="offset 4, which was handled, is gone"):
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                await member.read(timeout_s=0)
+                await asyncio.sleep(0)
