@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from arena import topics
+from arena.errors import UsageError
 from arena.messages import CallOutcome, Cause, ChatReply, ChatRequest, LlmCall, Usage
 from arena.node import Node
 from arena.prices import PriceList
@@ -98,7 +99,7 @@ class Answerer:
         logged = await self._answered.find(request.call_id)
         reply = None if logged is None else reply_from_log(logged, request)
         source = "from_log"
-        if logged is None and repeated and (reply := await self.replies.find(request)) is not None:
+        if logged is None and repeated and (reply := await self._find_reply(request)) is not None:
             source = "from_inbox"
             await self._tell_lost(reply)
         clock = self._node.clock
@@ -119,6 +120,16 @@ class Answerer:
             self._node.counters["cancelled"] += 1
             raise
         await self._publish(call, decoded)
+
+    async def _find_reply(self, request: ChatRequest) -> ChatReply | None:
+        """The reply in the agent's inbox; None, too, where this login may not read that."""
+        try:
+            return await self.replies.find(request)
+        except UsageError as error:
+            node = self._node
+            node.details["inboxes_not_read"] = f"{error}; `arena topics acl --apply` grants it"
+            node.log.warning("inbox not read", topic=request.reply_to, why=str(error))
+            return None
 
     async def _tell_lost(self, reply: ChatReply) -> None:
         words = (

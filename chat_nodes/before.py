@@ -10,8 +10,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from arena import topics
 from arena.bus.base import Assignment, Bus, LogReader, Record
-from arena.errors import BrokerUnavailable, Malformed
+from arena.errors import BrokerUnavailable, Malformed, UsageError
+from arena.ids import check_name
 from arena.messages import ChatReply, ChatRequest
 
 HANDLED_MAX = 8
@@ -46,7 +48,18 @@ class Before:
     ends: Mapping[Pair, int]
 
 
-async def read_before(
+def reply_to_error(reply_to: str) -> str:
+    """Why a topic is not the inbox of an agent; "" if it is one."""
+    prefix = topics.INBOX.name
+    name = reply_to.removeprefix(prefix)
+    try:
+        check_name("agent", name)
+    except UsageError as error:
+        return str(error)
+    return "" if reply_to == prefix + name else f"reply_to {reply_to!r} is not {prefix}<agent>"
+
+
+async def read_answered_requests(
     bus: Bus, topic: str, gained: Assignment, resumed: Mapping[Pair, int]
 ) -> Before:
     """Read the newest requests before the places of a group.
@@ -77,6 +90,7 @@ async def read_before(
         for record in records
         if record.offset < places[record.topic, record.partition]
         and isinstance(message := _message(record), ChatRequest)
+        and not reply_to_error(message.reply_to)  # it is in dead_letters, and has no call
     ]
     handled.sort(key=lambda one: one.at_ms)
     return Before(tuple(handled[-HANDLED_MAX:]), ends)
@@ -103,10 +117,15 @@ class InboxReplies:
 
         Raises:
             BrokerUnavailable: The inbox could not be read in time.
+            UsageError: This login may not read it; until `forget` it is not asked again.
         """
         topic = request.reply_to
         if topic not in self._inboxes:
-            self._inboxes[topic] = await self._read(topic)
+            try:
+                self._inboxes[topic] = await self._read(topic)
+            except UsageError:
+                self._inboxes[topic] = {}
+                raise
             if len(self._inboxes) > INBOXES_MAX:
                 self._inboxes.popitem(last=False)
         return self._inboxes.get(topic, {}).get(request.call_id)
@@ -136,8 +155,8 @@ async def _read_to(reader: LogReader, places: Mapping[Pair, int]) -> list[Record
         found += records
         stalled = 0 if records else stalled + 1
         if stalled > STALLED_READS_MAX:
-            topics = ", ".join(sorted({topic for topic, _ in places}))
-            raise BrokerUnavailable(f"{topics} could not be read to the end")
+            names = ", ".join(sorted({topic for topic, _ in places}))
+            raise BrokerUnavailable(f"{names} could not be read to the end")
     return found
 
 

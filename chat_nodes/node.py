@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 
 from arena import topics
 from arena.bus.base import Assignment, GroupReader, Record
-from arena.errors import MessageTooLarge, UsageError
-from arena.ids import check_name
+from arena.errors import MessageTooLarge
 from arena.messages import ChatRequest
 from arena.node import Node
 from arena.prices import PriceList, load_prices
 from chat_nodes.answer import Answerer, CallLimits
 from chat_nodes.answered import AnsweredCalls
-from chat_nodes.before import read_before
+from chat_nodes.before import read_answered_requests, reply_to_error
 from chat_nodes.budget import DailyBudget
 from chat_nodes.lanes import Job, Lanes
 from chat_nodes.models.base import Model
@@ -161,7 +160,7 @@ class ChatNode:
         """Learn what was answered, and see that `llm.calls` still holds it; how many calls."""
         node, answered = self._node, self._answered
         topic = topics.PROMPTED.member(node.name).name
-        before = await read_before(node.bus, topic, gained, reader.resumed)
+        before = await read_answered_requests(node.bus, topic, gained, reader.resumed)
         self._there_before |= {pair: before.ends[pair] for pair in gained if pair in before.ends}
         self._answerer.replies.forget()
         calls = await answered.restore(node.clock.now())
@@ -194,14 +193,9 @@ class ChatNode:
         """Why no reply could reach the asker; "" where one can. An unknown inbox is created."""
         if request.reply_to in self._inboxes:
             return ""
-        prefix = topics.INBOX.name
-        name = request.reply_to.removeprefix(prefix)
-        try:
-            check_name("agent", name)
-        except UsageError as error:
-            return str(error)
-        if request.reply_to != prefix + name:
-            return f"reply_to is {request.reply_to!r}, which is no {prefix}<agent>"
+        if error := reply_to_error(request.reply_to):
+            return error
+        name = request.reply_to.removeprefix(topics.INBOX.name)
         await self._node.bus.ensure_topics([topics.INBOX.member(name)])
         self._inboxes.add(request.reply_to)
         return ""

@@ -3,7 +3,9 @@
 import pytest
 
 from arena import topics
+from arena.bus.base import EARLIEST, LogReader, Start
 from arena.bus.memory import MemoryBus
+from arena.errors import UsageError
 from arena.living import RECORDS_LOST
 from arena.messages import ChatRequest
 from arena.node import Node
@@ -100,3 +102,43 @@ async def test_partitions_are_all_read(memory_bus: MemoryBus) -> None:
         assert "" == told(node)
     async with serving(memory_bus, model) as node:
         assert "" == told(node)
+
+
+@pytest.mark.parametrize("reply_to", ["account.events", "agent.inbox.No Such Name", ""])
+async def test_a_request_without_an_inbox_is_not_a_lost_call(
+    memory_bus: MemoryBus, reply_to: str
+) -> None:
+    """It is in dead_letters and has no call: that is no loss."""
+    wrong = asked(0).model_copy(update={"reply_to": reply_to})
+    async with serving(memory_bus, FakeModel()):
+        await send(memory_bus, wrong, asked(1))
+        await calls(memory_bus, 1)
+        group = memory_bus.cluster.groups[GROUP]
+        await until(lambda: sum(group.committed.values()) == 2)
+    async with serving(memory_bus, FakeModel()) as node:
+        assert "" == told(node)
+
+
+async def test_inboxes_that_may_not_be_read_are_not_asked(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On brokers whose permissions are of an older version a repeated request is asked again."""
+    one = asked(1)
+    await answer(memory_bus, one)
+    forget_commits(memory_bus)
+    memory_bus.cluster.logs[CALLS, 0].clear()
+    log_reader = memory_bus.log_reader
+
+    async def refused(*names: str, start: Start = EARLIEST) -> LogReader:
+        if names == (one.reply_to,):
+            raise UsageError("the brokers do not let this login read agent.inbox.momentum")
+        return await log_reader(*names, start=start)
+
+    monkeypatch.setattr(memory_bus, "log_reader", refused)
+    model = FakeModel()
+    async with serving(memory_bus, model) as node:
+        await until(lambda: node.counters["calls"] == 1)
+        details = node.heartbeat(now()).details
+
+    assert [one.call_id] == model.asked
+    assert "do not let this login read" in str(details["inboxes_not_read"])
