@@ -43,9 +43,17 @@ class Losses:
             del self.lost[next(iter(self.lost))]
 
     def note_acked(self, topic: str, partition: int, offset: int) -> None:
-        """See by the place of an own record that was acked whether the log lost its end."""
+        """See by the place of an own record that was acked whether the log lost its end.
+
+        Args:
+            topic: Without prefix.
+            partition: Of the topic.
+            offset: Of the record; -1 if the broker acked a repetition, and no longer knows where.
+        """
+        if offset < 0:
+            return
         newest = self._acked.get((topic, partition), -1)
-        if 0 <= offset <= newest:
+        if offset <= newest:
             words = (
                 f"a record was appended at offset {offset}, and one at offset {newest} had been"
                 " acked: the log was cut, or created again"
