@@ -3,8 +3,12 @@
 Without this a client waits for the kernel: what was not acked is sent again after waits that double
 each time, so after a cut of 40 s up to half a minute passes before a packet tries the link again.
 aiokafka sets no options on its sockets, and keeps a connection whose metadata request timed out.
-Here the kernel ends a connection whose peer acked nothing for `SILENT_S`; it acks for a broker that
-is slow or stopped, so only a dead link, or a dead host, is silent.
+Here the kernel ends a connection whose peer acked nothing for `SILENT_S`; the peer's kernel acks
+for a broker that is slow or stopped, so as a rule only a dead link or a dead host is silent.
+
+A stopped broker ends connections too, if its receive window stays full for `SILENT_S`: Linux counts
+that time the same way. This does no harm: an idempotent producer sends its batch again with the
+same sequence number until it is acked, so it is written once. Readers ask again.
 """
 
 import asyncio
@@ -37,13 +41,18 @@ async def create_conn(host: str, port: int, **options: Any) -> Any:
     Raises:
         TimeoutError: It took longer than `SILENT_S`. The kernel asks again ever more seldom, so a
             new attempt finds a link that is back sooner than one that waits.
-        OSError: It was closed as soon as it was made. aiokafka tries again after these alone.
+        OSError: It was closed as soon as it was made, or its socket takes no options. aiokafka
+            tries again after these alone.
     """
     async with asyncio.timeout(SILENT_S):
         connection = await connect(host, port, **options)
     if connection._writer is None:
         raise ConnectionResetError(f"the connection to {host}:{port} was closed at once")
-    end_when_silent(connection._writer.get_extra_info("socket"))
+    try:
+        end_when_silent(connection._writer.get_extra_info("socket"))
+    except OSError:
+        connection.close()
+        raise
     return connection
 
 

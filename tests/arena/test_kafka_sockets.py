@@ -94,6 +94,25 @@ async def test_a_connection_that_ends_at_once_is_a_failed_one(
         await kafka_sockets.create_conn("127.0.0.1", 9092)
 
 
+async def test_a_socket_that_takes_no_options_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its peer ended the connection meanwhile: the client is told, and keeps no half of it."""
+    ended = socket.socket()
+    ended.close()
+    closed: list[bool] = []
+    made = SimpleNamespace(
+        _writer=SimpleNamespace(get_extra_info=lambda _: ended), close=lambda: closed.append(True)
+    )
+
+    async def connect(host: str, port: int) -> SimpleNamespace:
+        return made
+
+    monkeypatch.setattr(kafka_sockets, "connect", connect)
+    with pytest.raises(OSError, match="file descriptor"):
+        await kafka_sockets.create_conn("127.0.0.1", 9092)
+
+    assert [True] == closed
+
+
 class Deaf:
     """A client, or the fetches of one, that takes no farewell: its broker is behind a cut link."""
 
