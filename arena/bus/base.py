@@ -272,7 +272,7 @@ class Bus(Losses, ABC):
         """Connect.
 
         Raises:
-            BrokerUnavailable: Nobody answers at the configured address.
+            BrokerUnavailable: No broker answers at the configured address.
         """
 
     @abstractmethod
@@ -288,7 +288,7 @@ class Bus(Losses, ABC):
         """Number of partitions of an existing topic."""
 
     async def partitions_now(self, topic: str) -> int:
-        """The same, asked again: somebody may have added some since."""
+        """The same, asked again: partitions may have been added."""
         return (await self.all_partitions_now([topic]))[topic]
 
     async def all_partitions_now(self, topics: Iterable[str]) -> dict[str, int]:

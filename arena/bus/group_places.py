@@ -17,7 +17,7 @@ FIELDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
+class CommitMark:
     """The newest record that a group handled in a partition.
 
     Attributes:
@@ -30,7 +30,7 @@ class Handled:
     digest: str
 
     @classmethod
-    def of(cls, record: Record) -> "Handled":
+    def of(cls, record: Record) -> "CommitMark":
         """What is committed of a record."""
         found = sha256(b"%d\0" % record.timestamp_ms)
         for part in (record.key, record.value):
@@ -38,7 +38,7 @@ class Handled:
         return cls(record.offset, record.timestamp_ms, found.hexdigest()[:32])
 
     @classmethod
-    def read(cls, text: str | None) -> "Handled | None":
+    def read(cls, text: str | None) -> "CommitMark | None":
         """What was committed, or None where nothing of this kind was."""
         parts = (text or "").split(":")
         if len(parts) != FIELDS:
@@ -62,9 +62,9 @@ class Handed:
 
     def __init__(self) -> None:
         """None yet."""
-        self._given: deque[Handled] = deque(maxlen=HANDED_MAX)
-        self._committed: Handled | None = None
-        self.given: Handled | None = None
+        self._given: deque[CommitMark] = deque(maxlen=HANDED_MAX)
+        self._committed: CommitMark | None = None
+        self.given: CommitMark | None = None
 
     def give(self, record: Record) -> bool:
         """Note a record that is given; True where its offset or a later one was given before."""
@@ -72,20 +72,20 @@ class Handed:
         while given and given[-1].offset >= record.offset:
             given.pop()
             back = True
-        self.given = Handled.of(record)
+        self.given = CommitMark.of(record)
         given.append(self.given)
         return back
 
-    def begin(self, committed: Handled | None) -> None:
+    def begin(self, committed: CommitMark | None) -> None:
         """Go on behind what was committed; what was given is forgotten."""
         self._given.clear()
         self._committed = committed
 
-    def newest(self) -> Handled | None:
+    def newest(self) -> CommitMark | None:
         """The newest record that was given, or else committed; None where neither is known."""
         return self._given[-1] if self._given else self._committed
 
-    def before(self, offset: int) -> Handled | None:
+    def before(self, offset: int) -> CommitMark | None:
         """The newest record before an offset that is committed; older ones are forgotten."""
         while self._given and self._given[0].offset < offset:
             self._committed = self._given.popleft()
@@ -94,7 +94,7 @@ class Handed:
 
 
 def explain(
-    offset: int, begin: int, end: int, handled: Handled | None, found: Handled | None
+    offset: int, begin: int, end: int, handled: CommitMark | None, found: CommitMark | None
 ) -> str:
     """Why a group cannot go on at its committed offset, or "" where it can.
 

@@ -112,7 +112,7 @@ class KafkaBus(Bus):
         return known
 
     async def all_partitions_now(self, topics: Iterable[str]) -> dict[str, int]:
-        """The number of partitions of topics, asked again: somebody may have added some since."""
+        """The number of partitions of topics, asked again: partitions may have been added."""
         return await self._topics.partitions(topics)
 
     async def existing(self, topics: Iterable[str]) -> list[str]:

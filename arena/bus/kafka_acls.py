@@ -80,7 +80,7 @@ async def apply_rules(settings: Settings, rules: tuple[Rule, ...]) -> Applied:
     Rules about other principals, or about names of other arenas, are left alone.
 
     Raises:
-        BrokerUnavailable: Nobody answers, or the login is not accepted.
+        BrokerUnavailable: No broker answers, or the login is not accepted.
         ArenaError: The brokers have no authorizer, or we may not change its rules.
     """
     wanted = {to_row(rule): rule for rule in rules}

@@ -107,7 +107,7 @@ async def list_topics(settings: Settings) -> list[str]:
     """Names, without prefix, of the topics of the arena that exist.
 
     Raises:
-        BrokerUnavailable: Nobody answers at the configured address.
+        BrokerUnavailable: No broker answers at the configured address.
     """
     async with admin_client(settings) as admin:
         return sorted(await _names(admin, settings.prefix))
@@ -117,7 +117,7 @@ async def other_arenas(settings: Settings) -> str:
     """Which other arenas the brokers have, in words; "" if there are none.
 
     Raises:
-        BrokerUnavailable: Nobody answers at the configured address.
+        BrokerUnavailable: No broker answers at the configured address.
     """
     async with admin_client(settings) as admin:
         return others_words(settings.prefix, await admin.list_topics())
@@ -127,7 +127,7 @@ async def describe_topics(settings: Settings) -> list[TopicState]:
     """Every topic of the arena that exists, by name.
 
     Raises:
-        BrokerUnavailable: Nobody answers at the configured address.
+        BrokerUnavailable: No broker answers at the configured address.
     """
     async with admin_client(settings) as admin:
         consumer = AIOKafkaConsumer(client_id=ADMIN_CLIENT_ID, **connection(settings))
@@ -163,7 +163,7 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
     """Yield a connected admin client.
 
     Raises:
-        BrokerUnavailable: Nobody answers at the configured address.
+        BrokerUnavailable: No broker answers at the configured address.
     """
     admin = AIOKafkaAdminClient(client_id=ADMIN_CLIENT_ID, **connection(settings))
     try:

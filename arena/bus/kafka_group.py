@@ -32,7 +32,7 @@ from aiokafka.errors import (
 )
 
 from arena.bus.base import Assignment, GroupReader, Record, Standing, plain_headers
-from arena.bus.group_places import Handed, Handled, explain
+from arena.bus.group_places import CommitMark, Handed, explain
 from arena.bus.kafka_access import stopped, told_refusals
 from arena.bus.kafka_batches import DAMAGED, Batches
 from arena.bus.kafka_proof import START_AGAIN
@@ -155,7 +155,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
     async def _check_places(self, partitions: list[TopicPartition]) -> None:
         committed = await self._consumer._coordinator.fetch_committed_offsets(partitions)
         known = {tp: found for tp, found in committed.items() if found.offset >= 0}
-        handled = {tp: Handled.read(found.metadata) for tp, found in known.items()}
+        handled = {tp: CommitMark.read(found.metadata) for tp, found in known.items()}
         for partition in partitions:
             self._handed[partition].begin(handled.get(partition))
         if not known:
@@ -164,7 +164,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         self._committed |= {self._pair(tp): found.offset for tp, found in known.items()}
         for tp, found in known.items():
             record = records.get(self._pair(tp))
-            now = None if record is None else Handled.of(record)
+            now = None if record is None else CommitMark.of(record)
             why = explain(found.offset, begins[tp], ends[tp], handled[tp], now)
             if not why:
                 self._resumed[self._pair(tp)] = found.offset
@@ -173,7 +173,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             self._move(tp, place, f"at offset {found.offset}", why)
 
     async def _look_up(
-        self, handled: Mapping[TopicPartition, Handled | None]
+        self, handled: Mapping[TopicPartition, CommitMark | None]
     ) -> tuple[Ends, Ends, Mapping[Pair, Record]]:
         """The first and the next offset of logs, and the records now at those handled."""
         begins = await self._lookup.beginning_offsets(list(handled))
@@ -186,7 +186,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         return begins, ends, await self._group.records_at(asked) if asked else {}
 
     async def _place(
-        self, tp: TopicPartition, offset: int, begin: int, end: int, handled: Handled | None
+        self, tp: TopicPartition, offset: int, begin: int, end: int, handled: CommitMark | None
     ) -> int:
         if offset < begin:
             return begin
@@ -284,7 +284,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         leader = client.cluster.leader_for_partition(tp)
         return client._conns.get((leader, ConnectionGroup.DEFAULT))
 
-    async def _prove(self, known: Mapping[TopicPartition, Handled | None]) -> bool:
+    async def _prove(self, known: Mapping[TopicPartition, CommitMark | None]) -> bool:
         """See that records which were handled are still there; False to ask again.
 
         Raises:
@@ -296,7 +296,7 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
         begins, ends, records = await self._look_up(newest)
         for tp, handled in newest.items():
             record = records.get(self._pair(tp))
-            if record is not None and Handled.of(record) == handled:
+            if record is not None and CommitMark.of(record) == handled:
                 continue
             if record is None and (begins[tp] > handled.offset or ends[tp] > handled.offset):
                 continue  # It was deleted as too old, or cannot be read: which proves nothing.

@@ -62,7 +62,7 @@ async def refusal(settings: Settings, lead: str, silent: str = "") -> ArenaError
         return BrokerUnavailable(f"{lead}: {found[0]}", remedy=found[1])
     if await _takes_connections(host, port):
         return BrokerUnavailable(
-            f"{lead}{silent}: it takes connections and says nothing",
+            f"{lead}{silent}: it accepts connections but does not answer",
             remedy="it is frozen or overloaded, or it is not a Kafka: see its log and its machine",
         )
     return BrokerUnavailable(f"{lead}{silent}", remedy=unreachable(settings))
@@ -78,7 +78,7 @@ def why(error: BaseException, settings: Settings) -> tuple[str, str] | None:
     if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in said:
         return "nothing listens there", unreachable(settings)
     if isinstance(error, OSError) and error.errno in _NO_WAY:
-        return "there is no way there", "check KAFKA_BOOTSTRAP_SERVERS, and the network"
+        return "no route to that address", "check KAFKA_BOOTSTRAP_SERVERS, and the network"
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = one_line(error.verify_message or said, WORDS_MAX)
         return f"its certificate is not trusted: {reason}", _CERTIFICATE

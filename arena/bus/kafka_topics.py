@@ -82,7 +82,7 @@ class KafkaTopics:
         """The full names of the topics that exist.
 
         Raises:
-            BrokerUnavailable: Nobody answers.
+            BrokerUnavailable: No broker answers.
         """
         return {found["topic"] for found in await self._ask(lambda a: a.describe_topics())}
 
@@ -110,11 +110,13 @@ class KafkaTopics:
         """How many partitions topics have; waits a moment for one that was created just now.
 
         Raises:
-            BrokerUnavailable: A topic does not exist, or nobody answers.
+            BrokerUnavailable: A topic does not exist, or no broker answers.
         """
         names = {self._prefix + topic: topic for topic in topics}
+        if not names:
+            return {}
         deadline = asyncio.get_running_loop().time() + UNKNOWN_TOPIC_TIMEOUT_S
-        while names:
+        while True:
             described = await self._ask(lambda admin: admin.describe_topics([*names]))
             found = {
                 names[one["topic"]]: len(one["partitions"])
@@ -130,7 +132,6 @@ class KafkaTopics:
                     remedy=await self._wrong_prefix(),
                 )
             await asyncio.sleep(PAUSE_S)
-        return {}
 
     async def _wrong_prefix(self) -> str:
         remedy = "`arena topics create` makes them; is ARENA_PREFIX right?"

@@ -27,7 +27,7 @@ from arena.bus.base import (
     Start,
     plain_headers,
 )
-from arena.bus.group_places import Handled, explain
+from arena.bus.group_places import CommitMark, explain
 from arena.errors import BrokenLog, BrokerUnavailable
 from arena.topics import TopicSpec
 from arena.wire import Headers
@@ -325,16 +325,16 @@ class MemoryGroupReader(GroupReader):
             return _first_offset(cluster, pair, self._start)
         self._committed[pair] = place
         record = group.handled.get(pair)
-        handled = None if record is None else Handled.of(record)
+        handled = None if record is None else CommitMark.of(record)
         at = -1 if record is None else record.offset
-        now = Handled.of(log[at]) if 0 <= at < len(log) else None
+        now = CommitMark.of(log[at]) if 0 <= at < len(log) else None
         why = explain(place, 0, len(log), handled, now)
         if not why:
             self._resumed[pair] = place
             return place
         start = self._start if record is None else Start.since(record.timestamp_ms)
         first = _first_offset(cluster, pair, start)
-        words = "group {} was at offset {} of {}[{}], but {}; it goes on at offset {}".format(
+        words = "group {} was at offset {} of {}[{}], but {}; it continues at offset {}".format(
             self._group, place, *pair, why, first
         )
         logger.warning(words)

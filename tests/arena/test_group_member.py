@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaTimeoutError
 
 from arena import topics
 from arena.bus import Record, kafka_group
-from arena.bus.group_places import Handled
+from arena.bus.group_places import CommitMark
 from arena.bus.kafka_group import Group, KafkaGroupReader
 from arena.errors import BrokenLog
 
@@ -47,7 +47,7 @@ class Log:
     # Any: aiokafka's consumers are not typed, and this stands in for two of them.
     async def fetch_committed_offsets(self, partitions: list[TopicPartition]) -> dict[Any, Any]:
         """What the group handled is in a log that is not this one, if that one has changed."""
-        mark = Handled.of(record(HANDLED_AT)).text()
+        mark = CommitMark.of(record(HANDLED_AT)).text()
         return {TP: SimpleNamespace(offset=HANDLED_AT + 1, metadata=mark)}
 
     async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[Any, int]:

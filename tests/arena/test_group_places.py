@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaTimeoutError
 from arena import topics
 from arena.bus import Bus, Record, Start
 from arena.bus.base import EARLIEST, LATEST
-from arena.bus.group_places import HANDED_MAX, Handed, Handled, explain
+from arena.bus.group_places import HANDED_MAX, CommitMark, Handed, explain
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_access import connection
 from arena.bus.kafka_admin import admin_client
@@ -31,7 +31,7 @@ def record(offset: int, value: bytes = b"v", time_ms: int = 5) -> Record:
     return Record(COMMANDS, 0, offset, time_ms, b"k", value)
 
 
-A, B = Handled.of(record(3)), Handled.of(record(3, b"w"))
+A, B = CommitMark.of(record(3)), CommitMark.of(record(3, b"w"))
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,17 @@ A, B = Handled.of(record(3)), Handled.of(record(3, b"w"))
         (4, 0, 3, None, None, "ends at 3"),
         (4, 7, 9, A, None, "begins at 7: 3 offsets were deleted unread"),
         (4, 0, 9, A, B, "offset 3 is not the one that was handled"),
-        (4, 0, 9, A, Handled.of(record(4)), "is not the one"),
+        (4, 0, 9, A, CommitMark.of(record(4)), "is not the one"),
         (4, 0, 9, None, A, ""),
     ],
 )
 def test_a_place_is_explained(
-    offset: int, begin: int, end: int, handled: Handled | None, found: Handled | None, why: str
+    offset: int,
+    begin: int,
+    end: int,
+    handled: CommitMark | None,
+    found: CommitMark | None,
+    why: str,
 ) -> None:
     """What is wrong with a committed place is said, and nothing where it fits."""
     told = explain(offset, begin, end, handled, found)
@@ -64,16 +69,16 @@ def test_a_place_is_explained(
 )
 def test_what_is_committed_comes_back(key: bytes | None, value: bytes | None, time_ms: int) -> None:
     """The text of a commit reads as what it was, and any other record has another digest."""
-    handled = Handled.of(record(3)._replace(key=key, value=value, timestamp_ms=time_ms))
+    handled = CommitMark.of(record(3)._replace(key=key, value=value, timestamp_ms=time_ms))
 
-    assert handled == Handled.read(handled.text())
+    assert handled == CommitMark.read(handled.text())
     assert handled.digest != A.digest
 
 
 @pytest.mark.parametrize("text", [None, "", "x", "1:2", "a:b:c", "1:2:3:4"])
 def test_foreign_metadata_says_nothing(text: str | None) -> None:
     """What somebody else committed beside an offset is no proof."""
-    assert Handled.read(text) is None
+    assert CommitMark.read(text) is None
 
 
 def test_what_was_given_is_remembered_within_a_bound() -> None:
@@ -119,7 +124,7 @@ async def commit_of_lost_log(settings: Settings) -> None:
     await consumer.start()
     place = TopicPartition(settings.prefix + COMMANDS, 0)
     consumer.assign([place])
-    await consumer.commit({place: (5, Handled.of(lost).text())})
+    await consumer.commit({place: (5, CommitMark.of(lost).text())})
     await consumer.stop()
 
 
@@ -207,7 +212,7 @@ async def recreate(settings: Settings) -> None:
 async def test_a_check_without_an_answer_is_made_again(
     bus: KafkaBus, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is given before the place is checked, however often nobody answers."""
+    """Nothing is given before the place is checked, however often no broker answers."""
     await commit_of_lost_log(settings)
     await put(bus, "new", 9)
     refusals = count(0)

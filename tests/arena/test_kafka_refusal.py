@@ -76,7 +76,7 @@ def test_a_refusal_is_told_by_its_cause(error: Exception, cause: str, remedy: st
     [
         (ConnectionRefusedError(111, "refused"), "nothing listens there"),
         (OSError("Multiple exceptions: [Errno 111] x ('::1'), [Errno 111] y"), "nothing listens"),
-        (OSError(errno.EHOSTUNREACH, "x"), "no way there"),
+        (OSError(errno.EHOSTUNREACH, "x"), "no route to that address"),
         (socket.gaierror(-2, "Name or service not known"), "host name is not known"),
     ],
 )
@@ -101,7 +101,7 @@ async def test_a_frozen_broker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         servers = f"127.0.0.1:{frozen.getsockname()[1]}"
         found = await refusal(settings(servers), "broker a did not answer", " in 10 s")
 
-    assert "did not answer in 10 s: it takes connections and says nothing" in str(found)
+    assert "did not answer in 10 s: it accepts connections but does not answer" in str(found)
     assert "frozen" in found.remedy
 
 
@@ -130,7 +130,7 @@ async def told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> ArenaError:
 
 
 async def test_our_own_limits_are_not_the_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that may not open more files does not say that nobody answers."""
+    """A process that may not open more files does not say that no broker answers."""
     found = await told(OSError(errno.EMFILE, "Too many open files"), monkeypatch)
 
     assert isinstance(found, DependencyMissing)
