@@ -86,10 +86,15 @@ def _report(begin: Beginning) -> str:
     if asked.returncode == 0:
         return asked.stdout
     raise ArenaError(
-        f"the report could not be written: {asked.stderr.strip()[-500:] or asked.returncode}",
+        f"the report could not be written: {_words_of(asked)}",
         remedy=f"the records are in {begin.directory / RECORDS}; try it again with "
         f"{typed()} compete report {begin.directory.name}",
     )
+
+
+def _words_of(asked: subprocess.CompletedProcess[str]) -> str:
+    said = asked.stderr.strip()[-500:].removeprefix("arena: ")
+    return said or f"it ended with {asked.returncode}"
 
 
 def account_digest(records: Path) -> str:

@@ -22,6 +22,7 @@ from arena.spec import ArenaSpec, parse_spec, read_spec
 from arena.strategy_files import describe_in
 from arena.supervisor.runs import SPEC_FILE, RunRecord, find_run, new_run_directory, write_run
 from arena.vitals import Dead
+from arena.written import write_whole
 
 TAG_CHARS = 6
 """Of chance in a prefix: two machines may begin at the same second on the same brokers."""
@@ -118,7 +119,7 @@ def keep_dead(contest: Contest, dead: tuple[Dead, ...]) -> None:
         return
     given = os.environ.get(BOOTSTRAP_VARIABLE, "").strip()
     now = datetime.now(UTC)
-    (contest.directory / SPEC_FILE).write_text(contest.text, encoding="utf-8")
+    write_whole(contest.directory / SPEC_FILE, contest.text)
     record = RunRecord(
         command="compete",
         name=contest.spec.arena.name,

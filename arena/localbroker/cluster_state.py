@@ -5,13 +5,13 @@ in the `broker.json` of its own folder.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from arena.localbroker.config import files_of
 from arena.localbroker.ports import Ports
 from arena.localbroker.state import BrokerState, read_state
+from arena.written import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,7 @@ def read_cluster(path: Path) -> ClusterState | None:
 
 def write_cluster(path: Path, cluster: ClusterState) -> None:
     """Write `path` whole, by one rename."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(asdict(cluster), indent=2) + "\n", encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, json.dumps(asdict(cluster), indent=2) + "\n")
 
 
 def members(home: Path) -> list[BrokerState | None]:

@@ -8,7 +8,6 @@ A broker always listens on loopback for the processes of its own host. The secon
 import errno
 import ipaddress
 import json
-import os
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from arena.errors import UsageError
 from arena.localbroker.errors import PortTaken
 from arena.localbroker.ports import Ports, is_loopback, is_wildcard
+from arena.written import write_whole
 
 OUTSIDE_NAME = "outside.json"
 OUTSIDE_PORT = 19_092
@@ -236,6 +236,7 @@ def read_outside(folder: Path) -> Outside | None:
 
     Raises:
         UsageError: The file is there and cannot be understood: it is not taken for "none".
+        OSError: It cannot be read; the error names it.
     """
     path = folder / OUTSIDE_NAME
     try:
@@ -245,7 +246,7 @@ def read_outside(folder: Path) -> Outside | None:
         _name_and_port(f"[{found.advertise}]:{found.port}")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, AttributeError, UsageError):
+    except (ValueError, TypeError, AttributeError, UsageError):
         raise UsageError(
             f"{path} does not say where the broker listens",
             remedy="remove it, and give --listen and --advertise at the next start",
@@ -256,9 +257,7 @@ def read_outside(folder: Path) -> Outside | None:
 def write_outside(folder: Path, outside: Outside) -> None:
     """Keep a listener, by one rename."""
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{OUTSIDE_NAME}.{os.getpid()}"
-    draft.write_text(json.dumps(asdict(outside), indent=2) + "\n", encoding="utf-8")
-    draft.replace(folder / OUTSIDE_NAME)
+    write_whole(folder / OUTSIDE_NAME, json.dumps(asdict(outside), indent=2) + "\n")
 
 
 def bracketed(address: str) -> str:

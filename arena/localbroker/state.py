@@ -5,12 +5,12 @@ replaced by the next start; its pid is never signalled.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from arena.localbroker.child import is_same_process
 from arena.localbroker.security import PLAINTEXT
+from arena.written import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,7 @@ def read_state(path: Path) -> BrokerState | None:
 
 def write_state(path: Path, state: BrokerState) -> None:
     """Replace `path` by this state, atomically."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, json.dumps(asdict(state), indent=2) + "\n")
 
 
 def remove_state(path: Path, pid: int) -> None:

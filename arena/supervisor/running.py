@@ -13,6 +13,7 @@ from arena.supervisor.child import ProcessSpec
 from arena.supervisor.runs import LOGS, SPEC_FILE, RunRecord, write_run
 from arena.supervisor.supervisor import Change, Supervisor
 from arena.vitals import Dead
+from arena.written import write_whole
 
 
 class ArenaRun:
@@ -41,7 +42,7 @@ class ArenaRun:
         self._on_change = on_change
         self._log = directory / LOGS / "supervisor.log"
         self.supervisor = Supervisor(processes, directory, on_change=self._note)
-        (directory / SPEC_FILE).write_text(spec_text, encoding="utf-8")
+        write_whole(directory / SPEC_FILE, spec_text)
         self._write()
 
     @property

@@ -4,7 +4,6 @@ run.json is written whole by one rename, each time something changes. `arena sta
 `arena tail` find the newest run through it.
 """
 
-import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from arena.bounded_files import NotReadable, read_regular
 from arena.errors import UsageError
 from arena.localbroker.child import is_same_process
 from arena.vitals import Dead
+from arena.written import write_whole
 
 RUN_FILE = "run.json"
 RUN_BYTES_MAX = 4 << 20
@@ -117,9 +117,7 @@ def new_run_directory(home: Path, now: datetime) -> Path:
 
 def write_run(directory: Path, run: RunRecord) -> None:
     """Replace the run's run.json, atomically."""
-    draft = directory / f".{RUN_FILE}.{os.getpid()}"
-    draft.write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    draft.replace(directory / RUN_FILE)
+    write_whole(directory / RUN_FILE, run.model_dump_json(indent=2) + "\n")
 
 
 def read_run(directory: Path) -> RunRecord | None:

@@ -27,6 +27,9 @@ def write_report(facts: Facts, folder: Path) -> Path:
 
     Returns:
         The page.
+
+    Raises:
+        OSError: It cannot be written, and an older report is as it was; the error names the folder.
     """
     folder = folder.absolute()
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -39,6 +42,8 @@ def write_report(facts: Facts, folder: Path) -> Path:
         files.write_parquet(draft / files.EQUITY, files.equity_table(facts.season))
         files.write_parquet(draft / files.FILLS_PARQUET, files.fills_table(facts.season))
         _replace(folder, draft)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(folder)) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder / PAGE
