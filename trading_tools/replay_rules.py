@@ -2,7 +2,7 @@
 
 The owner of a shard states its rules in its epoch, so the log itself tells them: after a restart
 with another fee, or when a standby with other rules took over. Logs of older executors say nothing;
-they are replayed by the rules of the roster, which keeps only the newest for ever.
+they are replayed by the rules of the roster, which keeps only the newest forever.
 """
 
 from bisect import bisect_right

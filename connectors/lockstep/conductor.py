@@ -15,7 +15,7 @@ from typing import Final
 from arena import topics
 from arena.bus.partitions import require_partitions
 from arena.errors import DependencyMissing, UsageError
-from arena.messages import MarketSnapshot
+from arena.messages import MarketSnapshot, Message
 from arena.names import closest_first, listed
 from arena.node import Node
 from connectors.coinbase.feed import VENUE
@@ -156,7 +156,11 @@ class Conductor:
         """Say which tickers of the newest snapshot are gone, and append its batch again.
 
         An executor that decides an order on it waits for as many tickers as it names.
+
+        Raises:
+            UsageError: Too many are gone.
         """
+        gap = 0
         for partition, offset in named.items():
             if (end := places.get(partition, 0)) < offset:
                 words = (
@@ -164,10 +168,19 @@ class Conductor:
                     " created again; the prices of that snapshot are published again"
                 )
                 self.node.tell_lost(topics.TICKERS.name, partition, self.node.name, words)
-        for _ in range(REPEATS_MAX):
-            reached = self._publisher.offsets
-            if not self.pacer.waiting or all(reached.get(p, 0) >= at for p, at in named.items()):
-                return
+                gap = max(gap, offset - end)
+        most = REPEATS_MAX * len(self._batch())
+        repeats = REPEATS_MAX if gap <= most else 0
+        while self.pacer.waiting and any(
+            self._publisher.offsets.get(p, 0) < at for p, at in named.items()
+        ):
+            if not repeats:
+                raise UsageError(
+                    f"the newest snapshot names {max(named.values()):,} tickers, and {gap:,} of"
+                    f" them are gone: more than the {most:,} that are published again",
+                    remedy="begin the replay again, under another ARENA_PREFIX",
+                )
+            repeats -= 1
             await self._append_batch()
 
     async def _play_to(self, index: int) -> None:
@@ -248,8 +261,11 @@ class Conductor:
 
     async def _append_batch(self) -> None:
         """Append every product's rules and last ticker."""
+        await self._publisher.append_batch(self._batch())
+
+    def _batch(self) -> list[tuple[str, Message]]:
         rules = [(product.product_id, product) for product in self.reel.products]
-        await self._publisher.append_batch([*rules, *self.reel.tickers().items()])
+        return [*rules, *self.reel.tickers().items()]
 
     async def _publish_snapshot(self) -> None:
         """Append the present snapshot and note it."""

@@ -79,8 +79,8 @@ class BatchPublisher:
         """Append a snapshot behind the one before.
 
         Raises:
-            Fenced: It stands behind its place: somebody else appends, too.
-            BrokenLog: It stands before its place: the log lost its end.
+            Fenced: It is after its expected offset: another process appends, too.
+            BrokenLog: It is before its expected offset: the log lost its end.
         """
         acked = await self._bus.append(topics.SNAPSHOTS.name, snapshot, key=VENUE)
         if acked.offset < self._next_snapshot:
@@ -91,7 +91,7 @@ class BatchPublisher:
             )
         if acked.offset != self._next_snapshot:
             raise Fenced(
-                f"a snapshot stands at offset {acked.offset} instead of {self._next_snapshot}: "
+                f"a snapshot is at offset {acked.offset} instead of {self._next_snapshot}: "
                 "another process publishes, too",
                 remedy="run one `arena connector` per prefix",
             )

@@ -13,6 +13,7 @@ from arena.node import Node
 from arena.settings import Settings
 from arena.topics import partition_of
 from connectors.coinbase.playback import Playback
+from connectors.lockstep import conductor as conductor_module
 from tests.connectors.builders import T0
 from tests.connectors.lockstep_agents import Scripted, logged, playing
 from tests.connectors.test_conductor import conductor, cut, finish, snapshots_in
@@ -62,6 +63,21 @@ async def test_tickers_that_are_gone_are_published_again(memory_bus: MemoryBus) 
 
     assert ids == [snapshot.snapshot_id for snapshot in await snapshots_in(memory_bus)]
     assert "ends at 15, the newest snapshot names 20" in memory_bus.lost[TICKERS, "0, replay"]
+
+
+async def test_tickers_are_published_again_up_to_a_bound(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With too large a gap the replay is refused, before it appends anything."""
+    monkeypatch.setattr(conductor_module, "REPEATS_MAX", 1)
+    await play_to_the_end(memory_bus)
+    cut(memory_bus, TURNS, 2, OF_A)
+    cut(memory_bus, TICKERS, 9)
+    left = len(await logged(memory_bus, TICKERS))
+    with pytest.raises(UsageError, match=r"names 24.*more than.*ARENA_PREFIX"):
+        await finish(conductor(memory_bus, "a"))
+
+    assert left == len(await logged(memory_bus, TICKERS))
 
 
 async def test_nothing_is_told_where_nothing_is_gone(memory_bus: MemoryBus) -> None:
