@@ -1,4 +1,4 @@
-"""Agents that have stopped playing: their accounts are marked on, and somebody should know. Pure.
+"""Agents that have stopped playing: they are still marked to market; the report says so. Pure.
 
 An agent that was taken out of the arena, or whose router is gone, keeps its account and what it
 holds. Its figures then are those of a portfolio that is not managed any more.
@@ -36,5 +36,5 @@ def absent_note(
     return (
         f"{name} has had no turn in the last {missed:,} of {len(points):,} snapshots, since"
         f" {points[max(last, 0)].as_of:%Y-%m-%d %H:%M:%S} UTC: its router does not run, or it was"
-        " taken out; what it holds is marked on."
+        " taken out; what it holds is still marked to market."
     )

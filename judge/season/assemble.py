@@ -42,6 +42,7 @@ class Folded:
 
     Attributes:
         malformed: Topic -> records nobody could read. malformed_first: the first by name.
+        first_offsets: Of `market.snapshots`: partition -> offset of the first record that was read.
     """
 
     market: Market
@@ -52,6 +53,7 @@ class Folded:
     rules: Rules | None = None
     malformed: dict[str, int] = field(default_factory=dict)
     malformed_first: dict[str, str] = field(default_factory=dict)
+    first_offsets: dict[int, int] = field(default_factory=dict)
 
     def note_malformed(self, topic: str, words: str) -> None:
         """Count a record that nobody can read."""
@@ -189,7 +191,7 @@ def _place_orders(folded: Folded, name: str) -> None:
     accounts as they were: the orders that answered those are before its first row.
     """
     market = folded.market
-    before = BEFORE if _begins_late(market) else 0
+    before = BEFORE if _deleted(folded) else 0
     for order in folded.books.orders.get(name, ()):
         index = market.index.get(order.snapshot_id, before)
         if market.points:
@@ -199,9 +201,10 @@ def _place_orders(folded: Folded, name: str) -> None:
         before = index
 
 
-def _begins_late(market: Market) -> bool:
-    """True if the first snapshot that is there was not the first of its topic."""
-    return bool(market.points) and market.points[0].offset > 0
+def _deleted(folded: Folded) -> int:
+    """How many records of the snapshots' partition are no longer kept."""
+    points = folded.market.points
+    return folded.first_offsets.get(points[0].partition, 0) if points else 0
 
 
 def _place_turns(folded: Folded, name: str, turns: list[TurnRead]) -> None:
@@ -305,7 +308,7 @@ def _notes(folded: Folded, deeds: Sequence[_Deeds]) -> tuple[str, ...]:
     """What was missing or odd in the records of a whole season."""
     market, books = folded.market, folded.books
     orphans = sum(o.snapshot_id not in market.index for own in books.orders.values() for o in own)
-    deleted = market.points[0].offset if _begins_late(market) else 0
+    deleted = _deleted(folded)
     gaps = _gaps(market)
     malformed = sum(folded.malformed.values())
     first = min(folded.malformed_first.values(), default="")

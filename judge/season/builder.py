@@ -43,6 +43,8 @@ class SeasonBuilder:
         if record.topic not in _TOPICS:
             return
         self.ends[record.topic][record.partition] = record.offset + 1
+        if record.topic == topics.SNAPSHOTS.name:
+            self.folded.first_offsets.setdefault(record.partition, record.offset)
         if record.topic == topics.EVENTS.name:
             self.folded.books.apply(record)
             return

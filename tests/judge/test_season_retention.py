@@ -40,3 +40,21 @@ def test_what_is_left_has_the_figures_of_the_whole(records: list[Record], delete
     assert [f"{deleted} earlier snapshots are no longer kept"] * bool(deleted) == [
         note.partition(":")[0] for note in said
     ]
+
+
+@pytest.mark.parametrize("deleted", [0, 20])
+def test_a_record_that_cannot_be_read_was_not_deleted(records: list[Record], deleted: int) -> None:
+    """A foreign record before the first snapshot deletes nothing, and moves no figure."""
+    moved: list[Record] = []
+    for record in records:
+        if record.topic == topics.SNAPSHOTS.name and record.offset >= deleted:
+            if record.offset == deleted:
+                moved.append(record._replace(value=b"not a message"))
+            record = record._replace(offset=record.offset + 1)
+        moved.append(record)
+    whole, poisoned = built(records, deleted).season(), built(moved, deleted).season()
+
+    said = [note for note in poisoned.assumptions.notes if "no longer kept" in note]
+    assert bool(deleted) == bool(said)
+    assert not deleted or said[0].startswith("20 earlier snapshots")
+    assert np.allclose(whole.equity, poisoned.equity)
