@@ -15,7 +15,6 @@ What aiokafka does that this module guards against (aiokafka 0.14, Kafka 4.3):
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -24,7 +23,18 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
-from arena.bus.base import EARLIEST, Acked, Assignment, Bus, GroupReader, LogReader, Record, Start
+from arena.broker_clock import BrokerClock
+from arena.bus.base import (
+    BROKER_TIME,
+    EARLIEST,
+    Acked,
+    Assignment,
+    Bus,
+    GroupReader,
+    LogReader,
+    Record,
+    Start,
+)
 from arena.bus.kafka_access import connection, started, stopped, told_refusals, unreachable
 from arena.bus.kafka_assignor import oldest_first
 from arena.bus.kafka_fetch import Fetches
@@ -32,6 +42,7 @@ from arena.bus.kafka_group import Group, KafkaGroupReader
 from arena.bus.kafka_readers import KafkaLogReader
 from arena.bus.kafka_refusal import refusal
 from arena.bus.kafka_topics import KafkaTopics
+from arena.clock import SystemClock
 from arena.errors import BrokenLog, BrokerUnavailable
 from arena.explain import append_failed
 from arena.settings import Settings
@@ -72,6 +83,7 @@ class KafkaBus(Bus):
         self._compression: dict[str, Compression] = {}
         self._lookup: AIOKafkaConsumer | None = None
         self._topics = KafkaTopics(settings, client_id)
+        self._clock = BrokerClock(SystemClock())
 
     async def start(self) -> None:
         """Connect, and keep one consumer that never fetches for questions about the log."""
@@ -149,6 +161,8 @@ class KafkaBus(Bus):
             self._fail(error)
         elif (acked := future.result()) is not None:
             self.note_acked(topic, acked.partition, acked.offset)
+            if acked.timestamp_type == BROKER_TIME:
+                self._clock.tell(acked.timestamp)
 
     def _fail(self, error: BaseException) -> None:
         if self.failed is not None and not self.failed.done():
@@ -193,7 +207,7 @@ class KafkaBus(Bus):
             metadata_max_age_ms=METADATA_AGE_MS,
             max_poll_interval_ms=300_000,
             partition_assignment_strategy=[
-                oldest_first(member_id, lambda: int(time.time() * 1000))
+                oldest_first(member_id, lambda: int(self._clock.now().timestamp() * 1_000))
             ],
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=50,

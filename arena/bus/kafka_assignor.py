@@ -24,7 +24,7 @@ class OldestFirst(RangePartitionAssignor):  # type: ignore[misc]  # aiokafka is 
     Attributes:
         since_ms: When this member joined; Unix milliseconds.
         member_id: Tells its id in the group, "" before it joins and after the group dropped it.
-        clock_ms: Tells the time.
+        clock_ms: Tells the time, by the broker's clock if it is known: hosts may have wrong clocks.
     """
 
     since_ms = 0

@@ -1,18 +1,24 @@
 """Who gets a partition: a process that is started as a standby takes none away."""
 
 import asyncio
+import time
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 
 from arena import topics
+from arena.bus.base import BROKER_TIME
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_assignor import OldestFirst, oldest_first
 from arena.settings import Settings
 
 TOPIC = "t"
+CREATE_TIME = 0
+BROKER_MS = 1_000_000_000_000
+DAY_MS = 86_400_000
 
 
 class Cluster(ClusterMetadata):  # type: ignore[misc]  # aiokafka is not typed
@@ -70,6 +76,27 @@ def test_a_member_that_was_dropped_is_the_youngest() -> None:
     assert (b"10", b"20") == (old.metadata([TOPIC]).user_data, new.metadata([TOPIC]).user_data)
     ids["old"] = ""
     assert (b"30", b"20") == (old.metadata([TOPIC]).user_data, new.metadata([TOPIC]).user_data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown_ms"), [(BROKER_TIME, BROKER_MS), (CREATE_TIME, None), (None, None)]
+)
+async def test_a_member_tells_its_age_by_the_clock_of_the_broker(
+    kind: int | None, shown_ms: int | None
+) -> None:
+    """If an append was acked with it; a host whose clock is wrong is not the oldest."""
+    bus = KafkaBus(Settings())
+    consumer = bus._consumer(group="g", reset="earliest")
+    if kind is not None:
+        sent = asyncio.get_running_loop().create_future()
+        sent.set_result(
+            SimpleNamespace(partition=0, offset=0, timestamp=BROKER_MS, timestamp_type=kind)
+        )
+        bus._check(sent, topics.HEARTBEATS.name)
+    (assignor,) = consumer._partition_assignment_strategy
+    expected_ms = shown_ms or time.time() * 1_000
+
+    assert expected_ms == pytest.approx(int(assignor.metadata([TOPIC]).user_data), abs=DAY_MS)
 
 
 async def test_a_standby_takes_nothing_away(bus: KafkaBus, settings: Settings) -> None:
