@@ -64,14 +64,16 @@ class Halter:
 
     async def _halt(self) -> int:
         """Halt, hold it for a while if it is confirmed, resume; returns the exit code."""
-        code = await self._command("halt", "--reason", "storm", "--wait", str(CONFIRM_S))
-        if code == 0:
-            begin = await self._end()
-            await asyncio.sleep(HOLD_S)
-            self.oracle.write(json.dumps([begin, await self._end()]) + "\n")
-            self.counts["halt"] += 1
-        await self._resume()
-        return code
+        try:
+            code = await self._command("halt", "--reason", "storm", "--wait", str(CONFIRM_S))
+            if code == 0:
+                begin = await self._end()
+                await asyncio.sleep(HOLD_S)
+                self.oracle.write(json.dumps([begin, await self._end()]) + "\n")
+                self.counts["halt"] += 1
+            return code
+        finally:  # a halt that was cut short may have taken effect
+            await self._resume()
 
     async def _until_works(self) -> None:
         for _ in range(WORKS_POLLS_MAX):

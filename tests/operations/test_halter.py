@@ -1,0 +1,40 @@
+"""The storm's halts, without brokers."""
+
+import asyncio
+import io
+
+import pytest
+
+from operations.storm.halter import Halter
+
+
+class FakeHalter(Halter):
+    """Its commands succeed at once, and are written down."""
+
+    ran: list[str]
+    fails: bool = False
+
+    async def _command(self, *words: str) -> int:
+        self.ran.append(words[0])
+        return 0
+
+    async def _end(self) -> int:
+        if self.fails:
+            raise RuntimeError("no end")
+        await asyncio.Event().wait()
+        return 0
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_a_halt_that_is_cut_short_is_resumed(fails: bool) -> None:
+    """By an error, or by the end of the storm: the arena is not left halted."""
+    halter = FakeHalter({}, {}, (0.0,), io.StringIO())
+    halter.ran, halter.fails = [], fails
+    run = asyncio.create_task(halter.run())
+    while "halt" not in halter.ran:
+        await asyncio.sleep(0)
+    run.cancel()
+    (ended,) = await asyncio.gather(run, return_exceptions=True)
+
+    assert isinstance(ended, RuntimeError if fails else asyncio.CancelledError)
+    assert ["halt", "resume"] == halter.ran
