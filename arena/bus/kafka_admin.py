@@ -32,7 +32,7 @@ class TopicState:
     Attributes:
         topic: Name without the prefix.
         replicas: Copies of each partition.
-        retention_ms: -1 for ever; None where the topic is compacted.
+        retention_ms: -1 forever; None where the topic is compacted.
         start_offsets: Per partition, the first record that is still there.
         end_offsets: Per partition, the offset behind the last record.
         size_bytes: On disk, over all partitions and copies.
