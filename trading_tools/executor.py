@@ -214,7 +214,7 @@ class Executor:
                             f"{topic} has {now} partitions now, and had {shards}", remedy=REGROWN
                         )
             with contextlib.suppress(BrokerUnavailable):
-                check_partitions(await self._node.bus.partitions_now(topics.CONTROL.name))
+                await check_partitions(self._node.bus)
 
     async def _measure(self) -> None:
         while True:

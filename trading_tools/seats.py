@@ -40,6 +40,7 @@ class Seats:
         reader = await self._node.bus.group_reader(
             GROUP, topics.COMMANDS.name, start=LATEST, on_change=self._changed
         )
+        reader.whole = {}  # The executor itself looks whether the topic is given partitions.
         try:
             self._joined = True
             self._changed(reader.assignment())

@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from arena import topics
-from arena.bus.base import EARLIEST, LogReader, Record
-from arena.errors import ArenaError, BrokerUnavailable, UsageError
+from arena.bus.base import EARLIEST, Bus, LogReader, Record
+from arena.bus.partitions import require_partitions
+from arena.errors import ArenaError, BrokerUnavailable
 from arena.living import CONTROL_UNPROVEN
 from arena.messages import Resume
 from arena.node import Node
@@ -55,6 +56,11 @@ SCOPES_SHOWN_MAX = 100
 """Halted scopes that a heartbeat names, the newest ones, so that it stays small."""
 UNREAD_SHOWN_MAX = 10
 TOPIC = topics.CONTROL.name
+REGROWN = (
+    "which record of a scope is the newest cannot be told, so whether it is halted is not known:"
+    " stop the executors, delete the topic, run `arena topics create`, halt again what is to be"
+    " halted, start the executors, then `arena resume`"
+)
 
 __all__ = ["PROOF_S", "Switch", "SwitchFeed"]
 
@@ -80,7 +86,6 @@ class SwitchFeed:
         self._node = node
         self._buries = buries
         self._reader: LogReader | None = None
-        self._partitions = 0
         self._resumed_ms = 0
         self._lost: ReadBefore | None = None
         self._newest = (-1, "")
@@ -96,9 +101,9 @@ class SwitchFeed:
             BrokerUnavailable: It did not come in time; no order may be taken before.
             UsageError: The topic was given partitions.
         """
-        self._partitions = await self._node.bus.partitions_now(TOPIC)
-        check_partitions(self._partitions)
+        await check_partitions(self._node.bus)
         self._reader = await self._node.bus.log_reader(TOPIC, start=EARLIEST)
+        self._reader.whole = {}  # The executor itself looks whether the topic is given partitions.
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
                 while await self._reader.behind():
@@ -225,7 +230,7 @@ class SwitchFeed:
         assert self._reader is not None, "the switch is not open"
         self._read_to = {
             str(partition): self._reader.position(TOPIC, partition)
-            for partition in range(self._partitions)
+            for partition in range(topics.CONTROL.partitions)
         }
         place, (newest, digest) = max(self._read_to.values()), self._newest
         self._node.details[CONTROL_READ] = place_words(place, newest, digest)
@@ -271,19 +276,13 @@ class SwitchFeed:
                     await self._node.dead_letter(record, noted.error)
 
 
-def check_partitions(count: int) -> None:
+async def check_partitions(bus: Bus) -> None:
     """Refuse to read a control topic that was given partitions.
 
     Raises:
         UsageError: Records of a scope may be in two of them, and none is the newest.
     """
-    if count != topics.CONTROL.partitions:
-        raise UsageError(
-            f"{TOPIC} has {count} partitions, not {topics.CONTROL.partitions}: which record of a"
-            " scope is the newest cannot be told, so whether it is halted is not known",
-            remedy="stop the executors, delete the topic, run `arena topics create`, halt again"
-            " what is to be halted, then start them",
-        )
+    await require_partitions(bus, topics.CONTROL, remedy=REGROWN)
 
 
 def boot_time_s() -> float:

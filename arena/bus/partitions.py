@@ -13,8 +13,13 @@ REMEDY = (
 )
 
 
-async def require_partitions(bus: Bus, *specs: TopicSpec) -> None:
+async def require_partitions(bus: Bus, *specs: TopicSpec, remedy: str = REMEDY) -> None:
     """Refuse a topic with another number of partitions than the table says.
+
+    Args:
+        bus: Connected.
+        specs: The topics; they exist.
+        remedy: What to do.
 
     Raises:
         UsageError: It was given more, or was created otherwise.
@@ -22,4 +27,4 @@ async def require_partitions(bus: Bus, *specs: TopicSpec) -> None:
     for name, count in (await bus.all_partitions_now([spec.name for spec in specs])).items():
         wanted = next(spec.partitions for spec in specs if spec.name == name)
         if count != wanted:
-            raise UsageError(f"{name} has {count} partitions instead of {wanted}", remedy=REMEDY)
+            raise UsageError(f"{name} has {count} partitions instead of {wanted}", remedy=remedy)

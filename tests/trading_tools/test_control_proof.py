@@ -382,7 +382,7 @@ async def test_a_control_topic_that_is_given_partitions_ends_the_executor(
 ) -> None:
     """A halt may be in a partition that it does not read, and no later start can order the two."""
     async with market(memory_bus) as line:
-        with pytest.raises(UsageError, match="arena.control has 2 partitions"):
+        with pytest.raises(UsageError, match="arena.control has 2 partitions.*`arena resume`"):
             async with serving(line):
                 await order(memory_bus, 0)
                 await decided(memory_bus, 1)

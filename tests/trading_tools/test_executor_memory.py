@@ -9,6 +9,7 @@ import pytest
 
 from arena import topics
 from arena.bus.memory import MemoryBus
+from arena.bus.stall import CHECKS, watch_readers
 from arena.errors import Fenced, UsageError
 from arena.messages import (
     AccountOpened,
@@ -21,6 +22,7 @@ from arena.messages import (
     ToolOffered,
     ToolResult,
 )
+from tests.alongside import alongside
 from tests.trading_tools.helpers import (
     WAIT_S,
     product,
@@ -240,3 +242,18 @@ async def test_two_shards_serve_their_own_agents() -> None:
     assert {a: topics.partition_of(a, 2) for a in agents} == {
         event.agent: event.source.partition for event in opened
     }
+
+
+@pytest.mark.parametrize("topic", [topics.CONTROL.name, topics.COMMANDS.name])
+async def test_added_partitions_end_an_executor_in_one_way(
+    memory_bus: MemoryBus, topic: str
+) -> None:
+    """Its exit says that a restart is of no use, also if the watch over readers looks first."""
+    with pytest.raises(UsageError, match=f"{topic} has 2 partitions"):
+        async with serving(memory_bus) as node:
+            async with asyncio.timeout(WAIT_S):
+                while not node.details.get("shards"):
+                    await asyncio.sleep(0.01)
+            memory_bus.cluster.grow(topic, 2)
+            async with alongside(watch_readers(memory_bus, CHECKS * 0.01)):
+                await until_ended()
