@@ -12,15 +12,12 @@ import asyncio
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import orjson
-
 from arena import ids, topics
 from arena.accounts import Shard
 from arena.bus.base import Bus, LogReader, Record
 from arena.errors import BrokerUnavailable
+from arena.told_events import READ_S, body_of, newest_records, told_seq
 
-TAIL = 50
-"""Records of an inbox that are looked at: its newest ones."""
 AGENTS_MAX = 1_000
 """Agents of a shard whose inboxes are looked at."""
 COMMANDS_MAX = 1_000
@@ -28,7 +25,6 @@ COMMANDS_MAX = 1_000
 EVENTS_PER_RECORD = 2
 """Most events for each command or result: an agent's first order opens its account, too."""
 LOOK_S = 5.0
-READ_S = 0.2
 REDECIDED = (
     "what its lost events said is undone; orders whose commands are still in account.commands are"
     " decided again, with the prices of now"
@@ -73,7 +69,7 @@ async def _check(bus: Bus, shard: Shard, commands: LogReader) -> InboxCheck:
     reader = await bus.log_reader(*inboxes[:AGENTS_MAX])
     try:
         written += sum((await reader.end_offsets()).values())
-        found = judge_results(await _tails(reader), shard.seq, EVENTS_PER_RECORD * written)
+        found = judge_results(await newest_records(reader), shard.seq, EVENTS_PER_RECORD * written)
     finally:
         await reader.close()
     if left <= 0:
@@ -91,20 +87,10 @@ async def _agents_of(commands: LogReader) -> list[str]:
         records = await commands.read(timeout_s=READ_S)
         read += len(records)
         for record in records:
-            agent = _body(record).get("agent")
+            agent = body_of(record).get("agent")
             if isinstance(agent, str) and ids.NAME_PATTERN.fullmatch(agent):
                 found[agent] = None
     return [*found]
-
-
-async def _tails(reader: LogReader) -> list[Record]:
-    ends = await reader.end_offsets()
-    for pair, end in ends.items():
-        reader.seek(*pair, max(reader.position(*pair), end - TAIL))
-    found: list[Record] = []
-    while any(reader.position(*pair) < end for pair, end in ends.items()):
-        found += await reader.read(timeout_s=READ_S)
-    return found
 
 
 def judge_results(records: Iterable[Record], seq: int, seq_max: int) -> InboxCheck:
@@ -139,19 +125,3 @@ def judge_results(records: Iterable[Record], seq: int, seq_max: int) -> InboxChe
             f" {seq_max:,} at most: the record is forged, or these topics lost records, too"
         )
     return InboxCheck(loss, unproven)
-
-
-def told_seq(record: Record) -> int:
-    """The sequence number of the event that a result is about; -1 for a record that names none."""
-    if record.kind != "ToolResult":
-        return -1
-    found = _body(record).get("account_seq")
-    return found if isinstance(found, int) and not isinstance(found, bool) else -1
-
-
-def _body(record: Record) -> dict[str, object]:
-    try:
-        body = orjson.loads(record.value or b"")
-    except orjson.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}
