@@ -13,6 +13,8 @@ Prefix = Annotated[str, AfterValidator(valid_prefix)]
 """A prefix of topics and groups (`arena.prefix`)."""
 
 DEFAULT_BOOTSTRAP_SERVERS = "localhost:9092"
+SECONDS_MAX = 86_400.0
+"""A day: the longest time that a variable may set."""
 
 
 class KafkaAccess(BaseSettings):
@@ -91,8 +93,8 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "pretty", "json"] = "auto"
     home: Path = Path(".arena")
-    heartbeat_interval_s: float = Field(default=5.0, gt=0)
-    stuck_s: float = Field(default=120.0, gt=0)
+    heartbeat_interval_s: float = Field(default=5.0, gt=0, le=SECONDS_MAX)
+    stuck_s: float = Field(default=120.0, gt=0, le=SECONDS_MAX)
     idempotence: bool = True
     fetch_wait_ms: int = Field(default=500, ge=1, le=5_000)
     checkpoint_events: int = Field(default=50_000, ge=1)

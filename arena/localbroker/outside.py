@@ -244,7 +244,7 @@ def read_outside(folder: Path) -> Outside | None:
         found = Outside(**raw)
         ipaddress.ip_address(found.listen.strip())
         _name_and_port(f"[{found.advertise}]:{found.port}")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, TypeError, AttributeError, UsageError):
         raise UsageError(

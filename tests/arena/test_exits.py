@@ -49,6 +49,9 @@ def one_line_of(done: subprocess.CompletedProcess[bytes]) -> str:
     [
         (["status"], {}, 3, "127.0.0.1:1"),
         (["status"], {"ARENA_LOG_LEVEL": "loud"}, 2, "ARENA_LOG_LEVEL"),
+        (["status"], {"ARENA_HEARTBEAT_INTERVAL_S": "inf"}, 2, "ARENA_HEARTBEAT_INTERVAL_S"),
+        (["status"], {"ARENA_STUCK_S": "1e300"}, 2, "less than or equal to 86400"),
+        (["broker", "start"], {"ARENA_HOME": __file__}, 3, f"{__file__}/kafka: Not a directory"),
         (["status"], {"ARENA_ACCESS": "{"}, 2, "ARENA_ACCESS"),
         (["status"], {"KAFKA_BOOTSTRAP_SERVERS": "a:b:c"}, 2, "'a:b:c' is not the address"),
         (["tail", "--wrong"], {}, 2, "see arena tail --help"),
