@@ -35,6 +35,7 @@ from arena.export_files import (
 )
 from arena.localbroker.progress import Progress, Step, no_progress
 from arena.topics import spec_of
+from arena.written import named_if_full
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -92,9 +93,10 @@ async def export_topics(
     try:
         spans = await _spans(bus, topics)
         counter = _Counter(progress, sum(end - first for first, end in spans.values()))
-        files = {topic: await _export(bus, draft, topic, spans, counter) for topic in topics}
-        manifest = Manifest(prefix=prefix, topics=files)
-        _write_durably(draft / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
+        with named_if_full(folder):
+            files = {topic: await _export(bus, draft, topic, spans, counter) for topic in topics}
+            manifest = Manifest(prefix=prefix, topics=files)
+            _write_durably(draft / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
         _replace(folder, draft)
         counter.finish(len(topics))
     finally:

@@ -16,6 +16,7 @@ from arena.errors import UsageError
 from arena.visible import one_line
 
 NAME_CHARS_MAX = 600
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DRAFT_CHARS_MAX = 40
 """Of a file's name in the name of its draft: 160 bytes at most."""
 _NO_DRAFT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
@@ -116,6 +117,21 @@ def write_new(path: Path, content: bytes, mode: int = 0o666) -> None:
         if isinstance(error, OSError):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+@contextlib.contextmanager
+def named_if_full(path: Path) -> Iterator[None]:
+    """Within the block, the error of a full disk names a file or folder; others pass as they are.
+
+    Raises:
+        OSError: The disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.errno not in _FULL or error.filename:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def _draft_of(real: Path) -> Path:

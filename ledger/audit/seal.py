@@ -35,6 +35,7 @@ from arena.export_files import (
 )
 from arena.exports import MANIFEST_FILE, read_manifest, read_records
 from arena.localbroker.progress import Progress, Step, no_progress
+from arena.written import named_if_full
 from ledger.audit.signing import Signer
 from ledger.audit.sources import RECORDS, SEAL_FILE, Source
 
@@ -145,13 +146,14 @@ def seal(
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        _copy_export(source.records, draft / RECORDS)
-        (draft / HASHES).mkdir()
-        found = _seal(draft, source, signer, progress)
-        content = found.model_dump_json(indent=2).encode() + b"\n"
-        (draft / SEAL_FILE).write_bytes(content)
-        if signer is not None:
-            (draft / SIGNATURE_FILE).write_text(signer.sign(content).hex() + "\n")
+        with named_if_full(folder):
+            _copy_export(source.records, draft / RECORDS)
+            (draft / HASHES).mkdir()
+            found = _seal(draft, source, signer, progress)
+            content = found.model_dump_json(indent=2).encode() + b"\n"
+            (draft / SEAL_FILE).write_bytes(content)
+            if signer is not None:
+                (draft / SIGNATURE_FILE).write_text(signer.sign(content).hex() + "\n")
         if folder.exists():
             folder.rmdir()
         draft.rename(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from arena.errors import UsageError
-from arena.written import require_writable, whole_file, write_whole
+from arena.written import named_if_full, require_writable, whole_file, write_whole
 from ledger.render import write_parquet
 from ledger.statements import Sheet
 
@@ -144,6 +144,17 @@ def test_a_table_replaces_an_older_one_whole_or_not_at_all(tmp_path: Path) -> No
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     assert (older, [path]) == (path.read_bytes(), list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("number", "named"), [(errno.ENOSPC, "books"), (errno.EFBIG, "books"), (errno.EPIPE, None)]
+)
+def test_only_a_full_disk_gets_the_name_of_the_folder(number: int, named: str | None) -> None:
+    """An error of the network, within the same block, is not blamed on a folder."""
+    with pytest.raises(OSError, match=os.strerror(number)) as found, named_if_full(Path("books")):
+        raise OSError(number, os.strerror(number))
+
+    assert (number, named) == (found.value.errno, found.value.filename)
 
 
 def test_a_device_is_written_to_and_stays_one() -> None:
