@@ -3,7 +3,8 @@
     ArenaError                      says what was wrong and what to do; carries an exit code
     ├── UsageError                  a flag, file or environment variable is wrong        exit 2
     ├── DependencyMissing           broker, Java, network: something outside is missing  exit 3
-    │   └── BrokerUnavailable       the broker does not answer
+    │   ├── BrokerUnavailable       the broker does not answer
+    │   └── NotInstalled            a package or a model is not on this machine
     ├── MessageError
     │   ├── Malformed               bytes that are no message of the arena (dead letter)
     │   └── MessageTooLarge         refused before it is sent
@@ -60,6 +61,10 @@ class DependencyMissing(ArenaError):
 
 class BrokerUnavailable(DependencyMissing):
     """The broker did not answer within the deadline."""
+
+
+class NotInstalled(DependencyMissing):
+    """A package or a model is not on this machine: it does not come by waiting."""
 
 
 class MessageError(ArenaError):

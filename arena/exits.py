@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 DEBUG_VARIABLE = "ARENA_DEBUG"
+SUPERVISED_VARIABLE = "ARENA_SUPERVISED"
+"""Set for processes of a supervisor, which starts those again that end with exit code 3."""
 ERRORS_FOLDER = "errors"
 DOUBLE_S = 1.0
 """A second SIGTERM or SIGHUP within this time is the first one again."""
@@ -113,6 +115,7 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 def report(error: BaseException) -> int:
     """Say why a command ends, in one line; returns its exit code."""
+    from arena.errors import NotInstalled
     from arena.explain import explain
     from arena.output import drop_rest
     from arena.visible import one_line
@@ -136,6 +139,8 @@ def report(error: BaseException) -> int:
         return EXIT_NO
     where = "standard output: " if failed is error else ""
     _tell(one_line(hide_secrets(f"{where}{found}"), LINE_CHARS_MAX))
+    if isinstance(found, NotInstalled) and SUPERVISED_VARIABLE in os.environ:
+        return EXIT_USAGE
     return found.exit_code
 
 

@@ -8,7 +8,7 @@ import errno
 import re
 from collections.abc import Iterable, Mapping
 
-from arena.errors import AppendFailed, ArenaError, DependencyMissing, UsageError
+from arena.errors import AppendFailed, ArenaError, DependencyMissing, NotInstalled, UsageError
 from arena.kafka_words import kafka_words
 from arena.visible import one_line
 
@@ -68,7 +68,7 @@ def explain(error: BaseException) -> ArenaError | None:
     if isinstance(error, ImportError) and _UNMAPPED.search(said_by(error)):
         return _memory("")
     if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
-        return DependencyMissing(
+        return NotInstalled(
             f"the Python package {error.name} is not installed",
             remedy="install what requirements.txt lists: scripts/setup",
         )

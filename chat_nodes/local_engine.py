@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from arena.errors import DependencyMissing
+from arena.errors import NotInstalled
 from arena.messages import JsonObject
 from chat_nodes.local_answer import Said
 
@@ -38,21 +38,21 @@ class Engine:
         """Load the weights.
 
         Raises:
-            DependencyMissing: The packages are not installed, or not whole.
+            NotInstalled: The packages are not installed, or not whole.
         """
         weights = weights_path()
         try:
             # Not known to the type checker: an optional package without annotations.
             library: Any = import_module(ENGINE_MODULE)
         except ImportError as error:
-            raise DependencyMissing(
+            raise NotInstalled(
                 f"the engine of the local model cannot be loaded ({error})", remedy=REMEDY
             ) from None
         folder = tempfile.mkdtemp(prefix="arena-local-")
         try:
             self._server: Any = library.Server(_parameters(library, weights, folder))
         except Exception as error:  # whatever the library throws, it has no own exceptions
-            raise DependencyMissing(
+            raise NotInstalled(
                 f"the local model in {weights} cannot be loaded ({error})", remedy=REMEDY
             ) from None
         finally:
@@ -99,7 +99,7 @@ def weights_path() -> Path:
     """The file of the weights.
 
     Raises:
-        DependencyMissing: It is not installed.
+        NotInstalled: It is not installed.
     """
     # The package itself is not imported: that would ask for libraries that are not needed here.
     found = find_spec(WEIGHTS_MODULE)
@@ -108,7 +108,7 @@ def weights_path() -> Path:
         path = Path(folder) / WEIGHTS
         if path.is_file():
             return path
-    raise DependencyMissing("the local model is not installed", remedy=REMEDY)
+    raise NotInstalled("the local model is not installed", remedy=REMEDY)
 
 
 def _parameters(library: Any, weights: Path, folder: str) -> Any:

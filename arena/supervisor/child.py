@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arena.exits import SUPERVISED_VARIABLE
+
 LOG_BYTES_MAX = 16_000_000
 """A log that is longer is moved to NAME.log.1, which replaces the one before."""
 
@@ -46,7 +48,7 @@ class Child:
         self.spec = spec
         self._log_file = log_file
         environ = {k: v for k, v in os.environ.items() if k not in spec.without}
-        environ.update(spec.environ)
+        environ |= {SUPERVISED_VARIABLE: "1", **spec.environ}
         with log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 spec.argv,

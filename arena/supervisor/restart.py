@@ -5,7 +5,8 @@ spread by jitter, so that processes which died together don't return together. T
 in one window and the process is given up: it will not help itself.
 
 A broker that is out of reach (exit code 3) is not a crash: the process is started again every few
-seconds, so that it is back soon after its link is, and given up only after many minutes.
+seconds, so that it is back soon after its link is, and given up only after half an hour. A package
+that is not installed does not come by waiting: a supervised process then ends with exit code 2.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ class RestartPolicy:
         crashes_max: The crash that comes after so many in the window is the last.
         window_s: Older crashes are forgotten.
         outage_delay_s: Longest wait after an end because something outside was out of reach.
-        outages_max: So many of those in the window of `outage_window_s` are answered.
+        outage_s_max: An outage that lasts longer ends the process for good.
+        outage_gap_s: A process that runs longer between two such ends has worked meanwhile.
     """
 
     first_delay_s: float = 0.5
@@ -32,8 +34,8 @@ class RestartPolicy:
     crashes_max: int = 5
     window_s: float = 120.0
     outage_delay_s: float = 4.0
-    outages_max: int = 60
-    outage_window_s: float = 600.0
+    outage_s_max: float = 1800.0
+    outage_gap_s: float = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,23 @@ class Finished:
 Decision = Restart | GiveUp | Finished
 
 
+class Outage(NamedTuple):
+    """Ends with exit code 3 in a row: monotonic times of the first and of the newest."""
+
+    first_s: float
+    last_s: float
+
+
 class History(NamedTuple):
-    """How a process ended in the last minutes: monotonic times, oldest first.
+    """How a process ended in the last minutes.
 
     Attributes:
-        crashes: Of those in the window. outages: likewise, of ends with exit code 3.
+        crashes: Monotonic times of those in the window, oldest first.
+        outage: The newest; None before the first.
     """
 
     crashes: tuple[float, ...] = ()
-    outages: tuple[float, ...] = ()
+    outage: Outage | None = None
 
 
 def decide(
@@ -106,10 +116,12 @@ def decide(
 def _wait(
     history: History, now_s: float, jitter: float, policy: RestartPolicy
 ) -> tuple[History, Decision]:
-    recent = (*(t for t in history.outages if now_s - t < policy.outage_window_s), now_s)
-    history = history._replace(outages=recent)
-    if len(recent) > policy.outages_max:
-        minutes = policy.outage_window_s / 60
-        what = "something it needs was out of reach"
-        return history, GiveUp(f"{what} {len(recent)} times in {minutes:.0f} min, see its log")
+    outage = history.outage
+    is_same = outage is not None and now_s - outage.last_s <= policy.outage_gap_s
+    first_s = outage.first_s if outage is not None and is_same else now_s
+    history = history._replace(outage=Outage(first_s, now_s))
+    if now_s - first_s > policy.outage_s_max:
+        minutes = policy.outage_s_max / 60
+        reason = f"something it needs was out of reach for {minutes:.0f} min, see its log"
+        return history, GiveUp(reason)
     return history, Restart(policy.outage_delay_s * (1 + jitter) / 2, 0)

@@ -1,5 +1,6 @@
 """Restart decisions: backoff, the bound, and what is never restarted."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,17 +71,29 @@ def test_a_broker_that_is_out_of_reach_is_waited_for() -> None:
         assert isinstance(decision, Restart)
 
 
-def test_what_is_missing_for_good_is_given_up() -> None:
-    """A package that is not installed does not come by waiting."""
-    crashes = History()
-    for number in range(POLICY.outages_max + 1):
-        crashes, decision = decide(crashes, EXIT_DEPENDENCY, float(number), 0.5, POLICY)
-        assert isinstance(decision, Restart if number < POLICY.outages_max else GiveUp)
+@pytest.mark.parametrize("between_s", [0.5, 5.0, 60.0, 179.0])
+def test_an_outage_is_waited_for_for_half_an_hour(between_s: float) -> None:
+    """However fast a process finds out that its broker is out of reach."""
+    policy = RestartPolicy()
+    history, now_s = History(), 0.0
+    while now_s <= policy.outage_s_max:
+        history, decision = decide(history, EXIT_DEPENDENCY, now_s, 0.5, policy)
+        assert isinstance(decision, Restart), now_s
+        now_s += between_s
+    _, decision = decide(history, EXIT_DEPENDENCY, now_s, 0.5, policy)
 
-    crashes, decision = decide(
-        crashes, EXIT_DEPENDENCY, POLICY.outages_max + POLICY.outage_window_s, 0.5, POLICY
-    )
-    assert isinstance(decision, Restart), "old ones are forgotten"
+    assert isinstance(decision, GiveUp)
+    assert "out of reach for 30 min" in decision.reason
+
+
+def test_a_process_that_worked_meanwhile_has_a_new_outage() -> None:
+    """Outages with work between them are never given up."""
+    policy = RestartPolicy()
+    history = History()
+    for number in range(50):
+        now_s = number * (policy.outage_gap_s + 1)
+        history, decision = decide(history, EXIT_DEPENDENCY, now_s, 0.5, policy)
+        assert isinstance(decision, Restart)
 
 
 @given(

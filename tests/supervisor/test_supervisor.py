@@ -120,6 +120,20 @@ def test_a_wrong_usage_is_not_tried_again(supervised: Callable[..., Supervisor])
     assert supervisor.log_tail("node") == "no such flag"
 
 
+def test_what_is_not_installed_is_not_waited_for(supervised: Callable[..., Supervisor]) -> None:
+    """A package that is missing does not come by trying again."""
+    code = (
+        "from arena.exits import run_to_end\ndef work(): import no_such_package\nrun_to_end(work)"
+    )
+    supervisor = supervised(python("node", code))
+    supervisor.start()
+
+    wait_for(lambda: state_of(supervisor, "node") != "running")
+
+    assert "given_up" == state_of(supervisor, "node")
+    assert "no_such_package is not installed" in supervisor.log_tail("node")
+
+
 def test_stop_ends_all_and_kills_the_stubborn(
     supervised: Callable[..., Supervisor], tmp_path: Path
 ) -> None:
