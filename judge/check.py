@@ -164,6 +164,10 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
     try:
         yield pool
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            worker.terminate()  # what it computes is of no use any more
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
