@@ -27,7 +27,7 @@ from arena.errors import EXIT_INTERRUPTED, ArenaError, Malformed
 from arena.explain import append_failed
 from arena.living import RECORDS_LOST
 from arena.messages import Heartbeat, Message
-from arena.prefix import said
+from arena.prefix import prefix_text
 from arena.settings import Settings
 
 CLOSE_TIMEOUT_S = 5.0
@@ -166,7 +166,8 @@ async def serve_node(node: Node, serve: Serve) -> None:
     try:
         await bus.ensure_topics([topics.HEARTBEATS, topics.DEAD_LETTERS])
         if bus.beside:
-            text = f"began a new arena with {said(node.settings.prefix)}: is ARENA_PREFIX right?"
+            words = prefix_text(node.settings.prefix)
+            text = f"began a new arena with {words}: is ARENA_PREFIX right?"
             node.log.warning(text, beside=bus.beside)
         tasks = [
             asyncio.create_task(_work(node, serve)),

@@ -13,8 +13,8 @@ from arena.names import closest_first, listed
 
 PREFIX_PATTERN = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?$"
 RESERVED = (topics.INBOX.name, topics.PROMPTED.name, "chat-node.", "connector.")
-"""What stands before a name in topics and groups: behind a prefix with one of these, a topic could
-be another arena's inbox, a group another arena's node."""
+"""Prefixes of topic and group names: with one of these in an arena's own prefix, a topic could be
+another arena's inbox, a group another arena's node."""
 MARK = "="
 """No prefix has it."""
 REMEDY = (
@@ -64,7 +64,7 @@ def local_name(prefix: str) -> str:
     return stem if plain or not prefix else prefix + MARK
 
 
-def said(prefix: str) -> str:
+def prefix_text(prefix: str) -> str:
     """A prefix in words."""
     return f"prefix {prefix!r}" if prefix else "no prefix"
 
@@ -83,4 +83,4 @@ def others_words(prefix: str, names: Iterable[str]) -> str:
         names: The full names of the broker's topics.
     """
     others = closest_first(prefix, (other for other in prefixes_in(names) if other != prefix))
-    return f"this broker has other arenas: {listed(map(said, others))}" if others else ""
+    return f"this broker has other arenas: {listed(map(prefix_text, others))}" if others else ""

@@ -86,7 +86,7 @@ class Database:
             BooksGone: The database does not answer or is full.
             BrokenBooks: It holds something else, or a newer schema.
         """
-        with told(self.place), self._made().engine.begin() as connection:
+        with database_errors(self.place), self._made().engine.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(
                     text("SELECT pg_advisory_xact_lock(:key)"),
@@ -119,7 +119,7 @@ class Database:
                 (where the connection broke during the commit) all of it was.
             BrokenBooks: It refused a row.
         """
-        with told(self.place), self.engine.begin() as connection:
+        with database_errors(self.place), self.engine.begin() as connection:
             if not self.is_sqlite:
                 if self._role is None:
                     self._role = _writer_role(connection)
@@ -134,7 +134,7 @@ class Database:
         Raises:
             BooksGone: The database does not answer, or there are no books.
         """
-        with told(self.place), self.engine.connect() as connection:
+        with database_errors(self.place), self.engine.connect() as connection:
             isolation = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
             with connection.execution_options(**{READS: True}, **isolation).begin():
                 yield connection
@@ -145,7 +145,7 @@ class Database:
 
 
 @contextmanager
-def told(place: Place) -> Iterator[None]:
+def database_errors(place: Place) -> Iterator[None]:
     """Tell the database's errors in the words of the books.
 
     Raises:

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DatabaseError
 
-from ledger.database import Database, lock_key, told
+from ledger.database import Database, database_errors, lock_key
 
 
 class WriterLock:
@@ -30,7 +30,7 @@ class WriterLock:
         Raises:
             BooksGone: The database does not answer.
         """
-        with told(self._database.place):
+        with database_errors(self._database.place):
             path = self._database.place.path
             return self._take_session() if path is None else self._take_file(path)
 

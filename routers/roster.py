@@ -11,7 +11,7 @@ from arena.bus.base import LogReader, Record
 from arena.errors import DependencyMissing, UsageError
 from arena.messages import AgentSpec, Pacing, Rules, ToolOffered
 from arena.node import Node
-from arena.prefix import said
+from arena.prefix import prefix_text
 from arena.switch import AGENT_KEY
 from arena.vitals import UNKNOWN_TOOL_WORDS
 
@@ -84,7 +84,7 @@ class Roster:
             if now_s - began_s > deadline_s:
                 raise DependencyMissing(
                     f"no tools process offered {missing or 'anything new'} in {deadline_s:g} s"
-                    f" ({said(self._node.settings.prefix)})",
+                    f" ({prefix_text(self._node.settings.prefix)})",
                     remedy=self._remedy(wanted),
                 )
             if missing and now_s - said_s >= WAIT_LOG_INTERVAL_S:

@@ -16,7 +16,7 @@ from arena.errors import Malformed, UsageError
 from arena.living import LOOK_BACK_S, living
 from arena.messages import AgentSpec, Heartbeat
 from arena.names import NAMES_SHOWN_MAX, listed
-from arena.prefix import said
+from arena.prefix import prefix_text
 from arena.roster import read_agents
 from arena.settings import Settings
 from arena.skew import by_broker_clock
@@ -49,7 +49,7 @@ def require_names(spec: ArenaSpec, settings: Settings, folder: Path, *, replace:
     shown = found[:NAMES_SHOWN_MAX]
     if not replace:
         raise UsageError(
-            f"under {said(settings.prefix)} {'; '.join(shown)}: one name is one contestant",
+            f"under {prefix_text(settings.prefix)} {'; '.join(shown)}: one name is one contestant",
             remedy="choose another --prefix, rename the agents, or --replace: they are listed "
             "without a rank as soon as both have decided something in their accounts",
         )
@@ -85,9 +85,9 @@ def beside_words(beats: Iterable[Heartbeat], now: datetime, prefix: str) -> str:
     if not found:
         return ""
     return (
-        f"with {said(prefix)} an arena runs on these brokers already: {listed(found)}; market,"
-        " executor, accounts and roster are those of both, and these processes are standbys; for an"
-        " arena of its own choose another --prefix"
+        f"with {prefix_text(prefix)} an arena runs on these brokers already: {listed(found)};"
+        " market, executor, accounts and roster are those of both, and these processes are"
+        " standbys; for an arena of its own choose another --prefix"
     )
 
 

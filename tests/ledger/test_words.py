@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from arena.errors import UsageError
-from ledger.database import Database, told
+from ledger.database import Database, database_errors
 from ledger.errors import BooksGone, BooksRefused
 from ledger.place import find_place
 from ledger.words import database_words
@@ -55,7 +55,7 @@ def test_a_wrong_login_is_not_waited_for() -> None:
     place = find_place(Path(), "", "postgresql://u:planted@h/x")
 
     def fail(said: str) -> None:
-        with told(place):
+        with database_errors(place):
             raise OperationalError("x", None, Exception(said))
 
     with pytest.raises(BooksRefused, match="postgresql://u:\\*\\*\\*@h/x") as caught:
