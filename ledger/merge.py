@@ -36,7 +36,7 @@ class Merged:
 
         Raises:
             BrokenLog: A topic has more records but gives none.
-            BrokerUnavailable: Nobody answers.
+            BrokerUnavailable: No broker answers.
         """
         await self._fill(timeout_s)
         behind = await self._behind()

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from arena.errors import BrokenLog, DependencyMissing
+from arena.errors import ArenaError, BrokenLog, DependencyMissing
 from arena.messages import OrderDecided, Posting
 from arena.money import from_units, units_text
 from ledger import schema
@@ -104,7 +104,9 @@ def test_a_statement_ends_at_the_balance(log: Log) -> None:
     assert units_text(log.shard.accounts["a"].cash) == cash[-1]["balance"]
     assert "100000" == cash[0]["balance"]
     assert 3 == len(json.loads(ask("statement", "a", "--json", "--limit", "3"))["rows"])
-    ask("statement", "nobody", code=1)
+    with pytest.raises(ArenaError, match="no account of 'nobody'") as refused:
+        ask("statement", "nobody")
+    assert 1 == refused.value.exit_code
 
 
 def test_the_journal_and_the_fills(log: Log) -> None:
