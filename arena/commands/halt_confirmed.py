@@ -1,10 +1,14 @@
 """Appends a halt or resume, and waits until the owner of every shard that matters has read it.
 
-Writes `arena.control`; reads `arena.heartbeats`. By offsets alone: clocks of hosts may differ.
+Writes `arena.control`; reads `arena.heartbeats` and `account.events`. By offsets alone: clocks of
+hosts may differ. The word of a process counts only with the shard's current epoch, and only if that
+epoch is its own, both by the log. Heartbeats carry no signature: a program that may write them, and
+may read `account.events`, can still forge the word of the owner.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,9 +18,10 @@ from arena import topics
 from arena.broker_clock import BrokerClock
 from arena.bus.base import EARLIEST, LATEST, Acked, Bus, LogReader
 from arena.clock import SystemClock
-from arena.errors import Malformed
-from arena.living import is_living
+from arena.commands.shard_owners import Claim, ShardOwners, owners_of
+from arena.living import heartbeat_in, is_living
 from arena.messages import Halt, Heartbeat, Resume
+from arena.passed_over import read_passed_over
 from arena.skew import by_broker_clock
 from arena.switch import CONFIRMED, key_of
 from arena.topics import partition_of
@@ -63,25 +68,49 @@ async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> Asked:
     count = await bus.partitions(topics.EVENTS.name)
     shards = range(count) if message.agent is None else [partition_of(message.agent, count)]
     beats = await bus.log_reader(topics.HEARTBEATS.name, start=LATEST)
+    claims: dict[int, set[Claim]] = {}
     clock, broker_clock = asyncio.get_running_loop().time, BrokerClock(SystemClock())
     began, left = clock(), set(shards)
     try:
         message = message.model_copy(update={"at": datetime.now(UTC)})
         acked = await bus.append(topics.CONTROL.name, message, key=key_of(message.agent))
-        try:
-            async with asyncio.timeout(wait_s):
-                while left:
-                    for beat in await _read(beats):
-                        broker_clock.tell(beat.at.timestamp() * 1_000, beat.host)
-                        if isinstance(message, Resume) or names_halt(beat, message):
-                            left -= confirmed_in(beat, acked)
-        except TimeoutError:
-            pass
+        with contextlib.suppress(TimeoutError):
+            answers = _answers(bus, beats, claims, broker_clock)
+            async with contextlib.aclosing(answers), asyncio.timeout(wait_s):
+                async for beat, end in answers:
+                    if isinstance(message, Resume) or names_halt(beat, message):
+                        left -= confirmed_in(beat, acked, claims, end)
+                    if not left:
+                        break
     finally:
         await beats.close()
     seconds = clock() - began
-    unconfirmed = {} if not left else why_not(left, await _newest(bus), broker_clock.now())
+    unconfirmed = {} if not left else why_not(left, claims, await _newest(bus), broker_clock.now())
     return Asked(tuple(shards), seconds, unconfirmed)
+
+
+async def _answers(
+    bus: Bus, beats: LogReader, claims: dict[int, set[Claim]], broker_clock: BrokerClock
+) -> AsyncGenerator[tuple[Heartbeat, int], None]:
+    """Heartbeats as they come, and where `arena.control` ends; the claims are newer than both."""
+    owners = await ShardOwners.open(bus, await read_passed_over(bus))
+    try:
+        control = await bus.log_reader(topics.CONTROL.name, start=LATEST)
+        try:
+            while True:
+                claims.update(owners.claims)
+                found = await _read(beats)
+                ends = await control.end_offsets() if found else {}
+                if found:
+                    await owners.follow()
+                    claims.update(owners.claims)
+                for beat in found:
+                    broker_clock.tell(beat.at.timestamp() * 1_000, beat.host)
+                    yield beat, max(ends.values())
+        finally:
+            await control.close()
+    finally:
+        await owners.close()
 
 
 def names_halt(beat: Heartbeat, halt: Halt) -> bool:
@@ -94,43 +123,60 @@ def names_halt(beat: Heartbeat, halt: Halt) -> bool:
     return isinstance(halted, list) and (halt.agent or "all") in halted
 
 
-def confirmed_in(beat: Heartbeat, acked: Acked) -> set[int]:
-    """The shards whose owner says in a heartbeat that it has read past a record."""
+def confirmed_in(
+    beat: Heartbeat, acked: Acked, claims: Mapping[int, Collection[Claim]], end: int
+) -> set[int]:
+    """The shards whose owner says in a heartbeat that it has read past a record.
+
+    Args:
+        beat: The heartbeat.
+        acked: Where the record is.
+        claims: Shard -> the claims of its current epoch.
+        end: Where the record's partition ends; no process has read further.
+    """
     said = beat.details.get(CONFIRMED)
     if beat.kind != EXECUTORS or not isinstance(said, dict):
         return set()
     found = set()
-    for shard, of in said.items():
+    for shard, claimed in claims.items():
+        of = said.get(str(shard))
         read_to = of.get("read_to") if isinstance(of, dict) else None
         place = read_to.get(str(acked.partition)) if isinstance(read_to, dict) else None
-        if isinstance(place, int) and place > acked.offset and shard.isdecimal():
-            found.add(int(shard))
+        epoch = of.get("epoch") if isinstance(of, dict) else None
+        if type(place) is not int or type(epoch) is not int:
+            continue
+        mine = any((one.epoch, one.node) == (epoch, beat.node) for one in claimed)
+        if mine and acked.offset < place <= end:
+            found.add(shard)
     return found
 
 
-def why_not(shards: Iterable[int], beats: Iterable[Heartbeat], now: datetime) -> dict[int, str]:
+def why_not(
+    shards: Iterable[int],
+    claims: Mapping[int, Iterable[Claim]],
+    beats: Iterable[Heartbeat],
+    now: datetime,
+) -> dict[int, str]:
     """Shard -> why nothing confirms for it.
 
     Args:
         shards: Those that are not confirmed.
+        claims: Shard -> the claims of its current epoch.
         beats: The newest heartbeat of every process, oldest first.
         now: Wall time, by the clock that the heartbeats' times are of.
     """
-    executors = [
-        b for b in beats if b.kind == EXECUTORS and b.status != "stopping" and "halted" in b.details
-    ]
-    return {shard: _why_not(shard, executors, now) for shard in sorted(shards)}
+    executors = [b for b in beats if b.kind == EXECUTORS and "halted" in b.details]
+    return {s: _why_not(s, owners_of(claims, s), executors, now) for s in sorted(shards)}
 
 
-def _why_not(shard: int, executors: list[Heartbeat], now: datetime) -> str:
+def _why_not(shard: int, owners: set[str], executors: list[Heartbeat], now: datetime) -> str:
     alive = [b for b in executors if is_living(b, now)]
-    owners = [b for b in executors if _owns(b, shard)]
-    owner = max(owners, key=lambda b: (b in alive, b.at), default=None)
-    if owner is not None:
-        return (
-            f"shard {shard}: its owner {one_line(owner.node, 80)} did not answer"
-            f" (last heartbeat {_age_s(owner, now):.0f} s ago)"
-        )
+    known = {b.node: b for b in executors if b.node in owners}
+    left = {b.node for b in known.values() if b.status == "stopping" or not _owns(b, shard)}
+    if owner := min(owners - left, key=lambda node: (node not in known, node), default=""):
+        beat = known.get(owner)
+        age = f"last heartbeat {_age_s(beat, now):.0f} s ago" if beat else "it has no heartbeat"
+        return f"shard {shard}: its owner {one_line(owner, 80)} did not answer ({age})"
     if alive:
         names = ", ".join(one_line(b.node, 80) for b in alive[:3])
         return f"no executor owns shard {shard}; on standby: {names}"
@@ -164,13 +210,9 @@ async def _newest(bus: Bus) -> list[Heartbeat]:
 
 
 async def _read(reader: LogReader) -> list[Heartbeat]:
-    """The next heartbeats, with the broker's times."""
-    found = []
-    for record in await reader.read(timeout_s=READ_S):
-        try:
-            message = record.message()
-        except Malformed:
-            continue  # `arena tail` shows it.
-        if isinstance(message, Heartbeat):
-            found.append(by_broker_clock(message, record.timestamp_ms))
-    return found
+    """The next heartbeats that a process can have sent, with the broker's times."""
+    return [
+        by_broker_clock(beat, record.timestamp_ms)
+        for record in await reader.read(timeout_s=READ_S)
+        if (beat := heartbeat_in(record)) is not None  # `arena tail` shows the others.
+    ]

@@ -1,5 +1,6 @@
 """What the heartbeats of executors confirm of a halt, and why they do not."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 from arena import topics
 from arena.bus.memory import MemoryAck, MemoryBus
 from arena.commands.halt_confirmed import ask, confirmed_in, why_not
-from arena.messages import Halt, Heartbeat
+from arena.commands.shard_owners import Claim
+from arena.messages import Epoch, Halt, Heartbeat
+
+CLAIM = Claim(3, "tools/a/h/1/0f0f0f0f")
 
 
 # Any: what a foreign process may put into its details.
@@ -33,28 +37,95 @@ def beat(name: str, age_s: float = 0, **details: Any) -> Heartbeat:
 @pytest.mark.parametrize(
     ("beats", "why"),
     [
-        ([], "shard 0: no executor runs"),
-        ([beat("a", 99)], "shard 0: no executor runs"),
+        ([beat("z", 99)], "shard 0: its owner tools/a/h/1 did not answer (it has no heartbeat)"),
+        ([beat("a", 99, shards=[])], "shard 0: no executor runs"),
         ([beat("a", shards=[])], "no executor owns shard 0; on standby: tools/a/h/1"),
         (
             [beat("a", 9, shards=[0]), beat("b", shards=[])],
             "shard 0: its owner tools/a/h/1 did not answer (last heartbeat 9 s ago)",
         ),
+        (
+            [beat("a", 9, shards=[0]), beat("killed", 2, shards=[0])],
+            "shard 0: its owner tools/a/h/1 did not answer (last heartbeat 9 s ago)",
+        ),
     ],
 )
 def test_it_says_why_a_shard_is_not_confirmed(beats: list[Heartbeat], why: str) -> None:
-    """No executor, a standby only, or an owner that does not answer."""
-    assert {0: why} == why_not([0], beats, datetime(2026, 11, 21, tzinfo=UTC))
+    """No executor, a standby only, or an owner that does not answer: that of the log."""
+    assert {0: why} == why_not([0], {0: {CLAIM}}, beats, datetime(2026, 11, 21, tzinfo=UTC))
 
 
-@pytest.mark.parametrize("said", [None, [], "x", {"0": None}, {"0": {"read_to": {"0": 5}}}])
-def test_only_a_place_behind_the_record_confirms(said: Any) -> None:
-    """Words of another form, or of an older record, confirm nothing."""
+def test_a_shard_without_events_has_no_owner() -> None:
+    """Whatever heartbeats say."""
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+
+    assert {0: "shard 0: no executor runs"} == why_not([0], {}, [], now)
+    standby = "no executor owns shard 0; on standby: tools/a/h/1"
+    assert {0: standby} == why_not([0], {}, [beat("a", shards=[0])], now)
+
+
+def _said(epoch: Any = 3, read_to: Any = 6, shard: str = "0") -> dict[str, Any]:
+    return {shard: {"epoch": epoch, "read_to": {"0": read_to}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a", None),
+        ("a", []),
+        ("a", "x"),
+        ("a", {"0": None}),
+        ("a", {"0": {"read_to": {"0": 6}}}),
+        ("a", _said(read_to=5)),
+        ("a", _said(read_to=8)),
+        ("a", _said(read_to=True)),
+        ("a", _said(epoch=2)),
+        ("a", _said(epoch=99)),
+        ("a", _said(shard="1")),
+        ("evil", _said()),
+    ],
+)
+def test_only_the_owner_confirms_with_a_place_behind_the_record(name: str, said: Any) -> None:
+    """Not words of another form, another process, epoch or shard, nor a place past the end."""
     acked = MemoryAck(0, 5, 0)
 
-    assert set() == confirmed_in(beat("a", control=said), acked)
-    later = {"0": {"read_to": {"0": 6}}}
-    assert {0} == confirmed_in(beat("a", control=later), acked)
+    assert set() == confirmed_in(beat(name, control=said), acked, {0: {CLAIM}}, 7)
+    assert {0} == confirmed_in(beat("a", control=_said()), acked, {0: {CLAIM}}, 7)
+
+
+async def _asked_beside(bus: MemoryBus, *said: Heartbeat) -> dict[int, str]:
+    """What stays unconfirmed of a halt after which these heartbeats are appended."""
+    now = datetime.now(UTC)
+    await bus.ensure_topics([topics.EVENTS])
+    for number in range(3):
+        event = Epoch(epoch=number + 1, owner=CLAIM.owner, seq=number, prev="", at=now)
+        await bus.append(topics.EVENTS.name, event, partition=0)
+
+    async def say() -> None:
+        while not bus.cluster.logs.get((topics.CONTROL.name, 0)):
+            await asyncio.sleep(0.001)
+        for one in said:
+            await bus.append(topics.HEARTBEATS.name, one, key=one.node)
+
+    asked, _ = await asyncio.gather(ask(bus, Halt(by="cli/h", at=now), 0.3), say())
+    return dict(asked.unconfirmed)
+
+
+async def test_a_forged_heartbeat_confirms_nothing(memory_bus: MemoryBus) -> None:
+    """While the owner is frozen, another process says that it has read the halt."""
+    told: dict[str, Any] = {"halted": ["all"], "shards": [0], "control": _said(99, 1_000_000)}
+
+    found = await _asked_beside(memory_bus, beat("evil", **told))
+
+    assert {0: "shard 0: its owner tools/a/h/1 did not answer (it has no heartbeat)"} == found
+
+
+async def test_the_owner_of_the_log_confirms(memory_bus: MemoryBus) -> None:
+    """With its own epoch, after a forged word."""
+    forged = beat("evil", halted=["all"], control=_said(99, 1))
+
+    mine = beat("a", halted=["all"], control=_said(3, 1))
+    assert {} == await _asked_beside(memory_bus, forged, mine)
 
 
 @pytest.mark.parametrize("clock_s", [-90.0, 0.0, 90.0])
