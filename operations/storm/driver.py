@@ -87,18 +87,30 @@ class Driver:
         self._rng = random.Random(self.seed)
 
     async def run(self) -> None:
-        """Send until cancelled; a producer that fails is replaced."""
-        market = asyncio.create_task(self._follow_market())
+        """Send until cancelled; a producer that fails is replaced.
+
+        Raises:
+            Exception: Whatever ended the sending, or the reading of prices, is a fault of the
+                storm itself.
+        """
+        works = {asyncio.create_task(self._follow_market()), asyncio.create_task(self._send_on())}
         try:
-            while True:
-                try:
-                    await self._drive()
-                except TROUBLE as error:
-                    self.counts[f"driver_lost_{type(error).__name__}"] += 1
-                    await asyncio.sleep(0.5)
+            done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+            for work in done:
+                work.result()
+            raise RuntimeError("the driver ended before the storm")
         finally:
-            market.cancel()
-            await asyncio.gather(market, return_exceptions=True)
+            for work in works:
+                work.cancel()
+            await asyncio.gather(*works, return_exceptions=True)
+
+    async def _send_on(self) -> None:
+        while True:
+            try:
+                await self._drive()
+            except TROUBLE as error:
+                self.counts[f"driver_lost_{type(error).__name__}"] += 1
+                await asyncio.sleep(0.5)
 
     async def _drive(self) -> None:
         producer = AIOKafkaProducer(
@@ -273,7 +285,9 @@ class Driver:
     def _take(self, value: bytes | None) -> None:
         try:
             body = orjson.loads(value or b"")
-            product_id, bid, ask = body["product_id"], body["best_bid"], body["best_ask"]
-        except (ValueError, KeyError, TypeError):
-            return
-        self._quotes[product_id] = QuoteSeen(bid=Decimal(bid), ask=Decimal(ask))
+            product_id = body["product_id"]
+            quote = QuoteSeen(bid=Decimal(body["best_bid"]), ask=Decimal(body["best_ask"]))
+            if product_id in PRODUCTS and quote.bid.is_finite() and 0 < quote.ask < Decimal("inf"):
+                self._quotes[product_id] = quote
+        except (ArithmeticError, ValueError, LookupError, TypeError):
+            return  # poison

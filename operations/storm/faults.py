@@ -15,6 +15,7 @@ from operations.storm.brokers import Brokers
 from operations.storm.house import Found, House
 from operations.storm.links import Links
 from operations.storm.plan import KIND_OF, SUPERVISOR, Fault, Plan
+from operations.storm.trouble import raise_failed
 
 RETRY_S = 0.25
 TICK_S = 0.1
@@ -54,6 +55,7 @@ class Faults:
     _until_s: float = 0.0
     _plan_s: float = 0.0
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+    _nurse: "asyncio.Task[None] | None" = None
 
     async def run(self) -> None:
         """Begin every fault at its time; return when the last has ended.
@@ -63,7 +65,7 @@ class Faults:
         started again, or waits for a broker, waits for it until the storm is over.
         """
         self._until_s = time.monotonic() + SLOWER_MAX * self.plan.seconds
-        nurse = asyncio.create_task(self._revive())
+        nurse = self._nurse = asyncio.create_task(self._revive())
         try:
             for fault in self.plan.faults:
                 if not await self._pass_time(fault.at_s):
@@ -71,7 +73,7 @@ class Faults:
                     continue
                 task = asyncio.create_task(self._carry_out(fault))
                 self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(self._forget)
             await self._pass_time(self.plan.seconds)
             self._until_s = time.monotonic()
             await asyncio.gather(*self._tasks)
@@ -80,6 +82,11 @@ class Faults:
                 task.cancel()
             await asyncio.gather(*self._tasks, nurse, return_exceptions=True)
 
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        """A fault that was carried out; one that failed stays until `run` sees it."""
+        if task.cancelled() or task.exception() is None:
+            self._tasks.discard(task)
+
     async def _pass_time(self, to_s: float) -> bool:
         """Wait for a time of the plan; False if the storm has taken too long before it came."""
         now_s = time.monotonic()
@@ -87,6 +94,7 @@ class Faults:
             if now_s > self._until_s:
                 return False
             await asyncio.sleep(min(TICK_S, to_s - self._plan_s))
+            raise_failed((*self._tasks, *filter(None, [self._nurse])))
             before_s, now_s = now_s, time.monotonic()
             if self.still_s() < LET_UP_S:
                 self._plan_s += now_s - before_s

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from operations.storm.cast import PREFIX
 from operations.storm.poison import Poison, draw
-from operations.storm.trouble import TROUBLE
+from operations.storm.trouble import TROUBLE, raise_failed
 
 SEND_S = 12.0
 STOP_S = 5.0
@@ -47,6 +47,7 @@ class Poisoner:
         try:
             for number, at_s in enumerate(self.times):
                 await asyncio.sleep(max(0.0, began_s + at_s - time.monotonic()))
+                raise_failed(tasks)
                 tasks.add(asyncio.create_task(self._deliver(number, draw(rng), room)))
             await asyncio.gather(*tasks)
         finally:

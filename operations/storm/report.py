@@ -149,15 +149,18 @@ def findings_of(outcome: Outcome) -> list[str]:
         found.append("the storm injected no fault, so it shows nothing")
     if not verdicts.checker.document.get("counts", {}).get("orders"):
         found.append("the storm had no orders, so it shows nothing")
+    if not outcome.sent["acked"]:
+        found.append("no command of the storm's own sender was acked, so it shows nothing")
     if outcome.recovery_s is None or outcome.open_orders:
         found.append(f"{outcome.open_orders} orders were open after the rest")
     return found
 
 
 def held(document: Document) -> bool:
-    """True if every promise held; a storm without orders or faults shows nothing, so it did not."""
+    """True if every promise held; a storm that sent no orders or had no faults shows nothing."""
     return bool(
         document["orders"] > 0
+        and document["acked"] > 0
         and sum(document["kills"].values()) + sum(document.get(name, 0) for name in FIGURES) > 0
         and document["lost"] == 0
         and document["doubled"] == 0

@@ -30,6 +30,7 @@ from operations.storm.house import House
 from operations.storm.outcome import Outcome
 from operations.storm.plan import SUPERVISOR, Plan
 from operations.storm.poisoner import Poisoner
+from operations.storm.trouble import raise_failed
 from operations.storm.verdicts import Judges, Oracles, Said
 from operations.storm.watcher import Watcher
 
@@ -181,7 +182,9 @@ class Storm:
         tasks = [asyncio.create_task(work) for work in (self._keep(house), watcher.run())]
         senders = [asyncio.create_task(driver.run())]
         try:
-            up = await self._until(lambda: house.is_whole() and watcher.decided_at > 0, UP_S)
+            up = await self._until(
+                lambda: house.is_whole() and watcher.decided_at > 0, UP_S, (*tasks, *senders)
+            )
             if not up:
                 raise DependencyMissing(
                     f"the arena was not up after {UP_S:.0f} s",
@@ -194,6 +197,7 @@ class Storm:
             await self._report_until(raging, driver, watcher, faults, (*tasks, *senders))
             self._end_phase("faults")
             await asyncio.wait(others, timeout=LATE_S)
+            raise_failed((*tasks, *senders))
             healed_s = time.monotonic()
             self.still_s = round(max(watcher.still_s_max, watcher.still_s()), 1)
             for task in senders:
@@ -203,7 +207,7 @@ class Storm:
                 house.kill(SUPERVISOR)
             self.say(f"rest: {len(watcher.open):,} orders open")
             rested = await self._until(
-                lambda: not watcher.open and house.is_whole(), REST_S, self._pace(watcher)
+                lambda: not watcher.open and house.is_whole(), REST_S, tasks, self._pace(watcher)
             )
             await self._until_in_sync(brokers)
             return round(time.monotonic() - healed_s, 1) if rested else None
@@ -241,20 +245,23 @@ class Storm:
                     f"  kills {faults.kills.total()}  {counts}"
                 )
                 await asyncio.wait([raging], timeout=TICK_S)
-                for task in others:
-                    if task.done():
-                        task.result()
+                raise_failed(others)
             raging.result()
         finally:
             raging.cancel()
             await asyncio.gather(raging, return_exceptions=True)
 
     async def _until(
-        self, is_so: Callable[[], bool], timeout_s: float, pace: Callable[[], None] | None = None
+        self,
+        is_so: Callable[[], bool],
+        timeout_s: float,
+        works: Sequence["asyncio.Task[None]"],
+        pace: Callable[[], None] | None = None,
     ) -> bool:
         """Wait for a condition; False if it did not come in time."""
         until_s = time.monotonic() + timeout_s
         while not is_so():
+            raise_failed(works)
             if time.monotonic() > until_s:
                 return False
             if pace is not None:
@@ -301,6 +308,7 @@ class Storm:
                 await self._until(
                     lambda: not watcher.open and watcher.quiet_s() > QUIET_S,
                     BOOKS_S,
+                    tasks,
                     self._pace(watcher),
                 )
                 while True:

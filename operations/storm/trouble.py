@@ -4,6 +4,9 @@ aiokafka does not only raise its own errors then. Without metadata of a topic, a
 AssertionError or TypeError, and the admin client loses the node it asks: AttributeError.
 """
 
+import asyncio
+from collections.abc import Iterable
+
 from aiokafka.errors import KafkaError
 
 TROUBLE = (
@@ -17,3 +20,10 @@ TROUBLE = (
     TypeError,
     ValueError,
 )
+
+
+def raise_failed(works: Iterable["asyncio.Task[None]"]) -> None:
+    """A part of the storm itself that failed ends the storm, with its own error."""
+    for work in works:
+        if work.done() and not work.cancelled():
+            work.result()

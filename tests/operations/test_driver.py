@@ -66,3 +66,37 @@ async def test_a_client_without_metadata_ends_nothing(
     acked = [json.loads(line) for line in oracle.getvalue().splitlines()]
     assert len(acked) >= 20
     assert len(Producer.sent) >= len(acked)
+
+
+@pytest.mark.parametrize("price", ["abc", "NaN", "-Infinity", "0", [1], None, {}])
+def test_a_poisoned_ticker_changes_no_price(price: object) -> None:
+    """A price that is none is passed over, whatever it is."""
+    storm = Driver({}, 7, 1.0, io.StringIO())
+    sound = {"product_id": PRODUCTS[0], "best_bid": "10", "best_ask": "11"}
+    storm._take(json.dumps(sound).encode())
+
+    for name in ("best_ask", "product_id"):
+        storm._take(json.dumps({**sound, name: price}).encode())
+
+    assert {PRODUCTS[0]: QuoteSeen(bid=Decimal(10), ask=Decimal(11))} == storm._quotes
+
+
+@pytest.mark.parametrize("part", ["_read_market", "_drive"])
+async def test_a_part_that_fails_ends_the_driver(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that no broker can cause is not hidden in a task that is not watched."""
+
+    async def fail(_: Driver) -> None:
+        raise ArithmeticError("a fault of the storm")
+
+    async def hold(_: Driver) -> None:
+        await asyncio.sleep(DEADLINE_S)
+
+    other = {"_read_market": "_drive", "_drive": "_read_market"}[part]
+    monkeypatch.setattr(Driver, part, fail)
+    monkeypatch.setattr(Driver, other, hold)
+
+    with pytest.raises(ArithmeticError, match="a fault of the storm"):
+        async with asyncio.timeout(DEADLINE_S / 10):
+            await Driver({}, 7, 1.0, io.StringIO()).run()

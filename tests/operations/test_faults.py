@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from operations.storm.faults import LET_UP_S, NOT_RUNNING, Faults
 from operations.storm.plan import Fault, Plan
 
@@ -84,3 +86,19 @@ def test_a_storm_lets_up_while_nothing_is_decided(tmp_path: Path) -> None:
     assert {"judge": 1} == storm(House(first=1), *kills, tmp_path=tmp_path).kills
     assert not slow.kills
     assert ["kill judge at 0 s: the arena was still for too long"] == slow.unsent
+
+
+@pytest.mark.parametrize("part", ["kill", "given_up"])
+def test_a_part_of_the_faults_that_fails_ends_the_storm(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error in a fault, or in what revives the supervisor, is not lost with its task."""
+
+    def fail(*_: object) -> None:
+        raise ArithmeticError("a fault of the storm")
+
+    monkeypatch.setattr(House, part, fail)
+    monkeypatch.setattr("operations.storm.faults.GIVEN_UP_POLL_S", 0.01)
+
+    with pytest.raises(ArithmeticError, match="a fault of the storm"):
+        storm(House(first=1), Fault(0.0, "kill", "judge"), tmp_path=tmp_path)

@@ -21,6 +21,7 @@ from operations.storm.verdicts import Said, Verdicts
 
 SOUND: dict[str, Any] = {  # Any: JSON
     "orders": 1_000,
+    "acked": 900,
     "kills": {"executor": 3, "judge": 1},
     "freezes": 2,
     "broker_kills": 1,
@@ -61,6 +62,7 @@ SOUND: dict[str, Any] = {  # Any: JSON
         {"checker": "failed"},
         {"recovery_s": None},
         {"orders": 0},
+        {"acked": 0, "orders": 5_000},
         {
             **dict.fromkeys(("freezes", "broker_kills", "link_cuts", "full_disks"), 0),
             **dict.fromkeys(("clock_jumps", "poison", "halts"), 0),
@@ -120,7 +122,7 @@ def test_refusals_that_cannot_be_judged_are_counted() -> None:
     assert "refusals: 1,800 computed again, 4 cannot be, no_price 4" in text
 
 
-def outcome(orders: int, last_at: int, books_end: int, kills: int) -> Outcome:
+def outcome(orders: int, last_at: int, books_end: int, kills: int, acked: int = 9) -> Outcome:
     """A storm in which nothing went wrong, of so many orders and kills."""
     counts = {"orders": orders, "last_at": last_at}
     digest = {"account_digest": "ab"}
@@ -131,7 +133,7 @@ def outcome(orders: int, last_at: int, books_end: int, kills: int) -> Outcome:
         faults=cast(
             Any, SimpleNamespace(kills=Counter(judge=kills), counts=Counter(), unsent=["x"])
         ),
-        sent=Counter(),
+        sent=Counter(acked=acked),
         unsent=["y"],
         verdicts=Verdicts(
             checker=Said(0, {"counts": counts}, "", 1.0),
@@ -154,6 +156,10 @@ def outcome(orders: int, last_at: int, books_end: int, kills: int) -> Outcome:
         (outcome(10, 9, 10, 1), ""),
         (outcome(10, 9, 9, 1), "the sqlite books end at 9, the last event is at 9"),
         (outcome(0, 9, 10, 1), "the storm had no orders, so it shows nothing"),
+        (
+            outcome(10, 9, 10, 1, 0),
+            "no command of the storm's own sender was acked, so it shows nothing",
+        ),
         (outcome(10, 9, 10, 0), "the storm injected no fault, so it shows nothing"),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
