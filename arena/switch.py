@@ -106,6 +106,8 @@ class Switch:
         stops: Scope -> what halts it, the newest last.
         overfull: What halts everybody because there was no room for its own scope.
         lost: What halts everybody because records of the topic are lost.
+        resumed_ms: When everybody was last resumed, by the broker's clock; Unix milliseconds.
+        read_to: Offset after the newest record.
     """
 
     def __init__(self) -> None:
@@ -113,10 +115,12 @@ class Switch:
         self.stops: dict[str, Stop] = {}
         self.overfull: Stop | None = None
         self.lost: Stop | None = None
+        self.resumed_ms = 0
+        self.read_to = 0
 
     def take(self, record: Record) -> Noted:
         """Take in a record of `arena.control`; the newest of a scope counts."""
-        scope = scope_of(record.key)
+        scope, self.read_to = scope_of(record.key), record.offset + 1
         try:
             message = record.message()
             error = "" if scope is None else _objection(message, scope)
@@ -130,6 +134,8 @@ class Switch:
             return Noted(error=error)
         if isinstance(message, Halt | Resume) and not error:
             self.note(message)
+            if scope == EVERYBODY and isinstance(message, Resume):
+                self.resumed_ms = record.timestamp_ms
             return Noted(message, scope=scope)
         place = f"{record.topic}[{record.partition}]@{record.offset}"
         self._halt(Stop(scope, why=error[:WHY_CHARS_MAX], unread=place))

@@ -128,5 +128,6 @@ def said_in(record: Record) -> list[ReadBefore]:
             found.append(ReadBefore(offset, record.timestamp_ms, newest, digest))
     match lost:
         case [int(offset), int(at_ms)]:
-            found.append(ReadBefore(offset, at_ms, is_lost=True))
+            # No executor was told of it after it said so: a later resume ends it, whatever is said.
+            found.append(ReadBefore(offset, min(at_ms, record.timestamp_ms), is_lost=True))
     return found

@@ -21,12 +21,10 @@ from arena.bus.base import EARLIEST, Bus, LogReader, Record
 from arena.bus.partitions import require_partitions
 from arena.errors import ArenaError, BrokerUnavailable
 from arena.living import CONTROL_UNPROVEN
-from arena.messages import Resume
 from arena.node import Node
 from arena.switch import (
     CONTROL_LOST,
     CONTROL_READ,
-    EVERYBODY,
     HALTED_COUNT,
     Stop,
     Switch,
@@ -86,7 +84,6 @@ class SwitchFeed:
         self._node = node
         self._buries = buries
         self._reader: LogReader | None = None
-        self._resumed_ms = 0
         self._lost: ReadBefore | None = None
         self._newest = (-1, "")
         self._digests: dict[int, str] | None = {}
@@ -133,7 +130,7 @@ class SwitchFeed:
             self._note_place()
             words = (
                 "records that an executor had read are gone, or others are in their place: halts"
-                " may be gone with them, so everybody is halted until `arena resume`"
+                " may be gone with them; everybody was halted for it, until a later `arena resume`"
             )
             self._node.tell_lost(TOPIC, 0, "executor", words)
 
@@ -146,7 +143,7 @@ class SwitchFeed:
             # Asked after the heartbeats: what was written meanwhile may be in them, too.
             end = (await self._reader.end_offsets())[TOPIC, 0]
             before = newest_of(one for one in said if is_gone(one, end, digests))
-            if before is None or self._resumed_ms > before.at_ms:
+            if before is None or self.switch.resumed_ms > before.at_ms:
                 return None
             if self._node.clock.monotonic() - short_since > SHORT_S:
                 self._lost = before
@@ -262,8 +259,6 @@ class SwitchFeed:
                 if len(self._digests) > DIGESTS_MAX:
                     del self._digests[next(iter(self._digests))]
             noted = self.switch.take(record)
-            if noted.scope == EVERYBODY and isinstance(noted.message, Resume):
-                self._resumed_ms = record.timestamp_ms
             if noted.message is not None:
                 message = noted.message
                 what = message.type_name().lower()

@@ -15,7 +15,8 @@ from typing import Annotated
 import typer
 
 from arena.bus.base import Bus
-from arena.commands.halt_confirmed import ask
+from arena.commands.halt_confirmed import ask, newest_beats
+from arena.commands.losses import lost_halt
 from arena.commands.where import AsJson, Prefix, Run, Servers, find_arena
 from arena.errors import ArenaError
 from arena.messages import Halt, Resume
@@ -23,6 +24,7 @@ from arena.names import check_agent_name, unknown_name
 from arena.node import run_async
 from arena.roster import read_agents, read_halted, read_switch
 from arena.settings import Settings
+from arena.switch import Switch
 from arena.visible import one_line
 
 CONFIRM_TIMEOUT_S = 5.0
@@ -99,28 +101,41 @@ async def _publish(
         if message.agent is not None:
             await require_agent(bus, message.agent)
         asked = await ask(bus, message, wait_s)
-        unread = (await read_switch(bus)).unread_lines()
+        switch = await read_halts(bus)
     finally:
         await bus.close()
     whose = message.agent or "everybody"
     what = "halted" if isinstance(message, Halt) else "resumed"
+    unread = switch.unread_lines()
+    everybody = switch.of_everybody() if isinstance(message, Resume) and message.agent else None
+    still = [] if everybody is None else [everybody.line]
     if as_json:
         document = {what: message.agent or "all", **asked.document(), "unreadable": unread}
+        document["still_halted"] = [*still]
         print(json.dumps(document))
     elif not asked.unconfirmed:
         print(f"{what}: {whose}; confirmed by every owner after {asked.seconds:.2f} s")
     if not as_json:
-        for line in unread:
+        for line in dict.fromkeys(unread + still):
             print(one_line(line, 500))
+        if still:
+            print(f"{whose} stays halted with everybody until `arena resume` without a name")
     if asked.unconfirmed:
         why = "; ".join(asked.unconfirmed.values())
         verb = type(message).__name__.lower()
-        still = "may still be filled" if isinstance(message, Halt) else "may still be refused"
+        fate = "may still be filled" if isinstance(message, Halt) else "may still be refused"
         raise ArenaError(
-            f"the {verb} of {whose} was not confirmed within {wait_s:g} s: {why}; orders {still}",
+            f"the {verb} of {whose} was not confirmed within {wait_s:g} s: {why}; orders {fate}",
             remedy="an executor obeys the record as soon as it reads it: see arena status, then"
             " run the command again",
         )
+
+
+async def read_halts(bus: Bus) -> Switch:
+    """What is halted now, also what executors halt because records of the topic are lost."""
+    switch = await read_switch(bus)
+    switch.lost = lost_halt(await newest_beats(bus), switch)
+    return switch
 
 
 async def require_agent(bus: Bus, name: str) -> None:

@@ -85,7 +85,9 @@ async def ask(bus: Bus, message: Halt | Resume, wait_s: float) -> Asked:
     finally:
         await beats.close()
     seconds = clock() - began
-    unconfirmed = {} if not left else why_not(left, claims, await _newest(bus), broker_clock.now())
+    unconfirmed = (
+        {} if not left else why_not(left, claims, await newest_beats(bus), broker_clock.now())
+    )
     return Asked(tuple(shards), seconds, unconfirmed)
 
 
@@ -192,8 +194,8 @@ def _age_s(beat: Heartbeat, now: datetime) -> float:
     return max(0.0, (now - beat.at).total_seconds())
 
 
-async def _newest(bus: Bus) -> list[Heartbeat]:
-    """The newest heartbeat of every process, oldest first; what comes in time."""
+async def newest_beats(bus: Bus) -> list[Heartbeat]:
+    """The newest heartbeat of every process, oldest first, by the broker's clock; what comes."""
     newest: dict[str, Heartbeat] = {}
     reader = await bus.log_reader(topics.HEARTBEATS.name, start=EARLIEST)
     try:

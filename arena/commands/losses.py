@@ -1,12 +1,14 @@
-"""What `arena status` says of records that were lost, as executors tell it in heartbeats. Pure."""
+"""What is said of records that were lost, as executors tell it in heartbeats. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from arena import topics
 from arena.living import LOST_RECORDS, RECORDS_LOST, UNPROVEN_RECORDS
 from arena.messages import Heartbeat
+from arena.switch import CONTROL_LOST, Stop, Switch, lost_records
 from arena.visible import one_line
 
 CHARS_MAX = 1_000
@@ -44,12 +46,32 @@ def unproven_in(beats: Iterable[Heartbeat]) -> tuple[Lost, ...]:
     return _said_in(beats, UNPROVEN_RECORDS)
 
 
+def lost_halt(beats: Iterable[Heartbeat], switch: Switch) -> Stop | None:
+    """What halts everybody because `arena.control` lost records, or None: executors tell it.
+
+    Args:
+        beats: The newest of each process, with the broker's times.
+        switch: What is in the topic; a resume of everybody ends what was told before it.
+    """
+    offsets = []
+    for beat in beats:
+        match beat.kind, beat.details.get(CONTROL_LOST):
+            case "tools", {"0": [int(offset), int(at_ms)]}:
+                at_ms = min(at_ms, round(beat.at.timestamp() * 1_000))
+                if at_ms >= switch.resumed_ms:
+                    offsets.append(offset)
+    if not offsets:
+        return None
+    first = min(switch.read_to, max(offsets) - 1)
+    return lost_records(f"{topics.CONTROL.name}[0]@{first}", max(offsets))
+
+
 def _records_lost_in(beats: Iterable[Heartbeat]) -> Iterable[Lost]:
     """What any other reader says, by topic, and by partition and reader."""
     found: dict[tuple[str, str], Lost] = {}
     for beat in sorted(beats, key=lambda beat: beat.at):
-        topics = beat.details.get(RECORDS_LOST)
-        for topic, said in topics.items() if isinstance(topics, dict) else ():
+        lost = beat.details.get(RECORDS_LOST)
+        for topic, said in lost.items() if isinstance(lost, dict) else ():
             for place, why in said.items() if isinstance(said, dict) else ():
                 found[topic, place] = Lost(place, topic, str(why), beat.node)
     return found.values()

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from arena import topics
 from arena.bus.base import Start
 from arena.bus.kafka_admin import has_broker_time, list_topics, other_arenas
 from arena.commands import health
-from arena.commands.losses import lost_in, lost_line, unproven_in, unproven_line
+from arena.commands.losses import lost_halt, lost_in, lost_line, unproven_in, unproven_line
 from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena
 from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable
 from arena.exits import report
@@ -30,6 +30,7 @@ from arena.roster import read_switch
 from arena.settings import Settings
 from arena.skew import Skew, SkewFold, broker_now, by_broker_clock, line
 from arena.supervisor.runs import find_run, newest_run
+from arena.switch import Switch
 from arena.visible import one_line
 from arena.vitals import Dead
 
@@ -231,7 +232,9 @@ async def _newest_beats(settings: Settings) -> _Heard:
         await reader.close()
         skews = clocks.told(broker_time=broker_time)
         appended_ms = appended_ms if broker_time else {}
-        halted = (await read_switch(bus)).lines() if topics.CONTROL.name in known else []
-        return _Heard(list(newest.values()), appended_ms, skews, asked_at, tuple(halted))
+        heard = _Heard(list(newest.values()), appended_ms, skews, asked_at)
+        switch = await read_switch(bus) if topics.CONTROL.name in known else Switch()
+        switch.lost = lost_halt(heard.by_broker_clock(), switch)
+        return replace(heard, halted=tuple(switch.lines()))
     finally:
         await bus.close()

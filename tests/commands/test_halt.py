@@ -1,13 +1,14 @@
 """`arena halt` and `arena resume` check names; `arena up` refuses a name that plays otherwise."""
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
-from arena.commands.halt import require_agent
+from arena.commands.halt import read_halts, require_agent
 from arena.commands.health import rows, table
 from arena.errors import EXIT_USAGE, UsageError
 from arena.messages import AgentSpec, Halt, Heartbeat, Resume
@@ -74,6 +75,36 @@ async def test_a_misspelt_halt_changes_nothing(bus: KafkaBus, settings: Settings
     assert EXIT_USAGE == ended.returncode
     assert "there is no agent 'momentm'; the agents are momentum" in ended.stderr
     assert {0} == set(found.values())
+
+
+async def test_a_halt_for_lost_records_is_shown_until_a_resume(
+    bus: KafkaBus, settings: Settings
+) -> None:
+    """`arena status` shows it, the resume of one agent says that everybody stays halted."""
+    await join(bus, "momentum")
+    await bus.ensure_topics([topics.HEARTBEATS])
+    now = datetime.now(UTC)
+    beat = Heartbeat(
+        node="tools/one/h/1",
+        kind="tools",
+        name="one",
+        host="h",
+        pid=1,
+        started_at=now,
+        at=now,
+        details={"control_lost": {"0": [5, int(now.timestamp() * 1_000) - 1]}},
+    )
+    await bus.append(topics.HEARTBEATS.name, beat, key=beat.node)
+    line = "halted: everybody by a record that cannot be read, arena.control[0]@"
+
+    (shown,) = json.loads(arena(settings, "status", "--json").stdout)["halted"]
+    resumed = arena(settings, "resume", "momentum", "--wait", "0.1").stdout
+    await bus.append(topics.CONTROL.name, Resume(by="test", at=now), key="all")
+
+    assert shown.startswith(line)
+    assert line in resumed
+    assert "momentum stays halted with everybody" in resumed
+    assert [] == (await read_halts(bus)).lines()
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ import pytest
 from arena import topics
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
+from arena.commands.halt import read_halts
 from arena.commands.halt_confirmed import ask
 from arena.errors import UsageError
 from arena.exports import export_topics
 from arena.living import CONTROL_UNPROVEN, RECORDS_LOST
-from arena.messages import Halt, OrderDecided, RejectReason, Resume
+from arena.messages import Halt, Heartbeat, OrderDecided, RejectReason, Resume
 from arena.switch import lost_records, lost_records_of
 from tests.trading_tools.helpers import (
     WAIT_S,
@@ -96,11 +97,14 @@ async def test_everybody_is_halted_after_a_loss_until_a_resume(
             assert ["all"] == node.details["halted"]
             said = str(node.heartbeat(datetime.now(UTC)).details[RECORDS_LOST])
             if index == 2:
+                shown = (await read_halts(memory_bus)).lines()
                 await _confirmed(memory_bus, _resume())
                 found = await _decided(memory_bus, 3)
+                assert [] == (await read_halts(memory_bus)).lines()
     async with serving(memory_bus) as node:
         assert RejectReason.HALTED not in (await _decided(memory_bus, 4))[3:]
-        assert [] == node.details["halted"]
+        assert [] == node.details["halted"] == (await read_halts(memory_bus)).lines()
+    assert shown[0].startswith(f"halted: everybody by a record that cannot be read, {CONTROL}[0]@")
     assert [None, RejectReason.HALTED, RejectReason.HALTED, None] == found
     assert "records that an executor had read are gone" in said
     if not left:
@@ -121,6 +125,33 @@ async def test_a_halt_written_after_a_loss_lifts_nothing(
         await _confirmed(memory_bus, _halt("scalper"))
         await _confirmed(memory_bus, Resume(agent="scalper", by="test", at=datetime.now(UTC)))
         assert RejectReason.HALTED == (await _decided(memory_bus, 1))[-1]
+
+
+async def test_a_forged_loss_ends_with_a_resume_for_good(memory_bus: MemoryBus) -> None:
+    """A heartbeat that tells of a loss in the far future halts until a resume, not after it."""
+    await memory_bus.ensure_topics(topics.fixed_topics())
+    now = datetime.now(UTC)
+    beat = Heartbeat(
+        node="tools/evil/h/9",
+        kind="tools",
+        name="evil",
+        host="h",
+        pid=9,
+        started_at=now,
+        at=now,
+        details={"control_lost": {"0": [100_000, 99_999_999_999_999]}},
+    )
+    await memory_bus.append(topics.HEARTBEATS.name, beat, key=beat.node)
+    await asyncio.sleep(0.002)  # What is written from now on is newer, in whole milliseconds.
+    async with serving(memory_bus) as node:
+        await _confirmed(memory_bus, _halt("momentum"))
+        assert ["all", "momentum"] == node.details["halted"]
+        await _confirmed(memory_bus, _resume())
+    async with serving(memory_bus) as node:
+        await _confirmed(memory_bus, _halt("scalper"))
+        assert ["momentum", "scalper"] == node.details["halted"]
+        halts = await read_halts(memory_bus)
+    assert halts.of_everybody() is None
 
 
 async def test_a_whole_topic_halts_no_more_than_it_says(memory_bus: MemoryBus) -> None:
@@ -181,10 +212,12 @@ def test_words_of_another_form_say_nothing(name: str, said: object) -> None:
 def test_a_loss_is_told_on_with_the_time_it_was_first_told() -> None:
     """A resume ends it that came after that, and not only one after the newest heartbeat."""
     read, lost = said_in(_beat({"control_read": {"0": [3, 2, "d"]}, "control_lost": {"0": [9, 1]}}))
+    (forged,) = said_in(_beat({"control_lost": {"0": [9, 10**14]}}))
 
     assert ReadBefore(3, 500, 2, "d") == read
     assert ReadBefore(9, 1, is_lost=True) == lost
     assert is_gone(lost, 100, {})
+    assert 500 == forged.at_ms, "a time after the heartbeat itself is forged"
 
 
 @pytest.mark.parametrize(
