@@ -8,12 +8,14 @@ import json
 import logging
 import re
 import sys
+import time
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
 from arena.exits import is_debug, place_of
 from arena.explain import in_words
+from arena.repeats import Repeats
 from arena.settings import Settings
 from arena.visible import one_line
 
@@ -66,6 +68,7 @@ def configure(settings: Settings, *, node: str = "") -> None:
         structlog.contextvars.bind_contextvars(node=node)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine(as_json=not pretty, node=node))
+    handler.addFilter(Repeats(time.monotonic))
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
 
 
@@ -118,6 +121,8 @@ class _OneLine(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
             said += f": {in_words(error)}"
+        if held_back := getattr(record, "held_back", 0):
+            said += f" ({held_back:,} more of these were not logged)"
         level, text = record.levelname.lower(), one_line(said, VALUE_CHARS_MAX)
         if not self._as_json:
             return f"{record.levelname} {record.name} {text}"

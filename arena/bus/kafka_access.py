@@ -24,6 +24,29 @@ from arena.visible import one_line
 client.create_conn = create_conn
 """A subclass of aiokafka's client would have to repeat how it finds and keeps connections."""
 
+MISSING_PAUSE_S = 0.05
+_update = client.AIOKafkaClient._metadata_update
+
+
+# Any: aiokafka is not typed.
+async def _update_calmly(self: Any, cluster: Any, topics: Any) -> Any:
+    """Pause after an answer in which a topic is missing or has no leader, or without an answer.
+
+    aiokafka's consumer and producer ask again at once for as long as that lasts.
+    """
+    done = await _update(self, cluster, topics)
+    if not done or not all(_is_led(cluster, topic) for topic in topics or ()):
+        await asyncio.sleep(MISSING_PAUSE_S)
+    return done
+
+
+def _is_led(cluster: Any, topic: str) -> bool:
+    known = cluster.partitions_for_topic(topic)
+    return bool(known) and known == cluster.available_partitions_for_topic(topic)
+
+
+client.AIOKafkaClient._metadata_update = _update_calmly
+
 PASSWORD_BYTES_MAX = 4_096
 PORT_MAX = 65_535
 DEFAULT_PORT = 9092
