@@ -8,6 +8,8 @@ from arena.ids import check_name
 
 OPERATOR = "operator"
 """The account of `arena tools call`; never an agent's, never ranked."""
+RESERVED = {OPERATOR: "the account of `arena tools call`", "all": "what a halt of everybody says"}
+"""Names that no agent may have -> what they mean."""
 NAMES_SHOWN_MAX = 20
 CLOSE_MAX = 3
 CLOSE_RATIO = 0.6
@@ -58,13 +60,10 @@ def check_agent_name(name: str) -> str:
     """Return a name that an agent may have.
 
     Raises:
-        UsageError: It cannot be part of a topic name, or it is the operator's.
+        UsageError: It cannot be part of a topic name, or it is reserved.
     """
-    if name == OPERATOR:
-        raise UsageError(
-            f"agent name {OPERATOR!r} is the account of `arena tools call`",
-            remedy="choose another name",
-        )
+    if name in RESERVED:
+        raise UsageError(f"agent name {name!r} is {RESERVED[name]}", remedy="choose another name")
     return check_name("agent", name)
 
 

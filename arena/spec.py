@@ -25,7 +25,7 @@ from arena import topics
 from arena.bounded_files import read_text_file
 from arena.errors import UsageError
 from arena.explain import in_words
-from arena.names import OPERATOR, closest_first, listed
+from arena.names import RESERVED, closest_first, listed
 from arena.spec_baselines import route_baselines
 from arena.spec_competition import CompetitionTable, added_nodes, check_competition, entrants
 from arena.spec_errors import SpecFault, explain
@@ -143,8 +143,8 @@ def _require_an_arena(spec: ArenaSpec) -> None:
 def _check_agents(agents: tuple[AgentTable, ...], nodes: tuple[ChatNodeTable, ...]) -> None:
     known = [node.name for node in nodes]
     for index, agent in enumerate(agents):
-        if agent.name == OPERATOR:
-            what = f"{OPERATOR!r} is the account of `arena tools call`; choose another name"
+        if agent.name in RESERVED:
+            what = f"{agent.name!r} is {RESERVED[agent.name]}; choose another name"
             raise SpecFault(("agents", index, "name"), what)
         if agent.chat_node not in known:
             there = listed(closest_first(agent.chat_node, known)) if known else "none yet"

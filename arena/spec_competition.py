@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field
 
 from arena.baselines import SCRIPTED
 from arena.errors import UsageError
-from arena.ids import check_name
+from arena.names import check_agent_name
 from arena.spec_errors import SpecFault
 from arena.spec_tables import (
     STRATEGY_PATTERN,
@@ -212,7 +212,7 @@ def _name(key: str, *parts: str) -> str:
     stem = PurePath(parts[0]).stem if parts[0].endswith((".py", ".toml")) else parts[0]
     name = "-".join((stem.replace("_", "-"), *parts[1:]))
     try:
-        return check_name("agent", name)
+        return check_agent_name(name)
     except UsageError as error:
         raise _fault(key, f"the agent would be called {name!r}; {error.remedy}") from None
 

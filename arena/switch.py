@@ -233,8 +233,8 @@ def scope_of(key: bytes | None) -> str | None:
     try:
         text = (key or b"").decode()
         if text.startswith(AGENT_KEY):
-            check_name("agent", text.removeprefix(AGENT_KEY))
-            return text
+            name = check_name("agent", text.removeprefix(AGENT_KEY))
+            return None if name == EVERYBODY else text  # A list of names would be ambiguous.
         if text == EVERYBODY:
             return text
     except (UnicodeDecodeError, UsageError):

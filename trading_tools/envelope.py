@@ -6,6 +6,7 @@ bits or a `reply_to` that is `account.events` must not get past here.
 
 from arena import ids, topics
 from arena.messages import OpenAccount, ToolCall
+from arena.names import OPERATOR, RESERVED
 
 ID_CHARS_MAX = 128
 """Ids are copied into events; ours are 36 characters."""
@@ -17,6 +18,8 @@ def objection(message: ToolCall | OpenAccount) -> str | None:
     """Why a message cannot be handled, or None where it can."""
     if not ids.NAME_PATTERN.fullmatch(message.agent):
         return "its agent's name cannot be part of a topic name"
+    if message.agent in RESERVED and message.agent != OPERATOR:
+        return f"no agent may be called {message.agent!r}: it is {RESERVED[message.agent]}"
     if not 0 < len(message.call_id) <= ID_CHARS_MAX:
         return f"its call_id has {len(message.call_id):,} characters, not 1 to {ID_CHARS_MAX}"
     if isinstance(message, OpenAccount):

@@ -70,9 +70,9 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     assert str(unknown_name("chat node", "x", [])).endswith("there are no chat nodes yet")
 
 
-@pytest.mark.parametrize("name", ["operator", "a b", ""])
+@pytest.mark.parametrize("name", ["operator", "all", "a b", ""])
 def test_a_name_that_no_agent_may_have(name: str) -> None:
-    """The operator's account is not an agent's; others must fit a topic's name."""
+    """The operator's account and everybody are not an agent's; others must fit a topic's name."""
     with pytest.raises(UsageError, match="agent name"):
         check_agent_name(name)
 

@@ -111,6 +111,7 @@ def test_compaction_and_restart_keep_an_unreadable_halt(
         b"agent/\xff",
         b"agent/a b",
         b"agent/../x",
+        b"agent/all",
         b"risk/momentum",
         b"preferences/all",
         b"pass-over/account.events/0/1",

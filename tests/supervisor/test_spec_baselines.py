@@ -119,10 +119,12 @@ def test_a_model_may_not_have_the_name_that_the_rules_need() -> None:
         parse_spec(nodes + agent("cash"), path="x.toml")
 
 
-def test_the_operators_name_is_not_an_agents() -> None:
-    """An operator's calls have that account; a contestant's would be mixed with them."""
+def test_a_reserved_name_is_not_an_agents() -> None:
+    """An operator has that account, and a halt of everybody is called "all"."""
     with pytest.raises(UsageError, match="account of `arena tools call`"):
         parse_spec(MODEL + agent("momentum", name="operator"), path="x.toml")
+    with pytest.raises(UsageError, match="'all' is what a halt of everybody says"):
+        parse_spec(MODEL + agent("momentum", name="all"), path="x.toml")
 
 
 def test_a_misspelt_chat_node_is_answered_with_the_closest() -> None:

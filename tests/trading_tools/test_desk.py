@@ -258,6 +258,7 @@ def test_prices_are_needed_only_by_orders_to_decide(desk: Desk) -> None:
     ("changes", "says"),
     [
         ({"agent": "../momentum"}, "cannot be part of a topic name"),
+        ({"agent": "all"}, "no agent may be called 'all'"),
         ({"reply_to": topics.EVENTS.name}, "reply_to is not agent.inbox.momentum"),
         ({"reply_to": topics.inbox("brainrot")}, "reply_to is not agent.inbox.momentum"),
         ({"call_id": ""}, "call_id has 0 characters"),
