@@ -295,4 +295,4 @@ def markdown_table(specs: Iterable[TopicSpec] = TOPICS) -> str:
 
 
 def _days(retention_ms: int) -> str:
-    return "for ever" if retention_ms == FOREVER_MS else f"{retention_ms // DAY_MS} d"
+    return "forever" if retention_ms == FOREVER_MS else f"{retention_ms // DAY_MS} d"
