@@ -20,7 +20,7 @@ from arena.bus.base import Start
 from arena.bus.kafka_admin import has_broker_time, list_topics, other_arenas
 from arena.commands import health
 from arena.commands.losses import lost_halt, lost_in, lost_line, unproven_in, unproven_line
-from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena
+from arena.commands.where import AsJson, Prefix, Run, Servers, Where, asked_prefix, find_arena
 from arena.errors import EXIT_NO, ArenaError, BrokerUnavailable
 from arena.exits import report
 from arena.living import heartbeat_in
@@ -55,7 +55,7 @@ def status(
         with find_arena(servers, prefix, run, start_broker=False) as where:
             run_async(lambda: _status(where, here=here, as_json=as_json))
     except ArenaError as error:
-        dead = _dead_of_run(run)
+        dead = _dead_of_run(run, prefix)
         if as_json:
             document = {"healthy": False, "processes": [], "dead": documents(dead)}
             print(json.dumps(document | {"why": str(error)}))
@@ -70,14 +70,16 @@ def documents(dead: Iterable[Dead]) -> list[dict[str, JsonValue]]:
     return [one.document() for one in dead]
 
 
-def _dead_of_run(name: str | None) -> tuple[Dead, ...]:
+def _dead_of_run(name: str | None, prefix: str | None) -> tuple[Dead, ...]:
     """What the record of a run says, if no broker can be asked."""
     home = Settings().home
     try:
         found = find_run(home, name) if name else newest_run(home)
     except ArenaError:
         return ()
-    return found[1].dead if found else ()
+    if found is None or asked_prefix(prefix) not in (None, found[1].prefix):
+        return ()
+    return found[1].dead
 
 
 async def _status(where: Where, *, here: bool, as_json: bool) -> None:

@@ -51,7 +51,8 @@ class Where:
 
     Attributes:
         settings: Its broker and prefix.
-        directory: Of the run it was found through; None where there is none.
+        directory: Of the run it was found through; None where there is none, and where the run's
+            arena has another prefix than the one that was asked for.
         run: That run's record.
     """
 
@@ -87,7 +88,7 @@ def find_arena(
     # What the client library has to say of a failed connection is said better by our own error.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     servers = servers or os.environ.get(BOOTSTRAP_VARIABLE, "").strip() or None
-    prefix = prefix if prefix is not None else os.environ.get(PREFIX_VARIABLE)
+    prefix = asked_prefix(prefix)
     found = find_run(settings.home, run_name) if run_name else newest_run(settings.home)
     if found and servers and not run_name and servers != found[1].bootstrap:
         found = None  # another arena than the newest run here
@@ -101,7 +102,13 @@ def find_arena(
     with _broker_of(run, directory, servers, start_broker=start_broker) as address:
         settings = settings.override(bootstrap_servers=address, prefix=prefix)
         home = Path(run.broker_home) if run.broker_home else settings.home
-        yield Where(logged_in(settings, home, principal), directory, run)
+        settings = logged_in(settings, home, principal)
+        yield Where(settings, directory, run) if prefix == run.prefix else Where(settings)
+
+
+def asked_prefix(prefix: str | None) -> str | None:
+    """The prefix that the flag or the environment names; None where neither does."""
+    return prefix if prefix is not None else os.environ.get(PREFIX_VARIABLE)
 
 
 def logged_in(settings: Settings, home: Path, principal: str) -> Settings:
