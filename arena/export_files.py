@@ -9,15 +9,24 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from arena import __version__
 from arena.bounded_files import NotReadable, is_plain_name, open_regular, read_regular
+from arena.bounded_json import TEXT_CHARS_MAX, check_amount, each_of, first_error
 from arena.bounded_parquet import FILE_BYTES_MAX, BoundedParquet, open_parquet
 from arena.bus.base import Record
 from arena.errors import BrokenLog, UsageError
+from arena.names import listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 MANIFEST_FILE = "manifest.json"
 MANIFEST_BYTES_MAX = 16 << 20
-TOPICS_MAX = 20_000
+TOPICS_MAX = 10_000
 PARTITIONS_MAX = 10_000
 OFFSET_MAX = 2**63 - 1
 READ_ROWS_MAX = 1_024
@@ -74,9 +83,9 @@ class TopicFile(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     file: str
-    sha256: str
+    sha256: str = Field(max_length=TEXT_CHARS_MAX)
     size_bytes: int
-    partitions: dict[int, Span] = Field(max_length=PARTITIONS_MAX)
+    partitions: Annotated[dict[int, Span], BeforeValidator(each_of(Span, PARTITIONS_MAX))]
 
     @model_validator(mode="after")
     def _is_beside(self) -> Self:
@@ -104,9 +113,9 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     format: int = FORMAT
-    version: str = __version__
-    prefix: str = ""
-    topics: dict[str, TopicFile] = Field(max_length=TOPICS_MAX)
+    version: str = Field(default=__version__, max_length=TEXT_CHARS_MAX)
+    prefix: str = Field(default="", max_length=TEXT_CHARS_MAX)
+    topics: Annotated[dict[str, TopicFile], BeforeValidator(each_of(TopicFile, TOPICS_MAX))]
 
     @model_validator(mode="after")
     def _names_each_once(self) -> Self:
@@ -136,6 +145,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST_FILE
     try:
         content = read_regular(path, MANIFEST_BYTES_MAX, inside=folder)
+        check_amount(content)
         manifest = Manifest.model_validate_json(content)
     except FileNotFoundError:
         raise UsageError(f"{folder} holds no {MANIFEST_FILE}", remedy="export the run") from None
@@ -143,6 +153,8 @@ def read_manifest(folder: Path) -> Manifest:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         raise UsageError(f"{path} cannot be read: {first_error(error)}", remedy=REMEDY) from None
+    except ValueError as error:
+        raise UsageError(f"{path} cannot be read: {error}", remedy=REMEDY) from None
     if manifest.format != FORMAT:
         raise UsageError(
             f"{path} has format {manifest.format}, this arena reads {FORMAT}",
@@ -151,16 +163,12 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def first_error(error: ValidationError) -> str:
-    """The first thing wrong with a document, on one line."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part)[:80] for part in first["loc"])
-    text = first["msg"].removeprefix("Value error, ")[:200]
-    return f"{place}: {text}" if place else text
-
-
 def read_records(
-    folder: Path, topics: Sequence[str] | None = None, *, exact: bool = True
+    folder: Path,
+    topics: Sequence[str] | None = None,
+    *,
+    exact: bool = True,
+    manifest: Manifest | None = None,
 ) -> Iterator[Record]:
     """The records of an export, a bounded batch in memory at a time.
 
@@ -170,17 +178,18 @@ def read_records(
             topic: partition 0 in offset order, then partition 1, and so on.
         exact: The records must be those that the manifest counts, in order; False gives whatever
             the files hold.
+        manifest: Of the export, where it was read before.
 
     Raises:
         UsageError: There is no such export, a topic is not in it, or a file is above a limit.
         BrokenLog: A file cannot be read as Parquet, or holds other records.
     """
-    manifest = read_manifest(folder)
+    manifest = manifest or read_manifest(folder)
     for topic in manifest.topics if topics is None else topics:
         found = manifest.topics.get(topic)
         if found is None:
             raise UsageError(
-                f"{folder} holds no topic {topic}", remedy=f"it holds {', '.join(manifest.topics)}"
+                f"{folder} holds no topic {topic}", remedy=f"it holds {listed(manifest.topics)}"
             )
         records = _read_file(folder, found.file, topic)
         yield from _counted(records, folder / found.file, found) if exact else records

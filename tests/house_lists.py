@@ -30,6 +30,7 @@ PURE = (
     "arena/account_log.py",
     "arena/accounts.py",
     "arena/baselines.py",
+    "arena/bounded_json.py",
     "arena/bus/group_places.py",
     "arena/endpoint.py",
     "arena/explain.py",

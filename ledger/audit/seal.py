@@ -16,12 +16,20 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from arena import __version__
 from arena.bounded_files import is_plain_name, open_regular, read_regular
+from arena.bounded_json import TEXT_CHARS_MAX, check_amount, each_of, first_error
 from arena.bounded_parquet import FILE_BYTES_MAX, open_parquet
 from arena.bus.base import Record
 from arena.errors import BrokenLog, UsageError
@@ -31,7 +39,6 @@ from arena.export_files import (
     TOPICS_MAX,
     Span,
     file_sha256,
-    first_error,
 )
 from arena.exports import MANIFEST_FILE, read_manifest, read_records
 from arena.localbroker.progress import Progress, Step, no_progress
@@ -43,6 +50,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = 1
+Text = Annotated[str, Field(max_length=TEXT_CHARS_MAX)]
 HASHES = "hashes"
 SIGNATURE_FILE = "seal.json.sig"
 BATCH_ROWS = 8_192
@@ -55,7 +63,7 @@ NOTHING = b"\xff" * 8
 class SealedPartition(Span):
     """One partition: what of it was sealed, and the head of its chain, in hex."""
 
-    head: str
+    head: Text
 
 
 class SealedTopic(BaseModel):
@@ -64,10 +72,12 @@ class SealedTopic(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     records_file: str
-    records_sha256: str
+    records_sha256: Text
     hashes_file: str
-    hashes_sha256: str
-    partitions: dict[int, SealedPartition] = Field(max_length=PARTITIONS_MAX)
+    hashes_sha256: Text
+    partitions: Annotated[
+        dict[int, SealedPartition], BeforeValidator(each_of(SealedPartition, PARTITIONS_MAX))
+    ]
 
     @model_validator(mode="after")
     def _are_beside(self) -> Self:
@@ -89,12 +99,12 @@ class Seal(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     format: int = FORMAT
-    version: str = __version__
-    source: str
-    prefix: str = ""
-    manifest_sha256: str
-    topics: dict[str, SealedTopic] = Field(max_length=TOPICS_MAX)
-    signed_by: str = ""
+    version: Text = __version__
+    source: Text
+    prefix: Text = ""
+    manifest_sha256: Text
+    topics: Annotated[dict[str, SealedTopic], BeforeValidator(each_of(SealedTopic, TOPICS_MAX))]
+    signed_by: Text = ""
 
     @property
     def count(self) -> int:
@@ -183,7 +193,7 @@ def _seal(draft: Path, source: Source, signer: Signer | None, progress: Progress
         hashes_file = f"{topic}.parquet"
         heads = {p: genesis(topic, p) for p in held.partitions}
         with HashWriter(draft / HASHES / hashes_file) as writer:
-            for record in read_records(records, [topic]):
+            for record in read_records(records, [topic], manifest=manifest):
                 content = record_sha256(record)
                 heads[record.partition] = link(heads[record.partition], record.offset, content)
                 writer.add(record.partition, record.offset, content)
@@ -220,11 +230,14 @@ def read_seal(bundle: Path) -> tuple[Seal, bytes]:
     path = bundle / SEAL_FILE
     try:
         content = read_regular(path, MANIFEST_BYTES_MAX, inside=bundle)
+        check_amount(content)
         found = Seal.model_validate_json(content)
     except FileNotFoundError:
         raise UsageError(f"{bundle} holds no {SEAL_FILE}") from None
     except ValidationError as error:
         raise BrokenLog(f"{path} cannot be read: {first_error(error)}") from None
+    except ValueError as error:
+        raise BrokenLog(f"{path} cannot be read: {error}") from None
     except OSError as error:
         raise BrokenLog(f"{path} cannot be read: {error.strerror}") from None
     if found.format > FORMAT:

@@ -14,7 +14,7 @@ from arena.bounded_parquet import FILE_BYTES_MAX
 from arena.bus.base import Record
 from arena.errors import ArenaError
 from arena.export_files import MANIFEST_BYTES_MAX, file_sha256
-from arena.exports import MANIFEST_FILE, read_records
+from arena.exports import MANIFEST_FILE, Manifest, read_manifest, read_records
 from arena.localbroker.progress import Progress, Step, no_progress
 from ledger.audit.reading import place_of
 from ledger.audit.seal import (
@@ -33,6 +33,8 @@ from ledger.audit.sources import RECORDS
 
 NAMED_MAX = 1_000
 """Records of a topic that are named; the rest are counted."""
+BROKEN_MAX = 2_000
+"""What is wrong in a bundle and is named; the rest is counted."""
 SIGNATURE_BYTES_MAX = 1_024
 STEP = "seal"
 
@@ -47,12 +49,18 @@ class SealCheck:
 
     Attributes:
         lines: What holds, for people. broken: what does not; each names a file or a record.
-        counts: Records looked at.
+        records: Looked at. more: what is wrong beside `broken`.
     """
 
     lines: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     records: int = 0
+    more: int = 0
+
+    def cut(self) -> None:
+        """Count what is wrong beyond the bound, and forget it."""
+        self.more += max(0, len(self.broken) - BROKEN_MAX)
+        del self.broken[BROKEN_MAX:]
 
 
 @dataclass(slots=True)
@@ -129,10 +137,18 @@ def check_seal(
     manifest = bundle / RECORDS / MANIFEST_FILE
     if _digest(bundle, manifest, MANIFEST_BYTES_MAX) != seal.manifest_sha256:
         found.broken.append(f"{RECORDS}/{MANIFEST_FILE} is not the file that was sealed")
+    try:
+        listing = read_manifest(bundle / RECORDS)
+    except UNREADABLE as error:
+        found.broken.append(f"{RECORDS}: nothing can be read: {error}")
+        return found
     total = seal.count
     for topic, sealed in seal.topics.items():
-        _Topic(bundle, topic, sealed, found).check()
+        _Topic(bundle, topic, sealed, found, listing).check()
+        found.cut()
         progress(Step(STEP, topic, found.records, total))
+    if found.more:
+        found.broken.append(f"... and {found.more:,} more findings ({BROKEN_MAX:,} are named)")
     progress(Step(STEP, f"{found.records:,} records", found.records, total, finished=True))
     if not found.broken:
         found.lines.append(
@@ -190,7 +206,10 @@ def _digest(bundle: Path, path: Path, bytes_max: int = FILE_BYTES_MAX) -> str:
 class _Topic:
     """One topic of a bundle: its two files, its records, its chain."""
 
-    def __init__(self, bundle: Path, topic: str, sealed: SealedTopic, found: SealCheck) -> None:
+    def __init__(
+        self, bundle: Path, topic: str, sealed: SealedTopic, found: SealCheck, listing: Manifest
+    ) -> None:
+        self._listing = listing
         self._bundle = bundle
         self._records = bundle / RECORDS
         self._hashes = bundle / HASHES / sealed.hashes_file
@@ -266,4 +285,4 @@ class _Topic:
 
     def _file_records(self) -> Iterator[Record]:
         """Through the manifest of the export, which was checked before."""
-        yield from read_records(self._records, [self._topic], exact=False)
+        yield from read_records(self._records, [self._topic], exact=False, manifest=self._listing)

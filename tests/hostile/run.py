@@ -21,7 +21,7 @@ from arena.exits import report
 from connectors.coinbase.recording import read_frames
 from connectors.exchange.pricefile import load_tape
 from dashboard.kept import unpack_view
-from tests.hostile import files, texts
+from tests.hostile import crowds, files, texts
 
 Said = tuple[int, str]
 
@@ -103,8 +103,8 @@ def specification(folder: Path) -> Said:
 
 
 OPENERS: dict[str, tuple[Callable[[Path], Said], tuple[files.Case, ...]]] = {
-    "verify": (verify, files.EXPORTS),
-    "bundle": (bundle, files.EXPORTS),
+    "verify": (verify, (*files.EXPORTS, *crowds.MANIFESTS)),
+    "bundle": (bundle, (*files.EXPORTS, *crowds.MANIFESTS, *crowds.SEALS)),
     "toml": (specification, texts.TOMLS),
     "prices": (prices, texts.PRICES),
     "recording": (recording, texts.RECORDINGS),

@@ -1,0 +1,86 @@
+"""Manifests and seals that name far too much, each in a few MB; see `tests.hostile.files`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from arena.exports import MANIFEST_FILE
+from ledger.audit.sources import SEAL_FILE
+from tests.hostile.files import EVENTS, FILE, Case, Make, spanning
+
+NO_FILES = {
+    "records_file": "a",
+    "records_sha256": "",
+    "hashes_file": "a",
+    "hashes_sha256": "",
+    "partitions": {},
+}
+
+
+def topics(count: int) -> Make:
+    """A manifest of topics that hold nothing."""
+    return lambda folder: _write(
+        folder / MANIFEST_FILE, {"format": 1, "topics": {f"t{n}": {} for n in range(count)}}
+    )
+
+
+def partitions(count: int) -> Make:
+    """A manifest of one topic with partitions that hold nothing."""
+
+    def make(folder: Path) -> None:
+        crowd: dict[str, object] = {str(number): {} for number in range(count)}
+        held = {"file": FILE, "sha256": "", "size_bytes": 0, "partitions": crowd}
+        _write(folder / MANIFEST_FILE, {"format": 1, "topics": {EVENTS: held}})
+
+    return make
+
+
+def markers(count: int) -> Make:
+    """A manifest of one partition with so many markers."""
+    return lambda folder: spanning(markers=[0] * count)(folder)
+
+
+def keys(count: int) -> Make:
+    """A manifest of keys that no manifest has."""
+    return lambda folder: _write(folder / MANIFEST_FILE, {f"k{n}": 0 for n in range(count)})
+
+
+def sealed(change: Callable[[dict[str, object]], object]) -> Make:
+    """A bundle whose seal says something else."""
+
+    def make(records: Path) -> None:
+        path = records.parent / SEAL_FILE
+        document = json.loads(path.read_text())
+        change(document)
+        _write(path, document)
+
+    return make
+
+
+def sealed_topics(count: int, held: object) -> Make:
+    """A seal of so many topics."""
+    return sealed(lambda found: found.update(topics={f"t{n}": held for n in range(count)}))
+
+
+def _write(path: Path, document: object) -> None:
+    path.write_text(json.dumps(document))
+
+
+MANIFESTS = (
+    Case("a million topics", topics(1_000_000), "1,000,002 objects"),
+    Case("30,000 topics", topics(30_000), "30,000 entries"),
+    Case("30,000 partitions", partitions(30_000), "30,000 entries"),
+    Case("9,000 topics of nothing", topics(9_000), "t0: file"),
+    Case("3,000,000 markers", markers(3_000_000), "items"),
+    Case("a million unknown keys", keys(1_000_000), "1,000,000 keys"),
+)
+"""Changes of an export."""
+SEALS = (
+    Case("700,000 sealed topics", sealed_topics(700_000, {}), "objects"),
+    Case("30,000 sealed topics", sealed_topics(30_000, {}), "30,000 entries"),
+    Case("9,000 sealed topics of nothing", sealed_topics(9_000, {}), "t0: records_file"),
+    Case("9,000 sealed topics without files", sealed_topics(9_000, NO_FILES), "more findings"),
+    Case("long source", sealed(lambda found: found.update(source="s" * 10**7)), "source"),
+    Case("long signer", sealed(lambda found: found.update(signed_by="s" * 10**7)), "signed_by"),
+)
+"""Changes of the seal of a bundle."""
