@@ -40,8 +40,7 @@ FENCED_PAUSE_S_MAX = 5.0
 FENCED_MAX = 10
 """Doublings that are counted."""
 BURIES = 0
-"""The shard whose owner sends to the dead letters what all executors read and cannot decode:
-records of `arena.control` and `market.tickers`."""
+"""The shard whose owner sends unreadable records of `arena.control` to the dead letters."""
 
 REGROWN = (
     "the number decides which shard has an agent's account, and Kafka cannot take partitions away:"
@@ -85,8 +84,8 @@ class Executor:
         self._rules = rules
         self._tools = tools
         self._seats = seats
-        self._feed = PriceFeed(node, self._buries, whole=rules.lock_step)
-        self._control = SwitchFeed(node, self._buries)
+        self._feed = PriceFeed(node, whole=rules.lock_step)
+        self._control = SwitchFeed(node, lambda: BURIES in self._owners)
         self._owners: dict[int, Owner] = {}
         self._ignored: dict[int, int] = {}
         self._owned: set[int] = set()
@@ -94,9 +93,6 @@ class Executor:
         self._fenced: dict[int, int] = {}
         self._all_fit = asyncio.Event()
         self._random = Random()
-
-    def _buries(self) -> bool:
-        return BURIES in self._owners
 
     async def run(self) -> None:
         """Serve until cancelled.

@@ -3,11 +3,11 @@
 Reads `market.tickers` from `BACKLOG_S` before now, or from its beginning where the market may have
 stood still for longer. Only the newest record per product is decoded, the ones it replaces are
 dropped unread, as market data may be. What cannot be read replaces nothing; it is dead-lettered
-when it comes, by the owner of the first shard alone, and passed over in the backlog of a start.
+when it comes, and passed over in the backlog of a start.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from arena import topics
 from arena.bus.base import EARLIEST, LogReader, Record, Start
@@ -29,17 +29,14 @@ class PriceFeed:
 
     Args:
         node: Its bus is read, its counters count.
-        buries: True while this process is the one that sends what cannot be read to the dead
-            letters: every executor reads the same tickers.
         whole: Read the topic from its beginning.
     """
 
-    def __init__(self, node: Node, buries: Callable[[], bool], *, whole: bool = False) -> None:
+    def __init__(self, node: Node, *, whole: bool = False) -> None:
         """Start with an empty market; `open` reads it."""
         self.market = Market()
         self._whole = whole
         self._node = node
-        self._buries = buries
         self._reader: LogReader | None = None
         self._next: dict[int, int] = {}
         self._given_up: dict[int, tuple[int, int]] = {}
@@ -169,10 +166,10 @@ class PriceFeed:
         return True
 
     async def _pass_over(self, record: Record, error: str) -> None:
-        if not self._loaded:  # It was buried when it came, by the executor of that time.
-            self._node.counters["unreadable_backlog"] += 1
-        elif self._buries():
+        if self._loaded:
             await self._node.dead_letter(record, error)
+        else:  # It was buried when it came, by the executor of that time.
+            self._node.counters["unreadable_backlog"] += 1
 
 
 def newest_first(records: Iterable[Record]) -> list[list[Record]]:

@@ -1,7 +1,6 @@
 """The price feed beside records that are none, or cannot be read."""
 
 import asyncio
-import contextlib
 
 import pytest
 
@@ -11,7 +10,6 @@ from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
 from arena.node import Node
 from arena.settings import Settings
-from tests.alongside import alongside
 from tests.trading_tools.helpers import ticker
 from trading_tools import prices
 from trading_tools.prices import PriceFeed, newest_first
@@ -23,11 +21,7 @@ TICKERS = topics.TICKERS.name
 def feed(memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch) -> PriceFeed:
     """A feed that gives up soon."""
     monkeypatch.setattr(prices, "LOAD_TIMEOUT_S", 2.0)
-    return PriceFeed(_node(memory_bus), lambda: True)
-
-
-def _node(bus: MemoryBus) -> Node:
-    return Node("tools", "test", Settings(), bus, SystemClock())
+    return PriceFeed(Node("tools", "test", Settings(), memory_bus, SystemClock()))
 
 
 async def test_a_marker_at_the_end_holds_no_start_up(
@@ -54,23 +48,6 @@ async def test_what_cannot_be_read_replaces_no_price(
 
     assert feed.market.quotes["BTC-USD"].offset == 0
     await feed.close()
-
-
-async def test_one_executor_of_several_buries_what_cannot_be_read(
-    memory_bus: MemoryBus, feed: PriceFeed
-) -> None:
-    """Every executor reads the same tickers; one dead letter says it."""
-    others = [PriceFeed(_node(memory_bus), lambda: False) for _ in range(2)]
-    await memory_bus.append(TICKERS, ticker("1", "2"), key="BTC-USD")
-    async with contextlib.AsyncExitStack() as running:
-        for one in (*others, feed):
-            await one.open()
-            await running.enter_async_context(alongside(one.run()))
-        memory_bus.cluster.append(TICKERS, 0, b"BTC-USD", b"rot", [("type", b"Ticker")])
-        for one in (*others, feed):
-            assert await one.catch_up({0: 2}, 2.0)
-
-    assert 1 == len(memory_bus.cluster.logs[topics.DEAD_LETTERS.name, 0])
 
 
 async def test_a_leader_that_lags_is_waited_for(memory_bus: MemoryBus, feed: PriceFeed) -> None:
