@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pydantic import BaseModel, ValidationError
 
-OBJECTS_MAX = 100_000
+OBJECTS_MAX = 50_000
 KEYS_MAX = 500_000
 ITEMS_MAX = 2_000_000
 TEXT_CHARS_MAX = 5_000
