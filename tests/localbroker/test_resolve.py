@@ -47,7 +47,7 @@ def test_silence_is_told_with_the_remedy() -> None:
     """Where nobody answers, the address, the deadline and the remedy are named."""
     address = f"127.0.0.1:{choose_ports(0).client}"
 
-    with pytest.raises(BrokerUnavailable, match=rf"{address} did not answer .*arena broker start"):
+    with pytest.raises(BrokerUnavailable, match=rf"{address} did not answer: .*arena broker start"):
         connect_external(address, deadline_s=0.1)
 
 
