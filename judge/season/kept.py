@@ -28,7 +28,7 @@ from judge.season.rows import NewestIds, Rows
 from judge.season.rules_used import RulesUsed
 from judge.season.thinking import Called, Player, TurnRead
 
-FORMAT = 4
+FORMAT = 5
 """Of head and segments, and of what the fold makes of the topics: another one means another."""
 KEPT = (topics.SNAPSHOTS.name, topics.EVENTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
 """The topics that are kept; the roster is compacted and read anew."""
@@ -66,6 +66,7 @@ class Head(msgspec.Struct, array_like=True):
     called_ids: list[str]
     malformed: dict[str, int]
     malformed_first: dict[str, str]
+    first_offsets: dict[int, int]
     stated: dict[int, RulesUsed]
     rules: dict[int, list[RulesUsed]]
 
@@ -161,6 +162,7 @@ def _head(builder: SeasonBuilder, places: Places, segments: list[str]) -> Head:
         called_ids=list(folded.thinking.called_ids),
         malformed={t: n for t, n in folded.malformed.items() if t in KEPT},
         malformed_first={t: text for t, text in folded.malformed_first.items() if t in KEPT},
+        first_offsets=folded.first_offsets,
         stated=folded.books.stated,
         rules=folded.books.rules,
     )
@@ -213,6 +215,7 @@ def restore(
     thinking.ended_ids = NewestIds(head.ended_ids)
     thinking.called_ids = NewestIds(head.called_ids)
     folded.malformed, folded.malformed_first = head.malformed, head.malformed_first
+    folded.first_offsets = head.first_offsets
     for topic, found in head.places.items():
         builder.ends[topic] = {partition: place.next_offset for partition, place in found.items()}
     return builder, Places(head.places)

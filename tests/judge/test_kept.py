@@ -223,9 +223,9 @@ def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     restore(read_head(packed.head), [packed.segment])
     with pytest.raises(Malformed, match="no checkpoint of a season"):
         restore(read_head(packed.head), [b"\x01"])
-    monkeypatch.setattr("judge.season.kept.FORMAT", 5)
+    monkeypatch.setattr("judge.season.kept.FORMAT", 6)
 
-    with pytest.raises(Malformed, match="format 4, this is 5"):
+    with pytest.raises(Malformed, match="format 5, this is 6"):
         read_head(packed.head)
 
 
