@@ -19,7 +19,7 @@ from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_admin import admin_client
 from arena.commands.halt_confirmed import Asked, ask
 from arena.localbroker.ports import can_bind
-from arena.messages import Halt, Resume
+from arena.messages import Halt, Heartbeat, Resume
 from arena.settings import Settings
 from arena.topics import partition_of
 from operations.storm.proxy import Cut, Link, Proxy, Route, Side
@@ -117,6 +117,20 @@ async def _settled(logs: Path) -> tuple[str, str]:
             await asyncio.sleep(0.05)
 
 
+async def ownership_is_told(bus: KafkaBus) -> None:
+    """Wait until the owner of the shard says so in a heartbeat."""
+    reader = await bus.log_reader(topics.HEARTBEATS.name)
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while not any(
+                isinstance(beat := record.message(), Heartbeat) and beat.details.get("shards")
+                for record in await reader.read(timeout_s=0.2)
+            ):
+                pass
+    finally:
+        await reader.close()
+
+
 async def test_a_halt_outlives_its_owners(
     bus: KafkaBus, settings: Settings, executors: Executors
 ) -> None:
@@ -128,6 +142,7 @@ async def test_a_halt_outlives_its_owners(
     executors.start("two")
     owner, standby = await owner_and_standby(market, executors.logs)
     assert ["filled"] == await market.end_of(await market.order())
+    await ownership_is_told(bus)
 
     executors.signal(owner, signal.SIGSTOP)
     frozen = await asyncio.to_thread(arena, settings, "halt", "--wait", "0.5")
