@@ -2,9 +2,11 @@
 
 Reads every partition of the asked topics up to where they ended when the export began. Writes
 `<folder>/<topic>.parquet` (zstd; partition, offset, timestamp_ms, key, headers, value: the bytes
-untouched) and `<folder>/manifest.json`. The files are made beside the folder and moved into its
-place whole, so a folder with a manifest is a whole export. A file holds partition 0, then 1, and so
-on, and its row groups depend on the records alone: the same log gives the same bytes.
+untouched) and `<folder>/manifest.json`. Where a topic's retention deletes records before they are
+read, the topic is read again from what is left, and the manifest tells that beginning. The files
+are made beside the folder and moved into its place whole, so a folder with a manifest is a whole
+export. A file holds partition 0, then 1, and so on, and its row groups depend on the records alone:
+the same log gives the same bytes.
 
 `pyarrow` is loaded by the first call that needs it, not by who imports this module.
 """
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from arena.bus.base import EARLIEST, LATEST, Bus, Record, Start
 from arena.drafts import clear_drafts
-from arena.errors import BrokerUnavailable, UsageError
+from arena.errors import BrokenLog, BrokerUnavailable, UsageError
 from arena.export_files import (
     FORMAT,
     MANIFEST_FILE,
@@ -47,6 +49,8 @@ HEADER_BYTES = 64
 """What a header counts beside its value: it takes that much where it is read."""
 READ_TIMEOUT_S = 0.5
 STALL_DEADLINE_S = 30.0
+BEGIN_TRIES_MAX = 5
+"""How often a topic is read again because retention deleted what was to be read next."""
 STEP = "records"
 
 __all__ = [
@@ -84,7 +88,8 @@ async def export_topics(
 
     Raises:
         BrokerUnavailable: A topic does not exist, or the broker stopped answering.
-        BrokenLog: An offset is missing in a topic that is not compacted.
+        BrokenLog: An offset is missing behind the beginning of a topic that is not compacted, or
+            retention deletes the records faster than they are read.
     """
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
@@ -94,7 +99,7 @@ async def export_topics(
         spans = await _spans(bus, topics)
         counter = _Counter(progress, sum(end - first for first, end in spans.values()))
         with named_if_full(folder):
-            files = {topic: await _export(bus, draft, topic, spans, counter) for topic in topics}
+            files = {t: await _export_left(bus, draft, t, spans, counter) for t in topics}
             manifest = Manifest(prefix=prefix, topics=files)
             _write_durably(draft / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
         _replace(folder, draft)
@@ -113,14 +118,16 @@ async def _spans(bus: Bus, topics: Sequence[str]) -> dict[tuple[str, int], tuple
         ends = {pair: last.position(*pair) for pair in pairs}
     finally:
         await last.close()
-    spans = {}
-    for topic, partition in pairs:
-        reader = await bus.partition_reader(topic, partition, EARLIEST)
-        try:
-            spans[topic, partition] = (reader.position(topic, partition), ends[topic, partition])
-        finally:
-            await reader.close()
-    return spans
+    return {pair: (await _begin(bus, *pair, ends[pair]), ends[pair]) for pair in pairs}
+
+
+async def _begin(bus: Bus, topic: str, partition: int, end: int) -> int:
+    """Offset of the oldest record that is left; the export's end where all before it are gone."""
+    reader = await bus.partition_reader(topic, partition, EARLIEST)
+    try:
+        return min(reader.position(topic, partition), end)
+    finally:
+        await reader.close()
 
 
 class _Counter:
@@ -129,15 +136,53 @@ class _Counter:
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress
         self._total = total
-        self._done = 0
+        self.done = 0
 
     def add(self, topic: str, count: int) -> None:
-        self._done += count
-        self._progress(Step(STEP, topic, self._done, self._total))
+        self.done += count
+        self._progress(Step(STEP, topic, self.done, self._total))
+
+    def read_again(self, done: int, total: int) -> None:
+        """Go back to where a topic began; `total` is without the records that were deleted."""
+        self.done, self._total = done, total
 
     def finish(self, topics: int) -> None:
-        text = f"{self._done:,} of {topics} topics"
-        self._progress(Step(STEP, text, self._done, self._total, finished=True))
+        text = f"{self.done:,} of {topics} topics"
+        self._progress(Step(STEP, text, self.done, self._total, finished=True))
+
+
+class _BeginMoved(Exception):
+    """The records that were to be read next were deleted by retention."""
+
+    def __init__(self, error: BrokenLog) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+async def _export_left(
+    bus: Bus,
+    draft: Path,
+    topic: str,
+    spans: dict[tuple[str, int], tuple[int, int]],
+    counter: _Counter,
+) -> TopicFile:
+    """Export a topic, again from its new beginning where retention overtook the reader.
+
+    The whole file is written again: row groups that hold what was deleted may be in it.
+    """
+    done = counter.done
+    tries = 0
+    while True:
+        try:
+            return await _export(bus, draft, topic, spans, counter)
+        except _BeginMoved as moved:
+            tries += 1
+            if tries > BEGIN_TRIES_MAX:
+                raise moved.error from None
+            for pair, (first, end) in spans.items():
+                if pair[0] == topic:
+                    spans[pair] = (max(first, await _begin(bus, *pair, end)), end)
+            counter.read_again(done, sum(end - first for first, end in spans.values()))
 
 
 async def _export(
@@ -216,7 +261,12 @@ async def _read_partition(
     heard = loop.time()
     try:
         while (at := reader.position(topic, partition)) < end:
-            batch = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=READ_RECORDS_MAX)
+            try:
+                batch = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=READ_RECORDS_MAX)
+            except BrokenLog as error:
+                if await _begin(bus, topic, partition, end) <= at:
+                    raise
+                raise _BeginMoved(error) from error
             if batch:
                 heard = loop.time()
                 yield [record for record in batch if record.offset < end]
