@@ -116,7 +116,7 @@ def test_a_command_leaves_nothing_half_written(tmp_path: Path, words: tuple[str,
     """On a full disk: one line that names the file, exit 3, no new file, the old one as it was."""
     old = tmp_path / "old"
     old.write_text("older")
-    # Python would keep the first 64 bytes of what it compiles, and every later test would read them.
+    # Python would keep the first 64 bytes of what it compiles, for every later test.
     alone = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.getcwd()}
     alone["ARENA_HOME"] = str(tmp_path / "home")
     done = subprocess.run(
