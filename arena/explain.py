@@ -99,7 +99,7 @@ def said_by(error: BaseException) -> str:
     """`str(error)`, also of an error whose `__str__` fails."""
     try:
         return str(error)
-    except Exception as failure:  # whatever a library does in there: it must not hide the error
+    except Exception as failure:  # a failure of a library here must not hide the error
         return f"without a text ({type(failure).__name__})"
 
 

@@ -8,7 +8,7 @@ from arena.topics import TopicSpec
 
 READ_TIMEOUT_S = 1.0
 STALL_READS = 20
-"""Reads in a row that bring nothing although the topic goes on."""
+"""Empty reads in a row of a topic that has more records."""
 
 
 async def read_whole(bus: Bus, spec: TopicSpec, take: Callable[[Record], object]) -> None:

@@ -43,7 +43,7 @@ def require_writable(path: Path | None, flag: str) -> None:
         elif real.exists():
             why = "" if os.access(real, os.W_OK) else "this user may not write it"
         elif not real.parent.is_dir():
-            why = f"there is no folder {one_line(str(folder), NAME_CHARS_MAX)}"
+            why = f"folder {one_line(str(folder), NAME_CHARS_MAX)} does not exist"
         elif not os.access(real.parent, os.W_OK | os.X_OK):
             why = "this user may not write in that folder"
     except OSError as error:

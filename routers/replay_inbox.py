@@ -33,7 +33,7 @@ class Inbox:
             record = next(self._records, None)
             if record is None:
                 break
-            message = _message(record)
+            message = message_in(record)
             if isinstance(message, ChatReply | ToolResult) and message.call_id in self._wanted:
                 self._count += 1
                 self._kept.setdefault(message.call_id, (self._count, message))
@@ -45,7 +45,8 @@ class Inbox:
         self._kept = {i: (n, a) for i, (n, a) in self._kept.items() if n > newest}
 
 
-def _message(record: Record) -> Message | None:
+def message_in(record: Record) -> Message | None:
+    """The message in a record; None if there is none that can be read."""
     if record.value is None:
         return None
     try:

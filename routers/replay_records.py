@@ -14,14 +14,13 @@ from pathlib import Path
 
 from arena import topics
 from arena.bus.base import Record
-from arena.errors import Malformed, UsageError
+from arena.errors import UsageError
 from arena.exports import read_manifest, read_records
 from arena.messages import (
     AgentSpec,
     Cause,
     ChatRequest,
     MarketSnapshot,
-    Message,
     PromptSize,
     Sampling,
     ToolCall,
@@ -42,7 +41,7 @@ from routers.prompt import (
     render_user,
 )
 from routers.replay import content_sha256, play_again, turn_difference
-from routers.replay_inbox import Inbox
+from routers.replay_inbox import Inbox, message_in
 from routers.replay_kept import KeptRecords
 from routers.replay_roster import RosterOfTheTime
 from routers.replay_turns import own_turns
@@ -212,7 +211,7 @@ class Replay:
         found = self._asked
         for record in read_records(self._folder, names):
             self._kept.note(record)
-            message = _message(record)
+            message = message_in(record)
             if not isinstance(message, ChatRequest | ToolCall):
                 continue
             known = found.get(message.call_id)
@@ -235,7 +234,7 @@ class Replay:
         waiting = [a for a in agents if a.next and a.next[1].snapshot_offset == record.offset]
         if not waiting:
             return
-        snapshot = _message(record)
+        snapshot = message_in(record)
         if not isinstance(snapshot, MarketSnapshot):
             return
         self._replayed.counts["snapshots"] += 1
@@ -386,12 +385,3 @@ class Replay:
         place, turn = agent.next
         text = f"snapshot {turn.snapshot_id} at {SNAPSHOTS}[0]@{turn.snapshot_offset}"
         self._replayed.expect(False, place, f"turn {turn.turn_id}", text, "none")
-
-
-def _message(record: Record) -> Message | None:
-    if record.value is None:
-        return None
-    try:
-        return record.message()
-    except Malformed:
-        return None

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from arena.bus.base import Record
-from arena.errors import Malformed
-from arena.messages import AgentSpec, Epoch, Message, Rules, ToolOffered
+from arena.messages import AgentSpec, Epoch, Rules, ToolOffered
+from routers.replay_inbox import message_in
 
 LATE_STATES = 4
 """A router reads the roster a little later than it was written: states to try after the one that
@@ -36,7 +36,7 @@ class RosterOfTheTime:
         self.specs: dict[str, list[AgentSpec]] = defaultdict(list)
         said: list[ToolOffered | Rules] = []
         for record in records:
-            message = _message(record)
+            message = message_in(record)
             if isinstance(message, AgentSpec):
                 self.specs[message.agent].append(message)
             elif isinstance(message, ToolOffered | Rules):
@@ -72,12 +72,5 @@ class RosterOfTheTime:
 
 
 def _stated(record: Record) -> Rules | None:
-    message = _message(record)
+    message = message_in(record)
     return message.rules if isinstance(message, Epoch) else None
-
-
-def _message(record: Record) -> Message | None:
-    try:
-        return record.message()
-    except Malformed:
-        return None

@@ -57,7 +57,7 @@ class Handed:
     """The records of one partition that were given and are not committed yet.
 
     Attributes:
-        given: The newest record that this process was given, whoever owned the partition since.
+        given: The newest record that this process was given; the partition may have moved since.
     """
 
     def __init__(self) -> None:

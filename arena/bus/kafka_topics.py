@@ -128,7 +128,7 @@ class KafkaTopics:
                 return found
             if asyncio.get_running_loop().time() > deadline:
                 raise BrokerUnavailable(
-                    f"there is no topic {', '.join(missing[:MISSING_SHOWN_MAX])}",
+                    f"no such topic: {', '.join(missing[:MISSING_SHOWN_MAX])}",
                     remedy=await self._wrong_prefix(),
                 )
             await asyncio.sleep(PAUSE_S)

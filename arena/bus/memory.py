@@ -145,7 +145,7 @@ class MemoryBus(Bus):
     async def partitions(self, topic: str) -> int:
         """Number of partitions of an existing topic."""
         if topic not in self.cluster.partitions:
-            raise BrokerUnavailable(f"there is no topic {topic}")
+            raise BrokerUnavailable(f"no such topic: {topic}")
         return self.cluster.partitions[topic]
 
     async def existing(self, topics: Iterable[str]) -> list[str]:

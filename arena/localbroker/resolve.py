@@ -102,7 +102,7 @@ def connect_external(
 
 
 def _refusal(addresses: str, deadline_s: float) -> ArenaError:
-    """Why nobody there lets us in; it is asked by the client of Kafka, which takes its time."""
+    """Why the broker does not accept us. The Kafka client asks, which takes some seconds."""
     from arena.bus.kafka_refusal import refusal
 
     settings = Settings().override(bootstrap_servers=addresses)

@@ -99,7 +99,7 @@ async def tickers_behind(
         offsets: Partition -> the offset behind the batch; 0 where none is given.
 
     Returns:
-        Partition -> values at and behind its offset, and partition -> where the log goes on: that
+        Partition -> values at and behind its offset, and partition -> the next offset to read: that
         offset, or the end of a log that does not reach it.
     """
     name = topics.TICKERS.name
