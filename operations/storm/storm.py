@@ -177,7 +177,7 @@ class Storm:
         faults: Faults,
         works: Sequence[Coroutine[None, None, None]],
     ) -> float | None:
-        """Traffic and faults; returns the seconds until everything was decided again."""
+        """Traffic and faults; the seconds until all orders were decided and all old turns ended."""
         await asyncio.to_thread(house.start)
         tasks = [asyncio.create_task(work) for work in (self._keep(house), watcher.run())]
         senders = [asyncio.create_task(driver.run())]
@@ -205,10 +205,13 @@ class Storm:
             await asyncio.gather(*senders, return_exceptions=True)
             if house.given_up():
                 house.kill(SUPERVISOR)
-            self.say(f"rest: {len(watcher.open):,} orders open")
-            rested = await self._until(
-                lambda: not watcher.open and house.is_whole(), REST_S, tasks, self._pace(watcher)
-            )
+            self.say(f"rest: {len(watcher.open):,} orders and {len(watcher.turns)} turns open")
+
+            def is_done() -> bool:
+                old_turn = watcher.has_turn_of_before(healed_s)
+                return not watcher.open and not old_turn and house.is_whole()
+
+            rested = await self._until(is_done, REST_S, tasks, self._pace(watcher))
             await self._until_in_sync(brokers)
             return round(time.monotonic() - healed_s, 1) if rested else None
         finally:

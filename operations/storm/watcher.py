@@ -1,4 +1,4 @@
-"""Follows the account topics while a storm rages: which orders were placed, which were decided.
+"""Follows a storm while it rages: which orders were placed and decided, which turns have no end.
 
 Only for the progress line and for the rest afterwards, which ends when nothing is open; the verdict
 is the checker's.
@@ -13,11 +13,13 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from arena import topics
-from operations.storm.cast import PREFIX
+from operations.storm.cast import AGENTS, PREFIX
+from operations.storm.checker_run import partitions_of
 from operations.storm.trouble import TROUBLE
 
 COMMANDS = TopicPartition(PREFIX + topics.COMMANDS.name, 0)
 EVENTS = TopicPartition(PREFIX + topics.EVENTS.name, 0)
+TURNS = PREFIX + topics.TURNS.name
 START_TIMEOUT_S = 15.0
 
 
@@ -31,7 +33,8 @@ class Watcher:
         decided: Ids of decided orders. moved_at: when anything came, monotonic seconds.
         decided_at: When an order was seen decided for the last time, monotonic seconds; 0 before.
         still_s_max: The longest time between two decisions.
-        commands_end, events_end: One past the newest offset seen.
+        turns: Turns that were begun and not seen to end -> when they were seen, monotonic seconds.
+        ends: One past the newest offset seen.
     """
 
     options: dict[str, Any]  # Any: what aiokafka takes
@@ -40,8 +43,13 @@ class Watcher:
     moved_at: float = 0.0
     decided_at: float = 0.0
     still_s_max: float = 0.0
-    commands_end: int = 0
-    events_end: int = 0
+    turns: dict[str, float] = field(default_factory=dict)
+    ends: dict[TopicPartition, int] = field(default_factory=dict)
+
+    @property
+    def events_end(self) -> int:
+        """One past the newest event seen."""
+        return self.ends.get(EVENTS, 0)
 
     def quiet_s(self) -> float:
         """Seconds since anything came."""
@@ -50,6 +58,10 @@ class Watcher:
     def still_s(self) -> float:
         """Seconds since an order was seen decided."""
         return time.monotonic() - self.decided_at
+
+    def has_turn_of_before(self, at_s: float) -> bool:
+        """True while a turn has no end that was begun before a time, monotonic seconds."""
+        return any(begun_s < at_s for begun_s in self.turns.values())
 
     async def run(self) -> None:
         """Follow until cancelled, over any loss of the brokers."""
@@ -65,19 +77,18 @@ class Watcher:
         )
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
+                found = await partitions_of(self.options, lambda name: name == TURNS)
                 await consumer.start()
-            consumer.assign([COMMANDS, EVENTS])
-            consumer.seek(COMMANDS, self.commands_end)
-            consumer.seek(EVENTS, self.events_end)
+            places = [COMMANDS, EVENTS, *(TopicPartition(TURNS, n) for n in found[TURNS])]
+            consumer.assign(places)
+            for place in places:
+                consumer.seek(place, self.ends.get(place, 0))
             while True:
                 batches = await consumer.getmany(timeout_ms=200, max_records=5_000)
                 for place, records in batches.items():
                     for record in records:
                         self._take(place, record.value)
-                    if place == EVENTS:
-                        self.events_end = records[-1].offset + 1
-                    else:
-                        self.commands_end = records[-1].offset + 1
+                    self.ends[place] = records[-1].offset + 1
                     self.moved_at = time.monotonic()
         finally:
             await consumer.stop()
@@ -90,7 +101,9 @@ class Watcher:
     def _take(self, place: TopicPartition, value: bytes | None) -> None:
         try:
             body = orjson.loads(value or b"")
-            if place == EVENTS:
+            if place.topic == TURNS:
+                self._take_turn(body)
+            elif place == EVENTS:
                 order_id = body["order_id"]
                 self.decided.add(order_id)
                 self.open.discard(order_id)
@@ -100,3 +113,11 @@ class Watcher:
                 self.open.add(str(body["call_id"]))
         except (ValueError, KeyError, TypeError):
             return
+
+    def _take_turn(self, body: dict[str, Any]) -> None:  # Any: decoded JSON
+        if body["agent"] not in AGENTS:
+            return
+        if "outcome" in body:
+            self.turns.pop(body["turn_id"], None)
+        else:
+            self.turns.setdefault(body["turn_id"], time.monotonic())

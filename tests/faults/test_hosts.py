@@ -13,7 +13,7 @@ import logging
 import os
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -44,6 +44,7 @@ CUTS = os.environ.get("ARENA_HOSTS_CUTS", "")
 AGENT = "coin"
 NODE = "rules"
 PER_SECOND = 20.0
+SENT_FIRST = 50
 UNDECIDED_MAX = 400
 UP_S = 120.0
 BACK_S = 60.0
@@ -141,6 +142,7 @@ class Sender:
     observer: Observer
     oracle: Oracle = field(default_factory=Oracle)
     over: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
 
     async def send(self) -> None:
         """Send until it is over."""
@@ -148,6 +150,7 @@ class Sender:
         driver = Driver(
             options, seed=7, per_second=PER_SECOND, oracle=self.oracle, is_full=self.is_full
         )
+        driver.counts = self.counts
         sending = asyncio.create_task(driver.run())
         while not self.over and not sending.done():
             await asyncio.sleep(0.1)
@@ -262,6 +265,7 @@ def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
     hosts.clients += [observer, sender]
     hosts.start_others()
     back(hosts, observer, 0.0, UP_S)
+    wait_for_traffic(hosts, sender)
     status = hosts.broker.arena("status", "--prefix", PREFIX)
     for cables in plan():
         print(cut(hosts, observer, cables), flush=True)
@@ -274,7 +278,7 @@ def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
     hosts.agents.stop()  # what it writes while the topics are read would look unordered
     findings = judged(hosts, inside, sender.oracle.acked)
     ends = [end for host in hosts.network.hosts.values() for end in host.ends.items()]
-    print("\n" + "\n".join(map(str, [*ends, dict(findings.counts)])))
+    print("\n" + "\n".join(map(str, [*ends, dict(sender.counts), dict(findings.counts)])))
 
     assert not findings.wrong, findings.summary()
     assert findings.counts["lost"] == findings.counts["doubled"] == 0
@@ -284,6 +288,18 @@ def test_what_runs_on_several_hosts_outlives_their_links(hosts: Hosts) -> None:
     assert "desk within 1 s" in status
     assert "not proven" not in status, status
     assert re.search(r"^ledger +ledger +watch +\d+ +ok", status, re.MULTILINE), status
+
+
+def wait_for_traffic(hosts: Hosts, sender: Sender) -> None:
+    """Until the sender sends: it connects beside everything else that starts.
+
+    Raises:
+        AssertionError: It does not; the message says what it met with.
+    """
+    try:
+        until(lambda: len(sender.oracle.acked) > SENT_FIRST, hosts.network, "the traffic", UP_S)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {dict(sender.counts)}") from None
 
 
 def plan() -> list[dict[str, float]]:

@@ -1,0 +1,32 @@
+"""What a storm's watcher counts as open."""
+
+from typing import Any
+
+import orjson
+from aiokafka import TopicPartition
+
+from operations.storm.watcher import TURNS, Watcher
+
+PLACE = TopicPartition(TURNS, 2)
+FOR_EVER = float("inf")
+
+
+def take(watcher: Watcher, body: Any) -> None:  # Any: whatever a record may hold
+    """Give it a record of `agent.turns`."""
+    watcher._take(PLACE, body if isinstance(body, bytes) else orjson.dumps(body))
+
+
+def test_a_turn_is_open_from_its_start_to_its_end() -> None:
+    """A storm rests until the turns of its agents have ended; poison and others do not count."""
+    watcher = Watcher({})
+    take(watcher, {"turn_id": "1", "agent": "mo"})
+    began_s = watcher.turns["1"]
+    for other in ({"turn_id": "2", "agent": "stranger"}, {"turn_id": "3"}, [], b"\xff"):
+        take(watcher, other)
+
+    assert watcher.turns.keys() == {"1"}
+    assert not watcher.has_turn_of_before(began_s)
+    assert watcher.has_turn_of_before(FOR_EVER)
+
+    take(watcher, {"turn_id": "1", "agent": "mo", "outcome": "aborted"})
+    assert not watcher.has_turn_of_before(FOR_EVER)
