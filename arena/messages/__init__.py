@@ -39,7 +39,15 @@ from arena.messages.chat import (
     Usage,
     WireForm,
 )
-from arena.messages.judging import DeadEntry, Estimate, Evaluation, LeaderboardRow
+from arena.messages.judging import (
+    Claim,
+    DeadEntry,
+    Detectable,
+    Estimate,
+    Evaluation,
+    LeaderboardRow,
+    Repeat,
+)
 from arena.messages.market import (
     Candle,
     CandleWindow,
@@ -64,7 +72,6 @@ from arena.messages.turns import (
 )
 
 __all__ = [
-    "LASTING_CAUSES",
     "AccountEvent",
     "AccountOpened",
     "AgentSpec",
@@ -75,8 +82,10 @@ __all__ = [
     "ChatMessage",
     "ChatReply",
     "ChatRequest",
+    "Claim",
     "DeadEntry",
     "DeadLetter",
+    "Detectable",
     "Drift",
     "Epoch",
     "Estimate",
@@ -85,6 +94,7 @@ __all__ = [
     "Heartbeat",
     "HeldPosition",
     "JsonObject",
+    "LASTING_CAUSES",
     "LeaderboardRow",
     "LlmCall",
     "MarketSnapshot",
@@ -102,6 +112,7 @@ __all__ = [
     "QuoteSeen",
     "QuoteUsed",
     "RejectReason",
+    "Repeat",
     "RequestedCall",
     "Resume",
     "Round",

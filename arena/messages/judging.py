@@ -20,18 +20,35 @@ class Estimate(Part):
     high: float
 
 
+class Repeat(Part):
+    """One of the agents that play the same cell: the same strategy and model, another seed."""
+
+    agent: str
+    seed: int | None
+    equity_usd: WireDecimal
+    total_return: float | None
+
+
 class LeaderboardRow(Part):
-    """One entry of the leaderboard.
+    """One entrant of the leaderboard: a cell of the matrix with all its repeats, or one agent.
 
     Attributes:
         rank_low, rank_high: Best and worst rank that the season leaves open, from 1.
+        agent: Its name; that of the cell if it has repeats.
         model: "" where it never answered. scripted: True where rules answered, not an LLM.
-        seed: The repeat of this strategy and model, None where there is one.
+        seed: Of the only agent; None if it has none, or if there are repeats.
+        repeats: The agents of the cell if there are several, else empty. Amounts, counts and
+            returns of the row are then means over them.
+        repeat_sd: Standard deviation of the repeats' season returns; None without repeats.
         equity_usd: At the last bids, to a micro-dollar.
+        return_interval: Of the compared part of the season (`Evaluation.compared_from`).
+        gross_return: Before fees and slippage; `total_return` is after them.
+        cutoff: The model's training cut-off, such as "2025-01"; "" if it is not known.
         total_return: Simple, over the season. excess_return: less that of the buy-and-hold.
         drawdown: Share lost from a high, >= 0. drawdown_periods: from that high to its end.
-        sharpe: Annualised, of log returns. psr, dsr: probabilistic and deflated Sharpe ratio.
-        p_best: Share of the resampled seasons it came first in.
+        sharpe: Of log returns, annualised if `Evaluation.sharpe_unit` is "year", else per period.
+        psr, dsr: probabilistic and deflated Sharpe ratio.
+        p_best: Probability that it is truly the best, shrunken towards an even field.
         latency_usd: Lost against the price seen; negative: gained.
         llm_usd: Of all model calls; llm_paid_usd: without those answered from a recording.
         net_return: After the models' cost.
@@ -50,8 +67,11 @@ class LeaderboardRow(Part):
     kind: Literal["agent", "baseline"]
     scripted: bool
     seed: int | None = None
+    repeats: tuple[Repeat, ...] = ()
+    repeat_sd: float | None = None
     equity_usd: WireDecimal
     total_return: float | None = None
+    gross_return: float | None = None
     return_interval: Estimate | None = None
     excess_return: float | None = None
     drawdown: float | None = None
@@ -82,6 +102,7 @@ class LeaderboardRow(Part):
     skipped: int = 0
     invalid_rate: float | None = None
     hold_share: float | None = None
+    cutoff: str = ""
     reasons: dict[str, str] = Field(default_factory=dict)
 
 
@@ -109,6 +130,39 @@ class DeadEntry(Part):
     decisions: int = 0
 
 
+class Claim(Part):
+    """ "A beats B", decided over all pairs at once.
+
+    Attributes:
+        winner, loser: Entrants.
+        measure: "return", or "alpha" for the return beyond what market exposure explains.
+        snapshots: After how many snapshots it was first made.
+        withdrawn: After how many a later look withdrew it; None if it holds.
+        survives_stress: True if it would hold had the worst period of any entrant of the same
+            exposure hit the winner once; None if that is not known.
+    """
+
+    winner: str
+    loser: str
+    measure: Literal["return", "alpha"] = "return"
+    snapshots: int
+    withdrawn: int | None = None
+    survives_stress: bool | None = None
+
+
+class Detectable(Part):
+    """The true difference that this season would have shown in 4 of 5 seasons, of a pair.
+
+    Attributes:
+        difference: Simple return over the compared season. per_day: the same for one day.
+    """
+
+    a: str
+    b: str
+    difference: float
+    per_day: float
+
+
 class Evaluation(Message):
     """The standings after a snapshot, with what can and cannot be told from them.
 
@@ -118,8 +172,17 @@ class Evaluation(Message):
         snapshots: Of the season so far; `snapshot_id` and `as_of` are of the last one.
         confidence: Of every interval. seed, resamples: of the resampling.
         hold_return: Of an equal-weight buy-and-hold of the products; None before any period.
-        detectable: Smallest difference of season returns at the top that would have been seen
-            with 80 % power; None where nothing can be said.
+        detectable: A true difference of season returns at the top that is found in 4 seasons of
+            5; None where nothing can be said. detectables: the same by pair at the top.
+        planned: Snapshots that the season is to have; None if it has no planned end.
+        interim: True if the season is not over: its claims obey the boundary of looks.
+        look, looks: Decision looks so far, and in all (None without a planned end).
+        compared_from: Index of the first snapshot of the compared part, in which every entrant
+            was present. compared: how many periods that part has.
+        claims: Every "A beats B", withdrawn ones too.
+        sharpe_unit: What the Sharpe ratios are of.
+        design: What the design bought, one sentence each: repeats, adjustment, common numbers.
+        warnings: What makes the figures doubtful, one sentence each.
         verdict: In words. rows: best first. dead: entries that are not ranked, by name.
         apart: Entries that are not ranked because their figures are not one contestant's.
         method, assumptions: One sentence each, to be shown beside the figures.
@@ -136,6 +199,17 @@ class Evaluation(Message):
     resamples: int
     hold_return: float | None
     detectable: float | None
+    detectables: tuple[Detectable, ...] = ()
+    planned: int | None = None
+    interim: bool = False
+    look: int = 0
+    looks: int | None = None
+    compared_from: int = 0
+    compared: int = 0
+    claims: tuple[Claim, ...] = ()
+    sharpe_unit: Literal["year", "period"] = "year"
+    design: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     verdict: str
     rows: tuple[LeaderboardRow, ...]
     dead: tuple[DeadEntry, ...] = ()

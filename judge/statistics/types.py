@@ -39,8 +39,13 @@ class Pair:
             `difference.estimate` says which.
         identical: The two had exactly the same return in every period.
         sharpe_difference: Annualised Sharpe ratio of a minus that of b (Ledoit and Wolf).
-        detectable: Smallest |true difference| that the family-wise decision would have found
-            with 80 % power, in the unit of `difference`.
+        detectable: |True difference| that the family-wise decision finds in 80 % of seasons, in
+            the unit of `difference`.
+        claimed_at: Periods after which the claim was first made; None if it never was.
+        withdrawn_at: Periods after which a later look withdrew it; None if none did. A withdrawn
+            claim is not `separated`.
+        claim_error: Standard error that the decision used, and the |t| it had to pass,
+            `critical`; None where the pair was not tested.
         reason: Why something above is None or why the pair was not tested; empty otherwise.
     """
 
@@ -54,6 +59,10 @@ class Pair:
     sharpe_difference: Interval | None
     detectable: float | None
     reason: str
+    claimed_at: int | None = None
+    withdrawn_at: int | None = None
+    claim_error: float | None = None
+    critical: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,7 @@ class Standing:
         rank_high: Worst rank that they leave open.
         total: Season total of log returns; the interval is for this agent alone.
         sharpe: Annualised Sharpe ratio, risk-free rate zero.
-        p_best: Share of the resampled seasons in which the agent came first (ties are split).
+        p_best: Probability that the agent is truly the best, from shrunken estimates.
         psr: Probabilistic Sharpe ratio against 0: P(true Sharpe > 0).
         dsr: Deflated Sharpe ratio: the same against the best Sharpe that so many agents without
             skill would show.
@@ -97,6 +106,8 @@ class Verdict:
         block_length: Mean block length of the bootstrap, in periods; None while too early.
         detectable: Largest `Pair.detectable` among the agents that can still be first, i.e. the
             difference at the top that could have been missed. None without such a pair.
+        look: How many decision looks were made. looks: how many there will be; None without a
+            planned end. next_look: periods of the next one, None behind the last.
         method: How it was computed, one sentence each, to be printed beside the figures.
         reasons: Why a value is None: the key is the column ("sharpe"), or column and agent
             ("sharpe:cash"), or "a|b" for a pair.
@@ -111,6 +122,14 @@ class Verdict:
     detectable: float | None
     method: tuple[str, ...]
     reasons: Mapping[str, str]
+    look: int = 0
+    looks: int | None = None
+    next_look: int | None = None
+
+    @property
+    def interim(self) -> bool:
+        """True if further looks follow."""
+        return self.next_look is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ def test_a_turn_is_open_from_its_start_to_its_end() -> None:
     watcher = Watcher({})
     take(watcher, {"turn_id": "1", "agent": "mo"})
     began_s = watcher.turns["1"]
-    for other in ({"turn_id": "2", "agent": "stranger"}, {"turn_id": "3"}, [], b"\xff"):
+    others: tuple[Any, ...] = ({"turn_id": "2", "agent": "stranger"}, {"turn_id": "3"}, [], b"\xff")
+    for other in others:
         take(watcher, other)
 
     assert watcher.turns.keys() == {"1"}
