@@ -72,6 +72,7 @@ from arena.messages.turns import (
 )
 
 __all__ = [
+    "LASTING_CAUSES",
     "AccountEvent",
     "AccountOpened",
     "AgentSpec",
@@ -94,7 +95,6 @@ __all__ = [
     "Heartbeat",
     "HeldPosition",
     "JsonObject",
-    "LASTING_CAUSES",
     "LeaderboardRow",
     "LlmCall",
     "MarketSnapshot",

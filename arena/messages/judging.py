@@ -131,7 +131,7 @@ class DeadEntry(Part):
 
 
 class Claim(Part):
-    """ "A beats B", decided over all pairs at once.
+    """A claim that one entrant beats another, decided over all pairs at once.
 
     Attributes:
         winner, loser: Entrants.
