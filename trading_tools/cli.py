@@ -67,6 +67,10 @@ def serve(
         Pacing,
         typer.Option(help="lock-step: the age of a price is told by the market's own clock."),
     ] = "real-time",
+    planned_snapshots: Annotated[
+        int | None,
+        typer.Option(help="Length of the season, which the judge plans its looks by. [no end]"),
+    ] = None,
     name: Annotated[str, typer.Option(help="Of this process.")] = "tools",
     bootstrap_servers: Servers = None,
     log_level: Annotated[LogLevel | None, typer.Option(case_sensitive=False)] = None,
@@ -87,6 +91,7 @@ def serve(
         price_age_s=price_age_s,
         collar_bps=collar_bps,
         pacing=pacing,
+        planned_snapshots=planned_snapshots,
     )
     settings = Settings().override(
         bootstrap_servers=bootstrap_servers, log_level=log_level and log_level.value

@@ -22,6 +22,8 @@ BPS_DECIMALS_MAX = 4
 BPS_MAX = Decimal(1000)
 """Fees, slippage and collar above 10 % are a slip of the pen."""
 CUSTOM_SCHEDULE = "custom"
+PLANNED_MAX = 1_000_000
+"""Snapshots; a contest has at most so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class TradingRules:
         price_age_s_max: A price that was confirmed longer ago is refused.
         collar_bps: The most that the price may differ from the one the agent saw.
         pacing: In lock-step the market's own clock tells how old a price is.
+        planned_snapshots: Of the season, for the judge; None if it has no planned end. Orders do
+            not depend on it.
     """
 
     starting_cash: int = to_units(Decimal(100_000))
@@ -60,6 +64,7 @@ class TradingRules:
     price_age_s_max: float = 30.0
     collar_bps: Decimal = Decimal(200)
     pacing: Pacing = "real-time"
+    planned_snapshots: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no arena can mean."""
@@ -74,6 +79,12 @@ class TradingRules:
             raise UsageError(
                 f"price age of {self.price_age_s_max} s", remedy="give seconds above 0"
             )
+        planned = self.planned_snapshots
+        if planned is not None and not 1 <= planned <= PLANNED_MAX:
+            raise UsageError(
+                f"{planned} planned snapshots",
+                remedy=f"give 1 to {PLANNED_MAX:,}, or leave it out if there is no planned end",
+            )
 
     @classmethod
     def from_flags(
@@ -85,6 +96,7 @@ class TradingRules:
         price_age_s: float = 30.0,
         collar_bps: str = "200",
         pacing: Pacing = "real-time",
+        planned_snapshots: int | None = None,
     ) -> Self:
         """The rules that the flags of `arena tools` ask for.
 
@@ -95,6 +107,7 @@ class TradingRules:
             price_age_s: Seconds.
             collar_bps: Basis points as text.
             pacing: As the routers have it.
+            planned_snapshots: Of the season; None if it has no planned end.
 
         Raises:
             UsageError: A value cannot be used.
@@ -112,6 +125,7 @@ class TradingRules:
             price_age_s_max=price_age_s,
             collar_bps=_decimal("--collar-bps", collar_bps),
             pacing=pacing,
+            planned_snapshots=planned_snapshots,
         )
 
     @classmethod
@@ -125,6 +139,7 @@ class TradingRules:
             price_age_s_max=rules.price_age_s_max,
             collar_bps=rules.collar_bps,
             pacing=rules.pacing,
+            planned_snapshots=rules.planned_snapshots,
         )
 
     @property
@@ -142,6 +157,7 @@ class TradingRules:
             price_age_s_max=self.price_age_s_max,
             collar_bps=self.collar_bps,
             pacing=self.pacing,
+            planned_snapshots=self.planned_snapshots,
             at=at,
         )
 

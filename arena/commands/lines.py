@@ -198,11 +198,13 @@ def _(message: AgentSpec) -> str:
 
 @describe.register
 def _(message: Rules) -> str:
+    planned = message.planned_snapshots
     return (
         f"fee {number(message.fee_bps)} bps ({message.fee_schedule}), "
         f"slippage {number(message.slippage_bps)} bps, "
         f"start {money(message.starting_cash_usd)} USD, "
         f"price age up to {message.price_age_s_max:g} s, collar {number(message.collar_bps)} bps"
+        f"{f', {planned:,} snapshots planned' if planned else ''}"
     )
 
 

@@ -155,14 +155,22 @@ class AgentSpec(Message):
     joined_at: Utc
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Rules(Message):
-    """The money rules the executor applies, published on the roster under the key "rules".
+    """The rules of a season: money rules that the executor applies, and the planned length.
+
+    Stated in every `Epoch`, and published on the roster under the key "rules".
 
     Attributes:
         fee_bps: Taker fee. slippage_bps: added against the taker at the fill.
         price_age_s_max: An older price is refused. collar_bps: the most that the price may have
             moved from the one the agent saw.
         pacing: In "lock-step" the age of a price is measured in venue time.
+        planned_snapshots: How many snapshots the season is to have; None if it has no planned
+            end. When the judge looks depends on it.
     """
 
     starting_cash_usd: WireDecimal
@@ -172,4 +180,5 @@ class Rules(Message):
     price_age_s_max: float
     collar_bps: WireDecimal
     pacing: Pacing = "real-time"
+    planned_snapshots: int | None = Field(default=None, ge=1, exclude_if=_is_none)
     at: Utc

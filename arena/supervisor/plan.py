@@ -169,13 +169,14 @@ def ledger_words(books: Path | None) -> list[str]:
 
 def tools_words(spec: ArenaSpec) -> list[str]:
     """The command of the tools and the executor."""
-    rules = spec.rules
+    rules, contest = spec.rules, spec.competition
     options = {
         "--fees": rules.fees,
         "--slippage-bps": rules.slippage_bps,
         "--starting-cash": rules.starting_cash,
         "--price-age-s": rules.price_age_s,
         "--collar-bps": rules.collar_bps,
+        "--planned-snapshots": contest and contest.snapshot_count(spec.arena.interval_s),
     }
     return ["tools", *_flags(options)]
 

@@ -27,6 +27,7 @@ from judge.season.model import (
     Season,
     TimeArray,
 )
+from judge.season.plans import changed_plan, planned_of, plans_of
 from judge.season.rules_used import RulesUsed, changed_words, sets_of
 from judge.season.thinking import Player, Thinking, TurnRead, spend_of
 
@@ -54,6 +55,11 @@ class Folded:
     malformed: dict[str, int] = field(default_factory=dict)
     malformed_first: dict[str, str] = field(default_factory=dict)
     first_offsets: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def planned(self) -> int | None:
+        """Snapshots the season was planned to have when it began; None for no planned end."""
+        return planned_of(plans_of(self.books.plans.values(), self.rules))
 
     def note_malformed(self, topic: str, words: str) -> None:
         """Count a record that nobody can read."""
@@ -301,6 +307,7 @@ def _assumptions(
         slippage_bps=rules.slippage_bps if rules else None,
         rules_changed=changed_words(sets),
         notes=notes,
+        planned=folded.planned,
     )
 
 
@@ -326,6 +333,7 @@ def _notes(folded: Folded, deeds: Sequence[_Deeds]) -> tuple[str, ...]:
         ),
         (orphans and f"{orphans:,} orders name a snapshot that was not read."),
         (malformed and f"{malformed:,} records could not be read: {first} ..."),
+        changed_plan(plans_of(books.plans.values(), folded.rules)),
         *(_absent(folded, one) for one in deeds),
     )
     return tuple(note for note in found if note)

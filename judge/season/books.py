@@ -13,6 +13,7 @@ from arena.messages import AccountOpened, Epoch, Message, OrderDecided
 from arena.money import SCALE, to_units
 from arena.passed_over import PassedOver
 from judge.season.model import Fill, Rejection
+from judge.season.plans import Plan, note_plan
 from judge.season.rows import Rows
 from judge.season.rules_used import RulesUsed, note_used, rules_used
 
@@ -43,6 +44,7 @@ class Books:
             was taken.
         stated: Partition -> the rules that its newest epoch states. rules: Partition -> the
             different rules that its orders were decided by, oldest first.
+        plans: Partition -> the plans that its epochs stated, oldest first.
     """
 
     shards: dict[int, Shard] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Books:
     attested: dict[int, bytes] = field(default_factory=dict)
     stated: dict[int, RulesUsed] = field(default_factory=dict)
     rules: dict[int, list[RulesUsed]] = field(default_factory=dict)
+    plans: dict[int, list[Plan]] = field(default_factory=dict)
 
     def take_attested(self) -> dict[int, bytes]:
         """The packed shards whose digests came since the last time."""
@@ -107,6 +110,7 @@ class Books:
             self.stated.pop(partition, None)
             if message.rules is not None:
                 self.stated[partition] = rules_used(message.rules)
+                note_plan(self.plans.setdefault(partition, []), message.rules)
         elif partition in self.stated and isinstance(message, OrderDecided):
             known = self.rules.setdefault(partition, [])
             note_used(known, self.stated[partition], message.snapshot_id)

@@ -24,11 +24,12 @@ from judge.season.books import Order
 from judge.season.builder import SeasonBuilder
 from judge.season.market import Point
 from judge.season.model import Decision, Fill, Rejection
+from judge.season.plans import Plan
 from judge.season.rows import NewestIds, Rows
 from judge.season.rules_used import RulesUsed
 from judge.season.thinking import Called, Player, TurnRead
 
-FORMAT = 5
+FORMAT = 6
 """Of head and segments, and of what the fold makes of the topics: another one means another."""
 KEPT = (topics.SNAPSHOTS.name, topics.EVENTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
 """The topics that are kept; the roster is compacted and read anew."""
@@ -69,6 +70,7 @@ class Head(msgspec.Struct, array_like=True):
     first_offsets: dict[int, int]
     stated: dict[int, RulesUsed]
     rules: dict[int, list[RulesUsed]]
+    plans: dict[int, list[Plan]]
 
 
 class Segment(msgspec.Struct, array_like=True):
@@ -165,6 +167,7 @@ def _head(builder: SeasonBuilder, places: Places, segments: list[str]) -> Head:
         first_offsets=folded.first_offsets,
         stated=folded.books.stated,
         rules=folded.books.rules,
+        plans=folded.books.plans,
     )
 
 
@@ -205,6 +208,7 @@ def restore(
     folded.books.shards = {p: unpack_shard(packed) for p, packed in head.shards.items()}
     folded.books.opened = head.opened
     folded.books.stated, folded.books.rules = head.stated, head.rules
+    folded.books.plans = head.plans
     folded.books.orders = _rows([part.orders for part in parts], _unpack_orders)
     for agent in head.opened:
         folded.books.orders.setdefault(agent, Rows())

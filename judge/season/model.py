@@ -183,6 +183,8 @@ class Assumptions:
         first, last: Venue times of the first and last snapshot; None where there is none.
         rules_changed: What changed and when, if orders were decided by different rules; else "".
             `fee_bps` and the others are then those the season began with.
+        planned: Snapshots that the season was planned to have when it began; None if it has no
+            planned end.
         notes: What was missing or odd, one sentence each.
     """
 
@@ -201,6 +203,7 @@ class Assumptions:
     slippage_bps: Decimal | None
     rules_changed: str = ""
     notes: tuple[str, ...] = ()
+    planned: int | None = None
 
     def lines(self) -> tuple[str, ...]:
         """The assumptions in words, one sentence each."""

@@ -31,7 +31,7 @@ def _clock(known: Assumptions) -> str:
     if known.first is None or known.last is None:
         return "No snapshot was read."
     span = f"{known.first:%Y-%m-%d %H:%M:%S} to {known.last:%Y-%m-%d %H:%M:%S} UTC"
-    words = f"{known.snapshots:,} snapshots every {known.interval_s:g} s of market time, {span}"
+    words = f"{_count(known)} every {known.interval_s:g} s of market time, {span}"
     if known.pacing == "lock-step":
         words += "; lock-step: the next snapshot waits for every decision"
     elif known.speed == 1:
@@ -39,6 +39,13 @@ def _clock(known: Assumptions) -> str:
     else:
         words += f"; market time runs at {known.speed:g} times the clock"
     return f"{words}; a year has 365 days of 24 hours."
+
+
+def _count(known: Assumptions) -> str:
+    planned = known.planned
+    if planned is None or known.snapshots >= planned:
+        return f"{known.snapshots:,} snapshots"
+    return f"{known.snapshots:,} of {planned:,} planned snapshots"
 
 
 def _changed(known: Assumptions) -> tuple[str, ...]:

@@ -52,10 +52,12 @@ class Desk(Recording):
 
     Attributes:
         seed: Of prices and decisions. speed: Venue seconds per wall second.
+        planned: Snapshots that the executor says the season is to have.
     """
 
     seed: int = 7
     speed: float = 60.0
+    planned: int | None = None
 
     def __post_init__(self) -> None:
         """Take over the account log."""
@@ -82,6 +84,7 @@ class Desk(Recording):
             slippage_bps=SLIPPAGE_BPS,
             price_age_s_max=15,
             collar_bps=Decimal(100),
+            planned_snapshots=self.planned,
             at=self.wall,
         )
         self.write(topics.ROSTER.name, rules, "rules")

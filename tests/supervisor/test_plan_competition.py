@@ -62,7 +62,9 @@ def test_a_contest_in_lock_step() -> None:
         "arena routers --name baselines --kind baseline --agent cash=cash@baselines#1 "
         "--decision-deadline 20 --pacing lock-step"
     )
-    assert " ".join(found["tools"].argv) == "arena tools --pacing lock-step"
+    assert " ".join(found["tools"].argv) == (
+        "arena tools --planned-snapshots 12 --pacing lock-step"
+    )
     assert " ".join(found["judge"].argv) == "arena judge --confidence 0.9 --seed 1"
 
 
@@ -89,6 +91,7 @@ def test_a_contest_in_real_time_is_an_arena_with_a_judge() -> None:
 
     assert list(found)[:2] == ["exchange", "connector"]
     assert all("--pacing" not in p.argv for p in found.values())
+    assert found["tools"].argv == ("arena", "tools", "--planned-snapshots", "12")
     assert "judge" in found
 
 

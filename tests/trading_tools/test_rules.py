@@ -57,6 +57,9 @@ def test_fees_by_name_or_number(fees: str, name: str, bps: str) -> None:
         {"price_age_s": 0.0},
         {"price_age_s": float("inf")},
         {"price_age_s": float("nan")},
+        {"planned_snapshots": 0},
+        {"planned_snapshots": -864},
+        {"planned_snapshots": 1_000_001},
     ],
 )
 def test_what_no_arena_can_mean_is_refused(flags: dict[str, str]) -> None:
@@ -65,6 +68,17 @@ def test_what_no_arena_can_mean_is_refused(flags: dict[str, str]) -> None:
         TradingRules.from_flags(**flags)  # type: ignore[arg-type]
 
     assert refused.value.remedy
+
+
+def test_stated_rules_are_the_rules_that_were_given() -> None:
+    """Nothing is lost on the way through an epoch, the planned length included."""
+    rules = TradingRules.from_flags(
+        fees="12.5", pacing="lock-step", price_age_s=9.0, planned_snapshots=864
+    )
+    message = rules.message(datetime(2026, 11, 21, tzinfo=UTC))
+
+    assert 864 == message.planned_snapshots
+    assert rules == TradingRules.of(message)
 
 
 def test_a_fee_never_exceeds_what_is_traded() -> None:
