@@ -1,0 +1,99 @@
+"""What an evaluation claims, in words: looks, claims, withdrawals and the promise. Pure."""
+
+from collections.abc import Sequence
+
+from arena.messages import Claim, Evaluation
+from judge.phrases import counted, listed
+
+GROUPS_SHOWN = 4
+CLAIMS_SHOWN = 60
+"""Claims that a list prints; figures.json and `--json` hold all."""
+FALSE_SEASONS = 5
+"""Seasons in 100 that may hold a false claim: what `arena verdict-check` holds the judge to."""
+NOT_COVERED = "crashes rarer than the season are not covered"
+
+
+def look_words(evaluation: Evaluation) -> str:
+    """Which look it is: "interim, look 5 of 11"; "" once the season is over."""
+    if not evaluation.interim:
+        return ""
+    if evaluation.looks is None:
+        place = f"look {evaluation.look}" if evaluation.look else "before the first look"
+        return f"interim, {place}, no planned end"
+    if not evaluation.look:
+        return f"interim, before the first of {evaluation.looks} looks"
+    return f"interim, look {evaluation.look} of {evaluation.looks}"
+
+
+def standing(evaluation: Evaluation) -> list[Claim]:
+    """The claims that hold: made, and not withdrawn."""
+    return [claim for claim in evaluation.claims if claim.withdrawn is None]
+
+
+def withdrawn(evaluation: Evaluation) -> list[Claim]:
+    """The claims that a later look withdrew."""
+    return [claim for claim in evaluation.claims if claim.withdrawn is not None]
+
+
+def since_words(snapshots: int, evaluation: Evaluation) -> str:
+    """Since when something is claimed: " since snapshot 432"; "" if it is new."""
+    return f" since snapshot {snapshots:,}" if snapshots < evaluation.snapshots else ""
+
+
+def claims_sentence(evaluation: Evaluation, claims: Sequence[Claim]) -> str:
+    """Who beats whom, grouped by winner; "" without a claim."""
+    groups: dict[tuple[str, int], list[str]] = {}
+    for claim in claims:
+        groups.setdefault((claim.winner, claim.snapshots), []).append(claim.loser)
+    said = [
+        f"{winner} beats {listed(losers)}{since_words(snapshots, evaluation)}"
+        for (winner, snapshots), losers in groups.items()
+    ]
+    if len(said) > GROUPS_SHOWN:
+        kept = sum(len(losers) for losers in list(groups.values())[:GROUPS_SHOWN])
+        said = [*said[:GROUPS_SHOWN], f"{counted(len(claims) - kept, 'further claim')}"]
+    return "; ".join(said)
+
+
+def withdrawn_sentence(claim: Claim) -> str:
+    """A withdrawal: what was claimed, from when until when, and why it is not any more."""
+    beyond = " beyond what its market exposure explains" if claim.measure == "alpha" else ""
+    return (
+        f"withdrawn at snapshot {claim.withdrawn or 0:,}: {claim.winner} beats {claim.loser}"
+        f"{beyond}, claimed since snapshot {claim.snapshots:,}; its interval then held zero"
+    )
+
+
+def promise_words(evaluation: Evaluation) -> str:
+    """What is promised of the claims: when, over what, and how often they may be false."""
+    two = any(claim.measure == "alpha" for claim in evaluation.claims)
+    each = ", for each of the two measures" if two else ""
+    if evaluation.looks is None and evaluation.interim:
+        kept = f"at most {FALSE_SEASONS} contests in 100 hold any false claim{each} at any time, "
+        return f"{kept}however long they run; {NOT_COVERED}"
+    kept = f"at most {FALSE_SEASONS} seasons in 100 hold any false claim{each}, at any look, "
+    return f"{kept}over the whole season; {NOT_COVERED}"
+
+
+def claim_line(claim: Claim, evaluation: Evaluation) -> str:
+    """One claim of the list, with its look and what it would survive."""
+    if claim.withdrawn is not None:
+        return f"{withdrawn_sentence(claim)}."
+    beyond = ", beyond what its market exposure explains" if claim.measure == "alpha" else ""
+    since = since_words(claim.snapshots, evaluation)
+    mark = f" ({look})" if (look := look_words(evaluation)) else ""
+    stress = {
+        None: "",
+        True: " It would hold had the worst period happened once more.",
+        False: " It would not hold had the worst period happened once more.",
+    }[claim.survives_stress]
+    return f"{claim.winner} beats {claim.loser}{beyond}{since}{mark}.{stress}"
+
+
+def claim_lines(evaluation: Evaluation) -> tuple[str, ...]:
+    """Every claim, the standing ones first, up to a bound."""
+    ordered = [*standing(evaluation), *withdrawn(evaluation)]
+    lines = [claim_line(claim, evaluation) for claim in ordered[:CLAIMS_SHOWN]]
+    if (more := len(ordered) - CLAIMS_SHOWN) > 0:
+        lines.append(f"{counted(more, 'further claim')}: --json and figures.json list them.")
+    return tuple(lines)

@@ -1,0 +1,63 @@
+"""Figures and short phrases as plain text. Pure."""
+
+from collections.abc import Sequence
+
+from arena.messages import Estimate
+
+DASH = "-"
+NAMES_SHOWN = 4
+SIZE_MAX = 1.0
+"""A difference above 100 % is not printed as a figure: nobody can trade on it."""
+
+
+def duration_words(seconds: float) -> str:
+    """A length of time in its largest fitting units: "16 days", "2 h 5 min", "40 s"."""
+    whole = round(seconds)
+    if whole >= 2 * 86_400:
+        days = whole / 86_400
+        return f"{days:.0f} days" if abs(days - round(days)) < 0.05 else f"{days:.1f} days"
+    hours, rest = divmod(whole, 3_600)
+    minutes, left = divmod(rest, 60)
+    parts = [(hours, "h"), (minutes, "min"), (left if not hours else 0, "s")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+
+
+def rank_words(low: int, high: int) -> str:
+    """A rank set: "1" or "1-3"."""
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def percent(share: float | None, *, signed: bool = False) -> str:
+    """A share in percent, with a sign where asked, three figures below 1 %: "+4.1 %", "0.012 %"."""
+    if share is None:
+        return DASH
+    hundredths = share * 100
+    decimals = 1 if abs(hundredths) >= 1 else 2 if abs(hundredths) >= 0.1 else 3
+    if hundredths == 0:
+        return "0.0 %"
+    return f"{hundredths:{'+' if signed else ''},.{decimals}f} %"
+
+
+def interval_words(interval: Estimate | None) -> str:
+    """The ends of an interval of shares in percent: "-1.2 .. +3.4"."""
+    if interval is None:
+        return DASH
+    return f"{interval.low * 100:+,.2f} .. {interval.high * 100:+,.2f}"
+
+
+def listed(names: Sequence[str], shown: int = NAMES_SHOWN) -> str:
+    """Names as a list: "a", "a and b", "a, b and c", "a, b, c, d and 3 more"."""
+    if len(names) > shown:
+        return f"{', '.join(names[:shown])} and {len(names) - shown} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun: "1 claim", "2 claims"."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def sentence(text: str) -> str:
+    """A text as a sentence: its first letter large, a full stop behind it."""
+    whole = text[:1].upper() + text[1:]
+    return whole if whole.endswith((".", "!", "?")) else f"{whole}."

@@ -1,0 +1,218 @@
+"""The verdict in words, from an evaluation's own figures. Pure.
+
+The words never say more than the decisions: who is separated from whom, who is not, and how large a
+true difference would have had to be to be found.
+"""
+
+from collections.abc import Sequence
+
+from arena.messages import Claim, DeadEntry, Detectable, Evaluation, LeaderboardRow
+from arena.vitals import short_cause
+from judge.claim_words import (
+    claims_sentence,
+    look_words,
+    promise_words,
+    since_words,
+    standing,
+    withdrawn,
+    withdrawn_sentence,
+)
+from judge.phrases import (
+    NAMES_SHOWN,
+    SIZE_MAX,
+    counted,
+    duration_words,
+    listed,
+    percent,
+    rank_words,
+    sentence,
+)
+
+BUY_AND_HOLD = "buy_and_hold"
+MARKET = "equal-weight market"
+"""The index of all products; `buy_and_hold` is the agent that trades to follow it."""
+ALL_DEAD = "every agent is dead"
+DEAD_CAUSE_CHARS = 90
+WITHDRAWN_SHOWN = 3
+
+
+def verdict_words(evaluation: Evaluation, *, rules_changed: str = "") -> str:
+    """What the season can and cannot tell, in a few sentences.
+
+    Args:
+        evaluation: Complete but for its verdict.
+        rules_changed: What changed in the rules during the season, and when; else "".
+    """
+    if not evaluation.snapshots:
+        return "No snapshot yet: there is nothing to judge."
+    if reason := why_none(evaluation):
+        sentences = [f"no verdict: {reason}"]
+    else:
+        sentences = [_top(evaluation), detectable_words(evaluation), *_claims(evaluation)]
+        sentences += [_against_hold(evaluation)]
+    sentences += [rules_changed, dead_words(evaluation.dead), apart_words(evaluation.apart)]
+    return " ".join(sentence(text) for text in sentences if text)
+
+
+def why_none(evaluation: Evaluation) -> str:
+    """Why there is no verdict; "" if there is one."""
+    reasons = evaluation.reasons
+    if len(evaluation.rows) == 1 and reasons.get("detectable") != ALL_DEAD:
+        return "a single agent cannot be compared"
+    measured = any(row.return_interval is not None for row in evaluation.rows)
+    if measured and "pairs" not in reasons:
+        return ""
+    return reasons.get("pairs") or reasons.get("detectable", "nothing could be compared")
+
+
+def span_words(evaluation: Evaluation) -> str:
+    """How long the compared part of the season is: "16 days"."""
+    return duration_words((evaluation.compared or evaluation.snapshots) * evaluation.interval_s)
+
+
+def detectable_words(evaluation: Evaluation) -> str:
+    """How large a true difference had to be, for the pair at the very top, and the range."""
+    pairs = evaluation.detectables
+    if not pairs:
+        if evaluation.detectable is None:
+            return ""
+        return f"at the top, {_found(evaluation.detectable, None, evaluation)}"
+    places = {row.agent: place for place, row in enumerate(evaluation.rows)}
+    behind = len(places)
+    shown = min(pairs, key=lambda p: sorted(places.get(n, behind) for n in (p.a, p.b)))
+    words = f"between {shown.a} and {shown.b}, "
+    words += _found(shown.difference, shown.per_day, evaluation)
+    sizes = sorted(pair.difference for pair in pairs)
+    if len(pairs) > 1 and sizes[-1] <= SIZE_MAX:
+        least, most = percent(sizes[0]), percent(sizes[-1])
+        words += f"; for the {len(pairs)} pairs at the top it is {least} to {most}"
+    return words
+
+
+def detectable_line(pair: Detectable, evaluation: Evaluation) -> str:
+    """The detectable difference of one pair, as a sentence."""
+    found = _found(pair.difference, pair.per_day, evaluation)
+    return f"{pair.a} and {pair.b}: {found}."
+
+
+def rank_note(evaluation: Evaluation) -> str:
+    """Why an entrant has several ranks though its interval leaves out zero; "" if none has."""
+    for row in sorted(evaluation.rows, key=lambda row: row.kind):
+        found = row.return_interval
+        if found is None or row.rank_low == row.rank_high or found.low <= 0 <= found.high:
+            continue
+        side = "below" if found.high < 0 else "above"
+        return (
+            "Rank sets compare entrants with each other, an interval compares its entrant with "
+            f"zero: so {row.agent} ranks {rank_words(row.rank_low, row.rank_high)} although its "
+            f"whole interval is {side} zero."
+        )
+    return ""
+
+
+def dead_words(dead: Sequence[DeadEntry]) -> str:
+    """Who is not ranked, and why: "2 dead agents are not ranked: a (401 ...), b (...)"."""
+    if not dead:
+        return ""
+    who = counted(len(dead), "dead agent is", "dead agents are")
+    return f"{who} not ranked: {_named(dead)}"
+
+
+def apart_words(apart: Sequence[DeadEntry]) -> str:
+    """Who cannot be compared, and why; "" if there are none."""
+    if not apart:
+        return ""
+    who = counted(len(apart), "agent is", "agents are")
+    return f"{who} not comparable and not ranked: {_named(apart)}"
+
+
+def _named(entries: Sequence[DeadEntry]) -> str:
+    named = [
+        f"{one.agent} ({short_cause(one.cause, DEAD_CAUSE_CHARS)})" for one in entries[:NAMES_SHOWN]
+    ]
+    more = f" and {len(entries) - NAMES_SHOWN} more" if len(entries) > NAMES_SHOWN else ""
+    return f"{', '.join(named)}{more}"
+
+
+def _sole_first(evaluation: Evaluation) -> LeaderboardRow | None:
+    """The entrant that is separated from every other and above them, if there is one."""
+    first = [row for row in evaluation.rows if row.rank_low == 1]
+    return first[0] if len(first) == 1 and first[0].rank_high == 1 else None
+
+
+def _top(evaluation: Evaluation) -> str:
+    look = look_words(evaluation)
+    head = f"{look}: " if look else ""
+    if (sole := _sole_first(evaluation)) is not None:
+        since = max((c.snapshots for c in _of(sole, evaluation)), default=evaluation.snapshots)
+        words = f"over {span_words(evaluation)}, {sole.agent} is separated from every other entrant"
+        return f"{head}{words}{since_words(since, evaluation)}"
+    first = [row.agent for row in evaluation.rows if row.rank_low == 1]
+    # By return, an entrant of wide intervals may come after one that is separated from the first.
+    leading = first == [row.agent for row in evaluation.rows[: len(first)]]
+    named = ", ".join(first[:NAMES_SHOWN]) + (", ..." if len(first) > NAMES_SHOWN else "")
+    who = f"#1-#{len(first)} ({named})" if leading else named
+    return f"{head}cannot separate {who}"
+
+
+def _found(difference: float, per_day: float | None, evaluation: Evaluation) -> str:
+    span = span_words(evaluation)
+    when = "would be found by this look" if evaluation.interim else "would have been found"
+    if difference > SIZE_MAX:
+        return f"even a true difference of 100 % over {span} {when} in fewer than 4 seasons of 5"
+    daily = per_day is not None and per_day <= SIZE_MAX
+    rate = f" ({percent(per_day)} a day)" if daily else ""
+    return f"a true difference of {percent(difference)} over {span}{rate} {when} in 4 seasons of 5"
+
+
+def _of(row: LeaderboardRow, evaluation: Evaluation) -> list[Claim]:
+    return [
+        claim
+        for claim in standing(evaluation)
+        if claim.winner == row.agent and claim.measure == "return"
+    ]
+
+
+def _claims(evaluation: Evaluation) -> list[str]:
+    """Claims of both measures, withdrawals, and the promise that covers them."""
+    sole, held = _sole_first(evaluation), _holds(evaluation)
+    told = [] if sole is None else _of(sole, evaluation)
+    raw = [c for c in standing(evaluation) if c.measure == "return" and c not in told]
+    raw.sort(key=lambda claim: not held & {claim.winner, claim.loser})
+    alpha = [claim for claim in standing(evaluation) if claim.measure == "alpha"]
+    look = look_words(evaluation)
+    mark = f" ({look})" if look else ""
+    words = []
+    if raw:
+        words.append(f"separated{mark}: {claims_sentence(evaluation, raw)}")
+    if alpha:
+        head = f"beyond what market exposure explains{mark}"
+        words.append(f"{head}: {claims_sentence(evaluation, alpha)}")
+    gone = withdrawn(evaluation)
+    words += [withdrawn_sentence(claim) for claim in gone[:WITHDRAWN_SHOWN]]
+    if (more := len(gone) - WITHDRAWN_SHOWN) > 0:
+        words.append(f"{counted(more, 'further claim was', 'further claims were')} withdrawn")
+    if evaluation.claims:
+        words.append(promise_words(evaluation))
+    return words
+
+
+def _holds(evaluation: Evaluation) -> set[str]:
+    return {
+        row.agent
+        for row in evaluation.rows
+        if row.kind == "baseline" and row.strategy == BUY_AND_HOLD
+    }
+
+
+def _against_hold(evaluation: Evaluation) -> str:
+    """That no agent is separated from buy-and-hold; "" if one is, or if it does not take part."""
+    held = _holds(evaluation)
+    agents = {row.agent for row in evaluation.rows if row.kind == "agent"}
+    if not held or not agents:
+        return ""
+    for claim in standing(evaluation):
+        sides = {claim.winner, claim.loser}
+        if claim.measure == "return" and sides & held and sides & agents:
+            return ""
+    return f"no agent is separated from {listed(sorted(held))}"
