@@ -15,26 +15,34 @@ PAUSES_MAX = 3
 """It is absent if its last pause is longer than so many of its longest ones."""
 
 
-def absent_note(
-    name: str, decisions: Sequence[Decision], cadence: int, points: Sequence[Point]
-) -> str:
+def left_at(decisions: Sequence[Decision], cadence: int, snapshots: int) -> int | None:
+    """Index behind the last snapshot that an agent played; None if it still plays.
+
+    Args:
+        decisions: Its turns in the order of the log.
+        cadence: Snapshots between two of its turns, if it misses none.
+        snapshots: Of the season.
+    """
+    if not decisions or not snapshots:
+        return None
+    last = max(one.index for one in decisions)
+    longest = max((b.index - a.index for a, b in pairwise(decisions)), default=0)
+    missed = snapshots - 1 - last
+    return None if missed < max(DEAD_TURNS * cadence, PAUSES_MAX * longest) else last + 1
+
+
+def absent_note(name: str, left: int | None, points: Sequence[Point]) -> str:
     """A sentence about an agent without a turn for long, at the end of a season; "" if it plays.
 
     Args:
         name: Of the agent.
-        decisions: Its turns in the order of the log.
-        cadence: Snapshots between two of its turns, if it misses none.
+        left: What `left_at` says of it.
         points: All snapshots of the season.
     """
-    if not decisions or not points:
-        return ""
-    last = max(one.index for one in decisions)
-    longest = max((b.index - a.index for a, b in pairwise(decisions)), default=0)
-    missed = len(points) - 1 - last
-    if missed < max(DEAD_TURNS * cadence, PAUSES_MAX * longest):
+    if left is None:
         return ""
     return (
-        f"{name} has had no turn in the last {missed:,} of {len(points):,} snapshots, since"
-        f" {points[max(last, 0)].as_of:%Y-%m-%d %H:%M:%S} UTC: its router does not run, or it was"
-        " taken out; what it holds is still marked to market."
+        f"{name} has had no turn in the last {len(points) - left:,} of {len(points):,} snapshots,"
+        f" since {points[max(left - 1, 0)].as_of:%Y-%m-%d %H:%M:%S} UTC: its router does not run,"
+        " or it was taken out; what it holds is still marked to market."
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,8 +12,8 @@ from arena import topics
 from arena.messages import AgentSpec, DeadEntry, Rules
 from arena.money import BPS, from_units, to_units
 from arena.names import OPERATOR
-from judge.season.absent import absent_note
-from judge.season.apart import apart_entry
+from judge.season.absent import absent_note, left_at
+from judge.season.apart import DIGEST_CHARS, apart_entry
 from judge.season.arrays import account_arrays, hold_curve, price_arrays
 from judge.season.books import Books
 from judge.season.dead import dead_entry
@@ -181,11 +182,19 @@ def _deeds(folded: Folded, name: str, last: int) -> _Deeds:
     turns = list(folded.thinking.turns.get(name, ()))
     _place_turns(folded, name, turns)
     decisions = tuple(t.decision for t in turns if t.decision.index <= last)
-    joined = max(min((d.index for d in decisions), default=0), 0)
+    orders = [one for one in orders if one.index <= last]
+    snapshots = min(last + 1, len(folded.market.points))
+    acted = [d.index for d in decisions if d.decided] + [o.index for o in orders]
+    spec = folded.roster.get(name)
+    entry = _entry(name, spec, folded.thinking.players.get(name))
     return _Deeds(
-        entry=_entry(name, folded.roster.get(name), folded.thinking.players.get(name), joined),
-        fills=tuple(o for o in orders if isinstance(o, Fill) and o.index <= last),
-        rejections=tuple(o for o in orders if isinstance(o, Rejection) and o.index <= last),
+        entry=replace(
+            entry,
+            joined=max(min(acted, default=snapshots), 0),
+            left=left_at(decisions, entry.cadence, snapshots),
+        ),
+        fills=tuple(one for one in orders if isinstance(one, Fill)),
+        rejections=tuple(one for one in orders if isinstance(one, Rejection)),
         decisions=decisions,
     )
 
@@ -229,7 +238,7 @@ def _place_turns(folded: Folded, name: str, turns: list[TurnRead]) -> None:
         before = index
 
 
-def _entry(name: str, spec: AgentSpec | None, player: Player | None, joined: int) -> Entry:
+def _entry(name: str, spec: AgentSpec | None, player: Player | None) -> Entry:
     strategy = spec.strategy if spec else player.strategy if player else ""
     node = spec.node if spec else player.node if player else ""
     return Entry(
@@ -240,8 +249,15 @@ def _entry(name: str, spec: AgentSpec | None, player: Player | None, joined: int
         kind=spec.kind if spec else "agent",
         scripted=player.scripted if player else False,
         seed=spec.seed if spec and spec.seed is not None else _repeat(name, f"{strategy}-{node}-"),
-        joined=joined,
+        cadence=spec.cadence if spec else 1,
+        setup=_setup(spec) if spec else "",
     )
+
+
+def _setup(spec: AgentSpec) -> str:
+    """Digest of what makes a contestant beside its strategy, chat node and model."""
+    told = (spec.prompt_sha256, spec.prompt_size, spec.cadence, sorted(spec.tools))
+    return sha256(repr(told).encode()).hexdigest()[:DIGEST_CHARS]
 
 
 def _repeat(name: str, stem: str) -> int | None:
@@ -334,15 +350,9 @@ def _notes(folded: Folded, deeds: Sequence[_Deeds]) -> tuple[str, ...]:
         (orphans and f"{orphans:,} orders name a snapshot that was not read."),
         (malformed and f"{malformed:,} records could not be read: {first} ..."),
         changed_plan(plans_of(books.plans.values(), folded.rules)),
-        *(_absent(folded, one) for one in deeds),
+        *(absent_note(one.entry.name, one.entry.left, market.points) for one in deeds),
     )
     return tuple(note for note in found if note)
-
-
-def _absent(folded: Folded, one: _Deeds) -> str:
-    spec = folded.roster.get(one.entry.name)
-    cadence = spec.cadence if spec else 1
-    return absent_note(one.entry.name, one.decisions, cadence, folded.market.points)
 
 
 def _gaps(market: Market) -> int:

@@ -24,6 +24,8 @@ TimeArray = NDArray[np.datetime64]
 
 EQUITY_FLOOR_USD = 1e-6
 """A micro-dollar: the least equity a log return is computed of."""
+EQUITY_FLOOR_SHARE = 1e-6
+"""The same as a share of the first equity: an account that lost everything has lost ln 1e-6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,12 @@ class Entry:
         kind: "agent" competes; "baseline" is there to compare with.
         scripted: True where built-in rules answered, not an LLM.
         seed: The repeat of this strategy and model, None where there is one.
-        joined: Index of the first snapshot it decided on; 0 where it decided on none.
+        joined: Index of the first snapshot it decided on; that behind the last snapshot of the
+            season if it decided on none.
+        left: Index behind the last snapshot it played; None if it still plays.
+        cadence: Snapshots between two of its turns.
+        setup: Digest of what else makes a contestant: prompt and its size, tools, cadence; "" if
+            the roster does not have it.
     """
 
     name: str
@@ -47,6 +54,9 @@ class Entry:
     scripted: bool
     seed: int | None = None
     joined: int = 0
+    left: int | None = None
+    cadence: int = 1
+    setup: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,5 +289,10 @@ class Season:
 
 
 def log_returns(equity: FloatArray) -> FloatArray:
-    """Log returns along the first axis; equity below a micro-dollar counts as one."""
-    return np.diff(np.log(np.maximum(equity, EQUITY_FLOOR_USD)), axis=0)
+    """Log returns along the first axis; equity below the floor counts as the floor.
+
+    The floor is a millionth of the first equity: what an account that lost everything has lost
+    does not depend on the unit of its money.
+    """
+    floor = np.maximum(equity[:1] * EQUITY_FLOOR_SHARE, EQUITY_FLOOR_USD)
+    return np.diff(np.log(np.maximum(equity, floor)), axis=0)
