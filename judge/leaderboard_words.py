@@ -1,4 +1,4 @@
-"""The verdict in words, and the leaderboard as a table of plain text. Pure."""
+"""The leaderboard as plain text: verdict, standings, claims, costs, and what they rest on. Pure."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -7,20 +7,240 @@ from math import expm1
 
 import numpy as np
 
-from arena.messages import DeadEntry, Estimate, Evaluation, LeaderboardRow
+from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from arena.visible import laid_out, one_line
-from arena.vitals import short_cause
+from judge.claim_words import claim_lines, promise_words
+from judge.phrases import (
+    DASH,
+    NAMES_SHOWN,
+    counted,
+    duration_words,
+    interval_words,
+    percent,
+    rank_words,
+)
 from judge.season.model import Season
 from judge.statistics import Verdict
+from judge.verdict_words import (
+    ALL_DEAD,
+    BUY_AND_HOLD,
+    MARKET,
+    apart_words,
+    dead_words,
+    detectable_line,
+    rank_note,
+)
 
-DASH = "-"
-NAMES_SHOWN = 4
-DEAD_CAUSE_CHARS = 90
 CELL_CHARS_MAX = 80
 LINE_CHARS_MAX = 1_000
 VERDICT_CHARS_MAX = 10_000
-BUY_AND_HOLD = "buy_and_hold"
-ALL_DEAD = "every agent is dead"
+PAIRS_SHOWN = 20
+REPEATS_SHOWN = 20
+P_BEST_NOTE = "P(best): probability that the entrant is truly the best, shrunken to an even field."
+MARKET_NOTE = f"vs market: return less that of the {MARKET}, an index of all products."
+COSTS_NOTE = "gross: before fees and slippage; net: after them; net of LLM: after model calls too."
+
+Column = tuple[str, Callable[[LeaderboardRow], str]]
+_LEFT = {"agent", "strategy", "model"}
+
+
+def render(evaluation: Evaluation) -> str:
+    """The evaluation as plain text; every line of it is bounded and harmless to a terminal."""
+    blocks = [one_line(evaluation.verdict, VERDICT_CHARS_MAX)]
+    blocks.append(_block("Warnings", evaluation.warnings))
+    if evaluation.rows:
+        blocks.append(_standings(evaluation))
+        blocks.append(_block("Claims", claims_block(evaluation)))
+        blocks.append(_block("Detectable differences", detectables_block(evaluation)))
+        blocks.append(_block("Repeats; the row of a cell holds their means", repeats(evaluation)))
+        title = "From gross to net, and conduct; amounts in USD"
+        blocks.append(f"{title}\n{_table(costs(), evaluation.rows)}\n  {COSTS_NOTE}")
+    blocks.append(_dead("Dead, not ranked", evaluation.dead))
+    blocks.append(_dead("Not comparable, not ranked", evaluation.apart))
+    blocks.append(_block("Design", evaluation.design))
+    blocks.append(_block("Method", evaluation.method))
+    blocks.append(_block("Assumptions", evaluation.assumptions))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def claims_block(evaluation: Evaluation) -> tuple[str, ...]:
+    """Every claim with its look, then the promise that covers them; empty without a claim."""
+    lines = claim_lines(evaluation)
+    return (*lines, f"Promise: {promise_words(evaluation)}.") if lines else ()
+
+
+def detectables_block(evaluation: Evaluation) -> tuple[str, ...]:
+    """The detectable difference of each pair at the top, up to a bound."""
+    found = evaluation.detectables
+    lines = [detectable_line(pair, evaluation) for pair in found[:PAIRS_SHOWN]]
+    if (more := len(found) - PAIRS_SHOWN) > 0:
+        lines.append(f"{counted(more, 'further pair')}: --json and figures.json list them.")
+    return tuple(lines)
+
+
+def repeats(evaluation: Evaluation) -> tuple[str, ...]:
+    """What the repeats of each cell ended with, and how far they are apart."""
+    return tuple(repeats_line(row) for row in evaluation.rows if row.repeats)
+
+
+def repeats_line(row: LeaderboardRow) -> str:
+    """One cell: "momentum: 4 repeats, standard deviation 1.3 %: momentum-1 +2.0 %, ..."."""
+    shown = [
+        f"{one.agent} {percent(one.total_return, signed=True)}"
+        for one in row.repeats[:REPEATS_SHOWN]
+    ]
+    if (more := len(row.repeats) - REPEATS_SHOWN) > 0:
+        shown.append(f"and {more} more")
+    spread = f", standard deviation {percent(row.repeat_sd)}" if row.repeat_sd is not None else ""
+    return f"{row.agent}: {counted(len(row.repeats), 'repeat')}{spread}: {', '.join(shown)}"
+
+
+def notes(evaluation: Evaluation) -> tuple[str, ...]:
+    """What a reader of the standings needs beside them, one sentence each."""
+    unit = "annualised" if evaluation.sharpe_unit == "year" else "per period, not annualised"
+    found = [rank_note(evaluation), window_note(evaluation), MARKET_NOTE, P_BEST_NOTE]
+    return (*filter(None, found), f"Sharpe: of log returns, risk-free rate 0, {unit}.")
+
+
+def window_note(evaluation: Evaluation) -> str:
+    """Which snapshots are compared, if that is not the whole season; else ""."""
+    if not evaluation.compared_from and evaluation.compared >= evaluation.snapshots - 1:
+        return ""
+    if not evaluation.compared:
+        return ""
+    first = evaluation.compared_from + 1
+    last = min(evaluation.compared_from + evaluation.compared, evaluation.snapshots)
+    return (
+        f"Compared: snapshots {first:,} to {last:,} of {evaluation.snapshots:,}, in which every "
+        "entrant was present; ranks and intervals are of them."
+    )
+
+
+def sharpe_words(row: LeaderboardRow, unit: str) -> str:
+    """A Sharpe ratio with its interval, in as many digits as its unit needs."""
+    if row.sharpe is None:
+        return DASH
+    digits = 1 if unit == "year" else 3
+    value, low, high = (
+        f"{figure:+,.{digits}f}" for figure in (row.sharpe.value, row.sharpe.low, row.sharpe.high)
+    )
+    return f"{value} ({low} .. {high})"
+
+
+def standings(evaluation: Evaluation) -> tuple[Column, ...]:
+    """The columns of the standings: rank, name, return and interval first."""
+    unit = evaluation.sharpe_unit
+    columns: list[Column] = [
+        ("rank", lambda row: rank_words(row.rank_low, row.rank_high)),
+        ("agent", _name),
+        ("return", lambda row: percent(row.total_return, signed=True)),
+        ("interval %", lambda row: interval_words(row.return_interval)),
+        ("vs market", lambda row: percent(row.excess_return, signed=True)),
+        ("P(best)", lambda row: _share(row.p_best)),
+        (f"Sharpe a {unit}", lambda row: sharpe_words(row, unit)),
+        ("drawdown", lambda row: percent(row.drawdown)),
+        ("equity", lambda row: _usd(row.equity_usd)),
+        ("strategy", lambda row: row.strategy),
+        ("model", _model),
+    ]
+    if any(row.cutoff for row in evaluation.rows):
+        columns.append(("cut-off", lambda row: row.cutoff or DASH))
+    return tuple(columns)
+
+
+def costs() -> tuple[Column, ...]:
+    """The columns from gross to net, and what the agents did."""
+    return (
+        ("agent", _name),
+        ("gross", lambda row: percent(row.gross_return, signed=True)),
+        ("fees", lambda row: _usd(row.fees_usd)),
+        ("slippage", lambda row: _usd(row.slippage_usd)),
+        ("latency", lambda row: _gain(row.latency_usd)),
+        ("net", lambda row: percent(row.total_return, signed=True)),
+        ("LLM $", _llm),
+        ("net of LLM", lambda row: percent(row.net_return, signed=True)),
+        ("trades", lambda row: f"{row.trades:,}"),
+        ("rejected", lambda row: f"{row.rejected:,}"),
+        ("win rate", lambda row: _share(row.win_rate)),
+        ("biggest win", lambda row: _gain(row.biggest_win_usd)),
+        ("biggest loss", lambda row: _gain(row.biggest_loss_usd)),
+        ("decisions", lambda row: f"{row.decisions:,}"),
+        ("holds", lambda row: _share(row.hold_share)),
+        ("invalid", lambda row: _share(row.invalid_rate)),
+        ("skipped", lambda row: f"{row.skipped:,}"),
+    )
+
+
+def _standings(evaluation: Evaluation) -> str:
+    title = f"Standings; intervals at {evaluation.confidence:.0%}"
+    if evaluation.hold_return is not None:
+        title += f"; {MARKET} {percent(evaluation.hold_return, signed=True)}"
+    lines = [title, _table(standings(evaluation), evaluation.rows)]
+    return "\n".join(
+        (*lines, *(f"  {one_line(note, LINE_CHARS_MAX)}" for note in notes(evaluation)))
+    )
+
+
+def _block(title: str, lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    return "\n".join((title, *(f"  {one_line(line, LINE_CHARS_MAX)}" for line in lines)))
+
+
+def _dead(title: str, entries: Sequence[DeadEntry]) -> str:
+    return "\n".join((title, *_dead_lines(entries))) if entries else ""
+
+
+def _dead_lines(dead: Sequence[DeadEntry]) -> list[str]:
+    lines = []
+    for one in dead:
+        made = " x ".join(filter(None, (one.strategy, one.model or one.node)))
+        turns = f"{one.decisions} of {one.recorded_turns} turns decided"
+        said = f"{one.agent}  {made}  {one.kind}, {turns}: {one.cause}"
+        lines.append(f"  {laid_out(said)}")
+        if one.remedy:
+            lines.append(f"    {one_line(one.remedy, LINE_CHARS_MAX)}")
+    return lines
+
+
+def _table(columns: Sequence[Column], rows: Sequence[LeaderboardRow]) -> str:
+    read_rows = ([one_line(read(row), CELL_CHARS_MAX) for _, read in columns] for row in rows)
+    cells = [[name for name, _ in columns], *read_rows]
+    widths = [max(map(len, column)) for column in zip_longest(*cells, fillvalue="")]
+    lines = []
+    for line in cells:
+        padded = (
+            cell.ljust(width) if name in _LEFT else cell.rjust(width)
+            for cell, width, (name, _) in zip(line, widths, columns, strict=True)
+        )
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _name(row: LeaderboardRow) -> str:
+    count = f" ({len(row.repeats)} repeats)" if row.repeats else ""
+    return f"{row.agent}{count}"
+
+
+def _usd(amount: Decimal | None) -> str:
+    return DASH if amount is None else f"{amount:,.2f}"
+
+
+def _gain(amount: Decimal | None) -> str:
+    return DASH if amount is None else f"{amount:+,.2f}"
+
+
+def _llm(row: LeaderboardRow) -> str:
+    return "unknown" if row.llm_usd is None else f"{row.llm_usd:,.4f}"
+
+
+def _share(value: float | None) -> str:
+    return DASH if value is None else f"{value:.0%}"
+
+
+def _model(row: LeaderboardRow) -> str:
+    name = row.model or row.node
+    return f"{name} (scripted)" if row.scripted and "scripted" not in name else name
 
 
 def verdict_words(season: Season, verdict: Verdict, ranked: Sequence[str]) -> str:
@@ -46,30 +266,6 @@ def all_dead(season: Season) -> bool:
     """True if agents took part and every one of them is dead."""
     alive = any(entry.kind == "agent" for entry in season.entries)
     return not alive and any(one.kind == "agent" for one in season.dead)
-
-
-def dead_words(dead: Sequence[DeadEntry]) -> str:
-    """Who is not ranked, and why: "2 dead agents are not ranked: a (401 ...), b (...)"."""
-    if not dead:
-        return ""
-    who = "1 dead agent is" if len(dead) == 1 else f"{len(dead)} dead agents are"
-    return f"{who} not ranked: {_named(dead)}"
-
-
-def apart_words(apart: Sequence[DeadEntry]) -> str:
-    """Who cannot be compared, and why; "" if there are none."""
-    if not apart:
-        return ""
-    who = "1 agent is" if len(apart) == 1 else f"{len(apart)} agents are"
-    return f"{who} not comparable and not ranked: {_named(apart)}"
-
-
-def _named(entries: Sequence[DeadEntry]) -> str:
-    named = [
-        f"{one.agent} ({short_cause(one.cause, DEAD_CAUSE_CHARS)})" for one in entries[:NAMES_SHOWN]
-    ]
-    more = f" and {len(entries) - NAMES_SHOWN} more" if len(entries) > NAMES_SHOWN else ""
-    return f"{', '.join(named)}{more}"
 
 
 def _why_none(verdict: Verdict) -> str:
@@ -133,148 +329,3 @@ def span_s(season: Season) -> float:
     """Venue seconds from the first snapshot to the end of the last interval."""
     between = season.times[-1] - season.times[0]
     return float(between / np.timedelta64(1, "s")) + season.interval_s
-
-
-def duration_words(seconds: float) -> str:
-    """A length of time in its largest fitting units: "16 days", "2 h 5 min", "40 s"."""
-    whole = round(seconds)
-    if whole >= 2 * 86_400:
-        days = whole / 86_400
-        return f"{days:.0f} days" if abs(days - round(days)) < 0.05 else f"{days:.1f} days"
-    hours, rest = divmod(whole, 3_600)
-    minutes, left = divmod(rest, 60)
-    parts = [(hours, "h"), (minutes, "min"), (left if not hours else 0, "s")]
-    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
-
-
-def rank_words(low: int, high: int) -> str:
-    """A rank set: "1" or "1-3"."""
-    return str(low) if low == high else f"{low}-{high}"
-
-
-def percent(share: float | None, *, signed: bool = False) -> str:
-    """A share in percent, with a sign where asked, three figures below 1 %: "+4.1 %", "0.012 %"."""
-    if share is None:
-        return DASH
-    hundredths = share * 100
-    decimals = 1 if abs(hundredths) >= 1 else 2 if abs(hundredths) >= 0.1 else 3
-    if hundredths == 0:
-        return "0.0 %"
-    return f"{hundredths:{'+' if signed else ''}.{decimals}f} %"
-
-
-def interval_words(interval: Estimate | None) -> str:
-    """The ends of an interval of shares in percent: "-1.2 .. +3.4"."""
-    if interval is None:
-        return DASH
-    return f"{interval.low * 100:+.2f} .. {interval.high * 100:+.2f}"
-
-
-def _usd(amount: Decimal | None) -> str:
-    return DASH if amount is None else f"{amount:,.2f}"
-
-
-def _gain(amount: Decimal | None) -> str:
-    return DASH if amount is None else f"{amount:+,.2f}"
-
-
-def _sharpe(row: LeaderboardRow) -> str:
-    if row.sharpe is None:
-        return DASH
-    return f"{row.sharpe.value:+.1f} ({row.sharpe.low:+.1f} .. {row.sharpe.high:+.1f})"
-
-
-def _llm(row: LeaderboardRow) -> str:
-    return "unknown" if row.llm_usd is None else f"{row.llm_usd:,.4f}"
-
-
-def _share(value: float | None) -> str:
-    return DASH if value is None else f"{value:.0%}"
-
-
-def _model(row: LeaderboardRow) -> str:
-    name = row.model or row.node
-    return f"{name} (scripted)" if row.scripted and "scripted" not in name else name
-
-
-Column = tuple[str, Callable[[LeaderboardRow], str]]
-
-STANDINGS: tuple[Column, ...] = (
-    ("rank", lambda row: rank_words(row.rank_low, row.rank_high)),
-    ("agent", lambda row: row.agent),
-    ("strategy", lambda row: row.strategy),
-    ("model", _model),
-    ("equity", lambda row: _usd(row.equity_usd)),
-    ("return", lambda row: percent(row.total_return, signed=True)),
-    ("interval %", lambda row: interval_words(row.return_interval)),
-    ("vs hold", lambda row: percent(row.excess_return, signed=True)),
-    ("drawdown", lambda row: percent(row.drawdown)),
-    ("Sharpe", _sharpe),
-    ("P(best)", lambda row: _share(row.p_best)),
-    ("net of LLM", lambda row: percent(row.net_return, signed=True)),
-)
-COSTS: tuple[Column, ...] = (
-    ("agent", lambda row: row.agent),
-    ("fees", lambda row: _usd(row.fees_usd)),
-    ("slippage", lambda row: _usd(row.slippage_usd)),
-    ("latency", lambda row: _gain(row.latency_usd)),
-    ("LLM $", _llm),
-    ("trades", lambda row: f"{row.trades:,}"),
-    ("rejected", lambda row: f"{row.rejected:,}"),
-    ("win rate", lambda row: _share(row.win_rate)),
-    ("biggest win", lambda row: _gain(row.biggest_win_usd)),
-    ("biggest loss", lambda row: _gain(row.biggest_loss_usd)),
-    ("decisions", lambda row: f"{row.decisions:,}"),
-    ("holds", lambda row: _share(row.hold_share)),
-    ("invalid", lambda row: _share(row.invalid_rate)),
-    ("skipped", lambda row: f"{row.skipped:,}"),
-)
-_LEFT = {"agent", "strategy", "model"}
-
-
-def render(evaluation: Evaluation) -> str:
-    """The evaluation as plain text: verdict, standings, costs, method and assumptions."""
-    blocks = [one_line(evaluation.verdict, VERDICT_CHARS_MAX)]
-    if evaluation.rows:
-        level = f"Standings; intervals at {evaluation.confidence:.0%}"
-        if evaluation.hold_return is not None:
-            held = percent(evaluation.hold_return, signed=True)
-            level += f"; buy-and-hold of all products {held}"
-        blocks.append(f"{level}\n{_table(STANDINGS, evaluation.rows)}")
-        blocks.append(f"Costs and conduct, USD\n{_table(COSTS, evaluation.rows)}")
-    if evaluation.dead:
-        blocks.append("\n".join(("Dead, not ranked", *_dead_lines(evaluation.dead))))
-    if evaluation.apart:
-        title = "Not comparable, not ranked"
-        blocks.append("\n".join((title, *_dead_lines(evaluation.apart))))
-    blocks.append("\n".join(("Method", *(laid_out(f"  {line}") for line in evaluation.method))))
-    blocks.append(
-        "\n".join(("Assumptions", *(laid_out(f"  {line}") for line in evaluation.assumptions)))
-    )
-    return "\n\n".join(blocks)
-
-
-def _dead_lines(dead: Sequence[DeadEntry]) -> list[str]:
-    lines = []
-    for one in dead:
-        made = " x ".join(filter(None, (one.strategy, one.model or one.node)))
-        turns = f"{one.decisions} of {one.recorded_turns} turns decided"
-        said = f"{one.agent}  {made}  {one.kind}, {turns}: {one.cause}"
-        lines.append(f"  {laid_out(said)}")
-        if one.remedy:
-            lines.append(f"    {one_line(one.remedy, LINE_CHARS_MAX)}")
-    return lines
-
-
-def _table(columns: Sequence[Column], rows: Sequence[LeaderboardRow]) -> str:
-    read_rows = ([one_line(read(row), CELL_CHARS_MAX) for _, read in columns] for row in rows)
-    cells = [[name for name, _ in columns], *read_rows]
-    widths = [max(map(len, column)) for column in zip_longest(*cells, fillvalue="")]
-    lines = []
-    for line in cells:
-        padded = (
-            cell.ljust(width) if name in _LEFT else cell.rjust(width)
-            for cell, width, (name, _) in zip(line, widths, columns, strict=True)
-        )
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
