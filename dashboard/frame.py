@@ -181,8 +181,10 @@ def _held(account: Account, bids: dict[str, int]) -> tuple[tuple[str, int], ...]
 
 
 def _judged(view: ArenaView, name: str) -> LeaderboardRow | None:
+    """The row that holds an agent: its own, or that of the cell whose repeat it is."""
     rows = view.evaluation.rows if view.evaluation else ()
-    return next((row for row in rows if row.agent == name), None)
+    found = (row for row in rows if name in (row.agent, *(one.agent for one in row.repeats)))
+    return next(found, None)
 
 
 def _recent_pnl(view: ArenaView, name: str, equity: int | None) -> int | None:

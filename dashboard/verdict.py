@@ -12,8 +12,9 @@ from dashboard import text
 from dashboard.grid import Column, fit
 from dashboard.palette import QUIET
 
+VERDICT_CHARS_MAX = 4_000
 _IN_BRACKETS = re.compile(r" \([^)]*\)")
-_UNSEEN = re.compile(r"; a difference under (.+) could not have been seen in .*")
+_SENTENCES = re.compile(r"(?<=[^.]\.) (?=[A-Z0-9])")
 
 
 def judged_columns(columns: Sequence[Column], place: int, confidence: float) -> tuple[Column, ...]:
@@ -45,19 +46,40 @@ def interval_cell(row: LeaderboardRow | None) -> Text:
 def verdict_line(evaluation: Evaluation | None, width: int) -> list[Text]:
     """One line of what can be told; nothing where there is no evaluation.
 
-    Where the room is short, the second sentence goes first, then the names in brackets, then the
-    length of the season.
+    Where the room is short, the last sentences go first, and claims and warnings are counted
+    instead; then the names in brackets.
     """
     if evaluation is None:
         return []
-    words = text.one_line(evaluation.verdict)
+    words = text.one_line(evaluation.verdict, VERDICT_CHARS_MAX)
     head = f"judge, {text.count(evaluation.snapshots)} snapshots: "
-    first = words.split(". ")[0].rstrip(".")
-    bare = _IN_BRACKETS.sub("", first)
-    for candidate in (words, first, bare, _UNSEEN.sub(r"; below \1 cannot be seen", bare)):
-        if len(head) + len(candidate) <= width:
-            break
-    return [fit(Text.assemble((head, QUIET), candidate), width)]
+    sentences, counts = _SENTENCES.split(words), _counts(evaluation)
+    first = _IN_BRACKETS.sub("", sentences[0]).rstrip(".")
+    shorter = (" ".join(sentences[:kept]) for kept in range(len(sentences) - 1, 0, -1))
+    candidates = (
+        f"{words} {warned}" if (warned := _warnings(evaluation)) else words,
+        *(f"{kept} {counts}".rstrip() for kept in shorter),
+        f"{first}. {counts}".rstrip(". "),
+    )
+    shown = next((c for c in candidates if len(head) + len(c) <= width), first)
+    return [fit(Text.assemble((head, QUIET), shown), width)]
+
+
+def _counts(evaluation: Evaluation) -> str:
+    """What the sentences that found no room hold: "3 claims, 1 withdrawn, 2 warnings"."""
+    gone = sum(claim.withdrawn is not None for claim in evaluation.claims)
+    held = len(evaluation.claims) - gone
+    parts = [
+        f"{held} claim{'s' * (held != 1)}" if held else "",
+        f"{gone} withdrawn" if gone else "",
+        _warnings(evaluation),
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _warnings(evaluation: Evaluation) -> str:
+    count = len(evaluation.warnings)
+    return f"{count} warning{'s' * (count != 1)}" if count else ""
 
 
 def verdict_document(evaluation: Evaluation | None) -> JsonValue:
@@ -70,6 +92,12 @@ def verdict_document(evaluation: Evaluation | None) -> JsonValue:
         "confidence": evaluation.confidence,
         "detectable": evaluation.detectable,
         "hold_return": evaluation.hold_return,
+        "interim": evaluation.interim,
+        "look": evaluation.look,
+        "looks": evaluation.looks,
+        "claims": [claim.model_dump(mode="json") for claim in evaluation.claims],
+        "detectables": [pair.model_dump(mode="json") for pair in evaluation.detectables],
+        "warnings": list(evaluation.warnings),
     }
 
 
@@ -84,4 +112,5 @@ def judged_document(row: LeaderboardRow | None) -> JsonValue:
         "return_low": interval.low if interval else None,
         "return_high": interval.high if interval else None,
         "p_best": row.p_best,
+        "entrant": row.agent,
     }

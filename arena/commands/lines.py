@@ -238,10 +238,11 @@ def _switched(what: str, message: Halt | Resume) -> str:
 
 @describe.register
 def _(message: Evaluation) -> str:
-    best = message.rows[0].agent if message.rows else "nobody"
+    count = len(message.warnings)
+    warned = f", {count} warning{'s' * (count != 1)}" if count else ""
     return (
-        f"after {message.snapshots:,} snapshots {best} is first"
-        f" ({message.confidence:.0%} intervals): {message.verdict}"
+        f"after {message.snapshots:,} snapshots ({message.confidence:.0%} intervals{warned}): "
+        f"{message.verdict}"
     )
 
 

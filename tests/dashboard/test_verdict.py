@@ -3,18 +3,20 @@
 import pytest
 
 from arena import topics
-from arena.messages import Estimate, Evaluation, LeaderboardRow
+from arena.messages import Claim, Estimate, Evaluation, LeaderboardRow, Repeat
 from arena.money import from_units
 from dashboard.frame import Frame, build_frame
 from dashboard.screen import render
 from dashboard.standings import standings
 from dashboard.ui import Ui
+from dashboard.verdict import verdict_line
 from dashboard.view import ArenaView
 from tests.dashboard.scenario import Scenario
 
 WORDS = (
-    "Cannot separate #1-#5 (buy-and-hold, cash, scalper, brainrot, ...); a difference under "
-    "12.2 % could not have been seen in 2 h 23 min. No agent beats buy-and-hold."
+    "Interim, look 5 of 11: cannot separate #1-#5 (buy-and-hold, cash, scalper, brainrot, ...). "
+    "Separated (interim, look 5 of 11): scalper beats random since snapshot 9. "
+    "No agent is separated from buy-and-hold."
 )
 
 
@@ -54,6 +56,14 @@ def judged(scenario: Scenario, *, words: str = WORDS) -> Evaluation:
         hold_return=0.01,
         detectable=0.122,
         verdict=words,
+        interim=True,
+        look=5,
+        looks=11,
+        claims=(
+            Claim(winner="scalper", loser="random", snapshots=9),
+            Claim(winner="cash", loser="random", snapshots=8, withdrawn=10),
+        ),
+        warnings=("brainrot lost everything at snapshot 7.",),
         rows=rows,
     )
 
@@ -91,19 +101,53 @@ def test_the_screen_keeps_its_size_with_a_verdict(size: tuple[int, int]) -> None
 def test_ranks_interval_and_verdict_are_shown() -> None:
     """Rank sets and intervals stand beside the returns, the verdict below the ranking."""
     _, frame = with_verdict()
-    shown = text_of(frame, 200, 50)
+    shown = text_of(frame, 260, 50)
 
-    for words in ("ranks", "90% interval", "1-3", "-1.23..+0.45", f"12 snapshots: {WORDS}"):
+    for words in ("ranks", "90% interval", "1-3", "-1.23..+0.45", "scalper beats random"):
         assert words in shown
 
 
-def test_a_narrow_screen_keeps_the_heart_of_the_verdict() -> None:
-    """At 80 columns names and span go, what cannot be told stays."""
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (80, "Interim, look 5 of 11: cannot separate #1-#5"),
+        (112, "cannot separate #1-#5. 1 claim, 1 withdrawn, 1 warning"),
+        (200, "(buy-and-hold, cash, scalper, brainrot, ...). 1 claim, 1 withdrawn, 1 warning"),
+        (220, "scalper beats random since snapshot 9. 1 claim, 1 withdrawn, 1 warning"),
+        (300, "No agent is separated from buy-and-hold. 1 warning"),
+    ],
+)
+def test_a_narrow_screen_keeps_the_heart_of_the_verdict(width: int, said: str) -> None:
+    """Sentences without room are counted, then the names go; what cannot be told stays."""
     _, frame = with_verdict()
-    shown = text_of(frame, 80, 24)
+    (line,) = verdict_line(frame.evaluation, width)
 
-    assert "judge, 12 snapshots: Cannot separate #1-#5; below 12.2 % cannot be seen" in shown
-    assert "1-3" in shown
+    assert line.plain.startswith("judge, 12 snapshots: Interim, look 5 of 11")
+    assert said in line.plain
+    assert line.plain.rstrip().endswith(said)
+
+
+def test_a_repeat_has_the_ranks_of_its_cell() -> None:
+    """A cell is judged as one entrant; each of its repeats shows the ranks of the cell."""
+    scenario = Scenario().run(12)
+    evaluation = judged(scenario)
+    row = evaluation.rows[2].model_copy(
+        update={
+            "agent": "the cell",
+            "repeats": (
+                Repeat(agent="scalper", seed=1, equity_usd=from_units(0), total_return=0.0),
+            ),
+        }
+    )
+    cells = evaluation.model_copy(update={"rows": (*evaluation.rows[:2], row)})
+    scenario.write(topics.EVALUATIONS.name, cells, cells.snapshot_id)
+    agents = standings(seen(scenario), scenario.wall)["agents"]
+
+    assert isinstance(agents, list)
+    judged_of = {one["agent"]: one["judged"] for one in agents if isinstance(one, dict)}
+    found = judged_of["scalper"]
+    assert isinstance(found, dict)
+    assert ("the cell", 3) == (found["entrant"], found["rank_high"])
 
 
 def test_without_a_judge_the_screen_is_as_it_was() -> None:
@@ -128,12 +172,14 @@ def test_the_document_carries_the_intervals() -> None:
     assert isinstance(agents, list)
     rows = {row["agent"]: row["judged"] for row in agents if isinstance(row, dict)}
     assert (WORDS, 12) == (verdict["words"], verdict["snapshots"])
+    assert (True, 5, 11) == (verdict["interim"], verdict["look"], verdict["looks"])
     assert {
         "rank_low": 1,
         "rank_high": 3,
         "return_low": -0.0123,
         "return_high": 0.0045,
         "p_best": 0.5,
+        "entrant": "scalper",
     } == rows["scalper"]
     assert rows["random"] is None
 
