@@ -1,0 +1,262 @@
+"""What the design of a contest bought: repeats, the adjustment, common random numbers. Pure.
+
+The variance of a difference falls with time, and with everything that takes noise out of a day. So
+what a design bought is told in days of the plain one: one agent a cell, raw returns. If the
+variance of a pair's difference is a third of the plain one, a day is as good as three.
+
+All variances are long-run variances (`judge.statistics.variance`): mean squares of the lowest
+cosine coefficients of the paired difference. For single agents it is the mean over all choices of
+one repeat of each cell, which has a closed form: E(a - b)^2 over independent choices is
+mean(a^2) + mean(b^2) - 2 mean(a) mean(b).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from statistics import median
+
+from judge.statistics.adjusted import adjusted_returns
+from judge.statistics.types import FloatArray
+from judge.statistics.variance import claim_cosines, cosines
+from judge.statistics.verdict import PERIODS_MIN
+
+PERIODS_PER_COSINE = 8
+"""One coefficient in so many periods: far more than a decision uses, since only a ratio of two
+variances of nearly the same noise is wanted, and that should not hang on eight numbers."""
+
+ALONE = "there is one competing entrant"
+EQUAL = "no two entrants differ"
+SINGLE = "every cell has one agent"
+UNADJUSTED = "the market explains all of every difference"
+
+GAIN_MAX = 1000.0
+"""More is not told: what is left then is rounding and fees, not noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedUse:
+    """Which models were sent a seed with their calls, so that repeats share random numbers.
+
+    Attributes:
+        taken: Models that took the seed.
+        refused: Models that took none.
+    """
+
+    taken: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What was used, and what each part bought: days of the plain design that one day is worth.
+
+    Attributes:
+        entrants: Competing ones.
+        repeats: The most agents of a cell. fewest: the fewest.
+        repeats_gain: Of the mean over repeats; None with a reason under "repeats".
+        adjustment_gain: Of the adjusted difference of single agents; reason under "adjustment".
+        both_gain: Of the adjusted difference of cells; reason under "both".
+        common_gain: Of the same seeds, for single agents; reason under "common".
+        seeds: Which models took a seed; None if that is not known.
+        reasons: Why a gain is None.
+    """
+
+    entrants: int
+    repeats: int
+    fewest: int
+    repeats_gain: float | None
+    adjustment_gain: float | None
+    both_gain: float | None
+    common_gain: float | None
+    seeds: SeedUse | None = None
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """Cosine coefficients of a cell's repeats, shape [K, repeats]."""
+
+    found: FloatArray
+
+    @property
+    def mean(self) -> FloatArray:
+        """Of the repeats, shape [K]."""
+        mean: FloatArray = self.found.mean(axis=1)
+        return mean
+
+    @property
+    def square(self) -> FloatArray:
+        """Mean square of the repeats, shape [K]."""
+        square: FloatArray = (self.found**2).mean(axis=1)
+        return square
+
+
+def design_gains(
+    cells: Sequence[FloatArray],
+    exposures: Sequence[FloatArray],
+    market: FloatArray,
+    *,
+    seeds: SeedUse | None = None,
+) -> Design:
+    """Estimate what the design of a season bought.
+
+    Args:
+        cells: Log returns [T, R] of each competing entrant, a column for each repeat in the order
+            of their seeds; T >= 1 and the same everywhere.
+        exposures: Shares of equity [T, R] at the start of each period, likewise.
+        market: Log returns [T] of the equal-weight market index.
+        seeds: Which models took a seed; None if that is not known.
+
+    Returns:
+        Medians over the pairs of entrants.
+    """
+    sizes = [cell.shape[1] for cell in cells]
+    most, fewest = max(sizes, default=0), min(sizes, default=0)
+    periods = market.shape[0]
+    why = ""
+    if len(cells) < 2:
+        why = ALONE
+    elif periods < PERIODS_MIN:
+        why = f"too early: {periods} periods, at least {PERIODS_MIN} are needed"
+    if why:
+        unknown = dict.fromkeys(("repeats", "adjustment", "both", "common"), why)
+        return Design(len(cells), most, fewest, None, None, None, None, seeds, unknown)
+    weights = cosines(periods, max(claim_cosines(periods), periods // PERIODS_PER_COSINE))
+    raw = [_Cell(weights @ cell) for cell in cells]
+    adjusted = [
+        _Cell(weights @ adjusted_returns(cell, shares, market))
+        for cell, shares in zip(cells, exposures, strict=True)
+    ]
+    reasons: dict[str, str] = {}
+    gains = {
+        "repeats": _gain(raw, _single, raw, _together),
+        "adjustment": _gain(raw, _single, adjusted, _single),
+        "both": _gain(raw, _single, adjusted, _together),
+        "common": _gain(raw, _unlike_seeds, raw, _like_seeds),
+    }
+    if most == 1:
+        reasons["repeats"] = reasons["common"] = SINGLE
+    for name, gain in gains.items():
+        if gain is None and name not in reasons:
+            reasons[name] = EQUAL if name in ("repeats", "common") else UNADJUSTED
+    gains |= dict.fromkeys(reasons)
+    return Design(
+        entrants=len(cells),
+        repeats=most,
+        fewest=fewest,
+        repeats_gain=gains["repeats"],
+        adjustment_gain=gains["adjustment"],
+        both_gain=gains["both"],
+        common_gain=gains["common"],
+        seeds=seeds,
+        reasons=reasons,
+    )
+
+
+Variance = Callable[[_Cell, _Cell], float | None]
+
+
+def _gain(
+    plain: Sequence[_Cell], of_plain: Variance, better: Sequence[_Cell], of_better: Variance
+) -> float | None:
+    """The median over pairs of the plain variance over the better one; None beyond `GAIN_MAX`."""
+    found: list[float] = []
+    for a, b in combinations(range(len(plain)), 2):
+        whole, rest = of_plain(plain[a], plain[b]), of_better(better[a], better[b])
+        if whole and rest is not None:
+            found.append(min(whole / rest, GAIN_MAX) if rest else GAIN_MAX)
+    middle: float = median(found) if found else GAIN_MAX
+    return middle if middle < GAIN_MAX else None
+
+
+def _single(a: _Cell, b: _Cell) -> float:
+    """The variance between one repeat of each, the mean over all choices."""
+    return max(float((a.square + b.square - 2.0 * a.mean * b.mean).mean()), 0.0)
+
+
+def _together(a: _Cell, b: _Cell) -> float:
+    """The variance between the means of the repeats."""
+    return float(((a.mean - b.mean) ** 2).mean())
+
+
+def _like_seeds(a: _Cell, b: _Cell) -> float | None:
+    """The variance between repeats of the same seed; None without two of each."""
+    both = min(a.found.shape[1], b.found.shape[1])
+    if both < 2:
+        return None
+    return float(((a.found[:, :both] - b.found[:, :both]) ** 2).mean())
+
+
+def _unlike_seeds(a: _Cell, b: _Cell) -> float | None:
+    """The variance between repeats of different seeds; None without two of each."""
+    both = min(a.found.shape[1], b.found.shape[1])
+    if both < 2:
+        return None
+    one, two = a.found[:, :both], b.found[:, :both]
+    whole = _single(_Cell(one), _Cell(two)) * both * both
+    like = float(((one - two) ** 2).mean()) * both
+    return max((whole - like) / float(both * both - both), 0.0)
+
+
+def design_words(design: Design, days: float) -> tuple[str, ...]:
+    """The design in words, a sentence each; for a trader, so in days.
+
+    Args:
+        design: What was used and what it bought.
+        days: Length of the compared season.
+    """
+    if not design.entrants:
+        return ()
+    lines = [_repeat_words(design), _adjustment_words(design)]
+    if design.both_gain is not None and design.repeats > 1:
+        lines.append(
+            f"Repeats and adjustment together: {_days(days)} of this contest were as good as "
+            f"{_days(days * design.both_gain)} of the plain design (one agent a cell, raw returns)."
+        )
+    lines.append(_seed_words(design))
+    return tuple(lines)
+
+
+def _repeat_words(design: Design) -> str:
+    if design.repeats <= 1:
+        return "Repeats were not used: every cell has one agent."
+    count = str(design.repeats)
+    if design.fewest != design.repeats:
+        count = f"{design.fewest} to {design.repeats}"
+    if design.repeats_gain is None:
+        return f"{count} repeats a cell; what they bought is unknown: {design.reasons['repeats']}."
+    return f"{count} repeats a cell: each day was {_worth(design.repeats_gain)}."
+
+
+def _adjustment_words(design: Design) -> str:
+    if design.adjustment_gain is None:
+        return (
+            "What the adjustment for market exposure bought is unknown: "
+            f"{design.reasons['adjustment']}."
+        )
+    return (
+        f"Adjusted for market exposure: each day was {_worth(design.adjustment_gain)}, for the "
+        "question who is better than the market exposure explains."
+    )
+
+
+def _seed_words(design: Design) -> str:
+    seeds = design.seeds
+    if seeds is None:
+        return "Whether the models took a seed is not in the records."
+    refused = f"; no seed: {', '.join(seeds.refused)}" if seeds.refused else ""
+    if not seeds.taken:
+        return "Common random numbers were not used: no model took a seed."
+    used = f"Common random numbers were used: {', '.join(seeds.taken)}{refused}"
+    if design.common_gain is None:
+        return f"{used}; what they bought is unknown: {design.reasons['common']}."
+    return f"{used}. Between single agents, each day was {_worth(design.common_gain)}."
+
+
+def _worth(gain: float) -> str:
+    return f"as good as {_days(gain)} of the plain design"
+
+
+def _days(days: float) -> str:
+    text = f"{days:,.0f}" if days >= 10 else f"{days:.1f}".removesuffix(".0")
+    return f"{text} day" if text == "1" else f"{text} days"

@@ -1,0 +1,142 @@
+"""Chosen pairs of columns, decided together: the verdict's decision on series of any meaning.
+
+`judge_returns` decides all pairs of agents. The marginal means of a matrix and adjusted returns are
+decided in the same way, at the same looks and levels, as families of their own.
+"""
+
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+
+from judge.statistics import agents as of_agents
+from judge.statistics import pairs as of_pairs
+from judge.statistics.looks import FINISHED, Horizon
+from judge.statistics.resample import choose_block_length, draw_stationary
+from judge.statistics.student import Comparison, is_constant, studentise_means
+from judge.statistics.types import FloatArray, Interval, Pair
+from judge.statistics.verdict import PERIODS_MIN, RETURN_MIN, thinned
+
+LookMemo = MutableMapping[bytes, dict[tuple[int, int], of_pairs.Decision]]
+Combos = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Columns and pairs of them.
+
+    Attributes:
+        pairs: In the order asked for; their names are numbers of columns.
+        totals: Sum of each column; None where it cannot be resampled.
+        reason: Why nothing was compared; empty otherwise.
+    """
+
+    pairs: tuple[Pair, ...]
+    totals: tuple[Interval | None, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How columns are compared.
+
+    Attributes:
+        confidence: Of the intervals.
+        seed: Of the resampling.
+        resamples: Bootstrap replications.
+        horizon: How long the season is to be, and whether it is over.
+    """
+
+    confidence: float = 0.90
+    seed: int = 1
+    resamples: int = 2000
+    horizon: Horizon = FINISHED
+
+
+def compare_columns(
+    series: FloatArray, combos: Combos, options: Options, memo: LookMemo | None = None
+) -> Compared:
+    """Compare pairs of columns, all of them as one family.
+
+    Args:
+        series: Shape [T, M], log returns; finite.
+        combos: The pairs (a, b) of columns; a - b is what is compared.
+        options: How.
+        memo: What earlier looks decided, to save their computation; the answer is the same.
+    """
+    periods, columns = series.shape
+    if periods < PERIODS_MIN:
+        reason = f"too early: {periods} periods, at least {PERIODS_MIN} are needed"
+        early = tuple(_untold(a, b, reason) for a, b in combos)
+        return Compared(early, (None,) * columns, reason)
+    series = np.where(np.abs(series) < RETURN_MIN, 0.0, series)
+    looks = options.horizon.looks(periods)
+    at_look = bool(looks) and looks[-1].periods == periods
+    level = looks[-1].level if at_look else options.horizon.last_level
+    plan, means, now = _look(series, combos, options, level)
+    decided = [
+        (look.periods, _decided(series[: look.periods], combos, options, look.level, memo))
+        for look in looks
+        if look.periods < periods
+    ]
+    if at_look:
+        decided.append((periods, of_pairs.decisions_of(now)))
+    pairs = of_pairs.with_histories(now, of_pairs.histories(decided, combos), periods)
+    return Compared(pairs, tuple(_total(plan, means, column) for column in range(columns)))
+
+
+def _look(
+    series: FloatArray, combos: Combos, options: Options, level: float
+) -> tuple[of_agents.Plan, Comparison, tuple[Pair, ...]]:
+    """The pairs as one look sees them."""
+    thin, _ = thinned(series)
+    plan = of_agents.Plan(
+        returns=thin,
+        whole=series,
+        squares=thinned(series**2)[0],
+        names=("",) * series.shape[1],
+        baselines=frozenset(),
+        block_length=_block_length(thin, combos),
+        confidence=options.confidence,
+        resamples=options.resamples,
+        seed=options.seed,
+        periods_per_year=1.0,
+    )
+    rng = np.random.default_rng([options.seed, 3])
+    parts = draw_stationary(plan.periods, plan.block_length, plan.resamples, rng)
+    means = studentise_means(plan.returns, parts, combos)
+    return plan, means, of_pairs.judge_pairs(plan, combos, means, of_agents.Sharpes({}, {}), level)
+
+
+def _decided(
+    series: FloatArray, combos: Combos, options: Options, level: float, memo: LookMemo | None
+) -> dict[tuple[int, int], of_pairs.Decision]:
+    asked = repr(
+        ("columns", level, list(combos), options.confidence, options.seed, options.resamples)
+    )
+    key = sha256(asked.encode() + np.ascontiguousarray(series).tobytes()).digest()
+    if memo is not None and key in memo:
+        return memo[key]
+    found = of_pairs.decisions_of(_look(series, combos, options, level)[2])
+    if memo is not None:
+        memo[key] = found
+    return found
+
+
+def _block_length(series: FloatArray, combos: Combos) -> float:
+    a, b = np.array(combos, dtype=np.int64).reshape(-1, 2).T
+    gaps = series[:, a] - series[:, b] if len(combos) else series
+    constant = is_constant(gaps, float(np.abs(series).max()))
+    return 1.0 if constant.all() else choose_block_length(gaps[:, ~constant])
+
+
+def _total(plan: of_agents.Plan, means: Comparison, column: int) -> Interval | None:
+    reason = plan.reason(plan.returns[:, column])
+    if reason and reason != of_agents.CONSTANT:
+        return None
+    return means.agents.interval(column, confidence=plan.confidence, scale=plan.periods)
+
+
+def _untold(a: int, b: int, reason: str) -> Pair:
+    return Pair(a, b, None, None, None, False, False, None, None, reason)

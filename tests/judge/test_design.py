@@ -1,0 +1,150 @@
+"""What a design bought, in days of the plain one."""
+
+import numpy as np
+import pytest
+
+from judge.check_appetites import appetite_season
+from judge.design import Design, SeedUse, design_gains, design_words
+from judge.statistics.types import FloatArray
+
+PERIODS = 600
+
+
+def cells(
+    *, repeats: int = 1, own: float = 0.004, common: float = 0.0, count: int = 6, seed: int = 1
+) -> tuple[list[FloatArray], list[FloatArray], FloatArray]:
+    """Cells whose repeats differ by noise of their own, and share noise with the same seed."""
+    rng = np.random.default_rng(seed)
+    returns, exposures, market = appetite_season(rng, PERIODS, count)
+    shared = common * rng.standard_normal((PERIODS, repeats))
+    return (
+        [
+            returns[:, k : k + 1] + shared + own * rng.standard_normal((PERIODS, repeats))
+            for k in range(count)
+        ],
+        [np.repeat(exposures[:, k : k + 1], repeats, axis=1) for k in range(count)],
+        market,
+    )
+
+
+def test_repeats_of_pure_noise_buy_their_number() -> None:
+    """If only chance between repeats tells cells apart, four repeats are as good as four days."""
+    rng = np.random.default_rng(0)
+    market = 0.005 * rng.standard_normal(PERIODS)
+    noise = [0.01 * rng.standard_normal((PERIODS, 4)) for _ in range(8)]
+    found = design_gains(noise, [np.zeros((PERIODS, 4))] * 8, market)
+
+    assert found.repeats_gain == pytest.approx(4.0, rel=0.25)
+    assert found.adjustment_gain == pytest.approx(1.0)
+    assert found.both_gain == pytest.approx(found.repeats_gain)
+
+
+def test_repeats_and_adjustment_together_buy_more() -> None:
+    """Unequal appetites and noisy repeats: each helps, and both together help most."""
+    found = design_gains(*cells(repeats=4, own=0.002, count=2))
+
+    assert found.repeats_gain is not None
+    assert found.adjustment_gain is not None
+    assert found.both_gain is not None
+    assert found.repeats_gain > 1.2
+    assert found.adjustment_gain > 1.1
+    assert found.both_gain > 1.5 * max(found.repeats_gain, found.adjustment_gain)
+
+
+def test_common_numbers_are_measured_between_like_and_unlike_seeds() -> None:
+    """Noise that the same seed shares cancels, noise that it does not share buys nothing."""
+    shared = design_gains(*cells(repeats=4, common=0.008))
+    alone = design_gains(*cells(repeats=4))
+
+    assert shared.common_gain is not None
+    assert alone.common_gain is not None
+    assert shared.common_gain > 1.5
+    assert alone.common_gain == pytest.approx(1.0, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (design_gains(*cells(count=1)), "there is one competing entrant"),
+        (
+            design_gains(
+                [x[:30] for x in cells()[0]], [x[:30] for x in cells()[1]], cells()[2][:30]
+            ),
+            "too early: 30 periods, at least 60 are needed",
+        ),
+        (
+            design_gains([np.zeros((PERIODS, 2))] * 3, [np.zeros((PERIODS, 2))] * 3, cells()[2]),
+            "no two entrants differ",
+        ),
+    ],
+)
+def test_what_cannot_be_estimated_has_a_reason(found: Design, reason: str) -> None:
+    """One entrant, a short season and entrants that are alike each say so."""
+    assert found.repeats_gain is None
+    assert reason == found.reasons["repeats"]
+    assert not any("nan" in line for line in design_words(found, 3.0))
+
+
+def test_a_market_that_explains_everything_promises_no_miracle() -> None:
+    """Constant holdings leave no noise once adjusted: the gain is not told."""
+    market = 0.005 * np.random.default_rng(3).standard_normal(PERIODS)
+    shares = [np.full((PERIODS, 1), share) for share in (0.2, 0.6, 1.0)]
+    returns = [np.log1p(e * np.expm1(market)[:, None]) for e in shares]
+    found = design_gains(returns, shares, market)
+
+    assert found.adjustment_gain is None
+    assert "the market explains all of every difference" == found.reasons["adjustment"]
+
+
+def design(**changes: object) -> Design:
+    """A design of four repeats."""
+    known: dict[str, object] = {
+        "entrants": 3, "repeats": 4, "fewest": 4, "repeats_gain": 1.52, "adjustment_gain": 2.7,
+        "both_gain": 8.25, "common_gain": 1.04, "seeds": SeedUse(("qwen",), ("gpt",)),
+    }  # fmt: skip
+    return Design(**{**known, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (design(), "4 repeats a cell: each day was as good as 1.5 days of the plain design."),
+        (
+            design(),
+            "Repeats and adjustment together: 3 days of this contest were as good as 25 days of "
+            "the plain design (one agent a cell, raw returns).",
+        ),
+        (
+            design(),
+            "Common random numbers were used: qwen; no seed: gpt. Between single agents, each day "
+            "was as good as 1 day of the plain design.",
+        ),
+        (design(fewest=2), "2 to 4 repeats a cell: each day was as good as 1.5 days of the plain "
+         "design."),
+        (design(repeats=1, repeats_gain=None), "Repeats were not used: every cell has one agent."),
+        (design(seeds=None), "Whether the models took a seed is not in the records."),
+        (
+            design(seeds=SeedUse((), ("gpt",))),
+            "Common random numbers were not used: no model took a seed.",
+        ),
+        (
+            design(),
+            "Adjusted for market exposure: each day was as good as 2.7 days of the plain design, "
+            "for the question who is better than the market exposure explains.",
+        ),
+        (
+            design(repeats_gain=None, reasons={"repeats": "no two entrants differ"}),
+            "4 repeats a cell; what they bought is unknown: no two entrants differ.",
+        ),
+    ],
+)  # fmt: skip
+def test_the_design_in_words(given: Design, line: str) -> None:
+    """Each part of the design has its sentence."""
+    assert line in design_words(given, 3.0)
+
+
+def test_no_competing_entrant_has_no_design() -> None:
+    """Baselines alone have no design to speak of."""
+    empty = design_gains([], [], np.zeros(PERIODS))
+
+    assert () == design_words(empty, 3.0)
