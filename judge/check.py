@@ -1,57 +1,61 @@
 """`arena verdict-check`: does the verdict keep its promises where the truth is known?
 
-Simulates seasons in which every agent has the same law and counts the false "A beats B" and the
-intervals that miss the truth; then seasons in which one agent is truly better, and how often that
-was found. Reads nothing; writes tables to standard output and, where asked, one JSON file.
+Simulates seasons in which every agent has the same expected return and counts the false "A beats B"
+and the intervals that miss the truth; then seasons in which one agent is truly better, and how
+often that was found. Reads nothing; writes tables to standard output and, where asked, one JSON
+file.
 """
 
 import json
-import multiprocessing
 import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.localbroker.progress import Step
 from arena.written import require_writable, write_whole
+from judge.check_pool import PART_SIZE, Count, gather, processes, progress
 
 if TYPE_CHECKING:
+    from judge.check_catalogue import Task
     from judge.check_markets import Market
-    from judge.check_runs import Counts, MarketCheck, PowerCheck, PowerJob
+    from judge.check_runs import Counts
+    from judge.check_summary import MarketCheck, Power
 
-Job = TypeVar("Job")
-Result = TypeVar("Result")
+    Curve = tuple[Market, list[tuple[float, Power, float | None]]]
 
 SEASONS_MIN = 20
-PART_SEASONS = 25
-"""Seasons in one task of a process: about a second of work."""
+POWER_CURVE_SEASONS = 200
+"""Of each point of a power curve."""
 
-PART_TIMEOUT_S = 600.0
-"""A task that takes longer than this hangs."""
-
-POWER_SHARE = 5
-"""A point of a power curve gets a fifth of the seasons that a market gets."""
-
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+SEASONS_FEW = 500
+"""Of each market of `--intervals`."""
 
 
 def verdict_check(
+    markets: Annotated[
+        str, typer.Option(help="Only these, with commas between; * stands for anything.")
+    ] = "*",
+    full: Annotated[
+        bool, typer.Option("--full", help="Ten times the seasons: about three hours.")
+    ] = False,
     seasons: Annotated[
-        int, typer.Option(help="Simulated seasons per market.", min=SEASONS_MIN)
-    ] = 1000,
+        int | None,
+        typer.Option(help="Seasons for every market instead of its usual number.", min=SEASONS_MIN),
+    ] = None,
+    names: Annotated[
+        bool, typer.Option("--names", help="Only print the names of the markets.")
+    ] = False,
     paper: Annotated[
         bool, typer.Option("--paper", help="Only print what a season on paper can tell.")
     ] = False,
     intervals: Annotated[
         bool, typer.Option("--intervals", help="Only compare kinds of intervals.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the simulations.", min=0)] = 1,
+    seed: Annotated[int, typer.Option(help="Seed for the simulations.", min=0)] = 1,
     workers: Annotated[
         int, typer.Option(help="Processes; 0 means one per core.", min=0, max=256)
     ] = 0,
@@ -61,43 +65,139 @@ def verdict_check(
 ) -> None:
     """Check the judge on simulated seasons: false claims, coverage of the intervals, power.
 
-    Takes about five minutes on two free cores. Fewer seasons are quicker and say less: the bounds
-    are meant for 1,000, where a coverage is known to about 1 %.
+    Takes about 15 minutes on two free cores. Fewer seasons are quicker and say less: with two
+    agents and 3,000 seasons a coverage is known to 0.5 %.
 
-    Exit code 1 where a false "A beats B" comes in more than 5 % of the seasons of a market, or a
-    printed 90 % interval holds the truth in less than 88 % or more than 92 %.
+    Exit code 1 where a false "A beats B" comes in more than 5 % of the seasons of a market, at the
+    end or at any look; or where a printed 90 % interval holds the truth in less than 88 % or more
+    than 92 %. Markets that are not promised are shown and do not count.
 
-    Example: arena verdict-check --paper
+    Example: arena verdict-check --markets 'normal-2x384,ar*' --seasons 500
     """
     require_writable(json_file, "--json")
     if paper:
         return _paper(seed, json_file)
-    processes = workers or os.cpu_count() or 1
+    count = workers or os.cpu_count() or 1
     if intervals:
-        return _intervals(seasons, seed, processes, json_file)
-    return _promises(seasons, seed, processes, json_file)
+        return _intervals(seasons or SEASONS_FEW, seed, count, json_file)
+    chosen, curves = _chosen(markets)
+    if names:
+        print("\n".join([*(m.name for m in chosen), *(f"power-{m.name}" for m in curves)]))
+        return None
+    return _promises(chosen, curves, 10 if full else 1, seasons, seed, count, json_file)
 
 
-def _promises(seasons: int, seed: int, workers: int, json_file: Path | None) -> None:
-    from judge.check_runs import CONFIDENCE, RESAMPLES, summarise, summarise_power
-    from judge.check_tables import market_table, power_table
+def _chosen(patterns: str) -> tuple[list["Market"], list["Market"]]:
+    """The markets, and the markets of the power curves, that the patterns name."""
+    from judge.check_catalogue import CURVES, MARKETS, chosen
 
-    markets, powers = _run(seasons, seed, workers)
-    checks = [summarise(market, counts) for market, counts in markets]
-    curves = [summarise_power(job, results) for job, results in powers]
-    print(
-        f'Every agent has the same law: how often "A beats B" was said, and how often the '
-        f"printed {CONFIDENCE:.0%} interval held the truth ({RESAMPLES} resamples, seed {seed})\n"
+    markets = {market.name: market for market in MARKETS}
+    curves = {f"power-{market.name}": market for market in CURVES}
+    try:
+        names = chosen(patterns, [*markets, *curves])
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return (
+        [markets[name] for name in names if name in markets],
+        [curves[name] for name in names if name in curves],
     )
-    print(market_table(checks))
-    print("\nOne agent is truly better than the others: how often it was said\n")
-    print(power_table(curves))
-    missed = sum(bool(check.missed) for check in checks)
-    print(f"\n{len(checks) - missed} of {len(checks)} markets kept every promise")
+
+
+def _promises(
+    markets: Sequence["Market"],
+    curves: Sequence["Market"],
+    times: int,
+    seasons: int | None,
+    seed: int,
+    workers: int,
+    json_file: Path | None,
+) -> None:
+    from judge.check_catalogue import POWER_MULTIPLES, tasks
+
+    wanted = tasks(markets, times=times, seasons=seasons)
+    few = seasons or POWER_CURVE_SEASONS * times
+    total = sum(task.seasons + task.power_seasons for task in wanted)
+    total += few * len(POWER_MULTIPLES) * len(curves)
+    with progress(total) as count, processes(workers) as pool:
+        checks = _run_markets(pool, wanted, seed, count)
+        drawn = _run_curves(pool, curves, few, seed, count)
+    _show(checks, drawn, seed)
     if json_file is not None:
-        _write(json_file, _figures(seasons, seed, checks, curves))
-    if missed:
+        _write(json_file, _figures(seed, checks, drawn))
+    if not all(check.kept for check in checks):
         raise typer.Exit(1)
+
+
+def _run_markets(
+    pool: ProcessPoolExecutor, wanted: Sequence["Task"], seed: int, count: Count
+) -> list["MarketCheck"]:
+    """Judge every market, then again with a true lead of the size that was printed."""
+    from judge.check_runs import run_market, typical_detectable
+    from judge.check_summary import summarise
+
+    jobs = [(task.market, task.seasons) for task in wanted]
+    plain = [found for _, found in gather(pool, run_market, jobs, seed, count, _part)]
+    leads = [typical_detectable(found) for found in plain]
+    led = [
+        (i, replace(task.market, lead=lead), task.power_seasons)
+        for i, (task, lead) in enumerate(zip(wanted, leads, strict=True))
+        if task.power_seasons and lead is not None
+    ]
+    count(sum(t.power_seasons for t in wanted) - sum(n for _, _, n in led))
+    powered = gather(pool, run_market, [(m, n) for _, m, n in led], seed, count, _part)
+    found = {i: (m.lead, counts) for (i, _, _), (m, counts) in zip(led, powered, strict=True)}
+    return [
+        summarise(task.market, counts, found.get(i))
+        for i, (task, counts) in enumerate(zip(wanted, plain, strict=True))
+    ]
+
+
+def _run_curves(
+    pool: ProcessPoolExecutor, curves: Sequence["Market"], seasons: int, seed: int, count: Count
+) -> list["Curve"]:
+    """Judge seasons with several sizes of a true lead."""
+    from judge.check_catalogue import POWER_MULTIPLES
+    from judge.check_runs import run_market, typical_detectable
+    from judge.check_summary import summarise_power
+
+    drawn: list[Curve] = []
+    for market in curves:
+        leads = [multiple * market.paper.detectable for multiple in POWER_MULTIPLES]
+        jobs = [(replace(market, lead=lead), seasons) for lead in leads]
+        points: Sequence[tuple[Market, list[Counts]]] = gather(
+            pool, run_market, jobs, seed, count, _part
+        )
+        curve = [
+            (multiple, summarise_power(m.lead, counts), typical_detectable(counts))
+            for multiple, (m, counts) in zip(POWER_MULTIPLES, points, strict=True)
+        ]
+        drawn.append((market, curve))
+    return drawn
+
+
+def _part(market: "Market") -> int:
+    return max(1, PART_SIZE // market.agents)
+
+
+def _show(checks: Sequence["MarketCheck"], curves: Sequence["Curve"], seed: int) -> None:
+    from judge.check_runs import CONFIDENCE, RESAMPLES
+    from judge.check_tables import legend, market_table, power_table
+
+    if checks:
+        print(
+            'All agents have the same expected return: how often "A beats B" was said, and how '
+            f"often the printed {CONFIDENCE:.0%} interval held the truth ({RESAMPLES} resamples, "
+            f"seed {seed})\n"
+        )
+        print(market_table(checks))
+        print("\n" + legend([check.market for check in checks]))
+    for market, curve in curves:
+        print("\nOne agent is truly better than the others: how often it was said\n")
+        print(power_table(market, curve))
+    if checks:
+        promised = [check for check in checks if check.market.promised]
+        kept = sum(check.kept for check in promised)
+        print(f"\n{kept} of {len(promised)} markets kept every promise")
 
 
 def _paper(seed: int, json_file: Path | None) -> None:
@@ -114,101 +214,35 @@ def _intervals(seasons: int, seed: int, workers: int, json_file: Path | None) ->
     from judge.check_intervals import CANDIDATES, MARKETS, run_intervals, summarise_intervals
     from judge.check_tables import interval_table
 
-    with _progress(len(MARKETS) * seasons) as count, _pool(workers) as pool:
-        runs = _gather(pool, run_intervals, MARKETS, seed, seasons, count)
+    jobs = [(market, seasons) for market in MARKETS]
+    with progress(len(MARKETS) * seasons) as count, processes(workers) as pool:
+        runs = gather(pool, run_intervals, jobs, seed, count)
     rows = [(market, len(hits), summarise_intervals(hits)) for market, hits in runs]
     print(interval_table(CANDIDATES, rows))
     if json_file is not None:
         _write(json_file, [[asdict(m), n, [asdict(c) for c in found]] for m, n, found in rows])
 
 
-def _run(
-    seasons: int, seed: int, workers: int
-) -> tuple[
-    list[tuple["Market", list["Counts"]]], list[tuple["PowerJob", list[tuple[bool, float]]]]
-]:
-    """Run every market and every point of the power curves on a pool of processes."""
-    from judge.check_runs import MARKETS, POWER_JOBS, run_market, run_power
-
-    few = max(SEASONS_MIN, seasons // POWER_SHARE)
-    total = len(MARKETS) * seasons + len(POWER_JOBS) * few
-    with _progress(total) as count, _pool(workers) as pool:
-        markets = _gather(pool, run_market, MARKETS, seed, seasons, count)
-        return markets, _gather(pool, run_power, POWER_JOBS, seed, few, count)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a callback that is told how many more seasons were asked for and judged."""
-    from arena.commands.progress import draw_progress
-
-    with draw_progress() as show:
-        done = 0
-
-        def count(part: int) -> None:
-            nonlocal done
-            done += part
-            text = f"{done:,} of {total:,} seasons"
-            show(Step("verdict check", text, done, total, finished=done == total))
-
-        count(0)
-        yield count
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that leave Ctrl-C to this one, and that end when it leaves."""
-    # The processes already use every core; threads of theirs would only get in each other's way.
-    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
-    try:
-        yield pool
-    except BaseException:
-        for worker in multiprocessing.active_children():
-            worker.terminate()  # what it computes is of no use any more
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _gather(
-    pool: ProcessPoolExecutor,
-    run: Callable[[Job, int, range], list[Result]],
-    jobs: Sequence[Job],
-    seed: int,
-    seasons: int,
-    count: Callable[[int], None],
-) -> list[tuple[Job, list[Result]]]:
-    """Each job with the results of its seasons in order, whichever process computed them."""
-    parts = [range(i, min(i + PART_SEASONS, seasons)) for i in range(0, seasons, PART_SEASONS)]
-    futures = [[pool.submit(run, job, seed, part) for part in parts] for job in jobs]
-    gathered: list[tuple[Job, list[Result]]] = []
-    for job, mine in zip(jobs, futures, strict=True):
-        results: list[Result] = []
-        for part, future in zip(parts, mine, strict=True):
-            results += future.result(timeout=PART_TIMEOUT_S)
-            count(len(part))
-        gathered.append((job, results))
-    return gathered
-
-
 # object: figures of mixed types, made for JSON.
 def _figures(
-    seasons: int, seed: int, checks: Sequence["MarketCheck"], curves: Sequence["PowerCheck"]
+    seed: int, checks: Sequence["MarketCheck"], curves: Sequence["Curve"]
 ) -> dict[str, object]:
+    from judge.check_summary import as_json
+
     return {
-        "seasons": seasons,
         "seed": seed,
-        "markets": [
-            {**asdict(check), "title": check.market.title, "missed": check.missed}
-            for check in checks
+        "markets": [as_json(check) for check in checks],
+        "power_curves": [
+            {
+                "name": f"power-{market.name}",
+                "points": [
+                    {"multiple": multiple, "detectable": printed, **asdict(power)}
+                    for multiple, power, printed in curve
+                ],
+            }
+            for market, curve in curves
         ],
-        "power": [{**asdict(c), "on_paper": c.job.paper.detectable} for c in curves],
+        "kept": all(check.kept for check in checks),
     }
 
 

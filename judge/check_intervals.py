@@ -11,16 +11,18 @@ import numpy as np
 from arch.bootstrap import StationaryBootstrap
 from scipy.special import ndtri
 
-from judge.check_markets import LAWS, Market
-from judge.check_runs import CONFIDENCE, PERIODS, PERIODS_SHORT, RESAMPLES, Coverage
+from judge.check_catalogue import PERIODS, PERIODS_SHORT
+from judge.check_markets import Market
+from judge.check_runs import CONFIDENCE, RESAMPLES
+from judge.check_summary import Coverage
 from judge.statistics.resample import choose_block_length, draw_stationary
 from judge.statistics.student import studentise_means
 from judge.statistics.types import FloatArray
 
 CANDIDATES = ("percentile", "BCa", "normal", "studentised")
 MARKETS = (
-    *(Market(law, 2, PERIODS_SHORT) for law in (*LAWS, "spells")),
-    *(Market(law, 2, PERIODS) for law in ("ar", "spells")),
+    *(Market(law, 2, PERIODS_SHORT) for law in ("normal", "fat", "ar0.3", "garch", "spells")),
+    *(Market(law, 2, PERIODS) for law in ("ar0.3", "spells")),
 )
 
 
@@ -34,7 +36,7 @@ def run_intervals(market: Market, seed: int, seasons: range) -> list[tuple[bool,
     """
     found = []
     for number in seasons:
-        season = market.season(np.random.default_rng([seed, number, *market.title.encode()]))
+        season = market.season(np.random.default_rng([seed, number, *market.name.encode()]))
         # A season in which the two never differ asks nothing of an interval.
         if np.ptp(season[:, 0] - season[:, 1]) > 0.0:
             found.append(_hits(season, number))

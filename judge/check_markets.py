@@ -1,30 +1,36 @@
 """Simulated seasons whose truth is known: the markets on which the verdict itself is judged.
 
-Pure: a random generator in, log returns and their true season totals out. Every agent of a market
-has the same law, so "A beats B" is false whoever says it.
+Pure: a random generator in, log returns and the truth about them out.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from math import log1p
 
 import numpy as np
 
+from judge.check_laws import LAWS, PERIOD_SD, Law
+from judge.statistics.power import DAYS_PER_YEAR, Season
 from judge.statistics.types import FloatArray
 
-PERIOD_SD = 0.005
-"""Standard deviation of an agent's log return in one period: about 50 % a year, hourly."""
+PERIODS_PER_YEAR = 24.0 * DAYS_PER_YEAR
+"""A period is an hour."""
 
-WARM_UP = 200
-"""Periods thrown away before a season, so that it does not start from a special state."""
+CORRELATION = 0.5
 
-AR_SLOPE = 0.3
-GARCH = (0.05, 0.10, 0.85)
-"""Constant, last square, last variance: unit variance and a half-life of 14 periods."""
 
-SPELL_ENTRY, SPELL_EXIT, SPELL_FEE = 0.03, 0.07, 0.02
-"""Chances per period to enter and leave the market; the fee of a switch in standard deviations."""
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is true of the agents of a market.
 
-Draw = Callable[[np.random.Generator, int, int], FloatArray]
+    Attributes:
+        totals: Expected season total of every agent's log return, shape [N].
+        sharpes: Sharpe ratio per period, shape [N].
+        counted: The first so many agents are held against the truth, with the pairs among them.
+    """
+
+    totals: FloatArray
+    sharpes: FloatArray
+    counted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,107 +38,79 @@ class Market:
     """One simulated kind of season.
 
     Attributes:
-        law: Key of `LAWS`, or "spells".
+        law: Key of `LAWS`.
         agents: N.
         periods: T.
-        correlation: Between any two agents' returns (for spells: what their trading leaves).
+        correlation: Between any two agents' returns; without meaning in laws that are traded.
+        watched: "": judged once, at the end. "planned": judged at every decision look of a season
+            of T periods. "open": the same in a season without a planned end.
+        gap: Return of the last agent in one extra period-long fall, e.g. -0.2; None without one.
+        lead: The true lead of the first agent over every other one, in log return over the season.
+        promised: Whether the promises hold here; False: shown, not promised.
     """
 
     law: str
     agents: int
     periods: int
-    correlation: float = 0.5
+    correlation: float = CORRELATION
+    watched: str = ""
+    gap: float | None = None
+    lead: float = 0.0
+    promised: bool = True
+
+    @property
+    def kind(self) -> Law:
+        """Its law."""
+        return LAWS[self.law]
+
+    @property
+    def name(self) -> str:
+        """The key on the command line and in the JSON: law, agents x periods, then the rest."""
+        parts = [self.law, f"{self.agents}x{self.periods}"]
+        if self.correlation != CORRELATION:
+            parts.append(f"r{self.correlation:.2f}")
+        if self.watched:
+            parts.append("watched" if self.watched == "planned" else "open")
+        if self.gap is not None:
+            parts.append(f"gap{-self.gap * 100:g}")
+        elif self.lead:
+            parts.append("better")
+        return "-".join(parts)
 
     @property
     def title(self) -> str:
         """How it is called in a table."""
-        return TITLES[self.law]
+        title = self.kind.title
+        if self.watched:
+            title += ", watched" + ("" if self.watched == "planned" else " without an end")
+        if self.gap is not None:
+            title += f", one agent fell {-self.gap * 100:g} %"
+        return title
 
     @property
-    def true_total(self) -> float:
-        """The expected season total of every agent's log return."""
-        if self.law != "spells":
-            return 0.0
-        switches = 2.0 * SPELL_ENTRY * SPELL_EXIT / (SPELL_ENTRY + SPELL_EXIT)
-        return -switches * SPELL_FEE * PERIOD_SD * self.periods
+    def paper(self) -> Season:
+        """The same season on paper."""
+        volatility = PERIOD_SD * float(np.sqrt(PERIODS_PER_YEAR))
+        return Season(self.agents, self.periods / 24.0, volatility, self.correlation)
 
     @property
-    def true_sharpe(self) -> float:
-        """Every agent's Sharpe ratio per period: the ratio of the true moments."""
-        if self.law != "spells":
-            return 0.0
-        mean = self.true_total / self.periods / PERIOD_SD
-        held = SPELL_ENTRY / (SPELL_ENTRY + SPELL_EXIT)
-        # Market and trading are independent, and the market's mean is 0: their product has none.
-        square = held + SPELL_FEE**2 * 2.0 * SPELL_EXIT * held
-        return mean / float(np.sqrt(square - mean**2))
+    def alike(self) -> bool:
+        """Whether all agents have the same law, so that every Bradley-Terry strength is 0."""
+        return self.kind.alike and not self.lead and self.gap is None
+
+    @property
+    def truth(self) -> Truth:
+        """What every figure of a season is held against."""
+        moments = self.kind.moments()
+        totals = np.full(self.agents, moments.mean * self.periods)
+        totals[0] += self.lead
+        sharpes = totals / self.periods / moments.deviation
+        return Truth(totals, sharpes, self.agents - (self.gap is not None))
 
     def season(self, rng: np.random.Generator) -> FloatArray:
         """Log returns of one season, shape [T, N]."""
-        if self.law == "spells":
-            return _spells(rng, self.periods, self.agents)
-        draws = LAWS[self.law](rng, self.periods, self.agents + 1)
-        common, own = draws[:, :1], draws[:, 1:]
-        mixed = np.sqrt(self.correlation) * common + np.sqrt(1.0 - self.correlation) * own
-        season: FloatArray = PERIOD_SD * mixed
+        season = self.kind.season(rng, self.periods, self.agents, self.correlation)
+        season[:, 0] += self.lead / self.periods
+        if self.gap is not None:
+            season[rng.integers(self.periods), -1] += log1p(self.gap)
         return season
-
-
-def _normal(rng: np.random.Generator, periods: int, columns: int) -> FloatArray:
-    return rng.standard_normal((periods, columns))
-
-
-def _fat_tails(rng: np.random.Generator, periods: int, columns: int) -> FloatArray:
-    draws: FloatArray = rng.standard_t(3.0, (periods, columns)) / np.sqrt(3.0)
-    return draws
-
-
-def _autocorrelated(rng: np.random.Generator, periods: int, columns: int) -> FloatArray:
-    noise: FloatArray = rng.standard_normal((periods + WARM_UP, columns)) * np.sqrt(
-        1.0 - AR_SLOPE**2
-    )
-    for period in range(1, periods + WARM_UP):
-        noise[period] += AR_SLOPE * noise[period - 1]
-    return noise[WARM_UP:]
-
-
-def _clustered(rng: np.random.Generator, periods: int, columns: int) -> FloatArray:
-    """GARCH(1,1) (Bollerslev 1986) with innovations of Student's t with 5 degrees of freedom."""
-    constant, of_square, of_variance = GARCH
-    draws: FloatArray = rng.standard_t(5.0, (periods + WARM_UP, columns)) / np.sqrt(5.0 / 3.0)
-    variance = np.ones(columns)
-    for period in range(periods + WARM_UP):
-        draws[period] *= np.sqrt(variance)
-        variance = constant + of_square * draws[period] ** 2 + of_variance * variance
-    return draws[WARM_UP:]
-
-
-def _spells(rng: np.random.Generator, periods: int, agents: int) -> FloatArray:
-    """Agents that are in one fat-tailed market by turns, pay for every switch, else earn zero."""
-    market = rng.standard_t(4.0, periods) / np.sqrt(2.0)
-    chances = rng.random((periods + 1, agents))
-    held = chances[0] < SPELL_ENTRY / (SPELL_ENTRY + SPELL_EXIT)
-    season = np.empty((periods, agents))
-    for period in range(periods):
-        following = np.where(
-            held, chances[period + 1] >= SPELL_EXIT, chances[period + 1] < SPELL_ENTRY
-        )
-        season[period] = held * market[period] - SPELL_FEE * (following != held)
-        held = following
-    return PERIOD_SD * season
-
-
-LAWS: dict[str, Draw] = {
-    "normal": _normal,
-    "fat": _fat_tails,
-    "ar": _autocorrelated,
-    "garch": _clustered,
-}
-
-TITLES = {
-    "normal": "normal",
-    "fat": "fat tails, Student t(3)",
-    "ar": f"autocorrelated, AR(1) {AR_SLOPE}",
-    "garch": "volatility clusters, GARCH t(5)",
-    "spells": "in and out of one market, with fees",
-}

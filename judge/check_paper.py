@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from judge.check_markets import PERIOD_SD, Market
+from judge.check_laws import PERIOD_SD
+from judge.check_markets import Market
 from judge.check_runs import judge
 from judge.statistics.multiplicity import CLAIM_LEVEL
 from judge.statistics.power import DAYS_PER_YEAR, Season

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from math import expm1
 
+from judge.check_laws import LAWS
 from judge.check_markets import Market
 from judge.check_paper import PaperTables
-from judge.check_runs import Coverage, MarketCheck, PowerCheck
+from judge.check_summary import COLUMNS, Coverage, MarketCheck, Power
 from judge.statistics import Interval
 
 
@@ -30,68 +31,72 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def market_table(checks: Sequence[MarketCheck]) -> str:
     """False claims and coverage, one line per market."""
-    head = (
-        "market",
-        "agents",
-        "correlation",
-        "periods",
-        "seasons",
-        "false claims (95 %)",
-        "difference",
-        "total",
-        "Sharpe difference",
-        "Sharpe",
-        "Bradley-Terry",
-        "unjudged",
-        "verdict",
-    )
+    head = ("market", "seasons", "false claims (95 %)", "at any look (95 %)", *COLUMNS.values())
     return table(
-        head,
+        (*head, "found (95 %)", "unjudged", "verdict"),
         (
             (
-                check.market.title,
-                str(check.market.agents),
-                "-" if check.market.law == "spells" else f"{check.market.correlation:.2f}",
-                str(check.market.periods),
+                check.market.name,
                 f"{check.seasons:,}",
                 _share(check.false_claims),
-                _coverage(check.difference),
-                _coverage(check.total),
-                _coverage(check.sharpe_difference),
-                _coverage(check.sharpe),
-                _coverage(check.strength),
+                _share(check.any_look),
+                *(_coverage(check.coverage[key]) for key in COLUMNS),
+                _share(check.power.found if check.power is not None else None),
                 f"{check.unjudged:.1%}",
-                f"MISSED: {', '.join(check.missed)}" if check.missed else "kept",
+                _verdict(check),
             )
             for check in checks
         ),
     )
 
 
-def power_table(checks: Sequence[PowerCheck]) -> str:
-    """Power curves, and the printed detectable effect beside the one on paper."""
-    head = (
-        "true difference / detectable",
-        "agents",
-        "correlation",
-        "true difference",
-        "found (95 %)",
-        "detectable, printed",
-        "on paper",
-    )
+def _verdict(check: MarketCheck) -> str:
+    if not check.missed:
+        return "kept"
+    missed = ", ".join(check.missed)
+    return f"MISSED: {missed}" if check.market.promised else f"not promised: {missed}"
+
+
+def legend(markets: Iterable[Market]) -> str:
+    """What the names of the markets mean, one line for each law and each ending."""
+    used = list(markets)
+    laws = [f"- {key}: {law.title}" for key, law in LAWS.items() if key in {m.law for m in used}]
+    endings = [
+        ("5x384: 5 agents, 384 periods", True),
+        ("r0.95: correlation between agents, else 0.50", any(m.correlation != 0.5 for m in used)),
+        ("watched: judged at every decision look", any(m.watched == "planned" for m in used)),
+        ("open: the same without a planned end", any(m.watched == "open" for m in used)),
+        ("better: the first agent truly leads", any(m.lead and m.gap is None for m in used)),
+        ("gap20: it leads, and another agent fell 20 %", any(m.gap is not None for m in used)),
+    ]
+    return "\n".join([*laws, *(f"- {text}" for text, is_used in endings if is_used)])
+
+
+def power_table(market: Market, curve: Sequence[tuple[float, Power, float | None]]) -> str:
+    """A power curve, and the printed detectable effect beside the one on paper.
+
+    Args:
+        market: Without a lead.
+        curve: Lead in multiples of what is detectable on paper, what was found, and the median
+            printed as detectable.
+    """
     return table(
-        head,
+        (
+            f"lead / detectable, {market.name}",
+            "true lead",
+            "found (95 %)",
+            "detectable, printed",
+            "on paper",
+        ),
         (
             (
-                f"{check.job.multiple:.2f}",
-                str(check.job.agents),
-                f"{check.job.correlation:.2f}",
-                f"{expm1(check.job.multiple * check.job.paper.detectable):+.1%}",
-                _share(check.found),
-                f"{expm1(check.detectable):.1%}",
-                f"{expm1(check.job.paper.detectable):.1%}",
+                f"{multiple:.2f}",
+                f"{expm1(power.lead):+.1%}",
+                _share(power.found),
+                "-" if printed is None else f"{expm1(printed):.1%}",
+                f"{expm1(market.paper.detectable):.1%}",
             )
-            for check in checks
+            for multiple, power, printed in curve
         ),
     )
 
@@ -149,9 +154,11 @@ def _days(days: float) -> str:
     return f"{days:,.1f}" if days < 10.0 else f"{days:,.0f}"
 
 
-def _share(interval: Interval) -> str:
+def _share(interval: Interval | None) -> str:
+    if interval is None:
+        return "-"
     return f"{interval.estimate:.1%} ({interval.low:.1%}-{interval.high:.1%})"
 
 
-def _coverage(coverage: Coverage) -> str:
-    return f"{coverage.share:.1%} ± {coverage.error:.1%}"
+def _coverage(coverage: Coverage | None) -> str:
+    return "-" if coverage is None else f"{coverage.share:.1%} ± {coverage.error:.1%}"

@@ -1,0 +1,119 @@
+"""What `arena verdict-check` runs: every market, how many seasons of it, and how to choose some.
+
+Pure. Cheap markets get more seasons: the standard error of a coverage is 0.3 / sqrt(seasons) with
+two agents, and smaller with more, because a season then has more intervals.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from judge.check_markets import Market
+
+PERIODS = 384
+"""16 days of hourly snapshots."""
+
+PERIODS_SHORT = 120
+PERIODS_SHORTEST = 60
+PERIODS_LONG = 1536
+FIELD = 5
+REAL_FIELD = 6
+
+GAPS = (-0.2, -0.5, -0.99999)
+GAP_MULTIPLE = 1.25
+"""The true lead beside a gap, in multiples of what is detectable on paper."""
+
+FULL_TIMES = 10
+"""`--full` runs so many times the seasons."""
+
+POWER_SEASONS = 400
+"""Seasons with a true lead: the share found then has a standard error of 2 %."""
+
+POWER_MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+CURVES = (Market("normal", 2, PERIODS, 0.8), Market("normal", FIELD, PERIODS))
+"""The markets whose power is shown at several sizes of a true lead."""
+
+
+def _beside_a_gap(gap: float | None) -> Market:
+    plain = Market("normal", FIELD, PERIODS, gap=gap)
+    return replace(plain, lead=GAP_MULTIPLE * plain.paper.detectable)
+
+
+MARKETS: tuple[Market, ...] = (
+    *(Market(law, 2, PERIODS) for law in ("normal", "fat", "ar0.3", "garch", "spells")),
+    *(Market(law, FIELD, PERIODS) for law in ("normal", "fat", "ar0.3", "garch", "spells")),
+    Market("normal", FIELD, PERIODS, correlation=0.95),
+    *(Market(law, FIELD, PERIODS_SHORT) for law in ("fat", "ar0.3", "spells")),
+    *(Market(law, n, PERIODS_SHORTEST) for n in (2, FIELD) for law in ("normal", "ar0.3")),
+    *(Market(law, n, PERIODS) for n in (2, FIELD) for law in ("ar0.5", "ar0.8")),
+    *(Market(law, n, PERIODS) for n in (2, FIELD) for law in ("white+ar0.8", "white+ar0.95")),
+    *(Market("white+ar0.95", n, PERIODS_LONG) for n in (2, FIELD)),
+    *(Market(law, 2, PERIODS, promised=False) for law in ("crash400", "crash1000")),
+    *(Market(law, n, PERIODS) for n in (20, 50) for law in ("normal", "fat")),
+    Market("real", REAL_FIELD, PERIODS),
+    Market("real-blocks", REAL_FIELD, 2 * PERIODS),
+    *(Market("normal", n, PERIODS, watched="planned") for n in (2, FIELD)),
+    Market("normal", 2, PERIODS, watched="open"),
+    *(_beside_a_gap(gap) for gap in (None, *GAPS)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A market, its seasons, and how many more are judged with a true lead of what was printed."""
+
+    market: Market
+    seasons: int
+    power_seasons: int
+
+
+def tasks(
+    markets: Sequence[Market], *, times: float = 1.0, seasons: int | None = None
+) -> list[Task]:
+    """How many seasons every market gets.
+
+    Args:
+        markets: Of the catalogue.
+        times: The usual number times this.
+        seasons: For every market instead of the usual number.
+    """
+    found = []
+    for market in markets:
+        wanted = seasons or round(usual_seasons(market) * times)
+        few = round(POWER_SEASONS * times) if seasons is None else seasons
+        found.append(Task(market, wanted, min(wanted, few) if has_power(market) else 0))
+    return found
+
+
+def usual_seasons(market: Market) -> int:
+    """By what one judgement costs, so that the whole check takes a quarter of an hour."""
+    if market.agents >= 20:
+        return 200
+    if market.periods >= PERIODS_LONG:
+        return 1000 if market.agents == 2 else 500
+    if market.watched or market.lead:
+        return 1000 if market.agents == 2 else 500
+    return 3000 if market.agents == 2 else 1000
+
+
+def has_power(market: Market) -> bool:
+    """Whether power at the printed detectable difference is measured: where it is promised."""
+    return market.promised and not market.lead and market.agents <= REAL_FIELD
+
+
+def chosen(patterns: str, names: Iterable[str]) -> list[str]:
+    """The names that fit any of the comma-separated patterns; `*` stands for anything.
+
+    Raises:
+        ValueError: For a pattern that fits no name.
+    """
+    known = list(names)
+    wanted: set[str] = set()
+    for pattern in filter(None, (part.strip() for part in patterns.split(","))):
+        fits = {name for name in known if fnmatchcase(name, pattern)}
+        if not fits:
+            raise ValueError(f"--markets was {pattern!r}; known are {', '.join(known)}")
+        wanted |= fits
+    if not wanted:
+        raise ValueError(f"--markets named nothing; known are {', '.join(known)}")
+    return [name for name in known if name in wanted]
