@@ -1,7 +1,8 @@
 """The [competition] table: how a contest is held, and who takes part. Pure.
 
 A matrix of strategies and models becomes agents `<strategy>-<model>`, or with repeats
-`<strategy>-<model>-<k>`, k from 1: repeats differ by the seed that the model is given. The
+`<strategy>-<model>-<k>`, k from 1. Repeats differ by the seed alone: repeat k of every cell has
+seed k, so models that take a seed draw the same numbers for it at the same snapshot. The
 baselines think with a scripted chat node of their own.
 """
 
@@ -139,7 +140,7 @@ def entrants(table: CompetitionTable) -> tuple[AgentTable, ...]:
         SpecFault: A name that comes of it is too long, or taken.
     """
     cells = [
-        (strategy, model, k if table.repeats > 1 else None)
+        (strategy, model, k)
         for strategy in table.strategies
         for model in table.models
         for k in range(1, table.repeats + 1)
@@ -147,7 +148,7 @@ def entrants(table: CompetitionTable) -> tuple[AgentTable, ...]:
     processes = min(MATRIX_PROCESSES_MAX, len(cells))
     found = [
         AgentTable(
-            name=_name("strategies", strategy, model, *(() if k is None else (str(k),))),
+            name=_name("strategies", strategy, model, *([str(k)] if table.repeats > 1 else ())),
             strategy=strategy,
             chat_node=model,
             process=f"entrants-{index % processes + 1}",

@@ -266,7 +266,7 @@ class AgentTable(Table):
         cadence: Take every n-th snapshot; the strategy's own cadence where none is given.
         max_rounds: Tool rounds of a turn.
         decision_deadline_s: What a whole turn may take.
-        seed: Given to the model with every call: repeats of a cell differ by it alone.
+        seed: The seed of every model call follows from it and the snapshot alone; none by default.
         scrape: Share of every realised profit that is set aside: 0.2 or "20%"; none by default.
         prompt: How much of the market its prompts show; its chat node's `prompt` by default.
     """

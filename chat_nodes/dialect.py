@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from arena.chat_body import ALL_FIELDS, FUNCTION, PLAIN, Options, function_fields
 from arena.messages import ChatRequest, WireForm
 from chat_nodes.models.base import ModelSettings
+from chat_nodes.seeds import call_seed
 
 MAX_TOKENS = "max_tokens"
 MAX_COMPLETION_TOKENS = "max_completion_tokens"
@@ -121,13 +122,14 @@ def options_of(dialect: Dialect, request: ChatRequest, settings: ModelSettings) 
 
     The cap on completion tokens is the smaller of the request's and the node's. The operator's
     options replace the arena's own; None takes a field out. What was learned applies to both.
+    The seed is one for this snapshot (`chat_nodes.seeds`).
     """
     sampling = request.sampling
     caps = [c for c in (sampling.max_completion_tokens, settings.max_completion_tokens) if c]
     own: dict[str, JsonValue] = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
-        dialect.seed: sampling.seed if dialect.seed else None,
+        dialect.seed: call_seed(request) if dialect.seed else None,
         EFFORT: settings.reasoning_effort or None,
         dialect.token_limit: min(caps, default=None),
     }

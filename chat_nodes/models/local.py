@@ -6,9 +6,10 @@ that every model takes. What it is shown is made from the agent's prompt, by
 `chat_nodes.local_prompt`, and is part of the logged options: `arena.chat_body` makes the request
 again, byte for byte.
 
-The same prompt and seed give the same answer: nothing of an earlier prompt is kept. Without a seed
-one is derived from the conversation. Bounds: `TOKENS_MAX` per answer, one inference at a time; a
-call that waits counts the wait against its time, and one that is late is stopped at its next token.
+The same prompt and seed give the same answer: nothing of an earlier prompt is kept. The seed is one
+for the snapshot (`chat_nodes.seeds`); if the agent has none, it is derived from the conversation.
+Bounds: `TOKENS_MAX` per answer, one inference at a time; a call that waits counts the wait against
+its time, and one that is late is stopped at its next token.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from chat_nodes.local_answer import Said, response_body
 from chat_nodes.local_engine import Engine, EngineError
 from chat_nodes.local_prompt import LocalPrompt, local_prompt, prompt_seed
 from chat_nodes.models.base import Asked, CallFailed, ModelSettings, RawReply, ask
+from chat_nodes.seeds import call_seed
 
 NAMES = ("local", "local:smollm2", "local:smollm2-135m")
 MODEL_ID = "local:smollm2-135m"
@@ -127,7 +129,7 @@ def request_options(
     wanted: JsonObject = {
         "temperature": TEMPERATURE if sampling.temperature is None else sampling.temperature,
         "top_p": sampling.top_p,
-        "seed": prompt_seed(request) if sampling.seed is None else sampling.seed,
+        "seed": prompt_seed(request) if sampling.seed is None else call_seed(request),
         **settings.options,
     }
     options: JsonObject = {

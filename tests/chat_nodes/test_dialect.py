@@ -9,10 +9,12 @@ from chat_nodes.lessons import learn
 from chat_nodes.models.base import ModelSettings
 from chat_nodes.profiles import PROFILES, first_dialect, profile_of
 from chat_nodes.refusals import read_refusal
+from chat_nodes.seeds import call_seed
 from tests.chat_nodes.asking import request
 from tests.chat_nodes.error_forms import error
 
 SAMPLED = request(sampling=Sampling(temperature=0.7, seed=7, max_completion_tokens=900))
+SENT = call_seed(SAMPLED)
 
 
 def test_what_was_learned_shapes_the_next_request() -> None:
@@ -37,12 +39,12 @@ def test_what_was_learned_shapes_the_next_request() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"temperature": 0.1}, {"temperature": 0.1, "seed": 7, "max_tokens": 900}),
+        ({"temperature": 0.1}, {"temperature": 0.1, "seed": SENT, "max_tokens": 900}),
         ({"seed": None}, {"temperature": 0.7, "seed": None, "max_tokens": 900}),
         ({"random_seed": 3}, {"temperature": 0.7, "random_seed": 3, "max_tokens": 900}),
         (
             {"max_completion_tokens": 5},
-            {"temperature": 0.7, "seed": 7, "max_completion_tokens": 5},
+            {"temperature": 0.7, "seed": SENT, "max_completion_tokens": 5},
         ),
     ],
 )

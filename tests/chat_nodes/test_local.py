@@ -19,6 +19,7 @@ from chat_nodes.local_prompt import local_prompt, prompt_seed
 from chat_nodes.models import open_model
 from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
 from chat_nodes.models.local import MODEL_ID, TOKENS_MAX, request_options
+from chat_nodes.seeds import call_seed
 from tests.chat_nodes.asking import FALLING, RISING, TOOLS, prompt, request
 
 HOLDING = "cash_usd: 1000\nequity_usd: 1500\nposition: B quantity=4 average_cost=100 held=5m"
@@ -200,7 +201,7 @@ def test_the_request_is_what_the_log_makes_again() -> None:
     assert (0.2, TOKENS_MAX) == (options["temperature"], options["max_tokens"])
     assert prompt_seed(asked) == options["seed"]
     seeded = request(prompt(MARKET), sampling=Sampling(seed=5))
-    assert 5 == request_options(seeded, local_prompt(seeded), settings)["seed"]
+    assert call_seed(seeded) == request_options(seeded, local_prompt(seeded), settings)["seed"]
     assert prompt_seed(seeded) != prompt_seed(asked)
 
 

@@ -20,6 +20,7 @@ from chat_nodes.dialect import options_of
 from chat_nodes.models.base import Asked, CallFailed, ModelSettings, RawReply
 from chat_nodes.models.openai_compatible import OpenAICompatibleModel
 from chat_nodes.profiles import first_dialect
+from chat_nodes.seeds import call_seed
 from tests.chat_nodes.asking import request
 from tests.chat_nodes.stub_server import (
     Behaviour,
@@ -116,7 +117,7 @@ def test_a_request_has_the_protocols_shape() -> None:
     assert {
         "model": "o4",
         "temperature": 0.0,
-        "seed": 7,
+        "seed": call_seed(asked),
         "max_completion_tokens": 500,
         "reasoning_effort": "low",
     } == rest

@@ -55,7 +55,7 @@ def test_a_contest_in_lock_step() -> None:
         "--snapshots 12 --deadline 20"
     )
     assert " ".join(found["routers-entrants-2"].argv) == (
-        "arena routers --name entrants-2 --agent own-nano=/spec/own.py@nano "
+        "arena routers --name entrants-2 --agent own-nano=/spec/own.py@nano#1 "
         "--decision-deadline 20 --pacing lock-step"
     )
     assert " ".join(found["routers-baselines"].argv) == (

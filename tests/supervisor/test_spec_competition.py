@@ -54,12 +54,12 @@ def test_the_matrix_is_every_strategy_with_every_model() -> None:
     assert {a.strategy for a in spec.agents} >= {"momentum", "my/own_idea.py"}
 
 
-def test_a_single_repeat_has_no_number_and_no_seed() -> None:
-    """`<strategy>-<model>`, with the provider's own chance."""
+def test_a_single_repeat_has_no_number_in_its_name() -> None:
+    """`<strategy>-<model>`, with the seed of a first repeat: cells share their random numbers."""
     spec = parse(CONTEST.replace("repeats = 2", "repeats = 1"))
 
     found = {a.name: a.seed for a in spec.agents if a.chat_node == "nano"}
-    assert found == {"momentum-nano": None, "own-idea-nano": None}
+    assert found == {"momentum-nano": 1, "own-idea-nano": 1}
 
 
 def test_few_processes_play_the_matrix() -> None:

@@ -1,0 +1,107 @@
+"""Common random numbers: which seed a model call is sent with."""
+
+import math
+from collections.abc import Mapping
+
+import pytest
+
+from arena.messages import ChatMessage, ChatRequest, Sampling
+from chat_nodes.dialect import Dialect, options_of
+from chat_nodes.local_prompt import local_prompt
+from chat_nodes.models import local
+from chat_nodes.models.base import ModelSettings
+from chat_nodes.profiles import first_dialect
+from chat_nodes.seeds import SEED_MAX, call_seed
+from tests.chat_nodes.asking import FALLING, RISING, prompt, request
+
+SNAPSHOTS = 400
+
+
+def asked(
+    seed: int | None, snapshot: int | str = 0, changes: Mapping[str, object] | None = None
+) -> ChatRequest:
+    """A request of an agent with a seed."""
+    made = request(prompt({"A": RISING, "B": FALLING}), sampling=Sampling(seed=seed))
+    return made.model_copy(update={"snapshot_id": f"snapshot-{snapshot}", **(changes or {})})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"agent": "scalper-nano-3"},
+        {"strategy": "scalper"},
+        {"turn_id": "another"},
+        {"round": 3, "call_id": "another"},
+        {"messages": (ChatMessage(role="user", content="another prompt"),)},
+        {"prompt_size": "tiny"},
+    ],
+)
+def test_every_cell_gets_the_same_seed_at_the_same_snapshot(changes: dict[str, object]) -> None:
+    """It follows from the repeat and the snapshot, not from who asks or what is asked."""
+    assert call_seed(asked(3)) == call_seed(asked(3, changes=changes))
+
+
+def test_repeats_and_snapshots_get_seeds_of_their_own() -> None:
+    """No two of them share one, so the luck of a repeat averages out as a season grows."""
+    seeds = [call_seed(asked(k, t)) for k in range(1, 9) for t in range(SNAPSHOTS)]
+
+    assert len(seeds) == len(set(seeds))
+    assert all(seed is not None and 1 <= seed <= SEED_MAX for seed in seeds)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 2**31 - 1, 2**80, -1])
+def test_seeds_are_spread_evenly_over_what_servers_take(seed: int) -> None:
+    """The mean over a season is that of an even spread, whatever the seed of the agent is."""
+    seeds = [call_seed(asked(seed, t)) or 0 for t in range(SNAPSHOTS)]
+
+    error = SEED_MAX / math.sqrt(12 * SNAPSHOTS)
+    assert abs(sum(seeds) / SNAPSHOTS - SEED_MAX / 2) < 4 * error
+
+
+def test_a_seed_is_the_same_in_every_process() -> None:
+    """It is part of what a replayed contest sends: it must not change between versions."""
+    assert [call_seed(asked(k, "a")) for k in (1, 2)] == [165809735, 581451670]
+
+
+@pytest.mark.parametrize("name", ["seed", "random_seed"])
+def test_the_seed_is_sent_and_logged_under_the_name_of_the_provider(name: str) -> None:
+    """The options are what `llm.calls` holds, so the records show what was sent."""
+    options = options_of(Dialect(seed=name), asked(3), ModelSettings("m"))
+
+    assert call_seed(asked(3)) == options[name]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "settings", "expected"),
+    [
+        (Dialect(without=frozenset({"seed"})), ModelSettings("m"), None),
+        (Dialect(seed=""), ModelSettings("m"), None),
+        (first_dialect("generativelanguage.googleapis.com", "gemini-2.5-flash"), None, None),
+        (Dialect(), ModelSettings("m", options={"seed": 7}), 7),
+        (Dialect(), ModelSettings("m", options={"seed": None}), None),
+    ],
+)
+def test_a_model_without_seeds_gets_none(
+    dialect: Dialect, settings: ModelSettings | None, expected: int | None
+) -> None:
+    """What was refused, or what the operator fixed or took out, stays as it is."""
+    options = options_of(dialect, asked(3), settings or ModelSettings("m"))
+
+    assert expected == options.get("seed")
+
+
+def test_an_agent_without_a_seed_sends_none() -> None:
+    """The provider's own chance decides then; the local model derives one from the prompt."""
+    made = asked(None)
+
+    assert call_seed(made) is None
+    assert "seed" not in options_of(Dialect(), made, ModelSettings("m"))
+    assert local.request_options(made, local_prompt(made), ModelSettings("local"))["seed"]
+
+
+def test_the_local_model_gets_the_same_seed_as_any_other() -> None:
+    """Its sampler is seeded by repeat and snapshot, too."""
+    made = asked(2, 5)
+
+    sent = local.request_options(made, local_prompt(made), ModelSettings("local"))
+    assert call_seed(made) == sent["seed"]
