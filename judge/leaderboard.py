@@ -1,27 +1,41 @@
 """The leaderboard: every figure of a season beside what it proves. Pure and deterministic.
 
-The same season, confidence, seed and resamples give the same bytes.
+The same season, confidence, seed and resamples give the same bytes. Entrants are judged, not
+entries: the repeats of a cell are one entrant (`judge.entrants`), on the part of the season in
+which all entrants played. Claims follow the looks of the season's plan (`judge.statistics.looks`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from math import expm1
 
-from arena import ids
-from arena.messages import DeadEntry, Estimate, Evaluation, LeaderboardRow
+from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from arena.vitals import Dead
-from judge.leaderboard_words import ALL_DEAD, all_dead, dead_words, verdict_words
+from judge.entrants import Entrant, Field, Window, entrant_means, entrant_returns, field_of
+from judge.evaluated import Asked, Found, evaluation_id, make_evaluation
+from judge.leaderboard_rows import row_of
 from judge.metrics import Metrics, measure
-from judge.metrics_returns import total_return
-from judge.season.model import Entry, Season
-from judge.statistics import Interval, Standing, Verdict, judge_returns
-from judge.statistics.verdict import AGENTS_MAX
+from judge.season.model import FloatArray, Season
+from judge.statistics import Pair, Standing, Verdict, judge_returns
+from judge.statistics.adjusted import alpha_pairs, exposure_shares
+from judge.statistics.looks import Horizon
+from judge.statistics.sharpe import sharpe_scale
+from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN, LookMemo
+from judge.verdict_words import ALL_DEAD, dead_words, verdict_words
+
+__all__ = [
+    "CONFIDENCE",
+    "RESAMPLES",
+    "SEED",
+    "Leaderboard",
+    "evaluation_id",
+    "horizon_of",
+    "leaderboard",
+    "with_dead_of_run",
+]
 
 CONFIDENCE = 0.90
 SEED = 1
 RESAMPLES = 2_000
-_MICRO = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,52 +43,38 @@ class Leaderboard:
     """Rows, best first, and everything they were made of.
 
     Attributes:
-        rows: In the order of rank sets, then of returns.
+        season: What was judged, without the entries that are apart or dead.
+        entrants: Who was judged, in the order of the season's entries.
+        window: The compared part of the season: rows of its returns.
+        rows: One for each entrant, by return over the compared part.
         metrics: Of each entry, in the order of `season.entries`.
-        verdict: The statistics, in the order of `season.entries`.
+        verdict: The statistics, in the order of `entrants`.
+        alpha: Its pairs for the returns beyond what market exposure explains; () without any.
         words: The verdict in words.
         confidence, seed, resamples: Of the resampling.
+        said: All of it as the message that is published and printed.
     """
 
     season: Season
+    entrants: tuple[Entrant, ...]
+    window: Window
     rows: tuple[LeaderboardRow, ...]
     metrics: tuple[Metrics, ...]
     verdict: Verdict
-    words: str
+    alpha: tuple[Pair, ...]
     confidence: float
     seed: int
     resamples: int
+    said: Evaluation
+
+    @property
+    def words(self) -> str:
+        """The verdict in words."""
+        return self.said.verdict
 
     def evaluation(self) -> Evaluation:
         """The leaderboard as the message that is published and printed."""
-        season, known = self.season, self.season.assumptions
-        newest = season.snapshot_ids[-1] if season.snapshot_ids else ""
-        return Evaluation(
-            evaluation_id=evaluation_id(newest, self.confidence, self.seed, self.resamples),
-            snapshot_id=newest,
-            snapshots=season.periods,
-            as_of=known.last,
-            interval_s=season.interval_s,
-            confidence=self.confidence,
-            seed=self.seed,
-            resamples=self.resamples,
-            hold_return=total_return(season.hold),
-            detectable=_simple(self.verdict.detectable),
-            verdict=self.words,
-            rows=self.rows,
-            dead=season.dead,
-            apart=season.apart,
-            method=self.verdict.method,
-            assumptions=known.lines(),
-            reasons=dict(sorted(self.verdict.reasons.items())),
-            ends=season.ends,
-            account_digest=season.account_digest,
-        )
-
-
-def evaluation_id(snapshot_id: str, confidence: float, seed: int, resamples: int) -> str:
-    """The id of the evaluation of a season up to a snapshot, with these settings."""
-    return ids.derive("evaluation", snapshot_id, confidence, seed, resamples)
+        return self.said
 
 
 def with_dead_of_run(evaluation: Evaluation, dead: Sequence[Dead]) -> Evaluation:
@@ -97,70 +97,121 @@ def with_dead_of_run(evaluation: Evaluation, dead: Sequence[Dead]) -> Evaluation
     return evaluation.model_copy(update={"dead": found, "verdict": words})
 
 
+def horizon_of(season: Season, *, open_ended: bool = False) -> Horizon:
+    """How long a season is to be, as far as its records tell.
+
+    Args:
+        season: All of it, or its beginning.
+        open_ended: What a season without a plan is: True if snapshots may still come, as in an
+            arena that runs; False if these are all there will be.
+    """
+    planned = season.assumptions.planned
+    if planned is None:
+        return Horizon(None, over=not open_ended)
+    return Horizon(planned, over=season.periods >= planned)
+
+
 def leaderboard(
     season: Season,
     *,
     confidence: float = CONFIDENCE,
     seed: int = SEED,
     resamples: int = RESAMPLES,
+    horizon: Horizon | None = None,
+    memo: LookMemo | None = None,
 ) -> Leaderboard:
-    """Measure every entry of a season and judge their returns against each other.
+    """Measure every entry of a season and judge the returns of its entrants against each other.
 
     Args:
         season: The season.
         confidence: Of every interval.
         seed: Of the resampling.
         resamples: Bootstrap replications.
+        horizon: How long the season is to be; None takes it from the season, and one without a
+            plan as finished.
+        memo: What earlier looks decided, to save their computation; the answer is the same.
     """
-    verdict = _verdict(season, confidence, seed, resamples)
-    metrics = tuple(measure(season, place) for place in range(len(season.entries)))
-    rows = [
-        _row(entry, found, standing, verdict)
-        for entry, found, standing in zip(season.entries, metrics, verdict.standings, strict=True)
-    ]
-    rows.sort(key=_order)
+    horizon = horizon or horizon_of(season)
+    field = field_of(season, planned=horizon.planned, over=horizon.over)
+    own = _own_horizon(field, horizon)
+    asked = Asked(confidence, seed, resamples, own, memo)
+    returns = entrant_returns(field)
+    verdict = _verdict(field, returns, asked)
+    shares = _shares(field)
+    alpha = _alpha(field, returns, shares, verdict, asked)
+    metrics = tuple(measure(field.season, place) for place in range(len(field.season.entries)))
+    totals = [round(float(total), 12) for total in returns.sum(axis=0)]
+    places = sorted(range(len(field.entrants)), key=lambda n: _order(n, totals, verdict))
+    rows = tuple(
+        row_of(field.season, field.entrants[n], metrics, verdict.standings[n], verdict)
+        for n in places
+    )
+    found = Found(field, returns, rows, places, verdict, alpha)
+    said = make_evaluation(found, asked)
+    words = verdict_words(said, rules_changed=season.assumptions.rules_changed)
     return Leaderboard(
-        season=season,
-        rows=tuple(rows),
+        season=field.season,
+        entrants=field.entrants,
+        window=field.window,
+        rows=rows,
         metrics=metrics,
         verdict=verdict,
-        words=verdict_words(season, verdict, [row.agent for row in rows]),
+        alpha=alpha,
         confidence=confidence,
         seed=seed,
         resamples=resamples,
+        said=said.model_copy(update={"verdict": words}),
     )
 
 
-def _order(row: LeaderboardRow) -> tuple[float, int, int, str]:
-    return -(row.total_return or 0.0), row.rank_low, row.rank_high, row.agent
+def _own_horizon(field: Field, horizon: Horizon) -> Horizon:
+    """The horizon of the compared part, which may begin after the season."""
+    if horizon.planned is None:
+        return horizon
+    return Horizon(max(horizon.planned - field.window.begin, 1), horizon.over)
 
 
-def _verdict(season: Season, confidence: float, seed: int, resamples: int) -> Verdict:
-    names = season.names
-    if all_dead(season):
-        return _no_verdict(names, confidence, ALL_DEAD)
+def _order(place: int, totals: Sequence[float], verdict: Verdict) -> tuple[float, int, int, str]:
+    standing = verdict.standings[place]
+    return -totals[place], standing.rank_low, standing.rank_high, standing.name
+
+
+def _verdict(field: Field, returns: FloatArray, asked: Asked) -> Verdict:
+    names = [one.name for one in field.entrants]
+    if _all_dead(field.season):
+        return _no_verdict(names, asked, ALL_DEAD)
     if not names:
-        return _no_verdict(names, confidence, "there are no agents yet")
+        return _no_verdict(names, asked, "there are no agents yet")
     if len(names) > AGENTS_MAX:
         reason = f"{len(names)} agents are too many to compare; at most {AGENTS_MAX} can be"
-        return _no_verdict(names, confidence, reason)
+        return _no_verdict(names, asked, reason)
+    scale, _ = sharpe_scale(field.season.interval_s, field.season.periods)
     return judge_returns(
-        season.log_returns(),
+        returns,
         names,
-        periods_per_year=season.periods_per_year,
-        confidence=confidence,
-        seed=seed,
-        resamples=resamples,
+        periods_per_year=scale**2,
+        confidence=asked.confidence,
+        seed=asked.seed,
+        resamples=asked.resamples,
+        horizon=asked.horizon,
+        baselines=[one.name for one in field.entrants if one.kind == "baseline"],
+        memo=asked.memo,
     )
 
 
-def _no_verdict(names: Sequence[str], confidence: float, reason: str) -> Verdict:
+def _all_dead(season: Season) -> bool:
+    """True if agents took part and every one of them is dead."""
+    alive = any(entry.kind == "agent" for entry in season.entries)
+    return not alive and any(one.kind == "agent" for one in season.dead)
+
+
+def _no_verdict(names: Sequence[str], asked: Asked, reason: str) -> Verdict:
     return Verdict(
         standings=tuple(
             Standing(name, 1, len(names), None, None, None, None, None, None) for name in names
         ),
         pairs=(),
-        confidence=confidence,
+        confidence=asked.confidence,
         claim_level=0.0,
         periods=0,
         block_length=None,
@@ -170,102 +221,24 @@ def _no_verdict(names: Sequence[str], confidence: float, reason: str) -> Verdict
     )
 
 
-def _row(entry: Entry, found: Metrics, standing: Standing, verdict: Verdict) -> LeaderboardRow:
-    row = LeaderboardRow(
-        rank_low=standing.rank_low,
-        rank_high=standing.rank_high,
-        agent=entry.name,
-        strategy=entry.strategy,
-        model=entry.model,
-        node=entry.node,
-        kind=entry.kind,
-        scripted=entry.scripted,
-        seed=entry.seed,
-        equity_usd=_usd(found.equity_usd),
-        total_return=found.total_return,
-        return_interval=_returns(standing.total),
-        excess_return=found.excess_return,
-        drawdown=found.max_drawdown,
-        drawdown_periods=found.drawdown_periods,
-        sharpe=_estimate(standing.sharpe),
-        psr=standing.psr,
-        dsr=standing.dsr,
-        bradley_terry=_estimate(standing.bradley_terry),
-        p_best=standing.p_best,
-        sortino=found.sortino,
-        calmar=found.calmar,
-        volatility=found.volatility,
-        fees_usd=_usd(found.fees_usd),
-        slippage_usd=_usd(found.slippage_usd),
-        latency_usd=_usd(found.latency_usd),
-        llm_usd=found.llm_usd,
-        llm_paid_usd=found.llm_paid_usd,
-        net_return=found.net_return,
-        win_rate=found.win_rate,
-        profit_factor=found.profit_factor,
-        biggest_win_usd=_usd_or_none(found.biggest_win_usd),
-        biggest_loss_usd=_usd_or_none(found.biggest_loss_usd),
-        trades=found.trades,
-        closed=found.closed,
-        rejected=found.rejected,
-        turnover=found.turnover,
-        decisions=found.decisions,
-        skipped=found.skipped,
-        invalid_rate=found.invalid_rate,
-        hold_share=found.hold_share,
-    )
-    return row.model_copy(update={"reasons": _reasons(row, found, verdict)})
+def _shares(field: Field) -> FloatArray:
+    """[T, entrants] share of the equity in the market at the start of each compared period."""
+    shares = exposure_shares(field.season.equity, field.season.exposure)
+    return entrant_means(field.entrants, field.window.cut(shares))
 
 
-_STATISTICS = {
-    "return_interval": "total",
-    "sharpe": "sharpe",
-    "psr": "psr",
-    "dsr": "dsr",
-    "p_best": "p_best",
-    "bradley_terry": "bradley_terry",
-}
-"""Column -> the name the verdict gives it."""
-_MEASURED = {"drawdown": "max_drawdown"}
-
-
-def _reasons(row: LeaderboardRow, found: Metrics, verdict: Verdict) -> dict[str, str]:
-    """Why each column of a row that is None is so."""
-    reasons: dict[str, str] = {}
-    for column in LeaderboardRow.model_fields:
-        if getattr(row, column) is not None or column == "seed":
-            continue
-        if (name := _STATISTICS.get(column)) is not None:
-            own = verdict.reasons.get(f"{name}:{row.agent}")
-            reason = own or verdict.reasons.get(name) or "; ".join(verdict.method)
-        else:
-            reason = found.reasons[_MEASURED.get(column, column)]
-        reasons[column] = reason
-    return reasons
-
-
-def _usd(amount: float) -> Decimal:
-    return Decimal(repr(amount)).quantize(_MICRO)
-
-
-def _usd_or_none(amount: float | None) -> Decimal | None:
-    return None if amount is None else _usd(amount)
-
-
-def _simple(log_return: float | None) -> float | None:
-    return None if log_return is None else expm1(log_return)
-
-
-def _returns(interval: Interval | None) -> Estimate | None:
-    """Log returns as simple ones: the ends of the interval go over as they are."""
-    if interval is None:
-        return None
-    return Estimate(
-        value=expm1(interval.estimate), low=expm1(interval.low), high=expm1(interval.high)
-    )
-
-
-def _estimate(interval: Interval | None) -> Estimate | None:
-    if interval is None:
-        return None
-    return Estimate(value=interval.estimate, low=interval.low, high=interval.high)
+def _alpha(
+    field: Field, returns: FloatArray, shares: FloatArray, verdict: Verdict, asked: Asked
+) -> tuple[Pair, ...]:
+    if len(verdict.pairs) == 0 or verdict.periods < PERIODS_MIN:
+        return ()
+    return alpha_pairs(
+        returns,
+        shares,
+        field.window.cut(field.season.hold_log_returns()),
+        confidence=asked.confidence,
+        seed=asked.seed,
+        resamples=asked.resamples,
+        horizon=asked.horizon,
+        memo=asked.memo,
+    ).pairs

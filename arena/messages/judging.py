@@ -154,13 +154,14 @@ class Detectable(Part):
     """The true difference that this season would have shown in 4 of 5 seasons, of a pair.
 
     Attributes:
-        difference: Simple return over the compared season. per_day: the same for one day.
+        difference: Simple return over the compared season. per_day: the same for one day; None
+            if the season is so short that it is no figure of use.
     """
 
     a: str
     b: str
     difference: float
-    per_day: float
+    per_day: float | None = None
 
 
 class Evaluation(Message):

@@ -169,7 +169,7 @@ def _made_of(one: DeadEntry) -> str:
 
 def pairs_table(facts: Facts) -> Table:
     """Row less column: the difference in return, its interval, and whether it is separated."""
-    order, names = facts.order, [words.quote(n, NAME_MAX) for n in facts.season.names]
+    order, names = facts.ranking, [words.quote(one.name, NAME_MAX) for one in facts.entrants]
     pairs = {(pair.a, pair.b): pair for pair in facts.verdict.pairs}
     heads = (Head("row less column", "w stick"), *(Head(names[n]) for n in order))
     rows = []
@@ -180,7 +180,8 @@ def pairs_table(facts: Facts) -> Table:
             else _pair_cell(pairs[min(a, b), max(a, b)], flipped=a > b)
             for b in order
         ]
-        rows.append(Row((name_cell(names[a]), *cells), _css(facts, a)))
+        kind = facts.entrants[a].kind
+        rows.append(Row((name_cell(names[a]), *cells), kind if kind == "baseline" else ""))
     return Table("Pairwise differences in return", heads, tuple(rows), kind="pairs")
 
 

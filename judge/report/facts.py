@@ -18,6 +18,7 @@ from arena.errors import UsageError
 from arena.exports import Manifest, read_manifest, read_records
 from arena.passed_over import passed_over_in
 from arena.visible import visible_json
+from judge.entrants import Entrant
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.metrics import Metrics, as_columns
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
@@ -65,8 +66,13 @@ class Facts:
 
     @property
     def season(self) -> Season:
-        """The season."""
+        """The season, without the entries that are not ranked."""
         return self.board.season
+
+    @property
+    def entrants(self) -> tuple[Entrant, ...]:
+        """Who was judged: cells with their repeats, and single entries."""
+        return self.board.entrants
 
     @property
     def metrics(self) -> tuple[Metrics, ...]:
@@ -75,18 +81,27 @@ class Facts:
 
     @property
     def verdict(self) -> Verdict:
-        """The statistics, in the season's order."""
+        """The statistics, in the order of the entrants."""
         return self.board.verdict
+
+    @property
+    def ranking(self) -> list[int]:
+        """The entrants by number, in the order of the leaderboard."""
+        numbers = {entrant.name: number for number, entrant in enumerate(self.entrants)}
+        return [numbers[row.agent] for row in self.board.rows]
 
     @property
     def order(self) -> list[int]:
         """The entries' places in the season, in the order of the leaderboard."""
-        places = {name: place for place, name in enumerate(self.season.names)}
-        return [places[row.agent] for row in self.board.rows]
+        return [place for number in self.ranking for place in self.entrants[number].places]
+
+    def entrant_of(self, place: int) -> int:
+        """The number of the entrant that an entry belongs to."""
+        return next(n for n, one in enumerate(self.entrants) if place in one.places)
 
     def standing(self, place: int) -> Standing:
-        """What the statistics say of an entry."""
-        return self.verdict.standings[place]
+        """What the statistics say of the entrant that an entry belongs to."""
+        return self.verdict.standings[self.entrant_of(place)]
 
 
 def read_facts(directory: Path, options: Options, *, run: str = "") -> Facts:
@@ -127,11 +142,12 @@ def make_facts(
             f"run {run} has {agents} agents and {season.periods} snapshots",
             remedy="a report needs one of each",
         )
+    board = leaderboard(season, confidence=options.confidence, seed=options.seed)
     return Facts(
         run=run,
         options=options,
-        board=leaderboard(season, confidence=options.confidence, seed=options.seed),
-        effects=_effects(season, options),
+        board=board,
+        effects=_effects(board, options),
         records={} if manifest is None else {t: f.sha256 for t, f in manifest.topics.items()},
         ends=season.ends if manifest is None else manifest.ends(),
     )
@@ -142,12 +158,13 @@ def in_matrix(season: Season) -> list[int]:
     return [n for n, entry in enumerate(season.entries) if entry.kind == "agent"]
 
 
-def _effects(season: Season, options: Options) -> MatrixEffects | None:
+def _effects(board: Leaderboard, options: Options) -> MatrixEffects | None:
+    season = board.season
     places = in_matrix(season)
     if not places:
         return None
     return matrix_effects(
-        season.log_returns()[:, places],
+        board.window.cut(season.log_returns())[:, places],
         [season.entries[n].strategy for n in places],
         [season.entries[n].node for n in places],
         confidence=options.confidence,
@@ -175,6 +192,8 @@ def figures(facts: Facts) -> Figures:
             "products": list(season.products),
             "hold_usd": [float(season.hold[0]), float(season.hold[-1])],
         },
+        "entrants": [asdict(one) for one in facts.entrants],
+        "window": list(facts.board.window),
         "entries": [_entry(facts, place) for place in range(len(season.entries))],
         "dead": [one.model_dump(mode="json") for one in season.dead],
         "apart": [one.model_dump(mode="json") for one in season.apart],

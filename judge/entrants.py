@@ -1,0 +1,308 @@
+"""Who is compared with whom, and on which part of the season: entrants and their window. Pure.
+
+Repeats of a cell (the same strategy, chat node, model and setup, another seed) are one entrant: how
+they differ from each other is noise, so they are no contest of their own. Its return in a period
+is the mean of the log returns of its repeats. Every other agent and every baseline is an entrant.
+
+An account that does not play keeps its money: its return in a market that rises is a loss against
+all others. So entrants are compared on the snapshots in which all of them played. An entry that
+would cost the others more than half of the season is listed apart; the rest decide the window.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Literal, NamedTuple, TypeVar
+
+import numpy as np
+
+from arena.messages import DeadEntry
+from arena.vitals import Dead
+from judge.season.dead import unranked
+from judge.season.model import Entry, FloatArray, Season
+
+START_SNAPSHOTS = 5
+"""Who decides on one of these first snapshots was there from the start."""
+START_TURNS = 2
+"""So was who missed fewer turns at its own cadence."""
+COMPARED_MIN = 60
+"""Periods below which no verdict is given; who leaves fewer, if others have more, is apart."""
+
+JOINED_LATE = "joined_late"
+LEFT_EARLY = "left_early"
+"""Codes of the reasons for which an entry has no rank."""
+REMEDY = {
+    JOINED_LATE: "start every agent with the contest, or judge it in the next one",
+    LEFT_EARLY: "keep its router running to the end, or judge it in the next contest",
+}
+T = TypeVar("T")
+_NUMBERED = re.compile(r"(.+?)[-_.#]*\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """One of those that are compared: a cell with its repeats, or a single entry.
+
+    Attributes:
+        name: Of the entry, or of the cell: what its repeats' names have in common.
+        places: Of its entries in the season, in their order.
+        kind, strategy, node, model, scripted: As of its entries.
+        seed: Of a single entry; None if it has none, or if there are repeats.
+    """
+
+    name: str
+    places: tuple[int, ...]
+    kind: Literal["agent", "baseline"]
+    strategy: str
+    node: str
+    model: str
+    scripted: bool
+    seed: int | None = None
+
+    @property
+    def is_cell(self) -> bool:
+        """True if several repeats play it."""
+        return len(self.places) > 1
+
+
+class Window(NamedTuple):
+    """The snapshots that are compared: rows `begin` to `end` of the returns, without `end`."""
+
+    begin: int
+    end: int
+
+    @property
+    def periods(self) -> int:
+        """How many returns it has."""
+        return max(self.end - self.begin, 0)
+
+    def cut(self, rows: FloatArray) -> FloatArray:
+        """Its part of an array of which each row is a period."""
+        return rows[self.begin : max(self.end, self.begin)]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Who is compared, and on what.
+
+    Attributes:
+        season: Without the entries that joined too late or left too early; they are `apart`.
+        entrants: In the order of the season's entries.
+        window: What is compared.
+        notes: Who joined late or left without being apart, one sentence each.
+    """
+
+    season: Season
+    entrants: tuple[Entrant, ...]
+    window: Window
+    notes: tuple[str, ...] = ()
+
+
+def field_of(season: Season, *, planned: int | None = None, over: bool = True) -> Field:
+    """Find the entrants of a season and the part of it in which all of them played.
+
+    Args:
+        season: All of it, or its beginning.
+        planned: Snapshots that it is to have; None if that is not known.
+        over: No snapshot will be added. While one may be, the last row of the returns is not
+            complete, and does not count.
+    """
+    last = max(planned or 0, season.periods)
+    spells = [spell_of(entry, season.periods, last) for entry in season.entries]
+    window, members = _widest(spells, [entry.kind == "agent" for entry in season.entries])
+    kept = without(season, members)
+    apart = [
+        _apart(season, place, spells[place], window, last)
+        for place in range(len(season.entries))
+        if place not in members
+    ]
+    kept = replace(kept, apart=(*kept.apart, *apart))
+    notes = _notes(season, [(season.entries[n], spells[n]) for n in sorted(members)], window, last)
+    complete = season.periods if over else max(season.periods - 1, 0)
+    end = min(window.end, complete)
+    return Field(
+        season=kept,
+        entrants=entrants_of(kept.entries),
+        window=Window(min(window.begin, end), end),
+        notes=notes,
+    )
+
+
+def spell_of(entry: Entry, periods: int, last: int) -> Window:
+    """The snapshots that an entry played, or will have played at the season's end.
+
+    Args:
+        entry: Who.
+        periods: Snapshots of the season so far.
+        last: Snapshots that the season is to have.
+    """
+    tolerated = max(START_SNAPSHOTS, START_TURNS * entry.cadence)
+    begin = 0 if entry.joined <= tolerated else entry.joined
+    if entry.joined >= periods and begin:
+        begin = last  # It has decided nothing yet: when it will is not known.
+    return Window(begin, last if entry.left is None else max(entry.left, begin))
+
+
+def _widest(spells: Sequence[Window], agents: Sequence[bool]) -> tuple[Window, frozenset[int]]:
+    """The window that most entries share, and who they are.
+
+    It has at least half of the longest spell. Among windows with as many entries, agents count
+    first, then the length, then the earlier one.
+    """
+    everybody = frozenset(range(len(spells)))
+    longest = max((spell.periods for spell in spells), default=0)
+    if not longest:
+        return Window(0, max((spell.end for spell in spells), default=0)), everybody
+    least = -(-longest // 2)
+    if longest >= COMPARED_MIN:
+        least = max(least, COMPARED_MIN)
+    best: tuple[tuple[int, int, int, int], Window, frozenset[int]] | None = None
+    begins, ends = {spell.begin for spell in spells}, {spell.end for spell in spells}
+    for begin, end in product(sorted(begins), sorted(ends)):
+        if end - begin < least:
+            continue
+        members = frozenset(n for n, s in enumerate(spells) if s.begin <= begin and end <= s.end)
+        worth = (len(members), sum(agents[n] for n in members), end - begin, -begin)
+        if members and (best is None or worth > best[0]):
+            best = worth, Window(begin, end), members
+    assert best is not None, "the longest spell is a window of its own"
+    return best[1], best[2]
+
+
+def without(season: Season, members: Iterable[int]) -> Season:
+    """A season with these entries alone, by place."""
+    places = sorted(members)
+    if len(places) == len(season.entries):
+        return season
+
+    def of(rows: Sequence[T]) -> tuple[T, ...]:
+        return tuple(rows[n] for n in places)
+
+    return replace(
+        season,
+        entries=of(season.entries),
+        equity=season.equity[:, places],
+        cash=season.cash[:, places],
+        exposure=season.exposure[:, places],
+        fills=of(season.fills),
+        rejections=of(season.rejections),
+        decisions=of(season.decisions),
+        llm=of(season.llm),
+    )
+
+
+def entrants_of(entries: Sequence[Entry]) -> tuple[Entrant, ...]:
+    """The entrants of a season's entries; a cell has the place of its first repeat."""
+    cells: dict[object, list[int]] = {}
+    for place, entry in enumerate(entries):
+        cells.setdefault(_cell_key(entry, place), []).append(place)
+    groups: list[list[int]] = []
+    for places in cells.values():
+        seeds = {entries[n].seed for n in places}
+        # With a seed twice there is more between them than the seed.
+        groups += [places] if len(seeds) == len(places) else [[n] for n in places]
+    groups.sort()
+    taken = {entries[group[0]].name for group in groups if len(group) == 1}
+    found = []
+    for group in groups:
+        first = entries[group[0]]
+        name, seed = first.name, first.seed
+        if len(group) > 1:
+            name = _free(_cell_names([entries[n] for n in group]), taken)
+            seed = None
+        taken.add(name)
+        found.append(
+            Entrant(
+                name, tuple(group), first.kind, first.strategy, first.node, first.model,
+                first.scripted, seed,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _cell_key(entry: Entry, place: int) -> object:
+    if entry.kind != "agent" or entry.seed is None:
+        return place
+    return entry.strategy, entry.node, entry.model, entry.scripted, entry.setup
+
+
+def _cell_names(repeats: Sequence[Entry]) -> list[str]:
+    """Names for a cell, the best one first."""
+    first = repeats[0]
+    stems = {found[1] if (found := _NUMBERED.fullmatch(one.name)) else one.name for one in repeats}
+    made = f"{first.strategy} x {first.node}"
+    return [*(stems if len(stems) == 1 else ()), made, f"{made} x {first.model}"]
+
+
+def _free(names: Sequence[str], taken: set[str]) -> str:
+    for name in names:
+        if name not in taken:
+            return name
+    number = 2
+    while f"{names[-1]} ({number})" in taken:
+        number += 1
+    return f"{names[-1]} ({number})"
+
+
+def entrant_means(entrants: Sequence[Entrant], rows: FloatArray) -> FloatArray:
+    """[T, entrants] the mean over each entrant's entries of rows [T, entries]."""
+    if not entrants:
+        return rows[:, :0]
+    return np.column_stack([rows[:, list(one.places)].mean(axis=1) for one in entrants])
+
+
+def entrant_returns(field: Field) -> FloatArray:
+    """[T, entrants] log returns on the compared part of the season."""
+    return entrant_means(field.entrants, field.window.cut(field.season.log_returns()))
+
+
+def _apart(season: Season, place: int, spell: Window, window: Window, last: int) -> DeadEntry:
+    """An entry that would cost the others too much of the season."""
+    entry = season.entries[place]
+    common = Window(max(spell.begin, window.begin), min(spell.end, window.end)).periods
+    late = spell.begin - window.begin >= window.end - spell.end
+    code = JOINED_LATE if late else LEFT_EARLY
+    if late and entry.joined >= season.periods:
+        cause = f"has decided nothing in {season.periods:,} snapshots"
+    else:
+        what, index = ("joined", spell.begin) if late else ("left", spell.end - 1)
+        share = common / max(last, 1)
+        cause = (
+            f"{what} at snapshot {index + 1:,} of {last:,}, {_when(season, index)}:"
+            f" only {share:.0%} of the season could be compared"
+        )
+    why = Dead(entry.name, cause, 0, code, REMEDY[code])
+    return unranked(why, entry, season.decisions[place])
+
+
+def _notes(
+    season: Season, members: Sequence[tuple[Entry, Window]], window: Window, last: int
+) -> tuple[str, ...]:
+    """Who decided where the compared part begins and ends, and what that part is."""
+    told: list[str] = []
+    begun = [e.name for e, spell in members if spell.begin == window.begin > 0]
+    # If all of them began with the window, nothing was left out for one of them.
+    if begun and len(begun) < len(members):
+        at = f"snapshot {window.begin + 1:,} of {last:,}, {_when(season, window.begin)}"
+        told.append(f"{_listed(begun)} joined at {at}")
+    ended = [e.name for e, spell in members if spell.end == window.end < last]
+    if ended and len(ended) < len(members):
+        at = f"snapshot {window.end:,} of {last:,}, {_when(season, window.end - 1)}"
+        told.append(f"{_listed(ended)} left after {at}")
+    if not told:
+        return ()
+    return (
+        f"{'; '.join(told)}: compared are snapshots {window.begin + 1:,} to {window.end:,}, in"
+        " which every entrant played; a claim that was made on others is not carried over.",
+    )
+
+
+def _listed(names: Sequence[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
+def _when(season: Season, index: int) -> str:
+    time = season.times[min(max(index, 0), len(season.times) - 1)]
+    return f"{str(time)[:19].replace('T', ' ')} UTC"

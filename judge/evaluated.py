@@ -1,0 +1,205 @@
+"""What the judge says of a season, as a message: claims, warnings, what the design bought. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from arena import ids
+from arena.messages import Claim, Detectable, Evaluation, LeaderboardRow
+from judge.design import design_gains, design_words
+from judge.entrants import Field
+from judge.metrics_returns import total_return
+from judge.ruin import ruin_notes
+from judge.season.model import FloatArray
+from judge.simple_returns import TOO_WIDE, per_day, simple_detectable
+from judge.statistics import Pair, Verdict
+from judge.statistics.adjusted import exposure_shares
+from judge.statistics.looks import Horizon
+from judge.statistics.sharpe import sharpe_scale
+from judge.statistics.verdict import PERIODS_MIN, LookMemo
+from judge.stress import Stress, stress_of, stress_words
+
+METHOD = 2
+"""Of the rule by which evaluations are made: part of their id, raised with every change."""
+DETECTABLES_MAX = 64
+"""Pairs at the top whose detectable difference is listed, those of the best entrants first."""
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the statistics are asked.
+
+    Attributes:
+        confidence, seed, resamples: Of the resampling.
+        horizon: Of the compared part of the season.
+        memo: What earlier looks decided.
+    """
+
+    confidence: float
+    seed: int
+    resamples: int
+    horizon: Horizon
+    memo: LookMemo | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the statistics found.
+
+    Attributes:
+        field: Who was compared, and on what.
+        returns: [T, entrants] log returns that were compared.
+        rows: Of the leaderboard, best first. places: of the same entrants in the field.
+        verdict: On the returns. alpha: pairs of the returns that exposure does not explain.
+    """
+
+    field: Field
+    returns: FloatArray
+    rows: tuple[LeaderboardRow, ...]
+    places: Sequence[int]
+    verdict: Verdict
+    alpha: Sequence[Pair]
+
+
+def evaluation_id(snapshot_id: str, confidence: float, seed: int, resamples: int) -> str:
+    """The id of the evaluation of a season up to a snapshot, with these settings."""
+    return ids.derive("evaluation", METHOD, snapshot_id, confidence, seed, resamples)
+
+
+def make_evaluation(found: Found, asked: Asked) -> Evaluation:
+    """The message, complete but for its verdict in words."""
+    field, verdict = found.field, found.verdict
+    season, known = field.season, field.season.assumptions
+    newest = season.snapshot_ids[-1] if season.snapshot_ids else ""
+    stress = stress_of(season, field.entrants, field.window)
+    claims = (
+        *_claims(field, found.returns, verdict.pairs, stress),
+        *_claims(field, found.returns, found.alpha, None),
+    )
+    tested = [c.survives_stress for c in claims if c.measure == "return" and c.withdrawn is None]
+    warnings = (
+        *field.notes,
+        *ruin_notes(season, field.window),
+        stress_words(stress, tested),
+    )
+    detectables = _detectables(field, verdict, found.places)
+    detectable = simple_detectable(verdict.detectable)
+    reasons = dict(verdict.reasons)
+    if verdict.detectable is not None and detectable is None:
+        reasons["detectable"] = TOO_WIDE
+    return Evaluation(
+        evaluation_id=evaluation_id(newest, asked.confidence, asked.seed, asked.resamples),
+        snapshot_id=newest,
+        snapshots=season.periods,
+        as_of=known.last,
+        interval_s=season.interval_s,
+        confidence=asked.confidence,
+        seed=asked.seed,
+        resamples=asked.resamples,
+        hold_return=total_return(season.hold),
+        detectable=detectable,
+        detectables=detectables,
+        planned=known.planned,
+        interim=not asked.horizon.over,
+        look=verdict.look,
+        looks=verdict.looks,
+        compared_from=field.window.begin,
+        compared=field.window.periods,
+        claims=claims,
+        sharpe_unit=sharpe_scale(season.interval_s, season.periods)[1],
+        design=_design(field, verdict),
+        warnings=tuple(text for text in warnings if text),
+        verdict="",
+        rows=found.rows,
+        dead=season.dead,
+        apart=season.apart,
+        method=verdict.method,
+        assumptions=known.lines(),
+        reasons=dict(sorted(reasons.items())),
+        ends=season.ends,
+        account_digest=season.account_digest,
+    )
+
+
+def _claims(
+    field: Field, returns: FloatArray, pairs: Sequence[Pair], stress: Stress | None
+) -> list[Claim]:
+    """Every claim of a family, withdrawn ones too, in the order in which they were made.
+
+    Args:
+        field: Who is compared.
+        returns: The returns that were compared.
+        pairs: Of the family.
+        stress: The shock to test claims of raw returns with; None for adjusted returns.
+    """
+    found = []
+    for pair in pairs:
+        made = pair.claimed_at or (field.window.periods if pair.separated else None)
+        if made is None or pair.difference is None:
+            continue
+        holds = pair.withdrawn_at is None
+        ahead = _ahead(pair, returns, made)
+        winner, loser = (pair.a, pair.b) if ahead else (pair.b, pair.a)
+        found.append(
+            Claim(
+                winner=field.entrants[winner].name,
+                loser=field.entrants[loser].name,
+                measure="return" if stress is not None else "alpha",
+                snapshots=_snapshots(field, made),
+                withdrawn=None if holds else _snapshots(field, pair.withdrawn_at or 0),
+                survives_stress=stress.survives(pair) if holds and stress is not None else None,
+            )
+        )
+    found.sort(key=lambda claim: (claim.snapshots, claim.winner, claim.loser))
+    return found
+
+
+def _ahead(pair: Pair, returns: FloatArray, made: int) -> bool:
+    """True if a claim says that the first of a pair is better."""
+    if pair.withdrawn_at is None and pair.difference is not None:
+        return pair.difference.estimate > 0
+    # A withdrawn claim was made of the difference as it then was.
+    return bool((returns[:made, pair.a] - returns[:made, pair.b]).sum() > 0)
+
+
+def _snapshots(field: Field, periods: int) -> int:
+    """Snapshots of the season that a look after so many compared periods needs."""
+    return min(field.window.begin + periods + 1, field.season.periods)
+
+
+def _detectables(field: Field, verdict: Verdict, places: Sequence[int]) -> tuple[Detectable, ...]:
+    """The pairs at the top whose detectable difference is known and of use, best first."""
+    rank = {place: number for number, place in enumerate(places)}
+    top = {n for n, standing in enumerate(verdict.standings) if standing.rank_low == 1}
+    days = field.window.periods * field.season.interval_s / DAY_S
+    found = []
+    for pair in verdict.pairs:
+        difference = simple_detectable(pair.detectable)
+        if difference is None or pair.detectable is None or not {pair.a, pair.b} <= top:
+            continue
+        first, second = sorted((pair.a, pair.b), key=rank.__getitem__)
+        one = Detectable(
+            a=field.entrants[first].name,
+            b=field.entrants[second].name,
+            difference=difference,
+            per_day=per_day(pair.detectable, days),
+        )
+        found.append(((rank[first], rank[second]), one))
+    found.sort(key=lambda item: item[0])
+    return tuple(one for _, one in found[:DETECTABLES_MAX])
+
+
+def _design(field: Field, verdict: Verdict) -> tuple[str, ...]:
+    """What the design of the contest bought, in words; () if there is no verdict."""
+    if not verdict.pairs or verdict.periods < PERIODS_MIN:
+        return ()
+    season, window = field.season, field.window
+    returns = window.cut(season.log_returns())
+    shares = window.cut(exposure_shares(season.equity, season.exposure))
+    competing = [list(one.places) for one in field.entrants if one.kind == "agent"]
+    gains = design_gains(
+        [returns[:, places] for places in competing],
+        [shares[:, places] for places in competing],
+        window.cut(season.hold_log_returns()),
+    )
+    return design_words(gains, window.periods * season.interval_s / DAY_S)

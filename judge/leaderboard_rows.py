@@ -1,0 +1,184 @@
+"""One row of the leaderboard: what was measured of an entrant beside what is known of it. Pure."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from statistics import fmean, stdev
+from typing import Any
+
+from arena.messages import Estimate, LeaderboardRow, Repeat
+from judge.entrants import Entrant
+from judge.metrics import Metrics
+from judge.season.model import Season
+from judge.simple_returns import TOO_WIDE, simple_interval
+from judge.statistics import Interval, Standing, Verdict
+
+_MICRO = Decimal("0.000001")
+
+AMOUNTS = {
+    "equity_usd": "equity_usd",
+    "fees_usd": "fees_usd",
+    "slippage_usd": "slippage_usd",
+    "latency_usd": "latency_usd",
+    "biggest_win_usd": "biggest_win_usd",
+    "biggest_loss_usd": "biggest_loss_usd",
+}
+"""Column in USD -> its metric. Unknown of some repeats, it is the mean over the others."""
+COSTS = ("llm_usd", "llm_paid_usd", "net_return")
+"""Columns that are unknown if they are so of any repeat: a cost that is left out is no mean."""
+RATIOS = {
+    "total_return": "total_return",
+    "gross_return": "gross_return",
+    "excess_return": "excess_return",
+    "drawdown": "max_drawdown",
+    "sortino": "sortino",
+    "calmar": "calmar",
+    "volatility": "volatility",
+    "win_rate": "win_rate",
+    "profit_factor": "profit_factor",
+    "turnover": "turnover",
+    "invalid_rate": "invalid_rate",
+    "hold_share": "hold_share",
+}
+"""Column -> its metric, a plain number."""
+COUNTS = {
+    "drawdown_periods": "drawdown_periods",
+    "trades": "trades",
+    "closed": "closed",
+    "rejected": "rejected",
+    "decisions": "decisions",
+    "skipped": "skipped",
+}
+"""Column -> its metric, a whole number; a mean is rounded."""
+STATISTICS = {
+    "return_interval": "total",
+    "sharpe": "sharpe",
+    "psr": "psr",
+    "dsr": "dsr",
+    "p_best": "p_best",
+    "bradley_terry": "bradley_terry",
+}
+"""Column -> the name the verdict gives it."""
+UNEXPLAINED = frozenset({"seed", "repeat_sd"})
+"""Columns that are None without a reason: there is no seed, or there are no repeats."""
+
+
+def row_of(
+    season: Season,
+    entrant: Entrant,
+    metrics: Sequence[Metrics],
+    standing: Standing,
+    verdict: Verdict,
+    *,
+    cutoff: str = "",
+) -> LeaderboardRow:
+    """The row of an entrant; amounts, counts and returns are means over its repeats.
+
+    Args:
+        season: The season.
+        entrant: Who.
+        metrics: Of every entry of the season.
+        standing: What the statistics say of the entrant.
+        verdict: All that the statistics say, for the reasons.
+        cutoff: Of the entrant's model.
+    """
+    own = [metrics[place] for place in entrant.places]
+    interval = simple_interval(standing.total)
+    row = LeaderboardRow(
+        rank_low=standing.rank_low,
+        rank_high=standing.rank_high,
+        agent=entrant.name,
+        strategy=entrant.strategy,
+        model=entrant.model,
+        node=entrant.node,
+        kind=entrant.kind,
+        scripted=entrant.scripted,
+        seed=entrant.seed,
+        repeats=_repeats(season, entrant, own),
+        repeat_sd=_spread(own) if entrant.is_cell else None,
+        return_interval=interval,
+        sharpe=_estimate(standing.sharpe),
+        psr=standing.psr,
+        dsr=standing.dsr,
+        bradley_terry=_estimate(standing.bradley_terry),
+        p_best=standing.p_best,
+        cutoff=cutoff,
+        **_means(own),
+    )
+    return row.model_copy(update={"reasons": _reasons(row, own, standing, verdict)})
+
+
+def _means(own: Sequence[Metrics]) -> dict[str, Any]:  # Any: the fields of a row.
+    found: dict[str, Any] = {}
+    for column, name in AMOUNTS.items():
+        found[column] = _mean(own, name, lambda known: usd_mean(known))
+    for name in COSTS:
+        values = [getattr(one, name) for one in own]
+        if any(value is None for value in values):
+            found[name] = None
+        else:
+            found[name] = usd_mean(values) if name.endswith("_usd") else fmean(values)
+    for column, name in RATIOS.items():
+        found[column] = _mean(own, name, fmean)
+    for column, name in COUNTS.items():
+        found[column] = _mean(own, name, lambda known: round(fmean(known)))
+    return found
+
+
+def _mean(own: Sequence[Metrics], name: str, of: Callable[[list[Any]], Any]) -> Any:
+    """The mean over the repeats of which a metric is known; None if it is of none."""
+    known = [value for one in own if (value := getattr(one, name, None)) is not None]
+    return of(known) if known else None
+
+
+def usd_mean(amounts: Sequence[float | Decimal]) -> Decimal:
+    """The mean of amounts in USD, to a micro-dollar; a single exact amount stays as it is."""
+    exact = [one if isinstance(one, Decimal) else Decimal(repr(one)) for one in amounts]
+    if len(exact) == 1 and isinstance(amounts[0], Decimal):
+        return exact[0]
+    return (sum(exact, Decimal(0)) / len(exact)).quantize(_MICRO)
+
+
+def _repeats(season: Season, entrant: Entrant, own: Sequence[Metrics]) -> tuple[Repeat, ...]:
+    if not entrant.is_cell:
+        return ()
+    return tuple(
+        Repeat(
+            agent=season.entries[place].name,
+            seed=season.entries[place].seed,
+            equity_usd=usd_mean([found.equity_usd]),
+            total_return=found.total_return,
+        )
+        for place, found in zip(entrant.places, own, strict=True)
+    )
+
+
+def _spread(own: Sequence[Metrics]) -> float | None:
+    """The standard deviation, with n - 1, of the season returns of repeats."""
+    known = [one.total_return for one in own if one.total_return is not None]
+    return stdev(known) if len(known) > 1 else None
+
+
+def _reasons(
+    row: LeaderboardRow, own: Sequence[Metrics], standing: Standing, verdict: Verdict
+) -> dict[str, str]:
+    """Why each column of a row that is None is so."""
+    reasons: dict[str, str] = {}
+    for column in LeaderboardRow.model_fields:
+        if getattr(row, column) is not None or column in UNEXPLAINED:
+            continue
+        if column == "return_interval" and standing.total is not None:
+            reasons[column] = TOO_WIDE
+        elif (name := STATISTICS.get(column)) is not None:
+            why = verdict.reasons.get(f"{name}:{row.agent}") or verdict.reasons.get(name)
+            reasons[column] = why or "; ".join(verdict.method)
+        else:
+            metric = RATIOS.get(column) or COUNTS.get(column) or column
+            told = (one.reasons[metric] for one in own if metric in one.reasons)
+            reasons[column] = next(told, "no period yet")
+    return reasons
+
+
+def _estimate(interval: Interval | None) -> Estimate | None:
+    if interval is None:
+        return None
+    return Estimate(value=interval.estimate, low=interval.low, high=interval.high)

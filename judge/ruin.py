@@ -1,0 +1,53 @@
+"""Accounts that lost everything, or nearly: who, how much and when. Pure.
+
+The return of such an account is a single period of the season, so no interval says much of it; its
+figures are bounded by the floor of `judge.season.model.log_returns`.
+"""
+
+import numpy as np
+
+from judge.entrants import Window
+from judge.season.model import Season
+
+LEFT_MAX = 0.01
+"""An account with no more of its money than this share has lost nearly everything."""
+NOTES_MAX = 8
+
+
+def ruin_notes(season: Season, window: Window) -> tuple[str, ...]:
+    """Who lost at least 99 % of the account and when, one sentence each.
+
+    Args:
+        season: The season.
+        window: Its compared part.
+    """
+    notes = []
+    for place, entry in enumerate(season.entries):
+        equity = season.equity[:, place]
+        left = equity / equity[0] if equity[0] > 0 else np.zeros_like(equity)
+        low = np.flatnonzero(left <= LEFT_MAX)
+        if not low.size:
+            continue
+        row = min(int(low[0]), season.periods - 1)
+        lost = float(1 - left.min())
+        what = "everything" if lost >= 1 else f"{_percent(lost)} of its account"
+        when = f"{str(season.times[row])[:19].replace('T', ' ')} UTC"
+        notes.append(
+            f"{entry.name} lost {what}; less than {LEFT_MAX:.0%} was left".replace(
+                "%", " %"
+            ).replace("  %", " %")
+            + f" from snapshot {row + 1:,} on, {when}."
+        )
+    more = len(notes) - NOTES_MAX
+    if more > 0:
+        return (*notes[:NOTES_MAX], f"{more} more accounts lost nearly everything.")
+    return tuple(notes)
+
+
+def _percent(share: float) -> str:
+    """A share near 1 in percent, with as many nines as it takes."""
+    for decimals in range(1, 6):
+        text = f"{share * 100:.{decimals}f}"
+        if not text.startswith("100"):
+            return f"{text} %"
+    return "99.99999 %"

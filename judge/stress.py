@@ -1,0 +1,111 @@
+"""What a season cannot show: a crash rarer than itself, and the claims that one would end. Pure.
+
+No resampling shows what did not happen. So beside the verdict: the worst period that any entrant
+saw, for each unit of what it held, hits the winner of every claim once more, at the winner's own
+mean exposure. A claim survives if the difference would still pass the boundary that it passed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from arena.money import SCALE
+from judge.entrants import Entrant, Window, entrant_means
+from judge.season.model import FloatArray, Season
+from judge.statistics import Pair
+
+HELD_MIN = 0.05
+"""Share of the equity below which a loss is not told for each unit held: it would be of fees."""
+LOSS_MAX = 1.0 - 1e-6
+"""The largest loss that a shock takes: `judge.season.model.log_returns` has the same floor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stress:
+    """The worst period of a season, and what it would do to each entrant.
+
+    Attributes:
+        loss: Share of what was held that it took; 0.032 is -3.2 % at full exposure.
+        index: Of the snapshot it began with; None if nothing was held.
+        shocks: Log loss of each entrant if it came once more.
+    """
+
+    loss: float
+    index: int | None
+    shocks: tuple[float, ...]
+
+    def survives(self, pair: Pair) -> bool | None:
+        """True if a claim would hold after the winner lost once more; None if it is not known."""
+        if pair.difference is None or pair.claim_error is None or pair.critical is None:
+            return None
+        winner = pair.a if pair.difference.estimate > 0 else pair.b
+        left = abs(pair.difference.estimate) - self.shocks[winner]
+        return left > pair.critical * pair.claim_error
+
+
+def stress_of(season: Season, entrants: Sequence[Entrant], window: Window) -> Stress:
+    """The worst period of the compared part, and its shock to each entrant.
+
+    Args:
+        season: The season.
+        entrants: Those that are compared.
+        window: The compared part.
+    """
+    held, losses = held_and_losses(season)
+    held, losses = window.cut(held), window.cut(losses)
+    worst, index = 0.0, None
+    if losses.size:
+        row, column = np.unravel_index(int(np.argmax(losses)), losses.shape)
+        if losses[row, column] > 0:
+            worst, index = float(losses[row, column]), window.begin + int(row)
+    inside = np.where(held >= HELD_MIN, held, np.nan)
+    means = [float(np.nanmean(column)) if np.isfinite(column).any() else 0.0 for column in inside.T]
+    taken = np.minimum(np.array(means).reshape(1, -1) * worst, LOSS_MAX)
+    shocks = entrant_means(entrants, -np.log1p(-taken))
+    return Stress(worst, index, tuple(float(one) for one in shocks[0]))
+
+
+def held_and_losses(season: Season) -> tuple[FloatArray, FloatArray]:
+    """[T, N] share of the equity held in each period, and loss for each unit of it.
+
+    A period begins after the orders that answer its snapshot. What was held then is the equity
+    less what the orders cost and less the cash that they left; what it lost by the next snapshot
+    is the market's doing alone. A loss is 0 if too little was held, and at most 1.
+    """
+    before = season.equity[:-1] - _costs(season)
+    invested = before - season.cash[1:]
+    lost = before - season.equity[1:]
+    held = np.where(before > 0, invested / np.where(before > 0, before, 1.0), 0.0)
+    much = held >= HELD_MIN
+    losses = np.where(much, lost / np.where(much, invested, 1.0), 0.0)
+    return np.clip(held, 0.0, 1.0), np.clip(losses, 0.0, 1.0)
+
+
+def _costs(season: Season) -> FloatArray:
+    """[T, N] USD of fees and slippage of the orders that answer each snapshot."""
+    costs = np.zeros((season.periods, len(season.entries)))
+    for column, fills in enumerate(season.fills):
+        for fill in fills:
+            if 0 <= fill.index < season.periods:
+                costs[fill.index, column] += (fill.fee + fill.slippage) / SCALE
+    return costs
+
+
+def stress_words(stress: Stress, survived: Sequence[bool | None]) -> str:
+    """What the shock would do to the claims, one sentence; "" if there is no claim to test.
+
+    Args:
+        stress: The shock.
+        survived: For each claim that holds.
+    """
+    known = [one for one in survived if one is not None]
+    if not known or stress.index is None:
+        return ""
+    worst = f"the worst period seen, {-stress.loss:.1%} at full exposure".replace("%", " %")
+    lost, total = known.count(False), len(known)
+    claims = f"{total} claim{'s' * (total != 1)}"
+    said = f"{lost} of {claims} would not survive" if lost else f"all of {claims} would survive"
+    if total == 1:
+        said = f"the claim would {'not ' * bool(lost)}survive"
+    return f"A season cannot show crashes rarer than itself: {said} {worst}, once more."
