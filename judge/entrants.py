@@ -148,7 +148,7 @@ def _widest(spells: Sequence[Window], agents: Sequence[bool]) -> tuple[Window, f
     """The window that most entries share, and who they are.
 
     It has at least half of the longest spell. Among windows with as many entries, agents count
-    first, then the length, then the earlier one.
+    first, then the length, then the later one, which may go on.
     """
     everybody = frozenset(range(len(spells)))
     longest = max((spell.periods for spell in spells), default=0)
@@ -163,7 +163,7 @@ def _widest(spells: Sequence[Window], agents: Sequence[bool]) -> tuple[Window, f
         if end - begin < least:
             continue
         members = frozenset(n for n, s in enumerate(spells) if s.begin <= begin and end <= s.end)
-        worth = (len(members), sum(agents[n] for n in members), end - begin, -begin)
+        worth = (len(members), sum(agents[n] for n in members), end - begin, begin)
         if members and (best is None or worth > best[0]):
             best = worth, Window(begin, end), members
     assert best is not None, "the longest spell is a window of its own"
@@ -270,7 +270,7 @@ def _apart(season: Season, place: int, spell: Window, window: Window, last: int)
         share = common / max(last, 1)
         cause = (
             f"{what} at snapshot {index + 1:,} of {last:,}, {_when(season, index)}:"
-            f" only {share:.0%} of the season could be compared"
+            f" only {int(share * 100)} % of the season could be compared"
         )
     why = Dead(entry.name, cause, 0, code, REMEDY[code])
     return unranked(why, entry, season.decisions[place])

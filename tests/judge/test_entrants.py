@@ -1,0 +1,231 @@
+"""Who is compared with whom, and on which part of the season."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from judge.entrants import (
+    JOINED_LATE,
+    LEFT_EARLY,
+    Window,
+    entrant_returns,
+    entrants_of,
+    field_of,
+    spell_of,
+    without,
+)
+from judge.season import Entry, Season, SeasonBuilder
+from tests.dashboard.scenario import Scenario
+from tests.judge.seasons import BASELINES, MATRIX, entry, make_season
+
+SNAPSHOTS = 200
+NAMES = ("a", "b", "c", "d")
+
+
+def season_with(
+    spells: Sequence[tuple[int, int | None]], snapshots: int = SNAPSHOTS, cadence: int = 1
+) -> Season:
+    """A season of agents a, b, ... that played from the first number to the second."""
+    entries = tuple(
+        replace(entry(name, name, "gpt"), joined=joined, left=left, cadence=cadence)
+        for name, (joined, left) in zip(NAMES, spells, strict=False)
+    )
+    return make_season(snapshots=snapshots, entries=entries)
+
+
+def test_repeats_of_a_cell_are_one_entrant() -> None:
+    """Twelve agents in six cells and three baselines are nine entrants, cells by their stem."""
+    found = entrants_of(MATRIX + BASELINES)
+
+    assert [(e.name, e.places) for e in found[:2]] == [
+        ("brainrot-large", (0, 1)),
+        ("brainrot-small", (2, 3)),
+    ]
+    assert 9 == len(found)
+    assert ["buy_and_hold", "cash", "random"] == [e.name for e in found[6:]]
+    assert {None} == {e.seed for e in found}
+
+
+REPEAT = entry("x-1", "momentum", "gpt", seed=1)
+
+
+@pytest.mark.parametrize(
+    ("other", "names"),
+    [
+        (replace(REPEAT, name="x-2", seed=2), ["x"]),
+        (replace(REPEAT, name="y-2", seed=2), ["momentum x gpt"]),
+        (replace(REPEAT, name="x-12", seed=12), ["x"]),
+        (replace(REPEAT, name="x-2", seed=1), ["x-1", "x-2"]),
+        (replace(REPEAT, name="x-2", seed=None), ["x-1", "x-2"]),
+        (replace(REPEAT, name="x-2", seed=2, model="other"), ["x-1", "x-2"]),
+        (replace(REPEAT, name="x-2", seed=2, node="other"), ["x-1", "x-2"]),
+        (replace(REPEAT, name="x-2", seed=2, strategy="other"), ["x-1", "x-2"]),
+        (replace(REPEAT, name="x-2", seed=2, setup="tiny"), ["x-1", "x-2"]),
+        (replace(REPEAT, name="x-2", seed=2, kind="baseline"), ["x-1", "x-2"]),
+    ],
+)
+def test_only_another_seed_makes_a_repeat(other: Entry, names: list[str]) -> None:
+    """A difference in anything else, or no seed of its own, makes an entrant of its own."""
+    assert names == [one.name for one in entrants_of((REPEAT, other))]
+
+
+def test_the_name_of_a_cell_is_its_own() -> None:
+    """An agent that has the stem as its name keeps it; a second cell of the same name differs."""
+    repeats = [replace(REPEAT, name=f"x-{k}", seed=k) for k in (1, 2)]
+    others = [replace(e, name=f"y{e.name}", model="other") for e in repeats]
+    mixed = [replace(e, name=f"{k}z", setup="s") for k, e in enumerate(repeats)]
+    found = entrants_of((*repeats, replace(REPEAT, name="x", seed=None), *others, *mixed))
+
+    names = [one.name for one in found]
+    assert ["momentum x gpt", "x", "yx"] == names[:3]
+    assert len(set(names)) == len(names) == 4
+
+
+def test_the_return_of_a_cell_is_the_mean_of_its_repeats() -> None:
+    """Log returns are averaged, and a single entry keeps its own."""
+    season = make_season(snapshots=80, entries=MATRIX[:4] + BASELINES[:1])
+    field = field_of(season)
+    returns, found = season.log_returns(), entrant_returns(field)
+
+    assert (80, 3) == found.shape
+    assert np.array_equal(returns[:, :2].mean(axis=1), found[:, 0])
+    assert np.array_equal(returns[:, 4], found[:, 2])
+
+
+@pytest.mark.parametrize(
+    ("spells", "window", "apart"),
+    [
+        ([(0, None), (0, None)], (0, 200), {}),
+        ([(0, None), (5, None)], (0, 200), {}),
+        ([(0, None), (6, None)], (6, 200), {}),
+        ([(0, None), (100, None)], (100, 200), {}),
+        ([(0, None), (101, None)], (0, 200), {"b": JOINED_LATE}),
+        ([(0, None), (0, 100)], (0, 100), {}),
+        ([(0, None), (0, 99)], (0, 200), {"b": LEFT_EARLY}),
+        ([(0, None), (200, None)], (0, 200), {"b": JOINED_LATE}),
+        ([(0, None), (40, None), (0, 180)], (40, 180), {}),
+        # Both could be compared with `a` alone, but not with each other.
+        ([(0, None), (70, None), (0, 130)], (70, 200), {"c": LEFT_EARLY}),
+        ([(0, None), (60, None), (70, None), (0, 130)], (70, 200), {"d": LEFT_EARLY}),
+        # The market was there before the contest: nothing was missed.
+        ([(90, None), (90, None)], (90, 200), {}),
+        ([(80, None), (90, None)], (90, 200), {}),
+        # A short spell does not decide what is compared.
+        ([(0, 20), (150, None), (150, None)], (150, 200), {"a": LEFT_EARLY}),
+    ],
+)
+def test_compared_is_what_all_played(
+    spells: list[tuple[int, int | None]], window: tuple[int, int], apart: dict[str, str]
+) -> None:
+    """The window is the common part; who would cost more than half of it is apart."""
+    field = field_of(season_with(spells))
+
+    assert Window(*window) == field.window
+    assert apart == {one.agent: one.code for one in field.season.apart}
+    assert len(spells) - len(apart) == len(field.season.entries) == field.season.equity.shape[1]
+
+
+@pytest.mark.parametrize(("joined", "apart"), [(10, False), (40, False), (41, True)])
+def test_who_leaves_under_sixty_periods_is_apart(joined: int, apart: bool) -> None:
+    """Half of a short season is not enough for a verdict, so nobody is held to it."""
+    field = field_of(season_with([(0, None), (joined, None)], snapshots=100))
+
+    assert apart == bool(field.season.apart)
+
+
+@pytest.mark.parametrize(
+    ("joined", "cadence", "begin"), [(5, 1, 0), (6, 1, 6), (30, 15, 0), (31, 15, 31), (0, 1, 0)]
+)
+def test_a_normal_start_is_no_late_one(joined: int, cadence: int, begin: int) -> None:
+    """Five snapshots, or two turns at the agent's own cadence, are a start like any other."""
+    one = replace(entry("a", "a", "gpt"), joined=joined, cadence=cadence)
+
+    assert Window(begin, 200) == spell_of(one, 200, 200)
+
+
+@pytest.mark.parametrize(
+    ("joined", "apart"), [(100, False), (432, False), (433, True), (500, True)]
+)
+def test_with_a_plan_a_late_joiner_is_judged_by_the_whole_season(joined: int, apart: bool) -> None:
+    """Whether it is compared does not change while the season goes on."""
+    for snapshots in (joined + 1, joined + 70, 864):
+        season = season_with([(0, None), (joined, None)], snapshots=snapshots)
+        field = field_of(season, planned=864, over=snapshots == 864)
+
+        assert apart == bool(field.season.apart)
+
+
+def test_the_last_row_counts_once_the_season_is_over() -> None:
+    """While a season runs, its last row is what the last orders cost, not a whole period."""
+    season = season_with([(0, None), (0, None)])
+
+    assert Window(0, 199) == field_of(season, planned=864, over=False).window
+    assert Window(0, 199) == field_of(season, over=False).window
+    assert Window(0, 200) == field_of(season, over=True).window
+
+
+def test_causes_and_notes_say_when_and_how_much() -> None:
+    """Who is apart is told what could have been compared; who is not, what is compared."""
+    season = season_with([(0, None), (150, None), (0, 60), (40, None)])
+    field = field_of(season)
+    causes = {one.agent: one.cause for one in field.season.apart}
+
+    assert causes["b"] == (
+        "joined at snapshot 151 of 200, 2026-11-21 11:30:00 UTC:"
+        " only 25 % of the season could be compared"
+    )
+    assert causes["c"].startswith("left at snapshot 60 of 200, 2026-11-21 09:59:00 UTC: only 10 %")
+    assert field.notes == (
+        "d joined at snapshot 41 of 200, 2026-11-21 09:40:00 UTC: compared are snapshots 41 to"
+        " 200, in which every entrant played; a claim that was made on others is not carried over.",
+    )
+    assert all(one.remedy and one.recorded_turns for one in field.season.apart)
+
+
+def test_a_repeat_that_came_late_leaves_its_cell() -> None:
+    """The cell is present while its repeats are; one that is too late is apart, by its name."""
+    repeats = [entry(f"x-{k}", "x", "gpt", seed=k) for k in (1, 2, 3)]
+    late = [replace(repeats[0], joined=30), repeats[1], replace(repeats[2], joined=150)]
+    field = field_of(make_season(snapshots=200, entries=(*late, *BASELINES)))
+
+    assert ["x-3"] == [one.agent for one in field.season.apart]
+    assert ("x", (0, 1)) == (field.entrants[0].name, field.entrants[0].places)
+    assert Window(30, 200) == field.window
+
+
+def test_a_season_without_some_entries_is_whole() -> None:
+    """Every array and every list lose the same entries."""
+    season = make_season(snapshots=10)
+    kept = without(season, {2, 13})
+
+    assert [season.names[2], season.names[13]] == list(kept.names)
+    assert np.array_equal(season.equity[:, [2, 13]], kept.equity)
+    assert np.array_equal(season.exposure[:, [2, 13]], kept.exposure)
+    assert (season.fills[2], season.llm[13]) == (kept.fills[0], kept.llm[1])
+    assert [2, 2, 2] == [len(kept.rejections), len(kept.decisions), len(kept.cash[0])]
+
+
+def test_records_say_who_joined_and_who_left() -> None:
+    """An agent on the roster joins with its first decision, and has left once it is absent."""
+    desk = Scenario(agents=(("early", "momentum", "agent"), ("gone", "momentum", "agent")))
+    desk.run(10)
+    desk.join("late", "scalper", "agent")
+    desk.agents = (("early", "momentum", "agent"), ("late", "scalper", "agent"))
+    desk.run(20)
+    builder = SeasonBuilder()
+    for record in desk.records:
+        builder.apply(record)
+    found = {e.name: (e.joined, e.left) for e in builder.season().entries}
+
+    assert {"early": (0, None), "gone": (0, 10), "late": (10, None)} == found
+    assert {"early", "gone"} == set(builder.season(9).names)
+    assert {None} == {e.left for e in builder.season(13).entries}
+
+
+def test_everybody_is_compared_before_the_first_decision() -> None:
+    """A season of a few snapshots and no turn has all of its entries."""
+    season = season_with([(1, None), (0, None)], snapshots=1)
+
+    assert ((), Window(0, 1)) == (field_of(season).season.apart, field_of(season).window)
