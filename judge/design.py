@@ -181,7 +181,7 @@ def _together(a: _Cell, b: _Cell) -> float:
 
 def _like_seeds(a: _Cell, b: _Cell) -> float | None:
     """The variance between repeats of the same seed; None without two of each."""
-    both = min(a.found.shape[1], b.found.shape[1])
+    both = int(min(a.found.shape[1], b.found.shape[1]))
     if both < 2:
         return None
     return float(((a.found[:, :both] - b.found[:, :both]) ** 2).mean())
@@ -189,7 +189,7 @@ def _like_seeds(a: _Cell, b: _Cell) -> float | None:
 
 def _unlike_seeds(a: _Cell, b: _Cell) -> float | None:
     """The variance between repeats of different seeds; None without two of each."""
-    both = min(a.found.shape[1], b.found.shape[1])
+    both = int(min(a.found.shape[1], b.found.shape[1]))
     if both < 2:
         return None
     one, two = a.found[:, :both], b.found[:, :both]

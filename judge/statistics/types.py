@@ -6,6 +6,7 @@ Sharpe ratios are annualised by the `periods_per_year` of the call. Reads and wr
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +148,37 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class Contrast:
+    """Two levels of a factor, compared over the levels of the other factor that both have.
+
+    Attributes:
+        factor: "strategy" or "model".
+        a: A strategy or a model.
+        b: The one it is compared with.
+        difference: Season total of log returns, a - b; the interval is for this contrast alone.
+            None with a reason.
+        p_adjusted: Two-sided p-value of "no difference", over the contrasts of both factors.
+        separated: The decision on all contrasts together says that one beats the other; the sign
+            of `difference.estimate` says which.
+        detectable: |True difference| that this decision finds in 80 % of seasons.
+        reason: Why something above is None; empty otherwise.
+        over: The levels of the other factor that both have, in the order of the matrix.
+        missing: Those that one of the two lacks, so that they are left out.
+    """
+
+    factor: Literal["strategy", "model"]
+    a: str
+    b: str
+    difference: Interval | None
+    p_adjusted: float | None
+    separated: bool
+    detectable: float | None
+    reason: str
+    over: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MatrixEffects:
     """The two-way decomposition of a model x strategy matrix.
 
@@ -158,7 +190,10 @@ class MatrixEffects:
         shares: Estimated share of the variance between agents: keys "strategy", "model",
             "interaction", "seed"; they sum to 1. None without repeats.
         p_values: F tests against the seed noise, on this market path alone; same keys but "seed".
-        reasons: Why a value is None.
+        reasons: Why a value is None; under "pairings", why there are none.
+        contrasts: Every two strategies, then every two models, decided together.
+        pairings: The interactions that exceed the noise between repeats; the intervals are of that
+            noise, for all of them at once.
     """
 
     strategies: tuple[Effect, ...]
@@ -168,3 +203,5 @@ class MatrixEffects:
     shares: Mapping[str, float] | None
     p_values: Mapping[str, float] | None
     reasons: Mapping[str, str]
+    contrasts: tuple[Contrast, ...] = ()
+    pairings: tuple[Effect, ...] = ()

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from judge.statistics import matrix_effects
-from judge.statistics.effects import effect_series
+from judge.statistics.looks import Horizon
+from judge.statistics.seed_noise import SeedNoise, effect_series
 from judge.statistics.types import FloatArray
 
 STRATEGIES = [s for s in "abc" for _ in range(8)]
@@ -119,7 +120,7 @@ def test_what_cannot_be_known_has_a_reason() -> None:
     assert all(effect.size is None for effect in missing.strategies)
     assert (None, None, None) == (single.seed_noise, single.shares, single.p_values)
     assert single.strategies[0].size is not None
-    assert {"seed_noise", "shares", "p_values"} == set(single.reasons)
+    assert {"seed_noise", "shares", "p_values", "pairings"} == set(single.reasons)
     assert equal.seed_noise is not None
     assert 0.0 == equal.seed_noise.high
     assert equal.p_values is None
@@ -131,3 +132,125 @@ def test_wrong_lengths_are_refused() -> None:
     """Every agent needs a strategy and a model."""
     with pytest.raises(ValueError, match="3 strategies and 4 models"):
         matrix_effects(matrix()[:, :4], list("aab"), list("xyxy"))
+
+
+def test_which_strategy_beats_which_is_said_over_the_models() -> None:
+    """A strategy that earns more beats each other one over both models; the models do not differ.
+
+    Earlier the size of a strategy stood alone, and no decision was made.
+    """
+    returns = matrix(seed=2)
+    returns[:, :8] += 0.6 / 120
+    found = matrix_effects(returns, STRATEGIES, MODELS, resamples=499).contrasts
+    claimed = {(c.factor, c.a, c.b) for c in found if c.separated}
+    first = found[0]
+
+    assert [("a", "b"), ("a", "c"), ("b", "c"), ("x", "y")] == [(c.a, c.b) for c in found]
+    assert {("strategy", "a", "b"), ("strategy", "a", "c")} == claimed
+    assert ("x", "y") == first.over
+    assert first.difference is not None
+    assert first.difference.low < 0.6 < first.difference.high
+    assert first.difference.estimate == pytest.approx(
+        returns[:, :8].sum() / 8 - returns[:, 8:16].sum() / 8
+    )
+    assert first.detectable is not None
+    assert 0.0 < first.detectable < 0.6
+
+
+def test_both_factors_are_one_family() -> None:
+    """More models make it harder to claim for a strategy: all contrasts are decided together."""
+    rng = np.random.default_rng(4)
+    strategies = [s for s in "ab" for _ in range(8)]
+    models = [m for _ in "ab" for m in "stuvwxyz"]
+    returns = 0.01 * rng.standard_normal((240, 16))
+    returns[:, :8] += 0.0018
+    whole = matrix_effects(returns, strategies, models, resamples=999).contrasts
+    pooled = matrix_effects(returns, strategies, ["one"] * 16, resamples=999).contrasts
+
+    assert 1 + 28 == len(whole)
+    assert whole[0].difference is not None
+    assert pooled[0].difference is not None
+    assert whole[0].difference.estimate == pytest.approx(pooled[0].difference.estimate)
+    assert whole[0].p_adjusted is not None
+    assert pooled[0].p_adjusted is not None
+    assert whole[0].p_adjusted > 3 * pooled[0].p_adjusted
+
+
+def test_a_gap_in_the_matrix_is_left_out_on_both_sides() -> None:
+    """Levels are compared over what both have; the model that one of them lacks is named.
+
+    Model z earns much more and only strategy a has it: that is no merit of a.
+    """
+    strategies, models = list("aaabbc"), list("xyzxyw")
+    returns = 0.01 * np.random.default_rng(6).standard_normal((120, 6))
+    returns[:, 2] += 0.01
+    found = {(c.a, c.b): c for c in matrix_effects(returns, strategies, models).contrasts}
+    both = found["a", "b"]
+
+    assert (("x", "y"), ("z",)) == (both.over, both.missing)
+    assert not both.separated
+    assert both.difference is not None
+    assert both.difference.estimate == pytest.approx(
+        (returns[:, :2].sum() - returns[:, 3:5].sum()) / 2
+    )
+    assert "they have no model in common" == found["a", "c"].reason
+    assert "they have no strategy in common" == found["x", "w"].reason
+    assert found["a", "c"].difference is None
+    assert found["x", "z"].difference is not None
+
+
+def test_contrasts_that_cannot_be_told_say_why() -> None:
+    """Two models that answered alike are identical; a short season is too early."""
+    returns = 0.01 * np.random.default_rng(7).standard_normal((120, 2))
+    alike = matrix_effects(np.repeat(returns, 2, axis=1), list("aabb"), list("xyxy")).contrasts
+    short = matrix_effects(returns[:40], list("ab"), list("xx")).contrasts
+
+    assert "identical: the same return in every period" == alike[1].reason
+    assert not alike[1].separated
+    assert "too early: 40 periods, at least 60 are needed" == short[0].reason
+
+
+def test_contrasts_wait_for_a_look() -> None:
+    """In a season that is not over a strategy beats another at decision looks alone."""
+    returns = matrix(seed=2)
+    returns[:, :8] += 0.6 / 120
+    early, over = (
+        matrix_effects(returns, STRATEGIES, MODELS, resamples=499, horizon=horizon).contrasts[0]
+        for horizon in (Horizon(400, over=False), Horizon(120, over=True))
+    )
+
+    assert not early.separated
+    assert over.separated
+
+
+def test_a_pairing_is_shown_only_beyond_the_noise_of_the_repeats() -> None:
+    """One cell that suits its model is found, with a corrected interval; without it none is."""
+    returns = matrix(seed=5)
+    none = matrix_effects(returns, STRATEGIES, MODELS, resamples=199)
+    returns[:, :4] += 0.5 / 120
+    found = matrix_effects(returns, STRATEGIES, MODELS, resamples=199)
+    totals = returns.sum(axis=0).reshape(6, 4)
+    noise = np.sqrt(((totals - totals.mean(axis=1, keepdims=True)) ** 2).sum() / 18)
+    reach = stats.t.isf(0.05 / 12, 18) * noise * np.sqrt((2 / 3) * (1 / 2) / 4)
+
+    assert () == none.pairings
+    assert none.p_values is not None
+    assert f"(F test of all, p = {none.p_values['interaction']:.3f})" in none.reasons["pairings"]
+    assert "a x x" in {effect.name for effect in found.pairings}
+    for effect in found.pairings:
+        assert effect.size is not None
+        assert effect.size.high - effect.size.estimate == pytest.approx(reach)
+        assert abs(effect.size.estimate) > reach
+
+
+def test_pairings_are_chance_as_often_as_their_level_says() -> None:
+    """Without any interaction, in cells of unequal size, one is shown in 5 % of matrices."""
+    rng = np.random.default_rng(8)
+    cells = [[0, 1], [2, 3, 4], [5, 6], [7, 8], [9, 10, 11, 12], [13, 14]]
+    names = [str(k) for k in range(6)]
+    shown = sum(
+        bool(SeedNoise.of(rng.standard_normal(15), cells, (3, 2)).pairings(names, {}))
+        for _ in range(1500)
+    )
+
+    assert 0.02 < shown / 1500 < 0.065

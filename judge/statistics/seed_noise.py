@@ -1,0 +1,195 @@
+"""The noise between repeats of a cell, and what exceeds it: F tests, shares, pairings.
+
+Repeats saw the same market, so their noise is that of the models alone, and everything here holds
+for this market path only.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from judge.statistics.types import Effect, FloatArray, Interval
+
+FACTORS = ("strategy", "model", "interaction")
+
+INTERACTION_LEVEL = 0.05
+"""Level of the test of all interactions together, and then of each of them, by Bonferroni."""
+
+SINGLE = "every cell has one agent; set repeats to 2 or more"
+NO_NOISE = "repeats of a cell had exactly the same total: there is no seed noise"
+
+
+def effect_series(cells: FloatArray) -> FloatArray:
+    """Turn cells into effects, along the last two axes.
+
+    Args:
+        cells: Shape [..., S, M].
+
+    Returns:
+        Shape [..., S + M + S M]: strategies, models, interactions (strategies slowest).
+    """
+    grand = cells.mean(axis=(-2, -1), keepdims=True)
+    rows = cells.mean(axis=-1, keepdims=True) - grand
+    columns = cells.mean(axis=-2, keepdims=True) - grand
+    both = cells - rows - columns - grand
+    return np.concatenate(
+        [rows[..., 0], columns[..., 0, :], both.reshape(*cells.shape[:-2], -1)], axis=-1
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SeedNoise:
+    """The sums of squares of season totals, between cells and within them.
+
+    Attributes:
+        squares: By factor, and "seed" within cells. freedom: their degrees of freedom.
+        repeats: Harmonic mean of the repeats of a cell.
+        shape: Strategies, models.
+        interactions: Shape [S M], strategies slowest. sizes: repeats of each cell, likewise.
+    """
+
+    squares: Mapping[str, float]
+    freedom: Mapping[str, int]
+    repeats: float
+    shape: tuple[int, int]
+    interactions: FloatArray
+    sizes: FloatArray
+
+    @classmethod
+    def of(
+        cls, totals: FloatArray, cells: Sequence[Sequence[int]], shape: tuple[int, int]
+    ) -> "SeedNoise":
+        """Take the season totals of agents apart.
+
+        Args:
+            totals: Of N agents.
+            cells: The agents of each cell, strategies slowest; none is empty.
+            shape: Strategies, models.
+        """
+        rows, columns = shape
+        groups = [totals[list(cell)] for cell in cells]
+        repeats = float(stats.hmean([group.size for group in groups]))
+        effects = effect_series(np.array([group.mean() for group in groups]).reshape(shape))
+        found = effects**2
+        within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
+        scale = float((totals**2).sum())
+        return cls(
+            {
+                "strategy": repeats * columns * float(found[:rows].sum()),
+                "model": repeats * rows * float(found[rows : rows + columns].sum()),
+                "interaction": repeats * float(found[rows + columns :].sum()),
+                # What rounding leaves between equal repeats is no noise.
+                "seed": within if within > 1e-20 * scale else 0.0,
+            },
+            {
+                "strategy": rows - 1,
+                "model": columns - 1,
+                "interaction": (rows - 1) * (columns - 1),
+                "seed": totals.size - rows * columns,
+            },
+            repeats,
+            shape,
+            effects[rows + columns :],
+            np.array([group.size for group in groups], dtype=np.float64),
+        )
+
+    def interval(self, confidence: float, reasons: dict[str, str]) -> Interval | None:
+        """Chi-square interval of the standard deviation between repeats."""
+        freedom = self.freedom["seed"]
+        if freedom == 0:
+            reasons["seed_noise"] = SINGLE
+            return None
+        tail = (1.0 - confidence) / 2.0
+        sd = np.sqrt(self.squares["seed"] / np.array([freedom, *self._quantiles(tail, freedom)]))
+        return Interval(float(sd[0]), float(sd[1]), float(sd[2]))
+
+    @staticmethod
+    def _quantiles(tail: float, freedom: int) -> tuple[float, float]:
+        return float(stats.chi2.ppf(1.0 - tail, freedom)), float(stats.chi2.ppf(tail, freedom))
+
+    def shares(self, reasons: dict[str, str]) -> dict[str, float] | None:
+        """Variance components by the method of moments, none below 0, as shares of their sum.
+
+        Searle, Casella and McCulloch (1992, Variance Components, ch. 4).
+        """
+        if self.freedom["seed"] == 0 or min(self.shape) < 2:
+            reasons["shares"] = "needs two strategies, two models and two repeats"
+            return None
+        mean = {name: self.squares[name] / self.freedom[name] for name in self.squares}
+        rows, columns = self.shape
+        parts = {
+            "strategy": (mean["strategy"] - mean["interaction"]) / (self.repeats * columns),
+            "model": (mean["model"] - mean["interaction"]) / (self.repeats * rows),
+            "interaction": (mean["interaction"] - mean["seed"]) / self.repeats,
+            "seed": mean["seed"],
+        }
+        parts = {name: max(part, 0.0) for name, part in parts.items()}
+        whole = sum(parts.values())
+        if whole == 0.0:
+            reasons["shares"] = "all agents had the same total"
+            return None
+        return {name: part / whole for name, part in parts.items()}
+
+    def p_values(self, reasons: dict[str, str]) -> dict[str, float] | None:
+        """F tests of every factor with two levels or more against the seed noise."""
+        freedom = self.freedom["seed"]
+        if freedom == 0 or self.squares["seed"] == 0.0:
+            reasons["p_values"] = NO_NOISE if freedom else SINGLE
+            return None
+        noise = self.squares["seed"] / freedom
+        return {
+            name: float(stats.f.sf(self.squares[name] / own / noise, own, freedom))
+            for name in FACTORS
+            if (own := self.freedom[name])
+        }
+
+    def pairings(self, names: Sequence[str], reasons: dict[str, str]) -> tuple[Effect, ...]:
+        """The interactions that exceed the noise between repeats.
+
+        First all interactions as one F test; if that finds something, each of them with an interval
+        for all at once (Bonferroni). The interval is of the noise between repeats alone.
+
+        Args:
+            names: Of the cells, strategies slowest.
+            reasons: Takes why there are none, under "pairings".
+        """
+        own, freedom = self.freedom["interaction"], self.freedom["seed"]
+        if not own:
+            reasons["pairings"] = "there is only one strategy or one model"
+            return ()
+        if not freedom:
+            reasons["pairings"] = f"pairings cannot be told from chance: {SINGLE}"
+            return ()
+        noise = self.squares["seed"] / freedom
+        if noise == 0.0:
+            reasons["pairings"] = NO_NOISE
+            return ()
+        p_value = float(stats.f.sf(self.squares["interaction"] / own / noise, own, freedom))
+        if p_value > INTERACTION_LEVEL:
+            reasons["pairings"] = (
+                f"no pairing exceeds the noise between repeats (F test of all, p = {p_value:.3f})"
+            )
+            return ()
+        t_value = float(stats.t.isf(INTERACTION_LEVEL / (2.0 * len(names)), freedom))
+        reach = t_value * np.sqrt(noise * self._interaction_variances())
+        found = tuple(
+            Effect(name, Interval(float(size), float(size - far), float(size + far)))
+            for name, size, far in zip(names, self.interactions, reach, strict=True)
+            if abs(size) > far
+        )
+        if not found:
+            reasons["pairings"] = (
+                f"the pairings together exceed the noise between repeats (F test, p = "
+                f"{p_value:.3f}), but no single one does"
+            )
+        return found
+
+    def _interaction_variances(self) -> FloatArray:
+        """The variance of each interaction in units of the noise of one agent, shape [S M]."""
+        rows, columns = self.shape
+        left = np.eye(rows) - 1.0 / rows
+        right = np.eye(columns) - 1.0 / columns
+        variances: FloatArray = np.kron(left, right) ** 2 @ (1.0 / self.sizes)
+        return variances
