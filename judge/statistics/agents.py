@@ -7,9 +7,13 @@ from functools import cached_property
 import numpy as np
 
 from judge.statistics.bradley_terry import strengths
-from judge.statistics.multiplicity import chances_of_first
+from judge.statistics.chances import chances_of_first
 from judge.statistics.resample import BLOCKS_MIN, draw_circular
-from judge.statistics.sharpe import expected_best_sharpe, probabilistic_sharpe
+from judge.statistics.sharpe import (
+    distinct_trials,
+    expected_best_sharpe,
+    probabilistic_sharpe,
+)
 from judge.statistics.student import (
     ROUNDING,
     Comparison,
@@ -37,17 +41,22 @@ class Plan:
     """What is judged and how: the arguments of `judge_returns`, checked and thinned.
 
     Attributes:
-        returns: Shape [T, N].
-        names: The N agents.
+        returns: Shape [T, N], thinned.
+        whole: Shape [T', N], as it was given.
+        squares: Shape [T, N], the squares of `whole`, thinned alike.
+        names: The N agents. baselines: those that do not compete.
         block_length: Mean block length in periods.
         confidence: Of the intervals.
         resamples: B.
         seed: Of the resampling.
-        periods_per_year: Of the rows of `returns`.
+        periods_per_year: Of the rows of `whole`.
     """
 
     returns: FloatArray
+    whole: FloatArray
+    squares: FloatArray
     names: tuple[str, ...]
+    baselines: frozenset[str]
     block_length: float
     confidence: float
     resamples: int
@@ -87,19 +96,17 @@ class Sharpes:
     Attributes:
         agents: By agent, where the agent is lively.
         pairs: By pair, where both are lively and differ.
-        ratios: By agent, per period.
     """
 
     agents: dict[int, Interval | None]
     pairs: dict[tuple[int, int], Interval | None]
-    ratios: dict[int, float]
 
 
 def compare_sharpes(plan: Plan, combos: Sequence[tuple[int, int]]) -> Sharpes:
     """Studentise the Sharpe ratios of all lively agents and of the pairs among them."""
     place = {agent: column for column, agent in enumerate(plan.lively)}
     if not place:
-        return Sharpes({}, {}, {})
+        return Sharpes({}, {})
     kept = [pair for pair in combos if pair[0] in place and pair[1] in place]
     columns = [(place[a], place[b]) for a, b in kept]
     of_pairs = _studentised(plan, plan.block_length, columns).pairs
@@ -107,13 +114,14 @@ def compare_sharpes(plan: Plan, combos: Sequence[tuple[int, int]]) -> Sharpes:
     of_agents = _studentised(plan, longer, []).agents
 
     def interval(source: Studentised, column: int) -> Interval | None:
-        scale = float(np.sqrt(plan.periods_per_year))
+        # The spread of a Sharpe ratio has n - 1 in its denominator.
+        count = plan.whole.shape[0]
+        scale = float(np.sqrt(plan.periods_per_year * (count - 1) / count))
         return source.interval(column, confidence=plan.confidence, scale=scale)
 
     return Sharpes(
         {agent: interval(of_agents, column) for agent, column in place.items()},
         {pair: interval(of_pairs, column) for column, pair in enumerate(kept)},
-        {agent: float(of_agents.estimates[column]) for agent, column in place.items()},
     )
 
 
@@ -121,7 +129,10 @@ def _studentised(plan: Plan, block_length: float, pairs: Sequence[tuple[int, int
     """The Sharpe ratios of the lively agents and of pairs of their columns."""
     rng = np.random.default_rng([plan.seed, 1])
     parts = draw_circular(plan.periods, block_length, plan.resamples, rng)
-    return studentise_sharpes(plan.returns[:, plan.lively], parts, pairs)
+    # Means over the thinned rows that are those over all periods.
+    share = plan.periods / plan.whole.shape[0]
+    returns, squares = plan.returns[:, plan.lively], plan.squares[:, plan.lively]
+    return studentise_sharpes(returns * share, squares * share, parts, pairs)
 
 
 def standings(
@@ -129,14 +140,13 @@ def standings(
 ) -> tuple[tuple[Standing, ...], dict[str, str]]:
     """One standing per agent, and the reasons of what is None in them."""
     several = len(plan.names) > 1
-    chances = chances_of_first(means.stars) if several else None
+    estimates = means.agents.estimates
+    chances = chances_of_first(estimates, means.stars - estimates) if several else None
     powers, reasons = _strengths(plan)
-    ratios = np.array(list(sharpes.ratios.values()))
-    luck = expected_best_sharpe(ratios) if ratios.size > 1 else None
+    baselines = np.array([name in plan.baselines for name in plan.names])
+    luck = expected_best_sharpe(distinct_trials(plan.whole, baselines), plan.whole.shape[0])
     if not several:
-        reasons["p_best"] = reasons["dsr"] = ALONE
-    elif luck is None:
-        reasons["dsr"] = "fewer than two agents have a Sharpe ratio"
+        reasons["p_best"] = ALONE
     found = []
     for i, name in enumerate(plan.names):
         why = plan.reason(plan.returns[:, i])
@@ -157,8 +167,8 @@ def standings(
                 total=total,
                 sharpe=sharpes.agents.get(i),
                 p_best=None if chances is None else float(chances[i]),
-                psr=None if why else probabilistic_sharpe(plan.returns[:, i]),
-                dsr=None if why or luck is None else probabilistic_sharpe(plan.returns[:, i], luck),
+                psr=None if why else probabilistic_sharpe(plan.whole[:, i]),
+                dsr=None if why else probabilistic_sharpe(plan.whole[:, i], luck),
                 bradley_terry=powers[i],
             )
         )
@@ -168,11 +178,5 @@ def standings(
 def _strengths(plan: Plan) -> tuple[Sequence[Interval | None], dict[str, str]]:
     if len(plan.names) < 2:
         return [None] * len(plan.names), {"bradley_terry": ALONE}
-    found, _ = strengths(
-        plan.returns,
-        block_length=plan.block_length,
-        confidence=plan.confidence,
-        resamples=plan.resamples,
-        rng=np.random.default_rng([plan.seed, 2]),
-    )
+    found = strengths(plan.returns, block_length=plan.block_length, confidence=plan.confidence)
     return found, {}

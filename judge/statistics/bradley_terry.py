@@ -10,62 +10,63 @@ import numpy as np
 from scipy import stats
 
 from judge.statistics.types import FloatArray, Interval
+from judge.statistics.variance import long_run_variance
 
 ELO_PER_LOG_ODDS = 400.0 / np.log(10.0)
 WINDOWS_MAX = 24
 WINDOW_PERIODS_MIN = 10
 """With shorter windows neighbours depend where returns are autocorrelated."""
+ELO_MAX = 4_000.0
+"""An interval is no wider than this to each side: odds of 10^10 to 1."""
+WINDOW_COSINES = 6
+"""Coefficients of the long-run variance over windows."""
 NEWTON_STEPS_MAX = 25
 TOLERANCE = 1e-9
 
 
-def strengths(
-    log_returns: FloatArray,
-    *,
-    block_length: float,
-    confidence: float,
-    resamples: int,
-    rng: np.random.Generator,
-) -> tuple[list[Interval], int]:
-    """Fit the strengths and resample whole windows for their intervals.
+def strengths(log_returns: FloatArray, *, block_length: float, confidence: float) -> list[Interval]:
+    """Fit the strengths, with intervals from how the windows scatter around the fit.
 
     Bradley and Terry (1952, Biometrika 39, 324-345). Every pair gets half a win each way in
-    addition, so that an agent that won every window has a finite strength. Intervals are expanded
-    percentiles over resampled windows (Hesterberg 2015, American Statistician 69, 371-386): the
-    plain ones are too narrow for so few windows, by the factor sqrt((W - 1) / W) and by a normal
-    quantile in the place of Student's.
+    addition, so that an agent that won every window has a finite strength. A window moves the
+    strengths by its score through the inverse curvature (the sandwich of White 1982, Econometrica
+    50, 1-25); windows may depend on their neighbours, so the variance of the sum is the long-run
+    variance of `judge.statistics.variance`, and the interval is Student's with as many degrees of
+    freedom as cosines. Windows that all ended alike do not scatter; the variance is therefore at
+    least that of the fitted model.
 
     Args:
         log_returns: Shape [T, N], N >= 2.
-        block_length: Windows are no shorter than this many periods, so that they hardly depend.
+        block_length: Windows are no shorter than this many periods.
         confidence: Of the intervals.
-        resamples: B.
-        rng: In the same state it gives the same intervals.
 
     Returns:
-        One interval per agent in Elo points, mean 0 over the agents, and the number of windows.
+        One interval per agent in Elo points, mean 0 over the agents.
     """
     shortest = max(WINDOW_PERIODS_MIN, int(np.ceil(block_length)))
     windows = max(1, min(WINDOWS_MAX, log_returns.shape[0] // shortest))
     totals = np.stack([part.sum(axis=0) for part in np.array_split(log_returns, windows)])
     wins = 0.5 + 0.5 * np.sign(totals[:, :, None] - totals[:, None, :])
-    counts = rng.multinomial(windows, np.full(windows, 1.0 / windows), size=resamples)
+    theta, curvature = _fit(wins.sum(axis=0)[None])
     agents = totals.shape[1]
-    drawn = (counts.astype(np.float64) @ wins.reshape(windows, -1)).reshape(-1, agents, agents)
-    observed = fit(wins.sum(axis=0)[None])[0]
-    tail = _expanded_tail((1.0 - confidence) / 2.0, windows)
-    low, high = np.quantile(fit(drawn), [tail, 1.0 - tail], axis=0)
-    # The fit of the whole lies inside its resamples but for rounding and very few windows.
-    low, high = np.minimum(low, observed), np.maximum(high, observed)
-    return [Interval(*map(float, row)) for row in zip(observed, low, high, strict=True)], windows
-
-
-def _expanded_tail(tail: float, windows: int) -> float:
-    """The percentile whose distance is that of Student's t and the divisor W - 1."""
-    if windows < 2:
-        return tail
-    reach = np.sqrt(windows / (windows - 1.0)) * stats.t.isf(tail, windows - 1)
-    return float(stats.norm.sf(reach))
+    chance = 1.0 / (1.0 + np.exp(theta[0][None, :] - theta[0][:, None]))
+    scores = ((wins - chance) * (1.0 - np.eye(agents))).sum(axis=2)
+    inverse = np.linalg.inv(curvature[0])
+    count = min(WINDOW_COSINES, windows - 1)
+    if count < 1:
+        reach = np.full(agents, np.inf)
+    else:
+        quantile = float(stats.t.ppf((1.0 + confidence) / 2.0, count))
+        scatter = windows * long_run_variance(scores @ inverse, count)
+        # The curvature holds a mean of 1 / N in every direction, so that it can be inverted.
+        by_model = np.diagonal(inverse) - 1.0 / agents**2
+        reach = quantile * np.sqrt(np.maximum(scatter, by_model))
+    elo = theta[0] * ELO_PER_LOG_ODDS
+    reach = np.minimum(reach * ELO_PER_LOG_ODDS, ELO_MAX)
+    return [
+        Interval(float(one), float(one - far), float(one + far))
+        for one, far in zip(elo, reach, strict=True)
+    ]
 
 
 def fit(wins: FloatArray) -> FloatArray:
@@ -77,6 +78,13 @@ def fit(wins: FloatArray) -> FloatArray:
     Returns:
         Shape [B, N], Elo points, mean 0 in every table.
     """
+    theta, _ = _fit(wins)
+    elo: FloatArray = theta * ELO_PER_LOG_ODDS
+    return elo
+
+
+def _fit(wins: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The strengths in log odds, mean 0, and the curvature [B, N, N] there."""
     agents = wins.shape[1]
     off = 1.0 - np.eye(agents)
     wins = (wins + 0.5) * off
@@ -92,5 +100,4 @@ def fit(wins: FloatArray) -> FloatArray:
         theta += np.clip(step, -2.0, 2.0)
         if np.abs(step).max() < TOLERANCE:
             break
-    elo: FloatArray = (theta - theta.mean(axis=1, keepdims=True)) * ELO_PER_LOG_ODDS
-    return elo
+    return theta - theta.mean(axis=1, keepdims=True), curvature

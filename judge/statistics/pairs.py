@@ -1,23 +1,66 @@
-"""Every pair of agents: which can be compared at all, and which is decided."""
+"""Every pair of agents: which can be compared at all, which is decided, and since when."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from judge.statistics.agents import CONSTANT, TOO_FLAT, Plan, Sharpes
-from judge.statistics.multiplicity import CLAIM_LEVEL, critical_value, step_down_p_values
+from judge.statistics.multiplicity import Family, scales_of
 from judge.statistics.power import detectable_difference
 from judge.statistics.student import Comparison
 from judge.statistics.types import Interval, Pair
+from judge.statistics.variance import claim_cosines
 
 IDENTICAL = "identical: the same return in every period"
 ALWAYS = "the same difference in every period"
+ONE_STRETCH = "one stretch of time decides the difference, and most resamples miss it"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one look decided of a pair.
+
+    Attributes:
+        sign: Of the difference, where it is claimed; else 0.
+        holds: The sign of the pair's own interval where that leaves out 0; else 0.
+    """
+
+    sign: int
+    holds: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the looks so far made of a pair.
+
+    Attributes:
+        claimed_at: Periods of the first claim; None if there was none.
+        withdrawn_at: Periods of the look that withdrew it; None if it holds.
+    """
+
+    claimed_at: int | None = None
+    withdrawn_at: int | None = None
+
+    def after(self, periods: int, decision: Decision, sign: int) -> tuple["History", int]:
+        """The history with one more look, and the sign of the claim (0 where there is none)."""
+        if self.claimed_at is None:
+            return (History(periods), decision.sign) if decision.sign else (self, 0)
+        if self.withdrawn_at is not None:
+            return self, sign
+        if decision.holds != sign:
+            return History(self.claimed_at, periods), sign
+        return self, sign
 
 
 def judge_pairs(
-    plan: Plan, combos: Sequence[tuple[int, int]], means: Comparison, sharpes: Sharpes
+    plan: Plan,
+    combos: Sequence[tuple[int, int]],
+    means: Comparison,
+    sharpes: Sharpes,
+    level: float,
 ) -> tuple[Pair, ...]:
-    """Decide all pairs together.
+    """Compare all pairs as if this were the only look.
 
     Pairs that cannot be resampled stay out of the family: they are never claimed, so they add no
     false claim, and they take no power from the others.
@@ -27,23 +70,24 @@ def judge_pairs(
         combos: The M pairs, in the order of the columns of `means.pairs`.
         means: The studentised means.
         sharpes: The Sharpe ratios.
+        level: Nominal family-wise level of a claim.
     """
-    reasons = [_reason(plan, a, b) for a, b in combos]
-    tested = [column for column, reason in enumerate(reasons) if not reason]
-    t_stars = means.pairs.t_stars[:, tested]
-    adjusted = dict(
-        zip(tested, step_down_p_values(means.pairs.t_values[tested], t_stars), strict=True)
-    )
-    alone = means.pairs.p_values()
-    critical = critical_value(t_stars, CLAIM_LEVEL)
+    reasons = pair_reasons(plan, combos, means)
+    tested = np.array([not reason for reason in reasons], dtype=bool)
+    freedom = claim_cosines(plan.periods)
+    family = Family.of(means.claims, tested, freedom)
+    adjusted, critical = family.p_values(), family.critical_values(level)
+    errors = means.claims.errors[tested] * plan.periods
+    alone = means.claims.p_values()
     found = []
+    place = -1
     for column, (a, b) in enumerate(combos):
         if reasons[column]:
             found.append(_untested(plan, a, b, reasons[column]))
             continue
-        error = float(means.pairs.errors[column]) * plan.periods
-        p_adjusted = float(adjusted[column])
+        place += 1
         difference = means.pairs.interval(column, confidence=plan.confidence, scale=plan.periods)
+        p_adjusted = float(adjusted[place])
         found.append(
             Pair(
                 a=a,
@@ -51,18 +95,92 @@ def judge_pairs(
                 difference=difference,
                 p_value=float(alone[column]),
                 p_adjusted=p_adjusted,
-                separated=p_adjusted <= CLAIM_LEVEL and difference is not None,
+                separated=p_adjusted <= level and difference is not None,
                 identical=False,
                 sharpe_difference=sharpes.pairs.get((a, b)),
-                detectable=detectable_difference(error, critical) if critical < np.inf else None,
+                detectable=detectable_difference(
+                    float(errors[place]), float(critical[place]), freedom=freedom
+                ),
                 reason="" if difference is not None else TOO_FLAT,
+                claim_error=float(errors[place]),
+                critical=float(critical[place]),
             )
         )
     return tuple(found)
 
 
+def decisions_of(pairs: Sequence[Pair]) -> dict[tuple[int, int], Decision]:
+    """What a look decided, by pair."""
+    return {(pair.a, pair.b): _decision(pair) for pair in pairs}
+
+
+def _decision(pair: Pair) -> Decision:
+    if pair.difference is None:
+        return Decision(0, 0)
+    sign = int(np.sign(pair.difference.estimate))
+    outside = pair.difference.low > 0.0 or pair.difference.high < 0.0
+    return Decision(sign if pair.separated else 0, sign if outside else 0)
+
+
+def histories(
+    looks: Sequence[tuple[int, Mapping[tuple[int, int], Decision]]],
+    combos: Sequence[tuple[int, int]],
+) -> dict[tuple[int, int], tuple[History, int]]:
+    """The claims that all looks together made: (periods, decisions) of each, oldest first.
+
+    Returns:
+        Pair -> its history and the sign of its claim.
+    """
+    found = {}
+    for pair in combos:
+        history, sign = History(), 0
+        for periods, decisions in looks:
+            history, sign = history.after(periods, decisions[pair], sign)
+        found[pair] = (history, sign)
+    return found
+
+
+def with_histories(
+    pairs: Sequence[Pair],
+    found: Mapping[tuple[int, int], tuple[History, int]],
+    periods: int,
+) -> tuple[Pair, ...]:
+    """The pairs with the claims that the looks made in the place of this moment's.
+
+    Args:
+        pairs: As compared after all periods.
+        found: What the looks made of each.
+        periods: How many there are.
+    """
+    changed = []
+    for pair in pairs:
+        history, sign = found[pair.a, pair.b]
+        ahead = 0 if pair.difference is None else np.sign(pair.difference.estimate)
+        if history.claimed_at is not None and history.withdrawn_at is None and ahead != sign:
+            # Between two looks the leader may change; the claim then waits for no look.
+            history = History(history.claimed_at, periods)
+        stands = history.claimed_at is not None and history.withdrawn_at is None
+        changed.append(
+            replace(
+                pair,
+                separated=stands,
+                claimed_at=history.claimed_at,
+                withdrawn_at=history.withdrawn_at,
+            )
+        )
+    return tuple(changed)
+
+
+def pair_reasons(plan: Plan, combos: Sequence[tuple[int, int]], means: Comparison) -> list[str]:
+    """Why each pair is not tested; empty if it is."""
+    scales = scales_of(means.claims)
+    return [
+        _reason(plan, a, b) or ("" if np.isfinite(scale) else ONE_STRETCH)
+        for (a, b), scale in zip(combos, scales, strict=True)
+    ]
+
+
 def _reason(plan: Plan, a: int, b: int) -> str:
-    """Why a pair is not tested; empty if it is."""
     gaps = plan.returns[:, a] - plan.returns[:, b]
     if not gaps.any():
         return IDENTICAL

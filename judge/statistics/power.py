@@ -12,17 +12,27 @@ POWER = 0.80
 DAYS_PER_YEAR = 365.0
 
 
-def detectable_difference(error: float, critical: float, *, power: float = POWER) -> float:
-    """The smallest true |difference| that a two-sided test finds with the given power.
+def detectable_difference(
+    error: float, critical: float, *, freedom: int | None = None, power: float = POWER
+) -> float:
+    """The true |difference| that a two-sided test finds with the given power.
 
-    Bloom (1995, Evaluation Review 19, 547-556): (critical value + Z(power)) x standard error.
+    Bloom (1995, Evaluation Review 19, 547-556): (critical value + Z(power)) x standard error. With
+    few degrees of freedom the quantile is that of the noncentral t distribution, in the
+    approximation of Johnson and Welch (1940, Biometrika 31, 362-389), corrected for the mean of an
+    error that is the root of an unbiased variance.
 
     Args:
         error: Standard error of the difference, in the unit of the answer.
         critical: The |t| that has to be passed; family-wise where there are several pairs.
+        freedom: Degrees of freedom of the error; None if it is known exactly.
         power: The wanted chance.
     """
-    return float((critical + ndtri(power)) * error)
+    if freedom is None:
+        return float((critical + ndtri(power)) * error)
+    root = 1.0 - 1.0 / (4.0 * freedom)
+    spread = np.sqrt(1.0 + critical**2 / (2.0 * freedom))
+    return float((critical * root + ndtri(power) * spread) * error / root)
 
 
 def normal_critical_value(agents: int, level: float) -> float:

@@ -3,19 +3,23 @@
 Pure: the same returns, names and seed give the same bytes. Reads and writes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, MutableMapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from itertools import combinations
 
 import numpy as np
 
 from judge.statistics import agents as of_agents
 from judge.statistics import pairs as of_pairs
+from judge.statistics.looks import ERROR_SPENT, FINISHED, PERIODS_FIRST, Horizon, Look
 from judge.statistics.multiplicity import CLAIM_LEVEL, rank_sets
 from judge.statistics.resample import choose_block_length, draw_stationary
 from judge.statistics.student import Comparison, is_constant, studentise_means
 from judge.statistics.types import FloatArray, Pair, Standing, Verdict
+from judge.statistics.variance import claim_cosines, interval_cosines
 
-PERIODS_MIN = 60
+PERIODS_MIN = PERIODS_FIRST
 """Below so many returns nothing is said: a twelfth of it is the longest block, five periods."""
 
 PERIODS_MAX = 2000
@@ -25,6 +29,10 @@ RETURN_MIN = 1e-12
 """A smaller log return is the rounding of a logarithm, hence zero: 0.0000001 USD of 100,000."""
 
 RESAMPLES_MIN = 199
+LookDecisions = dict[tuple[int, int], of_pairs.Decision]
+LookMemo = MutableMapping[bytes, LookDecisions]
+"""By the hash of all that a look depends on: what it decided of each pair."""
+
 AGENTS_MAX = 64
 """64 agents make 2,016 pairs, the most that a verdict decides at once."""
 
@@ -37,16 +45,24 @@ def judge_returns(
     confidence: float = 0.90,
     seed: int = 1,
     resamples: int = 2000,
+    horizon: Horizon = FINISHED,
+    baselines: Collection[str] = (),
+    memo: LookMemo | None = None,
 ) -> Verdict:
     """Judge a season.
 
     Args:
         log_returns: Shape [T, N], one row per period, one column per agent; finite.
         names: The N agents.
-        periods_per_year: Annualises the Sharpe ratios; 365 x 24 for hourly snapshots, 24x7.
+        periods_per_year: Annualises the Sharpe ratios; 365 x 24 for hourly snapshots, 24x7. With
+            1 they are those of one period.
         confidence: Of every printed interval, between 0 and 1.
         seed: Of the resampling.
         resamples: Bootstrap replications, at least 199.
+        horizon: How long the season is to be: it says at which looks claims may be made. What
+            earlier looks decided is computed again from the first rows.
+        baselines: The names that do not compete; no trials of the deflated Sharpe ratio.
+        memo: What earlier looks decided, to save their computation; the answer is the same.
 
     Returns:
         A verdict without a NaN in it; what cannot be known is None with a reason.
@@ -58,24 +74,24 @@ def judge_returns(
     _refuse(returns, names, periods_per_year, confidence, resamples)
     periods = returns.shape[0]
     if periods < PERIODS_MIN:
-        return _too_early(periods, names, confidence)
-    returns, together = thinned(np.where(np.abs(returns) < RETURN_MIN, 0.0, returns))
+        return _too_early(periods, names, confidence, horizon)
+    returns = np.where(np.abs(returns) < RETURN_MIN, 0.0, returns)
+    options = _Options(tuple(names), confidence, seed, resamples, periods_per_year)
     combos = list(combinations(range(len(names)), 2))
-    block_length = _block_length(returns, combos)
-    rng = np.random.default_rng([seed, 0])
-    parts = draw_stationary(returns.shape[0], block_length, resamples, rng)
-    means = studentise_means(returns, parts, combos)
-    plan = of_agents.Plan(
-        returns,
-        tuple(names),
-        block_length,
-        confidence,
-        resamples,
-        seed,
-        periods_per_year / together,
-    )
+    plan, together = _plan(returns, options, combos, frozenset(baselines))
+    means = _means(plan, combos)
     sharpes = of_agents.compare_sharpes(plan, combos)
-    pairs = of_pairs.judge_pairs(plan, combos, means, sharpes)
+    looks = horizon.looks(periods)
+    now = looks[-1].level if looks and looks[-1].periods == periods else horizon.last_level
+    alone = of_pairs.judge_pairs(plan, combos, means, sharpes, now)
+    decided = [
+        (look.periods, _decided(returns[: look.periods], look, options, combos, memo))
+        for look in looks
+        if look.periods < periods
+    ]
+    if looks and looks[-1].periods == periods:
+        decided.append((periods, of_pairs.decisions_of(alone)))
+    pairs = of_pairs.with_histories(alone, of_pairs.histories(decided, combos), periods)
     standings, reasons = _standings(plan, pairs, means, sharpes)
     reasons |= {f"{names[p.a]}|{names[p.b]}": p.reason for p in pairs if p.reason}
     detectable = _at_the_top(standings, pairs)
@@ -85,13 +101,81 @@ def judge_returns(
         standings=standings,
         pairs=pairs,
         confidence=confidence,
-        claim_level=CLAIM_LEVEL,
+        claim_level=now,
         periods=periods,
-        block_length=block_length * together,
+        block_length=plan.block_length * together,
         detectable=detectable,
-        method=_method(plan, periods, together),
+        method=_method(plan, periods, together, horizon),
         reasons=reasons,
+        look=len(looks),
+        looks=horizon.count(periods),
+        next_look=horizon.next_look(periods),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What is asked, but for the returns."""
+
+    names: tuple[str, ...]
+    confidence: float
+    seed: int
+    resamples: int
+    periods_per_year: float
+
+
+def _plan(
+    returns: FloatArray,
+    options: _Options,
+    combos: Sequence[tuple[int, int]],
+    baselines: frozenset[str] = frozenset(),
+) -> tuple[of_agents.Plan, int]:
+    """The plan for some returns, and how many periods were put together in it."""
+    thin, together = thinned(returns)
+    plan = of_agents.Plan(
+        returns=thin,
+        whole=returns,
+        squares=thinned(returns**2)[0],
+        names=options.names,
+        baselines=baselines,
+        block_length=_block_length(thin, combos),
+        confidence=options.confidence,
+        resamples=options.resamples,
+        seed=options.seed,
+        periods_per_year=options.periods_per_year,
+    )
+    return plan, together
+
+
+def _means(plan: of_agents.Plan, combos: Sequence[tuple[int, int]]) -> Comparison:
+    rng = np.random.default_rng([plan.seed, 0])
+    parts = draw_stationary(plan.periods, plan.block_length, plan.resamples, rng)
+    return studentise_means(plan.returns, parts, combos)
+
+
+def _decided(
+    returns: FloatArray,
+    look: Look,
+    options: _Options,
+    combos: Sequence[tuple[int, int]],
+    memo: LookMemo | None,
+) -> LookDecisions:
+    """What an earlier look decided, from the rows that it had."""
+    key = _key(returns, look, options)
+    if memo is not None and key in memo:
+        return memo[key]
+    plan, _ = _plan(returns, options, combos)
+    nothing = of_agents.Sharpes({}, {})
+    pairs = of_pairs.judge_pairs(plan, combos, _means(plan, combos), nothing, look.level)
+    found = of_pairs.decisions_of(pairs)
+    if memo is not None:
+        memo[key] = found
+    return found
+
+
+def _key(returns: FloatArray, look: Look, options: _Options) -> bytes:
+    asked = repr((look, options.names, options.confidence, options.seed, options.resamples))
+    return sha256(asked.encode() + np.ascontiguousarray(returns).tobytes()).digest()
 
 
 def _refuse(
@@ -121,7 +205,7 @@ def _refuse(
         raise ValueError(f"resamples was {resamples}; send at least {RESAMPLES_MIN}")
 
 
-def _too_early(periods: int, names: Sequence[str], confidence: float) -> Verdict:
+def _too_early(periods: int, names: Sequence[str], confidence: float, horizon: Horizon) -> Verdict:
     reason = f"too early: {periods} periods, at least {PERIODS_MIN} are needed"
     everyone = len(names)
     return Verdict(
@@ -139,6 +223,8 @@ def _too_early(periods: int, names: Sequence[str], confidence: float) -> Verdict
         detectable=None,
         method=(reason,),
         reasons=dict.fromkeys((*of_agents.COLUMNS, "pairs", "detectable"), reason),
+        looks=horizon.count(periods),
+        next_look=horizon.next_look(periods),
     )
 
 
@@ -186,20 +272,39 @@ def _at_the_top(standings: Sequence[Standing], pairs: Sequence[Pair]) -> float |
     )
 
 
-def _method(plan: of_agents.Plan, periods: int, together: int) -> tuple[str, ...]:
+def _method(plan: of_agents.Plan, periods: int, together: int, horizon: Horizon) -> tuple[str, ...]:
     summed = f", summed {together} by {together}" if together > 1 else ""
     level = f"{plan.confidence:.0%}"
+    of_intervals, of_claims = interval_cosines(plan.periods), claim_cosines(plan.periods)
+    year = plan.periods_per_year
+    unit = "per period" if year == 1.0 else f"annualised with {year:,.0f} periods a year"
     return (
         f"{periods} paired log returns per agent{summed}; totals are sums over the season.",
         f"Intervals: {level}, symmetric studentised stationary bootstrap, {plan.resamples} "
-        f"resamples, mean block {plan.block_length * together:.1f} periods, seed {plan.seed}.",
-        f'"A beats B": all pairs together, step-down max-t (Romano-Wolf) at {CLAIM_LEVEL:.0%}, '
-        "so that a false claim stays under 5 % of seasons.",
+        f"resamples, mean block {plan.block_length * together:.1f} periods, seed {plan.seed}; "
+        f"errors from {of_intervals} cosines, for this moment alone.",
+        f'"A beats B": all pairs together, step-down max-t (Romano-Wolf) on balanced statistics, '
+        f"errors from {of_claims} cosines. {_looks_words(horizon)}",
         "Rank sets: the ranks that these decisions leave open.",
-        f"Sharpe ratios: annualised with {plan.periods_per_year * together:,.0f} periods a year, "
-        "risk-free rate 0; differences by Ledoit and Wolf (2008).",
-        f"Deflated Sharpe: against the best of {len(plan.lively)} agents without skill.",
-        "Detectable: found with 80 % power by the decision on all pairs.",
-        "Bradley-Terry: Elo points over windows of the season, mean 0, one pseudo-game a pair; "
-        "expanded percentile intervals.",
+        f"Sharpe ratios: of log returns, {unit}, risk-free rate 0; differences by Ledoit and Wolf "
+        "(2008).",
+        "Deflated Sharpe: against the best of as many distinct agents without skill.",
+        "P(best): from totals shrunken towards each other by as much as their errors explain.",
+        "Detectable: a true difference that the decision on all pairs finds in 4 seasons of 5.",
+        "Bradley-Terry: Elo points over windows of the season, mean 0, one pseudo-game a pair.",
+    )
+
+
+def _looks_words(horizon: Horizon) -> str:
+    promise = "so that a false claim comes in fewer than 5 % of seasons"
+    if horizon.planned is not None:
+        return (
+            f"Claims are made at eighths of the planned {horizon.planned:,} periods, at "
+            f"O'Brien-Fleming levels that spend {ERROR_SPENT:.1%} in all, {promise}, at any look."
+        )
+    if horizon.over:
+        return f"One look, at {CLAIM_LEVEL:.1%}, {promise}."
+    return (
+        f"Without a planned end: claims hold at every time (a confidence sequence at "
+        f"{ERROR_SPENT:.1%}), {promise}, however often it is looked at."
     )

@@ -1,17 +1,18 @@
-"""Studentised statistics agree with slow loops, closed forms and the paired t-test."""
+"""Studentised statistics agree with slow loops, closed forms and Student's t."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from judge.statistics.resample import Resamples, draw_circular, draw_stationary
+from judge.statistics.resample import draw_circular, draw_stationary
 from judge.statistics.student import (
     Studentised,
     studentise_means,
     studentise_sharpes,
     upper_quantile,
 )
-from judge.statistics.types import FloatArray, Interval
+from judge.statistics.types import FloatArray, IntArray, Interval
+from judge.statistics.variance import claim_cosines, interval_cosines, long_run_variance
 
 
 def series_of(periods: int, columns: int, seed: int = 0) -> FloatArray:
@@ -20,48 +21,45 @@ def series_of(periods: int, columns: int, seed: int = 0) -> FloatArray:
     return 0.01 * (draws[:, :1] + draws[:, 1:])
 
 
-def draw(periods: int, count: int, seed: int = 1) -> list[Resamples]:
+def draw(periods: int, count: int, seed: int = 1) -> list[IntArray]:
     """Some seasons of blocks of mean length 3."""
     return list(draw_stationary(periods, 3.0, count, np.random.default_rng(seed)))
 
 
 def test_pairs_agree_with_a_slow_loop() -> None:
-    """|t*| of a difference is its error over the error of a mean of independent blocks."""
+    """|t*| is what the season's own statistic would be in a resample, around the season's mean."""
     series = series_of(80, 3)
     parts = draw(80, 40)
-    found = studentise_means(series, parts, [(0, 2)]).pairs
+    found = studentise_means(series, parts, [(0, 2)])
     gaps = series[:, 0] - series[:, 2]
-    (part,) = parts
-    expected = []
-    for season in range(40):
-        picked = gaps[part.indices[season]]
-        inner = part.starts[:-1][part.rows == season] - season * 80
-        blocks = np.split(picked - picked.mean(), inner[1:])
-        error = np.sqrt(sum(block.sum() ** 2 for block in blocks)) / 80
-        expected.append(abs(picked.mean() - gaps.mean()) / error)
+    for one, count in ((found.pairs, interval_cosines(80)), (found.claims, claim_cosines(80))):
+        expected = []
+        for indices in parts[0]:
+            picked = gaps[indices]
+            error = np.sqrt(long_run_variance(picked[:, None], count)[0] / 80)
+            expected.append(abs(picked.mean() - gaps.mean()) / error)
 
-    np.testing.assert_allclose(expected, found.t_stars[:, 0], rtol=1e-9)
+        np.testing.assert_allclose(expected, one.t_stars[:, 0], rtol=1e-9)
 
 
-def test_independent_returns_agree_with_the_paired_t_test() -> None:
-    """With single periods as blocks the p-value is close to that of scipy's paired t-test."""
+def test_independent_returns_have_students_tails() -> None:
+    """With single periods as blocks |t*| has the tails of Student's t with K degrees."""
     series = series_of(200, 2, seed=3)
-    series[:, 0] += 0.0015
     parts = draw_stationary(200, 1.0, 4000, np.random.default_rng(2))
     found = studentise_means(series, parts, [(0, 1)]).pairs
-    expected = float(stats.ttest_rel(series[:, 0], series[:, 1]).pvalue)
+    for level in (0.8, 0.9, 0.95):
+        expected = float(stats.t.ppf((1.0 + level) / 2.0, interval_cosines(200)))
 
-    assert 0.01 < expected < 0.5
-    assert abs(expected - found.p_values()[0]) < 0.03
+        assert upper_quantile(found.t_stars[:, 0], level) == pytest.approx(expected, rel=0.06)
 
 
 def test_resampled_sharpe_ratios_are_sharpe_ratios() -> None:
     """Each resampled ratio is mean over standard deviation of the resampled returns."""
     series = series_of(90, 2)
     (part,) = draw_circular(90, 4.0, 30, np.random.default_rng(1))
-    picked = series[part.indices]
+    picked = series[part]
 
-    found = studentise_sharpes(series, [part], [(0, 1)])
+    found = studentise_sharpes(series, series**2, [part], [(0, 1)])
 
     np.testing.assert_allclose(picked.mean(axis=1) / picked.std(axis=1), found.stars, rtol=1e-9)
     np.testing.assert_allclose(series.mean(axis=0) / series.std(axis=0), found.agents.estimates)
@@ -71,14 +69,15 @@ def test_the_error_of_a_sharpe_ratio_has_its_closed_form() -> None:
     """For independent normal returns it is sqrt((1 + SR^2 / 2) / T) (Lo 2002)."""
     series = 0.3 + np.random.default_rng(4).standard_normal((20_000, 1))
     parts = draw_circular(20_000, 1.0, 5, np.random.default_rng(1))
-    found = studentise_sharpes(series, parts, []).agents
+    found = studentise_sharpes(series, series**2, parts, []).agents
     expected = np.sqrt((1.0 + found.estimates[0] ** 2 / 2.0) / 20_000)
 
-    assert found.errors[0] == pytest.approx(expected, rel=0.05)
+    # The error is estimated from 42 coefficients: its own error is 11 %.
+    assert found.errors[0] == pytest.approx(expected, rel=0.25)
 
 
 def test_the_p_value_and_the_interval_say_the_same() -> None:
-    """The interval leaves out 0 exactly where the p-value is at most 10 %."""
+    """The interval leaves out 0 exactly where the p-value is at most the 9 % it aims at."""
     for seed in range(40):
         series = series_of(100, 2, seed)
         series[:, 0] += 0.002
@@ -86,7 +85,7 @@ def test_the_p_value_and_the_interval_say_the_same() -> None:
         interval = found.interval(0, confidence=0.90, scale=100.0)
 
         assert interval is not None
-        assert (interval.low > 0.0 or interval.high < 0.0) == (found.p_values()[0] <= 0.1)
+        assert (interval.low > 0.0 or interval.high < 0.0) == (found.p_values()[0] <= 0.09)
 
 
 def test_resamples_without_variance_count_against_a_claim() -> None:
