@@ -79,7 +79,7 @@ def make_evaluation(found: Found, asked: Asked) -> Evaluation:
     tested = [c.survives_stress for c in claims if c.measure == "return" and c.withdrawn is None]
     warnings = (
         *field.notes,
-        *ruin_notes(season, field.window),
+        *ruin_notes(season),
         stress_words(stress, tested),
     )
     detectables = _detectables(field, verdict, found.places)

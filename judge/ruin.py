@@ -6,7 +6,6 @@ figures are bounded by the floor of `judge.season.model.log_returns`.
 
 import numpy as np
 
-from judge.entrants import Window
 from judge.season.model import Season
 
 LEFT_MAX = 0.01
@@ -14,29 +13,28 @@ LEFT_MAX = 0.01
 NOTES_MAX = 8
 
 
-def ruin_notes(season: Season, window: Window) -> tuple[str, ...]:
+def ruin_notes(season: Season) -> tuple[str, ...]:
     """Who lost at least 99 % of the account and when, one sentence each.
 
     Args:
         season: The season.
-        window: Its compared part.
     """
     notes = []
     for place, entry in enumerate(season.entries):
         equity = season.equity[:, place]
-        left = equity / equity[0] if equity[0] > 0 else np.zeros_like(equity)
+        if equity[0] <= 0:
+            notes.append(f"{entry.name} had nothing from the start.")
+            continue
+        left = equity / equity[0]
         low = np.flatnonzero(left <= LEFT_MAX)
-        if not low.size:
+        if not low.size or not season.periods:
             continue
         row = min(int(low[0]), season.periods - 1)
         lost = float(1 - left.min())
         what = "everything" if lost >= 1 else f"{_percent(lost)} of its account"
         when = f"{str(season.times[row])[:19].replace('T', ' ')} UTC"
         notes.append(
-            f"{entry.name} lost {what}; less than {LEFT_MAX:.0%} was left".replace(
-                "%", " %"
-            ).replace("  %", " %")
-            + f" from snapshot {row + 1:,} on, {when}."
+            f"{entry.name} lost {what}: 1 % of it or less was left by snapshot {row + 1:,}, {when}."
         )
     more = len(notes) - NOTES_MAX
     if more > 0:

@@ -36,12 +36,13 @@ class Stress:
     shocks: tuple[float, ...]
 
     def survives(self, pair: Pair) -> bool | None:
-        """True if a claim would hold after the winner lost once more; None if it is not known."""
-        if pair.difference is None or pair.claim_error is None or pair.critical is None:
+        """True if a claim would hold after the winner lost once more; None without a difference."""
+        if pair.difference is None:
             return None
         winner = pair.a if pair.difference.estimate > 0 else pair.b
         left = abs(pair.difference.estimate) - self.shocks[winner]
-        return left > pair.critical * pair.claim_error
+        # A pair that differs by the same in every period has no error.
+        return left > (pair.critical or 0.0) * (pair.claim_error or 0.0)
 
 
 def stress_of(season: Season, entrants: Sequence[Entrant], window: Window) -> Stress:
