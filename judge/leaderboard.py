@@ -46,6 +46,7 @@ class Leaderboard:
         season: What was judged, without the entries that are apart or dead.
         entrants: Who was judged, in the order of the season's entries.
         window: The compared part of the season: rows of its returns.
+        horizon: How long that part is to be.
         rows: One for each entrant, by return over the compared part.
         metrics: Of each entry, in the order of `season.entries`.
         verdict: The statistics, in the order of `entrants`.
@@ -58,6 +59,7 @@ class Leaderboard:
     season: Season
     entrants: tuple[Entrant, ...]
     window: Window
+    horizon: Horizon
     rows: tuple[LeaderboardRow, ...]
     metrics: tuple[Metrics, ...]
     verdict: Verdict
@@ -153,6 +155,7 @@ def leaderboard(
         season=field.season,
         entrants=field.entrants,
         window=field.window,
+        horizon=own,
         rows=rows,
         metrics=metrics,
         verdict=verdict,

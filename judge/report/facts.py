@@ -39,11 +39,13 @@ class Options:
         confidence: Of the intervals.
         seed: Of the resampling.
         pacing: What the competition says of its pacing, None where it says nothing.
+        title: The contest's name, the title of its report; "" takes the run's.
     """
 
     confidence: float = 0.90
     seed: int = 1
     pacing: str | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ def _effects(board: Leaderboard, options: Options) -> MatrixEffects | None:
         [season.entries[n].node for n in places],
         confidence=options.confidence,
         seed=options.seed,
+        horizon=board.horizon,
     )
 
 
