@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from arena.messages import Claim, Evaluation
-from judge.phrases import counted, listed
+from judge.phrases import counted, listed, sentence
 
 GROUPS_SHOWN = 4
 CLAIMS_SHOWN = 60
@@ -78,7 +78,7 @@ def promise_words(evaluation: Evaluation) -> str:
 def claim_line(claim: Claim, evaluation: Evaluation) -> str:
     """One claim of the list, with its look and what it would survive."""
     if claim.withdrawn is not None:
-        return f"{withdrawn_sentence(claim)}."
+        return sentence(withdrawn_sentence(claim))
     beyond = ", beyond what its market exposure explains" if claim.measure == "alpha" else ""
     since = since_words(claim.snapshots, evaluation)
     mark = f" ({look})" if (look := look_words(evaluation)) else ""

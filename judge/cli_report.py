@@ -62,14 +62,15 @@ def report(
     Example: arena compete report last
     """
     from judge.leaderboard_words import render
-    from judge.report.facts import canonical, figures, read_facts
+    from judge.report.document import document
+    from judge.report.facts import canonical, read_facts
     from judge.report.write import REPORT, write_report
 
     directory = find_directory(run)
     facts = read_facts(directory, _options(directory, confidence, seed))
     page = write_report(facts, out or directory / REPORT)
     if as_json:
-        sys.stdout.write(canonical(figures(facts)).decode())
+        sys.stdout.write(canonical(document(facts)).decode())
     else:
         print(render(facts.board.evaluation()))
     print(f"report: {page}", file=sys.stderr)
@@ -171,15 +172,19 @@ def _options(directory: Path, confidence: float | None, seed: int | None) -> "Op
     from judge.report.facts import Options
 
     told: dict[str, object] = {}
+    title: object = ""
     path = directory / SPEC_FILE
     if path.exists():
-        table = read_toml(path).get("competition", {})
+        spec = read_toml(path)
+        table, arena = spec.get("competition", {}), spec.get("arena", {})
         told = table if isinstance(table, dict) else {}
+        title = arena.get("name", "") if isinstance(arena, dict) else ""
     usual, pacing = Options(), told.get("pacing", "lock-step" if told else None)
     return Options(
         confidence=confidence or _number(told.get("confidence"), usual.confidence),
         seed=seed if seed is not None else int(_number(told.get("seed"), usual.seed)),
         pacing=pacing if isinstance(pacing, str) else None,
+        title=title if isinstance(title, str) else "",
     )
 
 

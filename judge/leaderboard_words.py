@@ -3,33 +3,18 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import zip_longest
-from math import expm1
-
-import numpy as np
 
 from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from arena.visible import laid_out, one_line
 from judge.claim_words import claim_lines, promise_words
 from judge.phrases import (
     DASH,
-    NAMES_SHOWN,
     counted,
-    duration_words,
     interval_words,
     percent,
     rank_words,
 )
-from judge.season.model import Season
-from judge.statistics import Verdict
-from judge.verdict_words import (
-    ALL_DEAD,
-    BUY_AND_HOLD,
-    MARKET,
-    apart_words,
-    dead_words,
-    detectable_line,
-    rank_note,
-)
+from judge.verdict_words import MARKET, detectable_line, rank_note
 
 CELL_CHARS_MAX = 80
 LINE_CHARS_MAX = 1_000
@@ -137,7 +122,7 @@ def standings(evaluation: Evaluation) -> tuple[Column, ...]:
         ("interval %", lambda row: interval_words(row.return_interval)),
         ("vs market", lambda row: percent(row.excess_return, signed=True)),
         ("P(best)", lambda row: _share(row.p_best)),
-        (f"Sharpe a {unit}", lambda row: sharpe_words(row, unit)),
+        (f"Sharpe/{unit}", lambda row: sharpe_words(row, unit)),
         ("drawdown", lambda row: percent(row.drawdown)),
         ("equity", lambda row: _usd(row.equity_usd)),
         ("strategy", lambda row: row.strategy),
@@ -241,91 +226,3 @@ def _share(value: float | None) -> str:
 def _model(row: LeaderboardRow) -> str:
     name = row.model or row.node
     return f"{name} (scripted)" if row.scripted and "scripted" not in name else name
-
-
-def verdict_words(season: Season, verdict: Verdict, ranked: Sequence[str]) -> str:
-    """What the season can and cannot tell, in a few sentences.
-
-    Args:
-        season: What was judged.
-        verdict: Its statistics, in the order of the season's entries.
-        ranked: The names, best first.
-    """
-    if not season.periods:
-        return "No snapshot yet: there is nothing to judge."
-    if verdict.block_length is None or not verdict.pairs:
-        sentences = [_why_none(verdict)]
-    else:
-        sentences = [_top(season, verdict, ranked), _against_hold(season, verdict)]
-    sentences += [season.assumptions.rules_changed]
-    sentences += [dead_words(season.dead), apart_words(season.apart)]
-    return " ".join(_sentence(text) for text in sentences if text)
-
-
-def all_dead(season: Season) -> bool:
-    """True if agents took part and every one of them is dead."""
-    alive = any(entry.kind == "agent" for entry in season.entries)
-    return not alive and any(one.kind == "agent" for one in season.dead)
-
-
-def _why_none(verdict: Verdict) -> str:
-    if len(verdict.standings) == 1 and verdict.reasons.get("detectable") != ALL_DEAD:
-        return "no verdict: a single agent has nobody to be compared with"
-    return f"no verdict: {verdict.reasons.get('pairs') or verdict.reasons.get('detectable', '')}"
-
-
-def _top(season: Season, verdict: Verdict, ranked: Sequence[str]) -> str:
-    low = {s.name: s.rank_low for s in verdict.standings}
-    high = {s.name: s.rank_high for s in verdict.standings}
-    first = [name for name in ranked if low[name] == 1]
-    span = duration_words(span_s(season))
-    if len(first) == 1 and high[first[0]] == 1:
-        return f"{first[0]} is first: it is separated from every other agent after {span}"
-    named = ", ".join(first[:NAMES_SHOWN]) + (", ..." if len(first) > NAMES_SHOWN else "")
-    # By return, an agent of wide intervals may stand behind one that is separated from the first.
-    leading = first == list(ranked[: len(first)])
-    words = f"cannot separate #1-#{len(first)} ({named})" if leading else f"cannot separate {named}"
-    if verdict.detectable is not None:
-        least = expm1(verdict.detectable)
-        words += f"; a difference under {percent(least)} could not have been seen in {span}"
-    return words
-
-
-def _against_hold(season: Season, verdict: Verdict) -> str:
-    """Who is separated from the buy-and-hold baseline, where one takes part."""
-    places = [
-        place
-        for place, entry in enumerate(season.entries)
-        if entry.kind == "baseline" and entry.strategy == BUY_AND_HOLD
-    ]
-    agents = {place for place, entry in enumerate(season.entries) if entry.kind == "agent"}
-    if not places or not agents:
-        return ""
-    hold, names = places[0], season.names
-    better: list[str] = []
-    worse: list[str] = []
-    for pair in verdict.pairs:
-        if not pair.separated or pair.difference is None or hold not in (pair.a, pair.b):
-            continue
-        other = pair.b if pair.a == hold else pair.a
-        if other in agents:
-            ahead = (pair.difference.estimate > 0) == (pair.a == other)
-            (better if ahead else worse).append(names[other])
-    words = (
-        f"no agent beats {names[hold]}" if not better else f"{_list(better)} above {names[hold]}"
-    )
-    return words + (f"; {_list(worse)} below it" if worse else "")
-
-
-def _list(names: Sequence[str]) -> str:
-    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "." if text[:1].islower() and " " in text else f"{text}."
-
-
-def span_s(season: Season) -> float:
-    """Venue seconds from the first snapshot to the end of the last interval."""
-    between = season.times[-1] - season.times[0]
-    return float(between / np.timedelta64(1, "s")) + season.interval_s

@@ -49,7 +49,6 @@ def verdict_words(evaluation: Evaluation, *, rules_changed: str = "") -> str:
         sentences = [f"no verdict: {reason}"]
     else:
         sentences = [_top(evaluation), detectable_words(evaluation), *_claims(evaluation)]
-        sentences += [_against_hold(evaluation)]
     sentences += [rules_changed, dead_words(evaluation.dead), apart_words(evaluation.apart)]
     return " ".join(sentence(text) for text in sentences if text)
 
@@ -59,7 +58,7 @@ def why_none(evaluation: Evaluation) -> str:
     reasons = evaluation.reasons
     if len(evaluation.rows) == 1 and reasons.get("detectable") != ALL_DEAD:
         return "a single agent cannot be compared"
-    measured = any(row.return_interval is not None for row in evaluation.rows)
+    measured = any(row.return_interval or row.p_best is not None for row in evaluation.rows)
     if measured and "pairs" not in reasons:
         return ""
     return reasons.get("pairs") or reasons.get("detectable", "nothing could be compared")
@@ -97,11 +96,15 @@ def detectable_line(pair: Detectable, evaluation: Evaluation) -> str:
 
 def rank_note(evaluation: Evaluation) -> str:
     """Why an entrant has several ranks though its interval leaves out zero; "" if none has."""
-    for row in sorted(evaluation.rows, key=lambda row: row.kind):
-        found = row.return_interval
-        if found is None or row.rank_low == row.rank_high or found.low <= 0 <= found.high:
-            continue
-        side = "below" if found.high < 0 else "above"
+    unsure = [
+        (found.low > 0, row)
+        for row in evaluation.rows
+        if (found := row.return_interval) is not None
+        and row.rank_low != row.rank_high
+        and not found.low <= 0 <= found.high
+    ]
+    for above, row in sorted(unsure, key=lambda one: (one[0], one[1].kind)):
+        side = "above" if above else "below"
         return (
             "Rank sets compare entrants with each other, an interval compares its entrant with "
             f"zero: so {row.agent} ranks {rank_words(row.rank_low, row.rank_high)} although its "
@@ -185,6 +188,7 @@ def _claims(evaluation: Evaluation) -> list[str]:
     words = []
     if raw:
         words.append(f"separated{mark}: {claims_sentence(evaluation, raw)}")
+    words.append(_against_hold(evaluation))
     if alpha:
         head = f"beyond what market exposure explains{mark}"
         words.append(f"{head}: {claims_sentence(evaluation, alpha)}")
@@ -211,8 +215,13 @@ def _against_hold(evaluation: Evaluation) -> str:
     agents = {row.agent for row in evaluation.rows if row.kind == "agent"}
     if not held or not agents:
         return ""
-    for claim in standing(evaluation):
-        sides = {claim.winner, claim.loser}
-        if claim.measure == "return" and sides & held and sides & agents:
-            return ""
-    return f"no agent is separated from {listed(sorted(held))}"
+    against = {
+        claim.measure
+        for claim in standing(evaluation)
+        if (sides := {claim.winner, claim.loser}) & held and sides & agents
+    }
+    if "return" in against:
+        return ""
+    # Beside a claim on the other measure it must be said which one this is.
+    by_return = " by its return" if against else ""
+    return f"no agent is separated from {listed(sorted(held))}{by_return}"

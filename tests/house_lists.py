@@ -155,6 +155,7 @@ PURE = (
     "judge/report/columns.py",
     "judge/report/compare.py",
     "judge/report/compare_words.py",
+    "judge/report/document.py",
     "judge/report/matrix.py",
     "judge/report/plots.py",
     "judge/report/sentences.py",

@@ -1,126 +1,19 @@
-"""The report's tables: leaderboard, pairs, latency, decisions, offsets. Pure."""
+"""The report's tables but for the leaderboard: pairs, costs, decisions, dead, offsets. Pure."""
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from arena.messages import DeadEntry
+from arena.messages import DeadEntry, Evaluation
 from arena.vitals import CAUSE_CHARS_MAX
-from judge.metrics import Metrics
+from judge.phrases import listed
 from judge.report import words
-from judge.report.agents import NAME_MAX, anchor, entry_words
+from judge.report.agents import NAME_MAX, anchor
 from judge.report.facts import Facts
 from judge.report.tables import Cell, Head, Row, Table, name_cell, plain
-from judge.statistics import Interval, Pair, Standing
+from judge.simple_returns import simple_interval
+from judge.statistics import Interval, Pair
 
 BPS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the leaderboard: its head, and the cell of one entry."""
-
-    head: Head
-    cell: Callable[[Metrics, Standing], Cell]
-
-
-def leaderboard_table(facts: Facts) -> Table:
-    """Every entry, best return first."""
-    heads = (Head("entry", "w stick", up=True), *(column.head for column in COLUMNS))
-    rows = []
-    for place in facts.order:
-        entry = facts.season.entries[place]
-        metrics, standing = facts.metrics[place], facts.standing(place)
-        first = name_cell(
-            words.quote(entry.name, NAME_MAX),
-            words.quote(entry_words(entry), 2 * NAME_MAX),
-            anchor(place),
-        )
-        cells = tuple(column.cell(metrics, standing) for column in COLUMNS)
-        rows.append(Row((first, *cells), entry.kind if entry.kind == "baseline" else ""))
-    return Table("Leaderboard", heads, tuple(rows), sortable=True, kind="leaderboard")
-
-
-def _ranks(metrics: Metrics, standing: Standing) -> Cell:
-    text = words.rank_set(standing.rank_low, standing.rank_high)
-    return Cell(text, value=standing.rank_low + standing.rank_high / 1e4)
-
-
-def _return(metrics: Metrics, standing: Standing) -> Cell:
-    under = "" if standing.total is None else _range(_simple(standing.total), percent=True)
-    shown = plain(words.change(metrics.total_return), metrics.total_return, colored=True)
-    return Cell(shown.text, under, shown.css, shown.value)
-
-
-def _sharpe(metrics: Metrics, standing: Standing) -> Cell:
-    if standing.sharpe is None:
-        return plain(words.UNKNOWN, None)
-    found = standing.sharpe
-    return Cell(words.number(found.estimate, 1), _range(found), "", found.estimate)
-
-
-def _of(
-    name: str, form: Callable[[float | None], str], *, colored: bool = False
-) -> Callable[[Metrics, Standing], Cell]:
-    """A cell of one metric; an unknown one says why when pointed at."""
-
-    def cell(metrics: Metrics, standing: Standing) -> Cell:
-        found = getattr(metrics, name)
-        value = None if found is None else float(found)
-        shown = plain(form(value), value, colored=colored)
-        why = metrics.reasons.get(name, "")
-        return Cell(shown.text, "", shown.css, shown.value, note=why)
-
-    return cell
-
-
-COLUMNS = (
-    Column(Head("rank set", note="ranks the evidence leaves open", up=True), _ranks),
-    Column(Head("equity"), _of("equity_usd", words.usd)),
-    Column(Head("return", note="over the season, with its interval"), _return),
-    Column(
-        Head("over hold", note="return less that of the buy-and-hold"),
-        _of("excess_return", words.change, colored=True),
-    ),
-    Column(
-        Head("max drawdown", note="deepest fall below an earlier peak", up=True),
-        _of("max_drawdown", words.share),
-    ),
-    Column(Head("Sharpe", note="annualised, with its interval"), _sharpe),
-    Column(
-        Head("P(best)", note="share of resampled seasons in which it came first"),
-        lambda metrics, standing: plain(words.share(standing.p_best), standing.p_best),
-    ),
-    Column(Head("fees"), _of("fees_usd", words.usd)),
-    Column(Head("slippage"), _of("slippage_usd", words.usd)),
-    Column(
-        Head("latency cost", note="lost against the price it saw; negative is a gain"),
-        _of("latency_usd", words.change_usd),
-    ),
-    Column(Head("LLM $", note="model calls, replayed ones too"), _of("llm_usd", words.llm_usd)),
-    Column(
-        Head("net return", note="after the cost of its model calls"),
-        _of("net_return", words.change, colored=True),
-    ),
-    Column(Head("win rate", note="of closed trades"), _of("win_rate", words.share)),
-    Column(Head("biggest win"), _of("biggest_win_usd", words.change_usd)),
-    Column(Head("biggest loss"), _of("biggest_loss_usd", words.change_usd)),
-    Column(Head("trades"), _of("trades", words.count)),
-    Column(Head("rejected"), _of("rejected", words.count)),
-    Column(Head("decisions"), _of("decisions", words.count)),
-    Column(
-        Head("invalid", note="decisions with an output nobody could use"),
-        _of("invalid_rate", words.share),
-    ),
-    Column(
-        Head("holds", note="the model decided, without an order"),
-        _of("hold_share", words.share),
-    ),
-    Column(
-        Head("deflated Sharpe", note="P(true Sharpe > what the best of so many would show)"),
-        lambda metrics, standing: plain(words.share(standing.dsr), standing.dsr),
-    ),
-)
+REASON_MAX = 300
+NOTES_MAX = 12
+"""Lines below the table of pairs; figures.json holds every reason."""
 
 
 def dead_table(facts: Facts) -> Table:
@@ -167,38 +60,55 @@ def _made_of(one: DeadEntry) -> str:
     return f"{made}, baseline" if one.kind == "baseline" else made
 
 
-def pairs_table(facts: Facts) -> Table:
+def pairs_table(facts: Facts, evaluation: Evaluation) -> Table:
     """Row less column: the difference in return, its interval, and whether it is separated."""
-    order, names = facts.ranking, [words.quote(one.name, NAME_MAX) for one in facts.entrants]
+    names = [standing.name for standing in facts.verdict.standings]
+    places = {name: place for place, name in enumerate(names)}
+    order = [places[row.agent] for row in evaluation.rows]
+    quoted = [words.quote(name, NAME_MAX) for name in names]
     pairs = {(pair.a, pair.b): pair for pair in facts.verdict.pairs}
-    heads = (Head("row less column", "w stick"), *(Head(names[n]) for n in order))
+    heads = (Head("row less column", "w stick"), *(Head(quoted[n]) for n in order))
     rows = []
-    for a in order:
+    for row, a in zip(evaluation.rows, order, strict=True):
         cells = [
-            Cell("·", css="same", note="itself")
-            if a == b
+            Cell("·", css="same")
+            if a == b or (min(a, b), max(a, b)) not in pairs
             else _pair_cell(pairs[min(a, b), max(a, b)], flipped=a > b)
             for b in order
         ]
-        kind = facts.entrants[a].kind
-        rows.append(Row((name_cell(names[a]), *cells), kind if kind == "baseline" else ""))
-    return Table("Pairwise differences in return", heads, tuple(rows), kind="pairs")
+        rows.append(
+            Row((name_cell(quoted[a]), *cells), "baseline" if row.kind == "baseline" else "")
+        )
+    why = (
+        (f"{quoted[a]} less {quoted[b]}", "the pair", words.quote(pair.reason, REASON_MAX))
+        for (a, b), pair in pairs.items()
+        if pair.reason
+    )
+    grouped: dict[str, list[str]] = {}
+    for which, _, reason in why:
+        grouped.setdefault(reason, []).append(which)
+    notes = tuple(f"{listed(which)}: {reason}" for reason, which in grouped.items())
+    return Table(
+        "Pairwise differences in return", heads, tuple(rows), kind="pairs", notes=notes[:NOTES_MAX]
+    )
 
 
 def _pair_cell(pair: Pair, *, flipped: bool) -> Cell:
     if pair.identical:
-        return Cell("identical", css="same", note="the same return in every period")
+        return Cell("identical", css="same")
     if pair.difference is None:
-        return Cell(words.UNKNOWN, css="same", note=pair.reason)
+        return Cell(words.UNKNOWN, css="same")
     found = _flip(pair.difference) if flipped else pair.difference
     mark, css = "", ""
     if pair.separated:
         mark, css = ("▲ ", "beats") if found.estimate > 0 else ("▼ ", "loses")
-    p_value = "" if pair.p_adjusted is None else f"p adjusted {pair.p_adjusted:.3f}"
-    simple = _simple(found)
-    return Cell(
-        mark + words.change(simple.estimate), _range(simple, percent=True), css, note=p_value
-    )
+    simple = simple_interval(found)
+    if simple is None:
+        return Cell(f"{mark}{words.UNKNOWN}", "too wide to say", css)
+    under = words.spread(simple.low * 100, simple.high * 100, 2)
+    if pair.p_adjusted is not None:
+        under += f", p {pair.p_adjusted:.3f}"
+    return Cell(mark + words.change(simple.value), under, css, simple.value)
 
 
 def latency_table(facts: Facts) -> Table:
@@ -275,7 +185,7 @@ def offsets_table(facts: Facts) -> Table:
                 name_cell(topic),
                 plain(str(partition)),
                 plain(words.count(end)),
-                Cell(facts.records.get(topic, "")[:16], css="w", note=facts.records.get(topic, "")),
+                Cell(facts.records.get(topic, ""), css="w hash"),
             )
         )
         for topic, ends in facts.ends.items()
@@ -304,16 +214,5 @@ def _css(facts: Facts, place: int) -> str:
     return kind if kind == "baseline" else ""
 
 
-def _simple(found: Interval) -> Interval:
-    """An interval of log returns as relative changes."""
-    return Interval(math.expm1(found.estimate), math.expm1(found.low), math.expm1(found.high))
-
-
 def _flip(found: Interval) -> Interval:
     return Interval(-found.estimate, -found.high, -found.low)
-
-
-def _range(found: Interval, *, percent: bool = False) -> str:
-    if percent:
-        return words.spread(found.low * 100, found.high * 100, 2)
-    return words.spread(found.low, found.high, 1)

@@ -6,7 +6,6 @@ allows only the two scripts that are in it, by their hashes, so text of a model 
 
 import base64
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,15 +19,17 @@ from plotly.offline import get_plotlyjs
 
 from arena import __version__
 from arena.visible import visible
+from judge.claim_words import claim_lines, look_words, promise_words
+from judge.leaderboard_words import detectables_block, window_note
 from judge.metrics import Metrics
+from judge.phrases import sentence
 from judge.report import plots, words
-from judge.report.agents import NAME_MAX, AgentPart, agent_part
+from judge.report.agents import NAME_MAX, AgentPart, agent_part, anchor
 from judge.report.columns import (
     dead_table,
     decisions_table,
     latency_bps,
     latency_table,
-    leaderboard_table,
     offsets_table,
     pairs_table,
     traders,
@@ -49,7 +50,9 @@ from judge.report.sentences import (
     reason_lines,
     sentences_of,
 )
+from judge.report.standings import leaderboard_table
 from judge.report.tables import Table, markdown_code, markdown_text
+from judge.verdict_words import MARKET, rank_note
 
 COLORS = 8
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -80,6 +83,12 @@ class Page:
     marks: tuple[str, ...]
     contents: tuple[tuple[str, str], ...]
     verdict: tuple[str, ...]
+    interim: str
+    warnings: tuple[str, ...]
+    claims: tuple[str, ...]
+    promise: str
+    detectables: tuple[str, ...]
+    design: tuple[str, ...]
     leaderboard: Table
     leaderboard_note: str
     dead: Table
@@ -136,21 +145,31 @@ def markdown(facts: Facts) -> str:
 
 def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -> Page:
     """Everything the page says but its charts."""
-    season = facts.season
-    has_intervals = any(standing.total for standing in facts.verdict.standings)
+    season, said = facts.season, facts.board.evaluation()
+    has_intervals = any(row.return_interval for row in said.rows)
+    links = {name: anchor(place) for place, name in enumerate(season.names)}
     return Page(
         run=facts.run,
-        name=words.quote(facts.run, NAME_MAX),
+        name=words.quote(facts.options.title or facts.run, NAME_MAX),
         version=__version__,
         facts=facts_line(facts),
         marks=marks(facts),
         contents=_contents(
+            has_claims=bool(said.claims),
             has_intervals=has_intervals,
             has_matrix=matrix is not None,
             unranked=unranked_title(facts),
         ),
-        verdict=sentences_of(facts.board.words),
-        leaderboard=leaderboard_table(facts),
+        verdict=sentences_of(said.verdict),
+        interim=look_words(said),
+        warnings=said.warnings,
+        claims=claim_lines(said),
+        promise=sentence(promise_words(said)) if said.claims else "",
+        detectables=detectables_block(said),
+        design=said.design,
+        leaderboard=leaderboard_table(
+            said, links, tuple(filter(None, (rank_note(said), window_note(said))))
+        ),
         leaderboard_note=leaderboard_note(facts),
         dead=dead_table(facts),
         dead_note=dead_note(facts),
@@ -161,7 +180,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         ),
         curves_caption=curves_caption(facts),
         keys=_keys(facts),
-        pairs=pairs_table(facts),
+        pairs=pairs_table(facts, said),
         pairs_note=pairs_note(facts),
         matrix_note="" if matrix is None else matrix.note,
         matrix_caption="" if matrix is None else matrix.caption,
@@ -173,7 +192,9 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         has_llm_cost=bool(_decision_costs(facts)),
         decisions=decisions_table(facts),
         agents_note=agents_note(facts),
-        agents=tuple(agent_part(season, n, _figures(facts.metrics[n])) for n in facts.order),
+        agents=tuple(
+            agent_part(season, n, _figures(facts.metrics[n], said.sharpe_unit)) for n in facts.order
+        ),
         assumptions=season.assumptions.lines(),
         method=facts.verdict.method,
         reasons=reason_lines(facts.verdict.reasons),
@@ -192,14 +213,15 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
         "chart-drawdowns": plots.drawdown_chart(season),
     }
     labels = [plots.label(name) for name in season.names]
-    rows = []
-    for place in facts.order:
-        total = facts.standing(place).total
-        if total is not None:
-            estimate, low, high = (math.expm1(v) for v in (total.estimate, total.low, total.high))
-            rows.append((labels[place], estimate, low, high, place))
+    rows = [
+        (plots.label(row.agent), found.value, found.low, found.high, entrant.places[0])
+        for row, entrant in zip(
+            facts.board.rows, (facts.entrants[n] for n in facts.ranking), strict=True
+        )
+        if (found := row.return_interval) is not None
+    ]
     if rows:
-        hold = float(season.hold[-1] / season.hold[0] - 1)
+        hold = facts.board.evaluation().hold_return or 0.0
         charts["chart-returns"] = plots.interval_chart(rows, hold)
     if matrix is not None:
         charts["chart-matrix"] = plots.heat_chart(
@@ -250,16 +272,17 @@ def _keys(facts: Facts) -> tuple[Key, ...]:
     many = len(names) > CURVES_SHOWN
     return (
         *(Key(str(n), names[n], not many or at < CURVES_SHOWN) for at, n in enumerate(facts.order)),
-        Key("hold", "buy and hold (computed)", shown=True),
+        Key("hold", MARKET, shown=True),
     )
 
 
 def _contents(
-    *, has_intervals: bool, has_matrix: bool, unranked: str
+    *, has_claims: bool, has_intervals: bool, has_matrix: bool, unranked: str
 ) -> tuple[tuple[str, str], ...]:
     listed = (
         ("verdict", "Verdict", True),
         ("leaderboard", "Leaderboard", True),
+        ("claims", "Claims", has_claims),
         ("dead", unranked, bool(unranked)),
         ("returns", "Returns", has_intervals),
         ("equity", "Equity", True),
@@ -286,13 +309,13 @@ def _decision_costs(facts: Facts) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def _figures(found: Metrics) -> Sequence[tuple[str, str]]:
+def _figures(found: Metrics, unit: str) -> Sequence[tuple[str, str]]:
     periods = words.UNKNOWN if found.drawdown_periods is None else f"{found.drawdown_periods:,}"
     return (
         ("equity, USD", words.usd(found.equity_usd)),
-        ("over buy and hold", words.change(found.excess_return)),
-        ("volatility, a year", words.share(found.volatility)),
-        ("Sortino", words.number(found.sortino)),
+        (f"over the {MARKET}", words.change(found.excess_return)),
+        (f"volatility a {unit}", words.share(found.volatility, 1 if unit == "year" else 3)),
+        (f"Sortino a {unit}", words.number(found.sortino, 2 if unit == "year" else 3)),
         ("Calmar", words.number(found.calmar)),
         ("max drawdown", f"{words.share(found.max_drawdown)} over {periods} periods"),
         ("exposure, mean", words.share(found.exposure)),

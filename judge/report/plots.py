@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 from judge.metrics_returns import drawdowns
 from judge.report import words
 from judge.season import FloatArray, Season
+from judge.verdict_words import MARKET
 
 POINTS_MAX = 2_000
 """Most points of one curve."""
@@ -36,12 +37,12 @@ def label(name: str) -> str:
 
 
 def equity_chart(season: Season) -> Chart:
-    """Every entry's equity over venue time, and the buy-and-hold."""
+    """Every entry's equity over venue time, and the equal-weight market."""
     traces = [
         _line(season, season.equity[:, n], name, {"entry": n}, "%{y:,.2f} USD")
         for n, name in enumerate(map(label, season.names))
     ]
-    traces.append(_line(season, season.hold, "buy and hold", {"role": "hold"}, "%{y:,.2f} USD"))
+    traces.append(_line(season, season.hold, MARKET, {"role": "hold"}, "%{y:,.2f} USD"))
     return _chart(traces, xaxis={"type": "date"}, yaxis={"tickformat": ",.0f"})
 
 
@@ -51,18 +52,16 @@ def drawdown_chart(season: Season) -> Chart:
         _line(season, -drawdowns(season.equity[:, n]), name, {"entry": n}, "%{y:.2%}")
         for n, name in enumerate(map(label, season.names))
     ]
-    traces.append(
-        _line(season, -drawdowns(season.hold), "buy and hold", {"role": "hold"}, "%{y:.2%}")
-    )
+    traces.append(_line(season, -drawdowns(season.hold), MARKET, {"role": "hold"}, "%{y:.2%}"))
     return _chart(traces, xaxis={"type": "date"}, yaxis={"tickformat": ".1%"})
 
 
 def interval_chart(rows: Sequence[tuple[str, float, float, float, int]], hold: float) -> Chart:
-    """Each entry's return with its interval, best on top, against the buy-and-hold.
+    """Each entry's return with its interval, best on top, against the equal-weight market.
 
     Args:
         rows: Name, return, low, high and number of the entry; best first.
-        hold: Return of the buy-and-hold.
+        hold: Return of the equal-weight market.
     """
     traces = [
         go.Scatter(
@@ -94,7 +93,7 @@ def interval_chart(rows: Sequence[tuple[str, float, float, float, int]], hold: f
     chart["layout"]["annotations"] = [
         {
             "x": hold, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False,
-            "text": f"buy and hold {words.change(hold)}",
+            "text": f"{MARKET} {words.change(hold)}",
         }
     ]  # fmt: skip
     return chart

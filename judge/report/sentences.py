@@ -3,10 +3,13 @@
 import re
 from collections.abc import Mapping
 
+from judge.claim_words import look_words
+from judge.phrases import counted
 from judge.report import words
-from judge.report.agents import ROWS_MAX
+from judge.report.agents import NAME_MAX, ROWS_MAX
 from judge.report.facts import Facts
 from judge.report.plots import curve_points
+from judge.verdict_words import MARKET
 
 REASONS_MAX = 60
 
@@ -17,10 +20,12 @@ def facts_line(facts: Facts) -> str:
     known = season.assumptions
     agents = sum(entry.kind == "agent" for entry in season.entries)
     baselines = len(season.entries) - agents
+    cells = sum(entrant.kind == "agent" for entrant in facts.entrants)
     span = words.lasted(season.periods * season.interval_s)
     parts = [
-        f"{season.periods:,} snapshots, {span} of market",
-        f"{agents} agents and {baselines} baselines",
+        f"{counted(season.periods, 'snapshot')}, {span} of market",
+        f"{counted(agents, 'agent')}{f' in {cells} cells' if cells < agents else ''} and "
+        f"{counted(baselines, 'baseline')}",
     ]
     if season.dead:
         parts.append(f"{len(season.dead)} dead, not ranked")
@@ -32,6 +37,8 @@ def facts_line(facts: Facts) -> str:
         parts.append(f"{known.first:%d %b %Y %H:%M} to {last} UTC")
     if known.pacing:
         parts.append(known.pacing)
+    if facts.options.title:
+        parts.append(f"run {words.quote(facts.run, NAME_MAX)}")
     return " · ".join(parts)
 
 
@@ -63,7 +70,7 @@ def dead_note(facts: Facts) -> str:
         return ""
     if not facts.season.dead:
         return (
-            "The figures of these entries are not one contestant's. They have no rank and no part "
+            "The figures of these entries cannot be compared. They have no rank and no part "
             "in any figure, chart or comparison of this page; the records hold what they did."
         )
     return (
@@ -75,16 +82,16 @@ def dead_note(facts: Facts) -> str:
 def leaderboard_note(facts: Facts) -> str:
     """How the table is read."""
     return (
-        "By return. A rank set holds every rank the evidence leaves open; "
-        f"intervals are {facts.verdict.confidence:.0%}. Click a head to sort, point at one to read "
-        "what it means."
+        "By return over the compared part. The order inside a rank set is not a result. "
+        f"Intervals are {facts.verdict.confidence:.0%}. Click a head to sort; what the columns "
+        "mean is below the table."
     )
 
 
 def curves_caption(facts: Facts) -> str:
     """How the curves are drawn."""
     text = "USD, marked at the best bid before each snapshot's orders. "
-    text += "Dotted: equal-weight buy and hold."
+    text += f"Dotted: {MARKET}."
     points = len(facts.season.times)
     if points > (most := curve_points(facts.season)):
         text += (
@@ -96,11 +103,12 @@ def curves_caption(facts: Facts) -> str:
 
 def pairs_note(facts: Facts) -> str:
     """How the matrix is read."""
-    level = facts.verdict.claim_level
+    look = look_words(facts.board.evaluation())
     return (
         "How much more money the row ended with than the column, on the same snapshots, with the "
         f"{facts.verdict.confidence:.0%} interval of that pair alone. ▲ the row beats the column, "
-        f"▼ it loses to it: decided over all pairs at once, at {level:.0%}. No mark: not separated."
+        "▼ it loses to it: decided over all pairs and looks at once. No mark: not separated."
+        f"{f' Marks are {look}.' if look else ''}"
     )
 
 

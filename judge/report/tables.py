@@ -1,8 +1,12 @@
 """Tables as values: what the page shows, before it is HTML or Markdown. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from judge.phrases import listed
+
+NOTES_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +15,7 @@ class Head:
 
     Attributes:
         css: "w" for words, which line up left; "stick" for the column that stays in sight.
-        note: What the column means.
+        note: What the column means; the legend below the table prints it.
         up: The first click on it sorts upwards.
     """
 
@@ -30,7 +34,9 @@ class Cell:
         value: What it is sorted by, where that is not its text; "" sorts last.
         head: It names its row.
         link: Id of the part of the page it leads to.
-        note: Shown when pointed at.
+        note: Why it is as it is; the table's notes print it.
+        fold: Summary of further lines that are unfolded with a click; "" without any.
+        folded: Those lines: name, figure and id of the part of the page.
     """
 
     text: str
@@ -40,6 +46,15 @@ class Cell:
     head: bool = False
     link: str = ""
     note: str = ""
+    fold: str = ""
+    folded: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def whole(self) -> str:
+        """Everything it says, on one line."""
+        more = f"{self.fold}: " + ", ".join(f"{name} {text}" for name, text, _ in self.folded)
+        under = "; ".join(filter(None, (self.under, more if self.fold else "")))
+        return f"{self.text} ({under})" if under else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +67,60 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `label` says aloud what it is."""
+    """A table.
+
+    Attributes:
+        label: Says aloud what it is.
+        notes: Lines below it: why cells are as they are.
+    """
 
     label: str
     heads: tuple[Head, ...]
     rows: tuple[Row, ...]
     sortable: bool = False
     kind: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def legend(self) -> tuple[tuple[str, str], ...]:
+        """Column and what it means, of every column that needs it."""
+        return tuple((head.text, head.note) for head in self.heads if head.note)
 
     def markdown(self) -> str:
-        """The same as a Markdown table; a second line of a cell follows in parentheses."""
+        """The same as a Markdown table; further lines of a cell follow in parentheses."""
         lines = [_markdown_row([head.text for head in self.heads])]
         lines.append("|" + "|".join("---" if "w" in h.css else "--:" for h in self.heads) + "|")
-        lines += [
-            _markdown_row([f"{c.text} ({c.under})" if c.under else c.text for c in row.cells])
-            for row in self.rows
-        ]
-        return "\n".join(lines)
+        lines += [_markdown_row([cell.whole for cell in row.cells]) for row in self.rows]
+        said = [f"{head}: {note}" for head, note in self.legend]
+        below = [f"- {markdown_text(line)}" for line in (*said, *self.notes)]
+        return "\n".join((*lines, "", *below) if below else lines)
+
+    def figures(self) -> dict[str, object]:
+        """The table as a JSON tree: texts as they are printed, and the figures behind them."""
+        return {
+            "heads": [head.text for head in self.heads],
+            "rows": [[_figure(cell) for cell in row.cells] for row in self.rows],
+            "notes": list(self.notes),
+        }
+
+
+def notes_of(found: Iterable[tuple[str, str, str]], shown: int = NOTES_SHOWN) -> tuple[str, ...]:
+    """Why cells are unknown, one line per reason: "Sharpe of cash, random: ...".
+
+    Args:
+        found: Column, row and reason of each such cell.
+        shown: How many lines at most.
+    """
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for column, row, reason in found:
+        grouped.setdefault((column, reason), []).append(row)
+    merged: dict[tuple[str, str], list[str]] = {}
+    for (column, reason), rows in grouped.items():
+        merged.setdefault((listed(rows), reason), []).append(column)
+    lines = [f"{', '.join(columns)} of {who}: {why}" for (who, why), columns in merged.items()]
+    if len(lines) > shown:
+        lines = [*lines[:shown], f"and {len(lines) - shown:,} more reasons, all in figures.json"]
+    return tuple(lines)
 
 
 def tone(amount: float | None, text: str) -> str:
@@ -112,6 +164,18 @@ _ESCAPES = str.maketrans(
 )
 _ADDRESS = re.compile(r"(https?|ftp|mailto|xmpp):|www\.", re.IGNORECASE)
 """What GitHub makes a link of, without any mark."""
+
+
+def _figure(cell: Cell) -> object:
+    figure: dict[str, object] = {"text": cell.text}
+    if cell.under:
+        figure["under"] = cell.under
+    if cell.value is not None and cell.value != "":
+        figure["value"] = cell.value
+    if cell.folded:
+        figure["folded"] = [[name, text] for name, text, _ in cell.folded]
+        figure["fold"] = cell.fold
+    return cell.text if len(figure) == 1 else figure
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

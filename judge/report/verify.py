@@ -20,7 +20,8 @@ from arena.bounded_files import NotReadable, read_regular, read_text_file
 from arena.errors import ArenaError, UsageError
 from arena.exports import changed_files
 from judge.report import files
-from judge.report.facts import RECORDS, Facts, Options, canonical, figures, read_facts
+from judge.report.document import document
+from judge.report.facts import RECORDS, Facts, Options, canonical, read_facts
 from judge.report.write import FIGURES, MARKDOWN, PAGE, texts
 
 TOLERANCE = 1e-9
@@ -64,7 +65,7 @@ def verify_report(directory: Path, folder: Path) -> Checked:
         facts = read_facts(directory, _options(told), run=str(told.get("run", "")))
     except ArenaError as error:
         return Checked(0, (*differences, f"the records cannot be read: {error}"))
-    given = orjson.loads(canonical(figures(facts)))
+    given = orjson.loads(canonical(document(facts)))
     if told.get("arena") != __version__:
         notes.append(f"written by arena {told.get('arena')}, checked by {__version__}")
         told["arena"] = given["arena"]

@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 
 from judge.report import files
-from judge.report.facts import Facts, canonical, figures
+from judge.report.document import document
+from judge.report.facts import Facts, canonical
 from judge.report.page import html, markdown
 
 REPORT = "report"
@@ -38,7 +39,7 @@ def write_report(facts: Facts, folder: Path) -> Path:
     try:
         for name, text in texts(facts).items():
             (draft / name).write_text(text, encoding="utf-8", newline="\n")
-        (draft / FIGURES).write_bytes(canonical(figures(facts)))
+        (draft / FIGURES).write_bytes(canonical(document(facts)))
         files.write_parquet(draft / files.EQUITY, files.equity_table(facts.season))
         files.write_parquet(draft / files.FILLS_PARQUET, files.fills_table(facts.season))
         _replace(folder, draft)

@@ -1,20 +1,13 @@
 """The leaderboard and its words: deterministic, every column there, nothing claimed too much."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from arena.messages import Estimate, LeaderboardRow
 from judge.leaderboard import Leaderboard, leaderboard
-from judge.leaderboard_words import (
-    duration_words,
-    interval_words,
-    percent,
-    rank_words,
-    render,
-    verdict_words,
-)
+from judge.leaderboard_words import render
+from judge.phrases import duration_words, interval_words, percent, rank_words
 from judge.season import Season, SeasonBuilder
 from tests.dashboard.scenario import Scenario
 
@@ -58,24 +51,6 @@ def test_rows_are_in_the_order_of_returns(board: Leaderboard) -> None:
     assert sorted(board.season.names) == sorted(row.agent for row in board.rows)
 
 
-@pytest.mark.parametrize(
-    ("lows", "words"),
-    [((1, 1, 3), "cannot separate #1-#2 ({0}, {1})"), ((1, 2, 1), "cannot separate {0}, {2}")],
-)
-def test_only_leading_ranks_are_called_by_number(
-    board: Leaderboard, lows: tuple[int, ...], words: str
-) -> None:
-    """With wide intervals one may be inseparable from the first and yet not next to it."""
-    ranked = [row.agent for row in board.rows]
-    low_of = dict(zip(ranked, [*lows, *[9] * len(ranked)], strict=False))
-    standings = tuple(
-        replace(s, rank_low=low_of[s.name], rank_high=9) for s in board.verdict.standings
-    )
-    found = verdict_words(board.season, replace(board.verdict, standings=standings), ranked)
-
-    assert words.format(*ranked) in found[0].lower() + found[1:]
-
-
 def test_every_none_of_a_row_has_a_reason(board: Leaderboard) -> None:
     """A column that is None says why, early and late."""
     early = leaderboard(season_of(Scenario().run(3)), resamples=RESAMPLES)
@@ -97,8 +72,9 @@ def test_the_verdict_names_what_cannot_be_separated(board: Leaderboard) -> None:
     """The words give the top set, the smallest difference that was visible, and the span."""
     first = [row.agent for row in board.rows if row.rank_low == 1]
 
-    assert board.words.startswith(f"Cannot separate #1-#{len(first)} ({', '.join(first)}); a")
-    assert "could not have been seen in 11 h 59 min. No agent beats buy-and-hold" in board.words
+    assert board.words.startswith(f"Cannot separate {', '.join(first)}. Between ")
+    assert "in 4 seasons of 5" in board.words
+    assert "Separated: buy-and-hold beats brainrot, momentum and random" in board.words
 
 
 def test_too_early_says_so() -> None:
@@ -123,7 +99,7 @@ def test_one_agent_alone_has_nobody_to_beat() -> None:
         season_of(Scenario(agents=(("solo", "momentum", "agent"),)).run(80)), resamples=RESAMPLES
     )
 
-    assert "a single agent has nobody to be compared with" in alone.words
+    assert "a single agent cannot be compared" in alone.words
     assert (1, 1) == (alone.rows[0].rank_low, alone.rows[0].rank_high)
 
 
@@ -141,7 +117,7 @@ def test_too_many_agents_are_told_not_fatal() -> None:
 def test_the_text_shows_every_column_the_issue_asks_for(board: Leaderboard) -> None:
     """Figures, costs, method and assumptions stand in one text."""
     text = render(board.evaluation())
-    columns = ("rank", "equity", "return", "interval", "vs hold", "drawdown", "Sharpe", "P(best)")
+    columns = ("rank", "equity", "return", "interval", "vs market", "drawdown", "Sharpe", "P(best)")
     costs = ("fees", "slippage", "latency", "LLM $", "net of LLM", "win rate", "biggest win")
     more = ("biggest loss", "trades", "invalid", "Method", "Assumptions", "slippage 2 bps")
 
@@ -171,3 +147,235 @@ def test_durations(seconds: float, words: str) -> None:
 def test_words_of_figures(call: Callable[[], str], words: str) -> None:
     """Shares, ranks and intervals as they are printed."""
     assert words == call()
+
+
+REPEATS = (
+    *(entry(f"momentum-gpt-{k}", "momentum", "gpt", seed=k) for k in (1, 2, 3)),
+    entry("scalper", "scalper", "gpt"),
+    *BASELINES,
+)
+
+
+@pytest.fixture(scope="module")
+def cells() -> Leaderboard:
+    """The leaderboard of a cell with three repeats, an agent and three baselines."""
+    return leaderboard(make_season(snapshots=120, entries=REPEATS), resamples=RESAMPLES)
+
+
+def test_a_cell_is_one_row_of_means(cells: Leaderboard) -> None:
+    """Amounts, counts and returns are means over the repeats, which are listed in the row."""
+    row = next(row for row in cells.rows if row.agent == "momentum-gpt")
+    own = cells.metrics[:3]
+    equity = sum(Decimal(repr(m.equity_usd)) for m in own) / 3
+
+    assert 5 == len(cells.rows) == len(cells.verdict.standings) == len(cells.entrants)
+    assert (10, 5) == (len(cells.verdict.pairs), row.rank_high)
+    assert [1, 2, 3] == [one.seed for one in row.repeats]
+    assert [m.total_return for m in own] == [one.total_return for one in row.repeats]
+    assert equity.quantize(Decimal("0.000001")) == row.equity_usd
+    assert round(sum(m.trades for m in own) / 3) == row.trades
+    assert sum(m.total_return or 0 for m in own) / 3 == pytest.approx(row.total_return)
+    assert stdev([m.total_return or 0 for m in own]) == pytest.approx(row.repeat_sd)
+    assert row.return_interval is not None
+    assert None is next(r.repeat_sd for r in cells.rows if r.agent == "cash")
+
+
+def test_repeats_share_no_chance_and_are_no_twins(cells: Leaderboard) -> None:
+    """P(best) is that of the cell; a repeat that is doubled changes nothing but the mean."""
+    season = make_season(snapshots=120, entries=REPEATS[1:])
+    twins = replace(season, entries=(REPEATS[0], *season.entries[1:]))
+    one = leaderboard(replace(twins, entries=REPEATS[1:]), resamples=RESAMPLES)
+
+    assert 1 == pytest.approx(sum(row.p_best or 0 for row in cells.rows))
+    assert {row.agent for row in cells.rows} == {row.agent for row in one.rows}
+
+
+def test_a_cost_that_is_unknown_of_one_repeat_is_unknown() -> None:
+    """The model's price of one repeat is not known: the mean of the others is not shown."""
+    season = make_season(snapshots=80, entries=REPEATS)
+    llm = (replace(season.llm[0], cost_usd=None, paid_usd=None), *season.llm[1:])
+    decisions = tuple(replace(d, cost_usd=None) for d in season.decisions[0])
+    found = leaderboard(
+        replace(season, llm=llm, decisions=(decisions, *season.decisions[1:])), resamples=RESAMPLES
+    )
+    row = next(row for row in found.rows if row.agent == "momentum-gpt")
+
+    assert (None, None, None) == (row.llm_usd, row.llm_paid_usd, row.net_return)
+    assert {"llm_usd", "llm_paid_usd", "net_return"} <= set(row.reasons)
+
+
+def two(curve: FloatArray, snapshots: int = 120, seed: int = 7) -> Season:
+    """A season in which the equity of "a" is given, half of it in the market."""
+    entries = (entry("a", "a", "gpt"), entry("b", "b", "gpt"), *BASELINES)
+    season = make_season(snapshots=snapshots, entries=entries, seed=seed)
+    equity, cash, exposure = season.equity.copy(), season.cash.copy(), season.exposure.copy()
+    equity[:, 0], cash[:, 0], exposure[:, 0] = curve, curve / 2, 0
+    exposure[:, 0, 0] = curve / 2
+    return replace(season, equity=equity, cash=cash, exposure=exposure)
+
+
+def steps(snapshots: int, before: float, after: float) -> FloatArray:
+    """A curve with one step in its middle."""
+    return np.where(np.arange(snapshots + 1) < snapshots // 2, before, after)
+
+
+CURVES: dict[str, Callable[[int], FloatArray]] = {
+    "all cash": lambda n: np.full(n + 1, 1e5),
+    "nothing": lambda n: np.zeros(n + 1),
+    "lost everything": lambda n: steps(n, 1e5, 0.0),
+    "-99.999 %": lambda n: steps(n, 1e5, 1.0),
+    "a millionfold": lambda n: steps(n, 1.0, 1e6),
+    "burned": lambda n: 1e5 * 0.9 ** np.arange(n + 1),
+    "up and down": lambda n: np.where(np.arange(n + 1) % 2, 1e-3, 1e5),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("snapshots", [1, 60, 120])
+@pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
+def test_no_account_breaks_the_judge(curve: Callable[[int], FloatArray], snapshots: int) -> None:
+    """Every figure is finite, or None with a reason; the text has no nan and no infinity."""
+    found = leaderboard(two(curve(snapshots), snapshots), resamples=199).evaluation()
+    text = render(found)
+    json = found.model_dump_json()
+
+    assert "NaN" not in json and "Infinity" not in json
+    assert not {"nan", "inf", "+inf", "-inf"} & set(text.replace("%", " ").split())
+    for row in found.rows:
+        none = {n for n in LeaderboardRow.model_fields if getattr(row, n) is None}
+        assert none - UNEXPLAINED == set(row.reasons)
+
+
+def test_an_interval_that_says_nothing_is_a_dash_with_a_reason() -> None:
+    """One period decides the whole season of "a": its return is told, an interval is not."""
+    found = leaderboard(two(steps(120, 1e5, 1.0)), resamples=RESAMPLES)
+    row = next(row for row in found.rows if row.agent == "a")
+
+    assert (pytest.approx(-0.99999), None) == (row.total_return, row.return_interval)
+    assert "too wide to say anything: one period decides it" == row.reasons["return_interval"]
+    assert all(d.difference <= 10 for d in found.said.detectables)
+    assert "a" not in {name for d in found.said.detectables for name in (d.a, d.b)}
+
+
+@pytest.mark.parametrize(
+    ("curve", "words"),
+    [
+        (steps(120, 1e5, 0.0), "a lost everything: 1 % of it or less was left by snapshot 61,"),
+        (steps(120, 1e5, 1.0), "a lost 99.999 % of its account: 1 % of it or less was left by"),
+        (np.zeros(121), "a had nothing from the start."),
+    ],
+)
+def test_who_lost_everything_is_said(curve: FloatArray, words: str) -> None:
+    """A warning names the account, how much and when."""
+    (warning, *_) = leaderboard(two(curve), resamples=199).said.warnings
+
+    assert warning.startswith(words)
+    assert words.endswith("start.") or "2026-11-21 10:00:00 UTC." in warning
+
+
+def test_the_others_are_judged_beside_a_crash() -> None:
+    """Pairs without the account that crashed keep their detectable difference."""
+    calm = leaderboard(two(np.full(121, 1e5)), resamples=RESAMPLES).said
+    crashed = leaderboard(two(steps(120, 1e5, 1.0)), resamples=RESAMPLES).said
+    pairs = [
+        {frozenset((d.a, d.b)): d.difference for d in said.detectables if "a" not in (d.a, d.b)}
+        for said in (calm, crashed)
+    ]
+
+    assert pairs[0].keys() <= pairs[1].keys()
+    assert all(pairs[1][pair] < 2 * size for pair, size in pairs[0].items())
+
+
+@pytest.mark.parametrize(
+    ("planned", "periods", "open_ended", "horizon"),
+    [
+        (None, 100, False, FINISHED),
+        (None, 100, True, Horizon(None, over=False)),
+        (864, 100, False, Horizon(864, over=False)),
+        (864, 864, True, Horizon(864, over=True)),
+        (100, 120, False, Horizon(100, over=True)),
+    ],
+)
+def test_how_long_a_season_is(
+    planned: int | None, periods: int, open_ended: bool, horizon: Horizon
+) -> None:
+    """The plan of the records counts; without one the caller says whether more may come."""
+    season = make_season(snapshots=periods, entries=BASELINES)
+    planning = replace(season.assumptions, planned=planned)
+
+    assert horizon == horizon_of(replace(season, assumptions=planning), open_ended=open_ended)
+
+
+def live(snapshots: int, planned: int | None = 240) -> Leaderboard:
+    """A season in which "a" earns steadily, as far as it is known after so many snapshots."""
+    rng = np.random.default_rng(5)
+    curve = 1e5 * np.exp(np.cumsum(rng.normal(0.004, 0.004, 241)))
+    season = two(curve, 240)
+    season = replace(
+        season,
+        equity=np.vstack([season.equity[:snapshots], season.equity[snapshots - 1 : snapshots]]),
+        cash=np.vstack([season.cash[:snapshots], season.cash[snapshots - 1 : snapshots]]),
+        exposure=np.concatenate(
+            [season.exposure[:snapshots], season.exposure[snapshots - 1 : snapshots]]
+        ),
+        times=season.times[: snapshots + 1],
+        hold=season.hold[: snapshots + 1],
+        snapshot_ids=season.snapshot_ids[:snapshots],
+        assumptions=replace(season.assumptions, planned=planned, snapshots=snapshots),
+        fills=tuple(() for _ in season.entries),
+    )
+    return leaderboard(season, resamples=199)
+
+
+def test_a_live_season_decides_at_its_looks_and_from_whole_periods() -> None:
+    """The look after 120 periods needs 121 snapshots, and its claims stay what they are."""
+    before, at, after = live(120).said, live(121).said, live(130).said
+
+    assert [True] * 3 == [one.interim for one in (before, at, after)]
+    assert [119, 120, 129] == [one.compared for one in (before, at, after)]
+    assert (before.look + 1, 240) == (at.look, at.planned)
+    made = {(c.winner, c.loser, c.measure): c.snapshots for c in at.claims}
+    assert made and all(snapshots <= 121 for snapshots in made.values())
+    assert made == {(c.winner, c.loser, c.measure): c.snapshots for c in after.claims}
+
+
+def test_a_claim_names_winner_loser_and_when() -> None:
+    """It counts snapshots of the season, the first one in which it could be made."""
+    found = live(240).said
+    claim = next(c for c in found.claims if c.loser == "cash" and c.measure == "return")
+
+    assert (False, 240) == (found.interim, found.compared)
+    assert ("a", None) == (claim.winner, claim.withdrawn)
+    assert 61 <= claim.snapshots < 240
+    assert claim.survives_stress is not None
+    assert all(c.survives_stress is None for c in found.claims if c.measure == "alpha")
+
+
+def test_a_late_joiner_moves_what_is_compared() -> None:
+    """Rows are sorted by the compared part, and claims count the season's snapshots."""
+    season = make_season(snapshots=200, entries=REPEATS[3:])
+    late = replace(season.entries[0], joined=60)
+    found = leaderboard(
+        replace(season, entries=(late, *season.entries[1:])), resamples=RESAMPLES
+    ).said
+    order = [row.return_interval.value for row in found.rows if row.return_interval]
+
+    assert (60, 140) == (found.compared_from, found.compared)
+    assert sorted(order, reverse=True) == order
+    assert all(60 < claim.snapshots <= 200 for claim in found.claims)
+    assert found.warnings[0].startswith("scalper joined at snapshot 61 of 200")
+
+
+def test_who_came_too_late_has_no_row(cells: Leaderboard) -> None:
+    """It is apart with its cause, and has no part in the figures of the others."""
+    season = make_season(snapshots=120, entries=REPEATS)
+    late = replace(season.entries[3], joined=90)
+    entries = (*season.entries[:3], late, *season.entries[4:])
+    found = leaderboard(replace(season, entries=entries), resamples=RESAMPLES)
+
+    assert ["scalper"] == [one.agent for one in found.said.apart]
+    assert "scalper" not in {row.agent for row in found.rows}
+    assert "joined at snapshot 91 of 120" in found.words
+    assert (0, 120) == found.window
+    kept = [(row.agent, row.total_return) for row in cells.rows if row.agent != "scalper"]
+    assert kept == [(row.agent, row.total_return) for row in found.rows]

@@ -123,11 +123,11 @@ def test_a_withdrawn_claim_is_withdrawn_in_words() -> None:
     """What was claimed does not vanish: when it was made, when withdrawn, and why."""
     found = live(*LEADERS, claims=(claim("momentum", "cash", 324, withdrawn=378),))
     said = (
-        "withdrawn at snapshot 378: momentum beats cash, claimed since snapshot 324; its interval "
+        "Withdrawn at snapshot 378: momentum beats cash, claimed since snapshot 324; its interval "
         "then held zero."
     )
 
-    assert said[0].upper() + said[1:] in verdict_words(found)
+    assert said in verdict_words(found)
     assert (said,) == claim_lines(found)
     assert "Separated" not in verdict_words(found)
 
@@ -174,6 +174,17 @@ def test_alpha_claims_say_what_was_taken_off() -> None:
     assert "for each of the two measures" in words
     assert claim_lines(found)[0] == (
         "momentum beats cash, beyond what its market exposure explains."
+    )
+
+
+def test_the_measure_is_named_where_only_the_other_one_separates() -> None:
+    """Not separated by return and separated beyond market exposure do not contradict each other."""
+    against = claim("buy_and_hold", "scalper", 864, measure="alpha")
+    words = verdict_words(judged(claims=(against,)))
+
+    assert (
+        "No agent is separated from buy_and_hold by its return. Beyond what market exposure "
+        "explains: buy_and_hold beats scalper." in words
     )
 
 

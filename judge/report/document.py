@@ -1,0 +1,40 @@
+"""`figures.json`: every figure of a report, and everything its page prints. Pure.
+
+`printed` holds the page's own texts, table by table, with the figure behind each text. So whatever
+a reader sees is there for programs too, and `arena compete verify` compares it.
+"""
+
+from dataclasses import fields, is_dataclass
+
+from judge.report.facts import Facts, Figures, figures
+from judge.report.matrix import make_matrix
+from judge.report.page import make_page
+from judge.report.tables import Table
+
+LAID_OUT = frozenset({"contents", "script_hashes", "keys"})
+"""Fields of the page that print no figure."""
+
+
+def document(facts: Facts) -> Figures:
+    """The whole of `figures.json`."""
+    return {**figures(facts), "printed": printed(facts)}
+
+
+def printed(facts: Facts) -> Figures:
+    """What the page prints, by the names of its parts."""
+    page = make_page(facts, make_matrix(facts))
+    return {
+        field.name: _tree(getattr(page, field.name))
+        for field in fields(page)
+        if field.name not in LAID_OUT
+    }
+
+
+def _tree(value: object) -> object:
+    if isinstance(value, Table):
+        return value.figures()
+    if isinstance(value, tuple | list):
+        return [_tree(one) for one in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _tree(getattr(value, field.name)) for field in fields(value)}
+    return value

@@ -1,0 +1,201 @@
+"""The report's leaderboard: one row per entrant, with its rank, return and interval first. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from arena.messages import Evaluation, LeaderboardRow
+from judge.report import words
+from judge.report.agents import NAME_MAX
+from judge.report.tables import Cell, Head, Row, Table, name_cell, notes_of, plain
+from judge.verdict_words import MARKET
+
+REASON_MAX = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the leaderboard.
+
+    Attributes:
+        head: Its head. cell: What it shows of a row.
+        field: The row's field that it shows, for the reason if that is None.
+    """
+
+    head: Head
+    cell: Callable[[LeaderboardRow], Cell]
+    field: str = ""
+
+
+def leaderboard_table(
+    evaluation: Evaluation, links: Mapping[str, str], more: tuple[str, ...] = ()
+) -> Table:
+    """Every entrant, best return first.
+
+    Args:
+        evaluation: What is shown.
+        links: Name of an agent -> id of its part of the page.
+        more: Lines below the table.
+    """
+    columns = _columns(evaluation)
+    heads = (
+        Head("entry", "w stick", up=True),
+        *(column.head for column in columns),
+    )
+    rows = [
+        Row(
+            (_entrant(row, links), *(column.cell(row) for column in columns)),
+            row.kind if row.kind == "baseline" else "",
+        )
+        for row in evaluation.rows
+    ]
+    why = (
+        (column.head.text, words.quote(row.agent, NAME_MAX), words.quote(reason, REASON_MAX))
+        for row in evaluation.rows
+        for column in columns
+        if (reason := row.reasons.get(column.field))
+    )
+    return Table(
+        "Leaderboard",
+        heads,
+        tuple(rows),
+        sortable=True,
+        kind="leaderboard",
+        notes=(*more, *notes_of(why)),
+    )
+
+
+def _entrant(row: LeaderboardRow, links: Mapping[str, str]) -> Cell:
+    name = words.quote(row.agent, NAME_MAX)
+    what = words.quote(row_words(row), 2 * NAME_MAX)
+    if not row.repeats:
+        return name_cell(name, what, links.get(row.agent, ""))
+    spread = "" if row.repeat_sd is None else f", spread {words.share(row.repeat_sd)}"
+    return Cell(
+        name,
+        under=what,
+        head=True,
+        fold=f"{len(row.repeats)} repeats{spread}",
+        folded=tuple(
+            (
+                words.quote(one.agent, NAME_MAX),
+                words.change(one.total_return),
+                links.get(one.agent, ""),
+            )
+            for one in row.repeats
+        ),
+    )
+
+
+def row_words(row: LeaderboardRow) -> str:
+    """What an entrant is: "momentum × gpt-small"."""
+    if row.kind == "baseline":
+        return "baseline, scripted"
+    parts = [f"{row.strategy} × {row.node}"]
+    if not row.scripted and row.model != row.node:
+        parts.append(row.model or "its model never answered")
+    if row.seed is not None:
+        parts.append(f"repeat {row.seed}")
+    if row.scripted:
+        parts.append("scripted, no LLM")
+    return ", ".join(parts)
+
+
+def _ranks(row: LeaderboardRow) -> Cell:
+    text = words.rank_set(row.rank_low, row.rank_high)
+    return Cell(text, value=row.rank_low + row.rank_high / 1e4)
+
+
+def _return(row: LeaderboardRow) -> Cell:
+    found = row.return_interval
+    under = "" if found is None else words.spread(found.low * 100, found.high * 100, 2)
+    return Cell(
+        words.change(row.total_return),
+        under,
+        value="" if row.total_return is None else row.total_return,
+    )
+
+
+def _sharpe(unit: str) -> Callable[[LeaderboardRow], Cell]:
+    digits = 1 if unit == "year" else 3
+
+    def cell(row: LeaderboardRow) -> Cell:
+        found = row.sharpe
+        if found is None:
+            return plain(words.UNKNOWN, None)
+        under = words.spread(found.low, found.high, digits)
+        return Cell(words.number(found.value, digits), under, "", found.value)
+
+    return cell
+
+
+def _of(
+    text: str,
+    name: str,
+    form: Callable[[float | None], str],
+    note: str = "",
+    *,
+    colored: bool = False,
+    up: bool = False,
+) -> Column:
+    """A column of one field of the row; where it is unknown the table's notes say why."""
+
+    def cell(row: LeaderboardRow) -> Cell:
+        found = getattr(row, name)
+        value = None if found is None else float(found)
+        return plain(form(value), value, colored=colored)
+
+    return Column(Head(text, note=note, up=up), cell, name)
+
+
+def _columns(evaluation: Evaluation) -> tuple[Column, ...]:
+    """Rank, return and interval first, then what they cost, then what the entrant did."""
+    unit = evaluation.sharpe_unit
+    sharpe = "annualised" if unit == "year" else "per period, as the season is under 30 days"
+    level = f"{evaluation.confidence:.0%}"
+    found = [
+        Column(Head("rank set", note="ranks that the evidence leaves open", up=True), _ranks),
+        Column(
+            Head("return", note=f"net of fees and slippage, with its {level} interval"),
+            _return,
+            "return_interval",
+        ),
+        _of("vs market", "excess_return", words.change,
+            f"return less that of the {MARKET}, an index of all products", colored=True),
+        _of("P(best)", "p_best", words.share,
+            "probability that it is truly the best, shrunken to an even field"),
+        Column(
+            Head(f"Sharpe a {unit}", note=f"of log returns, {sharpe}, with its interval"),
+            _sharpe(unit),
+            "sharpe",
+        ),
+        _of("max drawdown", "drawdown", words.share,
+            "deepest fall below an earlier peak", up=True),
+        _of("gross", "gross_return", words.change, "return before fees and slippage"),
+        _of("fees", "fees_usd", words.usd),
+        _of("slippage", "slippage_usd", words.usd),
+        _of("latency cost", "latency_usd", words.change_usd,
+            "lost against the price it saw; a negative one is a gain"),
+        _of("net", "total_return", words.change, "return after fees, slippage and latency"),
+        _of("LLM $", "llm_usd", words.llm_usd, "model calls, replayed ones too"),
+        _of("net of LLM", "net_return", words.change, "net, less the cost of the model calls"),
+        _of("equity", "equity_usd", words.usd),
+        _of("win rate", "win_rate", words.share, "of closed trades"),
+        _of("biggest win", "biggest_win_usd", words.change_usd),
+        _of("biggest loss", "biggest_loss_usd", words.change_usd),
+        _of("trades", "trades", words.count),
+        _of("rejected", "rejected", words.count),
+        _of("decisions", "decisions", words.count),
+        _of("invalid", "invalid_rate", words.share,
+            "decisions with an output that could not be used"),
+        _of("holds", "hold_share", words.share, "the model decided, without an order"),
+        _of("deflated Sharpe", "dsr", words.share,
+            "probability that the true Sharpe ratio is above the best of so many without skill"),
+    ]  # fmt: skip
+    if any(row.cutoff for row in evaluation.rows):
+        found.append(
+            Column(
+                Head("cut-off", note="until when the model's training data reach"),
+                lambda row: Cell(row.cutoff or words.UNKNOWN, value=row.cutoff),
+            )
+        )
+    return tuple(found)
