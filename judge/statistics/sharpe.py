@@ -1,16 +1,70 @@
-"""How much a Sharpe ratio proves: probabilistic and deflated Sharpe ratios.
+"""The Sharpe ratio, defined once, and how much one proves: probabilistic and deflated.
 
-Ratios here are per period, not annualised; both probabilities are the same either way.
+The ratio is mean / standard deviation of the log returns of a season's periods, with T - 1 in the
+deviation (Sharpe 1994) and a risk-free rate of zero. Metrics, intervals, both probabilities, page,
+CSV and message all use this one. It is per period; `sharpe_scale` says what it is printed as.
 """
+
+from typing import Literal
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from judge.statistics.types import FloatArray
+from judge.statistics.types import BoolArray, FloatArray, IntArray
 
 EULER_MASCHERONI = 0.5772156649015329
 SPREAD_MIN = 1e-12
 """Returns of two values only can have a variance of their Sharpe ratio that vanishes."""
+
+CONSTANT_MAX = 1e-14
+"""Spread, relative to the largest return, below which a series is constant but for rounding."""
+
+ALIKE_MIN = 0.999
+"""Returns that correlate by this much or more are one draw of luck: the same trial."""
+
+ANNUAL_MIN_S = 30 * 86_400
+"""A shorter season is not extrapolated to a year: a good hour would become 10^27."""
+
+YEAR_S = 365 * 86_400
+"""A market that never closes."""
+
+SharpeUnit = Literal["year", "period"]
+
+
+def sharpe_ratio(returns: FloatArray) -> float | None:
+    """Mean over standard deviation (divisor T - 1), per period, risk-free rate zero.
+
+    Source: Sharpe (1994), "The Sharpe Ratio", J. Portfolio Management 21(1).
+
+    Returns:
+        None for fewer than two returns, or returns that never vary.
+    """
+    spread = deviation(returns)
+    return None if spread is None else float(returns.mean() / spread)
+
+
+def deviation(returns: FloatArray) -> float | None:
+    """Standard deviation with the divisor T - 1; None where it is zero but for rounding."""
+    if returns.size < 2:
+        return None
+    spread = float(returns.std(ddof=1))
+    return spread if spread > CONSTANT_MAX * float(np.abs(returns).max()) else None
+
+
+def sharpe_scale(interval_s: float, periods: int) -> tuple[float, SharpeUnit]:
+    """What ratios and volatilities per period are multiplied by, and what they then are of.
+
+    Args:
+        interval_s: Seconds of a period.
+        periods: How many the season has.
+
+    Returns:
+        1 and "period" for a season of under 30 days, which says nothing about a year; else the
+        square root of the periods in a year of 365 days, and "year".
+    """
+    if interval_s <= 0 or periods * interval_s < ANNUAL_MIN_S:
+        return 1.0, "period"
+    return float(np.sqrt(YEAR_S / interval_s)), "year"
 
 
 def probabilistic_sharpe(returns: FloatArray, benchmark: float = 0.0) -> float:
@@ -22,10 +76,16 @@ def probabilistic_sharpe(returns: FloatArray, benchmark: float = 0.0) -> float:
 
     Returns:
         Between 0 and 1; it takes skew and fat tails into account, but no autocorrelation.
+
+    Raises:
+        ValueError: The returns never vary.
     """
+    ratio = sharpe_ratio(returns)
+    if ratio is None:
+        raise ValueError("returns that never vary have no Sharpe ratio; send others")
     scores = (returns - returns.mean()) / returns.std()
     return sharpe_probability(
-        sharpe_ratio(returns),
+        ratio,
         benchmark,
         periods=returns.size,
         skew=float((scores**3).mean()),
@@ -52,25 +112,58 @@ def sharpe_probability(
     return float(ndtr((ratio - benchmark) * np.sqrt(periods - 1.0) / np.sqrt(spread)))
 
 
-def expected_best_sharpe(ratios: FloatArray) -> float:
+def expected_best_sharpe(trials: int, periods: int) -> float:
     """The Sharpe ratio that the best of N agents without skill would show by luck.
 
     Bailey and Lopez de Prado (2014, Journal of Portfolio Management 40, 94-107):
-    sd(SR) ((1 - g) Z(1 - 1/N) + g Z(1 - 1/(N e))), with g the Euler-Mascheroni constant, Z the
-    normal quantile and sd taken across the agents.
+    sd(SR) ((1 - g) Z(1 - 1/N) + g Z(1 - 1/(N e))), with g the Euler-Mascheroni constant and Z the
+    normal quantile. They take sd(SR) across the trials; here it is what theory says of an agent
+    without skill, 1 / sqrt(T - 1): at SR = 0 the variance (1 + SR^2 / 2) / T of Lo (2002,
+    Financial Analysts Journal 58(4), 36-52), with the divisor of the probability above. So what
+    the other agents earned does not enter: one that burns its money in fees makes nobody luckier.
 
     Args:
-        ratios: The agents' Sharpe ratios, shape [N], N >= 2.
+        trials: N; one trial is not chosen among several, so nothing is deflated: 0.
+        periods: T, at least 2.
 
     Returns:
-        In the unit of the ratios.
+        Per period.
     """
-    trials = ratios.size
+    if trials < 2:
+        return 0.0
     luck = (1.0 - EULER_MASCHERONI) * ndtri(1.0 - 1.0 / trials)
     luck += EULER_MASCHERONI * ndtri(1.0 - 1.0 / (trials * np.e))
-    return float(ratios.std(ddof=1) * luck)
+    return float(luck / np.sqrt(periods - 1.0))
 
 
-def sharpe_ratio(returns: FloatArray) -> float:
-    """Mean over standard deviation (divisor T), per period, risk-free rate zero."""
-    return float(returns.mean() / returns.std())
+def distinct_trials(returns: FloatArray, baselines: BoolArray | None = None) -> int:
+    """How many different draws of luck a field is: N of the deflated Sharpe ratio.
+
+    Baselines are there to compare with, so they do not count, nor does a series that never varies,
+    which has no Sharpe ratio. Copies count once: series that correlate by `ALIKE_MIN` or more, be
+    it through others, have the same luck, at whatever size they trade.
+
+    Args:
+        returns: Shape [T, N].
+        baselines: Shape [N], True for a baseline; None if there is none.
+    """
+    kept = [
+        n
+        for n in range(returns.shape[1])
+        if deviation(returns[:, n]) is not None and not (baselines is not None and baselines[n])
+    ]
+    if len(kept) < 2:
+        return len(kept)
+    alike = np.asarray(np.corrcoef(returns[:, kept], rowvar=False)) >= ALIKE_MIN
+    return int(np.unique(_groups(np.asarray(alike))).size)
+
+
+def _groups(linked: BoolArray) -> IntArray:
+    """The lowest member of each one's connected group, [N]."""
+    found = np.arange(linked.shape[0])
+    for _ in range(linked.shape[0]):
+        lowest = np.where(linked, found, linked.shape[0]).min(axis=1)
+        if (lowest == found).all():
+            break
+        found = lowest
+    return found

@@ -1,44 +1,81 @@
-"""Probabilistic and deflated Sharpe ratios against scipy and the authors' own example."""
+"""Probabilistic and deflated Sharpe ratios against scipy, simulation and the authors' example."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from judge.statistics.sharpe import (
+    distinct_trials,
     expected_best_sharpe,
     probabilistic_sharpe,
     sharpe_probability,
     sharpe_ratio,
+    sharpe_scale,
 )
 
 TRIALS, ROOT_YEAR = 100, np.sqrt(250.0)
+DAY_S = 86_400.0
+WALK = np.random.default_rng(7).standard_normal((400, 4)) / 100.0
 
 
 def test_the_example_of_the_deflated_sharpe_paper() -> None:
     """Bailey and Lopez de Prado (2014): SR 2.5, 5 years, 100 trials of variance 1/2 give 0.9004."""
-    ratios = np.linspace(-1.0, 1.0, TRIALS)
-    ratios *= np.sqrt(0.5) / ROOT_YEAR / ratios.std(ddof=1)
-    benchmark = expected_best_sharpe(ratios)
-    found = sharpe_probability(2.5 / ROOT_YEAR, benchmark, periods=1250, skew=-3.0, kurtosis=10.0)
+    periods = 1250
+    # Their trials have a variance of 1/2 a year, 250 periods; without skill it is 1 / (T - 1).
+    of_theirs = np.sqrt(0.5) / ROOT_YEAR * np.sqrt(periods - 1.0)
+    benchmark = expected_best_sharpe(TRIALS, periods) * of_theirs
+    found = sharpe_probability(
+        2.5 / ROOT_YEAR, benchmark, periods=periods, skew=-3.0, kurtosis=10.0
+    )
 
     assert 0.1132 == pytest.approx(benchmark, abs=5e-5)
     assert 0.9004 == pytest.approx(found, abs=5e-5)
 
 
-def test_the_best_of_many_without_skill() -> None:
-    """The formula is close to the mean maximum of simulated normal ratios."""
-    draws = np.random.default_rng(1).standard_normal((20_000, 10))
-    ratios = np.linspace(-1.0, 1.0, 10)
-    ratios /= ratios.std(ddof=1)
+@pytest.mark.parametrize("agents", [2, 5, 20])
+def test_the_best_of_many_without_skill(agents: int) -> None:
+    """The benchmark is the mean of the best Sharpe ratio of simulated agents without skill."""
+    periods, seasons = 100, 2_000
+    draws = np.random.default_rng(1).standard_normal((seasons, periods, agents))
+    ratios = draws.mean(axis=1) / draws.std(axis=1, ddof=1)
 
-    assert draws.max(axis=1).mean() == pytest.approx(expected_best_sharpe(ratios), rel=0.03)
+    # The normal quantiles are an approximation of the maximum: 8 % off for two, 2 % for twenty.
+    expected = ratios.max(axis=1).mean()
+    assert expected == pytest.approx(expected_best_sharpe(agents, periods), rel=0.1)
+
+
+def test_one_trial_is_not_deflated() -> None:
+    """Alone, or with none that competes, the benchmark is 0: DSR is PSR."""
+    assert [0.0, 0.0] == [expected_best_sharpe(trials, 100) for trials in (0, 1)]
+
+
+def test_a_bad_agent_or_a_copy_makes_nobody_luckier() -> None:
+    """How badly another agent trades, and copies of one, leave the benchmark as it was."""
+    field = WALK[:, :3]
+    burner = field.copy()
+    burner[:, 2] -= 0.05
+    copies = np.hstack([field, field[:, [1]], field[:, [1]] / 2 + 1e-5, field[:, [0]]])
+
+    assert [3, 3, 3] == [distinct_trials(returns) for returns in (field, burner, copies)]
+
+
+def test_baselines_and_constant_series_are_no_trials() -> None:
+    """Baselines do not compete, and cash has no Sharpe ratio that could be the best by luck."""
+    returns = np.hstack([WALK, np.zeros((400, 1)), np.full((400, 1), -1e-5)])
+    baselines = np.array([False, True, False, False, False, False])
+
+    assert 4 == distinct_trials(returns)
+    assert 3 == distinct_trials(returns, baselines)
+    assert 0 == distinct_trials(returns, np.ones(6, dtype=bool))
 
 
 def test_moments_are_those_of_scipy() -> None:
     """A skewed, fat-tailed series gives the same as the formula with scipy's moments."""
     returns = np.random.default_rng(2).exponential(size=300) - 0.9
+    ratio = sharpe_ratio(returns)
+    assert ratio is not None
     expected = sharpe_probability(
-        sharpe_ratio(returns),
+        ratio,
         0.02,
         periods=300,
         skew=float(stats.skew(returns)),
@@ -51,5 +88,35 @@ def test_moments_are_those_of_scipy() -> None:
 def test_it_is_a_half_at_the_benchmark() -> None:
     """A ratio equal to its benchmark is as likely above the truth as below."""
     returns = np.random.default_rng(3).standard_normal(100)
+    ratio = sharpe_ratio(returns)
 
-    assert 0.5 == probabilistic_sharpe(returns, sharpe_ratio(returns))
+    assert ratio is not None
+    assert 0.5 == probabilistic_sharpe(returns, ratio)
+
+
+@pytest.mark.parametrize("value", [0.0, -1e-5, 1e-300])
+def test_a_constant_series_has_no_ratio(value: float) -> None:
+    """Cash, and a cost that is the same in every period, vary by rounding only."""
+    returns = np.full(100, value)
+
+    assert sharpe_ratio(returns) is None
+    assert sharpe_ratio(returns[:1]) is None
+    with pytest.raises(ValueError, match="never vary"):
+        probabilistic_sharpe(returns)
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "periods", "unit", "scale"),
+    [
+        (DAY_S, 30, "year", np.sqrt(365.0)),
+        (DAY_S, 29, "period", 1.0),
+        (900.0, 2_880, "year", np.sqrt(365.0 * 96)),
+        (900.0, 2_879, "period", 1.0),
+        (0.0, 0, "period", 1.0),
+    ],
+)
+def test_a_short_season_is_not_annualised(
+    interval_s: float, periods: int, unit: str, scale: float
+) -> None:
+    """Under 30 days a ratio stays per period; from then on it is of a year of 365 days."""
+    assert (pytest.approx(scale), unit) == sharpe_scale(interval_s, periods)

@@ -1,0 +1,200 @@
+"""P(best): how probable it is that an agent is truly the best, and how often that comes true.
+
+The share of resampled seasons that an agent won says how well it did, not how good it is: the
+leader was lucky as well. So estimates are shrunken, as in empirical Bayes (Efron and Morris 1975,
+JASA 70, 311-319). True values differ from the field's mean by s times as much as luck makes them
+differ, with the same dependence between agents: those that trade alike are alike in skill. Then,
+with k = s^2 / (1 + s^2), the truth given the season is k x estimate + sqrt(k) x error. The season
+says little of s, so the chance is averaged over every s that it leaves open.
+
+A season cannot tell an even field with one lucky agent from a field with one good agent, so no
+rule is right at every s (of two agents, none is within 8 points at s = 0, 0.1, 0.5, 1, 2 and 4).
+What holds is the average: among leaders given p, a share p is truly the best, if fields with those
+six values of s are equally common. In even fields the leader is then given too much, and too little
+where s is near 1. `calibration` measures both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from judge.statistics.types import FloatArray
+
+NO_SKILL_SHARE = 0.2
+"""Prior probability that the agents do not differ at all (s = 0)."""
+
+SPREADS = np.geomspace(0.03, 1000.0, 120)
+"""Values of s that are averaged over otherwise; the prior is half-Cauchy, its median s = 1."""
+
+CHECKED_SPREADS = (0.0, 0.1, 0.5, 1.0, 2.0, 4.0)
+"""Values of s whose equal mixture the chances are promised for."""
+
+MISS_MAX = 0.03
+"""Promised, of all leaders given about p: their share that is the best is this near."""
+
+GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
+"""Multiples of it, modulo 1, fill the unit interval evenly in any order of taking them."""
+
+
+def chances_of_first(estimates: FloatArray, draws: FloatArray) -> FloatArray:
+    """The probability that each agent is truly the best; copies share theirs.
+
+    A constant series (cash) takes part: what it earns is known without error.
+
+    Args:
+        estimates: Means over the season, shape [N].
+        draws: Resampled means less the estimates, shape [B, N].
+
+    Returns:
+        Shape [N], sums to 1; 1 / N each if nothing tells them apart.
+    """
+    agents = estimates.size
+    even = np.full(agents, 1.0 / agents)
+    if agents < 2:
+        return even
+    weights = _posterior(*_excess(estimates, draws))
+    ends = np.cumsum(weights[1:])
+    if ends[-1] <= 0.0:
+        return even
+    # Each resample takes one s, and counts with its error turned round as well.
+    places = np.arange(1, draws.shape[0] + 1) * GOLDEN % 1.0 * ends[-1]
+    spreads = SPREADS[np.minimum(np.searchsorted(ends, places), SPREADS.size - 1)]
+    kept = (spreads**2 / (1.0 + spreads**2))[:, None]
+    centres, errors = kept * estimates, np.sqrt(kept) * draws
+    won = (_won(centres + errors) + _won(centres - errors)) / 2.0
+    found: FloatArray = weights[0] * even + (1.0 - weights[0]) * won
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Simulated seasons of one kind: what their leaders were given, and whether they were best.
+
+    Attributes:
+        agents: N.
+        spread: s: standard deviation of the true values over that of their errors.
+        correlation: Between the errors of two agents.
+        given: P(best) of each season's leader, shape [seasons].
+        best: 1 if it was truly the best, 0 if not, a share in a tie, shape [seasons].
+    """
+
+    agents: int
+    spread: float
+    correlation: float
+    given: FloatArray
+    best: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """All leaders that were given a chance between `low` and `high`.
+
+    Attributes:
+        leaders: How many.
+        given: Mean of what they were given. best: share that was truly the best.
+    """
+
+    low: float
+    high: float
+    leaders: int
+    given: float
+    best: float
+
+
+def calibration(
+    *,
+    agents: int,
+    spread: float,
+    correlation: float = 0.0,
+    seasons: int = 1_000,
+    resamples: int = 199,
+    seed: int = 1,
+) -> Calibration:
+    """Simulate seasons and look whether their leaders are as often the best as they are given.
+
+    True values are normal with `spread` times the standard deviation that the errors of estimates
+    have once what all agents share is taken off.
+    """
+    rng = np.random.default_rng([seed, agents, round(1000 * spread), round(1000 * correlation)])
+    own, shared = np.sqrt(1.0 - correlation), np.sqrt(correlation)
+
+    def errors(count: int) -> FloatArray:
+        common = rng.standard_normal((count, 1))
+        found: FloatArray = own * rng.standard_normal((count, agents)) + shared * common
+        return found
+
+    truths = spread * own * rng.standard_normal((seasons, agents))
+    estimates = truths + errors(seasons)
+    leaders = estimates.argmax(axis=1)
+    best = truths >= truths.max(axis=1, keepdims=True)
+    given = [
+        chances_of_first(season, errors(resamples))[leader]
+        for season, leader in zip(estimates, leaders, strict=True)
+    ]
+    share = best / best.sum(axis=1, keepdims=True)
+    return Calibration(
+        agents, spread, correlation, np.array(given), share[np.arange(seasons), leaders]
+    )
+
+
+def by_chance(found: Sequence[Calibration], bins: int = 10) -> tuple[Given, ...]:
+    """Pool the leaders of all seasons by what they were given, in bins of equal width."""
+    given = np.concatenate([one.given for one in found])
+    best = np.concatenate([one.best for one in found])
+    places = np.minimum((given * bins).astype(np.int64), bins - 1)
+    return tuple(
+        Given(
+            place / bins,
+            (place + 1) / bins,
+            int((places == place).sum()),
+            float(given[places == place].mean()),
+            float(best[places == place].mean()),
+        )
+        for place in np.unique(places).tolist()
+    )
+
+
+def _won(values: FloatArray) -> FloatArray:
+    """The share of rows [B, N] in which each column is the largest; ties are split."""
+    first = values >= values.max(axis=1, keepdims=True)
+    share: FloatArray = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
+    return share
+
+
+def _excess(estimates: FloatArray, draws: FloatArray) -> tuple[float, float]:
+    """How much more the agents differ than by luck, and how many differences that was told from.
+
+    Returns:
+        The mean over all pairs of (difference / its error)^2, 1 + s^2 on average; and the degrees
+        of freedom of the chi-square with the same variance (Satterthwaite 1946), N - 1 if all are
+        alike. Pairs without an error (copies, two kinds of cash) say nothing; without any other
+        pair both are 0.
+    """
+    covariance = draws.T @ draws / draws.shape[0]
+    own = np.diagonal(covariance)
+    variances = own[:, None] + own - 2.0 * covariance
+    alive = variances > 1e-12 * (own[:, None] + own)
+    np.fill_diagonal(alive, False)
+    if not alive.any():
+        return 0.0, 0.0
+    links = np.divide(1.0, variances, out=np.zeros_like(variances), where=alive)
+    laplacian = np.diag(links.sum(axis=1)) - links
+    pairs = alive.sum() / 2.0
+    spread = laplacian @ covariance
+    centred = estimates - estimates.mean()
+    return (
+        max(float(centred @ laplacian @ centred / pairs), 0.0),
+        float(pairs**2 / np.sum(spread * spread.T)),
+    )
+
+
+def _posterior(excess: float, freedom: float) -> FloatArray:
+    """Probabilities of s = 0 and of each of `SPREADS`, given what the season says of them."""
+    prior = SPREADS / (1.0 + SPREADS**2)
+    prior *= (1.0 - NO_SKILL_SHARE) / prior.sum()
+    growth = 1.0 + np.append(0.0, SPREADS) ** 2
+    likelihood = -0.5 * freedom * (np.log(growth) + excess / growth)
+    weights = np.append(NO_SKILL_SHARE, prior) * np.exp(likelihood - likelihood.max())
+    found: FloatArray = weights / weights.sum()
+    return found
