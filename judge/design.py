@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from statistics import median
 
+from judge.phrases import duration_words
 from judge.statistics.adjusted import adjusted_returns
 from judge.statistics.types import FloatArray
 from judge.statistics.variance import claim_cosines, cosines
@@ -28,6 +29,8 @@ ALONE = "there is one competing entrant"
 EQUAL = "no two entrants differ"
 SINGLE = "every cell has one agent"
 UNADJUSTED = "the market explains all of every difference"
+
+DAY_S = 86_400
 
 GAIN_MAX = 1000.0
 """More is not told: what is left then is rounding and fees, not noise."""
@@ -209,9 +212,10 @@ def design_words(design: Design, days: float) -> tuple[str, ...]:
         return ()
     lines = [_repeat_words(design), _adjustment_words(design)]
     if design.both_gain is not None and design.repeats > 1:
+        lasted, worth = (duration_words(DAY_S * n) for n in (days, days * design.both_gain))
         lines.append(
-            f"Repeats and adjustment together: {_days(days)} of this contest were as good as "
-            f"{_days(days * design.both_gain)} of the plain design (one agent a cell, raw returns)."
+            f"Repeats and adjustment together: {lasted} of this contest were as good as {worth} of "
+            "the plain design (one agent a cell, raw returns)."
         )
     lines.append(_seed_words(design))
     return tuple(lines)
@@ -254,9 +258,5 @@ def _seed_words(design: Design) -> str:
 
 
 def _worth(gain: float) -> str:
-    return f"as good as {_days(gain)} of the plain design"
-
-
-def _days(days: float) -> str:
-    text = f"{days:,.0f}" if days >= 10 else f"{days:.1f}".removesuffix(".0")
-    return f"{text} day" if text == "1" else f"{text} days"
+    days = f"{gain:,.1f}".removesuffix(".0")
+    return f"as good as {days} {'day' if days == '1' else 'days'} of the plain design"

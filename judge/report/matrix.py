@@ -1,16 +1,26 @@
 """The model x strategy matrix: what the report says of it. Pure."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from arena.messages import Estimate
+from judge.claim_words import look_words
+from judge.phrases import listed, sentence
 from judge.report import words
 from judge.report.agents import NAME_MAX
 from judge.report.facts import Facts, in_matrix
-from judge.report.tables import Cell, Head, Row, Table, name_cell, plain, tone
+from judge.report.tables import Cell, Head, Row, Table, name_cell, notes_of, plain, tone
+from judge.simple_returns import TOO_WIDE, simple_detectable, simple_interval, simple_return
 from judge.statistics import Effect, MatrixEffects
+from judge.statistics.types import Contrast
+
+LINES_SHOWN = 12
+"""Decisions that are told as sentences."""
+
+CONTRASTS_SHOWN = 60
+"""Rows of the table of contrasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,8 @@ class Matrix:
     Attributes:
         cells: [strategies][models] mean simple return of the repeats; None where none took part.
         effects: Table of the decomposition.
+        contrasts: Which strategy beats which over the models, and which model over the strategies.
+        lines: What was decided, one sentence each.
         dead: Row and column of the cells whose agents are all dead.
     """
 
@@ -29,6 +41,8 @@ class Matrix:
     note: str
     caption: str
     effects: Table | None
+    contrasts: Table | None = None
+    lines: tuple[str, ...] = ()
     dead: frozenset[tuple[int, int]] = frozenset()
 
 
@@ -58,9 +72,14 @@ def make_matrix(facts: Facts) -> Matrix | None:
         note=_note(facts.effects, repeats),
         caption=(
             f"Mean return over up to {repeats} repeats of each cell." if repeats > 1
-            else "Return of each cell; with one agent a cell, chance and skill can't be told apart."
+            else "Return of each cell; with one agent a cell, its chance is not known."
         ),
         effects=None if facts.effects is None else _effects_table(facts.effects),
+        contrasts=None if facts.effects is None else _contrast_table(facts.effects.contrasts),
+        lines=(
+            () if facts.effects is None
+            else matrix_lines(facts.effects, look_words(facts.board.said))
+        ),
         dead=frozenset((strategies.index(s), models.index(m)) for s, m in dead),
     )  # fmt: skip
 
@@ -79,7 +98,7 @@ def _note(effects: MatrixEffects | None, repeats: int) -> str:
         if key in effects.shares
     )
     tests = ", ".join(
-        f"{text} p = {effects.p_values[key]:.3f}"
+        f"{text} {p_words(effects.p_values[key])}"
         for key, text in named
         if effects.p_values is not None and key in effects.p_values
     )
@@ -89,17 +108,146 @@ def _note(effects: MatrixEffects | None, repeats: int) -> str:
     return f"Of the variance between agents: {shares}.{words_of_tests}"
 
 
+def p_words(p_value: float) -> str:
+    """A p-value to three digits: "p = 0.034", "p < 0.001"."""
+    return f"p = {p_value:.3f}" if p_value >= 0.001 else "p < 0.001"
+
+
+def matrix_lines(effects: MatrixEffects, look: str = "") -> tuple[str, ...]:
+    """What was decided over the matrix, one sentence each.
+
+    Args:
+        effects: The matrix.
+        look: Which look it is, in words; "" once the season is over.
+    """
+    claimed = [one for one in effects.contrasts if one.separated and one.difference is not None]
+    lines = [_claim_line(one, look) for one in claimed[:LINES_SHOWN]]
+    if len(claimed) > LINES_SHOWN:
+        lines.append(f"The table has {len(claimed) - LINES_SHOWN:,} more.")
+    if not claimed and any(one.difference is not None for one in effects.contrasts):
+        lines.append(_undecided_line(effects))
+    if effects.pairings:
+        lines.append(_pairings_line(effects.pairings))
+    elif why := effects.reasons.get("pairings"):
+        lines.append(sentence(f"no pairing of a strategy and a model is shown: {why}"))
+    return tuple(lines)
+
+
+def _claim_line(one: Contrast, look: str) -> str:
+    assert one.difference is not None
+    a, b = words.quote(one.a, NAME_MAX), words.quote(one.b, NAME_MAX)
+    winner, loser = (a, b) if one.difference.estimate > 0 else (b, a)
+    mark = f" ({look})" if look else ""
+    return f"{winner} beats {loser} {_over(one)}{_left_out(one)}{mark}."
+
+
+def _undecided_line(effects: MatrixEffects) -> str:
+    factors = {one.factor for one in effects.contrasts if one.difference is not None}
+    if len(factors) == 2:
+        return (
+            "No strategy is separated from another over the models, and no model from another over "
+            "the strategies."
+        )
+    return f"No {factors.pop()} is separated from another."
+
+
+def _pairings_line(pairings: Sequence[Effect]) -> str:
+    sizes = {one.name: one.size.estimate for one in pairings if one.size is not None}
+    ordered = sorted(sizes, key=lambda name: -abs(sizes[name]))
+    said = [
+        f"{words.quote(name, 2 * NAME_MAX)} {words.change(simple_return(sizes[name]))}"
+        for name in ordered
+    ]
+    return (
+        "Beyond what strategy and model explain, and beyond the noise between repeats, on this "
+        f"market: {listed(said)}."
+    )
+
+
+def _over(one: Contrast) -> str:
+    others = "models" if one.factor == "strategy" else "strategies"
+    if len(one.over) == 1:
+        return f"with {words.quote(one.over[0], NAME_MAX)}"
+    return (
+        f"over the {len(one.over)} {others} that both have" if one.missing else f"over the {others}"
+    )
+
+
+def _left_out(one: Contrast) -> str:
+    if not one.missing:
+        return ""
+    return f" ({listed([words.quote(name, NAME_MAX) for name in one.missing])} left out)"
+
+
+def _contrast_table(contrasts: Sequence[Contrast]) -> Table | None:
+    if not contrasts:
+        return None
+    heads = (
+        Head("contrast", "w stick", "Two strategies compared over the models, or two models over "
+             "the strategies; returns are paired, a cell is the mean of its repeats."),
+        Head("over", "w", "The levels of the other factor that both have."),
+        Head("difference", note="First less second, over the season, with the interval of this "
+             "contrast alone."),
+        Head("decision", "w", "Decided over all contrasts of both kinds at once; p is adjusted for "
+             "their number."),
+        Head("found in 4 seasons of 5", note="The true difference that the decision would have "
+             "found in 4 seasons of 5."),
+    )  # fmt: skip
+    shown = sorted(contrasts, key=lambda one: not one.separated)[:CONTRASTS_SHOWN]
+    rows = tuple(_contrast_row(one) for one in shown)
+    notes = notes_of(
+        ("Difference", f"{one.a} - {one.b}", _reason(one)) for one in shown if _reason(one)
+    )
+    if (more := len(contrasts) - len(shown)) > 0:
+        notes = (*notes, f"{more:,} more contrasts are in figures.json.")
+    return Table("Contrasts", heads, rows, kind="fit", notes=notes)
+
+
+def _contrast_row(one: Contrast) -> Row:
+    name = f"{words.quote(one.a, NAME_MAX)} {words.MINUS} {words.quote(one.b, NAME_MAX)}"
+    over = listed([words.quote(level, NAME_MAX) for level in one.over]) or words.UNKNOWN
+    found = simple_interval(one.difference)
+    least = simple_detectable(one.detectable)
+    return Row(
+        (
+            name_cell(name),
+            Cell(over, f"without {listed(one.missing)}" if one.missing else "", "w"),
+            plain(words.UNKNOWN) if found is None else _change(found, sure=one.separated),
+            Cell(_decision(one), _p_value(one), "w"),
+            plain(words.change(least).lstrip("+"), least),
+        )
+    )
+
+
+def _decision(one: Contrast) -> str:
+    if not one.separated or one.difference is None:
+        return "not separated" if one.p_adjusted is not None else words.UNKNOWN
+    return f"{words.quote(one.a if one.difference.estimate > 0 else one.b, NAME_MAX)} is better"
+
+
+def _p_value(one: Contrast) -> str:
+    return "" if one.p_adjusted is None else p_words(one.p_adjusted)
+
+
+def _reason(one: Contrast) -> str:
+    """Why a contrast has no difference to show."""
+    if one.difference is None:
+        return one.reason
+    return TOO_WIDE if simple_interval(one.difference) is None else one.reason
+
+
 def _effects_table(effects: MatrixEffects) -> Table | None:
     groups: Mapping[str, tuple[Effect, ...]] = {
         "strategy": effects.strategies,
         "model": effects.models,
-        "pairing": effects.interactions,
+        "pairing": effects.pairings,
     }
     heads = (
         Head("part", "w stick"),
         Head("kind", "w"),
-        Head("against the mean of the matrix", note="over the season, with its interval"),
-    )
+        Head("against the mean of the matrix", note="Over the season, with its interval; that of a "
+             "pairing is of the noise between repeats."),
+    )  # fmt: skip
     rows = [
         Row((name_cell(words.quote(effect.name, 2 * NAME_MAX)), Cell(kind, css="w"), _size(effect)))
         for kind, group in groups.items()
@@ -110,11 +258,14 @@ def _effects_table(effects: MatrixEffects) -> Table | None:
 
 
 def _size(effect: Effect) -> Cell:
-    found = effect.size
+    found = simple_interval(effect.size)
     if found is None:
         return plain(words.UNKNOWN)
-    low, high = (math.expm1(end) * 100 for end in (found.low, found.high))
-    text = words.log_change(found.estimate)
-    sure = found.low > 0 or found.high < 0
-    css = tone(found.estimate, text) if sure else ""
-    return Cell(text, words.spread(low, high, 2), css, found.estimate)
+    return _change(found, sure=found.low > 0 or found.high < 0)
+
+
+def _change(found: Estimate, *, sure: bool) -> Cell:
+    """A simple return and its interval, coloured where it is sure."""
+    text = words.change(found.value)
+    ends = words.spread(found.low * 100, found.high * 100, 2)
+    return Cell(text, ends, tone(found.value, text) if sure else "", found.value)

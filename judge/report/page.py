@@ -101,6 +101,8 @@ class Page:
     pairs_note: str
     matrix_note: str
     matrix_caption: str
+    matrix_lines: tuple[str, ...]
+    contrasts: Table | None
     effects: Table | None
     has_costs: bool
     has_latency: bool
@@ -184,6 +186,8 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         pairs_note=pairs_note(facts),
         matrix_note="" if matrix is None else matrix.note,
         matrix_caption="" if matrix is None else matrix.caption,
+        matrix_lines=() if matrix is None else matrix.lines,
+        contrasts=None if matrix is None else matrix.contrasts,
         effects=None if matrix is None else matrix.effects,
         has_costs=bool(traders(facts)),
         has_latency=any(latency_bps(facts, n) for n in traders(facts)),

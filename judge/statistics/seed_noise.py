@@ -160,7 +160,7 @@ class SeedNoise:
             reasons["pairings"] = "there is only one strategy or one model"
             return ()
         if not freedom:
-            reasons["pairings"] = f"pairings cannot be told from chance: {SINGLE}"
+            reasons["pairings"] = f"it cannot be told from the noise of the seeds: {SINGLE}"
             return ()
         noise = self.squares["seed"] / freedom
         if noise == 0.0:
@@ -169,7 +169,7 @@ class SeedNoise:
         p_value = float(stats.f.sf(self.squares["interaction"] / own / noise, own, freedom))
         if p_value > INTERACTION_LEVEL:
             reasons["pairings"] = (
-                f"no pairing exceeds the noise between repeats (F test of all, p = {p_value:.3f})"
+                f"they do not exceed the noise between repeats (F test of all, p = {p_value:.3f})"
             )
             return ()
         t_value = float(stats.t.isf(INTERACTION_LEVEL / (2.0 * len(names)), freedom))
@@ -181,7 +181,7 @@ class SeedNoise:
         )
         if not found:
             reasons["pairings"] = (
-                f"the pairings together exceed the noise between repeats (F test, p = "
+                f"together they exceed the noise between repeats (F test of all, p = "
                 f"{p_value:.3f}), but no single one does"
             )
         return found

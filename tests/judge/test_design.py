@@ -111,8 +111,8 @@ def design(**changes: object) -> Design:
         (design(), "4 repeats a cell: each day was as good as 1.5 days of the plain design."),
         (
             design(),
-            "Repeats and adjustment together: 3 days of this contest were as good as 25 days of "
-            "the plain design (one agent a cell, raw returns).",
+            "Repeats and adjustment together: 3 days of this contest were as good as 24.8 days "
+            "of the plain design (one agent a cell, raw returns).",
         ),
         (
             design(),
