@@ -15,6 +15,7 @@ from judge.evaluated import Asked, Found, evaluation_id, make_evaluation
 from judge.leaderboard_rows import row_of
 from judge.metrics import Metrics, measure
 from judge.season.model import FloatArray, Season
+from judge.simple_returns import deciding_periods
 from judge.statistics import Pair, Standing, Verdict, judge_returns
 from judge.statistics.adjusted import alpha_pairs, exposure_shares
 from judge.statistics.looks import Horizon
@@ -145,7 +146,14 @@ def leaderboard(
     totals = [round(float(total), 12) for total in returns.sum(axis=0)]
     places = sorted(range(len(field.entrants)), key=lambda n: _order(n, totals, verdict))
     rows = tuple(
-        row_of(field.season, field.entrants[n], metrics, verdict.standings[n], verdict)
+        row_of(
+            field.season,
+            field.entrants[n],
+            metrics,
+            verdict.standings[n],
+            verdict,
+            periods=deciding_periods(returns[:, n]),
+        )
         for n in places
     )
     found = Found(field, returns, rows, places, verdict, alpha)

@@ -69,6 +69,7 @@ def row_of(
     standing: Standing,
     verdict: Verdict,
     *,
+    periods: float | None = None,
     cutoff: str = "",
 ) -> LeaderboardRow:
     """The row of an entrant; amounts, counts and returns are means over its repeats.
@@ -79,10 +80,11 @@ def row_of(
         metrics: Of every entry of the season.
         standing: What the statistics say of the entrant.
         verdict: All that the statistics say, for the reasons.
+        periods: How many periods decide its return.
         cutoff: Of the entrant's model.
     """
     own = [metrics[place] for place in entrant.places]
-    interval = simple_interval(standing.total)
+    interval = simple_interval(standing.total, periods)
     row = LeaderboardRow(
         rank_low=standing.rank_low,
         rank_high=standing.rank_high,

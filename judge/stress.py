@@ -39,10 +39,14 @@ class Stress:
         """True if a claim would hold after the winner lost once more; None without a difference."""
         if pair.difference is None:
             return None
-        winner = pair.a if pair.difference.estimate > 0 else pair.b
-        left = abs(pair.difference.estimate) - self.shocks[winner]
+        found, ahead = pair.difference, pair.difference.estimate > 0
+        shock = self.shocks[pair.a if ahead else pair.b]
         # A pair that differs by the same in every period has no error.
-        return left > (pair.critical or 0.0) * (pair.claim_error or 0.0)
+        boundary = (pair.critical or 0.0) * (pair.claim_error or 0.0)
+        if abs(found.estimate) > boundary:
+            return abs(found.estimate) - shock > boundary
+        # It was claimed at an earlier look: it holds until its interval holds 0.
+        return (found.low if ahead else -found.high) - shock > 0
 
 
 def stress_of(season: Season, entrants: Sequence[Entrant], window: Window) -> Stress:
