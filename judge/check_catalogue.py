@@ -19,6 +19,12 @@ PERIODS_LONG = 1536
 FIELD = 5
 REAL_FIELD = 6
 
+FOUND_MIN = 0.80
+"""A true lead must be found this often, whatever another agent's fall was."""
+
+APPETITE_LEAD = 0.10
+"""The true lead of one agent of unequal appetites, in log return over the season."""
+
 GAPS = (-0.2, -0.5, -0.99999)
 GAP_MULTIPLE = 1.25
 """The true lead beside a gap, in multiples of what is detectable on paper."""
@@ -26,8 +32,8 @@ GAP_MULTIPLE = 1.25
 FULL_TIMES = 10
 """`--full` runs so many times the seasons."""
 
-POWER_SEASONS = 400
-"""Seasons with a true lead: the share found then has a standard error of 2 %."""
+POWER_SEASONS = 250
+"""Seasons with a true lead: the share found then has a standard error of 2.5 %."""
 
 POWER_MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 CURVES = (Market("normal", 2, PERIODS, 0.8), Market("normal", FIELD, PERIODS))
@@ -35,7 +41,7 @@ CURVES = (Market("normal", 2, PERIODS, 0.8), Market("normal", FIELD, PERIODS))
 
 
 def _beside_a_gap(gap: float | None) -> Market:
-    plain = Market("normal", FIELD, PERIODS, gap=gap)
+    plain = Market("normal", FIELD, PERIODS, gap=gap, found_min=FOUND_MIN)
     return replace(plain, lead=GAP_MULTIPLE * plain.paper.detectable)
 
 
@@ -52,6 +58,8 @@ MARKETS: tuple[Market, ...] = (
     *(Market(law, n, PERIODS) for n in (20, 50) for law in ("normal", "fat")),
     Market("real", REAL_FIELD, PERIODS),
     Market("real-blocks", REAL_FIELD, 2 * PERIODS),
+    *(Market(law, FIELD, PERIODS) for law in ("appetites", "adjusted", "adjusted-up")),
+    *(Market(law, FIELD, PERIODS, lead=APPETITE_LEAD) for law in ("appetites", "adjusted")),
     *(Market("normal", n, PERIODS, watched="planned") for n in (2, FIELD)),
     Market("normal", 2, PERIODS, watched="open"),
     *(_beside_a_gap(gap) for gap in (None, *GAPS)),
@@ -90,10 +98,10 @@ def usual_seasons(market: Market) -> int:
     if market.agents >= 20:
         return 200
     if market.periods >= PERIODS_LONG:
-        return 1000 if market.agents == 2 else 500
+        return 800 if market.agents == 2 else 400
     if market.watched or market.lead:
-        return 1000 if market.agents == 2 else 500
-    return 3000 if market.agents == 2 else 1000
+        return 800 if market.agents == 2 else 500
+    return 1500 if market.agents == 2 else 700
 
 
 def has_power(market: Market) -> bool:

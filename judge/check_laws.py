@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
+from judge.check_appetites import adjusted_season, appetite_season, raw_season
 from judge.check_real import BLOCK_HOURS, real_returns
+from judge.statistics.adjusted import adjusted_returns
 from judge.statistics.types import FloatArray
 
 PERIOD_SD = 0.005
@@ -30,6 +32,9 @@ HELD = SPELL_ENTRY / (SPELL_ENTRY + SPELL_EXIT)
 
 REAL_FEE = 0.001
 """Log return lost with each switch on real prices: a fee of 10 basis points."""
+
+RISE = 0.3
+"""The expected log return of a rising market over a season: about +35 %."""
 
 CRASH = -1.2
 """The log return of a rare crash: about -70 %."""
@@ -59,6 +64,7 @@ class Law:
         moments: The truth; computed on demand because real prices are read from a file.
         correlated: The correlation between agents is a parameter of this law.
         alike: All agents have the same law, not only the same expected return.
+        rival: The agent that the first one is compared with where power is measured.
     """
 
     title: str
@@ -66,6 +72,7 @@ class Law:
     moments: Callable[[], Moments] = Moments
     correlated: bool = True
     alike: bool = True
+    rival: int = 1
 
 
 def _mixed(draw: Draw) -> Season:
@@ -193,6 +200,10 @@ def _crash(chance: float) -> Season:
     return season
 
 
+def _adjusted_up(rng: np.random.Generator, periods: int, agents: int, _: float) -> FloatArray:
+    return adjusted_returns(*appetite_season(rng, periods, agents, drift=RISE))
+
+
 LAWS: dict[str, Law] = {
     "normal": Law("normal", _mixed(_normal)),
     "fat": Law("fat tails, Student t(3)", _mixed(_fat_tails)),
@@ -206,6 +217,23 @@ LAWS: dict[str, Law] = {
     "real": Law("in and out of real BTC hours", _real(None), _real_moments, False),
     "real-blocks": Law(
         "the same, 10-day blocks of real hours", _real(BLOCK_HOURS), _real_moments, False
+    ),
+    "appetites": Law(
+        "unequal appetites for one market", raw_season, correlated=False, alike=False, rival=-1
+    ),
+    "adjusted": Law(
+        "the same, less what the exposure explains",
+        adjusted_season,
+        correlated=False,
+        alike=False,
+        rival=-1,
+    ),
+    "adjusted-up": Law(
+        "the same in a market that rises by 35 %",
+        _adjusted_up,
+        correlated=False,
+        alike=False,
+        rival=-1,
     ),
     "crash400": Law("a crash of 70 % once in 400 periods", _crash(1.0 / 400.0), alike=False),
     "crash1000": Law("a crash of 70 % once in 1,000 periods", _crash(1.0 / 1000.0), alike=False),

@@ -46,6 +46,7 @@ class Market:
             of T periods. "open": the same in a season without a planned end.
         gap: Return of the last agent in one extra period-long fall, e.g. -0.2; None without one.
         lead: The true lead of the first agent over every other one, in log return over the season.
+        found_min: The share of seasons in which the lead must be found; None: it is only shown.
         promised: Whether the promises hold here; False: shown, not promised.
     """
 
@@ -56,6 +57,7 @@ class Market:
     watched: str = ""
     gap: float | None = None
     lead: float = 0.0
+    found_min: float | None = None
     promised: bool = True
 
     @property

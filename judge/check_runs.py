@@ -31,8 +31,8 @@ class Counts:
         hits: By column of the verdict; a column without a known truth is left out.
         pairs: All pairs, printed or not.
         printed: Pairs whose difference was printed.
-        found: Whether the true lead of the first agent over the second was said at the end.
-        detectable: Printed for the first pair, in log return; None without one.
+        found: Whether the true lead of the first agent over its rival was said at the end.
+        detectable: Printed for this pair, in log return; None without one.
     """
 
     claimed: bool
@@ -102,12 +102,17 @@ def count(verdict: Verdict, market: Market, truth: Truth) -> Counts:
     hits = {
         "difference": _hits((p.difference, truth.totals[p.a] - truth.totals[p.b]) for p in pairs),
         "total": _hits((s.total, truth.totals[i]) for i, s in enumerate(standings)),
-        "sharpe_difference": _hits((p.sharpe_difference, annual[p.a] - annual[p.b]) for p in pairs),
-        "sharpe": _hits((s.sharpe, annual[i]) for i, s in enumerate(standings)),
     }
+    # With a lead the Sharpe ratio depends on the agent's own deviation, known if all have one.
+    if market.kind.alike or not market.lead:
+        hits["sharpe_difference"] = _hits(
+            (p.sharpe_difference, annual[p.a] - annual[p.b]) for p in pairs
+        )
+        hits["sharpe"] = _hits((s.sharpe, annual[i]) for i, s in enumerate(standings))
     if market.alike:
         hits["bradley_terry"] = _hits((s.bradley_terry, 0.0) for s in standings)
-    first = verdict.pairs[0] if verdict.pairs else None
+    rival = market.kind.rival % market.agents
+    first = next((pair for pair in verdict.pairs if (pair.a, pair.b) == (0, rival)), None)
     return Counts(
         claimed=any(pair.separated and _is_false(pair, truth) for pair in pairs),
         claimed_ever=any(pair.claimed_at is not None and _is_false(pair, truth) for pair in pairs)

@@ -16,9 +16,6 @@ FALSE_CLAIMS_MAX = 0.05
 COVERAGE_LOW, COVERAGE_HIGH = 0.88, 0.92
 """The promise: the printed 90 % interval holds the truth this often."""
 
-FOUND_MIN = 0.80
-"""The promise beside another agent's fall: a true lead of a known size is found this often."""
-
 COLUMNS = {
     "difference": "difference",
     "total": "total",
@@ -92,8 +89,8 @@ class MarketCheck:
             for key, found in self.coverage.items()
             if found is not None and not (found.kept or self._excused(key, found))
         ]
-        beside = self.market.lead and self.power
-        if beside and beside.found.estimate < FOUND_MIN:
+        least = self.market.found_min
+        if least is not None and self.power is not None and self.power.found.estimate < least:
             words.append("found")
         return tuple(words)
 

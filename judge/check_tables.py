@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from math import expm1
 
+from judge.check_chances import LEADERS_MIN, ChanceCheck
 from judge.check_laws import LAWS
 from judge.check_markets import Market
 from judge.check_paper import PaperTables
 from judge.check_summary import COLUMNS, Coverage, MarketCheck, Power
 from judge.statistics import Interval
+from judge.statistics.chances import MISS_MAX, Given
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -99,6 +101,39 @@ def power_table(market: Market, curve: Sequence[tuple[float, Power, float | None
             for multiple, power, printed in curve
         ),
     )
+
+
+def chances_tables(checks: Sequence[ChanceCheck]) -> str:
+    """P(best) of the leader: by what it was given, then by how far the agents truly differ."""
+    by_given = table(
+        ("agents", "leaders", "given", "truly the best", "verdict"),
+        (
+            (
+                str(check.agents),
+                f"{b.leaders:,}",
+                f"{b.given:.1%}",
+                f"{b.best:.1%}",
+                _near(b),
+            )
+            for check in checks
+            for b in check.bins
+        ),
+    )
+    by_spread = table(
+        ("agents", "spread of the skills / luck", "given", "truly the best"),
+        (
+            (str(check.agents), f"{spread:g}", f"{given:.1%}", f"{best:.1%}")
+            for check in checks
+            for spread, given, best in check.spreads
+        ),
+    )
+    return f"{by_given}\n\n{by_spread}"
+
+
+def _near(found: Given) -> str:
+    if found.leaders < LEADERS_MIN:
+        return "few"
+    return "kept" if abs(found.given - found.best) <= MISS_MAX else "MISSED"
 
 
 def interval_table(

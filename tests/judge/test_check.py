@@ -174,7 +174,7 @@ def test_a_claim_at_any_look_is_counted() -> None:
 @pytest.mark.parametrize(("found", "missed"), [(0.75, True), (0.85, False)])
 def test_a_lead_beside_a_gap_must_be_found(found: float, missed: bool) -> None:
     """A true lead that is found too seldom beside another agent's fall breaks the promise."""
-    market = Market("normal", 5, 384, gap=-0.5, lead=0.3)
+    market = Market("normal", 5, 384, gap=-0.5, lead=0.3, found_min=0.8)
     seasons = [replace(few_claims(False), found=i < found * 100) for i in range(100)]
 
     assert missed == ("found" in summarise(market, seasons).missed)
