@@ -18,6 +18,8 @@ WINDOW_PERIODS_MIN = 10
 """With shorter windows neighbours depend where returns are autocorrelated."""
 ELO_MAX = 4_000.0
 """An interval is no wider than this to each side: odds of 10^10 to 1."""
+ALIKE_MAX = 0.1
+"""Windows whose scatter is below this share of the model's variance all ended alike."""
 WINDOW_COSINES = 6
 """Coefficients of the long-run variance over windows."""
 NEWTON_STEPS_MAX = 25
@@ -32,8 +34,8 @@ def strengths(log_returns: FloatArray, *, block_length: float, confidence: float
     strengths by its score through the inverse curvature (the sandwich of White 1982, Econometrica
     50, 1-25); windows may depend on their neighbours, so the variance of the sum is the long-run
     variance of `judge.statistics.variance`, and the interval is Student's with as many degrees of
-    freedom as cosines. Windows that all ended alike do not scatter; the variance is therefore at
-    least that of the fitted model.
+    freedom as cosines. Where nearly all windows ended alike they do not scatter, and the variance
+    is that of the fitted model.
 
     Args:
         log_returns: Shape [T, N], N >= 2.
@@ -60,7 +62,8 @@ def strengths(log_returns: FloatArray, *, block_length: float, confidence: float
         scatter = windows * long_run_variance(scores @ inverse, count)
         # The curvature holds a mean of 1 / N in every direction, so that it can be inverted.
         by_model = np.diagonal(inverse) - 1.0 / agents**2
-        reach = quantile * np.sqrt(np.maximum(scatter, by_model))
+        alike = scatter < ALIKE_MAX * by_model
+        reach = quantile * np.sqrt(np.where(alike, by_model, scatter))
     elo = theta[0] * ELO_PER_LOG_ODDS
     reach = np.minimum(reach * ELO_PER_LOG_ODDS, ELO_MAX)
     return [

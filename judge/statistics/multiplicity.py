@@ -89,12 +89,13 @@ class Family:
         if level < least and np.isfinite(scaled):
             share = float(stats.t.sf(scaled * self._unit, self.freedom)) * level / least
             scaled = float(stats.t.isf(share, self.freedom)) / self._unit
-        return np.multiply(self.scales, scaled)
+        found: FloatArray = self.scales * scaled
+        return found
 
     @property
     def _tail_level(self) -> float:
         """The level from which on the tail is continued."""
-        return (1.0 + EXCEEDING_MIN) / (1.0 + self.t_stars.shape[0])
+        return float((1.0 + EXCEEDING_MIN) / (1.0 + self.t_stars.shape[0]))
 
     @property
     def _unit(self) -> float:
