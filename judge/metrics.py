@@ -13,12 +13,11 @@ from judge import metrics_conduct as conduct
 from judge import metrics_returns as curve
 from judge import metrics_trades as trading
 from judge.season.model import Season
-
-ANNUAL_MIN_S = 30 * 86_400
-"""A shorter season is not extrapolated to a year: a good hour would become 10^27."""
+from judge.statistics.sharpe import sharpe_scale
 
 WHY_NONE = {
-    "total_return": "no period yet",
+    "total_return": "no period yet, or nothing to begin with",
+    "gross_return": "no period yet, or nothing to begin with",
     "total_log_return": "no period yet",
     "mean_log_return": "no period yet",
     "annual_return": "a season of under 30 days says nothing about a year",
@@ -30,7 +29,7 @@ WHY_NONE = {
     "drawdown_periods": "no mark yet",
     "skewness": "fewer than two periods, or the equity never moved",
     "excess_kurtosis": "fewer than two periods, or the equity never moved",
-    "excess_return": "no period yet",
+    "excess_return": "no period yet, or nothing to begin with",
     "exposure": "no equity",
     "time_in_market": "no mark yet",
     "leverage": "no equity",
@@ -60,9 +59,13 @@ class Metrics:
     """The figures of one entry. Returns, rates and ratios are plain numbers: 0.02 is 2 %.
 
     Attributes:
-        total_return, excess_return, net_return: Simple, over the season; excess over the season's
-            buy-and-hold; net of the model's cost.
-        volatility, sharpe, sortino: Annualised, of log returns. annual_return, calmar: of equity.
+        equity_usd: At the end. gross_usd: had no order paid a fee or slippage; gross_usd -
+            fees_usd - slippage_usd = equity_usd.
+        gross_return, total_return, net_return: Simple, over the season: of gross_usd, of
+            equity_usd, and of equity_usd less what the model cost.
+        excess_return: total_return less that of the equal-weight market (`Season.hold`).
+        volatility, sharpe, sortino: Of log returns; annualised, or per period in a season of
+            under 30 days (`judge.statistics.sharpe`). annual_return, calmar: of equity.
         max_drawdown: Share lost, >= 0. drawdown_periods: from its peak to its end.
         exposure, leverage, cash_ratio: Mean, largest, mean share of the equity.
         turnover: Traded notional over mean equity.
@@ -74,6 +77,8 @@ class Metrics:
     """
 
     equity_usd: float
+    gross_usd: float
+    gross_return: float | None
     total_return: float | None
     total_log_return: float | None
     mean_log_return: float | None
@@ -147,17 +152,21 @@ def _of_curve(season: Season, place: int) -> dict[str, float | Decimal | None]:
     equity, exposure = season.equity[:, place], season.exposure[:, place]
     returns, year = season.log_returns()[:, place], season.periods_per_year
     fall = curve.max_drawdown(equity)
-    lasting = len(returns) * season.interval_s >= ANNUAL_MIN_S
+    scale, unit = sharpe_scale(season.interval_s, len(returns))
+    lasting = unit == "year"
+    gross = trading.before_costs(float(equity[-1]), season.fills[place])
     total, hold = curve.total_return(equity), curve.total_return(season.hold)
     return {
         "equity_usd": float(equity[-1]),
+        "gross_usd": gross,
+        "gross_return": None if total is None else gross / float(equity[0]) - 1,
         "total_return": total,
         "total_log_return": curve.total_log_return(returns),
         "mean_log_return": curve.mean_log_return(returns),
         "annual_return": curve.annual_return(equity, year) if lasting else None,
-        "volatility": curve.volatility(returns, year),
-        "sharpe": curve.sharpe(returns, year),
-        "sortino": curve.sortino(returns, year),
+        "volatility": curve.volatility(returns, scale),
+        "sharpe": curve.sharpe(returns, scale),
+        "sortino": curve.sortino(returns, scale),
         "calmar": curve.calmar(equity, year) if lasting else None,
         "max_drawdown": None if fall is None else fall.depth,
         "drawdown_periods": None if fall is None else fall.periods,

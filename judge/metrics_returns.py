@@ -1,7 +1,9 @@
 """Metrics of an equity curve and of its returns. Pure numpy functions; None where undefined.
 
 A curve has T+1 values in USD, a return series has T of them. `periods_per_year` is that of a market
-that never closes: 365 x 24 h divided by the interval. The risk-free rate is zero throughout.
+that never closes: 365 x 24 h divided by the interval. `scale` is its square root, or 1 where a
+season is too short to say anything of a year (`judge.statistics.sharpe.sharpe_scale`). The
+risk-free rate is zero throughout.
 """
 
 from dataclasses import dataclass
@@ -9,11 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from judge.season.model import FloatArray
+from judge.statistics.sharpe import deviation, sharpe_ratio
 
 PERIODS_MIN = 2
 """Fewer returns have no spread."""
-_SPREAD_MIN = 1e-14
-"""Spread, relative to the largest return, below which a series is constant but for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +62,32 @@ def annual_return(equity: FloatArray, periods_per_year: float) -> float | None:
     """
     if len(equity) < PERIODS_MIN or equity[0] <= 0:
         return None
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         grown = np.power(equity[-1] / equity[0], periods_per_year / (len(equity) - 1)) - 1
     return float(grown) if np.isfinite(grown) else None
 
 
-def volatility(returns: FloatArray, periods_per_year: float) -> float | None:
-    """Annualised volatility: s * sqrt(periods_per_year), s with n - 1 in its denominator.
+def volatility(returns: FloatArray, scale: float) -> float | None:
+    """Volatility: s * scale, s with n - 1 in its denominator.
 
     None for fewer than two returns.
     """
     if len(returns) < PERIODS_MIN:
         return None
-    return float(returns.std(ddof=1) * np.sqrt(periods_per_year))
+    return float(returns.std(ddof=1) * scale)
 
 
-def sharpe(returns: FloatArray, periods_per_year: float) -> float | None:
-    """Annualised Sharpe ratio: mean / s * sqrt(periods_per_year), s with n - 1.
+def sharpe(returns: FloatArray, scale: float) -> float | None:
+    """Sharpe ratio: `judge.statistics.sharpe.sharpe_ratio` * scale.
 
-    Source: Sharpe (1994), "The Sharpe Ratio", J. Portfolio Management 21(1). None for fewer than
-    two returns, or returns that never vary.
+    None for fewer than two returns, or returns that never vary.
     """
-    spread = _spread(returns)
-    if spread is None:
-        return None
-    return float(returns.mean() / spread * np.sqrt(periods_per_year))
+    ratio = sharpe_ratio(returns)
+    return None if ratio is None else ratio * scale
 
 
-def sortino(returns: FloatArray, periods_per_year: float) -> float | None:
-    """Annualised Sortino ratio: mean / sqrt(mean(min(r, 0)^2)) * sqrt(periods_per_year).
+def sortino(returns: FloatArray, scale: float) -> float | None:
+    """Sortino ratio: mean / sqrt(mean(min(r, 0)^2)) * scale.
 
     Source: Sortino and Price (1994), "Performance Measurement in a Downside Risk Framework", J. of
     Investing 3(3), with a target of zero. None for fewer than two returns, or where none is below
@@ -100,7 +98,7 @@ def sortino(returns: FloatArray, periods_per_year: float) -> float | None:
     downside = np.sqrt(np.mean(np.minimum(returns, 0) ** 2))
     if downside == 0:
         return None
-    return float(returns.mean() / downside * np.sqrt(periods_per_year))
+    return float(returns.mean() / downside * scale)
 
 
 def calmar(equity: FloatArray, periods_per_year: float) -> float | None:
@@ -144,7 +142,7 @@ def skewness(returns: FloatArray) -> float | None:
 
     None for fewer than two returns, or returns that never vary.
     """
-    if _spread(returns) is None:
+    if deviation(returns) is None:
         return None
     centred = returns - returns.mean()
     return float(np.mean(centred**3) / np.mean(centred**2) ** 1.5)
@@ -155,14 +153,7 @@ def excess_kurtosis(returns: FloatArray) -> float | None:
 
     None for fewer than two returns, or returns that never vary.
     """
-    if _spread(returns) is None:
+    if deviation(returns) is None:
         return None
     centred = returns - returns.mean()
     return float(np.mean(centred**4) / np.mean(centred**2) ** 2 - 3)
-
-
-def _spread(returns: FloatArray) -> float | None:
-    if len(returns) < PERIODS_MIN:
-        return None
-    spread = float(returns.std(ddof=1))
-    return spread if spread > _SPREAD_MIN * float(np.abs(returns).max()) else None

@@ -110,6 +110,15 @@ def fees(fills: Sequence[Fill]) -> float:
     return float(sum(fill.fee for fill in fills) / SCALE)
 
 
+def before_costs(equity_usd: float, fills: Sequence[Fill]) -> float:
+    """What the account would hold had the same orders paid neither fee nor slippage, USD.
+
+    The last equity with every fee and all slippage paid back; what those amounts would have earned
+    is left out, so gross less fees less slippage is the equity, to the micro-dollar.
+    """
+    return equity_usd + sum(fill.fee + fill.slippage for fill in fills) / SCALE
+
+
 def slippage(fills: Sequence[Fill]) -> float:
     """USD lost against the best price at the fill."""
     return float(sum(fill.slippage for fill in fills) / SCALE)

@@ -1,5 +1,8 @@
 """Metrics of trades and conduct, and the row of an entry."""
 
+import math
+import warnings
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -12,7 +15,9 @@ from judge import metrics_conduct as conduct
 from judge import metrics_trades as trading
 from judge.metrics import WHY_NONE, as_columns, measure
 from judge.season import LlmSpend, Season, SeasonBuilder
+from judge.statistics.sharpe import sharpe_ratio
 from tests.dashboard.scenario import Scenario
+from tests.judge.seasons import BASELINES, entry, make_season
 
 
 def season_of(scenario: Scenario) -> Season:
@@ -149,3 +154,85 @@ def test_turns_without_call_records_have_no_known_cost() -> None:
 
     assert season.llm[0] == LlmSpend()
     assert measure(season, 0).llm_usd is None
+
+
+@pytest.mark.parametrize(("interval_s", "scale"), [(900.0, 1.0), (86_400.0, math.sqrt(365.0))])
+def test_ratios_of_a_short_season_are_per_period(interval_s: float, scale: float) -> None:
+    """Under 30 days Sharpe, Sortino and volatility are of a period, from then on of a year."""
+    season = make_season(snapshots=40, entries=BASELINES, interval_s=interval_s)
+    returns = season.log_returns()[:, 0]
+    found, ratio = measure(season, 0), sharpe_ratio(returns)
+
+    assert ratio is not None
+    assert found.sharpe == pytest.approx(ratio * scale, rel=1e-12)
+    assert found.volatility == pytest.approx(returns.std(ddof=1) * scale, rel=1e-12)
+    assert found.sortino is not None
+    assert found.sortino == pytest.approx(
+        returns.mean() / np.sqrt((np.minimum(returns, 0) ** 2).mean()) * scale, rel=1e-12
+    )
+    assert (found.annual_return is None) == (scale == 1.0)
+
+
+def test_gross_is_what_the_same_orders_bring_at_the_best_prices(
+    played: tuple[Scenario, Season],
+) -> None:
+    """Every fill at the best bid or ask, no fee: that is the gross equity, to the micro-dollar."""
+    _, season = played
+    for place in range(len(season.entries)):
+        found, start = measure(season, place), float(season.equity[0, place])
+        money, held = start, dict.fromkeys(season.products, 0.0)
+        for fill in season.fills[place]:
+            size, buys = fill.quantity / SCALE, fill.side == "buy"
+            money -= size * fill.ask / SCALE if buys else -size * fill.bid / SCALE
+            held[fill.product_id] += size if buys else -size
+        worth = sum(held[p] * season.bids[-1, n] for n, p in enumerate(season.products))
+
+        assert found.gross_usd == pytest.approx(money + worth, abs=1e-6)
+        costs = found.fees_usd + found.slippage_usd
+        assert found.gross_usd - costs == pytest.approx(found.equity_usd, abs=1e-7)
+        assert found.gross_return == pytest.approx(found.gross_usd / start - 1, abs=1e-12)
+
+
+def _curve(kind: str, marks: int) -> list[float]:
+    rest = marks - 2
+    return {
+        "lost everything": [1000.0, 400.0] + [0.0] * rest,
+        "never had anything": [0.0] * marks,
+        "all but a cent": [1000.0, 900.0] + [0.01] * rest,
+        "all but a micro-dollar": [1000.0, 1e-6] + [1e-6] * rest,
+        "came back": [1000.0, 0.0] + [1000.0] * rest,
+        "grew a millionfold": [1.0, 1.0] + [1e12] * rest,
+        "constant": [1000.0] * marks,
+        "the smallest amount": [1e-8] * marks,
+        "overdrawn": [1000.0, -5.0] + [-5.0] * rest,
+    }[kind]
+
+
+@pytest.mark.parametrize("interval_s", [60.0, 86_400.0])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "lost everything",
+        "never had anything",
+        "all but a cent",
+        "all but a micro-dollar",
+        "came back",
+        "grew a millionfold",
+        "constant",
+        "the smallest amount",
+        "overdrawn",
+    ],
+)
+def test_degenerate_accounts_have_finite_figures_or_none(kind: str, interval_s: float) -> None:
+    """Whatever an account did, each figure is finite or None with a reason, without a warning."""
+    season = make_season(snapshots=60, entries=(entry("one", "s", "m"),), interval_s=interval_s)
+    equity = np.array([_curve(kind, 61)]).T
+    odd = replace(season, equity=equity, cash=equity, exposure=season.exposure * 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = measure(odd, 0)
+
+    row = as_columns(found)
+    assert {name for name, value in row.items() if value is None} == set(found.reasons)
+    assert all(math.isfinite(v) for v in row.values() if isinstance(v, float))
+    assert found.sharpe is None or abs(found.sharpe) < 20.0

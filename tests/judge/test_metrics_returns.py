@@ -11,6 +11,7 @@ from judge import metrics_returns as curve
 from judge.season import FloatArray, log_returns
 
 YEAR = 365 * 24 * 60.0
+SCALE = float(np.sqrt(YEAR))
 SERIES = [
     ("normal", 0),
     ("normal", 1),
@@ -51,9 +52,9 @@ def test_ratios_equal_those_of_empyrical(kind: str, seed: int) -> None:
         empyrical.annual_volatility(returns, annualization=YEAR),
     )
     actual = (
-        curve.sharpe(returns, YEAR),
-        curve.sortino(returns, YEAR),
-        curve.volatility(returns, YEAR),
+        curve.sharpe(returns, SCALE),
+        curve.sortino(returns, SCALE),
+        curve.volatility(returns, SCALE),
     )
 
     assert expected == pytest.approx(actual, rel=1e-9)
@@ -132,20 +133,20 @@ def test_a_flat_curve_has_no_ratios() -> None:
     returns = log_returns(flat)
 
     assert [None] * 5 == [
-        curve.sharpe(returns, YEAR),
-        curve.sortino(returns, YEAR),
+        curve.sharpe(returns, SCALE),
+        curve.sortino(returns, SCALE),
         curve.calmar(flat, YEAR),
         curve.skewness(returns),
         curve.excess_kurtosis(returns),
     ]
-    assert (0.0, 0.0) == (curve.total_return(flat), curve.volatility(returns, YEAR))
+    assert (0.0, 0.0) == (curve.total_return(flat), curve.volatility(returns, SCALE))
 
 
 def test_constant_returns_have_no_sharpe() -> None:
     """Returns that differ by rounding alone do not make a Sharpe ratio of billions."""
     equity = 100_000 * np.power(1.0001, np.arange(500))
 
-    assert curve.sharpe(log_returns(equity)[:2] * 0 + 1e-4, YEAR) is None
+    assert curve.sharpe(log_returns(equity)[:2] * 0 + 1e-4, SCALE) is None
     assert all(b > a for a, b in pairwise(equity))
 
 
@@ -155,8 +156,8 @@ def test_too_few_periods_are_undefined(periods: int) -> None:
     equity = np.full(periods + 1, 100.0)
     returns = log_returns(equity)
 
-    assert curve.sharpe(returns, YEAR) is None
-    assert curve.volatility(returns, YEAR) is None
+    assert curve.sharpe(returns, SCALE) is None
+    assert curve.volatility(returns, SCALE) is None
     assert (curve.total_return(equity) is None) == (periods == 0)
 
 
