@@ -14,16 +14,19 @@ from judge.phrases import (
     percent,
     rank_words,
 )
-from judge.verdict_words import MARKET, detectable_line, rank_note
+from judge.verdict_words import MARKET, detectable_line, detectable_title, rank_note
 
 CELL_CHARS_MAX = 80
 LINE_CHARS_MAX = 1_000
 VERDICT_CHARS_MAX = 10_000
-PAIRS_SHOWN = 20
+PAIRS_SHOWN = 8
 REPEATS_SHOWN = 20
 P_BEST_NOTE = "P(best): probability that the entrant is truly the best, shrunken to an even field."
 MARKET_NOTE = f"vs market: return less that of the {MARKET}, an index of all products."
-COSTS_NOTE = "gross: before fees and slippage; net: after them; net of LLM: after model calls too."
+COSTS_NOTE = (
+    "gross: return of the season before fees and slippage; net: after them; net of LLM: after "
+    "model calls too."
+)
 
 Column = tuple[str, Callable[[LeaderboardRow], str]]
 _LEFT = {"agent", "strategy", "model"}
@@ -36,7 +39,7 @@ def render(evaluation: Evaluation) -> str:
     if evaluation.rows:
         blocks.append(_standings(evaluation))
         blocks.append(_block("Claims", claims_block(evaluation)))
-        blocks.append(_block("Detectable differences", detectables_block(evaluation)))
+        blocks.append(_block(detectable_title(evaluation), detectables_block(evaluation)))
         blocks.append(_block("Repeats; the row of a cell holds their means", repeats(evaluation)))
         title = "From gross to net, and conduct; amounts in USD"
         blocks.append(f"{title}\n{_table(costs(), evaluation.rows)}\n  {COSTS_NOTE}")
@@ -57,7 +60,7 @@ def claims_block(evaluation: Evaluation) -> tuple[str, ...]:
 def detectables_block(evaluation: Evaluation) -> tuple[str, ...]:
     """The detectable difference of each pair at the top, up to a bound."""
     found = evaluation.detectables
-    lines = [detectable_line(pair, evaluation) for pair in found[:PAIRS_SHOWN]]
+    lines = [detectable_line(pair) for pair in found[:PAIRS_SHOWN]]
     if (more := len(found) - PAIRS_SHOWN) > 0:
         lines.append(f"{counted(more, 'further pair')}: --json and figures.json list them.")
     return tuple(lines)
@@ -97,8 +100,15 @@ def window_note(evaluation: Evaluation) -> str:
     last = min(evaluation.compared_from + evaluation.compared, evaluation.snapshots)
     return (
         f"Compared: snapshots {first:,} to {last:,} of {evaluation.snapshots:,}, in which every "
-        "entrant was present; ranks and intervals are of them."
+        "entrant was present; ranks, returns and intervals are of them, amounts of the season."
     )
+
+
+def compared_return(row: LeaderboardRow, evaluation: Evaluation) -> float | None:
+    """The return that the row's interval is of: over the compared part, if that is not all."""
+    if window_note(evaluation) and row.return_interval is not None:
+        return row.return_interval.value
+    return row.total_return
 
 
 def sharpe_words(row: LeaderboardRow, unit: str) -> str:
@@ -118,7 +128,7 @@ def standings(evaluation: Evaluation) -> tuple[Column, ...]:
     columns: list[Column] = [
         ("rank", lambda row: rank_words(row.rank_low, row.rank_high)),
         ("agent", _name),
-        ("return", lambda row: percent(row.total_return, signed=True)),
+        ("return", lambda row: percent(compared_return(row, evaluation), signed=True)),
         ("interval %", lambda row: interval_words(row.return_interval)),
         ("vs market", lambda row: percent(row.excess_return, signed=True)),
         ("P(best)", lambda row: _share(row.p_best)),

@@ -88,10 +88,23 @@ def detectable_words(evaluation: Evaluation) -> str:
     return words
 
 
-def detectable_line(pair: Detectable, evaluation: Evaluation) -> str:
-    """The detectable difference of one pair, as a sentence."""
-    found = _found(pair.difference, pair.per_day, evaluation)
-    return f"{pair.a} and {pair.b}: {found}."
+def detectable_line(pair: Detectable) -> str:
+    """The detectable difference of one pair: "a and b: 10.8 % (2.7 % a day)"."""
+    size = percent(pair.difference) if pair.difference <= SIZE_MAX else "above 100 %"
+    return f"{pair.a} and {pair.b}: {size}{rate_words(pair.per_day)}"
+
+
+def detectable_title(evaluation: Evaluation) -> str:
+    """What the list of detectable differences is."""
+    when = "a look now would find" if evaluation.interim else "would have been found"
+    what = f"True differences over {span_words(evaluation)} that"
+    return f"{what} {when} in 4 seasons of 5"
+
+
+def rate_words(per_day: float | None) -> str:
+    """A difference as a rate, " (2.7 % a day)"; "" where it is too large to be of use."""
+    useful = per_day is not None and per_day <= SIZE_MAX
+    return f" ({percent(per_day)} a day)" if useful else ""
 
 
 def rank_note(evaluation: Evaluation) -> str:
@@ -159,13 +172,16 @@ def _top(evaluation: Evaluation) -> str:
 
 
 def _found(difference: float, per_day: float | None, evaluation: Evaluation) -> str:
-    span = span_words(evaluation)
-    when = "would be found by this look" if evaluation.interim else "would have been found"
+    span, live = span_words(evaluation), evaluation.interim
     if difference > SIZE_MAX:
-        return f"even a true difference of 100 % over {span} {when} in fewer than 4 seasons of 5"
-    daily = per_day is not None and per_day <= SIZE_MAX
-    rate = f" ({percent(per_day)} a day)" if daily else ""
-    return f"a true difference of {percent(difference)} over {span}{rate} {when} in 4 seasons of 5"
+        size = f"even a true difference of 100 % over {span}"
+        if live:
+            return f"a look now would find {size} in fewer than 4 seasons of 5"
+        return f"{size} would have been found in fewer than 4 seasons of 5"
+    size = f"a true difference of {percent(difference)} over {span}{rate_words(per_day)}"
+    if live:
+        return f"a look now would find {size} in 4 seasons of 5"
+    return f"{size} would have been found in 4 seasons of 5"
 
 
 def _of(row: LeaderboardRow, evaluation: Evaluation) -> list[Claim]:

@@ -52,7 +52,7 @@ from judge.report.sentences import (
 )
 from judge.report.standings import leaderboard_table
 from judge.report.tables import Table, markdown_code, markdown_text
-from judge.verdict_words import MARKET, rank_note
+from judge.verdict_words import MARKET, detectable_title, rank_note
 
 COLORS = 8
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -87,6 +87,7 @@ class Page:
     warnings: tuple[str, ...]
     claims: tuple[str, ...]
     promise: str
+    detectables_title: str
     detectables: tuple[str, ...]
     design: tuple[str, ...]
     leaderboard: Table
@@ -167,6 +168,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         warnings=said.warnings,
         claims=claim_lines(said),
         promise=sentence(promise_words(said)) if said.claims else "",
+        detectables_title=detectable_title(said),
         detectables=detectables_block(said),
         design=said.design,
         leaderboard=leaderboard_table(
@@ -178,7 +180,8 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         has_intervals=has_intervals,
         returns_caption=(
             f"Dot: return. Bar: its {facts.verdict.confidence:.0%} interval, for that entry alone. "
-            "Overlapping bars don't decide who is better; the paired differences below do."
+            "Overlapping bars don't decide who is better; the paired differences below do. An "
+            "entry without an interval is not drawn."
         ),
         curves_caption=curves_caption(facts),
         keys=_keys(facts),
@@ -225,7 +228,8 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
         if (found := row.return_interval) is not None
     ]
     if rows:
-        hold = facts.board.evaluation().hold_return or 0.0
+        window, held = facts.board.window, season.hold
+        hold = float(held[window.end] / held[window.begin] - 1)
         charts["chart-returns"] = plots.interval_chart(rows, hold)
     if matrix is not None:
         charts["chart-matrix"] = plots.heat_chart(

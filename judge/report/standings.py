@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from arena.messages import Evaluation, LeaderboardRow
+from judge.leaderboard_words import compared_return
 from judge.report import words
 from judge.report.agents import NAME_MAX
 from judge.report.tables import Cell, Head, Row, Table, name_cell, notes_of, plain
 from judge.verdict_words import MARKET
 
 REASON_MAX = 300
+INTERVAL = "interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,11 @@ def leaderboard_table(
         for row in evaluation.rows
     ]
     why = (
-        (column.head.text, words.quote(row.agent, NAME_MAX), words.quote(reason, REASON_MAX))
+        (
+            INTERVAL if column.field == "return_interval" else column.head.text,
+            words.quote(row.agent, NAME_MAX),
+            words.quote(reason, REASON_MAX),
+        )
         for row in evaluation.rows
         for column in columns
         if (reason := row.reasons.get(column.field))
@@ -69,7 +75,7 @@ def _entrant(row: LeaderboardRow, links: Mapping[str, str]) -> Cell:
     what = words.quote(row_words(row), 2 * NAME_MAX)
     if not row.repeats:
         return name_cell(name, what, links.get(row.agent, ""))
-    spread = "" if row.repeat_sd is None else f", spread {words.share(row.repeat_sd)}"
+    spread = "" if row.repeat_sd is None else f", spread {words.share(row.repeat_sd, 2)}"
     return Cell(
         name,
         under=what,
@@ -105,14 +111,13 @@ def _ranks(row: LeaderboardRow) -> Cell:
     return Cell(text, value=row.rank_low + row.rank_high / 1e4)
 
 
-def _return(row: LeaderboardRow) -> Cell:
-    found = row.return_interval
-    under = "" if found is None else words.spread(found.low * 100, found.high * 100, 2)
-    return Cell(
-        words.change(row.total_return),
-        under,
-        value="" if row.total_return is None else row.total_return,
-    )
+def _return(evaluation: Evaluation) -> Callable[[LeaderboardRow], Cell]:
+    def cell(row: LeaderboardRow) -> Cell:
+        found, shown = row.return_interval, compared_return(row, evaluation)
+        under = "" if found is None else words.spread(found.low * 100, found.high * 100, 2)
+        return Cell(words.change(shown), under, value="" if shown is None else shown)
+
+    return cell
 
 
 def _sharpe(unit: str) -> Callable[[LeaderboardRow], Cell]:
@@ -153,10 +158,10 @@ def _columns(evaluation: Evaluation) -> tuple[Column, ...]:
     sharpe = "annualised" if unit == "year" else "per period, as the season is under 30 days"
     level = f"{evaluation.confidence:.0%}"
     found = [
-        Column(Head("rank set", note="ranks that the evidence leaves open", up=True), _ranks),
+        Column(Head("ranks", note="every rank that the evidence leaves open", up=True), _ranks),
         Column(
             Head("return", note=f"net of fees and slippage, with its {level} interval"),
-            _return,
+            _return(evaluation),
             "return_interval",
         ),
         _of("vs market", "excess_return", words.change,

@@ -96,19 +96,23 @@ def test_embedded_json_cannot_end_its_script() -> None:
 
 
 def test_every_column_of_the_leaderboard_is_there(page: str, facts: Facts) -> None:
-    """The columns the contest promises, one row an entry."""
+    """The columns the contest promises, one row an entrant; rank and return come first."""
     text = body(page)
     table = text[text.index('class="leaderboard"') :]
     table = table[: table.index("</table>")]
     wanted = (
-        "rank set", "equity", "return", "over hold", "max drawdown", "Sharpe", "P(best)", "fees",
-        "slippage", "latency cost", "LLM $", "net return", "win rate", "biggest win",
-        "biggest loss", "trades", "invalid",
+        "ranks", "return", "vs market", "P(best)", "Sharpe a period", "max drawdown", "gross",
+        "fees", "slippage", "latency cost", "net", "LLM $", "net of LLM", "equity", "win rate",
+        "biggest win", "biggest loss", "trades", "invalid",
     )  # fmt: skip
     heads = re.findall(r"<button type=\"button\">([^<]+)</button>", table)
 
+    assert ["entry", "ranks", "return"] == heads[:3]
     assert set(wanted) <= set(heads)
-    assert len(facts.season.entries) == table.count('<th scope="row"')
+    assert len(facts.entrants) == table.count('<th scope="row"')
+    assert {e.name for e in facts.season.entries} == set(
+        re.findall('<a href="#agent[^>]*>([^<]+)', table)
+    )
 
 
 def test_the_verdict_stands_on_top(page: str, facts: Facts) -> None:
@@ -133,7 +137,9 @@ def test_a_long_season_stays_small() -> None:
     """Thirty agents that never stop talking: bounded curves and tables, and it says so."""
     entries = tuple(entry(f"agent-{n}", "momentum", f"m{n}") for n in range(30))
     season = make_season(snapshots=2_500, entries=entries, text="x" * 5_000)
-    page = html(make_facts("run", season, Options()))
+    # The verdict of a short season serves: what is bounded here are curves and tables.
+    facts = make_facts("run", make_season(snapshots=65, entries=entries), Options())
+    page = html(replace(facts, board=replace(facts.board, season=season)))
 
     assert len(page.encode()) < PAGE_BYTES_MAX
     assert "Of 2,501 points at most 774 of each curve are drawn" in page
@@ -189,9 +195,10 @@ def test_foreign_text_is_only_text_in_markdown() -> None:
 def test_markdown_has_the_same_rows(facts: Facts) -> None:
     """Each entry stands in the Markdown, and no table is broken by what a name holds."""
     text = markdown(facts)
-    table = text[text.index("| entry") : text.index("## Who beats whom")].strip().splitlines()
+    board = text[text.index("| entry") : text.index("## Who beats whom")].splitlines()
+    table = [line for line in board if line.startswith("|")]
 
-    assert len(facts.season.entries) + 2 == len(table)
+    assert len(facts.entrants) + 2 == len(table)
     assert 1 == len({row.replace("\\|", "").count("|") for row in table})
 
 

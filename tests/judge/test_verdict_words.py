@@ -6,7 +6,7 @@ import pytest
 
 from arena.messages import Detectable, Evaluation
 from judge.claim_words import claim_lines, look_words, promise_words
-from judge.verdict_words import detectable_line, rank_note, verdict_words
+from judge.verdict_words import detectable_line, detectable_title, rank_note, verdict_words
 from tests.judge.evaluations import (
     MOMENTUM_AND_HOLD,
     MOMENTUM_AND_SCALPER,
@@ -60,10 +60,22 @@ def test_the_detectable_difference_is_of_a_named_pair_with_a_daily_rate() -> Non
 
 
 def test_each_pair_has_a_line_of_its_own() -> None:
-    """The list of detectable differences has a sentence per pair."""
+    """The list says what it is of, and each pair has its size and its rate."""
+    line = detectable_line(MOMENTUM_AND_SCALPER)
+
+    assert "momentum and scalper: 10.8 % (3.5 % a day)" == line
+    assert detectable_title(judged()) == (
+        "True differences over 3 days that would have been found in 4 seasons of 5"
+    )
+
+
+def test_during_a_season_it_is_a_look_now_that_would_find_it() -> None:
+    """An interim look finds less than the last one; the sentence says which look it speaks of."""
+    words = verdict_words(live(*LEADERS, detectables=(MOMENTUM_AND_SCALPER,)))
+
     assert (
-        "momentum and scalper: a true difference of 10.8 % over 3 days (3.5 % a day) would have "
-        "been found in 4 seasons of 5." == detectable_line(MOMENTUM_AND_SCALPER, judged())
+        "Between momentum and scalper, a look now would find a true difference of 10.8 % over 33 h "
+        "20 min (3.5 % a day) in 4 seasons of 5." in words
     )
 
 
