@@ -116,7 +116,7 @@ def before_costs(equity_usd: float, fills: Sequence[Fill]) -> float:
     The last equity with every fee and all slippage paid back; what those amounts would have earned
     is left out, so gross less fees less slippage is the equity, to the micro-dollar.
     """
-    return equity_usd + sum(fill.fee + fill.slippage for fill in fills) / SCALE
+    return float(equity_usd + sum(fill.fee + fill.slippage for fill in fills) / SCALE)
 
 
 def slippage(fills: Sequence[Fill]) -> float:

@@ -217,17 +217,9 @@ def canonical(tree: Figures) -> bytes:
     return found if found.isascii() else visible_json(found.decode()).encode()
 
 
-def leaderboard_row(facts: Facts, place: int) -> dict[str, float | int | str | bool | None]:
-    """One line of `leaderboard.csv`."""
-    entry, standing = facts.season.entries[place], facts.standing(place)
+def standing_columns(standing: Standing) -> dict[str, float | int | str | bool | None]:
+    """What the statistics say of an entrant, as columns; totals are of log returns."""
     row: dict[str, float | int | str | bool | None] = {
-        "name": entry.name,
-        "strategy": entry.strategy,
-        "model": entry.model,
-        "node": entry.node,
-        "kind": entry.kind,
-        "scripted": entry.scripted,
-        "seed": entry.seed,
         "rank_low": standing.rank_low,
         "rank_high": standing.rank_high,
         "p_best": standing.p_best,
@@ -240,13 +232,14 @@ def leaderboard_row(facts: Facts, place: int) -> dict[str, float | int | str | b
         row |= {f"{name}_high": None if found is None else found.high}
     strength = standing.bradley_terry
     row["bradley_terry"] = None if strength is None else strength.estimate
-    return row | as_columns(facts.metrics[place])
+    return row
 
 
 def _entry(facts: Facts, place: int) -> Figures:
     return {
         **asdict(facts.season.entries[place]),
-        **leaderboard_row(facts, place),
+        **standing_columns(facts.standing(place)),
+        **as_columns(facts.metrics[place]),
         "reasons": dict(facts.metrics[place].reasons),
     }
 

@@ -18,7 +18,8 @@ from arena.bounded_parquet import open_parquet
 from arena.errors import BrokenLog
 from arena.money import units_text
 from arena.visible import csv_text
-from judge.report.facts import Facts, leaderboard_row
+from judge.report.facts import Facts
+from judge.report.rows import entrant_row
 from judge.season import Fill, Season
 
 LEADERBOARD = "leaderboard.csv"
@@ -41,8 +42,8 @@ Text = Mapping[str, str]
 
 
 def leaderboard_csv(facts: Facts) -> str:
-    """One line an entry, best first; an unknown figure is an empty field."""
-    rows = [leaderboard_row(facts, place) for place in facts.order]
+    """One line an entrant, best first; an unknown figure is an empty field."""
+    rows = [entrant_row(facts, rank) for rank in range(len(facts.board.rows))]
     if not rows:
         return ""
     return _csv(tuple(rows[0]), ({k: _field(v) for k, v in row.items()} for row in rows))

@@ -203,14 +203,13 @@ def test_markdown_has_the_same_rows(facts: Facts) -> None:
 
 
 def test_tables_hold_every_figure(facts: Facts, tmp_path: Path) -> None:
-    """CSV and Parquet hold each entry, fill and mark."""
+    """CSV and Parquet hold each entrant, fill and mark."""
     write_report(facts, tmp_path / "report")
     board = list(csv.DictReader(io.StringIO((tmp_path / "report/leaderboard.csv").read_text())))
     fills = list(csv.DictReader(io.StringIO((tmp_path / "report/fills.csv").read_text())))
     equity = pq.read_table(tmp_path / "report/equity.parquet")
-    names = facts.season.names
 
-    assert [names[n] for n in facts.order] == [row["name"] for row in board]
+    assert [row.agent for row in facts.board.rows] == [row["name"] for row in board]
     assert sum(map(len, facts.season.fills)) == len(fills)
     assert fills == [{k: v or "" for k, v in r.items()} for r in
                      pq.read_table(tmp_path / "report/fills.parquet").to_pylist()]  # fmt: skip

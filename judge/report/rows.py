@@ -1,0 +1,69 @@
+"""The lines of `leaderboard.csv`: one an entrant, with the same figures as page and message. Pure.
+
+A cell's amounts, counts and rates are means over its repeats, like those of its row; its Sharpe
+ratio and its chances are those of its mean return. The repeats are in `figures.json`, one by one.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from statistics import fmean
+
+from judge.leaderboard_rows import AMOUNTS, COSTS, COUNTS, RATIOS
+from judge.metrics import Metrics, as_columns
+from judge.report.facts import Facts, standing_columns
+
+Value = float | int | str | bool | None
+
+
+def entrant_row(facts: Facts, rank: int) -> dict[str, Value]:
+    """One line of the file.
+
+    Args:
+        facts: The figures of a run.
+        rank: Which row of the leaderboard, from 0.
+    """
+    row = facts.board.rows[rank]
+    number = facts.ranking[rank]
+    entrant, standing = facts.entrants[number], facts.verdict.standings[number]
+    own = [facts.metrics[place] for place in entrant.places]
+    interval = row.return_interval
+    found: dict[str, Value] = {
+        "name": row.agent,
+        "strategy": row.strategy,
+        "model": row.model,
+        "cutoff": row.cutoff,
+        "node": row.node,
+        "kind": row.kind,
+        "scripted": row.scripted,
+        "seed": row.seed,
+        "repeats": len(own),
+        "repeat_sd": row.repeat_sd,
+        **standing_columns(standing),
+        "return_low": None if interval is None else interval.low,
+        "return_high": None if interval is None else interval.high,
+        "sharpe_unit": facts.board.evaluation().sharpe_unit,
+        **(_means(own) if entrant.is_cell else as_columns(own[0])),
+    }
+    if entrant.is_cell:
+        # What the row has is taken from it, so that both are rounded alike.
+        for columns in (AMOUNTS, COUNTS, RATIOS, dict(zip(COSTS, COSTS, strict=True))):
+            found |= {name: _plain(name, getattr(row, column)) for column, name in columns.items()}
+    # One Sharpe ratio everywhere, with its interval: that of the compared part of the season.
+    return found | {"sharpe": None if row.sharpe is None else row.sharpe.value}
+
+
+def _means(own: Sequence[Metrics]) -> dict[str, Value]:
+    """Of every metric the mean over the repeats of which it is known; None if it is of none."""
+    rows = [as_columns(one) for one in own]
+    found: dict[str, Value] = {}
+    for name in rows[0]:
+        known = [float(value) for row in rows if (value := row[name]) is not None]
+        found[name] = fmean(known) if known else None
+    return found
+
+
+def _plain(name: str, value: float | int | Decimal | None) -> Value:
+    """Amounts as numbers, which may be negative; what models cost as exact text."""
+    if isinstance(value, Decimal):
+        return float(value) if name in AMOUNTS.values() else format(value, "f")
+    return value
