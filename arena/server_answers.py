@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import JsonValue
 
+from arena.cutoffs import load_cutoffs
 from arena.findings import Finding, broken, ok, warning
 from arena.messages import Cause, PromptSize
 from arena.prices import PriceList
@@ -217,6 +218,22 @@ def cost_findings(model_id: str, prices: PriceList, daily_tokens: int) -> list[F
         remedy = "the first call of a day is made, the next is refused; raise daily_token_budget"
         found.append(warning("budget", text, remedy))
     return found
+
+
+def cutoff_findings(model_id: str, own: str = "") -> list[Finding]:
+    """Up to when the training data of a model reaches: what it may know of the prices.
+
+    Args:
+        model_id: As the provider spells it.
+        own: What the operator says, "" for nothing.
+    """
+    if own:
+        return [ok("training data", f"up to {own} (as given)")]
+    known = load_cutoffs().of(model_id)
+    if known is not None:
+        return [ok("training data", f"up to {known.month} ({known.source})")]
+    text = 'nothing says up to when; cutoff = "2025-08", or --cutoff for a single node, does'
+    return [ok("training data", text)]
 
 
 def _said(body: bytes) -> str:

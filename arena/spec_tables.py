@@ -21,6 +21,7 @@ from pydantic import (
 
 from arena import endpoint, ids
 from arena.baselines import SCRIPTED
+from arena.cutoffs import check_month
 from arena.errors import UsageError
 from arena.messages import PromptSize
 from arena.money import parse_share
@@ -158,6 +159,8 @@ class RulesTable(Table):
 Options = Annotated[dict[str, JsonValue], BeforeValidator(_checked(dict, endpoint.options_of_toml))]
 """Further fields of a request; the text "null" takes one out."""
 
+Month = Annotated[str, AfterValidator(check_month)]
+
 Usd = Annotated[Decimal, Field(ge=0, le=PRICE_MAX)]
 
 
@@ -196,6 +199,7 @@ class ChatNodeTable(Table):
         options: Further fields of every request.
         extra_headers: Further headers of every request; "env:VARIABLE" is read from there.
         price_per_million: What the model costs; the arena's own list says it otherwise.
+        cutoff: Last month of the model's training data, such as "2025-08"; else the arena's list.
         prompt: How much of the market its agents' prompts show: "compact" fits a server with a
             context of 4,096 tokens, "tiny" one of 2,048; "full" if neither it nor the agent says.
     """
@@ -213,6 +217,7 @@ class ChatNodeTable(Table):
     options: Options = Field(default_factory=dict)
     extra_headers: dict[str, str] = Field(default_factory=dict)
     price_per_million: PriceTable | None = None
+    cutoff: Month | None = None
     prompt: PromptSize | None = None
 
     @model_validator(mode="after")

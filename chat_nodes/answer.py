@@ -60,6 +60,7 @@ class Answerer:
         answered: What is in the log already.
         recordings: Where replies are recorded, or taken from; None asks the model always.
         draw: Random numbers in [0, 1), for jitter.
+        cutoff: What the operator says of the model's training data; "" for nothing.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Answerer:
         answered: AnsweredCalls,
         recordings: Recordings | None = None,
         draw: Callable[[], float] = random.random,
+        cutoff: str = "",
     ) -> None:
         """Ready to answer."""
         self._node = node
@@ -82,6 +84,7 @@ class Answerer:
         self._answered = answered
         self._recordings = recordings
         self._draw = draw
+        self._cutoff = cutoff
         self._failures = CallFailures(node)
         self._log_partition: int | None = None
         self.replies = InboxReplies(node.bus)
@@ -111,7 +114,8 @@ class Answerer:
         if (recorded := self._recorded(request)) is not None:
             again = recorded.answer(request, self._node.name, now)
             self._node.counters["replayed"] += 1
-            await self._send(request, again.call, again.reply)
+            told = {"cutoff": self._cutoff or again.call.cutoff}
+            await self._send(request, again.call.model_copy(update=told), again.reply)
             return
         call = CallInProgress(request, now, clock.monotonic())
         try:
@@ -225,6 +229,7 @@ class Answerer:
             usage=usage,
             ended_at=ended_at,
             latency_ms=latency_ms,
+            cutoff=self._cutoff,
         )
         reply = reply_of(logged, decoded)
         if call.attempts:

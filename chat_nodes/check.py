@@ -15,7 +15,7 @@ from dataclasses import replace
 from arena.errors import UsageError
 from arena.findings import Finding, any_broken, broken, lines, of_node, ok, summary
 from arena.prices import PriceList
-from arena.server_answers import cost_findings
+from arena.server_answers import cost_findings, cutoff_findings
 from arena.server_check import PROMPT_VARIABLE, Target, check_server, prompt_told
 from chat_nodes.models import DEFAULT_PROVIDER, LOCAL, SCRIPTED, open_model, provider_of
 from chat_nodes.models.base import ModelSettings
@@ -80,6 +80,7 @@ def check_node(
     budget: int,
     *,
     quick: bool,
+    cutoff: str = "",
 ) -> int:
     """Run the checks; returns the exit code.
 
@@ -89,6 +90,7 @@ def check_node(
         prices: Of the known models.
         budget: Tokens per UTC day; 0 is no limit.
         quick: Leave the conversation out.
+        cutoff: What the operator says of the model's training data.
     """
     provider = provider_of(settings.model_id)
     if provider == SCRIPTED:
@@ -96,6 +98,7 @@ def check_node(
         return report.end()
     asyncio.run(_check(report, settings, provider, quick=quick))
     report.add(cost_findings(settings.model_id, prices, budget))
+    report.add(cutoff_findings(settings.model_id, cutoff))
     return report.end()
 
 

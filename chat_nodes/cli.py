@@ -32,6 +32,7 @@ def chat_node(
     option: flags.Option = None,
     header: flags.Header = None,
     price: flags.OwnPrice = "",
+    cutoff: flags.OwnCutoff = "",
     bootstrap_servers: flags.Servers = None,
     max_workers: Annotated[int, typer.Option(min=1, max=1000, help="Calls at once.")] = 10,
     reasoning_effort: flags.Effort = "",
@@ -64,13 +65,14 @@ def chat_node(
     model_settings = asking.settings(
         effort=reasoning_effort, completion_cap=max_completion_tokens, connections=max_workers
     )
-    prices = asking.prices()
+    prices, own_cutoff = asking.prices(), flags.own_cutoff(cutoff)
     flags.check_budget(daily_token_budget, max_completion_tokens)
     if check:
         from chat_nodes.check import Report, check_node
 
         report = Report(name, as_json=json_)
-        sys.exit(check_node(report, model_settings, prices, daily_token_budget, quick=quick))
+        asked = (report, model_settings, prices, daily_token_budget)
+        sys.exit(check_node(*asked, quick=quick, cutoff=own_cutoff))
     if quick or json_:
         raise UsageError("--quick and --json go with --check")
     recordings = _open_recordings(replies, replies_file, name)
@@ -87,7 +89,7 @@ def chat_node(
         elif key and base_url:
             node.log.info("sends the key", variable=api_key_env, host=urlsplit(base_url).hostname)
         limits = CallLimits(timeout_s=timeout, max_retries=max_retries)
-        chat_settings = ChatNodeSettings(max_workers, limits, daily_token_budget)
+        chat_settings = ChatNodeSettings(max_workers, limits, daily_token_budget, own_cutoff)
         await serve_model(node, model, chat_settings, recordings, prices)
 
     run_node("chat-node", name, settings, serve)

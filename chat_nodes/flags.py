@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from arena import endpoint
+from arena.cutoffs import check_month
 from arena.errors import UsageError
 from arena.prices import Price, PriceList, load_prices, parse_own_price
 from chat_nodes.models import KEYLESS, LOCAL, WORKERS_MAX, provider_of
@@ -77,6 +78,15 @@ OwnPrice = Annotated[
         "--price",
         metavar="PRICE",
         help="USD per million tokens: input=0.1,output=0.4[,cached=0.05]",
+        show_default=False,
+    ),
+]
+OwnCutoff = Annotated[
+    str,
+    typer.Option(
+        "--cutoff",
+        metavar="YYYY-MM",
+        help="Last month of the model's training data. [the arena's list]",
         show_default=False,
     ),
 ]
@@ -199,6 +209,15 @@ class Asking:
             return known
         own: Price = _flag("--price", parse_own_price, self.price)
         return PriceList((own, *known.prices))
+
+
+def own_cutoff(text: str) -> str:
+    """The last month of a model's training data as `--cutoff` says; "" if it was not given.
+
+    Raises:
+        UsageError: It is not a month.
+    """
+    return _flag("--cutoff", check_month, text) if text else ""
 
 
 def check_budget(daily_tokens: int, completion_cap: int) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from arena import topics
 from arena.bus.base import Assignment, GroupReader, Record
+from arena.cutoffs import cutoff_of
 from arena.errors import MessageTooLarge
 from arena.messages import ChatRequest
 from arena.node import Node
@@ -48,11 +49,13 @@ class ChatNodeSettings:
         max_workers: Calls at once.
         limits: Of one call.
         daily_token_budget: Tokens per UTC day; 0 is no limit.
+        cutoff: Last month of the model's training data, as the operator says; "" for nothing.
     """
 
     max_workers: int = 10
     limits: CallLimits = field(default_factory=CallLimits)
     daily_token_budget: int = 0
+    cutoff: str = ""
 
 
 class ChatNode:
@@ -81,7 +84,14 @@ class ChatNode:
         self._answered = AnsweredCalls(node.bus, node.name, budget)
         prices = prices or load_prices()
         self._answerer = Answerer(
-            node, model, settings.limits, prices, budget, self._answered, recordings
+            node,
+            model,
+            settings.limits,
+            prices,
+            budget,
+            self._answered,
+            recordings,
+            cutoff=settings.cutoff,
         )
         self._lanes = Lanes(settings.max_workers, self._work)
         self._marks: dict[tuple[str, int], LowWater] = defaultdict(LowWater)
@@ -96,6 +106,8 @@ class ChatNode:
             "scripted": model.scripted,
             "base_url": model.host,
         }
+        if not model.scripted and (cutoff := cutoff_of(model.model_id, settings.cutoff)):
+            node.details["training_cutoff"] = cutoff
 
     async def run(self) -> None:
         """Serve until cancelled or an append fails."""

@@ -55,6 +55,7 @@ def logged_call(
     usage: Usage,
     ended_at: datetime,
     latency_ms: float,
+    cutoff: str = "",
 ) -> LlmCall:
     """The record of a call that has ended."""
     request, body, asked = call.request, call.body, call.asked
@@ -85,6 +86,7 @@ def logged_call(
         started_at=call.started_at,
         ended_at=ended_at,
         errors=call.errors[-ERRORS_KEPT_MAX:],
+        cutoff=cutoff,
     )
 
 

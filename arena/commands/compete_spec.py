@@ -55,6 +55,7 @@ model_id = "scripted"       # built-in rules that read the same prompt an LLM wo
 # base_url = "http://localhost:8080/v1"     # of another server than OpenAI's
 # api_key_env = "MY_KEY"    # the variable that holds its key, if it needs one
 # price_per_million = {{ input = 0.05, output = 0.40 }}
+# cutoff = "2024-05"         # last month of its training data
 # prompt = "compact"        # for a context of 4,096 tokens, "tiny" for one of 2,048; or per agent
 
 [competition]

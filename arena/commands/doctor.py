@@ -21,7 +21,7 @@ from arena.commands.session import LAUNCHER, environment
 from arena.errors import UsageError
 from arena.findings import Finding, State, any_broken, broken, lines, of_node, ok, summary
 from arena.prices import PriceList, load_prices
-from arena.server_answers import cost_findings
+from arena.server_answers import cost_findings, cutoff_findings
 from arena.server_check import PROMPT_VARIABLE
 from arena.settings import Settings
 from arena.spec import ArenaSpec, ChatNodeTable, load_spec
@@ -101,7 +101,11 @@ async def quick_node_findings(nodes: list[ChatNodeTable], spec: ArenaSpec) -> li
         own = node.price_per_million
         prices = known if own is None else PriceList((own.price,))
         found += of_node(
-            node.name, cost_findings(node.model_id, prices, node.daily_token_budget or 0)
+            node.name,
+            [
+                *cost_findings(node.model_id, prices, node.daily_token_budget or 0),
+                *cutoff_findings(node.model_id, node.cutoff or ""),
+            ],
         )
     for node in nodes:
         if node.keyless:

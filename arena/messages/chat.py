@@ -221,6 +221,8 @@ class LlmCall(Message):
         cause: A `Cause` for every outcome but "ok".
         raw_response: The provider's bytes as text, cut at a bound; `raw_response_sha256` is
             the hash of all of them.
+        cutoff: Last month of the model's training data, such as "2025-08", where the operator of
+            the chat node says so; "" leaves it to `arena.cutoffs`.
     """
 
     call_id: str
@@ -248,3 +250,4 @@ class LlmCall(Message):
     started_at: Utc
     ended_at: Utc
     errors: tuple[str, ...] = Field(default=(), description="One line per failed attempt.")
+    cutoff: str = Field(default="", max_length=7, exclude_if=_is_empty)

@@ -10,6 +10,10 @@ from arena.money import WireDecimal
 Side = Literal["buy", "sell"]
 
 
+def _is_false(value: object) -> bool:
+    return value is False
+
+
 class Product(Message):
     """The trading rules of one product, published beside its tickers.
 
@@ -116,6 +120,8 @@ class MarketSnapshot(Message):
         as_of: Venue time; later than that of the snapshot before, unless `rewinds` has grown.
         interval_s: Venue seconds from one snapshot to the next.
         simulated: True where the venue is the simulated exchange or a recording.
+        recorded: True if its prices were once those of a real market: a model may have read about
+            them.
         speed: Venue seconds per wall second.
         connection_epoch: The connector's connection it was made on.
         rewinds: How often the venue's time had gone back before it, by more than an interval.
@@ -129,6 +135,7 @@ class MarketSnapshot(Message):
     as_of: Utc
     interval_s: float
     simulated: bool = False
+    recorded: bool = Field(default=False, exclude_if=_is_false)
     speed: float = 1.0
     connection_epoch: int = 0
     rewinds: int = 0

@@ -192,6 +192,7 @@ def chat_node_words(node: ChatNodeTable) -> list[str]:
         "--max-retries": node.max_retries,
         "--max-completion-tokens": node.max_completion_tokens,
         "--daily-token-budget": node.daily_token_budget,
+        "--cutoff": node.cutoff,
     }
     head = ["chat-node", "--name", node.name, "--model-id", node.model_id]
     more = [*option_words(node.options), *header_words(node.extra_headers)]

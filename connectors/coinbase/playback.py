@@ -101,7 +101,7 @@ class Playback:
         self._speed = speed
         self._products = frozenset(products)
         self._cadence = Cadence(interval_s)
-        self._origin = Origin(simulated=True, speed=speed or 1.0)
+        self._origin = Origin(simulated=True, speed=speed or 1.0, recorded=True)
         self._bars: dict[str, TradeBars] = {}
         self._epoch = 0
 

@@ -41,6 +41,8 @@ OK: Final = 200
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 SIMULATED_RATE_PER_S: Final = 60.0
 """The simulated exchange runs faster than the venue; so may requests to it."""
+RECORDED: Final = "recorded"
+"""How the exchange's word for its prices begins where they were recorded."""
 
 
 class RestFailed(Exception):
@@ -67,10 +69,12 @@ def origin_of(headers: Mapping[str, str]) -> Origin | None:
     """Who answers, as the simulated exchange says in its headers; None where they are missing."""
     if "x-arena-speed" not in headers:
         return None
+    recorded = headers.get("x-arena-simulated", "").startswith(RECORDED)
     try:
-        return Origin(simulated=True, speed=max(1e-6, float(headers["x-arena-speed"])))
+        speed = max(1e-6, float(headers["x-arena-speed"]))
     except ValueError:
-        return Origin(simulated=True)
+        speed = 1.0
+    return Origin(simulated=True, speed=speed, recorded=recorded)
 
 
 class CoinbaseRest:

@@ -20,11 +20,13 @@ class Origin:
 
     Attributes:
         simulated: True for the simulated exchange and for recordings.
+        recorded: True if the prices were once those of a real market.
         speed: Venue seconds per wall second.
     """
 
     simulated: bool = False
     speed: float = 1.0
+    recorded: bool = False
 
 
 @dataclass(slots=True)
@@ -129,6 +131,7 @@ def compose(
         as_of=as_of,
         interval_s=interval_s,
         simulated=origin.simulated,
+        recorded=origin.recorded,
         speed=origin.speed,
         connection_epoch=epoch,
         rewinds=rewinds,

@@ -37,6 +37,7 @@ class Reel:
         market: Played up to the venue time of the first snapshot.
         interval_s: Venue seconds from snapshot to snapshot.
         snapshots: How many there are; None for all that the prices give.
+        recorded: True if the prices were once those of a real market.
 
     Attributes:
         total: How many there are.
@@ -47,13 +48,21 @@ class Reel:
         UsageError: An interval the market has no steps for, or more snapshots than it has time.
     """
 
-    def __init__(self, market: Market, *, interval_s: float, snapshots: int | None) -> None:
+    def __init__(
+        self,
+        market: Market,
+        *,
+        interval_s: float,
+        snapshots: int | None,
+        recorded: bool = False,
+    ) -> None:
         """Stand at the first snapshot."""
         if interval_s < STEP_S or interval_s % STEP_S:
             raise UsageError(
                 f"an interval of {interval_s:g} s",
                 remedy=f"recorded time moves in steps of {STEP_S} s; choose a multiple of that",
             )
+        self._recorded = recorded
         self.interval_s = int(interval_s)
         self.start_s = market.now_s
         self.total = _count(market, self.interval_s, snapshots)
@@ -117,7 +126,7 @@ class Reel:
             now_s=as_of.timestamp(),
             now=published_at,
             interval_s=float(self.interval_s),
-            origin=Origin(simulated=True),
+            origin=Origin(simulated=True, recorded=self._recorded),
             epoch=EPOCH,
         )
 

@@ -65,7 +65,12 @@ def build_reel(options: LockstepOptions) -> Reel:
         history_s=FILE_HISTORY_S if options.prices else HISTORY_S,
     )
     market = build_market(exchange, START)
-    return Reel(market, interval_s=options.interval_s, snapshots=options.snapshots)
+    return Reel(
+        market,
+        interval_s=options.interval_s,
+        snapshots=options.snapshots,
+        recorded=bool(options.prices),
+    )
 
 
 def run_lockstep(settings: Settings, options: LockstepOptions) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from arena import topics
+from arena.cutoffs import cutoff_of
 from arena.messages import AgentSpec, DeadEntry, Rules
 from arena.money import BPS, from_units, to_units
 from arena.names import OPERATOR
@@ -190,6 +191,7 @@ def _deeds(folded: Folded, name: str, last: int) -> _Deeds:
     return _Deeds(
         entry=replace(
             entry,
+            cutoff=_cutoff(folded, entry),
             joined=max(min(acted, default=snapshots), 0),
             left=left_at(decisions, entry.cadence, snapshots),
         ),
@@ -254,6 +256,13 @@ def _entry(name: str, spec: AgentSpec | None, player: Player | None) -> Entry:
     )
 
 
+def _cutoff(folded: Folded, entry: Entry) -> str:
+    """Up to when the training data of an entry's model reaches; "" if that is not known."""
+    if entry.scripted or not entry.model:
+        return ""
+    return cutoff_of(entry.model, folded.thinking.cutoffs.get(entry.name, ""))
+
+
 def _setup(spec: AgentSpec) -> str:
     """Digest of what makes a contestant beside its strategy, chat node and model."""
     told = (spec.prompt_sha256, spec.prompt_size, spec.cadence, sorted(spec.tools))
@@ -310,6 +319,7 @@ def _assumptions(
     return Assumptions(
         venue=market.venue,
         simulated=market.simulated,
+        recorded=market.recorded,
         speed=market.speed,
         pacing=folded.pacing or (rules.pacing if rules else None),
         interval_s=market.interval_s or INTERVAL_S,

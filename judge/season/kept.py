@@ -29,7 +29,7 @@ from judge.season.rows import NewestIds, Rows
 from judge.season.rules_used import RulesUsed
 from judge.season.thinking import Called, Player, TurnRead
 
-FORMAT = 6
+FORMAT = 7
 """Of head and segments, and of what the fold makes of the topics: another one means another."""
 KEPT = (topics.SNAPSHOTS.name, topics.EVENTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
 """The topics that are kept; the roster is compacted and read anew."""
@@ -42,6 +42,7 @@ class MarketImage(msgspec.Struct, array_like=True):
 
     venue: str
     simulated: bool
+    recorded: bool
     speed: float
     interval_s: float
     stale: int
@@ -61,6 +62,7 @@ class Head(msgspec.Struct, array_like=True):
     market: MarketImage
     players: dict[str, Player]
     contestants: dict[str, list[Contestant]]
+    cutoffs: dict[str, str]
     answered: dict[str, str]
     begun: dict[str, str]
     ended_ids: list[str]
@@ -149,6 +151,7 @@ def _head(builder: SeasonBuilder, places: Places, segments: list[str]) -> Head:
         market=MarketImage(
             venue=market.venue,
             simulated=market.simulated,
+            recorded=market.recorded,
             speed=market.speed,
             interval_s=market.interval_s,
             stale=market.stale,
@@ -158,6 +161,7 @@ def _head(builder: SeasonBuilder, places: Places, segments: list[str]) -> Head:
         ),
         players=folded.thinking.players,
         contestants=folded.thinking.contestants,
+        cutoffs=folded.thinking.cutoffs,
         answered=folded.thinking.answered,
         begun=folded.thinking.begun,
         ended_ids=list(folded.thinking.ended_ids),
@@ -202,6 +206,7 @@ def restore(
     market.points = [point for part in parts for point in part.points]
     market.index = head.market.late | {p.snapshot_id: n for n, p in enumerate(market.points)}
     market.venue, market.simulated = head.market.venue, head.market.simulated
+    market.recorded = head.market.recorded
     market.speed, market.interval_s = head.market.speed, head.market.interval_s
     market.stale, market.missing = head.market.stale, head.market.missing
     market.late = head.market.late_count
@@ -215,7 +220,7 @@ def restore(
     thinking.turns = _rows([part.turns for part in parts], _unpack_turns)
     thinking.calls = _rows([part.calls for part in parts], _unpack_calls)
     thinking.players, thinking.answered, thinking.begun = head.players, head.answered, head.begun
-    thinking.contestants = head.contestants
+    thinking.contestants, thinking.cutoffs = head.contestants, head.cutoffs
     thinking.ended_ids = NewestIds(head.ended_ids)
     thinking.called_ids = NewestIds(head.called_ids)
     folded.malformed, folded.malformed_first = head.malformed, head.malformed_first

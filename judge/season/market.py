@@ -35,6 +35,7 @@ class Market:
         self.index: dict[str, int] = {}
         self.venue = ""
         self.simulated = False
+        self.recorded = False
         self.speed = 1.0
         self.interval_s = 0.0
         self.stale = 0
@@ -51,6 +52,7 @@ class Market:
             return
         if not self.points:
             self.venue, self.simulated = snapshot.venue, snapshot.simulated
+            self.recorded = snapshot.recorded
             self.speed, self.interval_s = snapshot.speed, snapshot.interval_s
         self.index[snapshot.snapshot_id] = len(self.points)
         self.points.append(

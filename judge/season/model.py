@@ -44,6 +44,7 @@ class Entry:
         cadence: Snapshots between two of its turns.
         setup: Digest of what else makes a contestant: prompt and its size, tools, cadence; "" if
             the roster does not have it.
+        cutoff: Last month of its model's training data; "" if it is unknown, or no model.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Entry:
     left: int | None = None
     cadence: int = 1
     setup: str = ""
+    cutoff: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ class LlmSpend:
         paid_usd: Of the calls that were not replayed; None where any is unknown.
         unpriced: Calls whose price is unknown. scripted: calls that no LLM answered.
         latency_ms: Mean over the calls that succeeded; None where none did.
+        answered: Calls that an LLM answered. seeded: those of them that were sent a seed.
     """
 
     calls: int = 0
@@ -181,6 +184,8 @@ class LlmSpend:
     cost_usd: Decimal | None = Decimal(0)
     paid_usd: Decimal | None = Decimal(0)
     latency_ms: float | None = None
+    answered: int = 0
+    seeded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +194,7 @@ class Assumptions:
 
     Attributes:
         fee_bps, slippage_bps, starting_cash_usd: None where the executor published no rules.
+        recorded: True if the prices were once those of a real market.
         interval_s: Venue seconds between snapshots. pacing: None where the reader was not told.
         first, last: Venue times of the first and last snapshot; None where there is none.
         rules_changed: What changed and when, if orders were decided by different rules; else "".
@@ -214,6 +220,7 @@ class Assumptions:
     rules_changed: str = ""
     notes: tuple[str, ...] = ()
     planned: int | None = None
+    recorded: bool = False
 
     def lines(self) -> tuple[str, ...]:
         """The assumptions in words, one sentence each."""

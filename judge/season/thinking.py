@@ -17,6 +17,8 @@ from judge.season.rows import NewestIds, Rows
 
 FINAL_TEXT_MAX = 400
 """Characters of a model's closing words that are kept."""
+SEED_FIELDS = ("seed", "random_seed")
+"""Names under which providers take a seed."""
 UNUSABLE = frozenset(
     {
         RejectReason.MALFORMED_ARGUMENTS,
@@ -59,7 +61,11 @@ class TurnRead:
 
 
 class Called(NamedTuple):
-    """One model call, as far as the season needs it."""
+    """One model call, as far as the season needs it.
+
+    Attributes:
+        seeded: True if the model was sent a seed.
+    """
 
     turn_id: str
     ok: bool
@@ -69,6 +75,7 @@ class Called(NamedTuple):
     completion_tokens: int
     cost_usd: Decimal | None
     latency_ms: float
+    seeded: bool = False
 
 
 class Player(NamedTuple):
@@ -88,6 +95,7 @@ class Thinking:
         turns: Agent -> its turns in the order of the log.
         calls: Agent -> its model calls. players: agent -> what its newest turn says of it.
         contestants: agent -> those that played under its name, oldest first.
+        cutoffs: Agent -> what the operator of its chat node says of the model's training data.
         answered: Agent -> the snapshot its newest turn is about.
         begun: Turn id -> the snapshot it is about, of turns that have not ended.
         ended_ids, called_ids: The newest turns that ended, and model calls.
@@ -97,6 +105,7 @@ class Thinking:
     calls: dict[str, Rows[Called]] = field(default_factory=dict)
     players: dict[str, Player] = field(default_factory=dict)
     contestants: dict[str, list[Contestant]] = field(default_factory=dict)
+    cutoffs: dict[str, str] = field(default_factory=dict)
     answered: dict[str, str] = field(default_factory=dict)
     begun: dict[str, str] = field(default_factory=dict)
     ended_ids: NewestIds = field(default_factory=NewestIds)
@@ -134,6 +143,8 @@ class Thinking:
         if message.call_id in self.called_ids:
             return
         self.called_ids.add(message.call_id)
+        if message.cutoff:
+            self.cutoffs.setdefault(message.agent, message.cutoff)
         usage = message.usage
         cost = usage.cost_usd
         if cost is None and message.scripted:
@@ -148,6 +159,7 @@ class Thinking:
                 completion_tokens=usage.completion_tokens,
                 cost_usd=cost,
                 latency_ms=message.latency_ms,
+                seeded=_is_seeded(message),
             )
         )
 
@@ -167,7 +179,18 @@ def spend_of(calls: list[Called]) -> LlmSpend:
         cost_usd=_total(calls),
         paid_usd=_total(paid),
         latency_ms=sum(answered) / len(answered) if answered else None,
+        answered=sum(_is_of_model(call) for call in calls),
+        seeded=sum(_is_of_model(call) and call.seeded for call in calls),
     )
+
+
+def _is_of_model(call: Called) -> bool:
+    return call.ok and not call.scripted
+
+
+def _is_seeded(call: LlmCall) -> bool:
+    options = call.options or {}
+    return any(options.get(name) is not None for name in SEED_FIELDS)
 
 
 def _total(calls: list[Called]) -> Decimal | None:

@@ -22,6 +22,8 @@ def assumption_lines(known: Assumptions) -> tuple[str, ...]:
 
 def _market(known: Assumptions) -> str:
     kind = "a simulation or a recording, not a live market" if known.simulated else "live"
+    if known.recorded:
+        kind = "recorded, not a live market"
     venue = known.venue or "no venue"
     products = ", ".join(known.products) or "none"
     return f"Prices: {venue} ({kind}); products: {products}."

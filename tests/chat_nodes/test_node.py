@@ -72,7 +72,13 @@ async def test_a_call_is_logged_and_answered(memory_bus: MemoryBus) -> None:
         "completion_tokens": 40,
         "cost_microusd": 131,
     } == dict(node.counters)
-    assert {"model": "gpt-5-nano", "scripted": False, "base_url": "fake.example"} == node.details
+    assert {
+        "model": "gpt-5-nano",
+        "scripted": False,
+        "base_url": "fake.example",
+        "training_cutoff": "2024-05",
+    } == node.details
+    assert "cutoff" not in call.model_dump(mode="json")
 
 
 async def test_the_scripted_model_is_labelled_and_free(memory_bus: MemoryBus) -> None:
@@ -86,6 +92,19 @@ async def test_the_scripted_model_is_labelled_and_free(memory_bus: MemoryBus) ->
     assert (True, True, Decimal(0)) == (reply.scripted, call.scripted, reply.usage.cost_usd)
     assert ["execute_trade"] == [c.name for c in reply.tool_calls]
     assert (True, 0) == (node.details["scripted"], node.counters["unknown_price"])
+
+
+async def test_what_the_operator_says_of_the_training_data_is_on_record(
+    memory_bus: MemoryBus,
+) -> None:
+    """In every call, so that every judge of these records says the same."""
+    settings = ChatNodeSettings(cutoff="2026-01")
+    async with serving(memory_bus, FakeModel(), settings) as node:
+        await send(memory_bus, asked())
+        await replies(memory_bus)
+        (call,) = await calls(memory_bus)
+
+    assert "2026-01" == call.cutoff == node.details["training_cutoff"]
 
 
 async def test_an_unknown_price_is_unknown(memory_bus: MemoryBus) -> None:

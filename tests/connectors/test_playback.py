@@ -41,7 +41,7 @@ async def test_publishes_what_counts(memory_bus: MemoryBus) -> None:
         for name in ("dropped_out_of_order", "dropped_bad_print", "malformed", "frames")
     }
     assert 2 == len(snapshots)
-    assert all(snapshot.simulated for snapshot in snapshots)
+    assert all(snapshot.simulated and snapshot.recorded for snapshot in snapshots)
     assert tickers[-1] == snapshots[-1].view("AAA-USD").ticker  # type: ignore[union-attr]
 
 

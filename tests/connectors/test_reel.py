@@ -70,6 +70,15 @@ def test_two_runs_give_the_same_bytes() -> None:
     assert bodies(reel_of()) != bodies(reel_of(seed=8))
 
 
+def test_snapshots_of_candle_files_say_that_the_prices_were_real() -> None:
+    """Simulated ones do not have the field at all, as before."""
+    files = reel_of(products=(), prices=(CSV,), snapshots=2)
+    simulated = reel_of(snapshots=2)
+
+    assert [True, True] == [snapshot.recorded for snapshot in played(files)]
+    assert [False, False] == [b"recorded" in body for body in bodies(simulated)]
+
+
 def test_only_published_at_is_wall_time() -> None:
     """A run of another day differs in that field alone."""
     days = (WALL, WALL + timedelta(days=400, seconds=0.7))

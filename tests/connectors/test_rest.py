@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from connectors.coinbase.pacing import REST_RATE_PER_S, TokenBucket
 from connectors.coinbase.rest import ATTEMPTS_MAX, CoinbaseRest, RestFailed, origin_of
 from connectors.exchange.faults import Fault
+from connectors.exchange.run import ExchangeOptions
 from tests.connectors.builders import FastClock
 from tests.connectors.venue import running_exchange
 
@@ -143,6 +145,19 @@ def test_the_origin_is_known_by_its_headers() -> None:
     """The real venue sends none; a speed that is no number is still a simulation."""
     assert origin_of({}) is None
     assert origin_of({"x-arena-speed": "x"}) is not None
+
+
+@pytest.mark.parametrize("prices", [(), (Path("BTC-USD.csv"),)])
+@pytest.mark.parametrize("speed", ["60", "x"])
+def test_recorded_prices_are_known_by_the_exchanges_word(
+    prices: tuple[Path, ...], speed: str
+) -> None:
+    """A model may have read about prices that were once real, not about simulated ones."""
+    label = ExchangeOptions(("BTC-USD",), prices=prices).label
+    origin = origin_of({"x-arena-speed": speed, "x-arena-simulated": label})
+
+    assert origin is not None
+    assert (True, bool(prices)) == (origin.simulated, origin.recorded)
 
 
 async def test_a_429_of_the_exchange_is_its_own() -> None:

@@ -43,6 +43,7 @@ snapshots = 3
 baselines = ["cash"]
 """
 MORE = """\
+cutoff = "2025-08"
 price_per_million = { input = 0.1, output = "0.40" }
 extra_headers = { "X-Title" = "arena", "api-key" = "env:TOY_HEADER" }
 
@@ -72,6 +73,7 @@ def test_options_headers_and_a_price_reach_the_command() -> None:
     flags = [(words[i], words[i + 1]) for i in range(len(words) - 1)]
 
     assert ("--price", "input=0.1,output=0.40") in flags
+    assert ("--cutoff", "2025-08") in flags
     assert {
         "top_k": 40,
         "temperature": 0.7,
@@ -106,6 +108,7 @@ def test_a_variable_of_a_header_is_seen_by_its_node_alone() -> None:
         ("options = 7", "should be a valid dictionary"),
         ("price_per_million = { input = -1, output = 1 }", "price_per_million"),
         ("price_per_million = { input = 1 }", "price_per_million"),
+        ('cutoff = "August 2025"', "'August 2025', not a month; write YYYY-MM such as 2025-08"),
         ("price_per_million = { input = 1, output = 1, prompt = 2 }", "price_per_million"),
         ("max_completion_tokens = 90\ndaily_token_budget = 80", "80 tokens cannot hold"),
     ],
