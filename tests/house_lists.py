@@ -156,6 +156,7 @@ PURE = (
     "judge/report/agents.py",
     "judge/report/columns.py",
     "judge/report/compare.py",
+    "judge/report/compare_match.py",
     "judge/report/compare_words.py",
     "judge/report/document.py",
     "judge/report/matrix.py",

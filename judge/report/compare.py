@@ -1,25 +1,40 @@
 """Two runs against each other: did a change of prompt, model or rules help? Pure.
 
-Where both runs saw the same snapshots at the same prices the returns are paired, period by period,
-and the market cancels out. Else each run's own uncertainty counts, and the interval is wider: the
-two are independent, and their intervals are combined (MOVER: Zou and Donner 2008, "Construction of
-confidence intervals about effect measures", Statistics in Medicine 27(10)).
+Compared are entrants: cells with all their repeats, and single agents. Where both runs saw the same
+snapshots at the same prices the returns are paired, period by period, and the market cancels out.
+Else each run's own uncertainty counts, and the interval is wider: the two are independent, and
+their intervals are combined (MOVER: Zou and Donner 2008, "Construction of confidence intervals
+about effect measures", Statistics in Medicine 27(10)).
+
+All lines of a comparison (the mean of all, of a strategy, and each entrant) are one family: paired
+ones are decided by the judge's step-down max-t, unpaired ones by Holm's.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from arena.errors import UsageError
+from arena.messages import DeadEntry
+from judge.entrants import Entrant, Window
+from judge.report.compare_match import match_entrants
 from judge.report.facts import Facts
-from judge.season import Entry, FloatArray, Season
-from judge.statistics import Interval, judge_returns
+from judge.season import FloatArray, Season
+from judge.simple_returns import simple_return
+from judge.statistics import Interval
+from judge.statistics.columns import Options, compare_columns
+from judge.statistics.looks import FINISHED, Horizon
 from judge.statistics.multiplicity import CLAIM_LEVEL
+from judge.statistics.power import detectable_difference
+from judge.statistics.variance import interval_cosines
 
 IDENTICAL = "the same return in every period"
+NOT_OVER = "a run that is not over is compared with the same market only"
+DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +42,13 @@ class Line:
     """One comparison: after less before, as season totals of log returns.
 
     Attributes:
-        level: "all" agents, the mean of a "strategy", or one "agent".
-        before, after: Names, or how many agents the mean is of.
-        before_total, after_total: Season totals.
+        level: "all" entrants, the mean of a "strategy", or one "agent": a cell or a single agent.
+        before, after: Names, or how many entrants the mean is of.
+        before_total, after_total: Totals over the compared part.
         difference: None with a reason.
-        p_adjusted: By Holm (1979), over the lines of the same level.
-        detectable: Smallest difference that would have been seen with 80 % power; None unpaired.
+        p_value: Two-sided, of this line alone.
+        p_adjusted: The same over all lines of the comparison.
+        detectable: The true difference that this decision finds in 4 seasons of 5.
     """
 
     level: str
@@ -55,9 +71,12 @@ class Comparison:
 
     Attributes:
         paired: The snapshots are the same. why: what that follows from.
-        hold_before, hold_after: Simple return of the buy-and-hold in each.
-        only_before, only_after: Agents without a counterpart.
+        days: Length of the compared part; of the shorter one where the runs are not paired.
+        interim: One of the runs is not over; claims then follow the looks of its season.
+        hold_before, hold_after: Simple return of the equal-weight market in each.
+        only_before, only_after: Entrants without a counterpart.
         dead_before, dead_after: Agents that are dead, with the cause; they are not compared.
+        apart_before, apart_after: Entries that are not ranked for another reason, likewise.
     """
 
     before: str
@@ -66,31 +85,59 @@ class Comparison:
     why: str
     confidence: float
     claim_level: float
-    hold_before: float
-    hold_after: float
+    days: float
+    interim: bool
+    hold_before: float | None
+    hold_after: float | None
     lines: tuple[Line, ...]
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
     dead_before: tuple[str, ...] = ()
     dead_after: tuple[str, ...] = ()
+    apart_before: tuple[str, ...] = ()
+    apart_after: tuple[str, ...] = ()
 
 
-Judged = tuple[Interval | None, float | None, float | None, str]
-"""Difference, p-value, what could be detected, why there is none."""
+class Group(NamedTuple):
+    """A line before it is judged: its level, what it is called, and the entrants by number."""
+
+    level: str
+    label_before: str
+    label_after: str
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+class Judged(NamedTuple):
+    """What was found of a line."""
+
+    difference: Interval | None
+    p_value: float | None
+    p_adjusted: float | None
+    separated: bool
+    detectable: float | None
+    reason: str
+
+
+class Side(NamedTuple):
+    """A run's part in the comparison: returns [T, lines], one column per line."""
+
+    facts: Facts
+    returns: FloatArray
 
 
 def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = None) -> Comparison:
-    """Compare the agents that both runs have.
+    """Compare the entrants that both runs have.
 
     Args:
         before: One run; its options are used.
         after: The other.
-        pairs: Name before -> name after, for agents that were renamed.
+        pairs: Name before -> name after, for entrants that were renamed.
 
     Raises:
-        UsageError: A named agent is not there, or no agent has a counterpart.
+        UsageError: A named entrant is not there, or none has a counterpart.
     """
-    couples = match_agents(before.season, after.season, pairs or {})
+    couples = match_entrants(before, after, pairs or {})
     if not couples:
         dead = len(before.season.dead) + len(after.season.dead)
         living = f" that is alive; {dead} are dead" if dead else ""
@@ -99,13 +146,12 @@ def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = 
             remedy="--pair OLD=NEW names two",
         )
     paired, why = pairing(before.season, after.season)
-    judge = _paired(before, after) if paired else _unpaired(before, after)
-    groups = _groups(before.season, after.season, couples)
-    lines: list[Line] = []
-    for level in dict.fromkeys(level for level, *_ in groups):
-        chosen = [group for group in groups if group[0] == level]
-        lines += _lines(before.season, after.season, chosen, judge)
-    one, two = {a for a, _ in couples}, {b for _, b in couples}
+    groups = _groups(before.entrants, after.entrants, couples)
+    windows = _windows(before, after, paired=paired)
+    one = Side(before, _columns(before, windows[0], [group.before for group in groups]))
+    two = Side(after, _columns(after, windows[1], [group.after for group in groups]))
+    begin = windows[0].begin - before.board.window.begin
+    judged = _paired(one, two, begin) if paired else _unpaired(one, two)
     return Comparison(
         before=before.run,
         after=after.run,
@@ -113,13 +159,25 @@ def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = 
         why=why,
         confidence=before.options.confidence,
         claim_level=CLAIM_LEVEL,
-        hold_before=float(before.season.hold[-1] / before.season.hold[0] - 1),
-        hold_after=float(after.season.hold[-1] / after.season.hold[0] - 1),
-        lines=tuple(lines),
-        only_before=_rest(before.season, one),
-        only_after=_rest(after.season, two),
-        dead_before=_dead(before.season),
-        dead_after=_dead(after.season),
+        days=min(
+            window.periods * side.facts.season.interval_s / DAY_S
+            for window, side in zip(windows, (one, two), strict=True)
+        ),
+        interim=not _over(one, two),
+        hold_before=_hold(before.season),
+        hold_after=_hold(after.season),
+        lines=tuple(
+            _line(group, found, float(old), float(new))
+            for group, found, old, new in zip(
+                groups, judged, one.returns.sum(axis=0), two.returns.sum(axis=0), strict=True
+            )
+        ),
+        only_before=_rest(before.entrants, {a for a, _ in couples}),
+        only_after=_rest(after.entrants, {b for _, b in couples}),
+        dead_before=_unranked(before.season.dead),
+        dead_after=_unranked(after.season.dead),
+        apart_before=_unranked(before.season.apart),
+        apart_after=_unranked(after.season.apart),
     )
 
 
@@ -133,30 +191,6 @@ def pairing(before: Season, after: Season) -> tuple[bool, str]:
     return True, f"the same {before.periods:,} snapshots at the same prices"
 
 
-def match_agents(before: Season, after: Season, pairs: Mapping[str, str]) -> list[tuple[int, int]]:
-    """Places of the competing agents that belong together.
-
-    Those that were named first, then equal names, then the only one left of a strategy, node and
-    seed.
-    """
-    left = {e.name: n for n, e in enumerate(before.entries) if e.kind == "agent"}
-    right = {e.name: n for n, e in enumerate(after.entries) if e.kind == "agent"}
-    found: list[tuple[int, int]] = []
-    for old, new in pairs.items():
-        if old not in left or new not in right:
-            gone = _why_unranked(before, old) or _why_unranked(after, new)
-            why = gone or "no such agents in the two runs"
-            raise UsageError(f"--pair {old}={new}: {why}")
-        found.append((left.pop(old), right.pop(new)))
-    shared = [name for name in left if name in right]
-    found += [(left.pop(name), right.pop(name)) for name in shared]
-    for one in left.values():
-        same = [two for two in right.values() if _cell(after, two) == _cell(before, one)]
-        if len(same) == 1:
-            found.append((one, right.pop(after.names[same[0]])))
-    return sorted(found)
-
-
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Step-down adjusted p-values; Holm (1979), Scandinavian Journal of Statistics 6(2)."""
     known = sorted((p, n) for n, p in enumerate(p_values) if p is not None)
@@ -168,139 +202,177 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def independent(before: Interval, after: Interval, confidence: float) -> tuple[Interval, float]:
-    """After less before where the two are independent, and its two-sided p-value.
+class Total(NamedTuple):
+    """A line's total in one run, with its interval and its standard error."""
 
-    The p-value takes the interval for a normal one.
+    total: Interval
+    error: float
+
+
+class Independent(NamedTuple):
+    """Two independent totals compared: after less before, its two-sided p-value and its error."""
+
+    difference: Interval
+    p_value: float
+    error: float
+
+
+def independent(before: Total, after: Total, freedom: int) -> Independent:
+    """After less before where the two are independent.
+
+    Args:
+        before: With its interval.
+        after: Likewise, at the same confidence.
+        freedom: Degrees of freedom of their errors, the smaller number.
     """
-    estimate = after.estimate - before.estimate
-    down = math.hypot(after.estimate - after.low, before.high - before.estimate)
-    up = math.hypot(after.high - after.estimate, before.estimate - before.low)
-    width = down if estimate > 0 else up
-    wide = NormalDist().inv_cdf(0.5 + confidence / 2)
-    z = abs(estimate) / (width / wide) if width else math.inf if estimate else 0.0
-    return (
+    one, two = before.total, after.total
+    estimate = two.estimate - one.estimate
+    down = math.hypot(two.estimate - two.low, one.high - one.estimate)
+    up = math.hypot(two.high - two.estimate, one.estimate - one.low)
+    error = math.hypot(before.error, after.error)
+    t_value = abs(estimate) / error if error else math.inf if estimate else 0.0
+    return Independent(
         Interval(estimate, estimate - down, estimate + up),
-        2 * (1 - NormalDist().cdf(z)),
+        float(2.0 * stats.t.sf(t_value, freedom)),
+        error,
     )
 
 
-Group = tuple[str, str, str, list[int], list[int]]
-"""Level, label before, label after, places before, places after."""
+def _windows(before: Facts, after: Facts, *, paired: bool) -> tuple[Window, Window]:
+    """The compared part of each run; the same snapshots where they are paired."""
+    one, two = before.board.window, after.board.window
+    if not paired:
+        return one, two
+    begin, end = max(one.begin, two.begin), min(one.end, two.end)
+    common = Window(begin, max(begin, end))
+    return common, common
 
 
-def _groups(before: Season, after: Season, couples: Sequence[tuple[int, int]]) -> list[Group]:
+def _groups(
+    before: Sequence[Entrant], after: Sequence[Entrant], couples: Sequence[tuple[int, int]]
+) -> list[Group]:
     def of(level: str, label: str, chosen: Sequence[tuple[int, int]]) -> Group:
-        return level, label, label, [a for a, _ in chosen], [b for _, b in chosen]
+        return Group(level, label, label, tuple(a for a, _ in chosen), tuple(b for _, b in chosen))
 
+    cells = any(before[a].is_cell or after[b].is_cell for a, b in couples)
     groups: list[Group] = []
     if len(couples) > 1:
-        groups.append(of("all", f"mean of {len(couples)} agents", couples))
+        groups.append(
+            of("all", f"mean of {len(couples)} {'cells' if cells else 'agents'}", couples)
+        )
     strategies: dict[str, list[tuple[int, int]]] = {}
     for a, b in couples:
-        strategies.setdefault(before.entries[a].strategy, []).append((a, b))
+        strategies.setdefault(before[a].strategy, []).append((a, b))
     if 1 < len(strategies) < len(couples):
         groups += [
             of("strategy", f"{name}, mean of {len(chosen)}", chosen)
             for name, chosen in strategies.items()
         ]
-    groups += [("agent", before.names[a], after.names[b], [a], [b]) for a, b in couples]
+    groups += [Group("agent", before[a].name, after[b].name, (a,), (b,)) for a, b in couples]
     return groups
 
 
-def _lines(
-    before: Season,
-    after: Season,
-    groups: Sequence[Group],
-    judge: Callable[[list[int], list[int]], Judged],
-) -> list[Line]:
-    judged = [judge(one, two) for _, _, _, one, two in groups]
-    adjusted = holm([p_value for _, p_value, _, _ in judged])
+def _columns(facts: Facts, window: Window, groups: Sequence[tuple[int, ...]]) -> FloatArray:
+    """[T, lines] mean log returns of each line's entrants; an entrant's is that of its repeats."""
+    rows = window.cut(facts.season.log_returns())
+    entrants = [rows[:, list(one.places)].mean(axis=1) for one in facts.entrants]
+    return np.column_stack([np.mean([entrants[n] for n in one], axis=0) for one in groups])
+
+
+def _paired(one: Side, two: Side, begin: int) -> list[Judged]:
+    """Every line after against the same line before, period by period."""
+    count = one.returns.shape[1]
+    horizon = FINISHED
+    if not _over(one, two):
+        own = next(s.facts.board.horizon for s in (one, two) if not s.facts.board.horizon.over)
+        planned = None if own.planned is None else max(own.planned - begin, 1)
+        horizon = Horizon(planned, over=False)
+    chosen = one.facts.options
+    found = compare_columns(
+        np.hstack([two.returns, one.returns]),
+        [(line, count + line) for line in range(count)],
+        Options(chosen.confidence, chosen.seed, horizon=horizon),
+    )
     return [
-        Line(
-            level=level,
-            before=label_before,
-            after=label_after,
-            before_total=float(_mean(before, one).sum()),
-            after_total=float(_mean(after, two).sum()),
-            difference=difference,
-            p_value=p_value,
-            p_adjusted=p_adjusted,
-            identical=reason == IDENTICAL,
-            separated=p_adjusted is not None and p_adjusted <= CLAIM_LEVEL,
-            detectable=detectable,
-            reason=reason,
+        Judged(
+            pair.difference,
+            pair.p_value,
+            pair.p_adjusted,
+            pair.separated,
+            pair.detectable,
+            IDENTICAL if pair.identical else pair.reason,
         )
-        for (level, label_before, label_after, one, two), p_adjusted, (
-            difference,
-            p_value,
-            detectable,
-            reason,
-        ) in zip(groups, adjusted, judged, strict=True)
+        for pair in found.pairs
     ]
 
 
-def _paired(before: Facts, after: Facts) -> Callable[[list[int], list[int]], Judged]:
-    def judge(one: list[int], two: list[int]) -> Judged:
-        returns = np.column_stack([_mean(after.season, two), _mean(before.season, one)])
-        verdict = judge_returns(
-            returns,
-            ("after", "before"),
-            periods_per_year=before.season.periods_per_year,
-            confidence=before.options.confidence,
-            seed=before.options.seed,
-        )
-        (pair,) = verdict.pairs
-        reason = IDENTICAL if pair.identical else pair.reason
-        return pair.difference, pair.p_value, pair.detectable, reason
-
-    return judge
-
-
-def _unpaired(before: Facts, after: Facts) -> Callable[[list[int], list[int]], Judged]:
-    def total(facts: Facts, places: list[int]) -> tuple[Interval | None, str]:
-        verdict = judge_returns(
-            _mean(facts.season, places)[:, None],
-            ("mean",),
-            periods_per_year=facts.season.periods_per_year,
-            confidence=before.options.confidence,
-            seed=before.options.seed,
-        )
-        reasons = verdict.reasons
-        return verdict.standings[0].total, reasons.get("total") or reasons.get("total:mean", "")
-
-    def judge(one: list[int], two: list[int]) -> Judged:
-        (first, why), (second, why_too) = total(before, one), total(after, two)
-        if first is None or second is None:
-            return None, None, None, why or why_too
-        difference, p_value = independent(first, second, before.options.confidence)
-        return difference, p_value, None, ""
-
-    return judge
+def _unpaired(one: Side, two: Side) -> list[Judged]:
+    """Every line as the difference of two seasons that have nothing in common."""
+    freedom = min(interval_cosines(max(len(side.returns), 1)) for side in (one, two))
+    old, new = _totals(one), _totals(two)
+    found: list[Independent | str] = []
+    for (before, why), (after, why_too) in zip(old, new, strict=True):
+        if not _over(one, two):
+            found.append(NOT_OVER)
+        elif before is None or after is None:
+            found.append(why or why_too)
+        else:
+            found.append(independent(before, after, freedom))
+    tested = [one for one in found if not isinstance(one, str)]
+    adjusted = holm([None if isinstance(one, str) else one.p_value for one in found])
+    critical = float(stats.t.isf(CLAIM_LEVEL / 2.0 / max(len(tested), 1), freedom))
+    judged = []
+    for line, p_adjusted in zip(found, adjusted, strict=True):
+        if isinstance(line, str):
+            judged.append(Judged(None, None, None, False, None, line))
+            continue
+        separated = p_adjusted is not None and p_adjusted <= CLAIM_LEVEL
+        least = detectable_difference(line.error, critical, freedom=freedom)
+        judged.append(Judged(line.difference, line.p_value, p_adjusted, separated, least, ""))
+    return judged
 
 
-def _mean(season: Season, places: list[int]) -> FloatArray:
-    found: FloatArray = season.log_returns()[:, places].mean(axis=1)
-    return found
+def _totals(side: Side) -> list[tuple[Total | None, str]]:
+    """Season total of each line, or why there is none."""
+    chosen = side.facts.options
+    found = compare_columns(side.returns, [], Options(chosen.confidence, chosen.seed))
+    why = found.reason or "too little happened to say how uncertain its total is"
+    return [
+        (None, why) if total is None else (Total(total, error), "")
+        for total, error in zip(found.totals, found.errors, strict=True)
+    ]
 
 
-def _cell(season: Season, place: int) -> tuple[str, str, int | None]:
-    entry: Entry = season.entries[place]
-    return entry.strategy, entry.node, entry.seed
+def _over(one: Side, two: Side) -> bool:
+    return one.facts.board.horizon.over and two.facts.board.horizon.over
 
 
-def _dead(season: Season) -> tuple[str, ...]:
-    return tuple(f"{one.agent} ({one.cause})" for one in season.dead if one.kind == "agent")
+def _line(group: Group, found: Judged, before_total: float, after_total: float) -> Line:
+    return Line(
+        level=group.level,
+        before=group.label_before,
+        after=group.label_after,
+        before_total=before_total,
+        after_total=after_total,
+        difference=found.difference,
+        p_value=found.p_value,
+        p_adjusted=found.p_adjusted,
+        separated=found.separated,
+        identical=found.reason == IDENTICAL,
+        detectable=found.detectable,
+        reason=found.reason,
+    )
 
 
-def _why_unranked(season: Season, name: str) -> str:
-    for state, entries in (("dead", season.dead), ("not comparable", season.apart)):
-        if any(one.agent == name for one in entries):
-            return f"{name} is {state}, and not ranked"
-    return ""
+def _hold(season: Season) -> float | None:
+    return simple_return(float(season.hold_log_returns().sum()))
 
 
-def _rest(season: Season, used: set[int]) -> tuple[str, ...]:
+def _unranked(entries: Sequence[DeadEntry]) -> tuple[str, ...]:
+    return tuple(f"{one.agent} ({one.cause})" for one in entries if one.kind == "agent")
+
+
+def _rest(entrants: Sequence[Entrant], used: set[int]) -> tuple[str, ...]:
     return tuple(
-        e.name for n, e in enumerate(season.entries) if e.kind == "agent" and n not in used
+        one.name for n, one in enumerate(entrants) if one.kind == "agent" and n not in used
     )

@@ -4,9 +4,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from arena.visible import laid_out, one_line
+from judge.phrases import duration_words
 from judge.report import words
-from judge.report.compare import Comparison, Line
+from judge.report.compare import DAY_S, Comparison, Line
 from judge.report.facts import Figures
+from judge.simple_returns import (
+    TOO_WIDE,
+    per_day,
+    simple_detectable,
+    simple_interval,
+    simple_return,
+)
 
 HEAD = ("", "before", "after", "after less before", "interval", "p adjusted", "verdict")
 LEFT = (0, 6)
@@ -23,56 +31,79 @@ def compare_lines(found: Comparison) -> list[str]:
     lines = [
         f"{found.after} against {found.before}",
         f"{how}: {found.why}.",
-        f"Buy and hold: {words.change(found.hold_before)} before, "
+        f"Equal-weight market: {words.change(found.hold_before)} before, "
         f"{words.change(found.hold_after)} after.",
         "",
         *_table([HEAD, *(_row(line) for line in found.lines)]),
         "",
         conclusion(found),
-        f"Returns over the season; intervals {found.confidence:.0%}, each for its line alone; "
-        "p adjusted over the lines of its kind (Holm).",
+        f"Returns over the compared season; intervals {found.confidence:.0%}, each for its line "
+        "alone; p adjusted over all lines.",
     ]
+    if found.interim:
+        lines.append("Interim: one of the runs is not over.")
     for names, run in ((found.only_before, found.before), (found.only_after, found.after)):
         if names:
             lines.append(f"Only in {run}: {', '.join(names)}.")
     for names, run in ((found.dead_before, found.before), (found.dead_after, found.after)):
         if names:
             lines.append(f"Dead in {run}, not compared: {', '.join(names)}.")
+    for names, run in ((found.apart_before, found.before), (found.apart_after, found.after)):
+        if names:
+            lines.append(f"Apart in {run}, not compared: {', '.join(names)}.")
     if not found.paired:
-        lines.append("A paired contest tells more: hold both in lock-step on the same prices.")
+        lines.append("A paired contest shows more: hold both in lock-step on the same prices.")
     return [laid_out(line) for line in lines]
 
 
 def conclusion(found: Comparison) -> str:
-    """Did it help? In one sentence."""
+    """Did it help? In one or two sentences."""
     first = found.lines[0]
     who = first.before if first.level == "agent" else f"the {first.before}"
     if first.identical:
         return f"Nothing changed for {who}: {first.reason}."
     if first.difference is None:
         return f"No verdict on {who}: {first.reason}."
-    size = words.log_change(first.difference.estimate)
+    size = _change(first.difference.estimate)
     if first.separated:
         did = "did better" if first.difference.estimate > 0 else "did worse"
         return f"After the change {who} {did}: {size}."
-    text = f"Cannot tell whether {who} changed ({size})"
-    if first.detectable is not None:
-        least = words.log_change(first.detectable).lstrip("+")
-        text += f"; a difference under {least} could not have been seen"
-    return f"{text}."
+    text = f"The season cannot tell whether {who} changed ({size})."
+    least = simple_detectable(first.detectable)
+    if least is None or first.detectable is None:
+        return text
+    rate = per_day(first.detectable, found.days)
+    daily = "" if rate is None else f" ({_plain(rate, 3)} a day)"
+    return (
+        f"{text} A true difference of {_plain(least, 2)} over "
+        f"{duration_words(found.days * DAY_S)}{daily} would have been found in 4 seasons of 5."
+    )
 
 
 def _row(line: Line) -> tuple[str, ...]:
     name = line.before if line.before == line.after else f"{line.before} > {line.after}"
-    before, after = words.log_change(line.before_total), words.log_change(line.after_total)
-    if line.difference is None:
-        return name, before, after, words.UNKNOWN, words.UNKNOWN, words.UNKNOWN, line.reason
-    ends = f"{words.log_change(line.difference.low)} … {words.log_change(line.difference.high)}"
-    p_value = words.UNKNOWN if line.p_adjusted is None else f"{line.p_adjusted:.3f}"
-    better = "better" if line.difference.estimate > 0 else "worse"
+    before, after = _change(line.before_total), _change(line.after_total)
+    found = simple_interval(line.difference)
+    if line.difference is None or found is None:
+        reason = TOO_WIDE if line.difference is not None else line.reason
+        return name, before, after, words.UNKNOWN, words.UNKNOWN, words.UNKNOWN, reason
+    ends = f"{words.change(found.low)} … {words.change(found.high)}"
+    p_value = words.UNKNOWN if line.p_adjusted is None else _p_value(line.p_adjusted)
+    better = "better" if found.value > 0 else "worse"
     verdict = line.reason or (better if line.separated else "not separated")
-    difference = words.log_change(line.difference.estimate)
-    return name, before, after, difference, ends, p_value, verdict
+    return name, before, after, words.change(found.value), ends, p_value, verdict
+
+
+def _change(log_return: float) -> str:
+    return words.change(simple_return(log_return))
+
+
+def _plain(share: float, digits: int) -> str:
+    return words.change(share, digits).lstrip("+")
+
+
+def _p_value(p_value: float) -> str:
+    return f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

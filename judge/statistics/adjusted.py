@@ -62,7 +62,8 @@ def exposure_shares(equity: FloatArray, exposure: FloatArray) -> FloatArray:
     held = exposure[:-1].sum(axis=2)
     worth = equity[:-1]
     shares = np.divide(held, worth, out=np.zeros_like(held), where=worth > 0.0)
-    return np.clip(shares, 0.0, 1.0)
+    bounded: FloatArray = np.clip(shares, 0.0, 1.0)
+    return bounded
 
 
 def adjusted_returns(
