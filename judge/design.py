@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from statistics import median
 
+import numpy as np
+
 from judge.phrases import duration_words
 from judge.statistics.adjusted import adjusted_returns
 from judge.statistics.types import FloatArray
@@ -77,9 +79,10 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """Cosine coefficients of a cell's repeats, shape [K, repeats]."""
+    """Cosine coefficients of a cell's repeats, shape [K, repeats], and their seeds."""
 
     found: FloatArray
+    numbers: tuple[int | None, ...]
 
     @property
     def mean(self) -> FloatArray:
@@ -99,15 +102,17 @@ def design_gains(
     exposures: Sequence[FloatArray],
     market: FloatArray,
     *,
+    numbers: Sequence[Sequence[int | None]] | None = None,
     seeds: SeedUse | None = None,
 ) -> Design:
     """Estimate what the design of a season bought.
 
     Args:
-        cells: Log returns [T, R] of each competing entrant, a column for each repeat in the order
-            of their seeds; T >= 1 and the same everywhere.
+        cells: Log returns [T, R] of each competing entrant, a column for each repeat; T >= 1 and
+            the same everywhere.
         exposures: Shares of equity [T, R] at the start of each period, likewise.
         market: Log returns [T] of the equal-weight market index.
+        numbers: The seed of each column; None numbers them from 1.
         seeds: Which models took a seed; None if that is not known.
 
     Returns:
@@ -125,10 +130,11 @@ def design_gains(
         unknown = dict.fromkeys(("repeats", "adjustment", "both", "common"), why)
         return Design(len(cells), most, fewest, None, None, None, None, seeds, unknown)
     weights = cosines(periods, max(claim_cosines(periods), periods // PERIODS_PER_COSINE))
-    raw = [_Cell(weights @ cell) for cell in cells]
+    own = [tuple(one) for one in numbers or [range(1, size + 1) for size in sizes]]
+    raw = [_Cell(weights @ cell, number) for cell, number in zip(cells, own, strict=True)]
     adjusted = [
-        _Cell(weights @ adjusted_returns(cell, shares, market))
-        for cell, shares in zip(cells, exposures, strict=True)
+        _Cell(weights @ adjusted_returns(cell, shares, market), number)
+        for cell, shares, number in zip(cells, exposures, own, strict=True)
     ]
     reasons: dict[str, str] = {}
     gains = {
@@ -183,22 +189,27 @@ def _together(a: _Cell, b: _Cell) -> float:
 
 
 def _like_seeds(a: _Cell, b: _Cell) -> float | None:
-    """The variance between repeats of the same seed; None without two of each."""
-    both = int(min(a.found.shape[1], b.found.shape[1]))
-    if both < 2:
-        return None
-    return float(((a.found[:, :both] - b.found[:, :both]) ** 2).mean())
+    """The variance between repeats of the same seed; None without two of them."""
+    like, _ = _by_seed(a, b)
+    return float(np.mean(like)) if len(like) > 1 else None
 
 
 def _unlike_seeds(a: _Cell, b: _Cell) -> float | None:
-    """The variance between repeats of different seeds; None without two of each."""
-    both = int(min(a.found.shape[1], b.found.shape[1]))
-    if both < 2:
-        return None
-    one, two = a.found[:, :both], b.found[:, :both]
-    whole = _single(_Cell(one), _Cell(two)) * both * both
-    like = float(((one - two) ** 2).mean()) * both
-    return max((whole - like) / float(both * both - both), 0.0)
+    """The variance between repeats of different seeds; None if two of the same do not exist."""
+    like, unlike = _by_seed(a, b)
+    return float(np.mean(unlike)) if len(like) > 1 and unlike else None
+
+
+def _by_seed(a: _Cell, b: _Cell) -> tuple[list[float], list[float]]:
+    """The variance between every repeat of a and of b: those of the same seed, and the others."""
+    variances = ((a.found[:, :, None] - b.found[:, None, :]) ** 2).mean(axis=0)
+    like: list[float] = []
+    unlike: list[float] = []
+    for i, one in enumerate(a.numbers):
+        for j, two in enumerate(b.numbers):
+            same = one is not None and one == two
+            (like if same else unlike).append(float(variances[i, j]))
+    return like, unlike
 
 
 def design_words(design: Design, days: float) -> tuple[str, ...]:
@@ -218,7 +229,7 @@ def design_words(design: Design, days: float) -> tuple[str, ...]:
             "the plain design (one agent a cell, raw returns)."
         )
     lines.append(_seed_words(design))
-    return tuple(lines)
+    return tuple(filter(None, lines))
 
 
 def _repeat_words(design: Design) -> str:
@@ -248,6 +259,8 @@ def _seed_words(design: Design) -> str:
     seeds = design.seeds
     if seeds is None:
         return "Whether the models took a seed is not in the records."
+    if not seeds.taken and not seeds.refused:
+        return ""
     refused = f"; no seed: {', '.join(seeds.refused)}" if seeds.refused else ""
     if not seeds.taken:
         return "Common random numbers were not used: no model took a seed."

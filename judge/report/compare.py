@@ -33,7 +33,6 @@ from judge.statistics.power import detectable_difference
 from judge.statistics.variance import interval_cosines
 
 IDENTICAL = "the same return in every period"
-NOT_OVER = "a run that is not over is compared with the same market only"
 DAY_S = 86_400
 
 
@@ -72,7 +71,8 @@ class Comparison:
     Attributes:
         paired: The snapshots are the same. why: what that follows from.
         days: Length of the compared part; of the shorter one where the runs are not paired.
-        interim: One of the runs is not over; claims then follow the looks of its season.
+        interim: One of the runs has not reached its planned end. Paired claims then follow the
+            looks of its season; across markets nothing is claimed.
         hold_before, hold_after: Simple return of the equal-weight market in each.
         only_before, only_after: Entrants without a counterpart.
         dead_before, dead_after: Agents that are dead, with the cause; they are not compared.
@@ -282,11 +282,12 @@ def _columns(facts: Facts, window: Window, groups: Sequence[tuple[int, ...]]) ->
 def _paired(one: Side, two: Side, begin: int) -> list[Judged]:
     """Every line after against the same line before, period by period."""
     count = one.returns.shape[1]
-    horizon = FINISHED
-    if not _over(one, two):
-        own = next(s.facts.board.horizon for s in (one, two) if not s.facts.board.horizon.over)
-        planned = None if own.planned is None else max(own.planned - begin, 1)
-        horizon = Horizon(planned, over=False)
+    plans = [
+        side.facts.board.horizon.planned or 0
+        for side in (one, two)
+        if not side.facts.board.horizon.over
+    ]
+    horizon = FINISHED if _over(one, two) else Horizon(max(max(plans) - begin, 1), over=False)
     chosen = one.facts.options
     found = compare_columns(
         np.hstack([two.returns, one.returns]),
@@ -312,9 +313,7 @@ def _unpaired(one: Side, two: Side) -> list[Judged]:
     old, new = _totals(one), _totals(two)
     found: list[Independent | str] = []
     for (before, why), (after, why_too) in zip(old, new, strict=True):
-        if not _over(one, two):
-            found.append(NOT_OVER)
-        elif before is None or after is None:
+        if before is None or after is None:
             found.append(why or why_too)
         else:
             found.append(independent(before, after, freedom))
@@ -326,7 +325,7 @@ def _unpaired(one: Side, two: Side) -> list[Judged]:
         if isinstance(line, str):
             judged.append(Judged(None, None, None, False, None, line))
             continue
-        separated = p_adjusted is not None and p_adjusted <= CLAIM_LEVEL
+        separated = p_adjusted is not None and p_adjusted <= CLAIM_LEVEL and _over(one, two)
         least = detectable_difference(line.error, critical, freedom=freedom)
         judged.append(Judged(line.difference, line.p_value, p_adjusted, separated, least, ""))
     return judged
@@ -344,7 +343,9 @@ def _totals(side: Side) -> list[tuple[Total | None, str]]:
 
 
 def _over(one: Side, two: Side) -> bool:
-    return one.facts.board.horizon.over and two.facts.board.horizon.over
+    """Both have reached their plan; a run without a plan is compared as it is."""
+    horizons = (side.facts.board.horizon for side in (one, two))
+    return all(horizon.over or horizon.planned is None for horizon in horizons)
 
 
 def _line(group: Group, found: Judged, before_total: float, after_total: float) -> Line:

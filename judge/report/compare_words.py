@@ -41,7 +41,8 @@ def compare_lines(found: Comparison) -> list[str]:
         "alone; p adjusted over all lines.",
     ]
     if found.interim:
-        lines.append("Interim: one of the runs is not over.")
+        rest = "" if found.paired else "; nothing is claimed across markets"
+        lines.append(f"Interim: one of the runs has not reached its planned end{rest}.")
     for names, run in ((found.only_before, found.before), (found.only_after, found.after)):
         if names:
             lines.append(f"Only in {run}: {', '.join(names)}.")

@@ -62,6 +62,19 @@ def test_common_numbers_are_measured_between_like_and_unlike_seeds() -> None:
     assert alone.common_gain == pytest.approx(1.0, rel=0.1)
 
 
+def test_like_seeds_are_found_by_their_number() -> None:
+    """A cell whose first repeat is gone is compared by seed, not by place."""
+    returns, exposures, market = cells(repeats=4, common=0.008, count=2)
+    returns[1], exposures[1] = returns[1][:, 1:], exposures[1][:, 1:]
+    named = design_gains(returns, exposures, market, numbers=[(1, 2, 3, 4), (2, 3, 4)])
+    placed = design_gains(returns, exposures, market)
+
+    assert named.common_gain is not None
+    assert placed.common_gain is not None
+    assert named.common_gain > 1.5 > 1.1 > placed.common_gain
+    assert (4, 3) == (named.repeats, named.fewest)
+
+
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
@@ -141,6 +154,11 @@ def design(**changes: object) -> Design:
 def test_the_design_in_words(given: Design, line: str) -> None:
     """Each part of the design has its sentence."""
     assert line in design_words(given, 3.0)
+
+
+def test_rules_that_answer_without_a_model_have_no_seed_to_speak_of() -> None:
+    """Where no model was called, nothing is said of seeds."""
+    assert not any("seed" in line for line in design_words(design(seeds=SeedUse()), 3.0))
 
 
 def test_no_competing_entrant_has_no_design() -> None:
