@@ -11,13 +11,14 @@ from judge.report.matrix import make_matrix
 from judge.report.page import make_page
 from judge.report.tables import Table
 
+PRINTED = "printed"
 LAID_OUT = frozenset({"contents", "script_hashes", "keys"})
 """Fields of the page that print no figure."""
 
 
 def document(facts: Facts) -> Figures:
     """The whole of `figures.json`."""
-    return {**figures(facts), "printed": printed(facts)}
+    return {**figures(facts), PRINTED: printed(facts)}
 
 
 def printed(facts: Facts) -> Figures:

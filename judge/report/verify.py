@@ -20,7 +20,7 @@ from arena.bounded_files import NotReadable, read_regular, read_text_file
 from arena.errors import ArenaError, UsageError
 from arena.exports import changed_files
 from judge.report import files
-from judge.report.document import document
+from judge.report.document import PRINTED, document
 from judge.report.facts import RECORDS, Facts, Options, canonical, read_facts
 from judge.report.write import FIGURES, MARKDOWN, PAGE, texts
 
@@ -74,7 +74,11 @@ def verify_report(directory: Path, folder: Path) -> Checked:
         compared += found.compared
         differences += found.differences
         notes += [f"{name}: {note}" for note in found.notes]
+    # Apart, so that texts of the page never push a difference of the figures out of the bound.
+    texts_told, texts_given = told.pop(PRINTED, "nothing"), given.pop(PRINTED)
     differences += _bounded(FIGURES, list(_compare(FIGURES, told, given)))
+    where = f"{FIGURES} {PRINTED}"
+    differences += _bounded(where, list(_compare(where, texts_told, texts_given)))
     differences += _pages(written, folder, comparable=not notes)
     return Checked(compared, tuple(differences), tuple(notes))
 

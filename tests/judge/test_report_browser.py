@@ -33,7 +33,7 @@ FLAGS = (
     "--disable-dev-shm-usage",
 )  # fmt: skip
 DEADLINE_S = 60
-DESKTOP, PHONE = (1280, 900), (390, 844)
+DESKTOP, PHONE, SMALL = (1280, 900), (390, 844), (320, 640)
 WORDS = '<script>document.title = "owned"</script> the trend is up'
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -67,7 +67,7 @@ def show(
     width, height = size
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size != DESKTOP},
     )
     emulate(browser, dark=dark)
     browser.get("about:blank")
@@ -143,9 +143,11 @@ def test_a_script_of_a_model_does_not_run(browser: Browser, page: Path) -> None:
 
 
 def test_an_agent_opens_and_is_led_to(browser: Browser, page: Path) -> None:
-    """A name in the leaderboard opens its agent; its summary closes it again by keyboard."""
+    """A repeat unfolds and opens its agent; the agent's summary closes it by keyboard."""
     show(browser, page)
-    link = find(browser, "table.leaderboard tbody tr:nth-child(3) a")
+    fold = find(browser, "table.leaderboard details.fold")
+    fold.find_element(By.TAG_NAME, "summary").click()
+    link = fold.find_element(By.TAG_NAME, "a")
     anchor = (link.get_attribute("href") or "").partition("#")[2]
     agent = browser.find_element(By.ID, anchor)
     assert agent.get_attribute("open") is None
@@ -200,22 +202,27 @@ def test_a_column_sorts(browser: Browser, page: Path) -> None:
     assert "ascending" == cell.get_attribute("aria-sort")
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_a_phone_never_scrolls_sideways(browser: Browser, page: Path, dark: bool) -> None:
-    """At 390 pixels only tables scroll, inside their boxes, with every agent open."""
-    show(browser, page, PHONE, dark=dark)
+@pytest.mark.parametrize(("size", "dark"), [(PHONE, False), (PHONE, True), (SMALL, False)])
+def test_a_phone_never_scrolls_sideways(
+    browser: Browser, page: Path, size: tuple[int, int], dark: bool
+) -> None:
+    """Only tables scroll, inside their boxes; rank, return and interval are in sight at once."""
+    show(browser, page, size, dark=dark)
     browser.execute_script(
         "document.querySelectorAll('details').forEach((d) => { d.open = true; })"
     )
-    width, wide, boxes = browser.execute_script(
+    width, wide, boxes, right = browser.execute_script(
         "return [document.documentElement.clientWidth, document.documentElement.scrollWidth,"
         "[...document.querySelectorAll('.scroll')]"
-        ".filter((box) => box.scrollWidth > box.clientWidth).length]"
+        ".filter((box) => box.scrollWidth > box.clientWidth).length,"
+        "Math.max(...[...document.querySelectorAll('table.leaderboard tbody td:nth-child(3)')]"
+        ".map((cell) => cell.getBoundingClientRect().right))]"
     )
 
-    assert (PHONE[0], PHONE[0]) == (width, wide)
+    assert (size[0], size[0]) == (width, wide)
     assert boxes > 5
-    picture(browser, page, f"phone-{'dark' if dark else 'light'}")
+    assert right <= size[0]
+    picture(browser, page, f"phone-{size[0]}-{'dark' if dark else 'light'}")
 
 
 def test_at_night_page_and_charts_are_dark(browser: Browser, page: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.judge.seasons import export_run
 
-SPEC = '[competition]\nsnapshots = 65\nconfidence = 0.8\nseed = 3\npacing = "lock-step"\n'
+SPEC = '[arena]\nname = "Prompt trial"\n[competition]\nsnapshots = 65\nconfidence = 0.8\nseed = 3\npacing = "lock-step"\n'
 DEADLINE_S = 110
 
 
@@ -50,7 +50,9 @@ def test_report_then_verify_then_tamper(home: Path) -> None:
         written.stderr.replace(f"report: {run}/report/index.html\n", ""),
     )
     assert "Standings; intervals at 80%" in written.stdout
-    assert {"confidence": 0.8, "seed": 3, "pacing": "lock-step"} == told["options"]
+    chosen = {"confidence": 0.8, "seed": 3, "pacing": "lock-step", "title": "Prompt trial"}
+    assert chosen == told["options"]
+    assert "<h1>Prompt trial</h1>" in (run / "report/index.html").read_text()
     assert (0, True, []) == (
         verified.returncode,
         json.loads(verified.stdout)["verified"],
