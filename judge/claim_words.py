@@ -87,7 +87,7 @@ def claim_line(claim: Claim, evaluation: Evaluation) -> str:
         True: " It would hold had the worst period happened once more.",
         False: " It would not hold had the worst period happened once more.",
     }[claim.survives_stress]
-    return f"{claim.winner} beats {claim.loser}{beyond}{since}{mark}.{stress}"
+    return f"{claim.winner} beats {claim.loser}{since}{beyond}{mark}.{stress}"
 
 
 def claim_lines(evaluation: Evaluation) -> tuple[str, ...]:

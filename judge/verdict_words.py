@@ -48,7 +48,8 @@ def verdict_words(evaluation: Evaluation, *, rules_changed: str = "") -> str:
     if reason := why_none(evaluation):
         sentences = [f"no verdict: {reason}"]
     else:
-        sentences = [_top(evaluation), detectable_words(evaluation), *_claims(evaluation)]
+        sentences = [_top(evaluation), _undecided(evaluation), detectable_words(evaluation)]
+        sentences += _claims(evaluation)
     sentences += [rules_changed, dead_words(evaluation.dead), apart_words(evaluation.apart)]
     return " ".join(sentence(text) for text in sentences if text)
 
@@ -169,6 +170,22 @@ def _top(evaluation: Evaluation) -> str:
     named = ", ".join(first[:NAMES_SHOWN]) + (", ..." if len(first) > NAMES_SHOWN else "")
     who = f"#1-#{len(first)} ({named})" if leading else named
     return f"{head}cannot separate {who}"
+
+
+def _undecided(evaluation: Evaluation) -> str:
+    """Why an entrant is still at the top although it may have lost everything; else ""."""
+    names = [
+        row.agent
+        for row in evaluation.rows
+        if row.rank_low == 1 and row.rank_high > 1 and row.return_interval is None
+    ]
+    if not names:
+        return ""
+    they = "its own" if len(names) == 1 else "their own"
+    return (
+        f"a single period decides the return of {listed(names)}, so the evidence leaves "
+        f"{they} rank open"
+    )
 
 
 def _found(difference: float, per_day: float | None, evaluation: Evaluation) -> str:
