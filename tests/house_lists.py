@@ -159,6 +159,7 @@ PURE = (
     "judge/report/compare_match.py",
     "judge/report/compare_words.py",
     "judge/report/document.py",
+    "judge/report/independent.py",
     "judge/report/matrix.py",
     "judge/report/plots.py",
     "judge/report/sentences.py",

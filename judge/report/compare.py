@@ -10,7 +10,6 @@ All lines of a comparison (the mean of all, of a strategy, and each entrant) are
 ones are decided by the judge's step-down max-t, unpaired ones by Holm's.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from arena.messages import DeadEntry
 from judge.entrants import Entrant, Window
 from judge.report.compare_match import match_entrants
 from judge.report.facts import Facts
+from judge.report.independent import Independent, Total, holm, independent
 from judge.season import FloatArray, Season
 from judge.simple_returns import simple_return
 from judge.statistics import Interval
@@ -30,7 +30,7 @@ from judge.statistics.columns import Options, compare_columns
 from judge.statistics.looks import FINISHED, Horizon
 from judge.statistics.multiplicity import CLAIM_LEVEL
 from judge.statistics.power import detectable_difference
-from judge.statistics.variance import interval_cosines
+from judge.statistics.variance import claim_cosines, long_run_variance
 
 IDENTICAL = "the same return in every period"
 DAY_S = 86_400
@@ -191,53 +191,6 @@ def pairing(before: Season, after: Season) -> tuple[bool, str]:
     return True, f"the same {before.periods:,} snapshots at the same prices"
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Step-down adjusted p-values; Holm (1979), Scandinavian Journal of Statistics 6(2)."""
-    known = sorted((p, n) for n, p in enumerate(p_values) if p is not None)
-    adjusted: list[float | None] = [None] * len(p_values)
-    highest = 0.0
-    for rank, (p_value, place) in enumerate(known):
-        highest = max(highest, min(1.0, p_value * (len(known) - rank)))
-        adjusted[place] = highest
-    return adjusted
-
-
-class Total(NamedTuple):
-    """A line's total in one run, with its interval and its standard error."""
-
-    total: Interval
-    error: float
-
-
-class Independent(NamedTuple):
-    """Two independent totals compared: after less before, its two-sided p-value and its error."""
-
-    difference: Interval
-    p_value: float
-    error: float
-
-
-def independent(before: Total, after: Total, freedom: int) -> Independent:
-    """After less before where the two are independent.
-
-    Args:
-        before: With its interval.
-        after: Likewise, at the same confidence.
-        freedom: Degrees of freedom of their errors, the smaller number.
-    """
-    one, two = before.total, after.total
-    estimate = two.estimate - one.estimate
-    down = math.hypot(two.estimate - two.low, one.high - one.estimate)
-    up = math.hypot(two.high - two.estimate, one.estimate - one.low)
-    error = math.hypot(before.error, after.error)
-    t_value = abs(estimate) / error if error else math.inf if estimate else 0.0
-    return Independent(
-        Interval(estimate, estimate - down, estimate + up),
-        float(2.0 * stats.t.sf(t_value, freedom)),
-        error,
-    )
-
-
 def _windows(before: Facts, after: Facts, *, paired: bool) -> tuple[Window, Window]:
     """The compared part of each run; the same snapshots where they are paired."""
     one, two = before.board.window, after.board.window
@@ -309,36 +262,39 @@ def _paired(one: Side, two: Side, begin: int) -> list[Judged]:
 
 def _unpaired(one: Side, two: Side) -> list[Judged]:
     """Every line as the difference of two seasons that have nothing in common."""
-    freedom = min(interval_cosines(max(len(side.returns), 1)) for side in (one, two))
     old, new = _totals(one), _totals(two)
     found: list[Independent | str] = []
     for (before, why), (after, why_too) in zip(old, new, strict=True):
         if before is None or after is None:
             found.append(why or why_too)
         else:
-            found.append(independent(before, after, freedom))
+            found.append(independent(before, after))
     tested = [one for one in found if not isinstance(one, str)]
     adjusted = holm([None if isinstance(one, str) else one.p_value for one in found])
-    critical = float(stats.t.isf(CLAIM_LEVEL / 2.0 / max(len(tested), 1), freedom))
     judged = []
     for line, p_adjusted in zip(found, adjusted, strict=True):
         if isinstance(line, str):
             judged.append(Judged(None, None, None, False, None, line))
             continue
         separated = p_adjusted is not None and p_adjusted <= CLAIM_LEVEL and _over(one, two)
-        least = detectable_difference(line.error, critical, freedom=freedom)
+        critical = float(stats.t.isf(CLAIM_LEVEL / 2.0 / len(tested), line.freedom))
+        least = detectable_difference(line.error, critical, freedom=round(line.freedom))
         judged.append(Judged(line.difference, line.p_value, p_adjusted, separated, least, ""))
     return judged
 
 
 def _totals(side: Side) -> list[tuple[Total | None, str]]:
     """Season total of each line, or why there is none."""
-    chosen = side.facts.options
+    chosen, periods = side.facts.options, len(side.returns)
     found = compare_columns(side.returns, [], Options(chosen.confidence, chosen.seed))
-    why = found.reason or "too little happened to say how uncertain its total is"
+    if found.reason:
+        return [(None, found.reason)] * len(found.totals)
+    count = claim_cosines(periods)
+    errors = np.sqrt(long_run_variance(side.returns, count) * periods)
+    why = "too little happened to say how uncertain its total is"
     return [
-        (None, why) if total is None else (Total(total, error), "")
-        for total, error in zip(found.totals, found.errors, strict=True)
+        (None, why) if total is None else (Total(total, float(error), count), "")
+        for total, error in zip(found.totals, errors, strict=True)
     ]
 
 

@@ -29,14 +29,11 @@ class Compared:
     Attributes:
         pairs: In the order asked for; their names are numbers of columns.
         totals: Sum of each column; None where it cannot be resampled.
-        errors: Standard error of each total, of `interval_cosines` degrees of freedom; 0 where
-            there is no total.
         reason: Why nothing was compared; empty otherwise.
     """
 
     pairs: tuple[Pair, ...]
     totals: tuple[Interval | None, ...]
-    errors: tuple[float, ...]
     reason: str = ""
 
 
@@ -72,7 +69,7 @@ def compare_columns(
     if periods < PERIODS_MIN:
         reason = f"too early: {periods} periods, at least {PERIODS_MIN} are needed"
         early = tuple(_untold(a, b, reason) for a, b in combos)
-        return Compared(early, (None,) * columns, (0.0,) * columns, reason)
+        return Compared(early, (None,) * columns, reason)
     series = np.where(np.abs(series) < RETURN_MIN, 0.0, series)
     looks = options.horizon.looks(periods)
     at_look = bool(looks) and looks[-1].periods == periods
@@ -86,16 +83,7 @@ def compare_columns(
     if at_look:
         decided.append((periods, of_pairs.decisions_of(now)))
     pairs = of_pairs.with_histories(now, of_pairs.histories(decided, combos), periods)
-    totals = tuple(_total(plan, means, column) for column in range(columns))
-    errors = means.agents.errors * plan.periods
-    return Compared(
-        pairs,
-        totals,
-        tuple(
-            0.0 if total is None else float(error)
-            for total, error in zip(totals, errors, strict=True)
-        ),
-    )
+    return Compared(pairs, tuple(_total(plan, means, column) for column in range(columns)))
 
 
 def _look(

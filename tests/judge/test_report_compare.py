@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from arena.errors import UsageError
-from judge.report.compare import Comparison, Total, compare_runs, holm, independent
+from judge.report.compare import Comparison, compare_runs
 from judge.report.compare_match import match_entrants
 from judge.report.compare_words import compare_lines, conclusion
 from judge.report.facts import Facts, Options, make_facts
+from judge.report.independent import Total, holm, independent
 from judge.season import Season
 from judge.statistics import Interval
 from tests.judge.seasons import BASELINES, entry, make_season, rename
@@ -229,14 +230,15 @@ def test_independent_intervals_combine_as_squares(
     a: float, a_width: float, b: float, b_width: float
 ) -> None:
     """For symmetric intervals the combined half-width is the root of the sum of squares."""
-    reach = float(stats.t.isf(0.05, 6))
-    found, p_value, error = independent(
-        Total(Interval(a, a - a_width, a + a_width), a_width / reach),
-        Total(Interval(b, b - b_width, b + b_width), b_width / reach),
-        6,
+    found, p_value, error, freedom = independent(
+        Total(Interval(a, a - a_width, a + a_width), a_width / 2, 8),
+        Total(Interval(b, b - b_width, b + b_width), b_width / 2, 8),
     )
+    expected = stats.ttest_ind_from_stats(b, b_width / 2 * 3, 9, a, a_width / 2 * 3, 9, False)
 
     assert math.isclose(found.high - found.estimate, math.hypot(a_width, b_width), rel_tol=1e-9)
     assert math.isclose(found.estimate, b - a, abs_tol=1e-12)
-    assert math.isclose(error * reach, found.high - found.estimate, rel_tol=1e-9)
-    assert (p_value < 0.10) == (not found.low <= 0 <= found.high)
+    assert math.isclose(error, math.hypot(a_width, b_width) / 2, rel_tol=1e-9)
+    assert 8 <= freedom + 1e-9
+    assert freedom <= 16 + 1e-9
+    assert math.isclose(p_value, expected.pvalue, rel_tol=1e-6)
