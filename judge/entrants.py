@@ -26,6 +26,7 @@ START_SNAPSHOTS = 5
 """Who decides on one of these first snapshots was there from the start."""
 START_TURNS = 2
 """So was who missed fewer turns at its own cadence."""
+NOTES_MAX = 8
 COMPARED_MIN = 60
 """Periods below which no verdict is given; who leaves fewer, if others have more, is apart."""
 
@@ -90,7 +91,7 @@ class Field:
         season: Without the entries that joined too late or left too early; they are `apart`.
         entrants: In the order of the season's entries.
         window: What is compared.
-        notes: Who joined late or left without being apart, one sentence each.
+        notes: Who joined late, left or paused without being apart, one sentence each.
     """
 
     season: Season
@@ -125,7 +126,7 @@ def field_of(season: Season, *, planned: int | None = None, over: bool = True) -
         season=kept,
         entrants=entrants_of(kept.entries),
         window=Window(min(window.begin, end), end),
-        notes=notes,
+        notes=(*notes, *_away(kept)),
     )
 
 
@@ -194,9 +195,17 @@ def without(season: Season, members: Iterable[int]) -> Season:
 
 def entrants_of(entries: Sequence[Entry]) -> tuple[Entrant, ...]:
     """The entrants of a season's entries; a cell has the place of its first repeat."""
+    setups: dict[object, set[str]] = {}
+    for entry in entries:
+        setups.setdefault(_made_of(entry), set()).add(entry.setup)
     cells: dict[object, list[int]] = {}
     for place, entry in enumerate(entries):
-        cells.setdefault(_cell_key(entry, place), []).append(place)
+        key: object = place
+        if entry.kind == "agent" and entry.seed is not None:
+            # What the roster does not have any more was like the others, if those are alike.
+            known = sorted(setups[_made_of(entry)] - {""})
+            key = _made_of(entry), entry.setup or (known[0] if len(known) == 1 else "")
+        cells.setdefault(key, []).append(place)
     groups: list[list[int]] = []
     for places in cells.values():
         seeds = {entries[n].seed for n in places}
@@ -221,10 +230,8 @@ def entrants_of(entries: Sequence[Entry]) -> tuple[Entrant, ...]:
     return tuple(found)
 
 
-def _cell_key(entry: Entry, place: int) -> object:
-    if entry.kind != "agent" or entry.seed is None:
-        return place
-    return entry.strategy, entry.node, entry.model, entry.scripted, entry.setup
+def _made_of(entry: Entry) -> object:
+    return entry.kind, entry.strategy, entry.node, entry.model, entry.scripted
 
 
 def _cell_names(repeats: Sequence[Entry]) -> list[str]:
@@ -274,6 +281,19 @@ def _apart(season: Season, place: int, spell: Window, window: Window, last: int)
         )
     why = Dead(entry.name, cause, 0, code, REMEDY[code])
     return unranked(why, entry, season.decisions[place])
+
+
+def _away(season: Season) -> tuple[str, ...]:
+    """Who paused for long and came back, one sentence each."""
+    found = []
+    for entry in season.entries:
+        for begin, end in entry.away:
+            found.append(
+                f"{entry.name} had no turn on snapshots {begin + 1:,} to {end:,}, from"
+                f" {_when(season, begin)} on; what it held then was not managed, and counts."
+            )
+    more = len(found) - NOTES_MAX
+    return (*found[:NOTES_MAX], f"{more} more pauses were long.") if more > 0 else tuple(found)
 
 
 def _notes(

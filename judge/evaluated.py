@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from arena import ids
+from arena.cutoffs import cutoff_warning
 from arena.messages import Claim, Detectable, Evaluation, LeaderboardRow
-from judge.design import design_gains, design_words
+from judge.design import SeedUse, design_gains, design_words
 from judge.entrants import Field
 from judge.metrics_returns import total_return
 from judge.ruin import ruin_notes
-from judge.season.model import FloatArray
+from judge.season.model import FloatArray, Season
+from judge.season.seeds import seeds_sent
 from judge.simple_returns import TOO_WIDE, per_day, simple_detectable
 from judge.statistics import Pair, Verdict
-from judge.statistics.adjusted import exposure_shares
+from judge.statistics.adjusted import Alpha, exposure_shares
 from judge.statistics.looks import Horizon
 from judge.statistics.sharpe import sharpe_scale
 from judge.statistics.verdict import PERIODS_MIN, LookMemo
@@ -50,7 +52,8 @@ class Found:
         field: Who was compared, and on what.
         returns: [T, entrants] log returns that were compared.
         rows: Of the leaderboard, best first. places: of the same entrants in the field.
-        verdict: On the returns. alpha: pairs of the returns that exposure does not explain.
+        verdict: On the returns. alpha: of what exposure does not explain;
+            None without a verdict.
     """
 
     field: Field
@@ -58,7 +61,7 @@ class Found:
     rows: tuple[LeaderboardRow, ...]
     places: Sequence[int]
     verdict: Verdict
-    alpha: Sequence[Pair]
+    alpha: Alpha | None
 
 
 def evaluation_id(snapshot_id: str, confidence: float, seed: int, resamples: int) -> str:
@@ -74,13 +77,14 @@ def make_evaluation(found: Found, asked: Asked) -> Evaluation:
     stress = stress_of(season, field.entrants, field.window)
     claims = (
         *_claims(field, found.returns, verdict.pairs, stress),
-        *_claims(field, found.returns, found.alpha, None),
+        *_claims(field, found.returns, found.alpha.pairs if found.alpha else (), None),
     )
     tested = [c.survives_stress for c in claims if c.measure == "return" and c.withdrawn is None]
     warnings = (
         *field.notes,
         *ruin_notes(season),
         stress_words(stress, tested),
+        *_cutoff_warnings(season),
     )
     detectables = _detectables(field, verdict, found.places)
     detectable = simple_detectable(verdict.detectable)
@@ -113,12 +117,31 @@ def make_evaluation(found: Found, asked: Asked) -> Evaluation:
         rows=found.rows,
         dead=season.dead,
         apart=season.apart,
-        method=verdict.method,
+        method=(*verdict.method, *_method(found)),
         assumptions=known.lines(),
         reasons=dict(sorted(reasons.items())),
         ends=season.ends,
         account_digest=season.account_digest,
     )
+
+
+def _method(found: Found) -> tuple[str, ...]:
+    """What was done before and beside the statistics, one sentence each."""
+    cells = any(entrant.is_cell for entrant in found.field.entrants)
+    together = "Repeats of a cell are one entrant: the mean of their log returns in each period."
+    return (*([together] if cells else ()), *(found.alpha.method if found.alpha else ()))
+
+
+def _cutoff_warnings(season: Season) -> list[str]:
+    """Models that may have read the prices of the season in their training, one sentence each."""
+    known = season.assumptions
+    if (known.simulated and not known.recorded) or known.first is None or known.last is None:
+        return []
+    models = dict.fromkeys((entry.model, entry.cutoff) for entry in season.entries)
+    found = [
+        cutoff_warning(model, cutoff, known.first, known.last) for model, cutoff in sorted(models)
+    ]
+    return [text for text in found if text]
 
 
 def _claims(
@@ -201,5 +224,7 @@ def _design(field: Field, verdict: Verdict) -> tuple[str, ...]:
         [returns[:, places] for places in competing],
         [shares[:, places] for places in competing],
         window.cut(season.hold_log_returns()),
+        numbers=[[season.entries[place].seed for place in places] for places in competing],
+        seeds=SeedUse(*seeds_sent(season)),
     )
     return design_words(gains, window.periods * season.interval_s / DAY_S)

@@ -17,7 +17,7 @@ from judge.metrics import Metrics, measure
 from judge.season.model import FloatArray, Season
 from judge.simple_returns import deciding_periods
 from judge.statistics import Pair, Standing, Verdict, judge_returns
-from judge.statistics.adjusted import alpha_pairs, exposure_shares
+from judge.statistics.adjusted import Alpha, alpha_pairs, exposure_shares
 from judge.statistics.looks import Horizon
 from judge.statistics.sharpe import sharpe_scale
 from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN, LookMemo
@@ -167,7 +167,7 @@ def leaderboard(
         rows=rows,
         metrics=metrics,
         verdict=verdict,
-        alpha=alpha,
+        alpha=() if alpha is None else alpha.pairs,
         confidence=confidence,
         seed=seed,
         resamples=resamples,
@@ -240,9 +240,9 @@ def _shares(field: Field) -> FloatArray:
 
 def _alpha(
     field: Field, returns: FloatArray, shares: FloatArray, verdict: Verdict, asked: Asked
-) -> tuple[Pair, ...]:
+) -> Alpha | None:
     if len(verdict.pairs) == 0 or verdict.periods < PERIODS_MIN:
-        return ()
+        return None
     return alpha_pairs(
         returns,
         shares,
@@ -252,4 +252,4 @@ def _alpha(
         resamples=asked.resamples,
         horizon=asked.horizon,
         memo=asked.memo,
-    ).pairs
+    )

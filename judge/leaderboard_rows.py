@@ -70,7 +70,6 @@ def row_of(
     verdict: Verdict,
     *,
     periods: float | None = None,
-    cutoff: str = "",
 ) -> LeaderboardRow:
     """The row of an entrant; amounts, counts and returns are means over its repeats.
 
@@ -81,7 +80,6 @@ def row_of(
         standing: What the statistics say of the entrant.
         verdict: All that the statistics say, for the reasons.
         periods: How many periods decide its return.
-        cutoff: Of the entrant's model.
     """
     own = [metrics[place] for place in entrant.places]
     interval = simple_interval(standing.total, periods)
@@ -103,7 +101,7 @@ def row_of(
         dsr=standing.dsr,
         bradley_terry=_estimate(standing.bradley_terry),
         p_best=standing.p_best,
-        cutoff=cutoff,
+        cutoff=season.entries[entrant.places[0]].cutoff,
         **_means(own),
     )
     return row.model_copy(update={"reasons": _reasons(row, own, standing, verdict)})
@@ -128,7 +126,7 @@ def _means(own: Sequence[Metrics]) -> dict[str, Any]:  # Any: the fields of a ro
 
 def _mean(own: Sequence[Metrics], name: str, of: Callable[[list[Any]], Any]) -> Any:
     """The mean over the repeats of which a metric is known; None if it is of none."""
-    known = [value for one in own if (value := getattr(one, name, None)) is not None]
+    known = [value for one in own if (value := getattr(one, name)) is not None]
     return of(known) if known else None
 
 

@@ -13,7 +13,7 @@ from arena.cutoffs import cutoff_of
 from arena.messages import AgentSpec, DeadEntry, Rules
 from arena.money import BPS, from_units, to_units
 from arena.names import OPERATOR
-from judge.season.absent import absent_note, left_at
+from judge.season.absent import absent_note, away_between, left_at
 from judge.season.apart import DIGEST_CHARS, apart_entry
 from judge.season.arrays import account_arrays, hold_curve, price_arrays
 from judge.season.books import Books
@@ -184,7 +184,7 @@ def _deeds(folded: Folded, name: str, last: int) -> _Deeds:
     _place_turns(folded, name, turns)
     decisions = tuple(t.decision for t in turns if t.decision.index <= last)
     orders = [one for one in orders if one.index <= last]
-    snapshots = min(last + 1, len(folded.market.points))
+    points = folded.market.points[: last + 1]
     acted = [d.index for d in decisions if d.decided] + [o.index for o in orders]
     spec = folded.roster.get(name)
     entry = _entry(name, spec, folded.thinking.players.get(name))
@@ -192,8 +192,9 @@ def _deeds(folded: Folded, name: str, last: int) -> _Deeds:
         entry=replace(
             entry,
             cutoff=_cutoff(folded, entry),
-            joined=max(min(acted, default=snapshots), 0),
-            left=left_at(decisions, entry.cadence, snapshots),
+            joined=max(min(acted, default=len(points)), 0),
+            left=left_at(decisions, entry.cadence, points),
+            away=away_between(decisions, entry.cadence, points),
         ),
         fills=tuple(one for one in orders if isinstance(one, Fill)),
         rejections=tuple(one for one in orders if isinstance(one, Rejection)),

@@ -41,6 +41,8 @@ class Entry:
         joined: Index of the first snapshot it decided on; that behind the last snapshot of the
             season if it decided on none.
         left: Index behind the last snapshot it played; None if it still plays.
+        away: Long pauses after which it came back: (index behind the last snapshot it played,
+            index of the next one).
         cadence: Snapshots between two of its turns.
         setup: Digest of what else makes a contestant: prompt and its size, tools, cadence; "" if
             the roster does not have it.
@@ -56,6 +58,7 @@ class Entry:
     seed: int | None = None
     joined: int = 0
     left: int | None = None
+    away: tuple[tuple[int, int], ...] = ()
     cadence: int = 1
     setup: str = ""
     cutoff: str = ""

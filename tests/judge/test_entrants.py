@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -17,11 +18,15 @@ from judge.entrants import (
     without,
 )
 from judge.season import Entry, Season, SeasonBuilder
+from judge.season.absent import away_between, left_at
+from judge.season.market import Point
 from tests.dashboard.scenario import Scenario
-from tests.judge.seasons import BASELINES, MATRIX, entry, make_season
+from tests.judge.seasons import BASELINES, MATRIX, START, entry, make_season
 
 SNAPSHOTS = 200
 NAMES = ("a", "b", "c", "d")
+POINT = Point(0, 0, "", START, START, {})
+DECISION = make_season(snapshots=1).decisions[0][0]
 
 
 def season_with(
@@ -48,7 +53,7 @@ def test_repeats_of_a_cell_are_one_entrant() -> None:
     assert {None} == {e.seed for e in found}
 
 
-REPEAT = entry("x-1", "momentum", "gpt", seed=1)
+REPEAT = replace(entry("x-1", "momentum", "gpt", seed=1), setup="full")
 
 
 @pytest.mark.parametrize(
@@ -63,6 +68,7 @@ REPEAT = entry("x-1", "momentum", "gpt", seed=1)
         (replace(REPEAT, name="x-2", seed=2, node="other"), ["x-1", "x-2"]),
         (replace(REPEAT, name="x-2", seed=2, strategy="other"), ["x-1", "x-2"]),
         (replace(REPEAT, name="x-2", seed=2, setup="tiny"), ["x-1", "x-2"]),
+        (replace(REPEAT, name="x-2", seed=2, setup=""), ["x"]),
         (replace(REPEAT, name="x-2", seed=2, kind="baseline"), ["x-1", "x-2"]),
     ],
 )
@@ -229,3 +235,26 @@ def test_everybody_is_compared_before_the_first_decision() -> None:
     season = season_with([(1, None), (0, None)], snapshots=1)
 
     assert ((), Window(0, 1)) == (field_of(season).season.apart, field_of(season).window)
+
+
+@pytest.mark.parametrize(
+    ("gone", "away", "turn_ms"),
+    [((20, 30), ((20, 30),), 0), ((20, 24), (), 0), ((20, 30), (), 12 * 60_000), ((20, 90), (), 0)],
+)
+def test_a_long_pause_is_told(
+    gone: tuple[int, int], away: tuple[tuple[int, int], ...], turn_ms: float
+) -> None:
+    """Not a short one, not the time that a turn took, and not one after which it did not return."""
+    points = [replace(POINT, published_at=START + timedelta(minutes=n)) for n in range(60)]
+    decisions = [
+        replace(DECISION, index=n, total_ms=turn_ms if n == 19 else 900.0)
+        for n in range(60)
+        if not gone[0] <= n < gone[1]
+    ]
+
+    assert away == away_between(decisions, 1, points)
+    assert (20 if gone[1] > 60 else None) == left_at(decisions, 1, points)
+    season = season_with([(0, None), (0, None)])
+    one = replace(season.entries[0], away=away)
+    notes = field_of(replace(season, entries=(one, season.entries[1]))).notes
+    assert bool(away) == any("a had no turn on snapshots 21 to 30" in note for note in notes)
