@@ -1,13 +1,16 @@
 """Which evaluations are made: a rule of the records alone, so that every judge follows the same.
 
 An evaluation costs more the longer a season lasts, so they become rarer as it grows: after every
-snapshot at first, then after every 2nd, 4th, ... one. Only the newest one that is due is made; a
-judge that joined late, or fell behind, leaves the older ones out. Pure.
+snapshot at first, then after every 2nd, 4th, ... one; and whenever a look decides on claims
+(`judge.statistics.looks`), and at the planned end. Only the newest one that is due is made; a judge
+that joined late, or fell behind, leaves the older ones out: what their looks decided is in the
+newest one, too. Pure.
 """
 
 from datetime import timedelta
 
 from judge.season import SeasonBuilder
+from judge.statistics.looks import look_times
 
 EVALUATIONS_PER_DOUBLING = 32
 """About so many evaluations are made while a season doubles its length."""
@@ -21,12 +24,28 @@ def stride(snapshots: int) -> int:
     return 1 << (share.bit_length() - 1)
 
 
+def decision_counts(planned: int | None, snapshots: int) -> frozenset[int]:
+    """After how many snapshots claims are decided on, up to so many.
+
+    The last period of a season that is not over is not complete, so a look after n periods needs
+    n + 1 snapshots; the look at the planned end needs no further one.
+
+    Args:
+        planned: Snapshots that the season is to have; None without a planned end.
+        snapshots: Of the season so far.
+    """
+    looks = {n if n == planned else n + 1 for n in look_times(planned, snapshots)}
+    return frozenset(count for count in {*looks, planned} if count and count <= snapshots)
+
+
 def newest_due(builder: SeasonBuilder) -> int | None:
     """Index of the newest settled snapshot after which the season is evaluated, or None."""
     slowest = _slowest(builder)
+    decisions = decision_counts(builder.folded.planned, builder.snapshots)
     for index in range(builder.snapshots - 1, -1, -1):
         count = index + 1
-        if count % stride(count) == 0 and (index <= slowest or _old(builder, index)):
+        due = count % stride(count) == 0 or count in decisions
+        if due and (index <= slowest or _old(builder, index)):
             return index
     return None
 

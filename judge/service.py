@@ -19,12 +19,22 @@ from arena.errors import DependencyMissing, Malformed
 from arena.messages import Evaluation
 from arena.node import Node
 from judge.checkpoints import SeasonCheckpoint
-from judge.leaderboard import CONFIDENCE, RESAMPLES, SEED, evaluation_id, leaderboard
+from judge.leaderboard import (
+    CONFIDENCE,
+    RESAMPLES,
+    SEED,
+    evaluation_id,
+    horizon_of,
+    leaderboard,
+)
 from judge.schedule import newest_due
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
+from judge.statistics.verdict import LookDecisions, LookMemo
 
 READ_TIMEOUT_S = 0.5
 RECORDS_PER_READ = 500
+LOOKS_MAX = 128
+"""Decisions of earlier looks that are kept; a season has some ten, of returns and of alpha."""
 CATCH_UP_S = 60.0
 """Longest time without a record before reading to the end is given up."""
 
@@ -41,11 +51,31 @@ class Settings:
         """The id of the evaluation up to a snapshot."""
         return evaluation_id(snapshot_id, self.confidence, self.seed, self.resamples)
 
-    def evaluate(self, season: Season) -> Evaluation:
-        """Judge a season."""
+    def evaluate(self, season: Season, memo: LookMemo | None = None) -> Evaluation:
+        """Judge a season that may go on; one without a planned end always may.
+
+        Args:
+            season: As far as it is known.
+            memo: What earlier looks decided; the evaluation is the same without it.
+        """
         return leaderboard(
-            season, confidence=self.confidence, seed=self.seed, resamples=self.resamples
+            season,
+            confidence=self.confidence,
+            seed=self.seed,
+            resamples=self.resamples,
+            horizon=horizon_of(season, open_ended=True),
+            memo=memo,
         ).evaluation()
+
+
+class KeptLooks(dict[bytes, LookDecisions]):
+    """What the newest looks decided, at most `LOOKS_MAX` of them: each is computed once a life."""
+
+    def __setitem__(self, key: bytes, value: LookDecisions) -> None:
+        """Keep one more; the oldest goes."""
+        super().__setitem__(key, value)
+        while len(self) > LOOKS_MAX:
+            del self[next(iter(self))]
 
 
 async def judge_once(
@@ -90,6 +120,7 @@ class Judge:
     Attributes:
         checkpoint: The season, kept between two lives.
         said: Ids of evaluations that stand in the topic.
+        looks: What earlier looks decided.
     """
 
     def __init__(self, node: Node, settings: Settings) -> None:
@@ -98,6 +129,7 @@ class Judge:
         self.settings = settings
         self.checkpoint = SeasonCheckpoint(node.settings, node.log)
         self.said: set[str] = set()
+        self.looks = KeptLooks()
 
     @property
     def builder(self) -> SeasonBuilder:
@@ -168,7 +200,7 @@ class Judge:
         )
 
     def _evaluate(self, index: int) -> Evaluation:
-        return self.settings.evaluate(self.builder.season(index))
+        return self.settings.evaluate(self.builder.season(index), self.looks)
 
     def _is_said(self, index: int) -> bool:
         point = self.builder.folded.market.points[index]
