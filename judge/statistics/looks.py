@@ -4,11 +4,11 @@ A judge that looks after every snapshot and claims at the first |t| beyond a fix
 difference in a fifth of all seasons without any. So claims are made at decision looks alone, at
 levels that together spend the error once.
 
-With a planned end: at eighths of the plan, from its half on, with the error spent as O'Brien and Fleming's
-boundary would: alpha(f) = 2 - 2 Phi(z / sqrt(f)) at the share f of the plan (Lan and DeMets 1983,
-Biometrika 70, 659-663). Little is spent early, so the last look is nearly as sharp as the only one
-would be. The levels are those of a Brownian motion, computed by recursive integration (Armitage,
-McPherson and Rowe 1969, JRSS A 132, 235-244).
+With a planned end: at eighths of the plan, from its half on, with the error spent as O'Brien and
+Fleming's boundary would: alpha(f) = 2 - 2 Phi(z / sqrt(f)) at the share f of the plan (Lan and
+DeMets 1983, Biometrika 70, 659-663). Little is spent early, so the last look is nearly as sharp as
+the only one would be. The levels are those of a Brownian motion, computed by recursive integration
+(Armitage, McPherson and Rowe 1969, JRSS A 132, 235-244).
 
 Without a planned end: a confidence sequence, which holds at every time at once (Robbins 1970,
 Annals of Mathematical Statistics 41, 1397-1409; Waudby-Smith et al. 2024, Annals of Statistics 52,

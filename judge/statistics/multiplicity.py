@@ -22,7 +22,7 @@ from scipy import stats
 from judge.statistics.student import Studentised, upper_quantile
 from judge.statistics.types import BoolArray, FloatArray
 
-CLAIM_LEVEL = 0.025
+CLAIM_LEVEL = 0.02
 """Nominal family-wise level of "A beats B" where a season is looked at once.
 
 The promise is 5 %. In short, slowly moving or fat-tailed seasons a test errs more often than its

@@ -10,7 +10,7 @@ from judge.statistics.multiplicity import Family, scales_of
 from judge.statistics.power import detectable_difference
 from judge.statistics.student import Comparison
 from judge.statistics.types import Interval, Pair
-from judge.statistics.variance import claim_cosines
+from judge.statistics.variance import claim_freedom
 
 IDENTICAL = "identical: the same return in every period"
 ALWAYS = "the same difference in every period"
@@ -74,7 +74,7 @@ def judge_pairs(
     """
     reasons = pair_reasons(plan, combos, means)
     tested = np.array([not reason for reason in reasons], dtype=bool)
-    freedom = claim_cosines(plan.periods)
+    freedom = claim_freedom(plan.periods, len(plan.names))
     family = Family.of(means.claims, tested, freedom)
     adjusted, critical = family.p_values(), family.critical_values(level)
     errors = means.claims.errors[tested] * plan.periods
@@ -95,7 +95,7 @@ def judge_pairs(
                 difference=difference,
                 p_value=float(alone[column]),
                 p_adjusted=p_adjusted,
-                separated=p_adjusted <= level and difference is not None,
+                separated=p_adjusted <= level and difference is not None and _apart(difference),
                 identical=False,
                 sharpe_difference=sharpes.pairs.get((a, b)),
                 detectable=detectable_difference(
@@ -118,8 +118,12 @@ def _decision(pair: Pair) -> Decision:
     if pair.difference is None:
         return Decision(0, 0)
     sign = int(np.sign(pair.difference.estimate))
-    outside = pair.difference.low > 0.0 or pair.difference.high < 0.0
-    return Decision(sign if pair.separated else 0, sign if outside else 0)
+    return Decision(sign if pair.separated else 0, sign if _apart(pair.difference) else 0)
+
+
+def _apart(interval: Interval) -> bool:
+    """True if an interval leaves out 0: else the pair's own noise speaks against a claim."""
+    return interval.low > 0.0 or interval.high < 0.0
 
 
 def histories(

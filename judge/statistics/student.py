@@ -17,8 +17,10 @@ from judge.statistics.types import BoolArray, FloatArray, IntArray, Interval
 from judge.statistics.variance import (
     claim_cosines,
     cosines,
+    fast_cosines,
     interval_cosines,
     long_run_variance,
+    pooled_variances,
 )
 
 ROUNDING = 1e-12
@@ -180,10 +182,12 @@ class _Fold:
         self._estimates, self._influence = estimates, influence
         self._a, self._b = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
         self._gaps = estimates[self._a] - estimates[self._b]
-        self._of_intervals, self._of_claims = interval_cosines(periods), claim_cosines(periods)
+        self._of_intervals = interval_cosines(periods)
+        self._of_claims = claim_cosines(periods, influence.shape[1])
+        self._fast = fast_cosines(periods)
         size = np.abs(influence - influence.mean(axis=0)).max(axis=0)
         self._floors = (ROUNDING * size) ** 2 / periods
-        self.weights = cosines(periods, max(self._of_intervals, self._of_claims))
+        self.weights = cosines(periods, max(self._of_claims, self._fast))
         self._stars: list[FloatArray] = []
         self._agent_t: list[FloatArray] = []
         self._pair_t: list[FloatArray] = []
@@ -197,18 +201,19 @@ class _Fold:
         variances = np.diagonal(products, axis1=1, axis2=2)
         self._stars.append(stars)
         self._agent_t.append(_t_stars(stars - self._estimates, variances, self._floors))
-        self._pair_t.append(self._t_of_pairs(gaps, products))
-        if a.size:
-            faster = self._products(found, self._of_claims)
-            self._claim_t.append(self._t_of_pairs(gaps, faster))
+        own, floors = self._of_pairs(products)
+        self._pair_t.append(_t_stars(gaps, own, floors))
+        slow, _ = self._of_pairs(self._products(found, self._of_claims))
+        fast, floors = self._of_pairs(self._products(found, self._fast))
+        self._claim_t.append(_t_stars(gaps, pooled_variances(slow, fast, floors), floors))
 
-    def _t_of_pairs(self, gaps: FloatArray, products: FloatArray) -> FloatArray:
-        """|t*| of every pair, from the agents' (co)variances [b, N, N]."""
+    def _of_pairs(self, products: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The pairs' variances [b, M] from the agents' [b, N, N], and up to what they are none."""
         a, b = self._a, self._b
         variances = np.diagonal(products, axis1=1, axis2=2)
         whole = variances[:, a] + variances[:, b]
         floors = np.maximum(ROUNDING * whole, np.maximum(self._floors[a], self._floors[b]))
-        return _t_stars(gaps, whole - 2 * products[:, a, b], floors)
+        return whole - 2 * products[:, a, b], floors
 
     def _products(self, found: FloatArray, count: int) -> FloatArray:
         """The agents' (co)variances in each resample, shape [b, N, N]."""
@@ -222,14 +227,23 @@ class _Fold:
         series, a, b = self._influence, self._a, self._b
         size = np.abs(series).max(axis=0)
         gaps, larger = series[:, a] - series[:, b], np.maximum(size[a], size[b])
-        slow, fast = self._of_intervals, self._of_claims
-        claim_t = np.vstack(self._claim_t) if self._claim_t else np.vstack(self._pair_t)
+        slow = self._of_intervals
         return Comparison(
             Studentised(self._estimates, _errors(series, size, slow), np.vstack(self._agent_t)),
             Studentised(self._gaps, _errors(gaps, larger, slow), np.vstack(self._pair_t)),
-            Studentised(self._gaps, _errors(gaps, larger, fast), claim_t),
+            Studentised(self._gaps, self._claim_errors(gaps, larger), np.vstack(self._claim_t)),
             np.vstack(self._stars),
         )
+
+    def _claim_errors(self, gaps: FloatArray, size: FloatArray) -> FloatArray:
+        """The pairs' standard errors as decisions use them."""
+        if gaps.shape[1] == 0:
+            return np.zeros(0)
+        slow, fast = (long_run_variance(gaps, n) for n in (self._of_claims, self._fast))
+        constant = is_constant(gaps, size)
+        floors = np.where(constant, np.inf, 0.0)
+        variances = pooled_variances(slow, fast, floors)
+        return np.where(constant, 0.0, np.sqrt(variances / gaps.shape[0]))
 
 
 def _errors(series: FloatArray, size: FloatArray, count: int) -> FloatArray:

@@ -275,7 +275,8 @@ def _at_the_top(standings: Sequence[Standing], pairs: Sequence[Pair]) -> float |
 def _method(plan: of_agents.Plan, periods: int, together: int, horizon: Horizon) -> tuple[str, ...]:
     summed = f", summed {together} by {together}" if together > 1 else ""
     level = f"{plan.confidence:.0%}"
-    of_intervals, of_claims = interval_cosines(plan.periods), claim_cosines(plan.periods)
+    agents = len(plan.names)
+    of_intervals, of_claims = interval_cosines(plan.periods), claim_cosines(plan.periods, agents)
     year = plan.periods_per_year
     unit = "per period" if year == 1.0 else f"annualised with {year:,.0f} periods a year"
     return (
@@ -284,7 +285,7 @@ def _method(plan: of_agents.Plan, periods: int, together: int, horizon: Horizon)
         f"resamples, mean block {plan.block_length * together:.1f} periods, seed {plan.seed}; "
         f"errors from {of_intervals} cosines, for this moment alone.",
         f'"A beats B": all pairs together, step-down max-t (Romano-Wolf) on balanced statistics, '
-        f"errors from {of_claims} cosines. {_looks_words(horizon)}",
+        f"errors from {of_claims} cosines{_pooled_words(agents)}. {_looks_words(horizon)}",
         "Rank sets: the ranks that these decisions leave open.",
         f"Sharpe ratios: of log returns, {unit}, risk-free rate 0; differences by Ledoit and Wolf "
         "(2008).",
@@ -293,6 +294,10 @@ def _method(plan: of_agents.Plan, periods: int, together: int, horizon: Horizon)
         "Detectable: a true difference that the decision on all pairs finds in 4 seasons of 5.",
         "Bradley-Terry: Elo points over windows of the season, mean 0, one pseudo-game a pair.",
     )
+
+
+def _pooled_words(agents: int) -> str:
+    return ", their ratio to faster ones mostly the field's" if agents > 2 else ""
 
 
 def _looks_words(horizon: Horizon) -> str:

@@ -13,7 +13,13 @@ from judge.statistics.student import (
     upper_quantile,
 )
 from judge.statistics.types import FloatArray, IntArray, Interval
-from judge.statistics.variance import claim_cosines, interval_cosines, long_run_variance
+from judge.statistics.variance import (
+    claim_cosines,
+    fast_cosines,
+    interval_cosines,
+    long_run_variance,
+    pooled_variances,
+)
 
 
 def series_of(periods: int, columns: int, seed: int = 0) -> FloatArray:
@@ -33,14 +39,34 @@ def test_pairs_agree_with_a_slow_loop() -> None:
     parts = draw(80, 40)
     found = studentise_means(series, parts, [(0, 2)])
     gaps = series[:, 0] - series[:, 2]
-    for one, count in ((found.pairs, interval_cosines(80)), (found.claims, claim_cosines(80))):
+    for one, count in ((found.pairs, interval_cosines(80)), (found.claims, claim_cosines(80, 3))):
         expected = []
         for indices in parts[0]:
             picked = gaps[indices]
             error = np.sqrt(long_run_variance(picked[:, None], count)[0] / 80)
             expected.append(abs(picked.mean() - gaps.mean()) / error)
 
+        # A single pair of three agents has nobody to lean on.
         np.testing.assert_allclose(expected, one.t_stars[:, 0], rtol=1e-9)
+
+
+def test_pairs_of_a_field_lean_on_each_other_in_every_resample() -> None:
+    """The error of a decision is pooled in each resample as it is in the season."""
+    series, pairs = series_of(80, 3), [(0, 1), (0, 2), (1, 2)]
+    (part,) = draw(80, 20)
+    found = studentise_means(series, [part], pairs).claims
+    gaps = np.stack([series[:, a] - series[:, b] for a, b in pairs], axis=1)
+    counts = (claim_cosines(80, 3), fast_cosines(80))
+    for season, expected in zip([np.arange(80), *part], [None, *found.t_stars], strict=True):
+        picked = gaps[season]
+        slow, fast = (long_run_variance(picked, n) for n in counts)
+        errors = np.sqrt(pooled_variances(slow, fast, np.zeros(3)) / 80)
+        distances = np.abs(picked.mean(axis=0) - gaps.mean(axis=0))
+
+        if expected is None:
+            np.testing.assert_allclose(errors, found.errors, rtol=1e-9)
+        else:
+            np.testing.assert_allclose(distances / errors, expected, rtol=1e-9)
 
 
 def test_independent_returns_have_students_tails() -> None:

@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 
 from judge.statistics.types import FloatArray
 from judge.statistics.variance import (
+    POOLED,
     claim_cosines,
+    claim_freedom,
     cosines,
+    fast_cosines,
     interval_cosines,
     long_run_variance,
+    pooled_variances,
 )
 
 
@@ -34,13 +38,29 @@ def test_the_coefficients_are_those_of_scipys_transform() -> None:
 
 
 @pytest.mark.parametrize(
-    ("periods", "claims", "intervals"), [(60, 6, 5), (384, 8, 5), (1_536, 16, 10), (2_000, 18, 11)]
+    ("periods", "claims", "intervals", "fast"),
+    [(60, 6, 5, 15), (384, 8, 5, 39), (1_536, 16, 10, 78), (2_000, 18, 11, 89)],
 )
 def test_the_number_of_cosines_is_a_rule_of_the_length(
-    periods: int, claims: int, intervals: int
+    periods: int, claims: int, intervals: int, fast: int
 ) -> None:
     """Nothing about the returns chooses it."""
-    assert (claims, intervals) == (claim_cosines(periods), interval_cosines(periods))
+    assert (claims, intervals) == (claim_cosines(periods, 2), interval_cosines(periods))
+    assert (intervals, fast) == (claim_cosines(periods, 3), fast_cosines(periods))
+    assert [claims, 2 * intervals, 3 * intervals] == [
+        claim_freedom(periods, agents) for agents in (2, 3, 4)
+    ]
+
+
+def test_a_single_pair_leans_on_nobody() -> None:
+    """Of one pair the variance is that of its slow movements; of many, mostly the field's ratio."""
+    slow, fast = np.array([3.0, 1.0, 1.0]), np.array([1.0, 1.0, 2.0])
+    nothing = np.zeros(3)
+    ratios = POOLED * 4.5 / 3.0 + (1.0 - POOLED) * slow / fast
+
+    np.testing.assert_allclose(slow[:1], pooled_variances(slow[:1], fast[:1], nothing[:1]))
+    np.testing.assert_allclose(fast * ratios, pooled_variances(slow, fast, nothing))
+    assert [0.0, 0.0] == pooled_variances(nothing[:2], nothing[:2], nothing[:2]).tolist()
 
 
 def test_an_autoregression_has_its_closed_form() -> None:
