@@ -1,0 +1,100 @@
+"""What the judge says beside its figures: warnings, the method, what the design bought."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from arena.messages import Evaluation
+from judge.leaderboard import leaderboard
+from judge.season import Season, SeasonBuilder
+from tests.dashboard.scenario import Scenario
+from tests.judge.seasons import BASELINES, entry, make_season
+
+CELL = tuple(
+    replace(entry(f"momentum-gpt-{k}", "momentum", "gpt-x", seed=k), cutoff="2026-06")
+    for k in (1, 2)
+)
+OTHER = replace(entry("scalper", "scalper", "gpt-x"), cutoff="2026-06")
+
+
+def judged(season: Season) -> Evaluation:
+    """What the judge says of a season."""
+    return leaderboard(season, resamples=199).said
+
+
+def at(season: Season, first: datetime, **changes: bool) -> Season:
+    """The season with other dates and another kind of prices."""
+    known = replace(season.assumptions, first=first, last=first.replace(day=28), **changes)
+    return replace(season, assumptions=known)
+
+
+@pytest.mark.parametrize(
+    ("month", "kind", "warned"),
+    [
+        (6, {"simulated": True, "recorded": True}, True),
+        (6, {"simulated": False, "recorded": False}, True),
+        (6, {"simulated": True, "recorded": False}, False),
+        (7, {"simulated": True, "recorded": True}, False),
+    ],
+)
+def test_a_model_may_have_read_the_prices(month: int, kind: dict[str, bool], warned: bool) -> None:
+    """One sentence a model, only if the prices were ever real and are not after its cut-off."""
+    season = make_season(snapshots=60, entries=(*CELL, OTHER, *BASELINES))
+    found = judged(at(season, datetime(2026, month, 1, tzinfo=UTC), **kind))
+    told = [one for one in found.warnings if "gpt-x was trained on data up to 2026-06" in one]
+
+    assert int(warned) == len(told)
+    assert {"2026-06", ""} == {row.cutoff for row in found.rows}
+
+
+def test_the_method_names_cells_and_the_adjustment() -> None:
+    """What was averaged and adjusted is in the method; what repeats bought is in the design."""
+    season = make_season(snapshots=80, entries=(*CELL, OTHER, *BASELINES))
+    found = judged(season)
+    single = judged(make_season(snapshots=80, entries=(CELL[0], OTHER, *BASELINES)))
+
+    assert any(line.startswith("Repeats of a cell are one entrant") for line in found.method)
+    assert not any("Repeats of a cell" in line for line in single.method)
+    assert any("Adjusted difference" in line for line in found.method)
+    assert found.design
+    assert all(line.endswith(".") for line in (*found.design, *found.warnings))
+
+
+def test_a_season_that_is_too_short_has_no_design() -> None:
+    """Before a verdict nothing was bought, and nothing is claimed."""
+    found = judged(make_season(snapshots=30, entries=(*CELL, OTHER, *BASELINES)))
+
+    assert ((), (), ()) == (found.design, found.claims, found.detectables)
+    assert (30, False) == (found.compared, found.interim)
+
+
+def test_records_of_a_late_and_a_lost_agent() -> None:
+    """From records to words: one joined at snapshot 31, one left after 80, one at 101."""
+    everyone = Scenario().agents
+    desk = Scenario().run(30)
+    desk.join("late", "momentum", "agent")
+    desk.agents = (*everyone, ("late", "momentum", "agent"))
+    desk.run(50)
+    desk.agents = tuple(one for one in desk.agents if one[0] != "brainrot")
+    desk.run(20)
+    desk.join("last", "momentum", "agent")
+    desk.agents = (*desk.agents, ("last", "momentum", "agent"))
+    desk.run(20)
+    builder = SeasonBuilder()
+    for record in desk.records:
+        builder.apply(record)
+    found = judged(builder.season())
+
+    assert {"last": "joined_late", "brainrot": "left_early"} == {
+        one.agent: one.code for one in found.apart
+    }
+    assert (30, 90) == (found.compared_from, found.compared)
+    assert any("late joined at snapshot 31 of 120" in one for one in found.warnings)
+    assert "late" in {row.agent for row in found.rows}
+    early = judged(builder.season(59))
+    assert (["late"], 0, 60) == (
+        [a.agent for a in early.apart],
+        early.compared_from,
+        early.compared,
+    )
