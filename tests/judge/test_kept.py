@@ -21,7 +21,7 @@ from judge import checkpoints
 from judge.checkpoints import SeasonCheckpoint
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
 from judge.season import rows as season_rows
-from judge.season.kept import KEPT, Packer, read_head, restore
+from judge.season.kept import FORMAT, KEPT, Packer, read_head, restore
 from judge.season.rows import NewestIds, Rows
 from judge.service import Settings, judge_once
 from tests.dashboard.publishing import publish
@@ -223,9 +223,9 @@ def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     restore(read_head(packed.head), [packed.segment])
     with pytest.raises(Malformed, match="no checkpoint of a season"):
         restore(read_head(packed.head), [b"\x01"])
-    monkeypatch.setattr("judge.season.kept.FORMAT", 6)
+    monkeypatch.setattr("judge.season.kept.FORMAT", FORMAT + 1)
 
-    with pytest.raises(Malformed, match="format 5, this is 6"):
+    with pytest.raises(Malformed, match=f"format {FORMAT}, this is {FORMAT + 1}"):
         read_head(packed.head)
 
 
