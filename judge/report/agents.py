@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arena.money import SCALE, units_text
+from judge.metrics_returns import total_return
 from judge.report import words
 from judge.report.tables import Cell, Head, Row, Table, plain
 from judge.season import Decision, Entry, Fill, Rejection, Season
@@ -92,14 +93,14 @@ def agent_part(season: Season, number: int, figures: Sequence[tuple[str, str]]) 
     decisions = season.decisions[number]
     limit = max(ROWS_MIN, ROWS_MAX // max(1, len(season.entries)))
     told = {decision.turn_id: decision.final_text for decision in decisions}
-    gain = float(season.equity[-1, number] / season.equity[0, number] - 1)
+    gain = total_return(season.equity[:, number])
     shown, refused = fills[-limit:], rejections[-limit:]
     turns = _telling(decisions, limit)
     return AgentPart(
         anchor=anchor(number),
         name=words.quote(entry.name, NAME_MAX),
         what=words.quote(entry_words(entry), 2 * NAME_MAX),
-        tone="gain" if gain > 0 else "loss" if gain < 0 else "",
+        tone="gain" if (gain or 0) > 0 else "loss" if (gain or 0) < 0 else "",
         result=words.change(gain),
         counts=f"{len(fills):,} trades, {len(rejections):,} refused, {len(decisions):,} turns",
         figures=tuple(figures),

@@ -23,9 +23,15 @@ def judged(season: Season) -> Evaluation:
     return leaderboard(season, resamples=199).said
 
 
-def at(season: Season, first: datetime, **changes: bool) -> Season:
+def at(season: Season, first: datetime, *, simulated: bool, recorded: bool) -> Season:
     """The season with other dates and another kind of prices."""
-    known = replace(season.assumptions, first=first, last=first.replace(day=28), **changes)
+    known = replace(
+        season.assumptions,
+        first=first,
+        last=first.replace(day=28),
+        simulated=simulated,
+        recorded=recorded,
+    )
     return replace(season, assumptions=known)
 
 
