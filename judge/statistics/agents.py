@@ -141,7 +141,8 @@ def standings(
     """One standing per agent, and the reasons of what is None in them."""
     several = len(plan.names) > 1
     estimates = means.agents.estimates
-    chances = chances_of_first(estimates, means.stars - estimates) if several else None
+    errors = means.pairs.errors
+    chances = chances_of_first(estimates, means.stars - estimates, errors) if several else None
     powers, reasons = _strengths(plan)
     baselines = np.array([name in plan.baselines for name in plan.names])
     luck = expected_best_sharpe(distinct_trials(plan.whole, baselines), plan.whole.shape[0])

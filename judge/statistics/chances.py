@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from judge.statistics.types import FloatArray
+from judge.statistics.types import BoolArray, FloatArray
 
 NO_SKILL_SHARE = 0.2
 """Prior probability that the agents do not differ at all (s = 0)."""
@@ -33,11 +33,16 @@ CHECKED_SPREADS = (0.0, 0.1, 0.5, 1.0, 2.0, 4.0)
 MISS_MAX = 0.03
 """Promised, of all leaders given about p: their share that is the best is this near."""
 
+ROUNDING = 1e-12
+"""A variance below this share of what it was computed from is rounding, hence zero."""
+
 GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 """Multiples of it, modulo 1, fill the unit interval evenly in any order of taking them."""
 
 
-def chances_of_first(estimates: FloatArray, draws: FloatArray) -> FloatArray:
+def chances_of_first(
+    estimates: FloatArray, draws: FloatArray, errors: FloatArray | None = None
+) -> FloatArray:
     """The probability that each agent is truly the best; copies share theirs.
 
     A constant series (cash) takes part: what it earns is known without error.
@@ -45,6 +50,9 @@ def chances_of_first(estimates: FloatArray, draws: FloatArray) -> FloatArray:
     Args:
         estimates: Means over the season, shape [N].
         draws: Resampled means less the estimates, shape [B, N].
+        errors: Standard errors of the pairs' differences, shape [N (N - 1) / 2], in lexicographic
+            order. Blocks of a short season are shorter than its dependence, so resamples are too
+            much alike; if the errors are larger than theirs on average, the draws are widened.
 
     Returns:
         Shape [N], sums to 1; 1 / N each if nothing tells them apart.
@@ -53,6 +61,8 @@ def chances_of_first(estimates: FloatArray, draws: FloatArray) -> FloatArray:
     even = np.full(agents, 1.0 / agents)
     if agents < 2:
         return even
+    if errors is not None:
+        draws = draws * _widening(draws, errors)
     weights = _posterior(*_excess(estimates, draws))
     ends = np.cumsum(weights[1:])
     if ends[-1] <= 0.0:
@@ -171,11 +181,7 @@ def _excess(estimates: FloatArray, draws: FloatArray) -> tuple[float, float]:
         alike. Pairs without an error (copies, two kinds of cash) say nothing; without any other
         pair both are 0.
     """
-    covariance = draws.T @ draws / draws.shape[0]
-    own = np.diagonal(covariance)
-    variances = own[:, None] + own - 2.0 * covariance
-    alive = variances > 1e-12 * (own[:, None] + own)
-    np.fill_diagonal(alive, False)
+    covariance, variances, alive = _pairs(draws)
     if not alive.any():
         return 0.0, 0.0
     links = np.divide(1.0, variances, out=np.zeros_like(variances), where=alive)
@@ -187,6 +193,27 @@ def _excess(estimates: FloatArray, draws: FloatArray) -> tuple[float, float]:
         max(float(centred @ laplacian @ centred / pairs), 0.0),
         float(pairs**2 / np.sum(spread * spread.T)),
     )
+
+
+def _widening(draws: FloatArray, errors: FloatArray) -> float:
+    """The factor by which the pairs' errors are larger than those of the draws, at least 1."""
+    _, variances, alive = _pairs(draws)
+    above = np.triu_indices(draws.shape[1], 1)
+    known = alive[above]
+    if not known.any():
+        return 1.0
+    ratio = float((errors[known] ** 2 / variances[above][known]).mean())
+    return float(np.sqrt(max(ratio, 1.0)))
+
+
+def _pairs(draws: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Covariances of the agents, variances of their differences, and which of these are not 0."""
+    covariance: FloatArray = draws.T @ draws / draws.shape[0]
+    own = np.diagonal(covariance)
+    variances = own[:, None] + own - 2.0 * covariance
+    alive = variances > ROUNDING * (own[:, None] + own)
+    np.fill_diagonal(alive, False)
+    return covariance, variances, alive
 
 
 def _posterior(excess: float, freedom: float) -> FloatArray:

@@ -115,3 +115,15 @@ def test_one_wild_agent_hides_nothing_of_the_others() -> None:
     found = chances_of_first(np.array([8.0, 0.0, 0.0, 0.0, 0.0, -9_000.0]), draws)
 
     assert found[0] > 0.95
+
+
+def test_larger_errors_than_resampled_ones_make_chances_smaller() -> None:
+    """Errors of twice the size halve the gaps; smaller ones than the draws' change nothing."""
+    estimates = np.array([3.0, 0.0, 0.5, -0.5, 0.2, -1.0])
+    plain = chances_of_first(estimates, DRAWS)
+    errors = np.full(15, np.sqrt(2.0))
+    widened = chances_of_first(estimates, DRAWS, 2.0 * errors)
+
+    assert plain == pytest.approx(chances_of_first(estimates, DRAWS, errors / 2.0))
+    assert widened[0] == pytest.approx(chances_of_first(estimates / 2.0, DRAWS)[0], abs=0.02)
+    assert widened[0] < plain[0] - 0.1
