@@ -55,7 +55,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "router": ("routers.cli:router", "Run one agent."),
     "routers": ("routers.cli:routers", "Run several agents in one process."),
     "tools": ("trading_tools.cli:app", "Serve the trading tools and execute orders."),
-    "judge": ("judge.cli:judge", "Say what the records can and cannot tell."),
+    "judge": ("judge.cli:judge", "Rank agents, with confidence intervals."),
     "verdict-check": ("judge.check:verdict_check", "Try the judge on seasons with a known truth."),
     "ledger": ("ledger.cli:app", "Keep the books, and print what they say."),
     "reconcile run": ("ledger.cli_reconcile:run", "Compare the log's fold, books and dashboard."),

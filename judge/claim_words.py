@@ -6,8 +6,9 @@ from arena.messages import Claim, Evaluation
 from judge.phrases import counted, listed, sentence
 
 GROUPS_SHOWN = 4
-CLAIMS_SHOWN = 60
-"""Claims that a list prints; figures.json and `--json` hold all."""
+LINES_SHOWN = 60
+"""Lines of claims that a list prints; figures.json and `--json` hold every claim."""
+LOSERS_SHOWN = 12
 FALSE_SEASONS = 5
 """Seasons in 100 that may hold a false claim: what `arena verdict-check` holds the judge to."""
 NOT_COVERED = "crashes rarer than the season are not covered"
@@ -75,25 +76,37 @@ def promise_words(evaluation: Evaluation) -> str:
     return f"{kept}over the whole season; {NOT_COVERED}"
 
 
-def claim_line(claim: Claim, evaluation: Evaluation) -> str:
-    """One claim of the list, with its look and what it would survive."""
-    if claim.withdrawn is not None:
-        return sentence(withdrawn_sentence(claim))
-    beyond = ", beyond what its market exposure explains" if claim.measure == "alpha" else ""
-    since = since_words(claim.snapshots, evaluation)
+def claim_lines(evaluation: Evaluation) -> tuple[str, ...]:
+    """Every claim, the standing ones first, up to a bound.
+
+    Claims of the same winner, measure and snapshot share a line if they would also survive the
+    same; each line says which look it is.
+    """
+    groups: dict[tuple[str, str, int, bool | None], list[Claim]] = {}
+    for claim in standing(evaluation):
+        alike = (claim.winner, claim.measure, claim.snapshots, claim.survives_stress)
+        groups.setdefault(alike, []).append(claim)
+    lines = [_claim_line(claims, evaluation) for claims in groups.values()]
+    lines += [sentence(withdrawn_sentence(claim)) for claim in withdrawn(evaluation)]
+    if (more := len(lines) - LINES_SHOWN) > 0:
+        told = f"{counted(more, 'further line')}: --json and figures.json list every claim."
+        lines = [*lines[:LINES_SHOWN], told]
+    return tuple(lines)
+
+
+def _claim_line(claims: Sequence[Claim], evaluation: Evaluation) -> str:
+    """Claims that are alike but for the loser, with their look and what they would survive."""
+    first, losers = claims[0], listed([claim.loser for claim in claims], LOSERS_SHOWN)
+    beyond = ", beyond what its market exposure explains" if first.measure == "alpha" else ""
+    since = since_words(first.snapshots, evaluation)
     mark = f" ({look})" if (look := look_words(evaluation)) else ""
     stress = {
         None: "",
-        True: " It would hold had the worst period happened once more.",
-        False: " It would not hold had the worst period happened once more.",
-    }[claim.survives_stress]
-    return f"{claim.winner} beats {claim.loser}{since}{beyond}{mark}.{stress}"
+        True: f" {_this(claims)} hold had the worst period happened once more.",
+        False: f" {_this(claims)} not hold had the worst period happened once more.",
+    }[first.survives_stress]
+    return f"{first.winner} beats {losers}{since}{beyond}{mark}.{stress}"
 
 
-def claim_lines(evaluation: Evaluation) -> tuple[str, ...]:
-    """Every claim, the standing ones first, up to a bound."""
-    ordered = [*standing(evaluation), *withdrawn(evaluation)]
-    lines = [claim_line(claim, evaluation) for claim in ordered[:CLAIMS_SHOWN]]
-    if (more := len(ordered) - CLAIMS_SHOWN) > 0:
-        lines.append(f"{counted(more, 'further claim')}: --json and figures.json list them.")
-    return tuple(lines)
+def _this(claims: Sequence[Claim]) -> str:
+    return "This would" if len(claims) == 1 else "These would"

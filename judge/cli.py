@@ -22,18 +22,20 @@ def judge(
         bool, typer.Option("--json", help="Print the evaluation as JSON; implies --once.")
     ] = False,
     confidence: Annotated[
-        float, typer.Option("--confidence", help="Of every interval.", min=0.5, max=0.99)
+        float,
+        typer.Option("--confidence", help="Confidence of every interval.", min=0.5, max=0.99),
     ] = 0.90,
-    seed: Annotated[int, typer.Option("--seed", help="Of the resampling.", min=0)] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the resampling.", min=0)] = 1,
     resamples: Annotated[
         int, typer.Option("--resamples", help="Bootstrap replications.", min=200, max=100_000)
     ] = 2_000,
 ) -> None:
-    """Judge the contest: who is ahead, and what the records can and cannot tell.
+    """Rank the agents, with confidence intervals, and say which differences are more than luck.
 
     It folds the topics of a run and publishes an evaluation after each settled snapshot, rarer as
-    the season grows; the dashboard shows the newest. Two judges with the same flags say the same,
-    whenever they were started. With --once it prints the leaderboard of all that was recorded.
+    the season grows; the dashboard shows the newest. Claims during a season are marked as interim
+    and may be false in at most 5 seasons of 100, however often it is watched. Two judges with the
+    same flags say the same, whenever they were started. --once prints the leaderboard and leaves.
 
     Example: arena judge --once
     """

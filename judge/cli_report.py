@@ -37,10 +37,12 @@ RunArgument = Annotated[
 ]
 Confidence = Annotated[
     float | None,
-    typer.Option(min=0.5, max=0.99, help="Of the intervals. [the competition's, else 0.9]"),
+    typer.Option(
+        min=0.5, max=0.99, help="Confidence of the intervals. [the competition's, else 0.9]"
+    ),
 ]
 Seed = Annotated[
-    int | None, typer.Option(min=0, help="Of the resampling. [the competition's, else 1]")
+    int | None, typer.Option(min=0, help="Seed of the resampling. [the competition's, else 1]")
 ]
 Out = Annotated[Path | None, typer.Option(help="The report's folder. [RUN/report]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -79,7 +81,7 @@ def report(
 
 
 def verify(run: RunArgument = LAST, out: Out = None, as_json: AsJson = False) -> None:
-    """Recompute every figure of a report from the records alone; exit 1 where one differs.
+    """Recompute every figure of a report from the records alone; exit 1 if one differs.
 
     Example: arena compete verify last
     """
@@ -197,7 +199,7 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     for text in texts:
         old, separator, new = text.partition("=")
         if not separator or not old or not new:
-            raise UsageError(f"--pair {text!r} names no two agents", remedy="write OLD=NEW")
+            raise UsageError(f"--pair {text!r} does not name two agents", remedy="write OLD=NEW")
         pairs[old] = new
     return pairs
 

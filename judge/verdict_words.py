@@ -32,7 +32,7 @@ BUY_AND_HOLD = "buy_and_hold"
 MARKET = "equal-weight market"
 """The index of all products; `buy_and_hold` is the agent that trades to follow it."""
 ALL_DEAD = "every agent is dead"
-DEAD_CAUSE_CHARS = 90
+CAUSE_CHARS = 120
 WITHDRAWN_SHOWN = 3
 
 
@@ -145,7 +145,7 @@ def apart_words(apart: Sequence[DeadEntry]) -> str:
 
 def _named(entries: Sequence[DeadEntry]) -> str:
     named = [
-        f"{one.agent} ({short_cause(one.cause, DEAD_CAUSE_CHARS)})" for one in entries[:NAMES_SHOWN]
+        f"{one.agent} ({short_cause(one.cause, CAUSE_CHARS)})" for one in entries[:NAMES_SHOWN]
     ]
     more = f" and {len(entries) - NAMES_SHOWN} more" if len(entries) > NAMES_SHOWN else ""
     return f"{', '.join(named)}{more}"

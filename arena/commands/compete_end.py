@@ -50,7 +50,8 @@ def finish(
     said = _report(begin)
     steps.show(Step(REPORT, str(begin.directory / REPORT), finished=True))
     print(f"\n{said.strip()}\n")
-    for line in _last_words(begin, tally, ending, document):
+    verdict = said.strip().partition("\n")[0]
+    for line in _last_words(begin, tally, ending, document, verdict):
         print(f" {line}".rstrip())
     if json_file is not None:
         print(f" Written: {json_file}")
@@ -158,8 +159,13 @@ def write_outcome(document: dict[str, JsonValue], json_file: Path | None) -> Non
 
 
 def _last_words(
-    begin: Beginning, tally: Tally, ending: Ending, document: dict[str, JsonValue]
+    begin: Beginning,
+    tally: Tally,
+    ending: Ending,
+    document: dict[str, JsonValue],
+    verdict: str,
 ) -> list[str]:
+    """What is left on the screen; the verdict again, which the tables have pushed out of it."""
     arena, name = typed(), begin.directory.name
     lines = [] if ending.why is End.DONE else [f"Cut short: {ending.text}."]
     lines = [*dead_lines(ending.dead), *lines]
@@ -167,6 +173,7 @@ def _last_words(
     lines += [
         f"{tally.snapshots} snapshots, {tally.turns:,} turns of {len(tally.agents)} agents{cost}, "
         f"in {clock_words(ending.elapsed_s)}.",
+        f"Verdict:  {verdict}",
         f"Accounts: {document['account_digest']}",
         f"Report:   {document['report']}",
         f"Records:  {begin.directory / RECORDS}",

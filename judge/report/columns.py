@@ -50,9 +50,12 @@ def dead_table(facts: Facts) -> Table:
 
 def unranked_title(facts: Facts) -> str:
     """The title of the list of entries without a rank; "" if every entry has one."""
-    if facts.season.dead:
+    season = facts.season
+    if season.dead and season.apart:
+        return "Not ranked"
+    if season.dead:
         return "Dead, not ranked"
-    return "Not comparable, not ranked" if facts.season.apart else ""
+    return "Not comparable, not ranked" if season.apart else ""
 
 
 def _made_of(one: DeadEntry) -> str:
@@ -107,8 +110,13 @@ def _pair_cell(pair: Pair, *, flipped: bool) -> Cell:
         return Cell(f"{mark}{words.UNKNOWN}", "too wide to say", css)
     under = words.spread(simple.low * 100, simple.high * 100, 2)
     if pair.p_adjusted is not None:
-        under += f", p {pair.p_adjusted:.3f}"
+        under += f", {p_words(pair.p_adjusted)}"
     return Cell(mark + words.change(simple.value), under, css, simple.value)
+
+
+def p_words(p_value: float) -> str:
+    """A p-value; one that rounds to zero is only bounded."""
+    return f"p {p_value:.3f}" if p_value >= 0.0005 else "p < 0.001"
 
 
 def latency_table(facts: Facts) -> Table:

@@ -66,16 +66,16 @@ def sentences_of(verdict: str) -> tuple[str, ...]:
 
 def dead_note(facts: Facts) -> str:
     """What the list of those without a rank is; "" without one."""
-    if not (facts.season.dead or facts.season.apart):
+    season, why = facts.season, []
+    if season.dead:
+        why.append("decided nothing, or nothing any more")
+    if season.apart:
+        why.append("cannot be compared")
+    if not why:
         return ""
-    if not facts.season.dead:
-        return (
-            "The figures of these entries cannot be compared. They have no rank and no part "
-            "in any figure, chart or comparison of this page; the records hold what they did."
-        )
     return (
-        "These entries decided nothing, or nothing any more. They have no rank and no part in any "
-        "figure, chart or comparison of this page; the records hold what they did."
+        f"These entries {' or '.join(why)}. They have no rank and no part in any figure, chart or "
+        "comparison of this page; the records hold what they did."
     )
 
 
