@@ -44,7 +44,7 @@ class LeaderboardRow(Part):
         return_interval: Of the compared part of the season (`Evaluation.compared_from`).
         gross_return: Before fees and slippage; `total_return` is after them.
         cutoff: The model's training cut-off, such as "2025-01"; "" if it is not known.
-        total_return: Simple, over the season. excess_return: less that of the buy-and-hold.
+        total_return: Simple, over the season. excess_return: less that of the equal-weight market.
         drawdown: Share lost from a high, >= 0. drawdown_periods: from that high to its end.
         sharpe: Of log returns, annualised if `Evaluation.sharpe_unit` is "year", else per period.
         psr, dsr: probabilistic and deflated Sharpe ratio.
@@ -172,7 +172,8 @@ class Evaluation(Message):
             those agree on the rest.
         snapshots: Of the season so far; `snapshot_id` and `as_of` are of the last one.
         confidence: Of every interval. seed, resamples: of the resampling.
-        hold_return: Of an equal-weight buy-and-hold of the products; None before any period.
+        hold_return: Of the equal-weight market: an equal share of the cash in each product, bought
+            once, with fees and slippage; None before any period.
         detectable: A true difference of season returns at the top that is found in 4 seasons of
             5; None where nothing can be said. detectables: the same by pair at the top.
         planned: Snapshots that the season is to have; None if it has no planned end.

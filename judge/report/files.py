@@ -74,7 +74,7 @@ def fills_table(season: Season) -> pa.Table:
 
 
 def equity_table(season: Season) -> pa.Table:
-    """Rows (mark, agent): equity, cash and exposure, and the buy-and-hold at that mark.
+    """Rows (mark, agent): equity, cash and exposure, and the equal-weight market (`hold_usd`).
 
     Mark t is before the orders on snapshot t; the last one is after every order.
     """

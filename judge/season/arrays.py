@@ -1,4 +1,4 @@
-"""The arrays of a season: prices, accounts at each snapshot, and the buy-and-hold. Pure numpy."""
+"""The arrays of a season: prices, accounts at each snapshot, and the equal-weight market. Pure numpy."""
 
 from collections.abc import Sequence
 
@@ -77,7 +77,7 @@ def _levels(start: int, changes: list[tuple[int, int]], rows: int) -> FloatArray
 def hold_curve(
     cash: int, bids: FloatArray, asks: FloatArray, fee: float, slippage: float
 ) -> FloatArray:
-    """USD of an equal-weight buy-and-hold, [T+1].
+    """USD of the equal-weight market, [T+1]: an index, beside which every agent is shown.
 
     An equal share of the cash buys each product at the ask of the first snapshot that has one,
     moved by the slippage, with the fee paid out of the share; it is then marked at the bid. Row t

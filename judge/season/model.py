@@ -244,8 +244,8 @@ class Season:
         exposure: [T+1, N, P] USD of each position at the bid, at its cost where there is no bid.
         fills, rejections, decisions: Per entry, in the order of the log.
         llm: Per entry.
-        hold: [T+1] USD, equal-weight buy-and-hold of the products from the first snapshot on, with
-            the same cash, fees and slippage.
+        hold: [T+1] USD, the equal-weight market: an index of all products, bought at the first
+            snapshot with the same cash, fees and slippage; not the agent `buy_and_hold`.
         ends: Topic -> partition -> offset behind the last record it was made from; for a part of
             a season only `market.snapshots`, up to its last snapshot.
         account_digest: `arena.accounts.accounts_digest` of all accounts; "" for a part of a season.
@@ -294,7 +294,7 @@ class Season:
         return log_returns(self.equity)
 
     def hold_log_returns(self) -> FloatArray:
-        """[T] the same of the buy-and-hold."""
+        """[T] the same of the equal-weight market."""
         return log_returns(self.hold)
 
 

@@ -54,12 +54,12 @@ def _changed(known: Assumptions) -> tuple[str, ...]:
     if not known.rules_changed:
         return ()
     words = known.rules_changed
-    return (f"{words[:1].upper()}{words[1:]}; the buy-and-hold pays what was charged first.",)
+    return (f"{words[:1].upper()}{words[1:]}; the equal-weight market pays what was charged first.",)
 
 
 def _costs(known: Assumptions) -> str:
     if known.fee_bps is None or known.slippage_bps is None or known.starting_cash_usd is None:
-        return "The executor published no rules: the buy-and-hold is computed without costs."
+        return "The executor published no rules: the equal-weight market is computed without costs."
     return (
         f"Starting cash {known.starting_cash_usd:,.2f} USD; taker fee "
         f"{decimal_text(known.fee_bps)} bps ({known.fee_schedule}), slippage "
