@@ -1,10 +1,10 @@
 """Figures as people read them: signs shown, separators, a real minus, never a bare None. Pure."""
 
-import math
 import re
 from datetime import timedelta
 
 from arena.visible import visible
+from judge.simple_returns import simple_return
 
 UNKNOWN = "–"
 MINUS = "−"
@@ -33,7 +33,7 @@ def change(ratio: float | None, digits: int = 2) -> str:
 
 def log_change(log_return: float | None, digits: int = 2) -> str:
     """A log return as the relative change it stands for."""
-    return UNKNOWN if log_return is None else change(math.expm1(log_return), digits)
+    return change(simple_return(log_return), digits)
 
 
 def number(value: float | None, digits: int = 2) -> str:
