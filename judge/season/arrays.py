@@ -1,4 +1,4 @@
-"""The arrays of a season: prices, accounts at each snapshot, and the equal-weight market. Pure numpy."""
+"""The arrays of a season: prices, accounts at each snapshot, the equal-weight market. Pure."""
 
 from collections.abc import Sequence
 

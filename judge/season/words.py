@@ -54,7 +54,9 @@ def _changed(known: Assumptions) -> tuple[str, ...]:
     if not known.rules_changed:
         return ()
     words = known.rules_changed
-    return (f"{words[:1].upper()}{words[1:]}; the equal-weight market pays what was charged first.",)
+    return (
+        f"{words[:1].upper()}{words[1:]}; the equal-weight market pays what was charged first.",
+    )
 
 
 def _costs(known: Assumptions) -> str:

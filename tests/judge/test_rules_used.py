@@ -35,12 +35,12 @@ def changed() -> Scenario:
 
 
 def hold_of(season: Season, count: int) -> list[float]:
-    """The first values of the buy-and-hold."""
+    """The first values of the equal-weight market."""
     return [float(value) for value in season.hold[:count]]
 
 
 def test_verdict_and_assumptions_say_that_the_rules_changed(changed: Scenario) -> None:
-    """Both sets are named with their times; the buy-and-hold pays the first fee."""
+    """Both sets are named with their times; the equal-weight market pays the first fee."""
     season = build(changed.records).season()
     before = build(Scenario().run(CHANGED_AT).records).season()
     verdict = leaderboard(season, resamples=RESAMPLES).evaluation().verdict
@@ -50,7 +50,9 @@ def test_verdict_and_assumptions_say_that_the_rules_changed(changed: Scenario) -
     assert "; taker fee 12.5 bps from " in known.rules_changed
     assert known.rules_changed[1:] in verdict
     assert FEE_BPS == known.fee_bps
-    assert any("the buy-and-hold pays what was charged first" in line for line in known.lines())
+    assert any(
+        "the equal-weight market pays what was charged first" in line for line in known.lines()
+    )
     assert np.allclose(hold_of(before, CHANGED_AT), hold_of(season, CHANGED_AT))
 
 
