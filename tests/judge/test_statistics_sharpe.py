@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from judge.statistics import judge_returns
 from judge.statistics.sharpe import (
     distinct_trials,
     expected_best_sharpe,
@@ -12,6 +13,7 @@ from judge.statistics.sharpe import (
     sharpe_ratio,
     sharpe_scale,
 )
+from judge.statistics.types import FloatArray
 
 TRIALS, ROOT_YEAR = 100, np.sqrt(250.0)
 DAY_S = 86_400.0
@@ -120,3 +122,37 @@ def test_a_short_season_is_not_annualised(
 ) -> None:
     """Under 30 days a ratio stays per period; from then on it is of a year of 365 days."""
     assert (pytest.approx(scale), unit) == sharpe_scale(interval_s, periods)
+
+
+def field_with(*more: FloatArray) -> dict[str, float | None]:
+    """The deflated Sharpe ratios of three agents beside others."""
+    returns = np.hstack([WALK[:, :3] + [0.0015, 0.0, 0.0], *more])
+    names = [f"agent-{n}" for n in range(returns.shape[1])]
+    verdict = judge_returns(returns, names, periods_per_year=1.0, resamples=199)
+    return {one.name: one.dsr for one in verdict.standings[:3]}
+
+
+def test_other_agents_move_a_deflated_ratio_by_their_number_alone() -> None:
+    """It is to the last bit the same beside copies, and beside any other, however it burned."""
+    rng = np.random.default_rng(11)
+    burner = [rng.standard_normal((400, 1)) * size - loss for size, loss in ((1, 0), (0.1, 0.05))]
+    alone = field_with()
+
+    assert None not in alone.values()
+    assert alone == field_with(*[WALK[:, [1]]] * 5)
+    assert field_with(burner[0] / 100.0) == field_with(burner[1])
+
+
+@pytest.mark.parametrize("law", ["normal", "t"])
+def test_agents_without_skill_are_seldom_sure(law: str) -> None:
+    """Without skill PSR passes 95 % in 5 % of seasons, and DSR for the best of six in fewer."""
+    rng, seasons, agents, periods = np.random.default_rng(4), 300, 6, 200
+    shape = (seasons, periods, agents)
+    returns = rng.standard_normal(shape) if law == "normal" else rng.standard_t(4, shape)
+    luck = expected_best_sharpe(agents, periods)
+    psr = np.array([[probabilistic_sharpe(a) for a in season.T] for season in returns])
+    dsr = np.array([max(probabilistic_sharpe(a, luck) for a in season.T) for season in returns])
+
+    # 1,800 agents: one standard error is half a point.
+    assert (psr > 0.95).mean() == pytest.approx(0.05, abs=0.016)
+    assert (dsr > 0.95).mean() < 0.05
