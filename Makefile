@@ -17,7 +17,7 @@ demo: ## a whole arena here for about 90 s (ARGS='--seconds 45 --json demo.json'
 compete: ## a contest of about two minutes, to its report (ARGS='--json outcome.json')
 	@ARENA_STEP='[1/6]' $(RUNTIME) $(PYTHON) -m arena compete run examples/competition.toml $(ARGS)
 
-verdict-check: ## does the verdict raise false alarms? tournaments without a difference
+verdict-check: ## is the verdict right where the truth is known? 15 minutes (ARGS='--names')
 	@$(RUNTIME) $(PYTHON) -m arena verdict-check $(ARGS)
 
 test: ## every test, against one real Kafka (ARGS='tests/arena -k fold')

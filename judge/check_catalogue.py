@@ -53,6 +53,7 @@ MARKETS: tuple[Market, ...] = (
     *(Market(law, n, PERIODS_SHORTEST) for n in (2, FIELD) for law in ("normal", "ar0.3")),
     *(Market(law, n, PERIODS) for n in (2, FIELD) for law in ("ar0.5", "ar0.8")),
     *(Market(law, n, PERIODS) for n in (2, FIELD) for law in ("white+ar0.8", "white+ar0.95")),
+    Market("unlike", FIELD, PERIODS),
     *(Market("white+ar0.95", n, PERIODS_LONG) for n in (2, FIELD)),
     *(Market(law, 2, PERIODS, promised=False) for law in ("crash400", "crash1000")),
     *(Market(law, n, PERIODS) for n in (20, 50) for law in ("normal", "fat")),

@@ -181,6 +181,14 @@ def _real_moments() -> Moments:
     return traded_moments(float(prices.mean()), float((prices**2).mean()), REAL_FEE)
 
 
+def _unlike(rng: np.random.Generator, periods: int, agents: int, correlation: float) -> FloatArray:
+    """One agent's own returns are half AR(1) 0.8, those of all others white noise."""
+    common, own = _normal(rng, periods, 1), _normal(rng, periods, agents)
+    own[:, :1] = _autocorrelated(0.8, 0.5)(rng, periods, 1)
+    mixed: FloatArray = np.sqrt(correlation) * common + np.sqrt(1.0 - correlation) * own
+    return PERIOD_SD * mixed
+
+
 def _crash(chance: float) -> Season:
     """Every second agent earns a premium in each period and loses it in a rare crash.
 
@@ -212,6 +220,7 @@ LAWS: dict[str, Law] = {
     "ar0.8": Law("autocorrelated, AR(1) 0.8", _mixed(_autocorrelated(0.8))),
     "white+ar0.8": Law("half white, half AR(1) 0.8", _mixed(_autocorrelated(0.8, 0.5))),
     "white+ar0.95": Law("white, 5 % slow AR(1) 0.95", _mixed(_autocorrelated(0.95, 0.05))),
+    "unlike": Law("white noise, one agent half AR(1) 0.8", _unlike, alike=False),
     "garch": Law("volatility clusters, GARCH t(5)", _mixed(_clustered)),
     "spells": Law("in and out of one market, with fees", _spells, _spell_moments, False),
     "real": Law("in and out of real BTC hours", _real(None), _real_moments, False),

@@ -9,8 +9,10 @@ from math import log1p
 import numpy as np
 
 from judge.check_laws import LAWS, PERIOD_SD, Law
+from judge.statistics.multiplicity import CLAIM_LEVEL
 from judge.statistics.power import DAYS_PER_YEAR, Season
 from judge.statistics.types import FloatArray
+from judge.statistics.variance import claim_freedom
 
 PERIODS_PER_YEAR = 24.0 * DAYS_PER_YEAR
 """A period is an hour."""
@@ -93,7 +95,14 @@ class Market:
     def paper(self) -> Season:
         """The same season on paper."""
         volatility = PERIOD_SD * float(np.sqrt(PERIODS_PER_YEAR))
-        return Season(self.agents, self.periods / 24.0, volatility, self.correlation)
+        return Season(
+            self.agents,
+            self.periods / 24.0,
+            volatility,
+            self.correlation,
+            level=CLAIM_LEVEL,
+            freedom=claim_freedom(self.periods, self.agents),
+        )
 
     @property
     def alike(self) -> bool:

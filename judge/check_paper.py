@@ -13,8 +13,11 @@ from judge.check_markets import Market
 from judge.check_runs import judge
 from judge.statistics.multiplicity import CLAIM_LEVEL
 from judge.statistics.power import DAYS_PER_YEAR, Season
+from judge.statistics.variance import claim_freedom
+from judge.statistics.verdict import PERIODS_MAX
 
 DAYS = 16.0
+HOURS_PER_DAY = 24
 VOLATILITY = 0.5
 """Annualised, of an agent that is in the market most of the time; effects are proportional."""
 
@@ -67,14 +70,17 @@ def season_on_paper(seed: int) -> PaperTables:
     Args:
         seed: Of the simulated seasons.
     """
-    base = Season(FIELD, DAYS, VOLATILITY, 0.0, level=CLAIM_LEVEL)
-    fields = {n: [replace(base, agents=n, correlation=c) for c in CORRELATIONS] for n in FIELDS}
+    hours = round(DAYS * HOURS_PER_DAY)
+    base = _season(FIELD, hours)
+    fields = {n: [replace(_season(n, hours), correlation=c) for c in CORRELATIONS] for n in FIELDS}
+    # What takes a long season has the standard errors of one.
+    long = [replace(_season(FIELD, PERIODS_MAX), correlation=c) for c in CORRELATIONS]
     waits = {
-        f"{gain:.0%} return": [s.days_for(float(np.log1p(gain)), DAYS) for s in fields[FIELD]]
+        f"{gain:.0%} return": [s.days_for(float(np.log1p(gain)), DAYS) for s in long]
         for gain in RETURNS
     }
     waits |= {
-        f"{gain:.0f} Sharpe": [s.days_for(gain * VOLATILITY, DAYS_PER_YEAR) for s in fields[FIELD]]
+        f"{gain:.0f} Sharpe": [s.days_for(gain * VOLATILITY, DAYS_PER_YEAR) for s in long]
         for gain in SHARPES
     }
     cells = replace(base, correlation=CELL_CORRELATION)
@@ -95,6 +101,12 @@ def season_on_paper(seed: int) -> PaperTables:
         MARKED_SEASONS,
         _marks(seed),
     )
+
+
+def _season(agents: int, periods: int) -> Season:
+    """Uncorrelated agents, with a standard error as known as so many periods make it."""
+    freedom = claim_freedom(periods, agents)
+    return Season(agents, DAYS, VOLATILITY, 0.0, level=CLAIM_LEVEL, freedom=freedom)
 
 
 def _marks(seed: int) -> list[tuple[int, str, float]]:

@@ -35,13 +35,20 @@ def detectable_difference(
     return float((critical * root + ndtri(power) * spread) * error / root)
 
 
-def normal_critical_value(agents: int, level: float) -> float:
+def normal_critical_value(agents: int, level: float, freedom: int | None = None) -> float:
     """The |t| to pass for any of all pairs of N alike, normal agents: Tukey's range / sqrt(2).
 
-    Tukey (1953): the largest of all |x_i - x_j| over their standard error follows the studentised
-    range. It is what the bootstrap's critical value comes to in a long season.
+    Tukey (1953): the largest of all |x_i - x_j| over one standard error follows the studentised
+    range. It is what the bootstrap's critical value comes to; with few degrees of freedom that is
+    up to a tenth larger, because every pair has an error of its own.
+
+    Args:
+        agents: N.
+        level: Family-wise.
+        freedom: Degrees of freedom of the error; None if it is known exactly.
     """
-    return float(stats.studentized_range.ppf(1.0 - level, agents, np.inf) / np.sqrt(2.0))
+    known = np.inf if freedom is None else freedom
+    return float(stats.studentized_range.ppf(1.0 - level, agents, known) / np.sqrt(2.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,8 @@ class Season:
         seed_correlation: Between repeats of one cell.
         repeats: Seeds per cell; cells are compared by the mean over their seeds.
         level: Family-wise level of a claim.
+        freedom: Degrees of freedom of a standard error, which more periods raise; None if it is
+            known exactly.
     """
 
     agents: int
@@ -65,6 +74,7 @@ class Season:
     seed_correlation: float = 1.0
     repeats: int = 1
     level: float = 0.03
+    freedom: int | None = None
 
     @property
     def difference_sd(self) -> float:
@@ -77,8 +87,8 @@ class Season:
     @property
     def detectable(self) -> float:
         """Smallest difference of season totals that is claimed with 80 % power (log return)."""
-        critical = normal_critical_value(self.agents, self.level)
-        return detectable_difference(self.difference_sd, critical)
+        critical = normal_critical_value(self.agents, self.level, self.freedom)
+        return detectable_difference(self.difference_sd, critical, freedom=self.freedom)
 
     @property
     def detectable_sharpe(self) -> float:

@@ -15,8 +15,9 @@ def test_a_detectable_difference_is_found_with_the_power_promised() -> None:
 
 
 def test_two_agents_need_no_correction() -> None:
-    """With one pair Tukey's value is the normal one."""
+    """With one pair Tukey's value is the normal one, or Student's if the error is estimated."""
     assert 1.959964 == pytest.approx(normal_critical_value(2, 0.05), abs=1e-4)
+    assert stats.t.isf(0.025, 8) == pytest.approx(normal_critical_value(2, 0.05, 8), rel=1e-5)
 
 
 @pytest.mark.parametrize(
