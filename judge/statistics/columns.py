@@ -91,11 +91,12 @@ def _look(
 ) -> tuple[of_agents.Plan, Comparison, tuple[Pair, ...]]:
     """The pairs as one look sees them."""
     thin, _ = thinned(series)
+    # A decision's degrees of freedom grow with the field, which names alone tell a plan.
     plan = of_agents.Plan(
         returns=thin,
         whole=series,
         squares=thinned(series**2)[0],
-        names=("",) * series.shape[1],
+        names=("",) * (_independent(series.shape[1], combos) + 1),
         baselines=frozenset(),
         block_length=_block_length(thin, combos),
         confidence=options.confidence,
@@ -129,6 +130,15 @@ def _block_length(series: FloatArray, combos: Combos) -> float:
     gaps = series[:, a] - series[:, b] if len(combos) else series
     constant = is_constant(gaps, float(np.abs(series).max()))
     return 1.0 if constant.all() else choose_block_length(gaps[:, ~constant])
+
+
+def _independent(columns: int, combos: Combos) -> int:
+    """How many of the differences are independent: columns less groups that no pair connects."""
+    groups = list(range(columns))
+    for a, b in combos:
+        old, new = groups[a], groups[b]
+        groups = [new if group == old else group for group in groups]
+    return columns - len(set(groups))
 
 
 def _total(plan: of_agents.Plan, means: Comparison, column: int) -> Interval | None:

@@ -163,7 +163,7 @@ def test_both_factors_are_one_family() -> None:
     strategies = [s for s in "ab" for _ in range(8)]
     models = [m for _ in "ab" for m in "stuvwxyz"]
     returns = 0.01 * rng.standard_normal((240, 16))
-    returns[:, :8] += 0.0018
+    returns[:, :8] += 0.0007
     whole = matrix_effects(returns, strategies, models, resamples=999).contrasts
     pooled = matrix_effects(returns, strategies, ["one"] * 16, resamples=999).contrasts
 
@@ -173,7 +173,7 @@ def test_both_factors_are_one_family() -> None:
     assert whole[0].difference.estimate == pytest.approx(pooled[0].difference.estimate)
     assert whole[0].p_adjusted is not None
     assert pooled[0].p_adjusted is not None
-    assert whole[0].p_adjusted > 3 * pooled[0].p_adjusted
+    assert whole[0].p_adjusted > 2 * pooled[0].p_adjusted
 
 
 def test_a_gap_in_the_matrix_is_left_out_on_both_sides() -> None:
