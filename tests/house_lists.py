@@ -162,6 +162,7 @@ PURE = (
     "judge/report/independent.py",
     "judge/report/matrix.py",
     "judge/report/plots.py",
+    "judge/report/rows.py",
     "judge/report/sentences.py",
     "judge/report/standings.py",
     "judge/report/tables.py",

@@ -44,7 +44,7 @@ def test_leaders_are_as_often_the_best_as_they_are_given() -> None:
 def test_an_even_field_has_no_favourite(field: tuple[int, float]) -> None:
     """Without any skill the leader is given little more than its share, at any correlation.
 
-    The plain share of resampled seasons gives it 75 % of two agents, 54 % of six, 38 % of twenty.
+    The plain share of resampled seasons gives it 75 % of two agents, 51 % of six, 36 % of twenty.
     """
     even = simulated(*field)[0]
     most = {2: 0.64, 6: 0.31, 20: 0.14}[field[0]]
