@@ -46,8 +46,8 @@ def interval_words(interval: Estimate | None) -> str:
 
 
 def listed(names: Sequence[str], shown: int = NAMES_SHOWN) -> str:
-    """Names as a list: "a", "a and b", "a, b and c", "a, b, c, d and 3 more"."""
-    if len(names) > shown:
+    """Names as a list: "a", "a and b", "a, b and c", "a, b, c, d and 3 more", never "1 more"."""
+    if len(names) > shown + 1:
         return f"{', '.join(names[:shown])} and {len(names) - shown} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
 

@@ -214,8 +214,12 @@ def _claims(evaluation: Evaluation) -> list[str]:
     sole, held = _sole_first(evaluation), _holds(evaluation)
     told = [] if sole is None else _of(sole, evaluation)
     raw = [c for c in standing(evaluation) if c.measure == "return" and c not in told]
-    raw.sort(key=lambda claim: not held & {claim.winner, claim.loser})
     alpha = [claim for claim in standing(evaluation) if claim.measure == "alpha"]
+    places = {row.agent: place for place, row in enumerate(evaluation.rows)}
+    for found in (raw, alpha):
+        found.sort(
+            key=lambda claim: (not held & {claim.winner, claim.loser}, places.get(claim.winner, 0))
+        )
     look = look_words(evaluation)
     mark = f" ({look})" if look else ""
     words = []

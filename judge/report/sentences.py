@@ -12,6 +12,7 @@ from judge.report.plots import curve_points
 from judge.verdict_words import MARKET
 
 REASONS_MAX = 60
+SENTENCES_MAX = 30
 
 
 def facts_line(facts: Facts) -> str:
@@ -59,9 +60,8 @@ def marks(facts: Facts) -> tuple[str, ...]:
 
 
 def sentences_of(verdict: str) -> tuple[str, ...]:
-    """The verdict cut behind its first sentence, which is shown largest."""
-    found = re.split(r"(?<=[^.]\.) (?=[A-Z0-9])", verdict, maxsplit=1)
-    return tuple(found)
+    """The verdict, sentence by sentence; the first one is shown largest."""
+    return tuple(re.split(r"(?<=[^.]\.) (?=[A-Z0-9])", verdict, maxsplit=SENTENCES_MAX))
 
 
 def dead_note(facts: Facts) -> str:

@@ -12,7 +12,15 @@ import pytest
 
 from tests.judge.seasons import export_run
 
-SPEC = '[arena]\nname = "Prompt trial"\n[competition]\nsnapshots = 65\nconfidence = 0.8\nseed = 3\npacing = "lock-step"\n'
+SPEC = """\
+[arena]
+name = "Prompt trial"
+[competition]
+snapshots = 65
+confidence = 0.8
+seed = 3
+pacing = "lock-step"
+"""
 DEADLINE_S = 110
 
 
