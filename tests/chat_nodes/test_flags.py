@@ -2,9 +2,8 @@
 
 import pytest
 
-from arena.errors import UsageError
 from arena.server_check import Target
-from chat_nodes.flags import Asking, own_cutoff
+from chat_nodes.flags import Asking
 
 SECRET = "sk-planted-0123456789"
 
@@ -28,11 +27,3 @@ def test_a_replay_needs_no_secret() -> None:
     settings = asking.settings(effort="", completion_cap=0, connections=1)
 
     assert ("", {}) == (settings.api_key, settings.headers)
-
-
-def test_the_last_month_of_training_data_is_a_month() -> None:
-    """Anything else is refused under the flag's name; without the flag nothing is said."""
-    with pytest.raises(UsageError, match="--cutoff: cutoff is 'May', not a month; write YYYY-MM"):
-        own_cutoff("May")
-
-    assert ("2025-08", "") == (own_cutoff(" 2025-08 "), own_cutoff(""))

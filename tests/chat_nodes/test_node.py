@@ -94,19 +94,6 @@ async def test_the_scripted_model_is_labelled_and_free(memory_bus: MemoryBus) ->
     assert (True, 0) == (node.details["scripted"], node.counters["unknown_price"])
 
 
-async def test_what_the_operator_says_of_the_training_data_is_on_record(
-    memory_bus: MemoryBus,
-) -> None:
-    """In every call, so that every judge of these records says the same."""
-    settings = ChatNodeSettings(cutoff="2026-01")
-    async with serving(memory_bus, FakeModel(), settings) as node:
-        await send(memory_bus, asked())
-        await replies(memory_bus)
-        (call,) = await calls(memory_bus)
-
-    assert "2026-01" == call.cutoff == node.details["training_cutoff"]
-
-
 async def test_an_unknown_price_is_unknown(memory_bus: MemoryBus) -> None:
     """A model without a listed price costs None, which is counted, not zero."""
     async with serving(memory_bus, FakeModel(model_id="llama3:8b")) as node:
