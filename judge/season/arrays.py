@@ -80,8 +80,9 @@ def hold_curve(
     """USD of the equal-weight market, [T+1]: an index, beside which every agent is shown.
 
     An equal share of the cash buys each product at the ask of the first snapshot that has one,
-    moved by the slippage, with the fee paid out of the share; it is then marked at the bid. Row t
-    is the value before the purchase at snapshot t, as for every account.
+    moved by the slippage, with the fee paid out of the share; it is then marked at the bid, and
+    worth its cost before the first one. Row t is the value before the purchase at snapshot t, as
+    for every account.
 
     Args:
         cash: Starting cash in units of 10^-8 USD.
@@ -101,6 +102,7 @@ def hold_curve(
         if known.size:
             first = int(known[0])
             quantity = share / (asks[first, column] * (1 + slippage)) / (1 + fee)
-            worth[first + 1 :] = quantity * bids[first + 1 :, column]
+            marks = bids[first + 1 :, column]
+            worth[first + 1 :] = np.where(np.isnan(marks), share, quantity * marks)
         value += worth
     return value

@@ -5,7 +5,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from arena.money import SCALE
 from judge.check_appetites import adjusted_season, appetite_season
+from judge.season.arrays import hold_curve
 from judge.statistics.adjusted import adjusted_returns, alpha_pairs, exposure_shares
 from judge.statistics.columns import LookMemo
 from judge.statistics.looks import Horizon
@@ -183,3 +185,15 @@ def test_what_does_not_fit_is_refused(exposures: FloatArray, index: FloatArray, 
     """Shapes and shares that cannot be are named, with what to send."""
     with pytest.raises(ValueError, match=words):
         adjusted_returns(np.zeros((PERIODS, 2)), exposures, index)
+
+
+def test_the_market_without_a_bid_is_worth_its_cost() -> None:
+    """A product that is offered before anybody bids leaves no hole in the index.
+
+    The curve was not a number until the first bid, and the judge could not adjust by it.
+    """
+    bids = np.array([[np.nan, 1.0], [np.nan, 1.1], [10.0, 1.2], [10.0, 1.2]])
+    asks = np.array([[10.0, 1.0]] * 4)
+    curve = hold_curve(100 * SCALE, bids, asks, fee=0.0, slippage=0.0)
+
+    np.testing.assert_allclose(curve, [100.0, 105.0, 110.0, 110.0])
