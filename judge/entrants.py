@@ -112,7 +112,7 @@ def field_of(season: Season, *, planned: int | None = None, over: bool = True) -
     last = max(planned or 0, season.periods)
     spells = [spell_of(entry, season.periods, last) for entry in season.entries]
     window, members = _widest(spells, [entry.kind == "agent" for entry in season.entries])
-    kept = without(season, members)
+    kept = without(season, sorted(members))
     apart = [
         _apart(season, place, spells[place], window, last)
         for place in range(len(season.entries))
@@ -172,9 +172,9 @@ def _widest(spells: Sequence[Window], agents: Sequence[bool]) -> tuple[Window, f
 
 
 def without(season: Season, members: Iterable[int]) -> Season:
-    """A season with these entries alone, by place."""
-    places = sorted(members)
-    if len(places) == len(season.entries):
+    """A season with these entries alone, by place and in this order."""
+    places = list(members)
+    if places == list(range(len(season.entries))):
         return season
 
     def of(rows: Sequence[T]) -> tuple[T, ...]:
