@@ -1,7 +1,7 @@
 """Holds a contest whose processes run: follows its topics, shows how far it is, sees its end.
 
-Reads `arena.roster`, `market.snapshots`, `agent.turns` and `llm.calls`; looks after the processes
-ten times a second.
+Reads `arena.roster`, `market.snapshots`, `agent.turns`, `llm.calls` and `judge.evaluations`; looks
+after the processes ten times a second.
 """
 
 import time
@@ -31,9 +31,13 @@ FOLLOWED = (
     topics.SNAPSHOTS.name,
     topics.TURNS.name,
     topics.LLM_CALLS.name,
+    topics.EVALUATIONS.name,
 )
 SPARE = (DASHBOARD, JUDGE)
 """A contest goes on without these."""
+JUDGED_S_MAX = 10.0
+"""After the last turn the judge's last evaluation is waited for so long: the report does not need
+it, but the dashboard would be left with interim standings."""
 OTHERS_HEARD_S = 3.0
 """After the first dead agent the others' first turns are waited for so long, to name them all."""
 
@@ -126,9 +130,20 @@ class Holder:
             self._line.show(progress_line(self.tally, elapsed_s - began_s, began_at))
             if (ending := self._ending(signals, elapsed_s)) is not None:
                 await self._catch_up(reader)
+                if ending.why is End.DONE:
+                    await self._await_judge(reader, signals)
                 self._tell_health()
                 self._line.end(progress_line(self.tally, elapsed_s - began_s, began_at))
                 return self._with_dead(ending)
+
+    async def _await_judge(self, reader: LogReader, signals: StopSignals) -> None:
+        """Let a judge that runs say what it makes of the whole contest."""
+        deadline_s = time.monotonic() + JUDGED_S_MAX
+        while not self.tally.is_judged and self._state_of(JUDGE) == "running":
+            if signals.received is not None or time.monotonic() >= deadline_s:
+                return
+            self._run.tick()
+            await self._read(reader)
 
     def _tell_health(self) -> None:
         """Say what became of agents, and keep it in the run's record."""

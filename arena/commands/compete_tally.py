@@ -1,6 +1,6 @@
 """How far a contest is: a fold of its topics, and the line that says so. Pure.
 
-Reads `market.snapshots`, `agent.turns`, `llm.calls` and `arena.roster`.
+Reads `market.snapshots`, `agent.turns`, `llm.calls`, `arena.roster` and `judge.evaluations`.
 """
 
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from arena.commands.compete_vitals import Health, health_parts
-from arena.messages import AgentSpec, LlmCall, MarketSnapshot, Message, Turn
+from arena.messages import AgentSpec, Evaluation, LlmCall, MarketSnapshot, Message, Turn
 
 RATE_SNAPSHOTS_MIN = 3
 """Fewer say nothing about how long the rest will take."""
@@ -27,6 +27,7 @@ class Tally:
         estimated: True if a server did not count them, and they were estimated.
         replayed: Calls that were answered from a recording.
         unpriced: Models whose price nobody knows.
+        judged: Snapshots of the longest part of the contest that a judge has evaluated.
         health: Who is alive.
     """
 
@@ -40,6 +41,7 @@ class Tally:
     estimated: bool = False
     replayed: int = 0
     unpriced: set[str] = field(default_factory=set)
+    judged: int = 0
     health: Health = field(default_factory=lambda: Health(()))
     _newest: dict[str, Turn] = field(default_factory=dict)
     _ended: set[str] = field(default_factory=set)
@@ -68,10 +70,17 @@ class Tally:
                     self.health.ended(message)
             case AgentSpec():
                 self.health.joined(message)
+            case Evaluation():
+                self.judged = max(self.judged, message.snapshots)
             case LlmCall():
                 self._call(message)
             case _:
                 pass
+
+    @property
+    def is_judged(self) -> bool:
+        """True if a judge has evaluated the contest up to its planned end."""
+        return self.judged >= self.wanted
 
     @property
     def all_in(self) -> bool:
