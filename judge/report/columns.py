@@ -63,13 +63,20 @@ def _made_of(one: DeadEntry) -> str:
     return f"{made}, baseline" if one.kind == "baseline" else made
 
 
-def pairs_table(facts: Facts, evaluation: Evaluation) -> Table:
-    """Row less column: the difference in return, its interval, and whether it is separated."""
+def pairs_table(facts: Facts, evaluation: Evaluation, *, alpha: bool = False) -> Table:
+    """Row less column: the difference in return, its interval, and whether it is separated.
+
+    Args:
+        facts: The run.
+        evaluation: The order of its rows is that of the table.
+        alpha: Of what market exposure does not explain, instead of the whole return.
+    """
     names = [standing.name for standing in facts.verdict.standings]
     places = {name: place for place, name in enumerate(names)}
     order = [places[row.agent] for row in evaluation.rows]
     quoted = [words.quote(name, NAME_MAX) for name in names]
-    pairs = {(pair.a, pair.b): pair for pair in facts.verdict.pairs}
+    compared = facts.board.alpha if alpha else facts.verdict.pairs
+    pairs = {(pair.a, pair.b): pair for pair in compared}
     heads = (Head("row less column", "w stick"), *(Head(quoted[n]) for n in order))
     rows = []
     for row, a in zip(evaluation.rows, order, strict=True):
@@ -91,9 +98,8 @@ def pairs_table(facts: Facts, evaluation: Evaluation) -> Table:
     for which, _, reason in why:
         grouped.setdefault(reason, []).append(which)
     notes = tuple(f"{listed(which)}: {reason}" for reason, which in grouped.items())
-    return Table(
-        "Pairwise differences in return", heads, tuple(rows), kind="pairs", notes=notes[:NOTES_MAX]
-    )
+    label = "Pairwise differences in return" + (" beyond market exposure" if alpha else "")
+    return Table(label, heads, tuple(rows), kind="pairs", notes=notes[:NOTES_MAX])
 
 
 def _pair_cell(pair: Pair, *, flipped: bool) -> Cell:

@@ -201,6 +201,7 @@ def figures(facts: Facts) -> Figures:
         "dead": [one.model_dump(mode="json") for one in season.dead],
         "apart": [one.model_dump(mode="json") for one in season.apart],
         "verdict": asdict(facts.verdict),
+        "alpha": [asdict(pair) for pair in facts.board.alpha],
         "effects": None if facts.effects is None else asdict(facts.effects),
         "evaluation": facts.board.evaluation().model_dump(mode="json"),
     }

@@ -38,6 +38,7 @@ from judge.report.columns import (
 from judge.report.facts import Facts
 from judge.report.matrix import Matrix, make_matrix
 from judge.report.sentences import (
+    ALPHA_NOTE,
     agents_note,
     curves_caption,
     dead_note,
@@ -100,6 +101,8 @@ class Page:
     keys: tuple[Key, ...]
     pairs: Table
     pairs_note: str
+    alpha: Table | None
+    alpha_note: str
     matrix_note: str
     matrix_caption: str
     matrix_lines: tuple[str, ...]
@@ -187,6 +190,8 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         keys=_keys(facts),
         pairs=pairs_table(facts, said),
         pairs_note=pairs_note(facts),
+        alpha=pairs_table(facts, said, alpha=True) if facts.board.alpha else None,
+        alpha_note=ALPHA_NOTE,
         matrix_note="" if matrix is None else matrix.note,
         matrix_caption="" if matrix is None else matrix.caption,
         matrix_lines=() if matrix is None else matrix.lines,

@@ -112,6 +112,14 @@ def pairs_note(facts: Facts) -> str:
     )
 
 
+ALPHA_NOTE = (
+    "The same differences after what the market explains is taken out of every return: that of the "
+    "equal-weight market, held with the mean exposure that the entry had had so far. Marks are "
+    "decided like those above, as a second family: ▲ the row earned more than its market exposure "
+    "explains, compared with the column."
+)
+
+
 def decisions_note(facts: Facts) -> str:
     """What a decision's cost is made of."""
     if not facts.season.entries:

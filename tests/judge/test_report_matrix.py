@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from judge.report.document import document
 from judge.report.facts import Facts, Options, make_facts
 from judge.report.matrix import CONTRASTS_SHOWN, make_matrix, matrix_lines, p_words
 from judge.report.page import html, markdown
@@ -111,6 +112,17 @@ def test_the_page_and_the_text_show_the_decisions(facts: Facts) -> None:
         assert "momentum beats scalper over the models." in shown
         assert "found in 4 seasons of 5" in shown
         assert shown.index("over the models.") < shown.index("against the mean of the matrix")
+
+
+def test_the_adjusted_differences_are_on_the_page(facts: Facts) -> None:
+    """The second primary has its table and its figures, whether or not anything is claimed."""
+    text, page, tree = markdown(facts), html(facts), document(facts)
+
+    for shown in (text, page):
+        assert "Beyond what market exposure explains" in shown
+    assert len(facts.board.alpha) == len(tree["alpha"]) > 0
+    assert len(facts.entrants) == len(tree["printed"]["alpha"]["rows"])
+    assert tree["printed"]["alpha"]["rows"] != tree["printed"]["pairs"]["rows"]
 
 
 def test_contrasts_are_shown_with_their_levels_and_reasons(facts: Facts) -> None:
