@@ -10,8 +10,8 @@ from judge.statistics.bradley_terry import strengths
 from judge.statistics.chances import chances_of_first
 from judge.statistics.resample import BLOCKS_MIN, draw_circular
 from judge.statistics.sharpe import (
+    deflated_sharpe,
     distinct_trials,
-    expected_best_sharpe,
     probabilistic_sharpe,
 )
 from judge.statistics.student import (
@@ -145,7 +145,7 @@ def standings(
     chances = chances_of_first(estimates, means.stars - estimates, errors) if several else None
     powers, reasons = _strengths(plan)
     baselines = np.array([name in plan.baselines for name in plan.names])
-    luck = expected_best_sharpe(distinct_trials(plan.whole, baselines), plan.whole.shape[0])
+    trials = distinct_trials(plan.whole, baselines)
     if not several:
         reasons["p_best"] = ALONE
     found = []
@@ -169,7 +169,7 @@ def standings(
                 sharpe=sharpes.agents.get(i),
                 p_best=None if chances is None else float(chances[i]),
                 psr=None if why else probabilistic_sharpe(plan.whole[:, i]),
-                dsr=None if why else probabilistic_sharpe(plan.whole[:, i], luck),
+                dsr=None if why else deflated_sharpe(plan.whole[:, i], trials),
                 bradley_terry=powers[i],
             )
         )

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from judge.statistics.types import BoolArray, FloatArray, IntArray
+from judge.statistics.variance import claim_cosines, long_run_variance
 
 EULER_MASCHERONI = 0.5772156649015329
 SPREAD_MIN = 1e-12
@@ -67,15 +68,30 @@ def sharpe_scale(interval_s: float, periods: int) -> tuple[float, SharpeUnit]:
     return float(np.sqrt(YEAR_S / interval_s)), "year"
 
 
-def probabilistic_sharpe(returns: FloatArray, benchmark: float = 0.0) -> float:
-    """The probability that the true Sharpe ratio of a series lies above a benchmark.
+def probabilistic_sharpe(returns: FloatArray) -> float:
+    """The confidence that the true Sharpe ratio of a series is above 0.
 
     Args:
         returns: Shape [T], not constant.
-        benchmark: SR*, per period.
 
     Returns:
-        Between 0 and 1; it takes skew and fat tails into account, but no autocorrelation.
+        Between 0 and 1; of agents without skill about 5 % have more than 0.95. It takes skew, fat
+        tails and dependence in time into account.
+
+    Raises:
+        ValueError: The returns never vary.
+    """
+    return deflated_sharpe(returns, 1)
+
+
+def deflated_sharpe(returns: FloatArray, trials: int) -> float:
+    """The confidence that it is above what the best of N agents without skill would show by luck.
+
+    Both are counted in the error of this series, so dependence in time widens both.
+
+    Args:
+        returns: Shape [T], not constant.
+        trials: N, from `distinct_trials`; 1 gives the probabilistic Sharpe ratio.
 
     Raises:
         ValueError: The returns never vary.
@@ -84,22 +100,42 @@ def probabilistic_sharpe(returns: FloatArray, benchmark: float = 0.0) -> float:
     if ratio is None:
         raise ValueError("returns that never vary have no Sharpe ratio; send others")
     scores = (returns - returns.mean()) / returns.std()
+    growth = dependence(returns)
     return sharpe_probability(
         ratio,
-        benchmark,
+        expected_best_sharpe(trials, returns.size) * float(np.sqrt(growth)),
         periods=returns.size,
         skew=float((scores**3).mean()),
         kurtosis=float((scores**4).mean()),
+        growth=growth,
     )
 
 
+def dependence(returns: FloatArray) -> float:
+    """By how much dependence in time enlarges the variance of a mean, at least 1.
+
+    The long-run variance of the K lowest cosines (`judge.statistics.variance`) over the variance.
+    """
+    if returns.size <= (cosines := claim_cosines(returns.size)):
+        return 1.0
+    found = float(long_run_variance(returns[:, None], cosines)[0] / returns.var())
+    return max(found, 1.0)
+
+
 def sharpe_probability(
-    ratio: float, benchmark: float, *, periods: int, skew: float, kurtosis: float
+    ratio: float,
+    benchmark: float,
+    *,
+    periods: int,
+    skew: float,
+    kurtosis: float,
+    growth: float = 1.0,
 ) -> float:
-    """The probability that the true Sharpe ratio lies above a benchmark, from the moments.
+    """The confidence that the true Sharpe ratio is above a benchmark, from the moments.
 
     Bailey and Lopez de Prado (2012, Journal of Risk 15, 3-44):
-    Phi((SR - SR*) sqrt(T - 1) / sqrt(1 - skew SR + (kurtosis - 1) / 4 SR^2)).
+    Phi((SR - SR*) sqrt(T - 1) / sqrt(1 - skew SR + (kurtosis - 1) / 4 SR^2)), for independent
+    returns; others carry less evidence, as if there were T / growth of them (Lo 2002).
 
     Args:
         ratio: SR, per period.
@@ -107,8 +143,9 @@ def sharpe_probability(
         periods: T.
         skew: Third standardised moment.
         kurtosis: Fourth standardised moment, 3 for a normal distribution.
+        growth: Variance of the mean over that of independent returns.
     """
-    spread = max(1.0 - skew * ratio + (kurtosis - 1.0) / 4.0 * ratio**2, SPREAD_MIN)
+    spread = max(1.0 - skew * ratio + (kurtosis - 1.0) / 4.0 * ratio**2, SPREAD_MIN) * growth
     return float(ndtr((ratio - benchmark) * np.sqrt(periods - 1.0) / np.sqrt(spread)))
 
 
