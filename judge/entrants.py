@@ -314,7 +314,7 @@ def _notes(
         return ()
     return (
         f"{'; '.join(told)}: compared are snapshots {window.begin + 1:,} to {window.end:,}, in"
-        " which every entrant played; a claim that was made on others is not carried over.",
+        " which every entrant played.",
     )
 
 

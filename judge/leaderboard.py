@@ -6,10 +6,11 @@ which all entrants played. Claims follow the looks of the season's plan (`judge.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from arena.vitals import Dead
+from judge.carried import lost_claims
 from judge.entrants import Entrant, Field, Window, entrant_means, entrant_returns, field_of
 from judge.evaluated import Asked, Found, evaluation_id, make_evaluation
 from judge.leaderboard_rows import row_of
@@ -18,7 +19,7 @@ from judge.season.model import FloatArray, Season
 from judge.simple_returns import deciding_periods
 from judge.statistics import Pair, Standing, Verdict, judge_returns
 from judge.statistics.adjusted import Alpha, alpha_pairs, exposure_shares
-from judge.statistics.looks import Horizon
+from judge.statistics.looks import FINISHED, Horizon
 from judge.statistics.sharpe import sharpe_scale
 from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN, LookMemo
 from judge.verdict_words import ALL_DEAD, dead_words, verdict_words
@@ -158,6 +159,9 @@ def leaderboard(
     )
     found = Found(field, returns, rows, places, verdict, alpha)
     said = make_evaluation(found, asked)
+    said = said.model_copy(
+        update={"warnings": (*said.warnings, *_lost(season, field, horizon, asked, said))}
+    )
     words = verdict_words(said, rules_changed=season.assumptions.rules_changed)
     return Leaderboard(
         season=field.season,
@@ -230,6 +234,21 @@ def _no_verdict(names: Sequence[str], asked: Asked, reason: str) -> Verdict:
         method=(reason,),
         reasons={"detectable": reason},
     )
+
+
+def _lost(
+    season: Season, field: Field, horizon: Horizon, asked: Asked, said: Evaluation
+) -> tuple[str, ...]:
+    """Claims that were made before the compared part began, in words."""
+
+    def judge(old: Field, of: Horizon) -> tuple[Pair, ...]:
+        before = replace(asked, horizon=_own_horizon(old, Horizon(of.planned, over=False)))
+        return _verdict(old, entrant_returns(old), before).pairs
+
+    if horizon == FINISHED:
+        return ()  # Nobody watched: it is judged once.
+    kept = {(c.winner, c.loser) for c in said.claims if c.measure == "return" and not c.withdrawn}
+    return lost_claims(season, field, horizon, judge, kept)
 
 
 def _shares(field: Field) -> FloatArray:

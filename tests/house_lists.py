@@ -135,6 +135,7 @@ PURE = (
     "dashboard/standings.py",
     "dashboard/turns.py",
     "dashboard/verdict.py",
+    "judge/carried.py",
     "judge/check_catalogue.py",
     "judge/check_chances.py",
     "judge/check_appetites.py",

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from arena.messages import LeaderboardRow
+from judge.entrants import without
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.leaderboard_rows import UNEXPLAINED
 from judge.leaderboard_words import render
 from judge.season import FloatArray, Season
+from judge.statistics.looks import Horizon
 from tests.judge.seasons import BASELINES, entry, make_season
 
 RESAMPLES = 199
@@ -146,3 +148,37 @@ def test_a_claim_names_winner_loser_and_when() -> None:
     assert 61 <= claim.snapshots < 240
     assert claim.survives_stress is not None
     assert all(c.survives_stress is None for c in found.claims if c.measure == "alpha")
+
+
+def test_a_claim_that_a_late_joiner_ends_is_withdrawn_in_words() -> None:
+    """What was claimed of the part before it came is named with the snapshot of the claim."""
+    horizon = Horizon(None, over=False)
+    before, after = (
+        leaderboard(joined_at(115, snapshots), resamples=RESAMPLES, horizon=horizon).said
+        for snapshots in (229, 240)
+    )
+    held = {
+        (c.winner, c.loser): c.snapshots
+        for c in before.claims
+        if c.measure == "return" and c.withdrawn is None
+    }
+    holds = {(c.winner, c.loser) for c in after.claims if c.withdrawn is None}
+    ended = held.keys() - holds
+    words = " ".join(one for one in after.warnings if one.startswith("Withdrawn because b joined"))
+
+    assert (0, 115) == (before.compared_from, after.compared_from)
+    assert ended
+    assert all(f"{w} beats {o} (since snapshot {held[w, o]})" in words for w, o in ended)
+    assert len(ended) == words.count(" beats ")
+    assert not any(one.startswith("Withdrawn because") for one in before.warnings)
+
+
+def joined_at(joined: int, snapshots: int) -> Season:
+    """A season in which "a" earned until "b" joined, and then moves at random."""
+    rng = np.random.default_rng(2)
+    steps_of_a = rng.normal(0, 0.004, 240) + np.where(np.arange(240) < joined, 0.02, 0.0)
+    curve = 1e5 * np.exp(np.cumsum(np.append(0, steps_of_a)))
+    season = two(curve[: snapshots + 1], snapshots)
+    entries = [replace(e, joined=joined) if e.name == "b" else e for e in season.entries]
+    there = [n for n, e in enumerate(entries) if e.joined < snapshots]
+    return without(replace(season, entries=tuple(entries)), there)

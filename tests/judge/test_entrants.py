@@ -185,7 +185,7 @@ def test_causes_and_notes_say_when_and_how_much() -> None:
     assert causes["c"].startswith("left at snapshot 60 of 200, 2026-11-21 09:59:00 UTC: only 10 %")
     assert field.notes == (
         "d joined at snapshot 41 of 200, 2026-11-21 09:40:00 UTC: compared are snapshots 41 to"
-        " 200, in which every entrant played; a claim that was made on others is not carried over.",
+        " 200, in which every entrant played.",
     )
     assert all(one.remedy and one.recorded_turns for one in field.season.apart)
 
