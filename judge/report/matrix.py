@@ -7,7 +7,7 @@ import numpy as np
 
 from arena.messages import Estimate
 from judge.claim_words import look_words
-from judge.phrases import listed, sentence
+from judge.phrases import counted, listed, sentence
 from judge.report import words
 from judge.report.agents import NAME_MAX
 from judge.report.facts import Facts, in_matrix
@@ -18,6 +18,9 @@ from judge.statistics.types import Contrast
 
 LINES_SHOWN = 12
 """Decisions that are told as sentences."""
+
+NAMES_LISTED = 6
+"""Losers that such a sentence names."""
 
 CONTRASTS_SHOWN = 60
 """Rows of the table of contrasts."""
@@ -121,9 +124,9 @@ def matrix_lines(effects: MatrixEffects, look: str = "") -> tuple[str, ...]:
         look: Which look it is, in words; "" once the season is over.
     """
     claimed = [one for one in effects.contrasts if one.separated and one.difference is not None]
-    lines = [_claim_line(one, look) for one in claimed[:LINES_SHOWN]]
-    if len(claimed) > LINES_SHOWN:
-        lines.append(f"The table has {len(claimed) - LINES_SHOWN:,} more.")
+    lines = _claim_lines(claimed, look)
+    if (more := len(lines) - LINES_SHOWN) > 0:
+        lines = [*lines[:LINES_SHOWN], f"The table has more: {counted(more, 'further winner')}."]
     if not claimed and any(one.difference is not None for one in effects.contrasts):
         lines.append(_undecided_line(effects))
     if effects.pairings:
@@ -133,12 +136,19 @@ def matrix_lines(effects: MatrixEffects, look: str = "") -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _claim_line(one: Contrast, look: str) -> str:
-    assert one.difference is not None
-    a, b = words.quote(one.a, NAME_MAX), words.quote(one.b, NAME_MAX)
-    winner, loser = (a, b) if one.difference.estimate > 0 else (b, a)
+def _claim_lines(claimed: Sequence[Contrast], look: str) -> list[str]:
+    """One sentence for each winner and what it is compared over."""
+    losers: dict[tuple[str, str], list[str]] = {}
+    for one in claimed:
+        assert one.difference is not None
+        pair = (one.a, one.b) if one.difference.estimate > 0 else (one.b, one.a)
+        winner, loser = (words.quote(name, NAME_MAX) for name in pair)
+        losers.setdefault((winner, f"{_over(one)}{_left_out(one)}"), []).append(loser)
     mark = f" ({look})" if look else ""
-    return f"{winner} beats {loser} {_over(one)}{_left_out(one)}{mark}."
+    return [
+        f"{winner} beats {listed(names, NAMES_LISTED)} {over}{mark}."
+        for (winner, over), names in losers.items()
+    ]
 
 
 def _undecided_line(effects: MatrixEffects) -> str:
@@ -185,13 +195,12 @@ def _contrast_table(contrasts: Sequence[Contrast]) -> Table | None:
     heads = (
         Head("contrast", "w stick", "Two strategies compared over the models, or two models over "
              "the strategies; returns are paired, a cell is the mean of its repeats."),
-        Head("over", "w", "The levels of the other factor that both have."),
         Head("difference", note="First less second, over the season, with the interval of this "
              "contrast alone."),
         Head("decision", "w", "Decided over all contrasts of both kinds at once; p is adjusted for "
              "their number."),
-        Head("found in 4 seasons of 5", note="The true difference that the decision would have "
-             "found in 4 seasons of 5."),
+        Head("found in 4 of 5", note="The true difference that the decision would have found in 4 "
+             "seasons of 5."),
     )  # fmt: skip
     shown = sorted(contrasts, key=lambda one: not one.separated)[:CONTRASTS_SHOWN]
     rows = tuple(_contrast_row(one) for one in shown)
@@ -205,13 +214,11 @@ def _contrast_table(contrasts: Sequence[Contrast]) -> Table | None:
 
 def _contrast_row(one: Contrast) -> Row:
     name = f"{words.quote(one.a, NAME_MAX)} {words.MINUS} {words.quote(one.b, NAME_MAX)}"
-    over = listed([words.quote(level, NAME_MAX) for level in one.over]) or words.UNKNOWN
     found = simple_interval(one.difference)
     least = simple_detectable(one.detectable)
     return Row(
         (
-            name_cell(name),
-            Cell(over, f"without {listed(one.missing)}" if one.missing else "", "w"),
+            name_cell(name, f"{_over(one)}{_left_out(one)}" if one.missing and one.over else ""),
             plain(words.UNKNOWN) if found is None else _change(found, sure=one.separated),
             Cell(_decision(one), _p_value(one), "w"),
             plain(words.change(least).lstrip("+"), least),

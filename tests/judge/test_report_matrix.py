@@ -58,6 +58,10 @@ def facts() -> Facts:
     [
         (effects(contrast("a", "b")), "a beats b over the models."),
         (effects(contrast("a", "b", size=Interval(-0.1, -0.2, 0.0))), "b beats a over the models."),
+        (
+            effects(contrast("a", "b"), contrast("a", "c"), contrast("x", "y", model=True)),
+            "a beats b and c over the models.",
+        ),
         (effects(contrast("x", "y", model=True)), "x beats y over the strategies."),
         (effects(contrast("a", "b", over=("gpt",))), "a beats b with gpt."),
         (
@@ -107,10 +111,10 @@ def test_the_page_and_the_text_show_the_decisions(facts: Facts) -> None:
     matrix, text, page = make_matrix(facts), markdown(facts), html(facts)
 
     assert matrix is not None
-    assert "momentum beats scalper over the models." in matrix.lines
+    assert "momentum beats brainrot and scalper over the models." in matrix.lines
     for shown in (text, page):
-        assert "momentum beats scalper over the models." in shown
-        assert "found in 4 seasons of 5" in shown
+        assert "momentum beats brainrot and scalper over the models." in shown
+        assert "found in 4 of 5" in shown
         assert shown.index("over the models.") < shown.index("against the mean of the matrix")
 
 
@@ -126,23 +130,24 @@ def test_the_adjusted_differences_are_on_the_page(facts: Facts) -> None:
 
 
 def test_contrasts_are_shown_with_their_levels_and_reasons(facts: Facts) -> None:
-    """A contrast names what it is over; one that is too wide or unknown says why, below."""
+    """A contrast names what was left out; one that is too wide or unknown says why, below."""
     assert facts.effects is not None
     wide = contrast("wide", "b", size=Interval(1.0, -20.0, 22.0), separated=False)
+    part = contrast("a", "b", missing=("z",))
     unknown = contrast(
         "gone", "b", size=None, separated=False, over=(), reason="no model in common"
     )
     matrix = make_matrix(
-        replace(
-            facts, effects=replace(facts.effects, contrasts=(unknown, wide, contrast("a", "b")))
-        )
+        replace(facts, effects=replace(facts.effects, contrasts=(unknown, wide, part)))
     )
     assert matrix is not None
     assert matrix.contrasts is not None
     rows = [[cell.text for cell in row.cells] for row in matrix.contrasts.rows]
 
-    assert ["a − b", "x and y", "+5.13 %", "a is better", "10.52 %"] == rows[0]
-    assert "–" == rows[1][1] == rows[1][2] == rows[2][2]
+    assert ["a − b", "+5.13 %", "a is better", "10.52 %"] == rows[0]
+    name = matrix.contrasts.rows[0].cells[0]
+    assert "over the 2 models that both have (z left out)" == name.under
+    assert "–" == rows[1][1] == rows[1][2] == rows[2][1]
     assert "Difference of gone - b: no model in common" in matrix.contrasts.notes
     assert any("too wide to say anything" in note for note in matrix.contrasts.notes)
 
