@@ -27,6 +27,7 @@ ASKED = Settings(resamples=199)
 PLANNED = 128
 FIRST = 64
 """Evaluations from here on are looked at."""
+EVERY = 8
 TURN_AT = 76
 """The market rises up to here, and falls from here on."""
 DEADLINE_S = 30.0
@@ -60,8 +61,9 @@ class Turning(Scenario):
 
 @pytest.fixture(scope="module")
 def watched() -> dict[int, Evaluation]:
-    """Every evaluation that is due from the first look on, by its number of snapshots."""
+    """Those evaluations that are due at a look, and some between, by their number of snapshots."""
     scenario, builder, looks = Turning(), SeasonBuilder(), KeptLooks()
+    decided = decision_counts(PLANNED, PLANNED)
     found: dict[int, Evaluation] = {}
     done = 0
     for count in range(1, PLANNED + 1):
@@ -69,7 +71,8 @@ def watched() -> dict[int, Evaluation]:
         for record in scenario.records[done:]:
             builder.apply(record)
         done = len(scenario.records)
-        if count >= FIRST and newest_due(builder) == count - 1:
+        looked_at = count in decided or count % EVERY == 0
+        if count >= FIRST and looked_at and newest_due(builder) == count - 1:
             found[count] = ASKED.evaluate(builder.season(count - 1), looks)
     return found
 
