@@ -1,7 +1,7 @@
 """What the statistics answer: frozen values, every one finite, with `None` where nothing is known.
 
 Totals and differences are sums of log returns over the whole season: 0.02 is about +2.02 %.
-Sharpe ratios are annualised by the `periods_per_year` of the call. Reads and writes nothing.
+Sharpe ratios are annualised by the `periods_per_year` of the call; 1 leaves them per period. Reads and writes nothing.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Pair:
         separated: Whether the family-wise decision says that one beats the other; the sign of
             `difference.estimate` says which.
         identical: The two had exactly the same return in every period.
-        sharpe_difference: Annualised Sharpe ratio of a minus that of b (Ledoit and Wolf).
+        sharpe_difference: Sharpe ratio of a minus that of b (Ledoit and Wolf).
         detectable: |True difference| that the family-wise decision finds in 80 % of seasons, in
             the unit of `difference`.
         claimed_at: Periods after which the claim was first made; None if it never was.
@@ -75,11 +75,11 @@ class Standing:
         rank_low: Best rank that the family-wise decisions leave open, from 1.
         rank_high: Worst rank that they leave open.
         total: Season total of log returns; the interval is for this agent alone.
-        sharpe: Annualised Sharpe ratio, risk-free rate zero.
+        sharpe: Sharpe ratio of log returns, risk-free rate zero.
         p_best: Probability that the agent is truly the best, from shrunken estimates.
-        psr: Probabilistic Sharpe ratio against 0: P(true Sharpe > 0).
-        dsr: Deflated Sharpe ratio: the same against the best Sharpe that so many agents without
-            skill would show.
+        psr: Probabilistic Sharpe ratio against 0: confidence that the true ratio is above 0.
+        dsr: Deflated Sharpe ratio: the same against the best that so many agents without skill
+            would show.
         bradley_terry: Strength over windows in Elo points; the field's mean is 0.
     """
 

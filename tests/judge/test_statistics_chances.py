@@ -21,7 +21,7 @@ DRAWS = np.random.default_rng(5).standard_normal((999, 6))
 def simulated(agents: int, correlation: float) -> tuple[Calibration, ...]:
     """Seasons at every promised spread of skill."""
     return tuple(
-        calibration(agents=agents, spread=spread, correlation=correlation, seasons=500)
+        calibration(agents=agents, spread=spread, correlation=correlation, seasons=300)
         for spread in CHECKED_SPREADS
     )
 

@@ -39,7 +39,7 @@ def test_the_example_of_the_deflated_sharpe_paper() -> None:
 @pytest.mark.parametrize("agents", [2, 5, 20])
 def test_the_best_of_many_without_skill(agents: int) -> None:
     """The benchmark is the mean of the best Sharpe ratio of simulated agents without skill."""
-    periods, seasons = 100, 2_000
+    periods, seasons = 100, 1_000
     draws = np.random.default_rng(1).standard_normal((seasons, periods, agents))
     ratios = draws.mean(axis=1) / draws.std(axis=1, ddof=1)
 
