@@ -26,6 +26,8 @@ ROW_PX = 26
 TITLED_PX = 28
 """Room above a chart that has words there."""
 LABEL_CHARS_MAX = 80
+LABEL_SHARE = 0.3
+"""Room beyond the longest bar for the figure beside it, as a share of all bars' span."""
 PATTERNS = ("", "/", "x")
 
 Chart = dict[str, Any]  # Any: a plotly figure's JSON.
@@ -176,7 +178,10 @@ def latency_chart(names: Sequence[str], bps: Sequence[float]) -> Chart:
         cliponaxis=False,
         hovertemplate="%{y}: %{x:+.3f} bps<extra></extra>",
     )
-    return _bars([trace], len(names), "bps of what was traded", {})
+    low, high = min(0.0, *bps), max(0.0, *bps)
+    room = LABEL_SHARE * (high - low)
+    ends = [low - room * (low < 0), high + room * (high > 0)]
+    return _bars([trace], len(names), "bps of what was traded", {"range": ends})
 
 
 def decision_chart(names: Sequence[str], dollars: Sequence[float]) -> Chart:
