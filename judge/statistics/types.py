@@ -1,7 +1,8 @@
 """What the statistics answer: frozen values, every one finite, with `None` where nothing is known.
 
 Totals and differences are sums of log returns over the whole season: 0.02 is about +2.02 %.
-Sharpe ratios are annualised by the `periods_per_year` of the call; 1 leaves them per period. Reads and writes nothing.
+Sharpe ratios are annualised by the `periods_per_year` of the call; 1 leaves them per period.
+Reads and writes nothing.
 """
 
 from collections.abc import Mapping
