@@ -251,12 +251,11 @@ def _effects_table(effects: MatrixEffects) -> Table | None:
     }
     heads = (
         Head("part", "w stick"),
-        Head("kind", "w"),
-        Head("against the mean of the matrix", note="Over the season, with its interval; that of a "
+        Head("against the mean", note="Of the matrix, over the season, with its interval; that of a "
              "pairing is of the noise between repeats."),
     )  # fmt: skip
     rows = [
-        Row((name_cell(words.quote(effect.name, 2 * NAME_MAX)), Cell(kind, css="w"), _size(effect)))
+        Row((name_cell(words.quote(effect.name, 2 * NAME_MAX), kind), _size(effect)))
         for kind, group in groups.items()
         for effect in group
         if effect.size is not None
