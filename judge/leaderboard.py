@@ -15,6 +15,7 @@ from judge.entrants import Entrant, Field, Window, entrant_means, entrant_return
 from judge.evaluated import Asked, Found, evaluation_id, make_evaluation
 from judge.leaderboard_rows import row_of
 from judge.metrics import Metrics, measure
+from judge.ruin import without_lost
 from judge.season.model import FloatArray, Season
 from judge.simple_returns import deciding_periods
 from judge.statistics import Pair, Standing, Verdict, judge_returns
@@ -140,11 +141,11 @@ def leaderboard(
     own = _own_horizon(field, horizon)
     asked = Asked(confidence, seed, resamples, own, memo)
     returns = entrant_returns(field)
-    verdict = _verdict(field, returns, asked)
+    totals = [round(float(total), 12) for total in returns.sum(axis=0)]
+    verdict = without_lost(_verdict(field, returns, asked), totals)
     shares = _shares(field)
     alpha = _alpha(field, returns, shares, verdict, asked)
     metrics = tuple(measure(field.season, place) for place in range(len(field.season.entries)))
-    totals = [round(float(total), 12) for total in returns.sum(axis=0)]
     places = sorted(range(len(field.entrants)), key=lambda n: _order(n, totals, verdict))
     rows = tuple(
         row_of(

@@ -4,13 +4,19 @@ The return of such an account is a single period of the season, so no interval s
 figures are bounded by the floor of `judge.season.model.log_returns`.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+from math import log
+
 import numpy as np
 
 from judge.season.model import Season
+from judge.statistics import Verdict
 
 LEFT_MAX = 0.01
 """An account with no more of its money than this share has lost nearly everything."""
 NOTES_MAX = 8
+LOST = "its account is lost"
 
 
 def ruin_notes(season: Season) -> tuple[str, ...]:
@@ -49,3 +55,31 @@ def _percent(share: float) -> str:
         if not text.startswith("100"):
             return f"{text} %"
     return "99.99999 %"
+
+
+def without_lost(verdict: Verdict, totals: Sequence[float]) -> Verdict:
+    """A verdict in which nobody whose account is lost has a chance to be the best.
+
+    One period decided such a total, so its error says that anything could have happened; but the
+    account cannot trade any more. The chances of the others add up to 1 without it.
+
+    Args:
+        verdict: Of the entrants.
+        totals: Sum of the compared log returns of each.
+    """
+    lost = [total <= log(LEFT_MAX) for total in totals]
+    left = sum(
+        one.p_best or 0.0 for one, gone in zip(verdict.standings, lost, strict=True) if not gone
+    )
+    if not any(lost) or left <= 0:
+        return verdict
+    standings = tuple(
+        replace(one, p_best=None if gone or one.p_best is None else one.p_best / left)
+        for one, gone in zip(verdict.standings, lost, strict=True)
+    )
+    reasons = {
+        f"p_best:{one.name}": LOST
+        for one, gone in zip(verdict.standings, lost, strict=True)
+        if gone
+    }
+    return replace(verdict, standings=standings, reasons={**verdict.reasons, **reasons})

@@ -91,6 +91,17 @@ def test_who_lost_everything_is_said(curve: FloatArray, words: str) -> None:
     assert words.endswith("start.") or "2026-11-21 10:00:00 UTC." in warning
 
 
+@pytest.mark.parametrize("left", [0.0, 1.0, 900.0])
+def test_a_lost_account_has_no_chance_to_be_the_best(left: float) -> None:
+    """The chances of the others add up to 1, and it has none, with the reason."""
+    found = leaderboard(two(steps(120, 1e5, left)), resamples=RESAMPLES)
+    chances = {row.agent: row.p_best for row in found.rows}
+    (row,) = (row for row in found.rows if row.agent == "a")
+
+    assert (None, "its account is lost") == (chances.pop("a"), row.reasons["p_best"])
+    assert 1 == pytest.approx(sum(chance or 0 for chance in chances.values()))
+
+
 def test_the_others_are_judged_beside_a_crash() -> None:
     """Pairs without the account that crashed keep their detectable difference."""
     calm = leaderboard(two(np.full(121, 1e5)), resamples=RESAMPLES).said
