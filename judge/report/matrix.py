@@ -251,8 +251,8 @@ def _effects_table(effects: MatrixEffects) -> Table | None:
     }
     heads = (
         Head("part", "w stick"),
-        Head("against the mean", note="Of the matrix, over the season, with its interval; that of a "
-             "pairing is of the noise between repeats."),
+        Head("against the mean", note="Of the matrix, over the season, with its interval; that of "
+             "a pairing is of the noise between repeats."),
     )  # fmt: skip
     rows = [
         Row((name_cell(words.quote(effect.name, 2 * NAME_MAX), kind), _size(effect)))

@@ -69,14 +69,8 @@ def matrix_effects(
         for row in rows
         for column in columns
     ]
-    contrasts = level_contrasts(
-        {
-            (row, column): returns[:, cell].mean(axis=1)
-            for (row, column), cell in zip(product(rows, columns), cells, strict=True)
-            if cell
-        },
-        Options(confidence, seed, resamples, horizon),
-    )
+    options = Options(confidence, seed, resamples, horizon)
+    contrasts = level_contrasts(_cell_means(returns, rows, columns, cells), options)
     empty = [names[len(rows) + len(columns) + k] for k, cell in enumerate(cells) if not cell]
     if empty:
         reason = f"the matrix has no agent for {empty[0]}"
@@ -97,6 +91,17 @@ def matrix_effects(
         contrasts=contrasts,
         pairings=noise.pairings(names[len(rows) + len(columns) :], reasons),
     )
+
+
+def _cell_means(
+    returns: FloatArray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Sequence[int]],
+) -> dict[tuple[str, str], FloatArray]:
+    """The mean returns [T] of the repeats of each cell that has agents."""
+    named = zip(product(rows, columns), cells, strict=True)
+    return {name: returns[:, list(cell)].mean(axis=1) for name, cell in named if cell}
 
 
 def _unknown(

@@ -39,7 +39,8 @@ def contrast(
 def effects(*contrasts: Contrast, why: str = "", **changes: object) -> MatrixEffects:
     """A matrix with these contrasts."""
     reasons = {"pairings": why} if why else {}
-    return replace(NOTHING, contrasts=contrasts, reasons=reasons, **changes)  # type: ignore[arg-type]
+    named: dict[str, object] = {"contrasts": contrasts, "reasons": reasons, **changes}
+    return replace(NOTHING, **named)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
