@@ -240,7 +240,7 @@ def _repeat_words(design: Design) -> str:
         count = f"{design.fewest} to {design.repeats}"
     if design.repeats_gain is None:
         return f"{count} repeats a cell; what they bought is unknown: {design.reasons['repeats']}."
-    return f"{count} repeats a cell: each day was {_worth(design.repeats_gain)}."
+    return f"{count} repeats a cell: {_worth(design.repeats_gain)}."
 
 
 def _adjustment_words(design: Design) -> str:
@@ -250,8 +250,8 @@ def _adjustment_words(design: Design) -> str:
             f"{design.reasons['adjustment']}."
         )
     return (
-        f"Adjusted for market exposure: each day was {_worth(design.adjustment_gain)}, for the "
-        "question who is better than the market exposure explains."
+        f"Adjusted for market exposure: {_worth(design.adjustment_gain)}, for the question who is "
+        "better than the market exposure explains."
     )
 
 
@@ -267,9 +267,12 @@ def _seed_words(design: Design) -> str:
     used = f"Common random numbers were used: {', '.join(seeds.taken)}{refused}"
     if design.common_gain is None:
         return f"{used}; what they bought is unknown: {design.reasons['common']}."
-    return f"{used}. Between single agents, each day was {_worth(design.common_gain)}."
+    return f"{used}. Between single agents, {_worth(design.common_gain)}."
 
 
 def _worth(gain: float) -> str:
+    """What a gain is worth, in days of the plain design."""
     days = f"{gain:,.1f}".removesuffix(".0")
-    return f"as good as {days} {'day' if days == '1' else 'days'} of the plain design"
+    if days == "1":
+        return "that bought nothing, a day was as good as a day of the plain design"
+    return f"each day was as good as {days} days of the plain design"
