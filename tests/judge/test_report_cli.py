@@ -79,7 +79,9 @@ def test_report_then_verify_then_tamper(home: Path) -> None:
     assert "1 differences among" in refused.stdout
 
 
-def test_report_goes_where_it_is_told(home: Path, tmp_path: Path) -> None:
+def test_report_goes_where_it_is_told(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """--out and --confidence win over the run and its specification; --json prints the figures."""
     done = arena(
         home, "report", "last~1", "--out", str(tmp_path / "r"), "--confidence", "0.95", "--json"
@@ -89,13 +91,18 @@ def test_report_goes_where_it_is_told(home: Path, tmp_path: Path) -> None:
     assert 0.95 == json.loads(done.stdout)["options"]["confidence"]
     assert (tmp_path / "r/index.html").is_file()
     assert pq.read_table(tmp_path / "r/equity.parquet").num_rows
-    assert 0 == arena(home, "verify", "last~1", "--out", str(tmp_path / "r")).returncode
+    monkeypatch.setenv("ARENA_HOME", str(home))
+    verify("last~1", out=tmp_path / "r")
 
 
-def test_compare_two_runs(home: Path) -> None:
+def test_compare_two_runs(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The same market twice: paired, and nothing is separated."""
     text = arena(home, "compare", "last~1", "last")
-    document = json.loads(arena(home, "compare", "last~1", "last", "--json").stdout)
+    monkeypatch.setenv("ARENA_HOME", str(home))
+    compare("last~1", "last", as_json=True)
+    document = json.loads(capsys.readouterr().out)
 
     assert 0 == text.returncode
     assert "Paired: the same 65 snapshots at the same prices." in text.stdout
