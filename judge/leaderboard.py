@@ -247,7 +247,7 @@ def _lost(
         return _verdict(old, entrant_returns(old), before).pairs
 
     if horizon == FINISHED:
-        return ()  # Nobody watched: it is judged once.
+        return ()  # Such a season was not watched: it is judged once.
     kept = {(c.winner, c.loser) for c in said.claims if c.measure == "return" and not c.withdrawn}
     return lost_claims(season, field, horizon, judge, kept)
 

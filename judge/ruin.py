@@ -58,7 +58,7 @@ def _percent(share: float) -> str:
 
 
 def without_lost(verdict: Verdict, totals: Sequence[float]) -> Verdict:
-    """A verdict in which nobody whose account is lost has a chance to be the best.
+    """A verdict in which an entrant whose account is lost has no chance to be the best.
 
     One period decided such a total, so its error says that anything could have happened; but the
     account cannot trade any more. The chances of the others add up to 1 without it.

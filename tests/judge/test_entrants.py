@@ -135,7 +135,7 @@ def test_compared_is_what_all_played(
 
 @pytest.mark.parametrize(("joined", "apart"), [(10, False), (40, False), (41, True)])
 def test_who_leaves_under_sixty_periods_is_apart(joined: int, apart: bool) -> None:
-    """Half of a short season is not enough for a verdict, so nobody is held to it."""
+    """Half of a short season is not enough for a verdict: 60 periods are needed."""
     field = field_of(season_with([(0, None), (joined, None)], snapshots=100))
 
     assert apart == bool(field.season.apart)

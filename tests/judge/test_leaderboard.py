@@ -101,8 +101,8 @@ def test_no_snapshot_is_no_error() -> None:
     assert "Assumptions" in render(empty.evaluation())
 
 
-def test_one_agent_alone_has_nobody_to_beat() -> None:
-    """A single agent is measured but not ranked against anybody."""
+def test_one_agent_alone_is_not_compared() -> None:
+    """A single agent is measured, and has no verdict."""
     alone = leaderboard(
         season_of(Scenario(agents=(("solo", "momentum", "agent"),)).run(80)), resamples=RESAMPLES
     )
