@@ -67,7 +67,7 @@ def verdict_check(
     """Check the judge on simulated seasons: false claims, coverage of the intervals, power.
 
     Takes about 15 minutes on two free cores. Fewer seasons are quicker and say less: with two
-    agents and 1,500 seasons a coverage is known to 0.8 %.
+    agents and 1,200 seasons a coverage is known to 0.9 %.
 
     Exit code 1 where a false "A beats B" comes in more than 5 % of the seasons of a market, at the
     end or at any look; or where a printed 90 % interval holds the truth in less than 88 % or more

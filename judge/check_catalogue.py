@@ -32,8 +32,8 @@ GAP_MULTIPLE = 1.25
 FULL_TIMES = 10
 """`--full` runs so many times the seasons."""
 
-POWER_SEASONS = 250
-"""Seasons with a true lead: the share found then has a standard error of 2.5 %."""
+POWER_SEASONS = 200
+"""Seasons with a true lead: the share found then has a standard error of 3 %."""
 
 POWER_MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 CURVES = (Market("normal", 2, PERIODS, 0.8), Market("normal", FIELD, PERIODS))
@@ -102,7 +102,7 @@ def usual_seasons(market: Market) -> int:
         return 800 if market.agents == 2 else 400
     if market.watched or market.lead:
         return 800 if market.agents == 2 else 500
-    return 1500 if market.agents == 2 else 700
+    return 1200 if market.agents == 2 else 600
 
 
 def has_power(market: Market) -> bool:
