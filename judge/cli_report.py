@@ -122,9 +122,9 @@ def compare(
 ) -> None:
     """Compare two runs agent by agent: did a change of prompt help?
 
-    Agents belong together by name, else by strategy, chat node and seed. Runs that saw the same
-    snapshots at the same prices, as in lock-step, are compared period by period; others with the
-    wider interval of two separate seasons.
+    Agents, and cells with their repeats, belong together by name, else by strategy and chat node.
+    Runs that saw the same snapshots at the same prices, as in lock-step, are compared period by
+    period; others with the wider interval of two separate seasons.
 
     Example: arena compete compare last~1 last
     """

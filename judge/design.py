@@ -274,5 +274,5 @@ def _worth(gain: float) -> str:
     """What a gain is worth, in days of the plain design."""
     days = f"{gain:,.1f}".removesuffix(".0")
     if days == "1":
-        return "that bought nothing, a day was as good as a day of the plain design"
+        return "no gain over the plain design"
     return f"each day was as good as {days} days of the plain design"

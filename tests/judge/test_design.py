@@ -129,8 +129,8 @@ def design(**changes: object) -> Design:
         ),
         (
             design(),
-            "Common random numbers were used: qwen; no seed: gpt. Between single agents, that "
-            "bought nothing, a day was as good as a day of the plain design.",
+            "Common random numbers were used: qwen; no seed: gpt. Between single agents, no "
+            "gain over the plain design.",
         ),
         (design(fewest=2), "2 to 4 repeats a cell: each day was as good as 1.5 days of the plain "
          "design."),
