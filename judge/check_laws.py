@@ -223,9 +223,12 @@ LAWS: dict[str, Law] = {
     "unlike": Law("white noise, one agent half AR(1) 0.8", _unlike, alike=False),
     "garch": Law("volatility clusters, GARCH t(5)", _mixed(_clustered)),
     "spells": Law("in and out of one market, with fees", _spells, _spell_moments, False),
-    "real": Law("in and out of real BTC hours", _real(None), _real_moments, False),
+    "real": Law("in and out of real BTC hours", _real(None), _real_moments, correlated=False),
     "real-blocks": Law(
-        "the same, 10-day blocks of real hours", _real(BLOCK_HOURS), _real_moments, False
+        "the same, 10-day blocks of real hours",
+        _real(BLOCK_HOURS),
+        _real_moments,
+        correlated=False,
     ),
     "appetites": Law(
         "unequal appetites for one market", raw_season, correlated=False, alike=False, rival=-1
