@@ -22,7 +22,7 @@ REAL_FIELD = 6
 FOUND_MIN = 0.80
 """A true lead must be found this often, whatever another agent's fall was."""
 
-APPETITE_LEAD = 0.10
+APPETITE_LEAD = 0.20
 """The true lead of one agent of unequal appetites, in log return over the season."""
 
 GAPS = (-0.2, -0.5, -0.99999)
