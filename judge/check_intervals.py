@@ -15,7 +15,7 @@ from judge.check_catalogue import PERIODS, PERIODS_SHORT
 from judge.check_markets import Market
 from judge.check_runs import CONFIDENCE, RESAMPLES
 from judge.check_summary import Coverage
-from judge.statistics.resample import choose_block_length, draw_stationary
+from judge.statistics.resample import choose_block_length, draw_signs
 from judge.statistics.student import studentise_means
 from judge.statistics.types import FloatArray
 
@@ -53,8 +53,8 @@ def _hits(season: FloatArray, seed: int) -> tuple[bool, ...]:
         source = StationaryBootstrap(length, gaps[:, 0], seed=rng)  # type: ignore[arg-type]
         bounds = source.conf_int(np.mean, RESAMPLES, method=method, size=CONFIDENCE)
         reaches.append(bool(bounds[0, 0] <= 0.0 <= bounds[1, 0]))
-    parts = draw_stationary(gaps.shape[0], length, RESAMPLES, np.random.default_rng(seed))
-    means = studentise_means(gaps, parts, []).agents
+    signs = draw_signs(gaps.shape[0], length, RESAMPLES, np.random.default_rng(seed))
+    means = studentise_means(gaps, signs, []).agents
     normal = bool(means.t_values[0] <= ndtri((1.0 + CONFIDENCE) / 2.0))
     ours = means.interval(0, confidence=CONFIDENCE, scale=1.0)
     return (*reaches, normal, ours is None or ours.low <= 0.0 <= ours.high)

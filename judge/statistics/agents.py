@@ -23,9 +23,11 @@ from judge.statistics.student import (
 )
 from judge.statistics.types import FloatArray, Interval, Standing
 
-SHARPE_BLOCK_MIN = 6.0
-"""Blocks of an agent's own Sharpe ratio: a spell in the market makes its variance depend for that
-long, which the returns do not show and the difference from another agent hardly feels."""
+SHARPE_BLOCKS, SHARPE_MISSES = 32.0, 0.8
+DIFFERENCE_BLOCKS, DIFFERENCE_MISSES = 16.0, 0.9
+"""Shortest blocks of a Sharpe ratio and of a difference of two, and what their intervals aim at. A
+spell in the market, or a cluster of volatility, makes the variance depend for that long, which the
+returns do not show; the rest of what it does to the ratio is in the aim."""
 
 STRETCHES_MIN = 10
 """Something that happened in fewer separate blocks of time than this cannot be resampled."""
@@ -109,19 +111,27 @@ def compare_sharpes(plan: Plan, combos: Sequence[tuple[int, int]]) -> Sharpes:
         return Sharpes({}, {})
     kept = [pair for pair in combos if pair[0] in place and pair[1] in place]
     columns = [(place[a], place[b]) for a, b in kept]
-    of_pairs = _studentised(plan, plan.block_length, columns).pairs
-    longer = max(plan.block_length, min(SHARPE_BLOCK_MIN, plan.periods / BLOCKS_MIN))
-    of_agents = _studentised(plan, longer, []).agents
+    longest = plan.periods / BLOCKS_MIN
+    of_agents, of_pairs = (
+        _studentised(plan, max(plan.block_length, min(blocks, longest)), chosen)
+        for blocks, chosen in ((SHARPE_BLOCKS, []), (DIFFERENCE_BLOCKS, columns))
+    )
+    # The spread of a Sharpe ratio has n - 1 in its denominator.
+    count = plan.whole.shape[0]
+    scale = float(np.sqrt(plan.periods_per_year * (count - 1) / count))
 
-    def interval(source: Studentised, column: int) -> Interval | None:
-        # The spread of a Sharpe ratio has n - 1 in its denominator.
-        count = plan.whole.shape[0]
-        scale = float(np.sqrt(plan.periods_per_year * (count - 1) / count))
-        return source.interval(column, confidence=plan.confidence, scale=scale)
+    def interval(source: Studentised, column: int, misses: float) -> Interval | None:
+        return source.interval(column, confidence=plan.confidence, scale=scale, misses=misses)
 
     return Sharpes(
-        {agent: interval(of_agents, column) for agent, column in place.items()},
-        {pair: interval(of_pairs, column) for column, pair in enumerate(kept)},
+        {
+            agent: interval(of_agents.agents, column, SHARPE_MISSES)
+            for agent, column in place.items()
+        },
+        {
+            pair: interval(of_pairs.pairs, column, DIFFERENCE_MISSES)
+            for column, pair in enumerate(kept)
+        },
     )
 
 

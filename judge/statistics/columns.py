@@ -13,7 +13,7 @@ import numpy as np
 from judge.statistics import agents as of_agents
 from judge.statistics import pairs as of_pairs
 from judge.statistics.looks import FINISHED, Horizon
-from judge.statistics.resample import choose_block_length, draw_stationary
+from judge.statistics.resample import choose_block_length, draw_signs
 from judge.statistics.student import Comparison, is_constant, studentise_means
 from judge.statistics.types import FloatArray, Interval, Pair
 from judge.statistics.verdict import PERIODS_MIN, RETURN_MIN, thinned
@@ -105,8 +105,8 @@ def _look(
         periods_per_year=1.0,
     )
     rng = np.random.default_rng([options.seed, 3])
-    parts = draw_stationary(plan.periods, plan.block_length, plan.resamples, rng)
-    means = studentise_means(plan.returns, parts, combos)
+    signs = draw_signs(plan.periods, plan.block_length, plan.resamples, rng)
+    means = studentise_means(plan.returns, signs, combos)
     return plan, means, of_pairs.judge_pairs(plan, combos, means, of_agents.Sharpes({}, {}), level)
 
 

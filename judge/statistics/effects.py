@@ -15,7 +15,7 @@ from judge.statistics.agents import TOO_FLAT
 from judge.statistics.columns import Options
 from judge.statistics.contrasts import level_contrasts
 from judge.statistics.looks import FINISHED, Horizon
-from judge.statistics.resample import choose_block_length, draw_stationary
+from judge.statistics.resample import choose_block_length, draw_signs
 from judge.statistics.seed_noise import SeedNoise, effect_series
 from judge.statistics.student import ROUNDING, is_constant, studentise_means
 from judge.statistics.types import Contrast, Effect, FloatArray, Interval, MatrixEffects
@@ -141,9 +141,7 @@ def _sizes(
     constant = is_constant(series, size)
     block_length = 1.0 if constant.all() else choose_block_length(series[:, ~constant])
     rng = np.random.default_rng([seed, 3])
-    result = studentise_means(
-        series, draw_stationary(series.shape[0], block_length, resamples, rng), []
-    )
+    result = studentise_means(series, draw_signs(series.shape[0], block_length, resamples, rng), [])
     found = [
         result.agents.interval(column, confidence=confidence, scale=series.shape[0])
         for column in range(count)

@@ -1,14 +1,15 @@
 """Resampled seasons: the same blocks of time for every agent, so that pairing is kept.
 
-Stationary bootstrap: Politis and Romano (1994, JASA 89, 1303-1313). Circular block bootstrap:
-Politis and Romano (1992). Block length: Politis and White (2004) as corrected by Patton, Politis
-and White (2009). All three come from `arch`; this module cuts the resamples into their blocks.
+For means the deviations keep their places and turn their signs block by block (wild bootstrap); for
+Sharpe ratios, which need other squares too, blocks are drawn again (circular block bootstrap:
+Politis and Romano 1992, from `arch`). Block length: Politis and White (2004) as corrected by
+Patton, Politis and White (2009), from `arch`.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
-from arch.bootstrap import CircularBlockBootstrap, StationaryBootstrap, optimal_block_length
+from arch.bootstrap import CircularBlockBootstrap, optimal_block_length
 
 from judge.statistics.types import FloatArray, IntArray
 
@@ -39,41 +40,49 @@ def choose_block_length(series: FloatArray) -> float:
     return float(np.clip(np.median(optimal), 1.0, longest))
 
 
-def draw_stationary(
+def draw_signs(
     periods: int, block_length: float, resamples: int, rng: np.random.Generator
-) -> Iterator[IntArray]:
-    """Draw seasons of blocks of random, geometrically distributed length.
+) -> Iterator[FloatArray]:
+    """Draw signs for the deviations of a season, the same for every period of a block.
+
+    The wild bootstrap (Liu 1988, Annals of Statistics 16, 1696-1708; for dependent data Shao 2010,
+    JASA 105, 218-235): every deviation stays in its place and turns its sign, so that a stretch of
+    large moves stays the stretch that it was.
 
     Args:
         periods: T.
-        block_length: Mean length in periods, at least 1.
+        block_length: Mean length of the blocks in periods, geometrically distributed, at least 1.
         resamples: B.
-        rng: In the same state it gives the same seasons.
+        rng: In the same state it gives the same signs.
 
     Yields:
-        The resamples in parts of bounded size, each of shape [b, T]: which observed period stands
-        in each place.
+        +1 and -1 in parts of bounded size, each of shape [b, T].
     """
-    # arch is typed for whole lengths only; it uses no more of it than 1 / length.
-    season = np.arange(periods)
-    source = StationaryBootstrap(block_length, season, seed=rng)  # type: ignore[arg-type]
-    return _draw(source, periods, resamples)
+    step = max(1, PART_PERIODS_MAX // periods)
+    for first in range(0, resamples, step):
+        shape = (min(step, resamples - first), periods)
+        begins = rng.random(shape) * block_length < 1.0
+        begins[:, 0] = True
+        signs: FloatArray = rng.choice(np.array([-1.0, 1.0]), shape)
+        yield np.take_along_axis(signs, np.cumsum(begins, axis=1) - 1, axis=1)
 
 
 def draw_circular(
     periods: int, block_length: float, resamples: int, rng: np.random.Generator
 ) -> Iterator[IntArray]:
-    """Draw seasons of blocks of one fixed length, rounded; the rest as `draw_stationary`."""
-    return _draw(
-        CircularBlockBootstrap(round(block_length), np.arange(periods), seed=rng),
-        periods,
-        resamples,
-    )
+    """Draw seasons of blocks of one fixed length.
 
+    Args:
+        periods: T.
+        block_length: Length in periods, rounded.
+        resamples: B.
+        rng: In the same state it gives the same seasons.
 
-def _draw(
-    source: StationaryBootstrap | CircularBlockBootstrap, periods: int, resamples: int
-) -> Iterator[IntArray]:
+    Yields:
+        The resamples in parts of bounded size, each of shape [b, T]: which observed period is in
+        each place.
+    """
+    source = CircularBlockBootstrap(round(block_length), np.arange(periods), seed=rng)
     step = max(1, PART_PERIODS_MAX // periods)
     for first in range(0, resamples, step):
         size = min(step, resamples - first)

@@ -14,7 +14,7 @@ from judge.statistics import agents as of_agents
 from judge.statistics import pairs as of_pairs
 from judge.statistics.looks import ERROR_SPENT, FINISHED, PERIODS_FIRST, Horizon, Look
 from judge.statistics.multiplicity import CLAIM_LEVEL, rank_sets
-from judge.statistics.resample import choose_block_length, draw_stationary
+from judge.statistics.resample import choose_block_length, draw_signs
 from judge.statistics.student import Comparison, is_constant, studentise_means
 from judge.statistics.types import FloatArray, Pair, Standing, Verdict
 from judge.statistics.variance import claim_cosines, interval_cosines
@@ -149,8 +149,8 @@ def _plan(
 
 def _means(plan: of_agents.Plan, combos: Sequence[tuple[int, int]]) -> Comparison:
     rng = np.random.default_rng([plan.seed, 0])
-    parts = draw_stationary(plan.periods, plan.block_length, plan.resamples, rng)
-    return studentise_means(plan.returns, parts, combos)
+    signs = draw_signs(plan.periods, plan.block_length, plan.resamples, rng)
+    return studentise_means(plan.returns, signs, combos)
 
 
 def _decided(
@@ -281,7 +281,7 @@ def _method(plan: of_agents.Plan, periods: int, together: int, horizon: Horizon)
     unit = "per period" if year == 1.0 else f"annualised with {year:,.0f} periods a year"
     return (
         f"{periods} paired log returns per agent{summed}; totals are sums over the season.",
-        f"Intervals: {level}, symmetric studentised stationary bootstrap, {plan.resamples} "
+        f"Intervals: {level}, symmetric studentised wild bootstrap, {plan.resamples} "
         f"resamples, mean block {plan.block_length * together:.1f} periods, seed {plan.seed}; "
         f"errors from {of_intervals} cosines, for this moment alone.",
         f'"A beats B": all pairs together, step-down max-t (Romano-Wolf) on balanced statistics, '

@@ -1,8 +1,8 @@
-"""The resampled seasons are arch's own."""
+"""The signs and the resampled seasons of arch."""
 
 import numpy as np
 import pytest
-from arch.bootstrap import CircularBlockBootstrap, StationaryBootstrap, optimal_block_length
+from arch.bootstrap import CircularBlockBootstrap, optimal_block_length
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +11,7 @@ from judge.statistics.resample import (
     PART_PERIODS_MAX,
     choose_block_length,
     draw_circular,
-    draw_stationary,
+    draw_signs,
 )
 from judge.statistics.types import FloatArray
 
@@ -19,17 +19,6 @@ from judge.statistics.types import FloatArray
 def series_of(periods: int, columns: int, seed: int = 0) -> FloatArray:
     """Some returns."""
     return np.random.default_rng(seed).standard_normal((periods, columns))
-
-
-def test_the_stationary_means_are_those_of_arch() -> None:
-    """The same generator gives the bootstrap distribution that arch itself computes."""
-    series = series_of(90, 3)
-    source = StationaryBootstrap(4, series, seed=np.random.default_rng(7))
-    expected = source.apply(lambda x: x.mean(axis=0), 50)
-
-    (part,) = draw_stationary(90, 4.0, 50, np.random.default_rng(7))
-
-    np.testing.assert_allclose(expected, series[part].mean(axis=1), atol=1e-12)
 
 
 def test_the_circular_means_are_those_of_arch() -> None:
@@ -45,28 +34,19 @@ def test_the_circular_means_are_those_of_arch() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(60, 300), st.floats(1.0, 12.0), st.integers(0, 2**32 - 1))
-def test_a_season_is_made_of_runs_of_periods(periods: int, block_length: float, seed: int) -> None:
-    """Each season has as many periods as the observed one, most of them behind their neighbour."""
-    (part,) = draw_stationary(periods, block_length, 20, np.random.default_rng(seed))
-    follows = part[:, 1:] == (part[:, :-1] + 1) % periods
+def test_signs_are_one_for_a_block(periods: int, block_length: float, seed: int) -> None:
+    """Each season has a sign for every period, which changes at half of the blocks' ends."""
+    part = np.vstack(list(draw_signs(periods, block_length, 40, np.random.default_rng(seed))))
+    changes = (part[:, 1:] != part[:, :-1]).mean()
 
-    assert (20, periods) == part.shape
-    assert part.min() >= 0
-    assert part.max() < periods
-    assert follows.mean() == pytest.approx(1.0 - 1.0 / block_length, abs=0.12)
-
-
-def test_blocks_have_the_mean_length_asked_for() -> None:
-    """Over many seasons the mean block is as long as was asked, within 3 %."""
-    part = np.vstack(list(draw_stationary(1000, 6.0, 150, np.random.default_rng(1))))
-
-    begins = part[:, 1:] != (part[:, :-1] + 1) % 1000
-    assert abs(1.0 / begins.mean() / 6.0 - 1.0) < 0.03
+    assert (40, periods) == part.shape
+    assert {-1.0, 1.0} == set(np.unique(part))
+    assert changes == pytest.approx(0.5 / block_length, abs=0.06)
 
 
-def test_a_long_season_comes_in_bounded_parts() -> None:
+def test_signs_come_in_bounded_parts() -> None:
     """No part holds more periods than the bound, and together they are all the resamples."""
-    parts = list(draw_stationary(2000, 1.0, 250, np.random.default_rng(1)))
+    parts = list(draw_signs(2000, 1.0, 250, np.random.default_rng(1)))
 
     assert 250 == sum(part.shape[0] for part in parts)
     assert max(part.size for part in parts) <= PART_PERIODS_MAX

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from judge.statistics.resample import draw_circular, draw_stationary
+from judge.statistics.resample import draw_circular, draw_signs
 from judge.statistics.student import (
     MISSES_AIMED,
     Studentised,
@@ -12,7 +12,7 @@ from judge.statistics.student import (
     studentise_sharpes,
     upper_quantile,
 )
-from judge.statistics.types import FloatArray, IntArray, Interval
+from judge.statistics.types import FloatArray, Interval
 from judge.statistics.variance import (
     claim_cosines,
     fast_cosines,
@@ -28,9 +28,9 @@ def series_of(periods: int, columns: int, seed: int = 0) -> FloatArray:
     return 0.01 * (draws[:, :1] + draws[:, 1:])
 
 
-def draw(periods: int, count: int, seed: int = 1) -> list[IntArray]:
-    """Some seasons of blocks of mean length 3."""
-    return list(draw_stationary(periods, 3.0, count, np.random.default_rng(seed)))
+def draw(periods: int, count: int, seed: int = 1) -> list[FloatArray]:
+    """Signs of blocks of mean length 3."""
+    return list(draw_signs(periods, 3.0, count, np.random.default_rng(seed)))
 
 
 def test_pairs_agree_with_a_slow_loop() -> None:
@@ -41,10 +41,10 @@ def test_pairs_agree_with_a_slow_loop() -> None:
     gaps = series[:, 0] - series[:, 2]
     for one, count in ((found.pairs, interval_cosines(80)), (found.claims, claim_cosines(80, 3))):
         expected = []
-        for indices in parts[0]:
-            picked = gaps[indices]
-            error = np.sqrt(long_run_variance(picked[:, None], count)[0] / 80)
-            expected.append(abs(picked.mean() - gaps.mean()) / error)
+        for signs in parts[0]:
+            turned = gaps.mean() + signs * (gaps - gaps.mean())
+            error = np.sqrt(long_run_variance(turned[:, None], count)[0] / 80)
+            expected.append(abs(turned.mean() - gaps.mean()) / error)
 
         # A single pair of three agents has nobody to lean on.
         np.testing.assert_allclose(expected, one.t_stars[:, 0], rtol=1e-9)
@@ -57,11 +57,12 @@ def test_pairs_of_a_field_lean_on_each_other_in_every_resample() -> None:
     found = studentise_means(series, [part], pairs).claims
     gaps = np.stack([series[:, a] - series[:, b] for a, b in pairs], axis=1)
     counts = (claim_cosines(80, 3), fast_cosines(80))
-    for season, expected in zip([np.arange(80), *part], [None, *found.t_stars], strict=True):
-        picked = gaps[season]
+    mean = gaps.mean(axis=0)
+    for signs, expected in zip([np.ones(80), *part], [None, *found.t_stars], strict=True):
+        picked = mean + signs[:, None] * (gaps - mean)
         slow, fast = (long_run_variance(picked, n) for n in counts)
         errors = np.sqrt(pooled_variances(slow, fast, np.zeros(3)) / 80)
-        distances = np.abs(picked.mean(axis=0) - gaps.mean(axis=0))
+        distances = np.abs(picked.mean(axis=0) - mean)
 
         if expected is None:
             np.testing.assert_allclose(errors, found.errors, rtol=1e-9)
@@ -72,7 +73,7 @@ def test_pairs_of_a_field_lean_on_each_other_in_every_resample() -> None:
 def test_independent_returns_have_students_tails() -> None:
     """With single periods as blocks |t*| has the tails of Student's t with K degrees."""
     series = series_of(200, 2, seed=3)
-    parts = draw_stationary(200, 1.0, 4000, np.random.default_rng(2))
+    parts = draw_signs(200, 1.0, 4000, np.random.default_rng(2))
     found = studentise_means(series, parts, [(0, 1)]).pairs
     for level in (0.8, 0.9, 0.95):
         expected = float(stats.t.ppf((1.0 + level) / 2.0, interval_cosines(200)))
@@ -117,15 +118,14 @@ def test_the_p_value_and_the_interval_say_the_same() -> None:
         )
 
 
-def test_resamples_without_variance_count_against_a_claim() -> None:
-    """One busy period: every third season misses it, and no interval has an end."""
+def test_one_busy_period_proves_nothing() -> None:
+    """Its sign is a coin: what it did would be seen as often the other way round."""
     series = np.zeros((90, 2))
     series[40, 0] = 1.0
-    found = studentise_means(series, draw(90, 199), [(0, 1)]).pairs
+    found = studentise_means(series, draw(90, 199), [(0, 1)])
 
-    assert np.isinf(found.t_stars).mean() > 0.2
-    assert found.p_values()[0] > 0.2
-    assert found.interval(0, confidence=0.90, scale=1.0) is None
+    assert found.pairs.p_values()[0] > 0.2
+    assert found.claims.p_values()[0] > 0.2
 
 
 def test_a_constant_has_an_exact_interval() -> None:
