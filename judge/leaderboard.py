@@ -108,7 +108,7 @@ def horizon_of(season: Season, *, open_ended: bool = False) -> Horizon:
     Args:
         season: All of it, or its beginning.
         open_ended: What a season without a plan is: True if snapshots may still come, as in an
-            arena that runs; False if these are all there will be.
+            arena that runs; False if somebody has ended it.
     """
     planned = season.assumptions.planned
     if planned is None:
@@ -133,7 +133,7 @@ def leaderboard(
         seed: Of the resampling.
         resamples: Bootstrap replications.
         horizon: How long the season is to be; None takes it from the season, and one without a
-            plan as finished.
+            plan as ended.
         memo: What earlier looks decided, to save their computation; the answer is the same.
     """
     horizon = horizon or horizon_of(season)

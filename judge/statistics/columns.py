@@ -73,7 +73,7 @@ def compare_columns(
     series = np.where(np.abs(series) < RETURN_MIN, 0.0, series)
     looks = options.horizon.looks(periods)
     at_look = bool(looks) and looks[-1].periods == periods
-    level = looks[-1].level if at_look else options.horizon.last_level
+    level = options.horizon.level(periods)
     plan, means, now = _look(series, combos, options, level)
     decided = [
         (look.periods, _decided(series[: look.periods], combos, options, look.level, memo))

@@ -66,25 +66,31 @@ class Horizon:
 
     Attributes:
         planned: Periods it is to have; None without a planned end.
-        over: No period will be added. Without a plan and over, the season is looked at once, now.
+        over: No period will be added.
+        once: Nothing was looked at before the end, so all of the error is spent there.
     """
 
     planned: int | None
     over: bool
+    once: bool = False
 
     def looks(self, periods: int) -> tuple[Look, ...]:
         """The decision looks of a season up to `periods`, the present one last if it is one."""
+        if self.once:
+            return (Look(periods, CLAIM_LEVEL),)
         if self.planned is None:
-            return (Look(periods, CLAIM_LEVEL),) if self.over else open_looks(periods)
+            found = open_looks(periods)
+            ended = self.over and bool(found) and found[-1].periods < periods
+            return (*found, Look(periods, anytime_level(periods))) if ended else found
         if self.over and periods < self.planned:
             return ended_looks(self.planned, periods)
         return tuple(look for look in planned_looks(self.planned) if look.periods <= periods)
 
     def count(self, periods: int) -> int | None:
         """How many looks there will be; None without a planned end."""
-        if self.planned is None:
-            return 1 if self.over else None
-        return len(self.looks(periods) if self.over else planned_looks(self.planned))
+        if self.over:
+            return len(self.looks(periods))
+        return None if self.planned is None else len(planned_looks(self.planned))
 
     def next_look(self, periods: int) -> int | None:
         """Periods of the first look behind `periods`; None if the season has no further one."""
@@ -94,16 +100,19 @@ class Horizon:
             return next(n for n in _grid() if n > periods)
         return next((k.periods for k in planned_looks(self.planned) if k.periods > periods), None)
 
-    @property
-    def last_level(self) -> float:
-        """The nominal level of the last look, by which the detectable difference is told."""
-        if self.planned is None or not planned_looks(self.planned):
-            return CLAIM_LEVEL
-        return planned_looks(self.planned)[-1].level
+    def level(self, periods: int) -> float:
+        """The nominal level by which a moment is told: of its look, else of the last one."""
+        looks = self.looks(periods)
+        if looks and looks[-1].periods == periods:
+            return looks[-1].level
+        if self.planned is None:
+            return anytime_level(periods)
+        planned = planned_looks(self.planned)
+        return planned[-1].level if planned else CLAIM_LEVEL
 
 
-FINISHED = Horizon(None, over=True)
-"""All periods are there, and are looked at once."""
+FINISHED = Horizon(None, over=True, once=True)
+"""All periods are there, and nobody looked before."""
 
 
 def look_times(planned: int | None, upto: int) -> tuple[int, ...]:

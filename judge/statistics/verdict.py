@@ -82,7 +82,7 @@ def judge_returns(
     means = _means(plan, combos)
     sharpes = of_agents.compare_sharpes(plan, combos)
     looks = horizon.looks(periods)
-    now = looks[-1].level if looks and looks[-1].periods == periods else horizon.last_level
+    now = horizon.level(periods)
     alone = of_pairs.judge_pairs(plan, combos, means, sharpes, now)
     decided = [
         (look.periods, _decided(returns[: look.periods], look, options, combos, memo))
@@ -307,7 +307,7 @@ def _looks_words(horizon: Horizon) -> str:
             f"Claims are made at eighths of the planned {horizon.planned:,} periods, at "
             f"O'Brien-Fleming levels that spend {ERROR_SPENT:.1%} in all, {promise}, at any look."
         )
-    if horizon.over:
+    if horizon.once:
         return f"One look, at {CLAIM_LEVEL:.1%}, {promise}."
     return (
         f"Without a planned end: claims hold at every time (a confidence sequence at "

@@ -14,7 +14,7 @@ from judge.leaderboard_rows import UNEXPLAINED
 from judge.leaderboard_words import render
 from judge.phrases import duration_words, interval_words, percent, rank_words
 from judge.season import Season, SeasonBuilder
-from judge.statistics.looks import FINISHED, Horizon
+from judge.statistics.looks import Horizon
 from tests.dashboard.scenario import Scenario
 from tests.judge.seasons import BASELINES, entry, make_season
 
@@ -225,7 +225,7 @@ def test_a_cost_that_is_unknown_of_one_repeat_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("planned", "periods", "open_ended", "horizon"),
     [
-        (None, 100, False, FINISHED),
+        (None, 100, False, Horizon(None, over=True)),
         (None, 100, True, Horizon(None, over=False)),
         (864, 100, False, Horizon(864, over=False)),
         (864, 864, True, Horizon(864, over=True)),

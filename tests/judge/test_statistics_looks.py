@@ -77,6 +77,8 @@ def test_without_an_end_the_looks_become_rarer() -> None:
         (Horizon(PLANNED, over=False), 500, 5, None),
         (Horizon(PLANNED, over=True), PLANNED, 5, None),
         (Horizon(None, over=False), 61, None, 75),
+        (Horizon(None, over=True), 75, 2, None),
+        (Horizon(None, over=True), 80, 3, None),
     ],
 )
 def test_what_follows(
@@ -91,6 +93,15 @@ def test_one_look_is_at_the_claim_level() -> None:
     (look,) = FINISHED.looks(300)
 
     assert (300, CLAIM_LEVEL) == (look.periods, look.level)
+
+
+def test_who_ends_a_season_without_a_plan_has_chosen_when() -> None:
+    """Its end is one more look, at the level that holds at every time."""
+    looks = Horizon(None, over=True).looks(100)
+
+    assert [60, 75, 94, 100] == [look.periods for look in looks]
+    assert looks[-1].level == anytime_level(100) == Horizon(None, over=False).level(100)
+    assert CLAIM_LEVEL == FINISHED.level(100)
 
 
 CLAIM, BESIDE, INSIDE, AGAINST = Decision(1, 1), Decision(0, 1), Decision(0, 0), Decision(0, -1)

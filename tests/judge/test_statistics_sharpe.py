@@ -133,7 +133,10 @@ def test_a_short_season_is_not_annualised(
     interval_s: float, periods: int, unit: str, scale: float
 ) -> None:
     """Under 30 days a ratio stays per period; from then on it is of a year of 365 days."""
-    assert (pytest.approx(scale), unit) == sharpe_scale(interval_s, periods)
+    found, named = sharpe_scale(interval_s, periods)
+
+    assert found == pytest.approx(scale)
+    assert unit == named
 
 
 def field_with(*more: FloatArray) -> dict[str, float | None]:
