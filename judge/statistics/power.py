@@ -1,6 +1,7 @@
 """What could have been seen: the minimum detectable effect, and a season planned on paper."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -35,6 +36,7 @@ def detectable_difference(
     return float((critical * root + ndtri(power) * spread) * error / root)
 
 
+@lru_cache(maxsize=256)
 def normal_critical_value(agents: int, level: float, freedom: int | None = None) -> float:
     """The |t| to pass for any of all pairs of N alike, normal agents: Tukey's range / sqrt(2).
 
