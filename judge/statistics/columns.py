@@ -14,7 +14,7 @@ from judge.statistics import agents as of_agents
 from judge.statistics import pairs as of_pairs
 from judge.statistics.looks import FINISHED, Horizon
 from judge.statistics.resample import choose_block_length, draw_signs
-from judge.statistics.student import Comparison, is_constant, studentise_means
+from judge.statistics.student import Means, is_constant, studentise_means
 from judge.statistics.types import FloatArray, Interval, Pair
 from judge.statistics.verdict import PERIODS_MIN, RETURN_MIN, thinned
 
@@ -88,7 +88,7 @@ def compare_columns(
 
 def _look(
     series: FloatArray, combos: Combos, options: Options, level: float
-) -> tuple[of_agents.Plan, Comparison, tuple[Pair, ...]]:
+) -> tuple[of_agents.Plan, Means, tuple[Pair, ...]]:
     """The pairs as one look sees them."""
     thin, _ = thinned(series)
     # A decision's degrees of freedom grow with the field, which names alone tell a plan.
@@ -141,7 +141,7 @@ def _independent(columns: int, combos: Combos) -> int:
     return columns - len(set(groups))
 
 
-def _total(plan: of_agents.Plan, means: Comparison, column: int) -> Interval | None:
+def _total(plan: of_agents.Plan, means: Means, column: int) -> Interval | None:
     reason = plan.reason(plan.returns[:, column])
     if reason and reason != of_agents.CONSTANT:
         return None

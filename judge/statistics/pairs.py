@@ -8,7 +8,7 @@ import numpy as np
 from judge.statistics.agents import CONSTANT, TOO_FLAT, Plan, Sharpes
 from judge.statistics.multiplicity import Family, scales_of
 from judge.statistics.power import detectable_difference
-from judge.statistics.student import Comparison
+from judge.statistics.student import Means
 from judge.statistics.types import Interval, Pair
 from judge.statistics.variance import claim_freedom
 
@@ -56,7 +56,7 @@ class History:
 def judge_pairs(
     plan: Plan,
     combos: Sequence[tuple[int, int]],
-    means: Comparison,
+    means: Means,
     sharpes: Sharpes,
     level: float,
 ) -> tuple[Pair, ...]:
@@ -175,7 +175,7 @@ def with_histories(
     return tuple(changed)
 
 
-def pair_reasons(plan: Plan, combos: Sequence[tuple[int, int]], means: Comparison) -> list[str]:
+def pair_reasons(plan: Plan, combos: Sequence[tuple[int, int]], means: Means) -> list[str]:
     """Why each pair is not tested; empty if it is."""
     scales = scales_of(means.claims)
     return [

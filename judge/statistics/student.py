@@ -94,19 +94,28 @@ class Comparison:
     Attributes:
         agents: One column per agent, for intervals.
         pairs: One column per pair, a - b, for intervals.
-        claims: The same pairs with the errors that decisions use.
         stars: The agents' resampled estimates, shape [B, N].
     """
 
     agents: Studentised
     pairs: Studentised
-    claims: Studentised
     stars: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Means(Comparison):
+    """Means, whose differences are decided too.
+
+    Attributes:
+        claims: The pairs with the errors that decisions use.
+    """
+
+    claims: Studentised
 
 
 def studentise_means(
     series: FloatArray, signs: Iterable[FloatArray], pairs: Sequence[tuple[int, int]]
-) -> Comparison:
+) -> Means:
     """Studentise the mean of every column, and the difference of means of every pair.
 
     Args:
@@ -116,12 +125,12 @@ def studentise_means(
         pairs: M pairs of columns (a, b).
     """
     estimates = series.mean(axis=0)
-    fold = _Fold(estimates, series, pairs)
+    fold = _DecidingFold(estimates, series, pairs)
     centred = series - estimates
     for part in signs:
         found = (fold.weights * part[:, None, :]) @ centred
         fold.add(part @ centred / series.shape[0] + estimates, found)
-    return fold.comparison()
+    return fold.means()
 
 
 def studentise_sharpes(
@@ -187,34 +196,30 @@ class _Fold:
     def __init__(
         self, estimates: FloatArray, influence: FloatArray, pairs: Sequence[tuple[int, int]]
     ) -> None:
-        periods = influence.shape[0]
         self._estimates, self._influence = estimates, influence
+        self._periods = influence.shape[0]
         self._a, self._b = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
         self._gaps = estimates[self._a] - estimates[self._b]
-        self._of_intervals = interval_cosines(periods)
-        self._of_claims = claim_cosines(periods, influence.shape[1])
-        self._fast = fast_cosines(periods)
         size = np.abs(influence - influence.mean(axis=0)).max(axis=0)
-        self._floors = (ROUNDING * size) ** 2 / periods
-        self.weights = cosines(periods, max(self._of_claims, self._fast))
+        self._floors = (ROUNDING * size) ** 2 / self._periods
+        self._count = interval_cosines(self._periods)
+        self.weights = cosines(self._periods, self._count)
         self._stars: list[FloatArray] = []
         self._agent_t: list[FloatArray] = []
         self._pair_t: list[FloatArray] = []
-        self._claim_t: list[FloatArray] = []
 
     def add(self, stars: FloatArray, found: FloatArray) -> None:
         """Take resampled estimates [b, N] and the influence's cosine coefficients [b, K, N]."""
-        a, b = self._a, self._b
-        gaps = stars[:, a] - stars[:, b] - self._gaps
-        products = self._products(found, self._of_intervals)
+        products = self._products(found, self._count)
         variances = np.diagonal(products, axis1=1, axis2=2)
         self._stars.append(stars)
         self._agent_t.append(_t_stars(stars - self._estimates, variances, self._floors))
-        own, floors = self._of_pairs(products)
-        self._pair_t.append(_t_stars(gaps, own, floors))
-        slow, _ = self._of_pairs(self._products(found, self._of_claims))
-        fast, floors = self._of_pairs(self._products(found, self._fast))
-        self._claim_t.append(_t_stars(gaps, pooled_variances(slow, fast, floors), floors))
+        self._pair_t.append(_t_stars(self._distances(stars), *self._of_pairs(products)))
+
+    def _distances(self, stars: FloatArray) -> FloatArray:
+        """How far each pair's resampled difference [b, M] is from the season's."""
+        gaps: FloatArray = stars[:, self._a] - stars[:, self._b]
+        return gaps - self._gaps
 
     def _of_pairs(self, products: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The pairs' variances [b, M] from the agents' [b, N, N], and up to what they are none."""
@@ -228,31 +233,62 @@ class _Fold:
         """The agents' (co)variances in each resample, shape [b, N, N]."""
         lowest = found[:, :count]
         products: FloatArray = np.matmul(lowest.transpose(0, 2, 1), lowest)
-        products /= count * self._influence.shape[0]
+        products /= count * self._periods
         return products
+
+    def _pair_series(self) -> tuple[FloatArray, FloatArray]:
+        """The pairs' differences [T, M], and the size [M] of what they come from."""
+        size = np.abs(self._influence).max(axis=0)
+        gaps = self._influence[:, self._a] - self._influence[:, self._b]
+        return gaps, np.maximum(size[self._a], size[self._b])
 
     def comparison(self) -> Comparison:
         """The columns and the pairs, after the last part."""
-        series, a, b = self._influence, self._a, self._b
-        size = np.abs(series).max(axis=0)
-        gaps, larger = series[:, a] - series[:, b], np.maximum(size[a], size[b])
-        slow = self._of_intervals
+        series = self._influence
+        errors = _errors(series, np.abs(series).max(axis=0), self._count)
         return Comparison(
-            Studentised(self._estimates, _errors(series, size, slow), np.vstack(self._agent_t)),
-            Studentised(self._gaps, _errors(gaps, larger, slow), np.vstack(self._pair_t)),
-            Studentised(self._gaps, self._claim_errors(gaps, larger), np.vstack(self._claim_t)),
+            Studentised(self._estimates, errors, np.vstack(self._agent_t)),
+            Studentised(
+                self._gaps, _errors(*self._pair_series(), self._count), np.vstack(self._pair_t)
+            ),
             np.vstack(self._stars),
         )
 
-    def _claim_errors(self, gaps: FloatArray, size: FloatArray) -> FloatArray:
-        """The pairs' standard errors as decisions use them."""
+
+class _DecidingFold(_Fold):
+    """Also gathers the statistics that decisions use."""
+
+    def __init__(
+        self, estimates: FloatArray, influence: FloatArray, pairs: Sequence[tuple[int, int]]
+    ) -> None:
+        super().__init__(estimates, influence, pairs)
+        self._slow = claim_cosines(self._periods, influence.shape[1])
+        self._fast = fast_cosines(self._periods)
+        self.weights = cosines(self._periods, max(self._slow, self._fast))
+        self._claim_t: list[FloatArray] = []
+
+    def add(self, stars: FloatArray, found: FloatArray) -> None:
+        """The same for intervals and for decisions."""
+        super().add(stars, found)
+        slow, _ = self._of_pairs(self._products(found, self._slow))
+        fast, floors = self._of_pairs(self._products(found, self._fast))
+        variances = pooled_variances(slow, fast, floors)
+        self._claim_t.append(_t_stars(self._distances(stars), variances, floors))
+
+    def means(self) -> Means:
+        """The columns and the pairs, after the last part."""
+        found = self.comparison()
+        claims = Studentised(self._gaps, self._claim_errors(), np.vstack(self._claim_t))
+        return Means(found.agents, found.pairs, found.stars, claims)
+
+    def _claim_errors(self) -> FloatArray:
+        gaps, size = self._pair_series()
         if gaps.shape[1] == 0:
             return np.zeros(0)
-        slow, fast = (long_run_variance(gaps, n) for n in (self._of_claims, self._fast))
+        slow, fast = (long_run_variance(gaps, n) for n in (self._slow, self._fast))
         constant = is_constant(gaps, size)
-        floors = np.where(constant, np.inf, 0.0)
-        variances = pooled_variances(slow, fast, floors)
-        return np.where(constant, 0.0, np.sqrt(variances / gaps.shape[0]))
+        variances = pooled_variances(slow, fast, np.where(constant, np.inf, 0.0))
+        return np.where(constant, 0.0, np.sqrt(variances / self._periods))
 
 
 def _errors(series: FloatArray, size: FloatArray, count: int) -> FloatArray:

@@ -15,7 +15,7 @@ from judge.statistics import pairs as of_pairs
 from judge.statistics.looks import ERROR_SPENT, FINISHED, PERIODS_FIRST, Horizon, Look
 from judge.statistics.multiplicity import CLAIM_LEVEL, rank_sets
 from judge.statistics.resample import choose_block_length, draw_signs
-from judge.statistics.student import Comparison, is_constant, studentise_means
+from judge.statistics.student import Means, is_constant, studentise_means
 from judge.statistics.types import FloatArray, Pair, Standing, Verdict
 from judge.statistics.variance import claim_cosines, interval_cosines
 
@@ -147,7 +147,7 @@ def _plan(
     return plan, together
 
 
-def _means(plan: of_agents.Plan, combos: Sequence[tuple[int, int]]) -> Comparison:
+def _means(plan: of_agents.Plan, combos: Sequence[tuple[int, int]]) -> Means:
     rng = np.random.default_rng([plan.seed, 0])
     signs = draw_signs(plan.periods, plan.block_length, plan.resamples, rng)
     return studentise_means(plan.returns, signs, combos)
@@ -253,7 +253,7 @@ def _block_length(returns: FloatArray, combos: Sequence[tuple[int, int]]) -> flo
 def _standings(
     plan: of_agents.Plan,
     pairs: Sequence[Pair],
-    means: Comparison,
+    means: Means,
     sharpes: of_agents.Sharpes,
 ) -> tuple[tuple[Standing, ...], dict[str, str]]:
     wins = [
