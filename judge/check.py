@@ -126,6 +126,8 @@ def _promises(
     workers: int,
     json_file: Path | None,
 ) -> None:
+    # What prints is imported before the long run: files may be updated while it takes its time.
+    import judge.check_tables  # noqa: F401
     from judge.check_catalogue import POWER_MULTIPLES, tasks
     from judge.check_chances import SEASONS, fields
 

@@ -17,6 +17,9 @@ from judge.statistics.power import DAYS_PER_YEAR
 CONFIDENCE = 0.90
 RESAMPLES = 299
 
+NO_SKILL_MAX = 0.05
+"""A true Sharpe ratio over the season, in standard errors, that is as good as 0."""
+
 Hits = tuple[int, int]
 """Intervals that hold the truth, intervals printed."""
 
@@ -109,6 +112,8 @@ def count(verdict: Verdict, market: Market, truth: Truth) -> Counts:
             (p.sharpe_difference, annual[p.a] - annual[p.b]) for p in pairs
         )
         hits["sharpe"] = _hits((s.sharpe, annual[i]) for i, s in enumerate(standings))
+    if np.abs(truth.sharpes[: truth.counted]).max() * np.sqrt(market.periods) < NO_SKILL_MAX:
+        hits["psr"] = _within([s.psr for s in standings])
     if market.alike:
         hits["bradley_terry"] = _hits((s.bradley_terry, 0.0) for s in standings)
     rival = market.kind.rival % market.agents
@@ -129,6 +134,12 @@ def count(verdict: Verdict, market: Market, truth: Truth) -> Counts:
 def _hits(held: Iterable[tuple[Interval | None, float]]) -> Hits:
     printed = [(interval, truth) for interval, truth in held if interval is not None]
     return sum(i.low <= truth <= i.high for i, truth in printed), len(printed)
+
+
+def _within(chances: Iterable[float | None]) -> Hits:
+    """How many of the printed PSR are between 5 % and 95 %: 90 % where no agent has skill."""
+    printed = [chance for chance in chances if chance is not None]
+    return sum(0.05 <= chance <= 0.95 for chance in printed), len(printed)
 
 
 def _estimate(pair: Pair) -> float:

@@ -64,6 +64,8 @@ class MarketCheck:
         false_claims: Share of seasons with a false claim at the end; 95 % binomial interval.
         any_look: The same at any look; None if the market is judged once.
         coverage: By key of `COLUMNS`; None where the truth is not known or nothing was printed.
+        psr: Share of the agents whose PSR was between 5 % and 95 %, which is 90 % without skill;
+            shown, not promised. None where the agents have a true Sharpe ratio.
         unjudged: Share of the pairs whose difference was not printed.
         detectable: Median of what was printed for the first pair (log return); None without one.
         power: At the printed detectable difference, or beside a gap; None if not measured.
@@ -74,6 +76,7 @@ class MarketCheck:
     false_claims: Interval
     any_look: Interval | None
     coverage: dict[str, Coverage | None]
+    psr: Coverage | None
     unjudged: float
     detectable: float | None
     power: Power | None
@@ -130,6 +133,7 @@ def summarise(
             key: coverage_of([c.hits[key] for c in counts]) if key in counts[0].hits else None
             for key in COLUMNS
         },
+        psr=coverage_of([c.hits["psr"] for c in counts]) if "psr" in counts[0].hits else None,
         unjudged=1.0 - sum(c.printed for c in counts) / pairs if pairs else 0.0,
         detectable=typical_detectable(counts),
         power=summarise_power(*powered) if powered is not None else None,
@@ -176,6 +180,7 @@ def as_json(check: MarketCheck) -> dict[str, object]:
         "false_claims_any_look_interval": None if looks is None else [looks.low, looks.high],
         "coverage": {key: c and c.share for key, c in check.coverage.items()},
         "coverage_error": {key: c and c.error for key, c in check.coverage.items()},
+        "psr_between_5_and_95": check.psr and check.psr.share,
         "power": None if power is None else power.found.estimate,
         "power_interval": None if power is None else [power.found.low, power.found.high],
         "power_seasons": None if power is None else power.seasons,

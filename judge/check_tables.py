@@ -35,7 +35,7 @@ def market_table(checks: Sequence[MarketCheck]) -> str:
     """False claims and coverage, one line per market."""
     head = ("market", "seasons", "false claims (95 %)", "at any look (95 %)", *COLUMNS.values())
     return table(
-        (*head, "found (95 %)", "unjudged", "verdict"),
+        (*head, "PSR in 5-95 %", "found (95 %)", "unjudged", "verdict"),
         (
             (
                 check.market.name,
@@ -43,6 +43,7 @@ def market_table(checks: Sequence[MarketCheck]) -> str:
                 _share(check.false_claims),
                 _share(check.any_look),
                 *(_coverage(check.coverage[key]) for key in COLUMNS),
+                _coverage(check.psr),
                 _share(check.power.found if check.power is not None else None),
                 f"{check.unjudged:.1%}",
                 _verdict(check),

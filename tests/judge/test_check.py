@@ -229,8 +229,10 @@ def test_a_verdict_is_held_against_the_truth() -> None:
     assert (2, 3) == found.hits["total"] == found.hits["sharpe"]
     assert (0, 3) == found.hits["bradley_terry"]
     led = replace(FAT, lead=1.2)
-    assert not count(judge(season, seed=1), led, led.truth).claimed
-    assert count(judge(season, seed=1), led, led.truth).found
+    ahead = count(judge(season, seed=1), led, led.truth)
+    assert (False, True) == (ahead.claimed, ahead.found)
+    assert "psr" in found.hits
+    assert "psr" not in ahead.hits
 
 
 def test_names_are_unique_and_say_what_they_name() -> None:
