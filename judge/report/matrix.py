@@ -121,13 +121,15 @@ def matrix_lines(effects: MatrixEffects, look: str = "") -> tuple[str, ...]:
 
     Args:
         effects: The matrix.
-        look: Which look it is, in words; "" once the season is over.
+        look: Which look it is, in words, of a season without a planned end; "" for any other.
     """
     claimed = [one for one in effects.contrasts if one.separated and one.difference is not None]
     lines = _claim_lines(claimed, look)
     if (more := len(lines) - LINES_SHOWN) > 0:
         lines = [*lines[:LINES_SHOWN], f"The table has more: {counted(more, 'further winner')}."]
-    if not claimed and any(one.difference is not None for one in effects.contrasts):
+    if why := effects.reasons.get("contrasts"):
+        lines.append(sentence(why))
+    elif not claimed and any(one.difference is not None for one in effects.contrasts):
         lines.append(_undecided_line(effects))
     if effects.pairings:
         lines.append(_pairings_line(effects.pairings))

@@ -7,6 +7,7 @@ this market path only.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -45,8 +46,8 @@ def matrix_effects(
         confidence: Of the intervals.
         seed: Of the resampling.
         resamples: Bootstrap replications.
-        horizon: How long the season is to be, and whether it is over: at which looks a strategy or
-            a model may be claimed to beat another.
+        horizon: How long the season is to be, and whether it is over. With a planned end the
+            contrasts are decided once, at that end; without one at every look.
 
     Returns:
         Effects as season totals of log returns; the interval of each is for that effect alone.
@@ -69,14 +70,15 @@ def matrix_effects(
         for row in rows
         for column in columns
     ]
+    reasons: dict[str, str] = {}
+    means = _cell_means(returns, rows, columns, cells)
     options = Options(confidence, seed, resamples, horizon)
-    contrasts = level_contrasts(_cell_means(returns, rows, columns, cells), options)
+    contrasts = _contrasts(means, options, returns.shape[0], reasons)
     empty = [names[len(rows) + len(columns) + k] for k, cell in enumerate(cells) if not cell]
     if empty:
         reason = f"the matrix has no agent for {empty[0]}"
-        return _unknown(rows, columns, names, reason, contrasts)
+        return _unknown(rows, columns, names, reason, contrasts, reasons)
     noise = SeedNoise.of(returns.sum(axis=0), cells, (len(rows), len(columns)))
-    reasons: dict[str, str] = {}
     sizes = _sizes(returns, cells, (len(rows), len(columns)), confidence, seed, resamples, reasons)
     found = [Effect(name, size) for name, size in zip(names, sizes, strict=True)]
     shares, p_values = noise.shares(reasons), noise.p_values(reasons)
@@ -91,6 +93,26 @@ def matrix_effects(
         contrasts=contrasts,
         pairings=noise.pairings(names[len(rows) + len(columns) :], reasons),
     )
+
+
+def _contrasts(
+    means: dict[tuple[str, str], FloatArray],
+    options: Options,
+    periods: int,
+    reasons: dict[str, str],
+) -> tuple[Contrast, ...]:
+    """The contrasts; of a planned season at its end alone: a matrix is not watched, but read."""
+    planned, over = options.horizon.planned, options.horizon.over
+    if planned is None:
+        return level_contrasts(means, options)
+    found = level_contrasts(means, replace(options, horizon=FINISHED))
+    if over:
+        return found
+    reasons["contrasts"] = (
+        f"strategies and models are compared with each other once, when the planned {planned:,} "
+        f"periods are complete; so far there are {periods:,}"
+    )
+    return tuple(replace(one, p_adjusted=None, separated=False) for one in found)
 
 
 def _cell_means(
@@ -110,13 +132,14 @@ def _unknown(
     names: Sequence[str],
     reason: str,
     contrasts: tuple[Contrast, ...],
+    reasons: dict[str, str],
 ) -> MatrixEffects:
     found = tuple(Effect(name, None) for name in names)
     first, second = len(rows), len(rows) + len(columns)
     keys = ("effects", "seed_noise", "shares", "p_values", "pairings")
     return MatrixEffects(
         found[:first], found[first:second], found[second:], None, None, None,
-        dict.fromkeys(keys, reason), contrasts,
+        reasons | dict.fromkeys(keys, reason), contrasts,
     )  # fmt: skip
 
 

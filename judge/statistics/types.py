@@ -191,7 +191,8 @@ class MatrixEffects:
         shares: Estimated share of the variance between agents: keys "strategy", "model",
             "interaction", "seed"; they sum to 1. None without repeats.
         p_values: F tests against the seed noise, on this market path alone; same keys but "seed".
-        reasons: Why a value is None; under "pairings", why there are none.
+        reasons: Why a value is None; under "pairings", why there are none; under "contrasts", why
+            they are not decided yet.
         contrasts: Every two strategies, then every two models, decided together.
         pairings: The interactions that exceed the noise between repeats; the intervals are of that
             noise, for all of them at once.

@@ -95,6 +95,14 @@ def test_a_sentence_for_each_decision(given: MatrixEffects, line: str) -> None:
     assert line in matrix_lines(given)
 
 
+def test_a_season_that_runs_says_when_its_matrix_is_decided() -> None:
+    """Before the planned end nothing is called separated or not, and the end is named."""
+    why = "strategies and models are compared with each other once"
+    open_ = replace(effects(contrast("a", "b", separated=False)), reasons={"contrasts": why})
+
+    assert (f"S{why[1:]}.",) == matrix_lines(open_)
+
+
 def test_a_claim_of_a_season_that_runs_is_marked() -> None:
     """A claim made during the season says at which look."""
     assert ("a beats b over the models (interim, look 5 of 11).",) == matrix_lines(
