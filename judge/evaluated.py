@@ -16,8 +16,9 @@ from judge.simple_returns import TOO_WIDE, per_day, simple_detectable
 from judge.statistics import Pair, Verdict
 from judge.statistics.adjusted import Alpha, exposure_shares
 from judge.statistics.looks import Horizon
+from judge.statistics.pairs import LookMemo
 from judge.statistics.sharpe import sharpe_scale
-from judge.statistics.verdict import PERIODS_MIN, LookMemo
+from judge.statistics.verdict import PERIODS_MIN
 from judge.stress import Stress, stress_of, stress_words
 
 METHOD = 2

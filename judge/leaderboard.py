@@ -21,8 +21,9 @@ from judge.simple_returns import deciding_periods
 from judge.statistics import Pair, Standing, Verdict, judge_returns
 from judge.statistics.adjusted import Alpha, alpha_pairs, exposure_shares
 from judge.statistics.looks import FINISHED, Horizon
+from judge.statistics.pairs import LookMemo
 from judge.statistics.sharpe import sharpe_scale
-from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN, LookMemo
+from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN
 from judge.verdict_words import ALL_DEAD, dead_words, verdict_words
 
 __all__ = [

@@ -29,7 +29,7 @@ from judge.leaderboard import (
 )
 from judge.schedule import newest_due
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
-from judge.statistics.verdict import LookDecisions, LookMemo
+from judge.statistics.pairs import LookDecisions, LookMemo
 
 READ_TIMEOUT_S = 0.5
 RECORDS_PER_READ = 500

@@ -22,8 +22,9 @@ from itertools import combinations
 
 import numpy as np
 
-from judge.statistics.columns import LookMemo, Options, compare_columns
+from judge.statistics.columns import Options, compare_columns
 from judge.statistics.looks import FINISHED, Horizon
+from judge.statistics.pairs import LookMemo
 from judge.statistics.types import FloatArray, Interval, Pair
 
 METHOD = (

@@ -4,21 +4,20 @@
 decided in the same way, at the same looks and levels, as families of their own.
 """
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 
 from judge.statistics import agents as of_agents
 from judge.statistics import pairs as of_pairs
-from judge.statistics.looks import FINISHED, Horizon
-from judge.statistics.resample import choose_block_length, draw_signs
-from judge.statistics.student import Means, is_constant, studentise_means
+from judge.statistics.looks import FINISHED, Horizon, Look
+from judge.statistics.pairs import LookDecisions, LookMemo
+from judge.statistics.resample import draw_signs, pairs_block_length
+from judge.statistics.student import Means, studentise_means
 from judge.statistics.types import FloatArray, Interval, Pair
 from judge.statistics.verdict import PERIODS_MIN, RETURN_MIN, thinned
 
-LookMemo = MutableMapping[bytes, dict[tuple[int, int], of_pairs.Decision]]
 Combos = Sequence[tuple[int, int]]
 
 
@@ -72,17 +71,19 @@ def compare_columns(
         return Compared(early, (None,) * columns, reason)
     series = np.where(np.abs(series) < RETURN_MIN, 0.0, series)
     looks = options.horizon.looks(periods)
-    at_look = bool(looks) and looks[-1].periods == periods
-    level = options.horizon.level(periods)
-    plan, means, now = _look(series, combos, options, level)
-    decided = [
-        (look.periods, _decided(series[: look.periods], combos, options, look.level, memo))
-        for look in looks
-        if look.periods < periods
-    ]
-    if at_look:
-        decided.append((periods, of_pairs.decisions_of(now)))
-    pairs = of_pairs.with_histories(now, of_pairs.histories(decided, combos), periods)
+    plan, means, now = _look(series, combos, options, options.horizon.level(periods))
+
+    def earlier(look: Look) -> LookDecisions:
+        rows = series[: look.periods]
+        asked = "columns", look.level, list(combos), options.confidence, options.seed
+        return of_pairs.remembered(
+            memo,
+            (*asked, options.resamples),
+            rows,
+            lambda: of_pairs.decisions_of(_look(rows, combos, options, look.level)[2]),
+        )
+
+    pairs = of_pairs.decide_over_looks(now, combos, looks, earlier, periods)
     return Compared(pairs, tuple(_total(plan, means, column) for column in range(columns)))
 
 
@@ -98,7 +99,7 @@ def _look(
         squares=thinned(series**2)[0],
         names=("",) * (_independent(series.shape[1], combos) + 1),
         baselines=frozenset(),
-        block_length=_block_length(thin, combos),
+        block_length=pairs_block_length(thin, combos),
         confidence=options.confidence,
         resamples=options.resamples,
         seed=options.seed,
@@ -108,28 +109,6 @@ def _look(
     signs = draw_signs(plan.periods, plan.block_length, plan.resamples, rng)
     means = studentise_means(plan.returns, signs, combos)
     return plan, means, of_pairs.judge_pairs(plan, combos, means, of_agents.Sharpes({}, {}), level)
-
-
-def _decided(
-    series: FloatArray, combos: Combos, options: Options, level: float, memo: LookMemo | None
-) -> dict[tuple[int, int], of_pairs.Decision]:
-    asked = repr(
-        ("columns", level, list(combos), options.confidence, options.seed, options.resamples)
-    )
-    key = sha256(asked.encode() + np.ascontiguousarray(series).tobytes()).digest()
-    if memo is not None and key in memo:
-        return memo[key]
-    found = of_pairs.decisions_of(_look(series, combos, options, level)[2])
-    if memo is not None:
-        memo[key] = found
-    return found
-
-
-def _block_length(series: FloatArray, combos: Combos) -> float:
-    a, b = np.array(combos, dtype=np.int64).reshape(-1, 2).T
-    gaps = series[:, a] - series[:, b] if len(combos) else series
-    constant = is_constant(gaps, float(np.abs(series).max()))
-    return 1.0 if constant.all() else choose_block_length(gaps[:, ~constant])
 
 
 def _independent(columns: int, combos: Combos) -> int:

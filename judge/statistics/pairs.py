@@ -1,15 +1,17 @@
 """Every pair of agents: which can be compared at all, which is decided, and since when."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import numpy as np
 
 from judge.statistics.agents import CONSTANT, TOO_FLAT, Plan, Sharpes
+from judge.statistics.looks import Look
 from judge.statistics.multiplicity import Family, scales_of
 from judge.statistics.power import detectable_difference
 from judge.statistics.student import Means
-from judge.statistics.types import Interval, Pair
+from judge.statistics.types import FloatArray, Interval, Pair
 from judge.statistics.variance import claim_freedom
 
 IDENTICAL = "identical: the same return in every period"
@@ -28,6 +30,12 @@ class Decision:
 
     sign: int
     holds: int
+
+
+LookDecisions = dict[tuple[int, int], Decision]
+"""What one look decided of each pair."""
+LookMemo = MutableMapping[bytes, LookDecisions]
+"""By the hash of all that a look depends on: what it decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,52 @@ def judge_pairs(
     return tuple(found)
 
 
-def decisions_of(pairs: Sequence[Pair]) -> dict[tuple[int, int], Decision]:
+def decide_over_looks(
+    now: Sequence[Pair],
+    combos: Sequence[tuple[int, int]],
+    looks: Sequence[Look],
+    earlier: Callable[[Look], LookDecisions],
+    periods: int,
+) -> tuple[Pair, ...]:
+    """The pairs with the claims that all looks together made.
+
+    Args:
+        now: The pairs as compared after all periods.
+        combos: The pairs in the same order.
+        looks: The decision looks so far, oldest first.
+        earlier: Computes again what a look before the present one decided.
+        periods: How many there are.
+    """
+    decided = [(look.periods, earlier(look)) for look in looks if look.periods < periods]
+    if looks and looks[-1].periods == periods:
+        decided.append((periods, decisions_of(now)))
+    return with_histories(now, histories(decided, combos), periods)
+
+
+def remembered(
+    memo: LookMemo | None,
+    asked: object,
+    returns: FloatArray,
+    compute: Callable[[], LookDecisions],
+) -> LookDecisions:
+    """What a look decided, from the memo if it holds that, else computed and kept there.
+
+    Args:
+        memo: Decisions of earlier looks; None keeps nothing.
+        asked: Everything but the returns that the answer depends on; its `repr` is the key.
+        returns: The rows that the look had.
+        compute: Computes the answer.
+    """
+    if memo is None:
+        return compute()
+    key = sha256(repr(asked).encode() + np.ascontiguousarray(returns).tobytes()).digest()
+    found = memo.get(key)
+    if found is None:
+        found = memo[key] = compute()
+    return found
+
+
+def decisions_of(pairs: Sequence[Pair]) -> LookDecisions:
     """What a look decided, by pair."""
     return {(pair.a, pair.b): _decision(pair) for pair in pairs}
 
@@ -163,11 +216,11 @@ def with_histories(
         if history.claimed_at is not None and history.withdrawn_at is None and ahead != sign:
             # Between two looks the leader may change; the claim then waits for no look.
             history = History(history.claimed_at, periods)
-        stands = history.claimed_at is not None and history.withdrawn_at is None
+        holds = history.claimed_at is not None and history.withdrawn_at is None
         changed.append(
             replace(
                 pair,
-                separated=stands,
+                separated=holds,
                 claimed_at=history.claimed_at,
                 withdrawn_at=history.withdrawn_at,
             )

@@ -6,11 +6,12 @@ Politis and Romano 1992, from `arch`). Block length: Politis and White (2004) as
 Patton, Politis and White (2009), from `arch`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from arch.bootstrap import CircularBlockBootstrap, optimal_block_length
 
+from judge.statistics.student import is_constant
 from judge.statistics.types import FloatArray, IntArray
 
 BLOCKS_MIN = 12
@@ -38,6 +39,22 @@ def choose_block_length(series: FloatArray) -> float:
         optimal = optimal_block_length(series)["stationary"].to_numpy()
     optimal = np.nan_to_num(optimal, nan=longest, posinf=longest)
     return float(np.clip(np.median(optimal), 1.0, longest))
+
+
+def pairs_block_length(returns: FloatArray, combos: Sequence[tuple[int, int]]) -> float:
+    """The block length for the differences of pairs of columns, or of the columns if none is given.
+
+    Args:
+        returns: Shape [T, M].
+        combos: Pairs of columns.
+
+    Returns:
+        Periods; 1 if no difference varies.
+    """
+    a, b = np.array(combos, dtype=np.int64).reshape(-1, 2).T
+    series = returns[:, a] - returns[:, b] if len(combos) else returns
+    constant = is_constant(series, float(np.abs(returns).max()))
+    return 1.0 if constant.all() else choose_block_length(series[:, ~constant])
 
 
 def draw_signs(

@@ -3,9 +3,8 @@
 Pure: the same returns, names and seed give the same bytes. Reads and writes nothing.
 """
 
-from collections.abc import Collection, MutableMapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import combinations
 
 import numpy as np
@@ -14,8 +13,9 @@ from judge.statistics import agents as of_agents
 from judge.statistics import pairs as of_pairs
 from judge.statistics.looks import ERROR_SPENT, FINISHED, PERIODS_FIRST, Horizon, Look
 from judge.statistics.multiplicity import CLAIM_LEVEL, rank_sets
-from judge.statistics.resample import choose_block_length, draw_signs
-from judge.statistics.student import Means, is_constant, studentise_means
+from judge.statistics.pairs import LookDecisions, LookMemo
+from judge.statistics.resample import draw_signs, pairs_block_length
+from judge.statistics.student import Means, studentise_means
 from judge.statistics.types import FloatArray, Pair, Standing, Verdict
 from judge.statistics.variance import claim_cosines, interval_cosines
 
@@ -29,9 +29,6 @@ RETURN_MIN = 1e-12
 """A smaller log return is the rounding of a logarithm, hence zero: 0.0000001 USD of 100,000."""
 
 RESAMPLES_MIN = 199
-LookDecisions = dict[tuple[int, int], of_pairs.Decision]
-LookMemo = MutableMapping[bytes, LookDecisions]
-"""By the hash of all that a look depends on: what it decided of each pair."""
 
 AGENTS_MAX = 64
 """64 agents make 2,016 pairs, the most that a verdict decides at once."""
@@ -84,19 +81,15 @@ def judge_returns(
     looks = horizon.looks(periods)
     now = horizon.level(periods)
     alone = of_pairs.judge_pairs(plan, combos, means, sharpes, now)
-    decided = [
-        (look.periods, _decided(returns[: look.periods], look, options, combos, memo))
-        for look in looks
-        if look.periods < periods
-    ]
-    if looks and looks[-1].periods == periods:
-        decided.append((periods, of_pairs.decisions_of(alone)))
-    pairs = of_pairs.with_histories(alone, of_pairs.histories(decided, combos), periods)
+    pairs = of_pairs.decide_over_looks(
+        alone,
+        combos,
+        looks,
+        lambda look: _decided(returns[: look.periods], look, options, combos, memo),
+        periods,
+    )
     standings, reasons = _standings(plan, pairs, means, sharpes)
-    reasons |= {f"{names[p.a]}|{names[p.b]}": p.reason for p in pairs if p.reason}
     detectable = _at_the_top(standings, pairs)
-    if detectable is None:
-        reasons["detectable"] = "no two agents that can still be first could be compared"
     return Verdict(
         standings=standings,
         pairs=pairs,
@@ -106,7 +99,7 @@ def judge_returns(
         block_length=plan.block_length * together,
         detectable=detectable,
         method=_method(plan, periods, together, horizon),
-        reasons=reasons,
+        reasons={**reasons, **_pair_reasons(names, pairs, detectable)},
         look=len(looks),
         looks=horizon.count(periods),
         next_look=horizon.next_look(periods),
@@ -138,7 +131,7 @@ def _plan(
         squares=thinned(returns**2)[0],
         names=options.names,
         baselines=baselines,
-        block_length=_block_length(thin, combos),
+        block_length=pairs_block_length(thin, combos),
         confidence=options.confidence,
         resamples=options.resamples,
         seed=options.seed,
@@ -161,21 +154,15 @@ def _decided(
     memo: LookMemo | None,
 ) -> LookDecisions:
     """What an earlier look decided, from the rows that it had."""
-    key = _key(returns, look, options)
-    if memo is not None and key in memo:
-        return memo[key]
-    plan, _ = _plan(returns, options, combos)
-    nothing = of_agents.Sharpes({}, {})
-    pairs = of_pairs.judge_pairs(plan, combos, _means(plan, combos), nothing, look.level)
-    found = of_pairs.decisions_of(pairs)
-    if memo is not None:
-        memo[key] = found
-    return found
+    asked = look, options.names, options.confidence, options.seed, options.resamples
 
+    def compute() -> LookDecisions:
+        plan, _ = _plan(returns, options, combos)
+        nothing = of_agents.Sharpes({}, {})
+        pairs = of_pairs.judge_pairs(plan, combos, _means(plan, combos), nothing, look.level)
+        return of_pairs.decisions_of(pairs)
 
-def _key(returns: FloatArray, look: Look, options: _Options) -> bytes:
-    asked = repr((look, options.names, options.confidence, options.seed, options.resamples))
-    return sha256(asked.encode() + np.ascontiguousarray(returns).tobytes()).digest()
+    return of_pairs.remembered(memo, asked, returns, compute)
 
 
 def _refuse(
@@ -243,13 +230,6 @@ def thinned(returns: FloatArray) -> tuple[FloatArray, int]:
     return summed, together
 
 
-def _block_length(returns: FloatArray, combos: Sequence[tuple[int, int]]) -> float:
-    a, b = np.array(combos, dtype=np.int64).reshape(-1, 2).T
-    series = returns[:, a] - returns[:, b] if combos else returns
-    constant = is_constant(series, np.abs(returns).max())
-    return 1.0 if constant.all() else choose_block_length(series[:, ~constant])
-
-
 def _standings(
     plan: of_agents.Plan,
     pairs: Sequence[Pair],
@@ -270,6 +250,15 @@ def _at_the_top(standings: Sequence[Standing], pairs: Sequence[Pair]) -> float |
         (p.detectable for p in pairs if p.detectable is not None and {p.a, p.b} <= top),
         default=None,
     )
+
+
+def _pair_reasons(
+    names: Sequence[str], pairs: Sequence[Pair], detectable: float | None
+) -> dict[str, str]:
+    found = {f"{names[p.a]}|{names[p.b]}": p.reason for p in pairs if p.reason}
+    if detectable is None:
+        found["detectable"] = "no two agents that can still be first could be compared"
+    return found
 
 
 def _method(plan: of_agents.Plan, periods: int, together: int, horizon: Horizon) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from arena.money import SCALE
 from judge.check_appetites import adjusted_season, appetite_season
 from judge.season.arrays import hold_curve
 from judge.statistics.adjusted import adjusted_returns, alpha_pairs, exposure_shares
-from judge.statistics.columns import LookMemo
 from judge.statistics.looks import Horizon
+from judge.statistics.pairs import LookMemo
 from judge.statistics.types import FloatArray
 from judge.statistics.variance import claim_cosines, long_run_variance
 

@@ -14,9 +14,9 @@ from judge.statistics.looks import (
     planned_looks,
 )
 from judge.statistics.multiplicity import CLAIM_LEVEL
-from judge.statistics.pairs import Decision, History
+from judge.statistics.pairs import Decision, History, LookMemo
 from judge.statistics.types import FloatArray, Verdict
-from judge.statistics.verdict import LookMemo, judge_returns
+from judge.statistics.verdict import judge_returns
 
 PLANNED = 384
 
