@@ -1,6 +1,6 @@
 """Is P(best) a probability? Leaders that were given p against the share that was truly the best.
 
-Pure: seeded generators. What is promised, and for which fields, `judge.statistics.chances` says.
+Pure: seeded generators. What is promised, and for which fields, `judge.statistics.p_best` says.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from judge.statistics.chances import (
+from judge.statistics.p_best import (
     CHECKED_SPREADS,
     MISS_MAX,
     Calibration,

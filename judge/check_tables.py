@@ -9,7 +9,7 @@ from judge.check_markets import Market
 from judge.check_paper import PaperTables
 from judge.check_summary import COLUMNS, Coverage, MarketCheck, Power
 from judge.statistics import Interval
-from judge.statistics.chances import MISS_MAX, Given
+from judge.statistics.p_best import MISS_MAX, Given
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

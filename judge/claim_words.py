@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from arena.messages import Claim, Evaluation
-from judge.phrases import counted, listed, sentence
+from judge.formatting import counted, listed, sentence
 
 GROUPS_SHOWN = 4
 LINES_SHOWN = 60
@@ -26,12 +26,12 @@ def look_words(evaluation: Evaluation) -> str:
     return f"interim, look {evaluation.look} of {evaluation.looks}"
 
 
-def standing(evaluation: Evaluation) -> list[Claim]:
+def claims_held(evaluation: Evaluation) -> list[Claim]:
     """The claims that hold: made, and not withdrawn."""
     return [claim for claim in evaluation.claims if claim.withdrawn is None]
 
 
-def withdrawn(evaluation: Evaluation) -> list[Claim]:
+def claims_withdrawn(evaluation: Evaluation) -> list[Claim]:
     """The claims that a later look withdrew."""
     return [claim for claim in evaluation.claims if claim.withdrawn is not None]
 
@@ -83,11 +83,11 @@ def claim_lines(evaluation: Evaluation) -> tuple[str, ...]:
     same; each line says which look it is.
     """
     groups: dict[tuple[str, str, int, bool | None], list[Claim]] = {}
-    for claim in standing(evaluation):
+    for claim in claims_held(evaluation):
         alike = (claim.winner, claim.measure, claim.snapshots, claim.survives_stress)
         groups.setdefault(alike, []).append(claim)
     lines = [_claim_line(claims, evaluation) for claims in groups.values()]
-    lines += [sentence(withdrawn_sentence(claim)) for claim in withdrawn(evaluation)]
+    lines += [sentence(withdrawn_sentence(claim)) for claim in claims_withdrawn(evaluation)]
     if (more := len(lines) - LINES_SHOWN) > 0:
         told = f"{counted(more, 'further line')}: --json and figures.json list every claim."
         lines = [*lines[:LINES_SHOWN], told]

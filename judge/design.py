@@ -17,7 +17,7 @@ from statistics import median
 
 import numpy as np
 
-from judge.phrases import duration_words
+from judge.formatting import duration_words
 from judge.statistics.adjusted import adjusted_returns
 from judge.statistics.types import FloatArray
 from judge.statistics.variance import claim_cosines, cosines

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 
 from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from arena.vitals import Dead
-from judge.carried import lost_claims
 from judge.entrants import Entrant, Field, Window, entrant_means, entrant_returns, field_of
-from judge.evaluated import Asked, Found, evaluation_id, make_evaluation
+from judge.evaluation import Judged, StatisticsOptions, evaluation_id, make_evaluation
 from judge.leaderboard_rows import row_of
+from judge.lost_accounts import without_lost
 from judge.metrics import Metrics, measure
-from judge.ruin import without_lost
 from judge.season.model import FloatArray, Season
 from judge.simple_returns import deciding_periods
 from judge.statistics import Pair, Standing, Verdict, judge_returns
@@ -25,6 +24,7 @@ from judge.statistics.pairs import LookMemo
 from judge.statistics.sharpe import sharpe_scale
 from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN
 from judge.verdict_words import ALL_DEAD, dead_words, verdict_words
+from judge.withdrawals import lost_claims
 
 __all__ = [
     "CONFIDENCE",
@@ -140,12 +140,11 @@ def leaderboard(
     horizon = horizon or horizon_of(season)
     field = field_of(season, planned=horizon.planned, over=horizon.over)
     own = _own_horizon(field, horizon)
-    asked = Asked(confidence, seed, resamples, own, memo)
+    options = StatisticsOptions(confidence, seed, resamples, own, memo)
     returns = entrant_returns(field)
     totals = [round(float(total), 12) for total in returns.sum(axis=0)]
-    verdict = without_lost(_verdict(field, returns, asked), totals)
-    shares = _shares(field)
-    alpha = _alpha(field, returns, shares, verdict, asked)
+    verdict = without_lost(_verdict(field, returns, options), totals)
+    alpha = _alpha(field, returns, verdict, options)
     metrics = tuple(measure(field.season, place) for place in range(len(field.season.entries)))
     places = sorted(range(len(field.entrants)), key=lambda n: _order(n, totals, verdict))
     rows = tuple(
@@ -159,10 +158,10 @@ def leaderboard(
         )
         for n in places
     )
-    found = Found(field, returns, rows, places, verdict, alpha)
-    said = make_evaluation(found, asked)
+    found = Judged(field, returns, rows, places, verdict, alpha)
+    said = make_evaluation(found, options)
     said = said.model_copy(
-        update={"warnings": (*said.warnings, *_lost(season, field, horizon, asked, said))}
+        update={"warnings": (*said.warnings, *_lost(season, field, horizon, options, said))}
     )
     words = verdict_words(said, rules_changed=season.assumptions.rules_changed)
     return Leaderboard(
@@ -193,26 +192,26 @@ def _order(place: int, totals: Sequence[float], verdict: Verdict) -> tuple[float
     return -totals[place], standing.rank_low, standing.rank_high, standing.name
 
 
-def _verdict(field: Field, returns: FloatArray, asked: Asked) -> Verdict:
+def _verdict(field: Field, returns: FloatArray, options: StatisticsOptions) -> Verdict:
     names = [one.name for one in field.entrants]
     if _all_dead(field.season):
-        return _no_verdict(names, asked, ALL_DEAD)
+        return _no_verdict(names, options, ALL_DEAD)
     if not names:
-        return _no_verdict(names, asked, "there are no agents yet")
+        return _no_verdict(names, options, "there are no agents yet")
     if len(names) > AGENTS_MAX:
         reason = f"{len(names)} agents are too many to compare; at most {AGENTS_MAX} can be"
-        return _no_verdict(names, asked, reason)
+        return _no_verdict(names, options, reason)
     scale, _ = sharpe_scale(field.season.interval_s, field.season.periods)
     return judge_returns(
         returns,
         names,
         periods_per_year=scale**2,
-        confidence=asked.confidence,
-        seed=asked.seed,
-        resamples=asked.resamples,
-        horizon=asked.horizon,
+        confidence=options.confidence,
+        seed=options.seed,
+        resamples=options.resamples,
+        horizon=options.horizon,
         baselines=[one.name for one in field.entrants if one.kind == "baseline"],
-        memo=asked.memo,
+        memo=options.memo,
     )
 
 
@@ -222,13 +221,13 @@ def _all_dead(season: Season) -> bool:
     return not alive and any(one.kind == "agent" for one in season.dead)
 
 
-def _no_verdict(names: Sequence[str], asked: Asked, reason: str) -> Verdict:
+def _no_verdict(names: Sequence[str], options: StatisticsOptions, reason: str) -> Verdict:
     return Verdict(
         standings=tuple(
             Standing(name, 1, len(names), None, None, None, None, None, None) for name in names
         ),
         pairs=(),
-        confidence=asked.confidence,
+        confidence=options.confidence,
         claim_level=0.0,
         periods=0,
         block_length=None,
@@ -239,12 +238,12 @@ def _no_verdict(names: Sequence[str], asked: Asked, reason: str) -> Verdict:
 
 
 def _lost(
-    season: Season, field: Field, horizon: Horizon, asked: Asked, said: Evaluation
+    season: Season, field: Field, horizon: Horizon, options: StatisticsOptions, said: Evaluation
 ) -> tuple[str, ...]:
     """Claims that were made before the compared part began, in words."""
 
     def judge(old: Field, of: Horizon) -> tuple[Pair, ...]:
-        before = replace(asked, horizon=_own_horizon(old, Horizon(of.planned, over=False)))
+        before = replace(options, horizon=_own_horizon(old, Horizon(of.planned, over=False)))
         return _verdict(old, entrant_returns(old), before).pairs
 
     if horizon == FINISHED:
@@ -253,24 +252,20 @@ def _lost(
     return lost_claims(season, field, horizon, judge, kept)
 
 
-def _shares(field: Field) -> FloatArray:
-    """[T, entrants] share of the equity in the market at the start of each compared period."""
-    shares = exposure_shares(field.season.equity, field.season.exposure)
-    return entrant_means(field.entrants, field.window.cut(shares))
-
-
 def _alpha(
-    field: Field, returns: FloatArray, shares: FloatArray, verdict: Verdict, asked: Asked
+    field: Field, returns: FloatArray, verdict: Verdict, options: StatisticsOptions
 ) -> Alpha | None:
     if len(verdict.pairs) == 0 or verdict.periods < PERIODS_MIN:
         return None
+    # Share of the equity in the market at the start of each compared period.
+    shares = field.window.cut(exposure_shares(field.season.equity, field.season.exposure))
     return alpha_pairs(
         returns,
-        shares,
+        entrant_means(field.entrants, shares),
         field.window.cut(field.season.hold_log_returns()),
-        confidence=asked.confidence,
-        seed=asked.seed,
-        resamples=asked.resamples,
-        horizon=asked.horizon,
-        memo=asked.memo,
+        confidence=options.confidence,
+        seed=options.seed,
+        resamples=options.resamples,
+        horizon=options.horizon,
+        memo=options.memo,
     )

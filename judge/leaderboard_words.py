@@ -7,7 +7,7 @@ from itertools import zip_longest
 from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from arena.visible import laid_out, one_line
 from judge.claim_words import claim_lines, promise_words
-from judge.phrases import (
+from judge.formatting import (
     DASH,
     counted,
     interval_words,

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from arena.messages import Claim, DeadEntry, Detectable, Evaluation, LeaderboardRow
 from arena.vitals import short_cause
 from judge.claim_words import (
+    claims_held,
     claims_sentence,
+    claims_withdrawn,
     look_words,
     promise_words,
     since_words,
-    standing,
-    withdrawn,
     withdrawn_sentence,
 )
-from judge.phrases import (
+from judge.formatting import (
     NAMES_SHOWN,
     SIZE_MAX,
     counted,
@@ -204,7 +204,7 @@ def _found(difference: float, per_day: float | None, evaluation: Evaluation) -> 
 def _of(row: LeaderboardRow, evaluation: Evaluation) -> list[Claim]:
     return [
         claim
-        for claim in standing(evaluation)
+        for claim in claims_held(evaluation)
         if claim.winner == row.agent and claim.measure == "return"
     ]
 
@@ -213,8 +213,8 @@ def _claims(evaluation: Evaluation) -> list[str]:
     """Claims of both measures, withdrawals, and the promise that covers them."""
     sole, held = _sole_first(evaluation), _holds(evaluation)
     told = [] if sole is None else _of(sole, evaluation)
-    raw = [c for c in standing(evaluation) if c.measure == "return" and c not in told]
-    alpha = [claim for claim in standing(evaluation) if claim.measure == "alpha"]
+    raw = [c for c in claims_held(evaluation) if c.measure == "return" and c not in told]
+    alpha = [claim for claim in claims_held(evaluation) if claim.measure == "alpha"]
     places = {row.agent: place for place, row in enumerate(evaluation.rows)}
     for found in (raw, alpha):
         found.sort(
@@ -229,7 +229,7 @@ def _claims(evaluation: Evaluation) -> list[str]:
     if alpha:
         head = f"beyond what market exposure explains{mark}"
         words.append(f"{head}: {claims_sentence(evaluation, alpha)}")
-    gone = withdrawn(evaluation)
+    gone = claims_withdrawn(evaluation)
     words += [withdrawn_sentence(claim) for claim in gone[:WITHDRAWN_SHOWN]]
     if (more := len(gone) - WITHDRAWN_SHOWN) > 0:
         words.append(f"{counted(more, 'further claim was', 'further claims were')} withdrawn")
@@ -254,7 +254,7 @@ def _against_hold(evaluation: Evaluation) -> str:
         return ""
     against = {
         claim.measure
-        for claim in standing(evaluation)
+        for claim in claims_held(evaluation)
         if (sides := {claim.winner, claim.loser}) & held and sides & agents
     }
     if "return" in against:

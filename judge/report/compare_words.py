@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from arena.visible import laid_out, one_line
-from judge.phrases import duration_words
+from judge.formatting import duration_words
 from judge.report import words
 from judge.report.compare import DAY_S, Comparison, Line
 from judge.report.facts import Figures

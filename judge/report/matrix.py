@@ -7,7 +7,7 @@ import numpy as np
 
 from arena.messages import Estimate
 from judge.claim_words import look_words
-from judge.phrases import counted, listed, sentence
+from judge.formatting import counted, listed, sentence
 from judge.report import words
 from judge.report.agents import NAME_MAX
 from judge.report.facts import Facts, in_matrix

@@ -20,12 +20,14 @@ from plotly.offline import get_plotlyjs
 from arena import __version__
 from arena.visible import visible
 from judge.claim_words import claim_lines, look_words, promise_words
+from judge.formatting import sentence
 from judge.leaderboard_words import detectables_block, window_note
 from judge.metrics import Metrics
-from judge.phrases import sentence
 from judge.report import plots, words
 from judge.report.agents import NAME_MAX, AgentPart, agent_part, anchor
-from judge.report.columns import (
+from judge.report.facts import Facts
+from judge.report.matrix import Matrix, make_matrix
+from judge.report.page_tables import (
     dead_table,
     decisions_table,
     latency_bps,
@@ -35,8 +37,6 @@ from judge.report.columns import (
     traders,
     unranked_title,
 )
-from judge.report.facts import Facts
-from judge.report.matrix import Matrix, make_matrix
 from judge.report.sentences import (
     ALPHA_NOTE,
     agents_note,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from judge.claim_words import look_words
-from judge.phrases import counted
+from judge.formatting import counted
 from judge.report import words
 from judge.report.agents import NAME_MAX, ROWS_MAX
 from judge.report.facts import Facts

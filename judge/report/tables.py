@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from judge.phrases import listed
+from judge.formatting import listed
 
 NOTES_SHOWN = 12
 

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from judge.statistics.bradley_terry import strengths
-from judge.statistics.chances import chances_of_first
+from judge.statistics.p_best import best_probabilities
 from judge.statistics.resample import BLOCKS_MIN, draw_circular
 from judge.statistics.sharpe import (
     deflated_sharpe,
@@ -152,7 +152,7 @@ def standings(
     several = len(plan.names) > 1
     estimates = means.agents.estimates
     errors = means.pairs.errors
-    chances = chances_of_first(estimates, means.stars - estimates, errors) if several else None
+    chances = best_probabilities(estimates, means.stars - estimates, errors) if several else None
     powers, reasons = _strengths(plan)
     baselines = np.array([name in plan.baselines for name in plan.names])
     trials = distinct_trials(plan.whole, baselines)

@@ -10,9 +10,9 @@ from arena.bus.base import Record
 from arena.messages import ChatMessage, OrderDecided, Turn, TurnStarted
 from judge.leaderboard import leaderboard
 from judge.leaderboard_words import render
-from judge.report.columns import unranked_title
 from judge.report.facts import Options, make_facts
 from judge.report.page import markdown
+from judge.report.page_tables import unranked_title
 from judge.season import Season, SeasonBuilder
 from judge.season.apart import RULES_BEGIN, contestant_of
 from routers.prompt import render_system

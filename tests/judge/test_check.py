@@ -23,7 +23,7 @@ from judge.check_real import real_returns
 from judge.check_runs import Counts, count, judge, run_market
 from judge.check_summary import COLUMNS, Coverage, MarketCheck, as_json, summarise
 from judge.check_tables import chances_tables, market_table, paper_text, table
-from judge.statistics.chances import Calibration
+from judge.statistics.p_best import Calibration
 from judge.statistics.variance import claim_freedom
 from judge.statistics.verdict import thinned
 

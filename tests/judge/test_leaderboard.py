@@ -9,10 +9,10 @@ import pytest
 
 from arena.messages import Estimate, LeaderboardRow
 from judge.entrants import without
+from judge.formatting import duration_words, interval_words, percent, rank_words
 from judge.leaderboard import Leaderboard, horizon_of, leaderboard
 from judge.leaderboard_rows import UNEXPLAINED
 from judge.leaderboard_words import render
-from judge.phrases import duration_words, interval_words, percent, rank_words
 from judge.season import Season, SeasonBuilder
 from judge.statistics.looks import Horizon
 from tests.dashboard.scenario import Scenario

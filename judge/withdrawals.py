@@ -21,7 +21,7 @@ CHANGES_MAX = 2
 CLAIMS_SHOWN = 6
 
 
-class Standing(NamedTuple):
+class EarlierClaim(NamedTuple):
     """A claim as it was: who beats whom, and after how many snapshots it was made."""
 
     winner: str
@@ -51,7 +51,11 @@ def lost_claims(
         old = field_of(before, planned=horizon.planned, over=False)
         if old.window.periods < COMPARED_MIN:
             continue
-        claims = [c for c in _standing(old, judge(old, horizon)) if (c.winner, c.loser) not in kept]
+        claims = [
+            claim
+            for claim in _claims_held(old, judge(old, horizon))
+            if (claim.winner, claim.loser) not in kept
+        ]
         if claims:
             named = [e.name for e in field.season.entries if e.joined == begin]
             found.append(_words(claims, named, begin))
@@ -102,7 +106,7 @@ def _was_gone(left: int | None, cadence: int, snapshots: int) -> bool:
     return left is not None and left + DEAD_TURNS * cadence <= snapshots
 
 
-def _standing(field: Field, pairs: tuple[Pair, ...]) -> list[Standing]:
+def _claims_held(field: Field, pairs: tuple[Pair, ...]) -> list[EarlierClaim]:
     """The claims that held, by the names of entrants."""
     found = []
     for pair in pairs:
@@ -112,11 +116,11 @@ def _standing(field: Field, pairs: tuple[Pair, ...]) -> list[Standing]:
         winner, loser = (pair.a, pair.b) if ahead else (pair.b, pair.a)
         made = min(field.window.begin + pair.claimed_at + 1, field.season.periods)
         names = (field.entrants[winner].name, field.entrants[loser].name)
-        found.append(Standing(*names, snapshots=made))
+        found.append(EarlierClaim(*names, snapshots=made))
     return found
 
 
-def _words(claims: list[Standing], joined: list[str], begin: int) -> str:
+def _words(claims: list[EarlierClaim], joined: list[str], begin: int) -> str:
     shown = [f"{c.winner} beats {c.loser} (since snapshot {c.snapshots:,})" for c in claims]
     more = f"; and {len(claims) - CLAIMS_SHOWN} more" if len(claims) > CLAIMS_SHOWN else ""
     who = ", ".join(joined[:CLAIMS_SHOWN]) or "another entrant"

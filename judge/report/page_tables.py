@@ -2,7 +2,7 @@
 
 from arena.messages import DeadEntry, Evaluation
 from arena.vitals import CAUSE_CHARS_MAX
-from judge.phrases import listed
+from judge.formatting import listed
 from judge.report import words
 from judge.report.agents import NAME_MAX, anchor
 from judge.report.facts import Facts

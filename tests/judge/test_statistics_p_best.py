@@ -5,13 +5,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from judge.statistics.chances import (
+from judge.statistics.p_best import (
     CHECKED_SPREADS,
     MISS_MAX,
     Calibration,
+    best_probabilities,
     by_chance,
     calibration,
-    chances_of_first,
 )
 
 DRAWS = np.random.default_rng(5).standard_normal((999, 6))
@@ -62,7 +62,7 @@ def test_no_spread_of_skill_is_far_off(field: tuple[int, float]) -> None:
 
 def test_a_gap_far_above_the_error_is_near_certain() -> None:
     """An agent that leads by many errors is the best, and the others share nothing."""
-    found = chances_of_first(np.array([20.0, 0.0, 0.0, 0.0, 0.0, 0.0]), DRAWS)
+    found = best_probabilities(np.array([20.0, 0.0, 0.0, 0.0, 0.0, 0.0]), DRAWS)
 
     assert found[0] > 0.999
     assert found.sum() == pytest.approx(1.0)
@@ -72,16 +72,16 @@ def test_without_any_difference_all_are_alike() -> None:
     """Equal estimates, one constant each, or no error at all: 1 / N each."""
     flat = np.zeros((199, 3))
 
-    assert [1.0] == chances_of_first(np.zeros(1), flat[:, :1]).tolist()
-    assert np.full(3, 1 / 3) == pytest.approx(chances_of_first(np.zeros(3), flat))
-    assert np.full(6, 1 / 6) == pytest.approx(chances_of_first(np.zeros(6), DRAWS), abs=0.02)
+    assert [1.0] == best_probabilities(np.zeros(1), flat[:, :1]).tolist()
+    assert np.full(3, 1 / 3) == pytest.approx(best_probabilities(np.zeros(3), flat))
+    assert np.full(6, 1 / 6) == pytest.approx(best_probabilities(np.zeros(6), DRAWS), abs=0.02)
 
 
 def test_copies_share_what_one_would_have() -> None:
     """A copy and its original have the same chance, and together that of one."""
     estimates = np.array([1.0, 0.2, -1.0, 1.0])
-    alone = chances_of_first(estimates[:3], DRAWS[:, :3])
-    found = chances_of_first(estimates, DRAWS[:, [0, 1, 2, 0]])
+    alone = best_probabilities(estimates[:3], DRAWS[:, :3])
+    found = best_probabilities(estimates, DRAWS[:, [0, 1, 2, 0]])
 
     assert found[0] == found[3]
     assert alone[0] == pytest.approx(2.0 * found[0], abs=0.08)
@@ -92,27 +92,27 @@ def test_cash_takes_part() -> None:
     draws = DRAWS.copy()
     draws[:, 0] = 0.0
 
-    assert chances_of_first(np.array([0.0, -9, -9, -9, -9, -9]), draws)[0] > 0.99
-    assert chances_of_first(np.array([0.0, 9, 9, 9, 9, 9]), draws)[0] < 0.01
+    assert best_probabilities(np.array([0.0, -9, -9, -9, -9, -9]), draws)[0] > 0.99
+    assert best_probabilities(np.array([0.0, 9, 9, 9, 9, 9]), draws)[0] < 0.01
     # Two constant series that differ are ordered for certain.
     draws[:, 1] = 0.0
-    assert chances_of_first(np.array([0.0, -0.1, -9, -9, -9, -9]), draws)[1] < 0.04
+    assert best_probabilities(np.array([0.0, -0.1, -9, -9, -9, -9]), draws)[1] < 0.04
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e6])
 def test_the_unit_does_not_matter(scale: float) -> None:
     """Dollars, shares or points give the same chances."""
     estimates = np.arange(6.0) / 3.0
-    found = chances_of_first(estimates * scale, DRAWS * scale)
+    found = best_probabilities(estimates * scale, DRAWS * scale)
 
-    assert chances_of_first(estimates, DRAWS) == pytest.approx(found, abs=1e-9)
+    assert best_probabilities(estimates, DRAWS) == pytest.approx(found, abs=1e-9)
 
 
 def test_one_wild_agent_hides_nothing_of_the_others() -> None:
     """A clear leader stays one beside an agent of a thousand times their volatility, far below."""
     draws = DRAWS.copy()
     draws[:, 5] *= 1_000.0
-    found = chances_of_first(np.array([8.0, 0.0, 0.0, 0.0, 0.0, -9_000.0]), draws)
+    found = best_probabilities(np.array([8.0, 0.0, 0.0, 0.0, 0.0, -9_000.0]), draws)
 
     assert found[0] > 0.95
 
@@ -120,10 +120,10 @@ def test_one_wild_agent_hides_nothing_of_the_others() -> None:
 def test_larger_errors_than_resampled_ones_make_chances_smaller() -> None:
     """Errors of twice the size halve the gaps; smaller ones than the draws' change nothing."""
     estimates = np.array([3.0, 0.0, 0.5, -0.5, 0.2, -1.0])
-    plain = chances_of_first(estimates, DRAWS)
+    plain = best_probabilities(estimates, DRAWS)
     errors = np.full(15, np.sqrt(2.0))
-    widened = chances_of_first(estimates, DRAWS, 2.0 * errors)
+    widened = best_probabilities(estimates, DRAWS, 2.0 * errors)
 
-    assert plain == pytest.approx(chances_of_first(estimates, DRAWS, errors / 2.0))
-    assert widened[0] == pytest.approx(chances_of_first(estimates / 2.0, DRAWS)[0], abs=0.02)
+    assert plain == pytest.approx(best_probabilities(estimates, DRAWS, errors / 2.0))
+    assert widened[0] == pytest.approx(best_probabilities(estimates / 2.0, DRAWS)[0], abs=0.02)
     assert widened[0] < plain[0] - 0.1

@@ -40,7 +40,7 @@ GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 """Multiples of it, modulo 1, fill the unit interval evenly in any order of taking them."""
 
 
-def chances_of_first(
+def best_probabilities(
     estimates: FloatArray, draws: FloatArray, errors: FloatArray | None = None
 ) -> FloatArray:
     """The probability that each agent is truly the best; copies share theirs.
@@ -139,7 +139,7 @@ def calibration(
     leaders = estimates.argmax(axis=1)
     best = truths >= truths.max(axis=1, keepdims=True)
     given = [
-        chances_of_first(season, errors(resamples))[leader]
+        best_probabilities(season, errors(resamples))[leader]
         for season, leader in zip(estimates, leaders, strict=True)
     ]
     share = best / best.sum(axis=1, keepdims=True)

@@ -8,8 +8,8 @@ from arena.cutoffs import cutoff_warning
 from arena.messages import Claim, Detectable, Evaluation, LeaderboardRow
 from judge.design import SeedUse, design_gains, design_words
 from judge.entrants import Field
+from judge.lost_accounts import ruin_notes
 from judge.metrics_returns import total_return
-from judge.ruin import ruin_notes
 from judge.season.model import FloatArray, Season
 from judge.season.seeds import seeds_sent
 from judge.simple_returns import TOO_WIDE, per_day, simple_detectable
@@ -29,7 +29,7 @@ DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class StatisticsOptions:
     """What the statistics are asked.
 
     Attributes:
@@ -46,7 +46,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Judged:
     """What the statistics found.
 
     Attributes:
@@ -70,7 +70,7 @@ def evaluation_id(snapshot_id: str, confidence: float, seed: int, resamples: int
     return ids.derive("evaluation", METHOD, snapshot_id, confidence, seed, resamples)
 
 
-def make_evaluation(found: Found, asked: Asked) -> Evaluation:
+def make_evaluation(found: Judged, options: StatisticsOptions) -> Evaluation:
     """The message, complete but for its verdict in words."""
     field, verdict = found.field, found.verdict
     season, known = field.season, field.season.assumptions
@@ -93,19 +93,19 @@ def make_evaluation(found: Found, asked: Asked) -> Evaluation:
     if verdict.detectable is not None and detectable is None:
         reasons["detectable"] = TOO_WIDE
     return Evaluation(
-        evaluation_id=evaluation_id(newest, asked.confidence, asked.seed, asked.resamples),
+        evaluation_id=evaluation_id(newest, options.confidence, options.seed, options.resamples),
         snapshot_id=newest,
         snapshots=season.periods,
         as_of=known.last,
         interval_s=season.interval_s,
-        confidence=asked.confidence,
-        seed=asked.seed,
-        resamples=asked.resamples,
+        confidence=options.confidence,
+        seed=options.seed,
+        resamples=options.resamples,
         hold_return=total_return(season.hold),
         detectable=detectable,
         detectables=detectables,
         planned=known.planned,
-        interim=not asked.horizon.over,
+        interim=not options.horizon.over,
         look=verdict.look,
         looks=verdict.looks,
         compared_from=field.window.begin,
@@ -126,7 +126,7 @@ def make_evaluation(found: Found, asked: Asked) -> Evaluation:
     )
 
 
-def _method(found: Found) -> tuple[str, ...]:
+def _method(found: Judged) -> tuple[str, ...]:
     """What was done before and beside the statistics, one sentence each."""
     cells = any(entrant.is_cell for entrant in found.field.entrants)
     together = "Repeats of a cell are one entrant: the mean of their log returns in each period."
