@@ -35,7 +35,7 @@ STRETCHES_MIN = 10
 COLUMNS = ("total", "sharpe", "p_best", "psr", "dsr", "bradley_terry")
 CONSTANT = "the return is the same in every period"
 TOO_FLAT = "too many resamples have no variance"
-ALONE = "there is nobody to compare with"
+ALONE = "there is no other agent to compare with"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Plan:
         returns: Shape [T, N], thinned.
         whole: Shape [T', N], as it was given.
         squares: Shape [T, N], the squares of `whole`, thinned alike.
-        names: The N agents. baselines: those that do not compete.
+        names: The N agents.
+        baselines: Those of them that do not compete.
         block_length: Mean block length in periods.
         confidence: Of the intervals.
         resamples: B.

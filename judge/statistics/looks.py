@@ -18,7 +18,7 @@ Annals of Mathematical Statistics 41, 1397-1409; Waudby-Smith et al. 2024, Annal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count
+from itertools import count, takewhile
 from math import log, sqrt
 
 import numpy as np
@@ -28,13 +28,13 @@ from scipy.optimize import brentq
 from judge.statistics.multiplicity import CLAIM_LEVEL
 from judge.statistics.types import FloatArray
 
-ERROR_SPENT = 0.025
-"""Family-wise error spent over all looks of a season; its last look is at 1.9 %."""
+ERROR_SPENT = 0.02
+"""Family-wise error spent over all looks of a season; its last look is at 1.5 %."""
 
 SHARES = 8
 FIRST_SHARE = 4
 """Looks at 4/8, 5/8, ... of the plan. The standard error changes from look to look, so each look
-errs a little by itself; more of them would cost more than they tell."""
+errs a little by itself; more of them would cost more than they show."""
 
 PERIODS_FIRST = 60
 GROWTH = 1.25
@@ -47,9 +47,9 @@ MIXED = 9.0
 """n / `SHARPEST` times this is the mixture's information: near where the boundary is lowest."""
 
 NODES = 96
-"""Of the Gauss-Legendre quadrature between the boundaries."""
+"""Nodes of the Gauss-Legendre quadrature between the boundaries."""
 REACH = 16.0
-"""No boundary lies beyond this."""
+"""No boundary is beyond this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Horizon:
         return None if self.planned is None else len(planned_looks(self.planned))
 
     def next_look(self, periods: int) -> int | None:
-        """Periods of the first look behind `periods`; None if the season has no further one."""
+        """Periods of the first look after `periods`; None if the season has no further one."""
         if self.over:
             return None
         if self.planned is None:
@@ -101,7 +101,7 @@ class Horizon:
         return next((k.periods for k in planned_looks(self.planned) if k.periods > periods), None)
 
     def level(self, periods: int) -> float:
-        """The nominal level by which a moment is told: of its look, else of the last one."""
+        """The nominal level after so many periods: of the look there, else of the last look."""
         looks = self.looks(periods)
         if looks and looks[-1].periods == periods:
             return looks[-1].level
@@ -112,7 +112,7 @@ class Horizon:
 
 
 FINISHED = Horizon(None, over=True, once=True)
-"""All periods are there, and nobody looked before."""
+"""All periods are there, and this is the first look."""
 
 
 def look_times(planned: int | None, upto: int) -> tuple[int, ...]:
@@ -143,12 +143,7 @@ def ended_looks(planned: int, periods: int) -> tuple[Look, ...]:
 
 def open_looks(periods: int) -> tuple[Look, ...]:
     """The looks of a season without a planned end, up to `periods`."""
-    found: list[Look] = []
-    for n in _grid():
-        if n > periods:
-            return tuple(found)
-        found.append(Look(n, anytime_level(n)))
-    raise AssertionError("the grid has no end")
+    return tuple(Look(n, anytime_level(n)) for n in takewhile(lambda n: n <= periods, _grid()))
 
 
 def _grid() -> Iterator[int]:

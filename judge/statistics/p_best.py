@@ -102,7 +102,8 @@ class Given:
 
     Attributes:
         leaders: How many.
-        given: Mean of what they were given. best: share that was truly the best.
+        given: Mean of what they were given.
+        best: Share that was truly the best.
     """
 
     low: float
@@ -173,7 +174,7 @@ def _won(values: FloatArray) -> FloatArray:
 
 
 def _excess(estimates: FloatArray, draws: FloatArray) -> tuple[float, float]:
-    """How much more the agents differ than by luck, and how many differences that was told from.
+    """How much more the agents differ than by luck, and how many differences that rests on.
 
     Returns:
         The mean over all pairs of (difference / its error)^2, 1 + s^2 on average; and the degrees

@@ -8,7 +8,7 @@ import numpy as np
 
 from judge.statistics.agents import CONSTANT, TOO_FLAT, Plan, Sharpes
 from judge.statistics.looks import Look
-from judge.statistics.multiplicity import Family, scales_of
+from judge.statistics.multiplicity import Family
 from judge.statistics.power import detectable_difference
 from judge.statistics.student import Means
 from judge.statistics.types import FloatArray, Interval, Pair
@@ -16,7 +16,6 @@ from judge.statistics.variance import claim_freedom
 
 IDENTICAL = "identical: the same return in every period"
 ALWAYS = "the same difference in every period"
-ONE_STRETCH = "one stretch of time decides the difference, and most resamples miss it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +79,14 @@ def judge_pairs(
         sharpes: The Sharpe ratios.
         level: Nominal family-wise level of a claim.
     """
-    reasons = pair_reasons(plan, combos, means)
+    reasons = pair_reasons(plan, combos)
     tested = np.array([not reason for reason in reasons], dtype=bool)
     freedom = claim_freedom(plan.periods, len(plan.names))
-    family = Family.of(means.claims, tested, freedom)
-    adjusted, critical = family.p_values(), family.critical_values(level)
-    errors = means.claims.errors[tested] * plan.periods
-    alone = means.claims.p_values()
+    claims = means.claims
+    family = Family(claims.t_values[tested], claims.t_stars[:, tested], freedom)
+    adjusted, critical = family.p_values(), family.critical_value(level)
+    errors = claims.errors[tested] * plan.periods
+    alone = claims.p_values()
     found = []
     place = -1
     for column, (a, b) in enumerate(combos):
@@ -106,12 +106,10 @@ def judge_pairs(
                 separated=p_adjusted <= level and difference is not None and _apart(difference),
                 identical=False,
                 sharpe_difference=sharpes.pairs.get((a, b)),
-                detectable=detectable_difference(
-                    float(errors[place]), float(critical[place]), freedom=freedom
-                ),
+                detectable=detectable_difference(float(errors[place]), critical, freedom=freedom),
                 reason="" if difference is not None else TOO_FLAT,
                 claim_error=float(errors[place]),
-                critical=float(critical[place]),
+                critical=critical,
             )
         )
     return tuple(found)
@@ -136,7 +134,7 @@ def decide_over_looks(
     decided = [(look.periods, earlier(look)) for look in looks if look.periods < periods]
     if looks and looks[-1].periods == periods:
         decided.append((periods, decisions_of(now)))
-    return with_histories(now, histories(decided, combos), periods)
+    return with_histories(now, histories(decided, combos))
 
 
 def remembered(
@@ -200,23 +198,19 @@ def histories(
 def with_histories(
     pairs: Sequence[Pair],
     found: Mapping[tuple[int, int], tuple[History, int]],
-    periods: int,
 ) -> tuple[Pair, ...]:
     """The pairs with the claims that the looks made in the place of this moment's.
 
     Args:
         pairs: As compared after all periods.
         found: What the looks made of each.
-        periods: How many there are.
     """
     changed = []
     for pair in pairs:
         history, sign = found[pair.a, pair.b]
+        # Between two looks the leader may change; only the next look withdraws the claim.
         ahead = 0 if pair.difference is None else np.sign(pair.difference.estimate)
-        if history.claimed_at is not None and history.withdrawn_at is None and ahead != sign:
-            # Between two looks the leader may change; the claim then waits for no look.
-            history = History(history.claimed_at, periods)
-        holds = history.claimed_at is not None and history.withdrawn_at is None
+        holds = history.claimed_at is not None and history.withdrawn_at is None and ahead == sign
         changed.append(
             replace(
                 pair,
@@ -228,13 +222,9 @@ def with_histories(
     return tuple(changed)
 
 
-def pair_reasons(plan: Plan, combos: Sequence[tuple[int, int]], means: Means) -> list[str]:
+def pair_reasons(plan: Plan, combos: Sequence[tuple[int, int]]) -> list[str]:
     """Why each pair is not tested; empty if it is."""
-    scales = scales_of(means.claims)
-    return [
-        _reason(plan, a, b) or ("" if np.isfinite(scale) else ONE_STRETCH)
-        for (a, b), scale in zip(combos, scales, strict=True)
-    ]
+    return [_reason(plan, a, b) for a, b in combos]
 
 
 def _reason(plan: Plan, a: int, b: int) -> str:

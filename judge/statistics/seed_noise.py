@@ -80,7 +80,7 @@ class SeedNoise:
                 "strategy": repeats * columns * float(found[:rows].sum()),
                 "model": repeats * rows * float(found[rows : rows + columns].sum()),
                 "interaction": repeats * float(found[rows + columns :].sum()),
-                # What rounding leaves between equal repeats is no noise.
+                # What rounding leaves between equal repeats is not noise.
                 "seed": within if within > 1e-20 * scale else 0.0,
             },
             {

@@ -157,7 +157,7 @@ def expected_best_sharpe(trials: int, periods: int) -> float:
     normal quantile. They take sd(SR) across the trials; here it is what theory says of an agent
     without skill, 1 / sqrt(T - 1): at SR = 0 the variance (1 + SR^2 / 2) / T of Lo (2002,
     Financial Analysts Journal 58(4), 36-52), with the divisor of the probability above. So what
-    the other agents earned does not enter: one that burns its money in fees makes nobody luckier.
+    the other agents earned does not enter: one that burns its money in fees makes no other luckier.
 
     Args:
         trials: N; one trial is not chosen among several, so nothing is deflated: 0.

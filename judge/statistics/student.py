@@ -1,4 +1,4 @@
-"""Studentised bootstrap: how far the estimate lies from the truth, in standard errors.
+"""Studentised bootstrap: how far the estimate is from the truth, in standard errors.
 
 A resample's error is divided by a standard error that is computed in that same resample as in the
 season itself, from its lowest cosine coefficients (`judge.statistics.variance`). So t* has the
@@ -222,7 +222,7 @@ class _Fold:
         return gaps - self._gaps
 
     def _of_pairs(self, products: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The pairs' variances [b, M] from the agents' [b, N, N], and up to what they are none."""
+        """The pairs' variances [b, M] from the agents' [b, N, N]; up to the floors they are 0."""
         a, b = self._a, self._b
         variances = np.diagonal(products, axis1=1, axis2=2)
         whole = variances[:, a] + variances[:, b]

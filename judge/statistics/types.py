@@ -33,7 +33,7 @@ class Pair:
     Attributes:
         a: Index of the first agent.
         b: Index of the second agent.
-        difference: Season total of the paired log returns a - b; the interval stands for this
+        difference: Season total of the paired log returns a - b; the interval is for this
             pair alone. None while it is too early.
         p_value: Two-sided p-value of "no difference" for this pair alone.
         p_adjusted: The same, family-wise over all pairs (step-down max-t).
@@ -109,7 +109,7 @@ class Verdict:
         detectable: Largest `Pair.detectable` among the agents that can still be first, i.e. the
             difference at the top that could have been missed. None without such a pair.
         look: How many decision looks were made. looks: how many there will be; None without a
-            planned end. next_look: periods of the next one, None behind the last.
+            planned end. next_look: periods of the next one, None after the last.
         method: How it was computed, one sentence each, to be printed beside the figures.
         reasons: Why a value is None: the key is the column ("sharpe"), or column and agent
             ("sharpe:cash"), or "a|b" for a pair.

@@ -273,7 +273,7 @@ def _method(plan: of_agents.Plan, periods: int, together: int, horizon: Horizon)
         f"Intervals: {level}, symmetric studentised wild bootstrap, {plan.resamples} "
         f"resamples, mean block {plan.block_length * together:.1f} periods, seed {plan.seed}; "
         f"errors from {of_intervals} cosines, for this moment alone.",
-        f'"A beats B": all pairs together, step-down max-t (Romano-Wolf) on balanced statistics, '
+        f'"A beats B": all pairs together, step-down max-t (Romano-Wolf), '
         f"errors from {of_claims} cosines{_pooled_words(agents)}. {_looks_words(horizon)}",
         "Rank sets: the ranks that these decisions leave open.",
         f"Sharpe ratios: of log returns, {unit}, risk-free rate 0; differences by Ledoit and Wolf "

@@ -9,16 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from judge.statistics.multiplicity import EXCEEDING_MIN, Family, rank_sets, scales_of
+from judge.statistics.multiplicity import EXCEEDING_MIN, Family, rank_sets
 from judge.statistics.power import normal_critical_value
-from judge.statistics.student import Studentised
 from judge.statistics.types import FloatArray
 from judge.statistics.verdict import judge_returns
 
 
 def family(t_values: FloatArray, t_stars: FloatArray, freedom: int = 8) -> Family:
-    """Comparisons that are on one scale."""
-    return Family(t_values, t_stars, np.ones(t_values.size), freedom)
+    """Comparisons that are decided together."""
+    return Family(t_values, t_stars, freedom)
 
 
 @settings(deadline=None)
@@ -46,33 +45,35 @@ def test_the_tail_is_students() -> None:
     """Beyond what resamples reach a p-value falls as Student's t does, without a jump."""
     freedom = 8
     t_stars = np.abs(np.random.default_rng(2).standard_t(freedom, (4_000, 1)))
-    found = Studentised(np.array([1.0]), np.array([1.0]), t_stars)
-    scale = float(scales_of(found)[0])
     for t_value in (4.0, 6.0, 9.0, 14.0):
-        one = Family(np.array([t_value / scale]), t_stars / scale, np.array([scale]), freedom)
+        one = family(np.array([t_value]), t_stars, freedom)
         expected = 2.0 * stats.t.sf(t_value, freedom)
 
         assert one.p_values()[0] == pytest.approx(expected, rel=0.8)
-        assert one.critical_values(expected)[0] == pytest.approx(t_value, rel=0.15)
+        assert one.critical_value(expected) == pytest.approx(t_value, rel=0.15)
 
 
-def test_a_pair_that_hangs_on_one_period_hides_no_other() -> None:
-    """Its |t*| are the largest everywhere; balanced, the clear pair beside it is still found."""
-    rng = np.random.default_rng(3)
-    t_stars = np.abs(rng.standard_t(8, (999, 2)))
-    t_stars[:, 1] *= 20.0
-    found = Studentised(np.array([6.0, 1.0]), np.array([1.0, 1.0]), t_stars)
-    both = np.array([True, True])
+@pytest.mark.parametrize("fall", [0.2, 0.5, 0.99999])
+def test_a_crash_of_one_hides_no_other(fall: float) -> None:
+    """The pairs of an agent that fell in one period take nothing from a clear pair beside them."""
+    returns = 0.005 * np.random.default_rng(3).standard_normal((384, 4))
+    returns[:, 0] += 0.0016
+    calm = judge_returns(returns, "abcd", periods_per_year=8760.0, resamples=299)
+    returns[200, 3] += np.log1p(-fall)
+    found = judge_returns(returns, "abcd", periods_per_year=8760.0, resamples=299)
 
-    assert family(np.array([6.0, 1.0]), t_stars).p_values()[0] > 0.5
-    assert Family.of(found, both, 8).p_values()[0] < 0.01
+    for verdict in (calm, found):
+        assert all(p.separated for p in verdict.pairs if p.a == 0 and p.b < 3)
+    assert not any(p.separated for p in found.pairs if p.a > 0 and p.b == 3)
+    assert found.pairs[0].detectable == pytest.approx(calm.pairs[0].detectable, rel=0.3)
 
 
 def test_no_comparison_has_no_p_value() -> None:
     """Without a testable pair there is nothing to adjust and nothing to pass."""
     nothing = family(np.zeros(0), np.zeros((9, 0)))
 
-    assert 0 == nothing.p_values().size == nothing.critical_values(0.05).size
+    assert 0 == nothing.p_values().size
+    assert np.inf == nothing.critical_value(0.05)
 
 
 def test_the_critical_value_is_tukeys() -> None:
@@ -80,9 +81,9 @@ def test_the_critical_value_is_tukeys() -> None:
     means = np.random.default_rng(1).standard_normal((40_000, 6))
     a, b = np.array(list(combinations(range(6), 2))).T
     t_stars = np.abs(means[:, a] - means[:, b]) / np.sqrt(2.0)
-    found = family(np.ones(a.size), t_stars).critical_values(0.05)
+    found = family(np.ones(a.size), t_stars).critical_value(0.05)
 
-    assert normal_critical_value(6, 0.05) == pytest.approx(found[0], rel=0.015)
+    assert normal_critical_value(6, 0.05) == pytest.approx(found, rel=0.015)
     assert 2.8497 == pytest.approx(normal_critical_value(6, 0.05), abs=1e-3)
 
 
