@@ -45,7 +45,7 @@ class CutoffList:
     def of(self, model_id: str) -> Cutoff | None:
         """The cut-off of a model, None if it is unknown.
 
-        A seller's name before the model ("openai/gpt-5") and a variant behind it
+        A seller's name before the model ("openai/gpt-5") and a variant after it
         ("gpt-5:free") do not change what the model has read; a fine-tuned one is another model.
         """
         name = model_id.rpartition("/")[2].lower()

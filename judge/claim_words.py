@@ -57,7 +57,7 @@ def claims_sentence(evaluation: Evaluation, claims: Sequence[Claim]) -> str:
 
 
 def withdrawn_sentence(claim: Claim) -> str:
-    """A withdrawal: what was claimed, from when until when, and why it is not any more."""
+    """A withdrawal: what was claimed, from when until when, and why it no longer holds."""
     beyond = " beyond what its market exposure explains" if claim.measure == "alpha" else ""
     return (
         f"withdrawn at snapshot {claim.withdrawn or 0:,}: {claim.winner} beats {claim.loser}"
@@ -77,7 +77,7 @@ def promise_words(evaluation: Evaluation) -> str:
 
 
 def claim_lines(evaluation: Evaluation) -> tuple[str, ...]:
-    """Every claim, the standing ones first, up to a bound.
+    """Every claim, those that hold first, up to a bound.
 
     Claims of the same winner, measure and snapshot share a line if they would also survive the
     same; each line says which look it is.
@@ -89,8 +89,8 @@ def claim_lines(evaluation: Evaluation) -> tuple[str, ...]:
     lines = [_claim_line(claims, evaluation) for claims in groups.values()]
     lines += [sentence(withdrawn_sentence(claim)) for claim in claims_withdrawn(evaluation)]
     if (more := len(lines) - LINES_SHOWN) > 0:
-        told = f"{counted(more, 'further line')}: --json and figures.json list every claim."
-        lines = [*lines[:LINES_SHOWN], told]
+        rest = f"{counted(more, 'further line')}: --json and figures.json list every claim."
+        lines = [*lines[:LINES_SHOWN], rest]
     return tuple(lines)
 
 

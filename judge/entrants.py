@@ -1,7 +1,7 @@
 """Who is compared with whom, and on which part of the season: entrants and their window. Pure.
 
 Repeats of a cell (the same strategy, chat node, model and setup, another seed) are one entrant: how
-they differ from each other is noise, so they are no contest of their own. Its return in a period
+they differ from each other is noise, so they do not compete with each other. Its return in a period
 is the mean of the log returns of its repeats. Every other agent and every baseline is an entrant.
 
 An account that does not play keeps its money: its return in a market that rises is a loss against
@@ -19,6 +19,7 @@ import numpy as np
 
 from arena.messages import DeadEntry
 from arena.vitals import Dead
+from judge.formatting import listed, utc_words
 from judge.season.dead import unranked
 from judge.season.model import Entry, FloatArray, Season
 
@@ -149,12 +150,12 @@ def _widest(spells: Sequence[Window], agents: Sequence[bool]) -> tuple[Window, f
     """The window that most entries share, and who they are.
 
     It has at least half of the longest spell. Among windows with as many entries, agents count
-    first, then the length, then the later one, which may go on.
+    first, then the length, then the later one, which may continue.
     """
-    everybody = frozenset(range(len(spells)))
+    everyone = frozenset(range(len(spells)))
     longest = max((spell.periods for spell in spells), default=0)
     if not longest:
-        return Window(0, max((spell.end for spell in spells), default=0)), everybody
+        return Window(0, max((spell.end for spell in spells), default=0)), everyone
     least = -(-longest // 2)
     if longest >= COMPARED_MIN:
         least = max(least, COMPARED_MIN)
@@ -300,29 +301,23 @@ def _notes(
     season: Season, members: Sequence[tuple[Entry, Window]], window: Window, last: int
 ) -> tuple[str, ...]:
     """Who decided where the compared part begins and ends, and what that part is."""
-    told: list[str] = []
+    notes: list[str] = []
     begun = [e.name for e, spell in members if spell.begin == window.begin > 0]
     # If all of them began with the window, nothing was left out for one of them.
     if begun and len(begun) < len(members):
         at = f"snapshot {window.begin + 1:,} of {last:,}, {_when(season, window.begin)}"
-        told.append(f"{_listed(begun)} joined at {at}")
+        notes.append(f"{listed(begun)} joined at {at}")
     ended = [e.name for e, spell in members if spell.end == window.end < last]
     if ended and len(ended) < len(members):
         at = f"snapshot {window.end:,} of {last:,}, {_when(season, window.end - 1)}"
-        told.append(f"{_listed(ended)} left after {at}")
-    if not told:
+        notes.append(f"{listed(ended)} left after {at}")
+    if not notes:
         return ()
     return (
-        f"{'; '.join(told)}: compared are snapshots {window.begin + 1:,} to {window.end:,}, in"
+        f"{'; '.join(notes)}: compared are snapshots {window.begin + 1:,} to {window.end:,}, in"
         " which every entrant played.",
     )
 
 
-def _listed(names: Sequence[str], most: int = 4) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{', '.join(names[:most])}{more}"
-
-
 def _when(season: Season, index: int) -> str:
-    time = season.times[min(max(index, 0), len(season.times) - 1)]
-    return f"{str(time)[:19].replace('T', ' ')} UTC"
+    return utc_words(season.times[min(max(index, 0), len(season.times) - 1)])

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from arena.messages import Estimate
 
 DASH = "-"
 NAMES_SHOWN = 4
 SIZE_MAX = 1.0
-"""A difference above 100 % is not printed as a figure: nobody can trade on it."""
+"""A difference above 100 % is not printed as a figure: it is of no use to a trader."""
 
 
 def duration_words(seconds: float) -> str:
@@ -20,6 +22,11 @@ def duration_words(seconds: float) -> str:
     minutes, left = divmod(rest, 60)
     parts = [(hours, "h"), (minutes, "min"), (left if not hours else 0, "s")]
     return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+
+
+def utc_words(time: np.datetime64) -> str:
+    """A time to the second: "2026-01-31 23:59:00 UTC"."""
+    return f"{str(time)[:19].replace('T', ' ')} UTC"
 
 
 def rank_words(low: int, high: int) -> str:
@@ -58,6 +65,6 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def sentence(text: str) -> str:
-    """A text as a sentence: its first letter large, a full stop behind it."""
+    """A text as a sentence: with a capital letter and a full stop."""
     whole = text[:1].upper() + text[1:]
     return whole if whole.endswith((".", "!", "?")) else f"{whole}."

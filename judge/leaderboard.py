@@ -7,9 +7,18 @@ which all entrants played. Claims follow the looks of the season's plan (`judge.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from arena.vitals import Dead
+from judge.claim_history import (
+    Beginning,
+    LookSaid,
+    Told,
+    beginning_of,
+    claims_over,
+    with_claims,
+)
 from judge.entrants import Entrant, Field, Window, entrant_means, entrant_returns, field_of
 from judge.evaluation import Judged, StatisticsOptions, evaluation_id, make_evaluation
 from judge.leaderboard_rows import row_of
@@ -19,12 +28,11 @@ from judge.season.model import FloatArray, Season
 from judge.simple_returns import deciding_periods
 from judge.statistics import Pair, Standing, Verdict, judge_returns
 from judge.statistics.adjusted import Alpha, alpha_pairs, exposure_shares
-from judge.statistics.looks import FINISHED, Horizon
-from judge.statistics.pairs import LookMemo
+from judge.statistics.looks import Horizon, Look, single_look
+from judge.statistics.pairs import LookDecisions, LookMemo, decisions_of
 from judge.statistics.sharpe import sharpe_scale
-from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN
+from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN, decide_returns
 from judge.verdict_words import ALL_DEAD, dead_words, verdict_words
-from judge.withdrawals import lost_claims
 
 __all__ = [
     "CONFIDENCE",
@@ -104,12 +112,12 @@ def with_dead_of_run(evaluation: Evaluation, dead: Sequence[Dead]) -> Evaluation
 
 
 def horizon_of(season: Season, *, open_ended: bool = False) -> Horizon:
-    """How long a season is to be, as far as its records tell.
+    """How long a season is to be, as far as its records say.
 
     Args:
         season: All of it, or its beginning.
         open_ended: What a season without a plan is: True if snapshots may still come, as in an
-            arena that runs; False if somebody has ended it.
+            arena that runs; False if it has been ended.
     """
     planned = season.assumptions.planned
     if planned is None:
@@ -124,6 +132,7 @@ def leaderboard(
     seed: int = SEED,
     resamples: int = RESAMPLES,
     horizon: Horizon | None = None,
+    beginning: Beginning | None = None,
     memo: LookMemo | None = None,
 ) -> Leaderboard:
     """Measure every entry of a season and judge the returns of its entrants against each other.
@@ -135,16 +144,18 @@ def leaderboard(
         resamples: Bootstrap replications.
         horizon: How long the season is to be; None takes it from the season, and one without a
             plan as ended.
+        beginning: The season as it was after so many snapshots, to look at it as it was looked at
+            then; cut out of the season if it is not given.
         memo: What earlier looks decided, to save their computation; the answer is the same.
     """
     horizon = horizon or horizon_of(season)
     field = field_of(season, planned=horizon.planned, over=horizon.over)
-    own = _own_horizon(field, horizon)
-    options = StatisticsOptions(confidence, seed, resamples, own, memo)
+    options = StatisticsOptions(confidence, seed, resamples, horizon, memo)
+    history = ClaimHistory(season, options, beginning or partial(beginning_of, season))
     returns = entrant_returns(field)
     totals = [round(float(total), 12) for total in returns.sum(axis=0)]
-    verdict = without_lost(_verdict(field, returns, options), totals)
-    alpha = _alpha(field, returns, verdict, options)
+    verdict = without_lost(_verdict(field, returns, options, history), totals)
+    alpha = _alpha(field, returns, verdict, options, history)
     metrics = tuple(measure(field.season, place) for place in range(len(field.season.entries)))
     places = sorted(range(len(field.entrants)), key=lambda n: _order(n, totals, verdict))
     rows = tuple(
@@ -158,17 +169,14 @@ def leaderboard(
         )
         for n in places
     )
-    found = Judged(field, returns, rows, places, verdict, alpha)
+    found = Judged(field, rows, places, verdict, alpha, history.returns, history.alpha)
     said = make_evaluation(found, options)
-    said = said.model_copy(
-        update={"warnings": (*said.warnings, *_lost(season, field, horizon, options, said))}
-    )
     words = verdict_words(said, rules_changed=season.assumptions.rules_changed)
     return Leaderboard(
         season=field.season,
         entrants=field.entrants,
         window=field.window,
-        horizon=own,
+        horizon=_own_horizon(field, horizon),
         rows=rows,
         metrics=metrics,
         verdict=verdict,
@@ -192,7 +200,9 @@ def _order(place: int, totals: Sequence[float], verdict: Verdict) -> tuple[float
     return -totals[place], standing.rank_low, standing.rank_high, standing.name
 
 
-def _verdict(field: Field, returns: FloatArray, options: StatisticsOptions) -> Verdict:
+def _verdict(
+    field: Field, returns: FloatArray, options: StatisticsOptions, history: "ClaimHistory"
+) -> Verdict:
     names = [one.name for one in field.entrants]
     if _all_dead(field.season):
         return _no_verdict(names, options, ALL_DEAD)
@@ -202,16 +212,23 @@ def _verdict(field: Field, returns: FloatArray, options: StatisticsOptions) -> V
         reason = f"{len(names)} agents are too many to compare; at most {AGENTS_MAX} can be"
         return _no_verdict(names, options, reason)
     scale, _ = sharpe_scale(field.season.interval_s, field.season.periods)
-    return judge_returns(
+    horizon, count = options.horizon, field.season.periods
+    found = judge_returns(
         returns,
         names,
         periods_per_year=scale**2,
         confidence=options.confidence,
         seed=options.seed,
         resamples=options.resamples,
-        horizon=options.horizon,
+        horizon=single_look(horizon.level_at(count)),
         baselines=[one.name for one in field.entrants if one.kind == "baseline"],
-        memo=options.memo,
+        settle=lambda pairs: history.settle_returns(pairs, names),
+    )
+    return replace(
+        found,
+        look=len(horizon.looks(count)),
+        looks=horizon.count(count),
+        next_look=horizon.next_look(count),
     )
 
 
@@ -237,26 +254,84 @@ def _no_verdict(names: Sequence[str], options: StatisticsOptions, reason: str) -
     )
 
 
-def _lost(
-    season: Season, field: Field, horizon: Horizon, options: StatisticsOptions, said: Evaluation
-) -> tuple[str, ...]:
-    """Claims that were made before the compared part began, in words."""
+class ClaimHistory:
+    """The claims of a season, look by look.
 
-    def judge(old: Field, of: Horizon) -> tuple[Pair, ...]:
-        before = replace(options, horizon=_own_horizon(old, Horizon(of.planned, over=False)))
-        return _verdict(old, entrant_returns(old), before).pairs
+    Attributes:
+        returns: Those of returns. alpha: those of returns beyond the market exposure.
+    """
 
-    if horizon == FINISHED:
-        return ()  # Such a season was not watched: it is judged once.
-    kept = {(c.winner, c.loser) for c in said.claims if c.measure == "return" and not c.withdrawn}
-    return lost_claims(season, field, horizon, judge, kept)
+    def __init__(self, season: Season, options: StatisticsOptions, beginning: Beginning) -> None:
+        """Decide all looks before the present moment."""
+        self._count, self._options = season.periods, options
+        self._looks = options.horizon.looks(season.periods)
+        before = [look for look in self._looks if look.periods < season.periods]
+        decided = [_look_said(beginning(look.periods), look, options) for look in before]
+        self._returns = [one for one, _ in decided]
+        self._alpha = [other for _, other in decided]
+        self.returns: tuple[Told, ...] = claims_over(self._returns)
+        self.alpha: tuple[Told, ...] = claims_over(self._alpha)
+
+    def settle_returns(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> tuple[Pair, ...]:
+        """The pairs of now as all claims of returns separate them."""
+        self.returns = claims_over([*self._returns, *self._now(pairs, names)])
+        return with_claims(pairs, names, self.returns)
+
+    def settle_alpha(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> tuple[Pair, ...]:
+        """The adjusted pairs of now as all claims of alpha separate them."""
+        self.alpha = claims_over([*self._alpha, *self._now(pairs, names)])
+        return with_claims(pairs, names, self.alpha)
+
+    def _now(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> list[LookSaid]:
+        """What is decided now, if this is a look."""
+        if not self._looks or self._looks[-1].periods != self._count:
+            return []
+        return [_said(self._count, names, decisions_of(pairs))]
+
+
+def _look_said(season: Season, look: Look, options: StatisticsOptions) -> tuple[LookSaid, LookSaid]:
+    """What a look before the present one decided on returns and on alpha."""
+    field = field_of(season, planned=options.horizon.planned, over=False)
+    names = [one.name for one in field.entrants]
+    returns = entrant_returns(field)
+    found = decide_returns(
+        returns,
+        names,
+        level=look.level,
+        confidence=options.confidence,
+        seed=options.seed,
+        resamples=options.resamples,
+        memo=options.memo,
+    )
+    if not found:
+        return _said(look.periods, names, {}), _said(look.periods, names, {})
+    alpha = _alpha_of(field, returns, options, single_look(look.level))
+    return _said(look.periods, names, found), _said(look.periods, names, decisions_of(alpha.pairs))
+
+
+def _said(snapshots: int, names: Sequence[str], decided: LookDecisions) -> LookSaid:
+    named = {(names[a], names[b]): decision for (a, b), decision in decided.items()}
+    return LookSaid(snapshots, frozenset(names), named)
 
 
 def _alpha(
-    field: Field, returns: FloatArray, verdict: Verdict, options: StatisticsOptions
+    field: Field,
+    returns: FloatArray,
+    verdict: Verdict,
+    options: StatisticsOptions,
+    history: ClaimHistory,
 ) -> Alpha | None:
     if len(verdict.pairs) == 0 or verdict.periods < PERIODS_MIN:
         return None
+    now = single_look(options.horizon.level_at(field.season.periods))
+    found = _alpha_of(field, returns, options, now)
+    names = [one.name for one in field.entrants]
+    return replace(found, pairs=history.settle_alpha(found.pairs, names))
+
+
+def _alpha_of(
+    field: Field, returns: FloatArray, options: StatisticsOptions, horizon: Horizon
+) -> Alpha:
     # Share of the equity in the market at the start of each compared period.
     shares = field.window.cut(exposure_shares(field.season.equity, field.season.exposure))
     return alpha_pairs(
@@ -266,6 +341,5 @@ def _alpha(
         confidence=options.confidence,
         seed=options.seed,
         resamples=options.resamples,
-        horizon=options.horizon,
-        memo=options.memo,
+        horizon=horizon,
     )

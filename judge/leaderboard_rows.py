@@ -14,41 +14,21 @@ from judge.statistics import Interval, Standing, Verdict
 
 _MICRO = Decimal("0.000001")
 
-AMOUNTS = {
-    "equity_usd": "equity_usd",
-    "fees_usd": "fees_usd",
-    "slippage_usd": "slippage_usd",
-    "latency_usd": "latency_usd",
-    "biggest_win_usd": "biggest_win_usd",
-    "biggest_loss_usd": "biggest_loss_usd",
-}
-"""Column in USD -> its metric. Unknown of some repeats, it is the mean over the others."""
+AMOUNTS = (
+    "equity_usd", "fees_usd", "slippage_usd", "latency_usd", "biggest_win_usd", "biggest_loss_usd",
+)  # fmt: skip
+"""Columns in USD. Unknown of some repeats, each is the mean over the others."""
 COSTS = ("llm_usd", "llm_paid_usd", "net_return")
-"""Columns that are unknown if they are so of any repeat: a cost that is left out is no mean."""
-RATIOS = {
-    "total_return": "total_return",
-    "gross_return": "gross_return",
-    "excess_return": "excess_return",
-    "drawdown": "max_drawdown",
-    "sortino": "sortino",
-    "calmar": "calmar",
-    "volatility": "volatility",
-    "win_rate": "win_rate",
-    "profit_factor": "profit_factor",
-    "turnover": "turnover",
-    "invalid_rate": "invalid_rate",
-    "hold_share": "hold_share",
-}
-"""Column -> its metric, a plain number."""
-COUNTS = {
-    "drawdown_periods": "drawdown_periods",
-    "trades": "trades",
-    "closed": "closed",
-    "rejected": "rejected",
-    "decisions": "decisions",
-    "skipped": "skipped",
-}
-"""Column -> its metric, a whole number; a mean is rounded."""
+"""Columns that are unknown if any repeat's is: a mean that leaves a cost out would be too low."""
+RATIOS = (
+    "total_return", "gross_return", "excess_return", "drawdown", "sortino", "calmar", "volatility",
+    "win_rate", "profit_factor", "turnover", "invalid_rate", "hold_share",
+)  # fmt: skip
+"""Columns that are plain numbers."""
+COUNTS = ("drawdown_periods", "trades", "closed", "rejected", "decisions", "skipped")
+"""Columns that are whole numbers; a mean is rounded."""
+RENAMED = {"drawdown": "max_drawdown"}
+"""Column -> its metric, if the two have different names."""
 STATISTICS = {
     "return_interval": "total",
     "sharpe": "sharpe",
@@ -107,20 +87,25 @@ def row_of(
     return row.model_copy(update={"reasons": _reasons(row, own, standing, verdict)})
 
 
+def metric_of(column: str) -> str:
+    """The metric that a column of the leaderboard shows."""
+    return RENAMED.get(column, column)
+
+
 def _means(own: Sequence[Metrics]) -> dict[str, Any]:  # Any: the fields of a row.
     found: dict[str, Any] = {}
-    for column, name in AMOUNTS.items():
-        found[column] = _mean(own, name, lambda known: usd_mean(known))
-    for name in COSTS:
-        values = [getattr(one, name) for one in own]
+    for column in AMOUNTS:
+        found[column] = _mean(own, column, usd_mean)
+    for column in COSTS:
+        values = [getattr(one, column) for one in own]
         if any(value is None for value in values):
-            found[name] = None
+            found[column] = None
         else:
-            found[name] = usd_mean(values) if name.endswith("_usd") else fmean(values)
-    for column, name in RATIOS.items():
-        found[column] = _mean(own, name, fmean)
-    for column, name in COUNTS.items():
-        found[column] = _mean(own, name, lambda known: round(fmean(known)))
+            found[column] = usd_mean(values) if column.endswith("_usd") else fmean(values)
+    for column in RATIOS:
+        found[column] = _mean(own, metric_of(column), fmean)
+    for column in COUNTS:
+        found[column] = _mean(own, column, lambda known: round(fmean(known)))
     return found
 
 
@@ -172,9 +157,9 @@ def _reasons(
             why = verdict.reasons.get(f"{name}:{row.agent}") or verdict.reasons.get(name)
             reasons[column] = why or "; ".join(verdict.method)
         else:
-            metric = RATIOS.get(column) or COUNTS.get(column) or column
-            told = (one.reasons[metric] for one in own if metric in one.reasons)
-            reasons[column] = next(told, "no period yet")
+            metric = metric_of(column)
+            known = (one.reasons[metric] for one in own if metric in one.reasons)
+            reasons[column] = next(known, "no period yet")
     return reasons
 
 

@@ -10,6 +10,7 @@ from math import log
 
 import numpy as np
 
+from judge.formatting import utc_words
 from judge.season.model import Season
 from judge.statistics import Verdict
 
@@ -38,7 +39,7 @@ def ruin_notes(season: Season) -> tuple[str, ...]:
         row = min(int(low[0]), season.periods - 1)
         lost = float(1 - left.min())
         what = "everything" if lost >= 1 else f"{_percent(lost)} of its account"
-        when = f"{str(season.times[row])[:19].replace('T', ' ')} UTC"
+        when = utc_words(season.times[row])
         notes.append(
             f"{entry.name} lost {what}: 1 % of it or less was left by snapshot {row + 1:,}, {when}."
         )

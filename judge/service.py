@@ -52,7 +52,7 @@ class Settings:
         return evaluation_id(snapshot_id, self.confidence, self.seed, self.resamples)
 
     def evaluate(self, season: Season, memo: LookMemo | None = None) -> Evaluation:
-        """Judge a season that may go on; one without a planned end always may.
+        """Judge a season that may continue; one without a planned end always may.
 
         Args:
             season: As far as it is known.

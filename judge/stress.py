@@ -16,7 +16,7 @@ from judge.season.model import FloatArray, Season
 from judge.statistics import Pair
 
 HELD_MIN = 0.05
-"""Share of the equity below which a loss is not told for each unit held: it would be of fees."""
+"""With a smaller share of the equity in the market, a loss per unit held would be mostly fees."""
 LOSS_MAX = 1.0 - 1e-6
 """The largest loss that a shock takes: `judge.season.model.log_returns` has the same floor."""
 

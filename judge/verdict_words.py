@@ -37,7 +37,7 @@ WITHDRAWN_SHOWN = 3
 
 
 def verdict_words(evaluation: Evaluation, *, rules_changed: str = "") -> str:
-    """What the season can and cannot tell, in a few sentences.
+    """What the season shows and what it leaves open, in a few sentences.
 
     Args:
         evaluation: Complete but for its verdict.
@@ -78,8 +78,8 @@ def detectable_words(evaluation: Evaluation) -> str:
             return ""
         return f"at the top, {_found(evaluation.detectable, None, evaluation)}"
     places = {row.agent: place for place, row in enumerate(evaluation.rows)}
-    behind = len(places)
-    shown = min(pairs, key=lambda p: sorted(places.get(n, behind) for n in (p.a, p.b)))
+    last = len(places)
+    shown = min(pairs, key=lambda p: sorted(places.get(n, last) for n in (p.a, p.b)))
     words = f"between {shown.a} and {shown.b}, "
     words += _found(shown.difference, shown.per_day, evaluation)
     sizes = sorted(pair.difference for pair in pairs)
@@ -212,8 +212,8 @@ def _of(row: LeaderboardRow, evaluation: Evaluation) -> list[Claim]:
 def _claims(evaluation: Evaluation) -> list[str]:
     """Claims of both measures, withdrawals, and the promise that covers them."""
     sole, held = _sole_first(evaluation), _holds(evaluation)
-    told = [] if sole is None else _of(sole, evaluation)
-    raw = [c for c in claims_held(evaluation) if c.measure == "return" and c not in told]
+    said = [] if sole is None else _of(sole, evaluation)
+    raw = [c for c in claims_held(evaluation) if c.measure == "return" and c not in said]
     alpha = [claim for claim in claims_held(evaluation) if claim.measure == "alpha"]
     places = {row.agent: place for place, row in enumerate(evaluation.rows)}
     for found in (raw, alpha):

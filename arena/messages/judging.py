@@ -155,7 +155,7 @@ class Detectable(Part):
 
     Attributes:
         difference: Simple return over the compared season. per_day: the same for one day; None
-            if the season is so short that it is no figure of use.
+            if the season is too short for it to be of use.
     """
 
     a: str

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from statistics import fmean
 
-from judge.leaderboard_rows import AMOUNTS, COSTS, COUNTS, RATIOS
+from judge.leaderboard_rows import AMOUNTS, COSTS, COUNTS, RATIOS, metric_of
 from judge.metrics import Metrics, as_columns
 from judge.report.facts import Facts, standing_columns
 
@@ -46,8 +46,8 @@ def entrant_row(facts: Facts, rank: int) -> dict[str, Value]:
     }
     if entrant.is_cell:
         # What the row has is taken from it, so that both are rounded alike.
-        for columns in (AMOUNTS, COUNTS, RATIOS, dict(zip(COSTS, COSTS, strict=True))):
-            found |= {name: _plain(name, getattr(row, column)) for column, name in columns.items()}
+        for column in (*AMOUNTS, *COUNTS, *RATIOS, *COSTS):
+            found[metric_of(column)] = _plain(column, getattr(row, column))
     # One Sharpe ratio everywhere, with its interval: that of the compared part of the season.
     return found | {"sharpe": None if row.sharpe is None else row.sharpe.value}
 
@@ -62,8 +62,8 @@ def _means(own: Sequence[Metrics]) -> dict[str, Value]:
     return found
 
 
-def _plain(name: str, value: float | int | Decimal | None) -> Value:
+def _plain(column: str, value: float | int | Decimal | None) -> Value:
     """Amounts as numbers, which may be negative; what models cost as exact text."""
     if isinstance(value, Decimal):
-        return float(value) if name in AMOUNTS.values() else format(value, "f")
+        return float(value) if column in AMOUNTS else format(value, "f")
     return value

@@ -15,12 +15,12 @@ from judge.season.model import Decision
 PAUSES_MAX = 3
 """It is absent if its last pause is longer than so many of its longest ones, or of its turns."""
 AWAY_SHARE = 0.05
-"""A pause of a smaller share of the season is not told."""
+"""A pause of a smaller share of the season is not reported."""
 AWAYS_MAX = 3
 
 
 def left_at(decisions: Sequence[Decision], cadence: int, points: Sequence[Point]) -> int | None:
-    """Index behind the last snapshot that an agent played; None if it still plays.
+    """Index after the last snapshot that an agent played; None if it still plays.
 
     Args:
         decisions: Its turns in the order of the log.
@@ -40,9 +40,9 @@ def left_at(decisions: Sequence[Decision], cadence: int, points: Sequence[Point]
 def away_between(
     decisions: Sequence[Decision], cadence: int, points: Sequence[Point]
 ) -> tuple[tuple[int, int], ...]:
-    """The long pauses of an agent that came back: (behind the last snapshot played, the next one).
+    """The long pauses of an agent that came back: (after the last snapshot played, the next one).
 
-    The time that a turn took is no pause. The longest `AWAYS_MAX` are given, in their order.
+    The time that a turn took does not count. The longest `AWAYS_MAX` are given, in their order.
 
     Args:
         decisions: Its turns in the order of the log.

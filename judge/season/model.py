@@ -38,10 +38,10 @@ class Entry:
         kind: "agent" competes; "baseline" is there to compare with.
         scripted: True where built-in rules answered, not an LLM.
         seed: The repeat of this strategy and model, None where there is one.
-        joined: Index of the first snapshot it decided on; that behind the last snapshot of the
+        joined: Index of the first snapshot it decided on; that after the last snapshot of the
             season if it decided on none.
-        left: Index behind the last snapshot it played; None if it still plays.
-        away: Long pauses after which it came back: (index behind the last snapshot it played,
+        left: Index after the last snapshot it played; None if it still plays.
+        away: Long pauses after which it came back: (index after the last snapshot it played,
             index of the next one).
         cadence: Snapshots between two of its turns.
         setup: Digest of what else makes a contestant: prompt and its size, tools, cadence; "" if
