@@ -16,10 +16,9 @@ from judge import check, check_catalogue, check_chances
 from judge.check_catalogue import FULL_TIMES, MARKETS, chosen, has_power, tasks, usual_seasons
 from judge.check_chances import summarise_chances
 from judge.check_intervals import run_intervals, summarise_intervals
-from judge.check_laws import LAWS, PERIOD_SD
+from judge.check_laws import LAWS
 from judge.check_markets import Market
 from judge.check_paper import season_on_paper
-from judge.check_real import real_returns
 from judge.check_runs import Counts, count, judge, run_market
 from judge.check_summary import COLUMNS, Coverage, MarketCheck, as_json, summarise
 from judge.check_tables import chances_tables, market_table, paper_text, table
@@ -29,79 +28,6 @@ from judge.statistics.verdict import thinned
 
 FAT = Market("fat", 3, 120)
 SHORT = Market("normal", 2, 60)
-MIXED = [law for law in LAWS if LAWS[law].correlated and LAWS[law].alike]
-
-
-@pytest.mark.parametrize("law", MIXED)
-def test_markets_have_their_variance_and_correlation(law: str) -> None:
-    """Over a long season the deviation and the correlation are those stated, within 6 %."""
-    market = Market(law, 2, 60_000, correlation=0.5)
-    season = market.season(np.random.default_rng(3))
-    deviations = [float(column.std()) for column in season.T]
-
-    assert [PERIOD_SD] * 2 == pytest.approx(deviations, rel=0.06)
-    assert 0.5 == pytest.approx(np.corrcoef(season[:, 0], season[:, 1])[0, 1], abs=0.06)
-    assert [0.0, 0.0] == market.truth.totals.tolist()
-
-
-@pytest.mark.parametrize("law", ["spells", "real", "real-blocks", "crash400"])
-def test_the_true_total_is_the_mean_of_many_seasons(law: str) -> None:
-    """The mean total of 400 seasons comes within three standard errors of the truth."""
-    market = Market(law, 4, 200)
-    totals = [market.season(np.random.default_rng(i)).sum(axis=0) for i in range(400)]
-    error = np.std([t.mean() for t in totals]) / np.sqrt(400)
-
-    assert np.ptp(market.truth.totals) == 0.0
-    assert abs(np.mean(totals) - market.truth.totals[0]) < 3.0 * error
-
-
-@pytest.mark.parametrize(
-    ("law", "lags"),
-    [
-        ("ar0.3", (0.3, 0.09)),
-        ("ar0.8", (0.8, 0.64)),
-        ("white+ar0.8", (0.4, 0.32)),
-        ("white+ar0.95", (0.0475, 0.0451)),
-        ("garch", (0.0, 0.0)),
-        ("fat", (0.0, 0.0)),
-    ],
-)
-def test_markets_are_as_autocorrelated_as_they_say(law: str, lags: tuple[float, float]) -> None:
-    """The first two autocorrelations, of agents and of their difference, are those of the law."""
-    season = Market(law, 2, 40_000).season(np.random.default_rng(1))
-    for series in (season[:, 0], season[:, 0] - season[:, 1]):
-        found = [np.corrcoef(series[k:], series[:-k])[0, 1] for k in (1, 2)]
-
-        assert lags == pytest.approx(found, abs=0.045)
-
-
-def test_volatility_clusters() -> None:
-    """The squares of the GARCH law depend on each other."""
-    season = Market("garch", 1, 20_000).season(np.random.default_rng(1))[:, 0]
-
-    assert np.corrcoef(season[1:] ** 2, season[:-1] ** 2)[0, 1] > 0.04
-
-
-def test_real_returns_are_those_of_the_file() -> None:
-    """Two years of hours, and their sum is the whole rise of the price."""
-    returns = real_returns()
-
-    assert (20_110,) == returns.shape
-    assert np.log(8035.88 / 2509.17) == pytest.approx(returns.sum(), abs=2e-3)
-    assert 0.0 == pytest.approx(np.abs(returns / 1e-5 - np.rint(returns / 1e-5)).max(), abs=1e-6)
-
-
-def test_a_gap_and_a_lead_are_added_to_the_same_season() -> None:
-    """One agent falls once, another gains a little in each period, nothing else changes."""
-    plain = Market("normal", 4, 100)
-    with_both = replace(plain, gap=-0.5, lead=0.2)
-    moved = with_both.season(np.random.default_rng(7)) - plain.season(np.random.default_rng(7))
-
-    assert np.full(100, 0.002) == pytest.approx(moved[:, 0])
-    assert not moved[:, 1:3].any()
-    assert [np.log(0.5)] == pytest.approx(moved[:, 3][moved[:, 3] != 0.0].tolist())
-    assert (3, False) == (with_both.truth.counted, with_both.alike)
-    assert [0.2, 0.0] == with_both.truth.totals[:2].tolist()
 
 
 @pytest.mark.parametrize(
@@ -203,16 +129,6 @@ def test_two_agents_may_have_wide_strengths(held: int, named: bool) -> None:
     found = summarise(Market("fat", 2, 120), [few_claims(False, (held, 20))] * 10)
 
     assert named == ("coverage of Bradley-Terry" in found.missed)
-
-
-def test_the_true_sharpe_ratio_is_that_of_a_long_season() -> None:
-    """Over 100,000 periods the ratio comes within three standard errors of the closed form."""
-    market = Market("spells", 2, 100_000)
-    season = market.season(np.random.default_rng(3))
-    found = season.mean(axis=0) / season.std(axis=0)
-
-    assert market.truth.sharpes == pytest.approx(found, abs=3 / np.sqrt(100_000))
-    assert market.truth.sharpes[0] == pytest.approx(-0.00154, abs=0.00001)
 
 
 def test_a_verdict_is_held_against_the_truth() -> None:
