@@ -34,7 +34,6 @@ class Cell:
         value: What it is sorted by, where that is not its text; "" sorts last.
         head: It names its row.
         link: Id of the part of the page it leads to.
-        note: Why it is as it is; the table's notes print it.
         fold: Summary of further lines that are unfolded with a click; "" without any.
         folded: Those lines: name, figure and id of the part of the page.
     """
@@ -45,7 +44,6 @@ class Cell:
     value: float | str | None = None
     head: bool = False
     link: str = ""
-    note: str = ""
     fold: str = ""
     folded: tuple[tuple[str, str, str], ...] = ()
 
@@ -135,11 +133,6 @@ def plain(text: str, value: float | None = None, *, colored: bool = False) -> Ce
     return Cell(
         text, value="" if value is None else value, css=tone(value, text) if colored else ""
     )
-
-
-def words(text: str, under: str = "") -> Cell:
-    """A cell of words."""
-    return Cell(text, under=under, css="w")
 
 
 def name_cell(name: str, under: str = "", link: str = "") -> Cell:

@@ -4,7 +4,6 @@ import re
 from datetime import timedelta
 
 from arena.visible import visible
-from judge.simple_returns import simple_return
 
 UNKNOWN = "–"
 MINUS = "−"
@@ -29,11 +28,6 @@ def share(ratio: float | None, digits: int = 1) -> str:
 def change(ratio: float | None, digits: int = 2) -> str:
     """A relative change: 0.0041 is "+0.41 %"."""
     return UNKNOWN if ratio is None else f"{_signed(f'{ratio * 100:+,.{digits}f}')} %"
-
-
-def log_change(log_return: float | None, digits: int = 2) -> str:
-    """A log return as the relative change it stands for."""
-    return change(simple_return(log_return), digits)
 
 
 def number(value: float | None, digits: int = 2) -> str:
