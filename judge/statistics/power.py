@@ -1,4 +1,4 @@
-"""What could have been seen: the minimum detectable effect, and a season planned on paper."""
+"""How large a difference must be to be found: the detectable effect, and a season on paper."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,6 +6,8 @@ from functools import lru_cache
 import numpy as np
 from scipy import stats
 from scipy.special import ndtri
+
+from judge.statistics.multiplicity import CLAIM_LEVEL
 
 POWER = 0.80
 """The chance with which a detectable difference is found (Cohen 1988's convention)."""
@@ -75,7 +77,7 @@ class Season:
     correlation: float
     seed_correlation: float = 1.0
     repeats: int = 1
-    level: float = 0.03
+    level: float = CLAIM_LEVEL
     freedom: int | None = None
 
     @property

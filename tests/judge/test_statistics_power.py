@@ -1,4 +1,4 @@
-"""What could have been seen: closed forms of the season on paper."""
+"""How large a difference must be: closed forms of the season on paper."""
 
 import numpy as np
 import pytest
