@@ -89,7 +89,7 @@ def _row(line: Line) -> tuple[str, ...]:
         reason = TOO_WIDE if line.difference is not None else line.reason
         return name, before, after, words.UNKNOWN, words.UNKNOWN, words.UNKNOWN, reason
     ends = f"{words.change(found.low)} … {words.change(found.high)}"
-    p_value = words.UNKNOWN if line.p_adjusted is None else _p_value(line.p_adjusted)
+    p_value = words.UNKNOWN if line.p_adjusted is None else words.p_value(line.p_adjusted)
     better = "better" if found.value > 0 else "worse"
     verdict = line.reason or (better if line.separated else "not separated")
     return name, before, after, words.change(found.value), ends, p_value, verdict
@@ -101,10 +101,6 @@ def _change(log_return: float) -> str:
 
 def _plain(share: float, digits: int) -> str:
     return words.change(share, digits).lstrip("+")
-
-
-def _p_value(p_value: float) -> str:
-    return f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -101,7 +101,7 @@ def _note(effects: MatrixEffects | None, repeats: int) -> str:
         if key in effects.shares
     )
     tests = ", ".join(
-        f"{text} {p_words(effects.p_values[key])}"
+        f"{text} {words.p_words(effects.p_values[key])}"
         for key, text in named
         if effects.p_values is not None and key in effects.p_values
     )
@@ -109,11 +109,6 @@ def _note(effects: MatrixEffects | None, repeats: int) -> str:
         f" F tests against the repeats, on this market alone: {tests}." if tests else ""
     )
     return f"Of the variance between agents: {shares}.{words_of_tests}"
-
-
-def p_words(p_value: float) -> str:
-    """A p-value to three digits: "p = 0.034", "p < 0.001"."""
-    return f"p = {p_value:.3f}" if p_value >= 0.001 else "p < 0.001"
 
 
 def matrix_lines(effects: MatrixEffects, look: str = "") -> tuple[str, ...]:
@@ -235,7 +230,7 @@ def _decision(one: Contrast) -> str:
 
 
 def _p_value(one: Contrast) -> str:
-    return "" if one.p_adjusted is None else p_words(one.p_adjusted)
+    return "" if one.p_adjusted is None else words.p_words(one.p_adjusted)
 
 
 def _reason(one: Contrast) -> str:

@@ -116,13 +116,8 @@ def _pair_cell(pair: Pair, *, flipped: bool) -> Cell:
         return Cell(f"{mark}{words.UNKNOWN}", "too wide to say", css)
     under = words.spread(simple.low * 100, simple.high * 100, 2)
     if pair.p_adjusted is not None:
-        under += f", {p_words(pair.p_adjusted)}"
+        under += f", {words.p_words(pair.p_adjusted)}"
     return Cell(mark + words.change(simple.value), under, css, simple.value)
-
-
-def p_words(p_value: float) -> str:
-    """A p-value; one that rounds to zero is only bounded."""
-    return f"p {p_value:.3f}" if p_value >= 0.0005 else "p < 0.001"
 
 
 def latency_table(facts: Facts) -> Table:

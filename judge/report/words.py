@@ -39,6 +39,16 @@ def number(value: float | None, digits: int = 2) -> str:
     return _signed(f"{value:,.{digits}f}")
 
 
+def p_value(value: float) -> str:
+    """A p-value to three digits: "0.034", "< 0.001"."""
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
+def p_words(value: float) -> str:
+    """A p-value as a phrase: "p = 0.034", "p < 0.001"."""
+    return f"p = {p_value(value)}".replace("= <", "<")
+
+
 def spread(low: float, high: float, digits: int) -> str:
     """The ends of an interval in the unit of the figure above it: "−4.53 … −1.41"."""
     return f"{_signed(f'{low:+,.{digits}f}')} … {_signed(f'{high:+,.{digits}f}')}"

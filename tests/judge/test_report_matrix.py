@@ -7,8 +7,9 @@ import pytest
 
 from judge.report.document import document
 from judge.report.facts import Facts, Options, make_facts
-from judge.report.matrix import CONTRASTS_SHOWN, make_matrix, matrix_lines, p_words
+from judge.report.matrix import CONTRASTS_SHOWN, make_matrix, matrix_lines
 from judge.report.page import html, markdown
+from judge.report.words import p_words
 from judge.statistics import Interval, MatrixEffects
 from judge.statistics.types import Contrast, Effect
 from tests.judge.seasons import BASELINES, entry, make_season
