@@ -41,7 +41,7 @@ from arena.server_answers import cutoff_findings
         ("", ""),
     ],
 )
-def test_a_cutoff_is_that_of_the_model_whoever_sells_it(model: str, month: str) -> None:
+def test_a_cutoff_is_that_of_the_model_with_any_seller(model: str, month: str) -> None:
     """A snapshot or another seller of a listed model is known; a sibling or a tuned one is not."""
     assert month == cutoff_of(model)
 

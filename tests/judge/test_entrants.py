@@ -155,7 +155,7 @@ def test_a_normal_start_is_no_late_one(joined: int, cadence: int, begin: int) ->
     ("joined", "apart"), [(100, False), (432, False), (433, True), (500, True)]
 )
 def test_with_a_plan_a_late_joiner_is_judged_by_the_whole_season(joined: int, apart: bool) -> None:
-    """Whether it is compared does not change while the season goes on."""
+    """Whether it is compared does not change during the season."""
     for snapshots in (joined + 1, joined + 70, 864):
         season = season_with([(0, None), (joined, None)], snapshots=snapshots)
         field = field_of(season, planned=864, over=snapshots == 864)
@@ -230,7 +230,7 @@ def test_records_say_who_joined_and_who_left() -> None:
     assert {None} == {e.left for e in builder.season(13).entries}
 
 
-def test_everybody_is_compared_before_the_first_decision() -> None:
+def test_every_entry_is_compared_before_the_first_decision() -> None:
     """A season of a few snapshots and no turn has all of its entries."""
     season = season_with([(1, None), (0, None)], snapshots=1)
 

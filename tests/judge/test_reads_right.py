@@ -84,7 +84,7 @@ def text(board: Leaderboard) -> str:
     ],
 )
 def test_each_sentence_is_there(text: str, sentence: str) -> None:
-    """Every sentence that a reader needs stands in the text, once it is true."""
+    """Every sentence that a reader needs is in the text, once it is true."""
     assert sentence in text
 
 

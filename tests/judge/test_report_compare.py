@@ -129,7 +129,7 @@ def test_agents_belong_together_by_name_then_by_cell(before: Facts) -> None:
 
 
 def test_a_cell_is_compared_as_one(before: Facts) -> None:
-    """Repeats are no lines of their own, and a cell meets its single agent of the run before."""
+    """Repeats are not lines of their own, and a cell meets its single agent of the run before."""
     repeats = tuple(entry(f"momentum-{k}", "momentum", "small", seed=k) for k in (1, 2, 3))
     cells = facts(make_season(snapshots=200, entries=(*repeats, *FEW[1:])), "cells")
     found = compare_runs(before, cells)

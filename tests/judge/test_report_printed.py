@@ -79,7 +79,7 @@ def figures_in(text: str) -> set[str]:
 
 
 def test_every_printed_figure_is_in_the_figures(facts: Facts) -> None:
-    """A figure that the page or the Markdown shows stands in figures.json as it is printed."""
+    """A figure that the page or the Markdown shows is in figures.json as it is printed."""
     page = Shown()
     page.feed(html(facts))
     told = figures_in(canonical(document(facts)).decode())
@@ -121,7 +121,7 @@ def test_repeats_unfold_under_their_cell(facts: Facts) -> None:
 
 
 def test_a_contest_that_is_not_over_says_so_beside_its_claims(facts: Facts) -> None:
-    """The look stands beside verdict and claims, the late joiner and the crash are named."""
+    """The look is beside verdict and claims, the late joiner and the crash are named."""
     page = html(facts)
     verdict = page[page.index('id="verdict"') : page.index('id="leaderboard"')]
 

@@ -53,7 +53,7 @@ def test_one_trial_is_not_deflated() -> None:
     assert [0.0, 0.0] == [expected_best_sharpe(trials, 100) for trials in (0, 1)]
 
 
-def test_a_bad_agent_or_a_copy_makes_nobody_luckier() -> None:
+def test_a_bad_agent_or_a_copy_makes_no_other_luckier() -> None:
     """How badly another agent trades, and copies of one, leave the benchmark as it was."""
     field = WALK[:, :3]
     burner = field.copy()

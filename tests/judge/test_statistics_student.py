@@ -46,7 +46,7 @@ def test_pairs_agree_with_a_slow_loop() -> None:
             error = np.sqrt(long_run_variance(turned[:, None], count)[0] / 80)
             expected.append(abs(turned.mean() - gaps.mean()) / error)
 
-        # A single pair of three agents has nobody to lean on.
+        # A single pair of three agents has no other pair to lean on.
         np.testing.assert_allclose(expected, one.t_stars[:, 0], rtol=1e-9)
 
 

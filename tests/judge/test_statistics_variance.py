@@ -52,7 +52,7 @@ def test_the_number_of_cosines_is_a_rule_of_the_length(
     ]
 
 
-def test_a_single_pair_leans_on_nobody() -> None:
+def test_a_single_pair_leans_on_no_other() -> None:
     """Of one pair the variance is that of its slow movements; of many, mostly the field's ratio."""
     slow, fast = np.array([3.0, 1.0, 1.0]), np.array([1.0, 1.0, 2.0])
     nothing = np.zeros(3)

@@ -63,7 +63,7 @@ def test_only_the_compared_part_counts() -> None:
 
 
 def test_fees_are_no_crash() -> None:
-    """An order that costs 10 % is no loss of what was held; buying within the period counts."""
+    """An order that costs 10 % is not a loss of what was held; buying within the period counts."""
     cash = np.array([100.0, *np.full(PERIODS, 35.0)])
     held = np.array([0.0, *np.full(PERIODS, 55.0 * 0.9)])
     season = season_of((cash, held))
@@ -180,7 +180,7 @@ def test_an_interval_is_told_if_it_says_something(
 
 
 def test_a_rate_a_day_is_bounded() -> None:
-    """One per cent in a minute is no rate of a day; half a day's doubles."""
+    """One per cent in a minute is not a rate of a day; half a day's doubles."""
     assert per_day(0.01, 1 / 1440) is None
     assert per_day(0.01, 0.0) is None
     assert per_day(0.01, 0.5) == pytest.approx(np.expm1(0.02))

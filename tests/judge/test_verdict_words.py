@@ -160,7 +160,7 @@ def test_which_look_it_is(changes: dict[str, object], said: str) -> None:
 
 
 def test_the_promise_covers_every_look_of_a_season() -> None:
-    """Beside claims stands how often they are false, and what is not covered."""
+    """Claims come with how often they are false, and what is not covered."""
     words = verdict_words(live(*LEADERS, claims=(claim("momentum", "cash", 324),)))
 
     assert (
@@ -204,7 +204,7 @@ def test_the_measure_is_named_where_only_the_other_one_separates() -> None:
     ("survives", "said"), [(True, "This would hold"), (False, "This would not hold")]
 )
 def test_a_claim_says_what_it_would_survive(survives: bool, said: str) -> None:
-    """The stress figure stands beside its claim."""
+    """The stress figure is beside its claim."""
     found = judged(*LEADERS, claims=(claim("momentum", "cash", 864, survives_stress=survives),))
 
     assert said in claim_lines(found)[0]

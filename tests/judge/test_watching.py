@@ -191,7 +191,7 @@ async def test_two_judges_and_one_question_say_the_same(
 @pytest.mark.parametrize("planned", [1, 30, 61, 128, 864, 10_000])
 @pytest.mark.parametrize("snapshots", [1, 60, 128, 129, 500, 2_000])
 def test_decisions_come_when_their_look_is_complete(planned: int, snapshots: int) -> None:
-    """Each is one snapshot behind its look, but the planned end, which is evaluated anyway."""
+    """Each is one snapshot after its look, but the planned end, which is evaluated anyway."""
     found = decision_counts(planned, snapshots)
     looks = set(look_times(planned, snapshots))
 
