@@ -232,7 +232,7 @@ def cutoff_findings(model_id: str, own: str = "") -> list[Finding]:
     known = load_cutoffs().of(model_id)
     if known is not None:
         return [ok("training data", f"up to {known.month} ({known.source})")]
-    text = 'nothing says up to when; cutoff = "2025-08", or --cutoff for a single node, does'
+    text = 'its end is unknown; set cutoff = "2025-08", or --cutoff for a single node'
     return [ok("training data", text)]
 
 

@@ -114,8 +114,8 @@ class Answerer:
         if (recorded := self._recorded(request)) is not None:
             again = recorded.answer(request, self._node.name, now)
             self._node.counters["replayed"] += 1
-            told = {"cutoff": self._cutoff or again.call.cutoff}
-            await self._send(request, again.call.model_copy(update=told), again.reply)
+            known = {"cutoff": self._cutoff or again.call.cutoff}
+            await self._send(request, again.call.model_copy(update=known), again.reply)
             return
         call = CallInProgress(request, now, clock.monotonic())
         try:

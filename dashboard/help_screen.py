@@ -38,7 +38,7 @@ WORDS = (
     ("held", "market time since entry, weighted by quantity"),
     ("rej", "orders that were refused, each with its reason in the trades pane"),
     ("ranks", "the ranks that the judge's newest evaluation leaves open; wide means undecided"),
-    ("interim", "the season is not over: claims obey the boundary of looks, and hold at any look"),
+    ("interim", "the season is not over: claims are made at planned looks alone, then stay"),
     ("interval", "where the true return may lie, in percent, as the judge's evaluation has it"),
     ("s", "scripted rules answer, not an LLM"),
     ("b", "a baseline: there to compare with"),

@@ -69,7 +69,7 @@ def serve(
     ] = "real-time",
     planned_snapshots: Annotated[
         int | None,
-        typer.Option(help="Length of the season, which the judge plans its looks by. [no end]"),
+        typer.Option(help="Snapshots of the season; the judge plans its looks by them. [no end]"),
     ] = None,
     name: Annotated[str, typer.Option(help="Of this process.")] = "tools",
     bootstrap_servers: Servers = None,

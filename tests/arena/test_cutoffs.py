@@ -116,7 +116,7 @@ def test_a_part_that_may_be_known_is_named() -> None:
     [
         ("gpt-5-nano", "", "up to 2024-05 (OpenAI"),
         ("gpt-5-nano", "2025-08", "up to 2025-08 (as given)"),
-        ("qwen3:8b", "", 'nothing says up to when; cutoff = "2025-08"'),
+        ("qwen3:8b", "", 'its end is unknown; set cutoff = "2025-08"'),
     ],
 )
 def test_a_check_shows_it_beside_the_price(model: str, own: str, said: str) -> None:
