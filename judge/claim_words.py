@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from arena.messages import Claim, Evaluation
+from judge.claims import HELD_ZERO
 from judge.formatting import counted, listed, sentence
 
 GROUPS_SHOWN = 4
@@ -61,7 +62,7 @@ def withdrawn_sentence(claim: Claim) -> str:
     beyond = " beyond what its market exposure explains" if claim.measure == "alpha" else ""
     return (
         f"withdrawn at snapshot {claim.withdrawn or 0:,}: {claim.winner} beats {claim.loser}"
-        f"{beyond}, claimed since snapshot {claim.snapshots:,}; its interval then held zero"
+        f"{beyond}, claimed since snapshot {claim.snapshots:,}; {claim.why or HELD_ZERO}"
     )
 
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from arena import ids
 from arena.cutoffs import cutoff_warning
 from arena.messages import Claim, Detectable, Evaluation, LeaderboardRow
+from judge.claims import Told
 from judge.design import SeedUse, design_gains, design_words
 from judge.entrants import Field
 from judge.lost_accounts import ruin_notes
 from judge.metrics_returns import total_return
-from judge.season.model import FloatArray, Season
+from judge.season.model import Season
 from judge.season.seeds import seeds_sent
 from judge.simple_returns import TOO_WIDE, per_day, simple_detectable
 from judge.statistics import Pair, Verdict
@@ -21,7 +23,7 @@ from judge.statistics.sharpe import sharpe_scale
 from judge.statistics.verdict import PERIODS_MIN
 from judge.stress import Stress, stress_of, stress_words
 
-METHOD = 2
+METHOD = 3
 """Of the rule by which evaluations are made: part of their id, raised with every change."""
 DETECTABLES_MAX = 64
 """Pairs at the top whose detectable difference is listed, those of the best entrants first."""
@@ -51,18 +53,19 @@ class Judged:
 
     Attributes:
         field: Who was compared, and on what.
-        returns: [T, entrants] log returns that were compared.
         rows: Of the leaderboard, best first. places: of the same entrants in the field.
         verdict: On the returns. alpha: of what exposure does not explain;
             None without a verdict.
+        claims, alpha_claims: Of each measure, as the looks of the season made them.
     """
 
     field: Field
-    returns: FloatArray
     rows: tuple[LeaderboardRow, ...]
     places: Sequence[int]
     verdict: Verdict
     alpha: Alpha | None
+    claims: tuple[Told, ...]
+    alpha_claims: tuple[Told, ...]
 
 
 def evaluation_id(snapshot_id: str, confidence: float, seed: int, resamples: int) -> str:
@@ -77,8 +80,11 @@ def make_evaluation(found: Judged, options: StatisticsOptions) -> Evaluation:
     newest = season.snapshot_ids[-1] if season.snapshot_ids else ""
     stress = stress_of(season, field.entrants, field.window)
     claims = (
-        *_claims(field, found.returns, verdict.pairs, stress),
-        *_claims(field, found.returns, found.alpha.pairs if found.alpha else (), None),
+        *(
+            _claim(one, "return", _survives(one, field, verdict.pairs, stress))
+            for one in found.claims
+        ),
+        *(_claim(one, "alpha", None) for one in found.alpha_claims),
     )
     tested = [c.survives_stress for c in claims if c.measure == "return" and c.withdrawn is None]
     warnings = (
@@ -145,50 +151,28 @@ def _cutoff_warnings(season: Season) -> list[str]:
     return [text for text in found if text]
 
 
-def _claims(
-    field: Field, returns: FloatArray, pairs: Sequence[Pair], stress: Stress | None
-) -> list[Claim]:
-    """Every claim of a family, withdrawn ones too, in the order in which they were made.
-
-    Args:
-        field: Who is compared.
-        returns: The returns that were compared.
-        pairs: Of the family.
-        stress: The shock to test claims of raw returns with; None for adjusted returns.
-    """
-    found = []
-    for pair in pairs:
-        made = pair.claimed_at or (field.window.periods if pair.separated else None)
-        if made is None or pair.difference is None:
-            continue
-        holds = pair.withdrawn_at is None
-        ahead = _ahead(pair, returns, made)
-        winner, loser = (pair.a, pair.b) if ahead else (pair.b, pair.a)
-        found.append(
-            Claim(
-                winner=field.entrants[winner].name,
-                loser=field.entrants[loser].name,
-                measure="return" if stress is not None else "alpha",
-                snapshots=_snapshots(field, made),
-                withdrawn=None if holds else _snapshots(field, pair.withdrawn_at or 0),
-                survives_stress=stress.survives(pair) if holds and stress is not None else None,
-            )
-        )
-    found.sort(key=lambda claim: (claim.snapshots, claim.winner, claim.loser))
-    return found
+def _claim(told: Told, measure: Literal["return", "alpha"], survives: bool | None) -> Claim:
+    return Claim(
+        winner=told.winner,
+        loser=told.loser,
+        measure=measure,
+        snapshots=told.snapshots,
+        withdrawn=told.withdrawn,
+        why=told.why,
+        survives_stress=survives,
+    )
 
 
-def _ahead(pair: Pair, returns: FloatArray, made: int) -> bool:
-    """True if a claim says that the first of a pair is better."""
-    if pair.withdrawn_at is None and pair.difference is not None:
-        return pair.difference.estimate > 0
-    # A withdrawn claim was made of the difference as it then was.
-    return bool((returns[:made, pair.a] - returns[:made, pair.b]).sum() > 0)
-
-
-def _snapshots(field: Field, periods: int) -> int:
-    """Snapshots of the season that a look after so many compared periods needs."""
-    return min(field.window.begin + periods + 1, field.season.periods)
+def _survives(
+    told: Told, field: Field, pairs: Sequence[Pair], stress: Stress | None
+) -> bool | None:
+    """Whether a claim that holds would survive the shock; None if it cannot be told."""
+    if stress is None or not told.holds:
+        return None
+    names = [one.name for one in field.entrants]
+    wanted = {told.winner, told.loser}
+    found = next((p for p in pairs if {names[p.a], names[p.b]} == wanted and p.separated), None)
+    return None if found is None else stress.survives(found)
 
 
 def _detectables(field: Field, verdict: Verdict, places: Sequence[int]) -> tuple[Detectable, ...]:

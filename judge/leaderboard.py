@@ -11,15 +11,8 @@ from functools import partial
 
 from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from arena.vitals import Dead
-from judge.claim_history import (
-    Beginning,
-    LookSaid,
-    Told,
-    beginning_of,
-    claims_over,
-    with_claims,
-)
-from judge.entrants import Entrant, Field, Window, entrant_means, entrant_returns, field_of
+from judge.claim_history import Beginning, ClaimHistory, alpha_of, beginning_of
+from judge.entrants import Entrant, Field, Window, entrant_returns, field_of
 from judge.evaluation import Judged, StatisticsOptions, evaluation_id, make_evaluation
 from judge.leaderboard_rows import row_of
 from judge.lost_accounts import without_lost
@@ -27,11 +20,11 @@ from judge.metrics import Metrics, measure
 from judge.season.model import FloatArray, Season
 from judge.simple_returns import deciding_periods
 from judge.statistics import Pair, Standing, Verdict, judge_returns
-from judge.statistics.adjusted import Alpha, alpha_pairs, exposure_shares
-from judge.statistics.looks import Horizon, Look, single_look
-from judge.statistics.pairs import LookDecisions, LookMemo, decisions_of
+from judge.statistics.adjusted import Alpha
+from judge.statistics.looks import Horizon, single_look
+from judge.statistics.pairs import LookMemo
 from judge.statistics.sharpe import sharpe_scale
-from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN, decide_returns
+from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN, looks_words
 from judge.verdict_words import ALL_DEAD, dead_words, verdict_words
 
 __all__ = [
@@ -201,7 +194,7 @@ def _order(place: int, totals: Sequence[float], verdict: Verdict) -> tuple[float
 
 
 def _verdict(
-    field: Field, returns: FloatArray, options: StatisticsOptions, history: "ClaimHistory"
+    field: Field, returns: FloatArray, options: StatisticsOptions, history: ClaimHistory
 ) -> Verdict:
     names = [one.name for one in field.entrants]
     if _all_dead(field.season):
@@ -213,6 +206,7 @@ def _verdict(
         return _no_verdict(names, options, reason)
     scale, _ = sharpe_scale(field.season.interval_s, field.season.periods)
     horizon, count = options.horizon, field.season.periods
+    now = single_look(horizon.level_at(count))
     found = judge_returns(
         returns,
         names,
@@ -220,7 +214,7 @@ def _verdict(
         confidence=options.confidence,
         seed=options.seed,
         resamples=options.resamples,
-        horizon=single_look(horizon.level_at(count)),
+        horizon=now,
         baselines=[one.name for one in field.entrants if one.kind == "baseline"],
         settle=lambda pairs: history.settle_returns(pairs, names),
     )
@@ -229,6 +223,9 @@ def _verdict(
         look=len(horizon.looks(count)),
         looks=horizon.count(count),
         next_look=horizon.next_look(count),
+        method=tuple(
+            looks_words(horizon) if line == looks_words(now) else line for line in found.method
+        ),
     )
 
 
@@ -254,66 +251,6 @@ def _no_verdict(names: Sequence[str], options: StatisticsOptions, reason: str) -
     )
 
 
-class ClaimHistory:
-    """The claims of a season, look by look.
-
-    Attributes:
-        returns: Those of returns. alpha: those of returns beyond the market exposure.
-    """
-
-    def __init__(self, season: Season, options: StatisticsOptions, beginning: Beginning) -> None:
-        """Decide all looks before the present moment."""
-        self._count, self._options = season.periods, options
-        self._looks = options.horizon.looks(season.periods)
-        before = [look for look in self._looks if look.periods < season.periods]
-        decided = [_look_said(beginning(look.periods), look, options) for look in before]
-        self._returns = [one for one, _ in decided]
-        self._alpha = [other for _, other in decided]
-        self.returns: tuple[Told, ...] = claims_over(self._returns)
-        self.alpha: tuple[Told, ...] = claims_over(self._alpha)
-
-    def settle_returns(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> tuple[Pair, ...]:
-        """The pairs of now as all claims of returns separate them."""
-        self.returns = claims_over([*self._returns, *self._now(pairs, names)])
-        return with_claims(pairs, names, self.returns)
-
-    def settle_alpha(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> tuple[Pair, ...]:
-        """The adjusted pairs of now as all claims of alpha separate them."""
-        self.alpha = claims_over([*self._alpha, *self._now(pairs, names)])
-        return with_claims(pairs, names, self.alpha)
-
-    def _now(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> list[LookSaid]:
-        """What is decided now, if this is a look."""
-        if not self._looks or self._looks[-1].periods != self._count:
-            return []
-        return [_said(self._count, names, decisions_of(pairs))]
-
-
-def _look_said(season: Season, look: Look, options: StatisticsOptions) -> tuple[LookSaid, LookSaid]:
-    """What a look before the present one decided on returns and on alpha."""
-    field = field_of(season, planned=options.horizon.planned, over=False)
-    names = [one.name for one in field.entrants]
-    returns = entrant_returns(field)
-    found = decide_returns(
-        returns,
-        names,
-        level=look.level,
-        confidence=options.confidence,
-        seed=options.seed,
-        resamples=options.resamples,
-        memo=options.memo,
-    )
-    if not found:
-        return _said(look.periods, names, {}), _said(look.periods, names, {})
-    alpha = _alpha_of(field, returns, options, single_look(look.level))
-    return _said(look.periods, names, found), _said(look.periods, names, decisions_of(alpha.pairs))
-
-
-def _said(snapshots: int, names: Sequence[str], decided: LookDecisions) -> LookSaid:
-    named = {(names[a], names[b]): decision for (a, b), decision in decided.items()}
-    return LookSaid(snapshots, frozenset(names), named)
-
-
 def _alpha(
     field: Field,
     returns: FloatArray,
@@ -324,22 +261,6 @@ def _alpha(
     if len(verdict.pairs) == 0 or verdict.periods < PERIODS_MIN:
         return None
     now = single_look(options.horizon.level_at(field.season.periods))
-    found = _alpha_of(field, returns, options, now)
+    found = alpha_of(field, returns, options, now)
     names = [one.name for one in field.entrants]
     return replace(found, pairs=history.settle_alpha(found.pairs, names))
-
-
-def _alpha_of(
-    field: Field, returns: FloatArray, options: StatisticsOptions, horizon: Horizon
-) -> Alpha:
-    # Share of the equity in the market at the start of each compared period.
-    shares = field.window.cut(exposure_shares(field.season.equity, field.season.exposure))
-    return alpha_pairs(
-        returns,
-        entrant_means(field.entrants, shares),
-        field.window.cut(field.season.hold_log_returns()),
-        confidence=options.confidence,
-        seed=options.seed,
-        resamples=options.resamples,
-        horizon=horizon,
-    )

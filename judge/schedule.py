@@ -27,15 +27,11 @@ def stride(snapshots: int) -> int:
 def decision_counts(planned: int | None, snapshots: int) -> frozenset[int]:
     """After how many snapshots claims are decided on, up to so many.
 
-    The last period of a season that is not over is not complete, so a look after n periods needs
-    n + 1 snapshots; the look at the planned end needs no further one.
-
     Args:
         planned: Snapshots that the season is to have; None without a planned end.
         snapshots: Of the season so far.
     """
-    looks = {n if n == planned else n + 1 for n in look_times(planned, snapshots)}
-    return frozenset(count for count in {*looks, planned} if count and count <= snapshots)
+    return frozenset(n for n in {*look_times(planned, snapshots), planned} if n and n <= snapshots)
 
 
 def newest_due(builder: SeasonBuilder) -> int | None:

@@ -28,7 +28,7 @@ from judge.leaderboard import (
     leaderboard,
 )
 from judge.schedule import newest_due
-from judge.season import SEASON_TOPICS, Season, SeasonBuilder
+from judge.season import SEASON_TOPICS, SeasonBuilder
 from judge.statistics.pairs import LookDecisions, LookMemo
 
 READ_TIMEOUT_S = 0.5
@@ -51,19 +51,24 @@ class Settings:
         """The id of the evaluation up to a snapshot."""
         return evaluation_id(snapshot_id, self.confidence, self.seed, self.resamples)
 
-    def evaluate(self, season: Season, memo: LookMemo | None = None) -> Evaluation:
-        """Judge a season that may continue; one without a planned end always may.
+    def evaluate(
+        self, builder: SeasonBuilder, upto: int | None = None, memo: LookMemo | None = None
+    ) -> Evaluation:
+        """Judge a season that may go on; one without a planned end always may.
 
         Args:
-            season: As far as it is known.
+            builder: What was read.
+            upto: Index of the last snapshot that is judged; None judges all that is known.
             memo: What earlier looks decided; the evaluation is the same without it.
         """
+        season = builder.season(upto)
         return leaderboard(
             season,
             confidence=self.confidence,
             seed=self.seed,
             resamples=self.resamples,
             horizon=horizon_of(season, open_ended=True),
+            beginning=lambda snapshots: builder.season(snapshots - 1),
             memo=memo,
         ).evaluation()
 
@@ -107,7 +112,7 @@ async def judge_once(
     builder = fold if isinstance(fold, SeasonBuilder) else fold.builder
     if checkpoint is not None:
         await checkpoint.close()
-    return await asyncio.to_thread(lambda: settings.evaluate(builder.season()))
+    return await asyncio.to_thread(lambda: settings.evaluate(builder))
 
 
 def _season_specs() -> list[topics.TopicSpec]:
@@ -200,7 +205,7 @@ class Judge:
         )
 
     def _evaluate(self, index: int) -> Evaluation:
-        return self.settings.evaluate(self.builder.season(index), self.looks)
+        return self.settings.evaluate(self.builder, index, self.looks)
 
     def _is_said(self, index: int) -> bool:
         point = self.builder.folded.market.points[index]

@@ -137,7 +137,7 @@ class Claim(Part):
         winner, loser: Entrants.
         measure: "return", or "alpha" for the return beyond what market exposure explains.
         snapshots: After how many snapshots it was first made.
-        withdrawn: After how many a later look withdrew it; None if it holds.
+        withdrawn: After how many a later look withdrew it; None if it holds. why: in words.
         survives_stress: True if it would hold had the worst period of any entrant of the same
             exposure hit the winner once; None if that is not known.
     """
@@ -147,6 +147,7 @@ class Claim(Part):
     measure: Literal["return", "alpha"] = "return"
     snapshots: int
     withdrawn: int | None = None
+    why: str = ""
     survives_stress: bool | None = None
 
 

@@ -18,6 +18,7 @@ from arena.errors import UsageError
 from arena.exports import Manifest, read_manifest, read_records
 from arena.passed_over import passed_over_in
 from arena.visible import visible_json
+from judge.claim_history import Beginning
 from judge.entrants import Entrant
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.metrics import Metrics, as_columns
@@ -127,13 +128,31 @@ def read_facts(directory: Path, options: Options, *, run: str = "") -> Facts:
     builder.folded.books.pass_over(passed_over_in(folder))
     for record in read_records(folder, SEASON_TOPICS):
         builder.apply(record)
-    return make_facts(run or directory.resolve().name, builder.season(), options, manifest)
+    return make_facts(
+        run or directory.resolve().name,
+        builder.season(),
+        options,
+        manifest,
+        beginning=lambda snapshots: builder.season(snapshots - 1),
+    )
 
 
 def make_facts(
-    run: str, season: Season, options: Options, manifest: Manifest | None = None
+    run: str,
+    season: Season,
+    options: Options,
+    manifest: Manifest | None = None,
+    *,
+    beginning: Beginning | None = None,
 ) -> Facts:
     """Measure a season and judge it.
+
+    Args:
+        run: Its name.
+        season: The season.
+        options: Of the statistics.
+        manifest: Of the records that it was made of.
+        beginning: The season as it was after so many snapshots.
 
     Raises:
         UsageError: There was no agent, or no snapshot.
@@ -144,7 +163,9 @@ def make_facts(
             f"run {run} has {agents} agents and {season.periods} snapshots",
             remedy="a report needs one of each",
         )
-    board = leaderboard(season, confidence=options.confidence, seed=options.seed)
+    board = leaderboard(
+        season, confidence=options.confidence, seed=options.seed, beginning=beginning
+    )
     return Facts(
         run=run,
         options=options,

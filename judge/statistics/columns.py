@@ -71,7 +71,7 @@ def compare_columns(
         return Compared(early, (None,) * columns, reason)
     series = np.where(np.abs(series) < RETURN_MIN, 0.0, series)
     looks = options.horizon.looks(periods)
-    plan, means, now = _look(series, combos, options, options.horizon.level(periods))
+    plan, means, now = _look(series, combos, options, options.horizon.level_at(periods))
 
     def earlier(look: Look) -> LookDecisions:
         rows = series[: look.periods]

@@ -67,17 +67,19 @@ class Horizon:
     Attributes:
         planned: Periods it is to have; None without a planned end.
         over: No period will be added.
-        once: Nothing was looked at before the end, so all of the error is spent there.
+        once: Nothing was looked at before, so this moment is the only look.
+        level: Of that look: nominal, family-wise.
     """
 
     planned: int | None
     over: bool
     once: bool = False
+    level: float = CLAIM_LEVEL
 
     def looks(self, periods: int) -> tuple[Look, ...]:
         """The decision looks of a season up to `periods`, the present one last if it is one."""
         if self.once:
-            return (Look(periods, CLAIM_LEVEL),)
+            return (Look(periods, self.level),)
         if self.planned is None:
             found = open_looks(periods)
             ended = self.over and bool(found) and found[-1].periods < periods
@@ -100,19 +102,24 @@ class Horizon:
             return next(n for n in _grid() if n > periods)
         return next((k.periods for k in planned_looks(self.planned) if k.periods > periods), None)
 
-    def level(self, periods: int) -> float:
+    def level_at(self, periods: int) -> float:
         """The nominal level after so many periods: of the look there, else of the last look."""
         looks = self.looks(periods)
         if looks and looks[-1].periods == periods:
             return looks[-1].level
         if self.planned is None:
-            return anytime_level(periods)
+            return anytime_level(max(periods, PERIODS_FIRST))
         planned = planned_looks(self.planned)
         return planned[-1].level if planned else CLAIM_LEVEL
 
 
 FINISHED = Horizon(None, over=True, once=True)
 """All periods are there, and this is the first look."""
+
+
+def single_look(level: float) -> Horizon:
+    """One look at a level: how a look of a longer season decides."""
+    return Horizon(None, over=True, once=True, level=level)
 
 
 def look_times(planned: int | None, upto: int) -> tuple[int, ...]:

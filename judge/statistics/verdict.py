@@ -3,8 +3,9 @@
 Pure: the same returns, names and seed give the same bytes. Reads and writes nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -30,6 +31,9 @@ RETURN_MIN = 1e-12
 
 RESAMPLES_MIN = 199
 
+Settle = Callable[[tuple[Pair, ...]], tuple[Pair, ...]]
+"""Takes the pairs as compared now, and says which are separated."""
+
 AGENTS_MAX = 64
 """64 agents make 2,016 pairs, the most that a verdict decides at once."""
 
@@ -45,6 +49,7 @@ def judge_returns(
     horizon: Horizon = FINISHED,
     baselines: Collection[str] = (),
     memo: LookMemo | None = None,
+    settle: Settle | None = None,
 ) -> Verdict:
     """Judge a season.
 
@@ -60,6 +65,7 @@ def judge_returns(
             earlier looks decided is computed again from the first rows.
         baselines: The names that do not compete; no trials of the deflated Sharpe ratio.
         memo: What earlier looks decided, to save their computation; the answer is the same.
+        settle: Says which pairs are separated, where that depends on more than these returns.
 
     Returns:
         A verdict without a NaN in it; what cannot be known is None with a reason.
@@ -79,15 +85,11 @@ def judge_returns(
     means = _means(plan, combos)
     sharpes = of_agents.compare_sharpes(plan, combos)
     looks = horizon.looks(periods)
-    now = horizon.level(periods)
+    now = horizon.level_at(periods)
     alone = of_pairs.judge_pairs(plan, combos, means, sharpes, now)
-    pairs = of_pairs.decide_over_looks(
-        alone,
-        combos,
-        looks,
-        lambda look: _decided(returns[: look.periods], look, options, combos, memo),
-        periods,
-    )
+    earlier = partial(_decided, returns, options, combos, memo)
+    pairs = of_pairs.decide_over_looks(alone, combos, looks, earlier, periods)
+    pairs = pairs if settle is None else settle(pairs)
     standings, reasons = _standings(plan, pairs, means, sharpes)
     detectable = _at_the_top(standings, pairs)
     return Verdict(
@@ -104,6 +106,39 @@ def judge_returns(
         looks=horizon.count(periods),
         next_look=horizon.next_look(periods),
     )
+
+
+def decide_returns(
+    log_returns: FloatArray,
+    names: Sequence[str],
+    *,
+    level: float,
+    confidence: float,
+    seed: int,
+    resamples: int,
+    memo: LookMemo | None = None,
+) -> LookDecisions:
+    """What one look decides of every pair: as `judge_returns` does, and nothing besides.
+
+    Args:
+        log_returns: Shape [T, N]; finite.
+        names: The N agents.
+        level: Nominal family-wise level of a claim.
+        confidence: Of the pairs' own intervals.
+        seed: Of the resampling.
+        resamples: Bootstrap replications.
+        memo: What earlier looks decided.
+
+    Returns:
+        Empty if there are too few periods or agents, or too many agents.
+    """
+    returns = np.asarray(log_returns, dtype=np.float64)
+    if returns.shape[0] < PERIODS_MIN or not 2 <= len(names) <= AGENTS_MAX:
+        return {}
+    returns = np.where(np.abs(returns) < RETURN_MIN, 0.0, returns)
+    options = _Options(tuple(names), confidence, seed, resamples, periods_per_year=1.0)
+    combos = list(combinations(range(len(names)), 2))
+    return _decided(returns, options, combos, memo, Look(returns.shape[0], level))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +183,13 @@ def _means(plan: of_agents.Plan, combos: Sequence[tuple[int, int]]) -> Means:
 
 def _decided(
     returns: FloatArray,
-    look: Look,
     options: _Options,
     combos: Sequence[tuple[int, int]],
     memo: LookMemo | None,
+    look: Look,
 ) -> LookDecisions:
     """What an earlier look decided, from the rows that it had."""
+    returns = returns[: look.periods]
     asked = look, options.names, options.confidence, options.seed, options.resamples
 
     def compute() -> LookDecisions:
@@ -274,7 +310,8 @@ def _method(plan: of_agents.Plan, periods: int, together: int, horizon: Horizon)
         f"resamples, mean block {plan.block_length * together:.1f} periods, seed {plan.seed}; "
         f"errors from {of_intervals} cosines, for this moment alone.",
         f'"A beats B": all pairs together, step-down max-t (Romano-Wolf), '
-        f"errors from {of_claims} cosines{_pooled_words(agents)}. {_looks_words(horizon)}",
+        f"errors from {of_claims} cosines{_pooled_words(agents)}.",
+        looks_words(horizon),
         "Rank sets: the ranks that these decisions leave open.",
         f"Sharpe ratios: of log returns, {unit}, risk-free rate 0; differences by Ledoit and Wolf "
         "(2008).",
@@ -289,16 +326,17 @@ def _pooled_words(agents: int) -> str:
     return ", their ratio to faster ones mostly the field's" if agents > 2 else ""
 
 
-def _looks_words(horizon: Horizon) -> str:
+def looks_words(horizon: Horizon) -> str:
+    """When claims are made, and what is promised of them, in one sentence."""
     promise = "so that a false claim comes in fewer than 5 % of seasons"
     if horizon.planned is not None:
         return (
-            f"Claims are made at eighths of the planned {horizon.planned:,} periods, at "
+            f"Claims are made at eighths of the plan ({horizon.planned:,}), from its half on, at "
             f"O'Brien-Fleming levels that spend {ERROR_SPENT:.1%} in all, {promise}, at any look."
         )
     if horizon.once:
-        return f"One look, at {CLAIM_LEVEL:.1%}, {promise}."
+        return f"Claims are made at one look, at {horizon.level:.1%}, {promise}."
     return (
-        f"Without a planned end: claims hold at every time (a confidence sequence at "
+        f"Without a planned end claims hold at every time (a confidence sequence at "
         f"{ERROR_SPENT:.1%}), {promise}, however often it is looked at."
     )

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from arena.messages import LeaderboardRow
+from arena.messages import Evaluation, LeaderboardRow
+from judge.claim_words import claim_lines
 from judge.entrants import without
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.leaderboard_rows import UNEXPLAINED
@@ -137,15 +138,15 @@ def live(snapshots: int, planned: int | None = 240) -> Leaderboard:
 
 
 def test_a_live_season_decides_at_its_looks_and_from_whole_periods() -> None:
-    """The look after 120 periods needs 121 snapshots, and its claims stay what they are."""
-    before, at, after = live(120).said, live(121).said, live(130).said
+    """The look at 120 snapshots has 119 whole periods, and its claims stay what they are."""
+    before, at, after = live(119).said, live(120).said, live(130).said
 
     assert [True] * 3 == [one.interim for one in (before, at, after)]
-    assert [119, 120, 129] == [one.compared for one in (before, at, after)]
+    assert [118, 119, 129] == [one.compared for one in (before, at, after)]
     assert (before.look + 1, 240) == (at.look, at.planned)
     made = {(c.winner, c.loser, c.measure): c.snapshots for c in at.claims}
     assert made
-    assert all(snapshots <= 121 for snapshots in made.values())
+    assert all(snapshots <= 120 for snapshots in made.values())
     assert made == {(c.winner, c.loser, c.measure): c.snapshots for c in after.claims}
 
 
@@ -161,33 +162,33 @@ def test_a_claim_names_winner_loser_and_when() -> None:
     assert all(c.survives_stress is None for c in found.claims if c.measure == "alpha")
 
 
-def test_a_claim_that_a_late_joiner_ends_is_withdrawn_in_words() -> None:
-    """What was claimed of the part before it came is named with the snapshot of the claim."""
+def test_a_late_joiner_changes_no_claim_before_the_next_look() -> None:
+    """What was claimed before it came stays as it was said, until a look withdraws it in words."""
     horizon = Horizon(None, over=False)
-    before, after = (
+    before, between, after = (
         leaderboard(joined_at(115, snapshots), resamples=RESAMPLES, horizon=horizon).said
-        for snapshots in (229, 240)
+        for snapshots in (229, 250, 286)
     )
-    held = {
-        (c.winner, c.loser): c.snapshots
-        for c in before.claims
-        if c.measure == "return" and c.withdrawn is None
-    }
-    holds = {(c.winner, c.loser) for c in after.claims if c.withdrawn is None}
-    ended = held.keys() - holds
-    words = " ".join(one for one in after.warnings if one.startswith("Withdrawn because b joined"))
 
-    assert (0, 115) == (before.compared_from, after.compared_from)
-    assert ended
-    assert all(f"{w} beats {o} (since snapshot {held[w, o]})" in words for w, o in ended)
-    assert len(ended) == words.count(" beats ")
-    assert not any(one.startswith("Withdrawn because") for one in before.warnings)
+    def held(said: Evaluation) -> set[tuple[str, str, int]]:
+        return {
+            (c.winner, c.loser, c.snapshots)
+            for c in said.claims
+            if c.measure == "return" and c.withdrawn is None
+        }
+
+    assert (0, 115) == (before.compared_from, between.compared_from)
+    assert ("a", "cash") in {claim[:2] for claim in held(before)}
+    assert held(before) == held(between)
+    ended = [c for c in after.claims if (c.winner, c.loser, c.snapshots) in held(before)]
+    assert all(c.withdrawn == 286 and c.why for c in ended if c.measure == "return")
+    assert "Withdrawn at snapshot 286: a beats cash" in " ".join(claim_lines(after))
 
 
 def joined_at(joined: int, snapshots: int) -> Season:
     """A season in which "a" earned until "b" joined, and then moves at random."""
     rng = np.random.default_rng(2)
-    steps_of_a = rng.normal(0, 0.004, 240) + np.where(np.arange(240) < joined, 0.02, 0.0)
+    steps_of_a = rng.normal(0, 0.004, 300) + np.where(np.arange(300) < joined, 0.02, 0.0)
     curve = 1e5 * np.exp(np.cumsum(np.append(0, steps_of_a)))
     season = two(curve[: snapshots + 1], snapshots)
     entries = [replace(e, joined=joined) if e.name == "b" else e for e in season.entries]

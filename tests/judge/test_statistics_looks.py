@@ -100,8 +100,8 @@ def test_who_ends_a_season_without_a_plan_has_chosen_when() -> None:
     looks = Horizon(None, over=True).looks(100)
 
     assert [60, 75, 94, 100] == [look.periods for look in looks]
-    assert looks[-1].level == anytime_level(100) == Horizon(None, over=False).level(100)
-    assert CLAIM_LEVEL == FINISHED.level(100)
+    assert looks[-1].level == anytime_level(100) == Horizon(None, over=False).level_at(100)
+    assert CLAIM_LEVEL == FINISHED.level_at(100)
 
 
 CLAIM, BESIDE, INSIDE, AGAINST = Decision(1, 1), Decision(0, 1), Decision(0, 0), Decision(0, -1)

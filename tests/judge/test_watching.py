@@ -73,7 +73,7 @@ def watched() -> dict[int, Evaluation]:
         done = len(scenario.records)
         looked_at = count in decided or count % EVERY == 0
         if count >= FIRST and looked_at and newest_due(builder) == count - 1:
-            found[count] = ASKED.evaluate(builder.season(count - 1), looks)
+            found[count] = ASKED.evaluate(builder, count - 1, looks)
     return found
 
 
@@ -83,12 +83,11 @@ def claims_of(evaluation: Evaluation) -> dict[tuple[str, str, str, int], int | N
 
 
 def test_there_is_an_evaluation_for_every_look(watched: dict[int, Evaluation]) -> None:
-    """A look after n periods needs n + 1 snapshots; the last one is made at the planned end."""
+    """The last one is made at the planned end."""
     looks = look_times(PLANNED, PLANNED)
-    counts = [n if n == PLANNED else n + 1 for n in looks]
 
-    assert set(counts) <= set(watched)
-    assert [n for n, _ in enumerate(looks, start=1)] == [watched[n].look for n in counts]
+    assert set(looks) <= set(watched)
+    assert [n for n, _ in enumerate(looks, start=1)] == [watched[n].look for n in looks]
     assert {len(looks)} == {one.looks for one in watched.values()}
     assert {PLANNED} == {one.planned for one in watched.values()}
 
@@ -128,8 +127,8 @@ def test_what_earlier_looks_decided_may_be_kept_or_not(watched: dict[int, Evalua
     for record in Turning().run(PLANNED).records:
         builder.apply(record)
 
-    for count in (97, PLANNED):
-        fresh = ASKED.evaluate(builder.season(count - 1))
+    for count in (96, PLANNED):
+        fresh = ASKED.evaluate(builder, count - 1)
         assert watched[count].model_dump_json() == fresh.model_dump_json()
 
 
@@ -166,12 +165,12 @@ async def test_two_judges_and_one_question_say_the_same(
     """One from the start, one late: the same bytes under the same id, claims and looks included."""
     scenario, place = Turning(), 0
     async with running(memory_bus, tmp_path / "early") as early:
-        for steps in (65, 32):
+        for steps in (64, 32):
             place = await publish(memory_bus, scenario.run(steps), place)
             await until_said(scenario, early)
         async with running(memory_bus, tmp_path / "late") as late:
             await until_said(scenario, late)
-            await publish(memory_bus, scenario.run(PLANNED - 97), place)
+            await publish(memory_bus, scenario.run(PLANNED - 96), place)
             await until_said(scenario, early, late)
     once = await judge_once(memory_bus, ASKED)
 
@@ -190,15 +189,13 @@ async def test_two_judges_and_one_question_say_the_same(
 
 @pytest.mark.parametrize("planned", [1, 30, 61, 128, 864, 10_000])
 @pytest.mark.parametrize("snapshots", [1, 60, 128, 129, 500, 2_000])
-def test_decisions_come_when_their_look_is_complete(planned: int, snapshots: int) -> None:
-    """Each is one snapshot after its look, but the planned end, which is evaluated anyway."""
+def test_decisions_come_at_looks_and_at_the_end(planned: int, snapshots: int) -> None:
+    """At the looks of the plan, and at the planned end though it be too early for one."""
     found = decision_counts(planned, snapshots)
     looks = set(look_times(planned, snapshots))
 
     assert all(1 <= count <= snapshots for count in found)
-    assert {n + 1 for n in looks if n != planned and n < snapshots} | (
-        {planned} if planned <= snapshots else set()
-    ) == found
+    assert looks | ({planned} if planned <= snapshots else set()) == found
 
 
 @pytest.mark.parametrize("snapshots", [59, 61, 500, 40_000])
@@ -206,12 +203,12 @@ def test_a_season_without_an_end_is_decided_on_too(snapshots: int) -> None:
     """At the looks of a sequence that holds at every time."""
     found = decision_counts(None, snapshots)
 
-    assert {n + 1 for n in look_times(None, snapshots) if n < snapshots} == found
+    assert set(look_times(None, snapshots)) == found
 
 
 def test_a_look_is_evaluated_though_no_evaluation_were_due() -> None:
     """The stride alone would pass over it by up to a thirty-second of the season."""
-    looks = [n + 1 for n in look_times(864, 863)]
+    looks = look_times(870, 869)
 
     assert any(count % stride(count) for count in looks)
 

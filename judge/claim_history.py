@@ -1,0 +1,141 @@
+"""Looks at a season as it was looked at while it ran: which claims were made, and which hold. Pure.
+
+Every look is decided again from the season as it then was, so the claims follow from the records
+alone: a judge that starts late, and the report, say what the live judge said.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from arena.vitals import DEAD_TURNS
+from judge.claims import LookSaid, Told, claims_over, with_claims
+from judge.entrants import Field, entrant_means, entrant_returns, field_of, without
+from judge.evaluation import StatisticsOptions
+from judge.season.model import FloatArray, Season
+from judge.statistics import Pair
+from judge.statistics.adjusted import Alpha, alpha_pairs, exposure_shares
+from judge.statistics.looks import Horizon, Look, single_look
+from judge.statistics.pairs import LookDecisions, decisions_of
+from judge.statistics.verdict import decide_returns
+
+Beginning = Callable[[int], Season]
+"""The season as it was after so many snapshots."""
+
+
+class ClaimHistory:
+    """The claims of a season, look by look.
+
+    Attributes:
+        returns: Those of returns. alpha: those of returns beyond the market exposure.
+    """
+
+    def __init__(self, season: Season, options: StatisticsOptions, beginning: Beginning) -> None:
+        """Decide all looks before the present moment."""
+        self._count, self._options = season.periods, options
+        self._looks = options.horizon.looks(season.periods)
+        before = [look for look in self._looks if look.periods < season.periods]
+        decided = [_look_said(beginning(look.periods), look, options) for look in before]
+        self._returns = [one for one, _ in decided]
+        self._alpha = [other for _, other in decided]
+        self.returns: tuple[Told, ...] = claims_over(self._returns)
+        self.alpha: tuple[Told, ...] = claims_over(self._alpha)
+
+    def settle_returns(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> tuple[Pair, ...]:
+        """The pairs of now as all claims of returns separate them."""
+        self.returns = claims_over([*self._returns, *self._now(pairs, names)])
+        return with_claims(pairs, names, self.returns)
+
+    def settle_alpha(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> tuple[Pair, ...]:
+        """The adjusted pairs of now as all claims of alpha separate them."""
+        self.alpha = claims_over([*self._alpha, *self._now(pairs, names)])
+        return with_claims(pairs, names, self.alpha)
+
+    def _now(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> list[LookSaid]:
+        """What is decided now, if this is a look."""
+        if not self._looks or self._looks[-1].periods != self._count:
+            return []
+        return [_said(self._count, names, decisions_of(pairs))]
+
+
+def _look_said(season: Season, look: Look, options: StatisticsOptions) -> tuple[LookSaid, LookSaid]:
+    """What a look before the present one decided on returns and on alpha."""
+    field = field_of(season, planned=options.horizon.planned, over=False)
+    names = [one.name for one in field.entrants]
+    returns = entrant_returns(field)
+    found = decide_returns(
+        returns,
+        names,
+        level=look.level,
+        confidence=options.confidence,
+        seed=options.seed,
+        resamples=options.resamples,
+        memo=options.memo,
+    )
+    if not found:
+        return _said(look.periods, names, {}), _said(look.periods, names, {})
+    alpha = alpha_of(field, returns, options, single_look(look.level))
+    return _said(look.periods, names, found), _said(look.periods, names, decisions_of(alpha.pairs))
+
+
+def _said(snapshots: int, names: Sequence[str], decided: LookDecisions) -> LookSaid:
+    named = {(names[a], names[b]): decision for (a, b), decision in decided.items()}
+    return LookSaid(snapshots, frozenset(names), named)
+
+
+def alpha_of(
+    field: Field, returns: FloatArray, options: StatisticsOptions, horizon: Horizon
+) -> Alpha:
+    """The pairs of a field beyond what market exposure explains.
+
+    Args:
+        field: Who is compared, and on what.
+        returns: [T, entrants] log returns of that part.
+        options: What the statistics are asked.
+        horizon: The looks at which pairs are decided.
+    """
+    # Share of the equity in the market at the start of each compared period.
+    shares = field.window.cut(exposure_shares(field.season.equity, field.season.exposure))
+    return alpha_pairs(
+        returns,
+        entrant_means(field.entrants, shares),
+        field.window.cut(field.season.hold_log_returns()),
+        confidence=options.confidence,
+        seed=options.seed,
+        resamples=options.resamples,
+        horizon=horizon,
+    )
+
+
+def beginning_of(season: Season, snapshots: int) -> Season:
+    """A season as it was after so many snapshots, as far as the season itself tells.
+
+    Who died since is not in its arrays; a fold of the records knows them
+    (`judge.season.SeasonBuilder.season`).
+    """
+    count = min(snapshots, season.periods)
+    there = [n for n, e in enumerate(season.entries) if e.joined < count]
+    found = without(season, there)
+    entries = tuple(
+        replace(e, left=e.left if _was_gone(e.left, e.cadence, count) else None)
+        for e in found.entries
+    )
+
+    def rows(array: FloatArray) -> FloatArray:
+        return np.concatenate([array[:count], array[count - 1 : count]])
+
+    return replace(
+        found,
+        entries=entries,
+        equity=rows(found.equity),
+        cash=rows(found.cash),
+        exposure=rows(found.exposure),
+        hold=rows(found.hold),
+        times=found.times[: count + 1],
+        snapshot_ids=found.snapshot_ids[:count],
+    )
+
+
+def _was_gone(left: int | None, cadence: int, snapshots: int) -> bool:
+    return left is not None and left + DEAD_TURNS * cadence <= snapshots

@@ -1,0 +1,109 @@
+"""What a season claims: the decisions of its looks, each with the field of its own time. Pure.
+
+A look decides once, on the snapshots and among the entrants of its time. A field that changes
+later, because somebody joined, left or died, does not decide it again: so a claim never appears
+with the date of a look that did not make it, and none vanishes. It holds until a look withdraws it,
+and then it does not come back.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from judge.statistics import Pair
+from judge.statistics.pairs import Decision
+
+HELD_ZERO = "its interval then held zero"
+
+
+@dataclass(frozen=True, slots=True)
+class LookSaid:
+    """What a look decided.
+
+    Attributes:
+        snapshots: Of the season then.
+        names: The entrants that were compared.
+        decided: (a, b) -> the decision on a less b.
+    """
+
+    snapshots: int
+    names: frozenset[str]
+    decided: Mapping[tuple[str, str], Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A claim, and what became of it.
+
+    Attributes:
+        snapshots: Of the season when it was made.
+        withdrawn: Of the season when a look withdrew it; None if it holds. why: in words.
+    """
+
+    winner: str
+    loser: str
+    snapshots: int
+    withdrawn: int | None = None
+    why: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """True if no look has withdrawn it."""
+        return self.withdrawn is None
+
+
+def claims_over(looks: Iterable[LookSaid]) -> tuple[Told, ...]:
+    """The claims that looks made one after the other, in the order in which they were made."""
+    told: dict[tuple[str, str], Told] = {}
+    for look in looks:
+        for key, one in told.items():
+            if one.holds and (why := _why_withdrawn(one, look)):
+                told[key] = replace(one, withdrawn=look.snapshots, why=why)
+        for (a, b), decision in look.decided.items():
+            if decision.sign:
+                key = (a, b) if decision.sign > 0 else (b, a)
+                told.setdefault(key, Told(*key, snapshots=look.snapshots))
+    return tuple(sorted(told.values(), key=lambda one: (one.snapshots, one.winner, one.loser)))
+
+
+def _why_withdrawn(told: Told, look: LookSaid) -> str:
+    """Why a look withdraws a claim; "" if it does not."""
+    gone = [name for name in (told.winner, told.loser) if name not in look.names]
+    if gone:
+        return f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} not compared any more"
+    pair, sign = (told.winner, told.loser), 1
+    if pair not in look.decided:
+        pair, sign = (told.loser, told.winner), -1
+    decision = look.decided.get(pair)
+    return "" if decision is None or decision.holds == sign else HELD_ZERO
+
+
+def with_claims(
+    pairs: Sequence[Pair], names: Sequence[str], told: Iterable[Told]
+) -> tuple[Pair, ...]:
+    """The pairs as the claims that hold separate them.
+
+    Between two looks the leader of a pair may change: it then is not separated, and its claim holds
+    until the next look.
+
+    Args:
+        pairs: As compared now.
+        names: Of the entrants.
+        told: Every claim of the season.
+    """
+    holds = {(one.winner, one.loser): one for one in told if one.holds}
+    found = []
+    for pair in pairs:
+        ahead = 0.0 if pair.difference is None else float(np.sign(pair.difference.estimate))
+        a, b = names[pair.a], names[pair.b]
+        one = holds.get((a, b) if ahead > 0 else (b, a)) if ahead else None
+        found.append(
+            replace(
+                pair,
+                separated=one is not None,
+                claimed_at=None if one is None else one.snapshots,
+                withdrawn_at=None,
+            )
+        )
+    return tuple(found)
