@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from arena.messages import Evaluation, LeaderboardRow
+from arena.messages import LeaderboardRow
 from judge.claim_words import claim_lines
 from judge.entrants import without
 from judge.leaderboard import Leaderboard, leaderboard
@@ -162,27 +162,26 @@ def test_a_claim_names_winner_loser_and_when() -> None:
     assert all(c.survives_stress is None for c in found.claims if c.measure == "alpha")
 
 
-def test_a_late_joiner_changes_no_claim_before_the_next_look() -> None:
-    """What was claimed before it came stays as it was said, until a look withdraws it in words."""
+def test_a_late_joiner_changes_no_claim_but_at_a_look() -> None:
+    """What was claimed stays with its date; the first look at the new part withdraws it."""
     horizon = Horizon(None, over=False)
-    before, between, after = (
-        leaderboard(joined_at(115, snapshots), resamples=RESAMPLES, horizon=horizon).said
-        for snapshots in (229, 250, 286)
-    )
+    said = {
+        n: leaderboard(joined_at(115, n), resamples=RESAMPLES, horizon=horizon).said
+        for n in (100, 229, 250, 286)
+    }
+    claims = {
+        n: {(c.winner, c.loser, c.measure, c.snapshots): c.withdrawn for c in one.claims}
+        for n, one in said.items()
+    }
 
-    def held(said: Evaluation) -> set[tuple[str, str, int]]:
-        return {
-            (c.winner, c.loser, c.snapshots)
-            for c in said.claims
-            if c.measure == "return" and c.withdrawn is None
-        }
-
-    assert (0, 115) == (before.compared_from, between.compared_from)
-    assert ("a", "cash") in {claim[:2] for claim in held(before)}
-    assert held(before) == held(between)
-    ended = [c for c in after.claims if (c.winner, c.loser, c.snapshots) in held(before)]
-    assert all(c.withdrawn == 286 and c.why for c in ended if c.measure == "return")
-    assert "Withdrawn at snapshot 286: a beats cash" in " ".join(claim_lines(after))
+    assert [0, 0, 115, 115] == [one.compared_from for one in said.values()]
+    assert ("a", "cash", "alpha", 75) in claims[100]
+    assert claims[100].keys() == claims[229].keys() == claims[250].keys()
+    assert claims[229] == claims[250]
+    assert claims[250].keys() <= claims[286].keys()
+    assert {None, 229} == set(claims[250].values())
+    assert 286 == claims[286]["a", "cash", "alpha", 75]
+    assert "Withdrawn at snapshot 286: a beats cash" in " ".join(claim_lines(said[286]))
 
 
 def joined_at(joined: int, snapshots: int) -> Season:
