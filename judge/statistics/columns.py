@@ -13,7 +13,7 @@ from judge.statistics import agents as of_agents
 from judge.statistics import pairs as of_pairs
 from judge.statistics.looks import FINISHED, Horizon, Look
 from judge.statistics.pairs import LookDecisions, LookMemo
-from judge.statistics.resample import draw_signs, pairs_block_length
+from judge.statistics.resample import pairs_block_length
 from judge.statistics.student import Means, studentise_means
 from judge.statistics.types import FloatArray, Interval, Pair
 from judge.statistics.verdict import PERIODS_MIN, RETURN_MIN, thinned
@@ -96,7 +96,6 @@ def _look(
     plan = of_agents.Plan(
         returns=thin,
         whole=series,
-        squares=thinned(series**2)[0],
         names=("",) * (_independent(series.shape[1], combos) + 1),
         baselines=frozenset(),
         block_length=pairs_block_length(thin, combos),
@@ -105,9 +104,7 @@ def _look(
         seed=options.seed,
         periods_per_year=1.0,
     )
-    rng = np.random.default_rng([options.seed, 3])
-    signs = draw_signs(plan.periods, plan.block_length, plan.resamples, rng)
-    means = studentise_means(plan.returns, signs, combos)
+    means = studentise_means(plan.returns, plan.signs(), combos)
     return plan, means, of_pairs.judge_pairs(plan, combos, means, of_agents.Sharpes({}, {}), level)
 
 

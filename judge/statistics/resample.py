@@ -1,18 +1,17 @@
 """Resampled seasons: the same blocks of time for every agent, so that pairing is kept.
 
-For means the deviations keep their places and turn their signs block by block (wild bootstrap); for
-Sharpe ratios, which need other squares too, blocks are drawn again (circular block bootstrap:
-Politis and Romano 1992, from `arch`). Block length: Politis and White (2004) as corrected by
-Patton, Politis and White (2009), from `arch`.
+The deviations from the mean keep their places and turn their signs block by block (wild bootstrap).
+Block length: Politis and White (2004) as corrected by Patton, Politis and White (2009), from
+`arch`.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from arch.bootstrap import CircularBlockBootstrap, optimal_block_length
+from arch.bootstrap import optimal_block_length
 
 from judge.statistics.student import is_constant
-from judge.statistics.types import FloatArray, IntArray
+from judge.statistics.types import FloatArray
 
 BLOCKS_MIN = 12
 """A season must hold at least so many blocks, or the block length is cut down to that."""
@@ -82,25 +81,3 @@ def draw_signs(
         begins[:, 0] = True
         signs: FloatArray = rng.choice(np.array([-1.0, 1.0]), shape)
         yield np.take_along_axis(signs, np.cumsum(begins, axis=1) - 1, axis=1)
-
-
-def draw_circular(
-    periods: int, block_length: float, resamples: int, rng: np.random.Generator
-) -> Iterator[IntArray]:
-    """Draw seasons of blocks of one fixed length.
-
-    Args:
-        periods: T.
-        block_length: Length in periods, rounded.
-        resamples: B.
-        rng: In the same state it gives the same seasons.
-
-    Yields:
-        The resamples in parts of bounded size, each of shape [b, T]: which observed period is in
-        each place.
-    """
-    source = CircularBlockBootstrap(round(block_length), np.arange(periods), seed=rng)
-    step = max(1, PART_PERIODS_MAX // periods)
-    for first in range(0, resamples, step):
-        size = min(step, resamples - first)
-        yield np.stack([source.update_indices() for _ in range(size)])

@@ -10,10 +10,11 @@ it was the one that kept its coverage.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from judge.statistics.types import BoolArray, FloatArray, IntArray, Interval
+from judge.statistics.types import BoolArray, FloatArray, Interval
 from judge.statistics.variance import (
     claim_cosines,
     cosines,
@@ -25,10 +26,6 @@ from judge.statistics.variance import (
 
 ROUNDING = 1e-12
 """A variance below this share of what it was computed from is rounding, hence zero."""
-
-MISSES_AIMED = 0.92
-"""An interval that should miss the truth in 10 % of seasons aims at 9.2 %: where a slow component
-hides in noise it then misses in 11 to 12 %, elsewhere in about 9 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +55,13 @@ class Studentised:
         p_values: FloatArray = (1.0 + exceed) / (1.0 + self.t_stars.shape[0])
         return p_values
 
-    def interval(
-        self, column: int, *, confidence: float, scale: float, misses: float = MISSES_AIMED
-    ) -> Interval | None:
+    def interval(self, column: int, *, confidence: float, scale: float) -> Interval | None:
         """The symmetric interval of one estimate, multiplied by `scale`.
 
         Args:
             column: Of the estimate.
             confidence: How often such intervals are to hold the truth.
             scale: Of the answer.
-            misses: Aimed misses as a share of those that `confidence` allows.
 
         Returns:
             None where so many resamples had no variance that the interval has no end.
@@ -76,8 +70,7 @@ class Studentised:
         error = float(self.errors[column]) * scale
         if error == 0.0:
             return Interval(estimate, estimate, estimate)
-        aimed = 1.0 - misses * (1.0 - confidence)
-        reach = upper_quantile(self.t_stars[:, column], aimed) * error
+        reach = upper_quantile(self.t_stars[:, column], confidence) * error
         return Interval(estimate, estimate - reach, estimate + reach) if reach < np.inf else None
 
 
@@ -124,70 +117,14 @@ def studentise_means(
             part of shape [b, T].
         pairs: M pairs of columns (a, b).
     """
-    estimates = series.mean(axis=0)
-    fold = _DecidingFold(estimates, series, pairs)
-    centred = series - estimates
-    for part in signs:
-        found = (fold.weights * part[:, None, :]) @ centred
-        fold.add(part @ centred / series.shape[0] + estimates, found)
-    return fold.means()
+    return _folded(_DecidingFold(series.mean(axis=0), series, pairs), series, signs).means()
 
 
-def studentise_sharpes(
-    series: FloatArray,
-    squares: FloatArray,
-    parts: Iterable[IntArray],
-    pairs: Sequence[tuple[int, int]],
+def studentise(
+    series: FloatArray, signs: Iterable[FloatArray], pairs: Sequence[tuple[int, int]]
 ) -> Comparison:
-    """Studentise the Sharpe ratio of every column, and its difference for every pair.
-
-    Ledoit and Wolf (2008, Journal of Empirical Finance 15, 850-859): the ratio is a smooth
-    function of the means of x and x^2, so its error is, to first order, the mean of an influence
-    series (the delta method), whose variance is estimated as that of any mean.
-
-    Args:
-        series: Shape [T, N], no constant column.
-        squares: Shape [T, N], of the same periods: `series` squared, or if neighbours were put
-            together the sums of their squares.
-        parts: Seasons of T periods, of the circular block bootstrap in their paper.
-        pairs: M pairs of columns (a, b).
-
-    Returns:
-        Ratios per period, not annualised.
-    """
-    agents = series.shape[1]
-    size = np.sqrt(squares.mean(axis=0))
-    powers = np.hstack([series / size, squares / size**2])
-    first, second = powers[:, :agents].mean(axis=0), powers[:, agents:].mean(axis=0)
-    by_first, by_second, ratios = _sharpe_gradient(first, second)
-    influence = by_first * (powers[:, :agents] - first) + by_second * (powers[:, agents:] - second)
-    fold = _Fold(ratios, influence, pairs)
-    for indices in parts:
-        picked = powers[indices]
-        moments = picked.mean(axis=1)
-        by_first, by_second, stars = _sharpe_gradient(moments[:, :agents], moments[:, agents:])
-        # Each row of the weights sums to 0, so what is constant in a resample has no part in it.
-        found = fold.weights @ (picked - moments[:, None, :])
-        fold.add(
-            stars,
-            by_first[:, None] * found[:, :, :agents] + by_second[:, None] * found[:, :, agents:],
-        )
-    return fold.comparison()
-
-
-def _sharpe_gradient(
-    first: FloatArray, second: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The ratio m / sqrt(s - m^2) of the moments m and s, after its slopes by m and by s.
-
-    All three are 0 where there is no variance.
-    """
-    variance = second - first**2
-    alive = variance > ROUNDING * second
-    variance = np.where(alive, variance, 1.0)
-    by_first = np.where(alive, second / variance**1.5, 0.0)
-    by_second = np.where(alive, -first / (2.0 * variance**1.5), 0.0)
-    return by_first, by_second, np.where(alive, first / np.sqrt(variance), 0.0)
+    """As `studentise_means`, for intervals alone."""
+    return _folded(_Fold(series.mean(axis=0), series, pairs), series, signs).comparison()
 
 
 class _Fold:
@@ -289,6 +226,19 @@ class _DecidingFold(_Fold):
         constant = is_constant(gaps, size)
         variances = pooled_variances(slow, fast, np.where(constant, np.inf, 0.0))
         return np.where(constant, 0.0, np.sqrt(variances / self._periods))
+
+
+Fold = TypeVar("Fold", bound=_Fold)
+
+
+def _folded(fold: Fold, series: FloatArray, signs: Iterable[FloatArray]) -> Fold:
+    """A fold that has taken every resample."""
+    mean = series.mean(axis=0)
+    centred = series - mean
+    for part in signs:
+        found = (fold.weights * part[:, None, :]) @ centred
+        fold.add(part @ centred / series.shape[0] + mean, found)
+    return fold
 
 
 def _errors(series: FloatArray, size: FloatArray, count: int) -> FloatArray:

@@ -31,12 +31,12 @@ POOLED = 0.85
 
 
 def interval_cosines(periods: int) -> int:
-    """K of an interval: sqrt(T) / 4, rounded, at least 5; 5 of 384 periods."""
-    return max(5, round(0.25 * sqrt(periods)))
+    """K of an interval: sqrt(T) / 5, rounded, at least 4; 4 of 384 periods."""
+    return max(4, round(0.2 * sqrt(periods)))
 
 
 def claim_cosines(periods: int, agents: int = 2) -> int:
-    """K of a decision: 8 of 384 periods between two agents, 5 among more.
+    """K of a decision: 8 of 384 periods between two agents, 4 among more.
 
     Two agents have no field to lean on: 0.4 sqrt(T), rounded, at least 6. It is enough where the
     only promise is that a claim is not false.

@@ -15,7 +15,7 @@ from judge.statistics import pairs as of_pairs
 from judge.statistics.looks import ERROR_SPENT, FINISHED, PERIODS_FIRST, Horizon, Look
 from judge.statistics.multiplicity import CLAIM_LEVEL, rank_sets
 from judge.statistics.pairs import LookDecisions, LookMemo
-from judge.statistics.resample import draw_signs, pairs_block_length
+from judge.statistics.resample import pairs_block_length
 from judge.statistics.student import Means, studentise_means
 from judge.statistics.types import FloatArray, Pair, Standing, Verdict
 from judge.statistics.variance import claim_cosines, interval_cosines
@@ -163,7 +163,6 @@ def _plan(
     plan = of_agents.Plan(
         returns=thin,
         whole=returns,
-        squares=thinned(returns**2)[0],
         names=options.names,
         baselines=baselines,
         block_length=pairs_block_length(thin, combos),
@@ -176,9 +175,7 @@ def _plan(
 
 
 def _means(plan: of_agents.Plan, combos: Sequence[tuple[int, int]]) -> Means:
-    rng = np.random.default_rng([plan.seed, 0])
-    signs = draw_signs(plan.periods, plan.block_length, plan.resamples, rng)
-    return studentise_means(plan.returns, signs, combos)
+    return studentise_means(plan.returns, plan.signs(), combos)
 
 
 def _decided(
@@ -313,8 +310,7 @@ def _method(plan: of_agents.Plan, periods: int, together: int, horizon: Horizon)
         f"errors from {of_claims} cosines{_pooled_words(agents)}.",
         looks_words(horizon),
         "Rank sets: the ranks that these decisions leave open.",
-        f"Sharpe ratios: of log returns, {unit}, risk-free rate 0; differences by Ledoit and Wolf "
-        "(2008).",
+        f"Sharpe ratios: of log returns, {unit}, risk-free rate 0; errors of the mean alone.",
         "Deflated Sharpe: against the best of as many distinct agents without skill.",
         "P(best): from totals shrunken towards each other by as much as their errors explain.",
         "Detectable: a true difference that the decision on all pairs finds in 4 seasons of 5.",

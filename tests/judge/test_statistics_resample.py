@@ -1,8 +1,8 @@
-"""The signs and the resampled seasons of arch."""
+"""The signs of resampled seasons, and the block length."""
 
 import numpy as np
 import pytest
-from arch.bootstrap import CircularBlockBootstrap, optimal_block_length
+from arch.bootstrap import optimal_block_length
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +10,6 @@ from judge.statistics.resample import (
     BLOCKS_MIN,
     PART_PERIODS_MAX,
     choose_block_length,
-    draw_circular,
     draw_signs,
 )
 from judge.statistics.types import FloatArray
@@ -19,17 +18,6 @@ from judge.statistics.types import FloatArray
 def series_of(periods: int, columns: int, seed: int = 0) -> FloatArray:
     """Some returns."""
     return np.random.default_rng(seed).standard_normal((periods, columns))
-
-
-def test_the_circular_means_are_those_of_arch() -> None:
-    """The same holds of the circular block bootstrap."""
-    series = series_of(91, 2)
-    source = CircularBlockBootstrap(5, series, seed=np.random.default_rng(7))
-    expected = source.apply(lambda x: x.mean(axis=0), 50)
-
-    (part,) = draw_circular(91, 5.2, 50, np.random.default_rng(7))
-
-    np.testing.assert_allclose(expected, series[part].mean(axis=1), atol=1e-12)
 
 
 @settings(max_examples=30, deadline=None)

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from judge.statistics.resample import draw_circular, draw_signs
+from judge.statistics.resample import draw_signs
 from judge.statistics.student import (
-    MISSES_AIMED,
     Studentised,
+    studentise,
     studentise_means,
-    studentise_sharpes,
     upper_quantile,
 )
 from judge.statistics.types import FloatArray, Interval
@@ -70,6 +69,16 @@ def test_pairs_of_a_field_lean_on_each_other_in_every_resample() -> None:
             np.testing.assert_allclose(distances / errors, expected, rtol=1e-9)
 
 
+def test_intervals_alone_are_the_same_intervals() -> None:
+    """Leaving the decisions out changes no interval."""
+    series, pairs = series_of(80, 3), [(0, 1), (1, 2)]
+    (part,) = draw(80, 20)
+    whole, alone = studentise_means(series, [part], pairs), studentise(series, [part], pairs)
+    for one, other in ((whole.agents, alone.agents), (whole.pairs, alone.pairs)):
+        np.testing.assert_allclose(one.t_stars, other.t_stars)
+        np.testing.assert_allclose(one.errors, other.errors)
+
+
 def test_independent_returns_have_students_tails() -> None:
     """With single periods as blocks |t*| has the tails of Student's t with K degrees."""
     series = series_of(200, 2, seed=3)
@@ -81,31 +90,8 @@ def test_independent_returns_have_students_tails() -> None:
         assert upper_quantile(found.t_stars[:, 0], level) == pytest.approx(expected, rel=0.06)
 
 
-def test_resampled_sharpe_ratios_are_sharpe_ratios() -> None:
-    """Each resampled ratio is mean over standard deviation of the resampled returns."""
-    series = series_of(90, 2)
-    (part,) = draw_circular(90, 4.0, 30, np.random.default_rng(1))
-    picked = series[part]
-
-    found = studentise_sharpes(series, series**2, [part], [(0, 1)])
-
-    np.testing.assert_allclose(picked.mean(axis=1) / picked.std(axis=1), found.stars, rtol=1e-9)
-    np.testing.assert_allclose(series.mean(axis=0) / series.std(axis=0), found.agents.estimates)
-
-
-def test_the_error_of_a_sharpe_ratio_has_its_closed_form() -> None:
-    """For independent normal returns it is sqrt((1 + SR^2 / 2) / T) (Lo 2002)."""
-    series = 0.3 + np.random.default_rng(4).standard_normal((20_000, 1))
-    parts = draw_circular(20_000, 1.0, 5, np.random.default_rng(1))
-    found = studentise_sharpes(series, series**2, parts, []).agents
-    expected = np.sqrt((1.0 + found.estimates[0] ** 2 / 2.0) / 20_000)
-
-    # The error is estimated from 42 coefficients: its own error is 11 %.
-    assert found.errors[0] == pytest.approx(expected, rel=0.25)
-
-
 def test_the_p_value_and_the_interval_say_the_same() -> None:
-    """The interval leaves out 0 exactly where the p-value is at most what it aims at."""
+    """The interval leaves out 0 exactly where the p-value is at most 10 %."""
     for seed in range(40):
         series = series_of(100, 2, seed)
         series[:, 0] += 0.002
@@ -113,9 +99,7 @@ def test_the_p_value_and_the_interval_say_the_same() -> None:
         interval = found.interval(0, confidence=0.90, scale=100.0)
 
         assert interval is not None
-        assert (interval.low > 0.0 or interval.high < 0.0) == (
-            found.p_values()[0] <= 0.1 * MISSES_AIMED
-        )
+        assert (interval.low > 0.0 or interval.high < 0.0) == (found.p_values()[0] <= 0.1)
 
 
 def test_one_busy_period_proves_nothing() -> None:
