@@ -10,14 +10,14 @@ from dataclasses import replace
 import numpy as np
 
 from arena.vitals import DEAD_TURNS
-from judge.claims import LookSaid, Told, claims_over, with_claims
+from judge.claims import ClaimRecord, LookResult, claims_over, with_claims
 from judge.entrants import Field, entrant_means, entrant_returns, field_of, without
 from judge.evaluation import StatisticsOptions
 from judge.season.model import FloatArray, Season
 from judge.statistics import Pair
 from judge.statistics.adjusted import Alpha, alpha_pairs, exposure_shares
 from judge.statistics.looks import Horizon, Look, single_look
-from judge.statistics.pairs import LookDecisions, decisions_of
+from judge.statistics.pairs import LookDecisions, decisions_of, remembered
 from judge.statistics.verdict import decide_returns
 
 Beginning = Callable[[int], Season]
@@ -36,11 +36,11 @@ class ClaimHistory:
         self._count, self._options = season.periods, options
         self._looks = options.horizon.looks(season.periods)
         before = [look for look in self._looks if look.periods < season.periods]
-        decided = [_look_said(beginning(look.periods), look, options) for look in before]
+        decided = [_look_result(beginning(look.periods), look, options) for look in before]
         self._returns = [one for one, _ in decided]
         self._alpha = [other for _, other in decided]
-        self.returns: tuple[Told, ...] = claims_over(self._returns)
-        self.alpha: tuple[Told, ...] = claims_over(self._alpha)
+        self.returns: tuple[ClaimRecord, ...] = claims_over(self._returns)
+        self.alpha: tuple[ClaimRecord, ...] = claims_over(self._alpha)
 
     def settle_returns(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> tuple[Pair, ...]:
         """The pairs of now as all claims of returns separate them."""
@@ -52,14 +52,16 @@ class ClaimHistory:
         self.alpha = claims_over([*self._alpha, *self._now(pairs, names)])
         return with_claims(pairs, names, self.alpha)
 
-    def _now(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> list[LookSaid]:
+    def _now(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> list[LookResult]:
         """What is decided now, if this is a look."""
         if not self._looks or self._looks[-1].periods != self._count:
             return []
         return [_said(self._count, names, decisions_of(pairs))]
 
 
-def _look_said(season: Season, look: Look, options: StatisticsOptions) -> tuple[LookSaid, LookSaid]:
+def _look_result(
+    season: Season, look: Look, options: StatisticsOptions
+) -> tuple[LookResult, LookResult]:
     """What a look before the present one decided on returns and on alpha."""
     field = field_of(season, planned=options.horizon.planned, over=False)
     names = [one.name for one in field.entrants]
@@ -75,13 +77,20 @@ def _look_said(season: Season, look: Look, options: StatisticsOptions) -> tuple[
     )
     if not found:
         return _said(look.periods, names, {}), _said(look.periods, names, {})
-    alpha = alpha_of(field, returns, options, single_look(look.level))
-    return _said(look.periods, names, found), _said(look.periods, names, decisions_of(alpha.pairs))
+    asked = "alpha", look.level, names, options.confidence, options.seed, options.resamples
+    series = np.hstack([returns, *_exposure_and_market(field)])
+    alpha = remembered(
+        options.memo,
+        asked,
+        series,
+        lambda: decisions_of(alpha_of(field, returns, options, single_look(look.level)).pairs),
+    )
+    return _said(look.periods, names, found), _said(look.periods, names, alpha)
 
 
-def _said(snapshots: int, names: Sequence[str], decided: LookDecisions) -> LookSaid:
+def _said(snapshots: int, names: Sequence[str], decided: LookDecisions) -> LookResult:
     named = {(names[a], names[b]): decision for (a, b), decision in decided.items()}
-    return LookSaid(snapshots, frozenset(names), named)
+    return LookResult(snapshots, frozenset(names), named)
 
 
 def alpha_of(
@@ -95,17 +104,23 @@ def alpha_of(
         options: What the statistics are asked.
         horizon: The looks at which pairs are decided.
     """
-    # Share of the equity in the market at the start of each compared period.
-    shares = field.window.cut(exposure_shares(field.season.equity, field.season.exposure))
+    shares, market = _exposure_and_market(field)
     return alpha_pairs(
         returns,
-        entrant_means(field.entrants, shares),
-        field.window.cut(field.season.hold_log_returns()),
+        shares,
+        market[:, 0],
         confidence=options.confidence,
         seed=options.seed,
         resamples=options.resamples,
         horizon=horizon,
     )
+
+
+def _exposure_and_market(field: Field) -> tuple[FloatArray, FloatArray]:
+    """[T, entrants] share of the equity held as each compared period starts; [T, 1] the market."""
+    shares = field.window.cut(exposure_shares(field.season.equity, field.season.exposure))
+    market = field.window.cut(field.season.hold_log_returns()[:, None])
+    return entrant_means(field.entrants, shares), market
 
 
 def beginning_of(season: Season, snapshots: int) -> Season:

@@ -1,7 +1,7 @@
 """What a season claims: the decisions of its looks, each with the field of its own time. Pure.
 
 A look decides once, on the snapshots and among the entrants of its time. A field that changes
-later, because somebody joined, left or died, does not decide it again: so a claim never appears
+later, because an entrant joined, left or died, does not decide it again: so a claim never appears
 with the date of a look that did not make it, and none vanishes. It holds until a look withdraws it,
 and then it does not come back.
 """
@@ -18,7 +18,7 @@ HELD_ZERO = "its interval then held zero"
 
 
 @dataclass(frozen=True, slots=True)
-class LookSaid:
+class LookResult:
     """What a look decided.
 
     Attributes:
@@ -33,7 +33,7 @@ class LookSaid:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ClaimRecord:
     """A claim, and what became of it.
 
     Attributes:
@@ -53,34 +53,34 @@ class Told:
         return self.withdrawn is None
 
 
-def claims_over(looks: Iterable[LookSaid]) -> tuple[Told, ...]:
+def claims_over(looks: Iterable[LookResult]) -> tuple[ClaimRecord, ...]:
     """The claims that looks made one after the other, in the order in which they were made."""
-    told: dict[tuple[str, str], Told] = {}
+    records: dict[tuple[str, str], ClaimRecord] = {}
     for look in looks:
-        for key, one in told.items():
+        for key, one in records.items():
             if one.holds and (why := _why_withdrawn(one, look)):
-                told[key] = replace(one, withdrawn=look.snapshots, why=why)
+                records[key] = replace(one, withdrawn=look.snapshots, why=why)
         for (a, b), decision in look.decided.items():
             if decision.sign:
                 key = (a, b) if decision.sign > 0 else (b, a)
-                told.setdefault(key, Told(*key, snapshots=look.snapshots))
-    return tuple(sorted(told.values(), key=lambda one: (one.snapshots, one.winner, one.loser)))
+                records.setdefault(key, ClaimRecord(*key, snapshots=look.snapshots))
+    return tuple(sorted(records.values(), key=lambda one: (one.snapshots, one.winner, one.loser)))
 
 
-def _why_withdrawn(told: Told, look: LookSaid) -> str:
+def _why_withdrawn(claim: ClaimRecord, look: LookResult) -> str:
     """Why a look withdraws a claim; "" if it does not."""
-    gone = [name for name in (told.winner, told.loser) if name not in look.names]
+    gone = [name for name in (claim.winner, claim.loser) if name not in look.names]
     if gone:
-        return f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} not compared any more"
-    pair, sign = (told.winner, told.loser), 1
+        return f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} no longer compared"
+    pair, sign = (claim.winner, claim.loser), 1
     if pair not in look.decided:
-        pair, sign = (told.loser, told.winner), -1
+        pair, sign = (claim.loser, claim.winner), -1
     decision = look.decided.get(pair)
     return "" if decision is None or decision.holds == sign else HELD_ZERO
 
 
 def with_claims(
-    pairs: Sequence[Pair], names: Sequence[str], told: Iterable[Told]
+    pairs: Sequence[Pair], names: Sequence[str], records: Iterable[ClaimRecord]
 ) -> tuple[Pair, ...]:
     """The pairs as the claims that hold separate them.
 
@@ -90,9 +90,9 @@ def with_claims(
     Args:
         pairs: As compared now.
         names: Of the entrants.
-        told: Every claim of the season.
+        records: Every claim of the season.
     """
-    holds = {(one.winner, one.loser): one for one in told if one.holds}
+    holds = {(one.winner, one.loser): one for one in records if one.holds}
     found = []
     for pair in pairs:
         ahead = 0.0 if pair.difference is None else float(np.sign(pair.difference.estimate))

@@ -7,7 +7,7 @@ from typing import Literal
 from arena import ids
 from arena.cutoffs import cutoff_warning
 from arena.messages import Claim, Detectable, Evaluation, LeaderboardRow
-from judge.claims import Told
+from judge.claims import ClaimRecord
 from judge.design import SeedUse, design_gains, design_words
 from judge.entrants import Field
 from judge.lost_accounts import ruin_notes
@@ -64,8 +64,8 @@ class Judged:
     places: Sequence[int]
     verdict: Verdict
     alpha: Alpha | None
-    claims: tuple[Told, ...]
-    alpha_claims: tuple[Told, ...]
+    claims: tuple[ClaimRecord, ...]
+    alpha_claims: tuple[ClaimRecord, ...]
 
 
 def evaluation_id(snapshot_id: str, confidence: float, seed: int, resamples: int) -> str:
@@ -151,26 +151,28 @@ def _cutoff_warnings(season: Season) -> list[str]:
     return [text for text in found if text]
 
 
-def _claim(told: Told, measure: Literal["return", "alpha"], survives: bool | None) -> Claim:
+def _claim(
+    record: ClaimRecord, measure: Literal["return", "alpha"], survives: bool | None
+) -> Claim:
     return Claim(
-        winner=told.winner,
-        loser=told.loser,
+        winner=record.winner,
+        loser=record.loser,
         measure=measure,
-        snapshots=told.snapshots,
-        withdrawn=told.withdrawn,
-        why=told.why,
+        snapshots=record.snapshots,
+        withdrawn=record.withdrawn,
+        why=record.why,
         survives_stress=survives,
     )
 
 
 def _survives(
-    told: Told, field: Field, pairs: Sequence[Pair], stress: Stress | None
+    record: ClaimRecord, field: Field, pairs: Sequence[Pair], stress: Stress | None
 ) -> bool | None:
-    """Whether a claim that holds would survive the shock; None if it cannot be told."""
-    if stress is None or not told.holds:
+    """Whether a claim that holds would survive the shock; None if it cannot be record."""
+    if stress is None or not record.holds:
         return None
     names = [one.name for one in field.entrants]
-    wanted = {told.winner, told.loser}
+    wanted = {record.winner, record.loser}
     found = next((p for p in pairs if {names[p.a], names[p.b]} == wanted and p.separated), None)
     return None if found is None else stress.survives(found)
 

@@ -1,0 +1,64 @@
+"""Claims over looks: made once, kept with their date, withdrawn in words, never back."""
+
+import pytest
+
+from judge.claims import HELD_ZERO, ClaimRecord, LookResult, claims_over, with_claims
+from judge.statistics import Interval, Pair
+from judge.statistics.pairs import Decision
+
+CLAIM, BESIDE, INSIDE = Decision(1, 1), Decision(0, 1), Decision(0, 0)
+CONTRARY = Decision(-1, -1)
+
+
+def look(snapshots: int, names: str = "abc", **decided: Decision) -> LookResult:
+    """A look; the keyword "ab" is the decision on a less b."""
+    pairs = {(key[0], key[1]): decision for key, decision in decided.items()}
+    return LookResult(snapshots, frozenset(names), pairs)
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        ([look(60, ab=INSIDE), look(80, ab=BESIDE)], []),
+        ([look(60, ab=CLAIM), look(80, ab=BESIDE)], [ClaimRecord("a", "b", 60)]),
+        ([look(60, ab=CLAIM), look(80, ba=Decision(0, -1))], [ClaimRecord("a", "b", 60)]),
+        (
+            [look(60, ab=CLAIM), look(80, ab=INSIDE), look(90, ab=CLAIM)],
+            [ClaimRecord("a", "b", 60, 80, HELD_ZERO)],
+        ),
+        (
+            [look(60, ab=CLAIM), look(80, ab=CONTRARY)],
+            [ClaimRecord("a", "b", 60, 80, HELD_ZERO), ClaimRecord("b", "a", 80)],
+        ),
+        (
+            [look(60, ab=CLAIM, ac=CLAIM), look(80, "ac", ac=BESIDE)],
+            [ClaimRecord("a", "b", 60, 80, "b is no longer compared"), ClaimRecord("a", "c", 60)],
+        ),
+        (
+            [look(60, ab=CLAIM), look(80, "c")],
+            [ClaimRecord("a", "b", 60, 80, "a and b are no longer compared")],
+        ),
+        ([look(60, ab=CLAIM), look(80)], [ClaimRecord("a", "b", 60)]),
+    ],
+)
+def test_looks_make_and_withdraw_claims(
+    looks: list[LookResult], expected: list[ClaimRecord]
+) -> None:
+    """A claim keeps the date of its look; only a look withdraws it, and it does not come back."""
+    assert expected == list(claims_over(looks))
+
+
+def pair(a: int, b: int, estimate: float) -> Pair:
+    """A pair that alone would be separated."""
+    whole = Interval(estimate, estimate - 0.1, estimate + 0.1)
+    return Pair(a, b, whole, 0.01, 0.01, True, False, None, None, "")
+
+
+def test_a_pair_is_separated_by_its_claim_alone() -> None:
+    """Without a claim it is not; nor while the loser of its claim is ahead."""
+    records = [ClaimRecord("a", "b", 60), ClaimRecord("b", "c", 60, 80, HELD_ZERO)]
+    ahead, behind = pair(0, 1, 0.5), pair(0, 1, -0.5)
+    found = with_claims([ahead, behind, pair(1, 2, 0.5)], "abc", records)
+
+    assert [True, False, False] == [one.separated for one in found]
+    assert [60, None, None] == [one.claimed_at for one in found]
