@@ -109,21 +109,29 @@ def rate_words(per_day: float | None) -> str:
 
 
 def rank_note(evaluation: Evaluation) -> str:
-    """Why an entrant has several ranks though its interval leaves out zero; "" if none has."""
-    unsure = [
-        (found.low > 0, row)
-        for row in evaluation.rows
-        if (found := row.return_interval) is not None
-        and row.rank_low != row.rank_high
-        and not found.low <= 0 <= found.high
-    ]
-    for above, row in sorted(unsure, key=lambda one: (one[0], one[1].kind)):
-        side = "above" if above else "below"
-        return (
-            "Rank sets compare entrants with each other, an interval compares its entrant with "
-            f"zero: so {row.agent} ranks {rank_words(row.rank_low, row.rank_high)} although its "
-            f"whole interval is {side} zero."
-        )
+    """Why an entrant has several ranks though its interval leaves out zero; "" if none has.
+
+    It names the one whose ranks contradict its interval most: below zero, the one with the best
+    rank, if that is before an entrant that is not below zero; above zero, the one with the worst.
+    """
+    intervals = [(row, row.return_interval) for row in evaluation.rows]
+    below = [row for row, found in intervals if found is not None and found.high < 0]
+    above = [row for row, found in intervals if found is not None and found.low > 0]
+    count = max([len(evaluation.rows), *(row.rank_high for row in evaluation.rows)])
+    low = [row for row in below if row.rank_low <= count - len(below)]
+    high = [row for row in above if row.rank_high > len(above)]
+    for side, rows in (
+        ("below", sorted(low, key=lambda row: (row.rank_low, row.kind))),
+        ("above", sorted(high, key=lambda row: (-row.rank_high, row.kind))),
+    ):
+        open_ranks = [row for row in rows if row.rank_low != row.rank_high]
+        if open_ranks:
+            row = open_ranks[0]
+            return (
+                "Rank sets compare entrants with each other, an interval compares its entrant with "
+                f"zero: so {row.agent} ranks {rank_words(row.rank_low, row.rank_high)} although "
+                f"its whole interval is {side} zero."
+            )
     return ""
 
 

@@ -238,6 +238,35 @@ def test_a_rank_set_beside_an_interval_is_explained() -> None:
     assert "" == rank_note(judged(row("a", 1, 2), row("b", 1, 2)))
 
 
+BELOW, ABOVE = -0.06, 0.06
+"""Returns whose whole interval leaves out zero."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        # The best rank that is left open puzzles most, though it be a baseline's.
+        ((("a", 1, 4, 0.0), ("b", 1, 4, 0.0), ("cash", 1, 4, 0.0), ("random", 1, 4, BELOW),
+          ("scalper", 4, 5, BELOW)), "random ranks 1-4 although its whole interval is below"),
+        ((("cash", 1, 3, 0.0), ("random", 1, 3, BELOW), ("x", 1, 3, BELOW)), "x ranks 1-3"),
+        # At the bottom, below zero: no entrant that may be above zero can come after it.
+        ((("a", 1, 2, 0.0), ("cash", 1, 2, 0.0), ("x", 3, 4, BELOW), ("y", 3, 4, BELOW)), ""),
+        ((("a", 1, 1, 0.0), ("x", 2, 4, BELOW), ("y", 2, 4, BELOW), ("z", 2, 4, BELOW)), ""),
+        # At the top, above zero: likewise.
+        ((("x", 1, 2, ABOVE), ("y", 1, 2, ABOVE), ("cash", 3, 3, 0.0)), ""),
+        ((("x", 1, 2, ABOVE), ("y", 1, 3, ABOVE), ("cash", 2, 3, 0.0)), "y ranks 1-3"),
+    ],
+)  # fmt: skip
+def test_the_rank_set_that_puzzles_most_is_explained(
+    rows: tuple[tuple[str, int, int, float], ...], named: str
+) -> None:
+    """Only an entrant whose ranks contradict its interval is named, the widest first."""
+    found = rank_note(judged(*(row(*one) for one in rows)))
+
+    assert bool(found) == bool(named)
+    assert named in found
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
