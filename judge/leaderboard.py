@@ -15,7 +15,7 @@ from judge.claim_history import Beginning, ClaimHistory, alpha_of, beginning_of
 from judge.entrants import Entrant, Field, Window, entrant_returns, field_of
 from judge.evaluation import Judged, StatisticsOptions, evaluation_id, make_evaluation
 from judge.leaderboard_rows import row_of
-from judge.lost_accounts import without_lost
+from judge.lost_accounts import with_known_chances
 from judge.metrics import Metrics, measure
 from judge.season.model import FloatArray, Season
 from judge.simple_returns import deciding_periods
@@ -147,7 +147,7 @@ def leaderboard(
     history = ClaimHistory(season, options, beginning or partial(beginning_of, season))
     returns = entrant_returns(field)
     totals = [round(float(total), 12) for total in returns.sum(axis=0)]
-    verdict = without_lost(_verdict(field, returns, options, history), totals)
+    verdict = with_known_chances(_verdict(field, returns, options, history), returns)
     alpha = _alpha(field, returns, verdict, options, history)
     metrics = tuple(measure(field.season, place) for place in range(len(field.season.entries)))
     places = sorted(range(len(field.entrants)), key=lambda n: _order(n, totals, verdict))

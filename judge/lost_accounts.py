@@ -4,20 +4,25 @@ The return of such an account is a single period of the season, so no interval s
 figures are bounded by the floor of `judge.season.model.log_returns`.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import log
 
 import numpy as np
 
 from judge.formatting import utc_words
-from judge.season.model import Season
+from judge.season.model import FloatArray, Season
+from judge.simple_returns import DECIDING_MIN, deciding_periods
 from judge.statistics import Verdict
+from judge.statistics.types import BoolArray
 
 LEFT_MAX = 0.01
 """An account with no more of its money than this share has lost nearly everything."""
 NOTES_MAX = 8
+USUAL_MAX = 2.0
+"""An error up to this many times the median of the field is an ordinary one."""
 LOST = "its account is lost"
+DECIDED = "one period decides its return"
+ALONE = "one period decides the return of every other entrant"
 
 
 def ruin_notes(season: Season) -> tuple[str, ...]:
@@ -58,29 +63,46 @@ def _percent(share: float) -> str:
     return "99.99999 %"
 
 
-def without_lost(verdict: Verdict, totals: Sequence[float]) -> Verdict:
-    """A verdict in which an entrant whose account is lost has no chance to be the best.
+def with_known_chances(verdict: Verdict, returns: FloatArray) -> Verdict:
+    """A verdict without the chances to be the best that the season cannot tell.
 
-    One period decided such a total, so its error says that anything could have happened; but the
-    account cannot trade any more. The chances of the others add up to 1 without it.
+    An account that is lost cannot trade any more: it has none. Where one period decides a return,
+    its error is that period, however it came out: a crash would be as good as even odds. That is
+    so if the error is also far above those of the field; the small one of a single trade is not.
+    The chances of the others add up to 1.
 
     Args:
         verdict: Of the entrants.
-        totals: Sum of the compared log returns of each.
+        returns: [T, entrants] compared log returns.
     """
-    lost = [total <= log(LEFT_MAX) for total in totals]
-    left = sum(
-        one.p_best or 0.0 for one, gone in zip(verdict.standings, lost, strict=True) if not gone
-    )
-    if not any(lost) or left <= 0:
+    if all(one.p_best is None for one in verdict.standings):
         return verdict
+    lost = returns.sum(axis=0) <= log(LEFT_MAX)
+    decided = _decided(returns, lost)
+    reasons = {}
+    for one, is_lost, is_decided in zip(verdict.standings, lost, decided, strict=True):
+        if one.p_best is not None and (is_lost or is_decided):
+            reasons[one.name] = LOST if is_lost else DECIDED
+    chances = {one.name: one.p_best for one in verdict.standings if one.p_best is not None}
+    left = [name for name in chances if name not in reasons]
+    if not reasons:
+        return verdict
+    if len(left) == 1 and decided.any():
+        reasons[left[0]] = ALONE
+    whole = sum(chances[name] for name in left) or 1.0
     standings = tuple(
-        replace(one, p_best=None if gone or one.p_best is None else one.p_best / left)
-        for one, gone in zip(verdict.standings, lost, strict=True)
+        replace(one, p_best=None if one.name in reasons else one.p_best and one.p_best / whole)
+        for one in verdict.standings
     )
-    reasons = {
-        f"p_best:{one.name}": LOST
-        for one, gone in zip(verdict.standings, lost, strict=True)
-        if gone
-    }
-    return replace(verdict, standings=standings, reasons={**verdict.reasons, **reasons})
+    told = {f"p_best:{name}": reason for name, reason in reasons.items()}
+    return replace(verdict, standings=standings, reasons={**verdict.reasons, **told})
+
+
+def _decided(returns: FloatArray, lost: BoolArray) -> BoolArray:
+    """Whose return one period decides, so that its error is far above those of the field."""
+    errors = np.sqrt(((returns - returns.mean(axis=0)) ** 2).sum(axis=0))
+    few = np.array([deciding_periods(column) < DECIDING_MIN for column in returns.T], dtype=bool)
+    field = errors[~few & ~lost & (errors > 0)]
+    usual = float(np.median(field)) if field.size else 0.0
+    found: BoolArray = few & ~lost & (errors > USUAL_MAX * usual)
+    return found

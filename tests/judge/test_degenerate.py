@@ -103,6 +103,41 @@ def test_a_lost_account_has_no_chance_to_be_the_best(left: float) -> None:
     assert 1 == pytest.approx(sum(chance or 0 for chance in chances.values()))
 
 
+@pytest.mark.parametrize("left", [0.011, 0.5, 0.78, 1.5])
+def test_who_is_decided_by_one_period_has_no_chance_that_can_be_told(left: float) -> None:
+    """Its error is the jump itself, so its chance is a dash with the reason, at any size."""
+    wobble = np.exp(np.random.default_rng(3).normal(0, 1e-3, 121))
+    found = leaderboard(two(steps(120, 1e5, 1e5 * left) * wobble), resamples=RESAMPLES)
+    chances = {row.agent: row.p_best for row in found.rows}
+    (row,) = (row for row in found.rows if row.agent == "a")
+
+    assert (None, "one period decides its return") == (chances.pop("a"), row.reasons["p_best"])
+    assert all(chance is not None for chance in chances.values())
+    assert 1 == pytest.approx(sum(chance or 0 for chance in chances.values()))
+    assert 1 == pytest.approx(sum(s.p_best or 0 for s in found.verdict.standings))
+
+
+def test_the_only_one_left_has_no_chance_either() -> None:
+    """Beside cash alone, an entry fee of a fifth says nothing of who is better: no even odds."""
+    paid = np.append(1e5, np.full(120, 8e4)) * np.exp(np.arange(121) % 3 * 1e-4)
+    season = two(paid)
+    found = leaderboard(without(season, [0, season.names.index("cash")]), resamples=RESAMPLES)
+
+    reasons = {row.agent: (row.p_best, row.reasons["p_best"]) for row in found.rows}
+    assert (None, "one period decides its return") == reasons["a"]
+    assert (None, "one period decides the return of every other entrant") == reasons["cash"]
+
+
+@pytest.mark.parametrize("snapshots", [60, 240])
+def test_an_ordinary_field_keeps_its_chances(snapshots: int) -> None:
+    """Fees of single trades and one small trade beside cash decide no chance of their entrant."""
+    curve = np.full(snapshots + 1, 1e5)
+    curve[30:] -= 120
+    for seed in range(4):
+        found = leaderboard(two(curve, snapshots, seed), resamples=RESAMPLES)
+        assert all(row.p_best is not None for row in found.rows), seed
+
+
 def test_the_others_are_judged_beside_a_crash() -> None:
     """Pairs without the account that crashed keep their detectable difference."""
     calm = leaderboard(two(np.full(121, 1e5)), resamples=RESAMPLES).said
