@@ -27,6 +27,19 @@ def look_words(evaluation: Evaluation) -> str:
     return f"interim, look {evaluation.look} of {evaluation.looks}"
 
 
+def stopped_words(evaluation: Evaluation) -> str:
+    """Where a season stopped short of its plan, and which looks it reached; "" if it did not."""
+    planned, looks = evaluation.planned, evaluation.looks
+    if evaluation.interim or planned is None or evaluation.snapshots >= planned:
+        return ""
+    words = f"stopped after {evaluation.snapshots:,} of {planned:,} planned snapshots"
+    if not looks:
+        return words
+    if not evaluation.look:
+        return f"{words}, before the first of {looks} looks"
+    return f"{words}; claims are those of {evaluation.look} of {looks} looks"
+
+
 def claims_held(evaluation: Evaluation) -> list[Claim]:
     """The claims that hold: made, and not withdrawn."""
     return [claim for claim in evaluation.claims if claim.withdrawn is None]

@@ -61,7 +61,8 @@ def judge(
             await bus.start()
             try:
                 checkpoint = SeasonCheckpoint(where.settings, logs.get("judge"))
-                evaluation = await judge_once(bus, asked, checkpoint=checkpoint)
+                ended = where.run is not None and not where.run.is_running()
+                evaluation = await judge_once(bus, asked, checkpoint=checkpoint, stopped=ended)
             finally:
                 await bus.close()
             evaluation = with_dead_of_run(evaluation, where.run.dead if where.run else ())

@@ -1,9 +1,9 @@
 """The judge as a process: folds a season as it goes, and says what it proves.
 
 Reads arena.roster, market.snapshots, account.events, agent.turns and llm.calls, and
-judge.evaluations for what was said already. Writes judge.evaluations. After a restart it goes on
-behind its checkpoint where that fits the logs, else at their first records, and does not say again
-what stands in the topic. Any number of judges may run; with the same settings they write the same
+judge.evaluations for what was said already. Writes judge.evaluations. After a restart it continues
+after its checkpoint if that fits the logs, else at their first records, and does not publish again
+what is in the topic. Any number of judges may run; with the same settings they write the same
 bytes under the same id.
 """
 
@@ -30,6 +30,7 @@ from judge.leaderboard import (
 from judge.schedule import newest_due
 from judge.season import SEASON_TOPICS, SeasonBuilder
 from judge.statistics.pairs import LookDecisions, LookMemo
+from judge.verdict_words import as_stopped
 
 READ_TIMEOUT_S = 0.5
 RECORDS_PER_READ = 500
@@ -52,17 +53,23 @@ class Settings:
         return evaluation_id(snapshot_id, self.confidence, self.seed, self.resamples)
 
     def evaluate(
-        self, builder: SeasonBuilder, upto: int | None = None, memo: LookMemo | None = None
+        self,
+        builder: SeasonBuilder,
+        upto: int | None = None,
+        memo: LookMemo | None = None,
+        *,
+        stopped: bool = False,
     ) -> Evaluation:
-        """Judge a season that may go on; one without a planned end always may.
+        """Judge a season that may continue; one without a planned end always may.
 
         Args:
             builder: What was read.
             upto: Index of the last snapshot that is judged; None judges all that is known.
             memo: What earlier looks decided; the evaluation is the same without it.
+            stopped: No snapshot comes any more, though more may be planned.
         """
         season = builder.season(upto)
-        return leaderboard(
+        found = leaderboard(
             season,
             confidence=self.confidence,
             seed=self.seed,
@@ -71,6 +78,8 @@ class Settings:
             beginning=lambda snapshots: builder.season(snapshots - 1),
             memo=memo,
         ).evaluation()
+        rules_changed = season.assumptions.rules_changed
+        return as_stopped(found, rules_changed=rules_changed) if stopped else found
 
 
 class KeptLooks(dict[bytes, LookDecisions]):
@@ -88,6 +97,8 @@ async def judge_once(
     settings: Settings,
     clock: Clock | None = None,
     checkpoint: SeasonCheckpoint | None = None,
+    *,
+    stopped: bool = False,
 ) -> Evaluation:
     """Read the season to the ends of its topics as they are now, and judge it.
 
@@ -95,7 +106,8 @@ async def judge_once(
         bus: Connected.
         settings: What is asked.
         clock: For the deadline.
-        checkpoint: To go on behind, and to keep what was read; None reads everything.
+        checkpoint: To continue after, and to keep what was read; None reads everything.
+        stopped: The contest has ended: no snapshot comes any more.
 
     Raises:
         DependencyMissing: The broker stopped answering on the way.
@@ -112,7 +124,7 @@ async def judge_once(
     builder = fold if isinstance(fold, SeasonBuilder) else fold.builder
     if checkpoint is not None:
         await checkpoint.close()
-    return await asyncio.to_thread(lambda: settings.evaluate(builder))
+    return await asyncio.to_thread(lambda: settings.evaluate(builder, stopped=stopped))
 
 
 def _season_specs() -> list[topics.TopicSpec]:
@@ -124,7 +136,7 @@ class Judge:
 
     Attributes:
         checkpoint: The season, kept between two lives.
-        said: Ids of evaluations that stand in the topic.
+        said: Ids of evaluations that are in the topic.
         looks: What earlier looks decided.
     """
 
@@ -183,12 +195,12 @@ class Judge:
         if index is None or self._is_said(index):
             return
         # The turns of the snapshot were read; its orders were decided before they ended, so they
-        # stand in the log by now, but perhaps not yet in the fold.
+        # are in the log by now, but perhaps not yet in the fold.
         await self._catch_up(reader)
         if self._is_said(index):
             return
         began = time.perf_counter()
-        # In a thread, so that heartbeats go on; nothing is folded until it returns.
+        # In a thread, so that heartbeats continue; nothing is folded until it returns.
         evaluation = await asyncio.to_thread(self._evaluate, index)
         await self.node.bus.append(topics.EVALUATIONS.name, evaluation, key=evaluation.snapshot_id)
         self.said.add(evaluation.evaluation_id)

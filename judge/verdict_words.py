@@ -15,6 +15,7 @@ from judge.claim_words import (
     look_words,
     promise_words,
     since_words,
+    stopped_words,
     withdrawn_sentence,
 )
 from judge.formatting import (
@@ -45,13 +46,26 @@ def verdict_words(evaluation: Evaluation, *, rules_changed: str = "") -> str:
     """
     if not evaluation.snapshots:
         return "No snapshot yet: there is nothing to judge."
+    sentences = [stopped_words(evaluation)]
     if reason := why_none(evaluation):
-        sentences = [f"no verdict: {reason}"]
+        sentences.append(f"no verdict: {reason}")
     else:
-        sentences = [_top(evaluation), _undecided(evaluation), detectable_words(evaluation)]
+        sentences += [_top(evaluation), _undecided(evaluation), detectable_words(evaluation)]
         sentences += _claims(evaluation)
     sentences += [rules_changed, dead_words(evaluation.dead), apart_words(evaluation.apart)]
     return " ".join(sentence(text) for text in sentences if text)
+
+
+def as_stopped(evaluation: Evaluation, *, rules_changed: str = "") -> Evaluation:
+    """An evaluation of a season of which nothing more comes; the same unless it had a plan left.
+
+    Its looks stay those of the plan: stopping early adds none.
+    """
+    if not evaluation.interim or evaluation.planned is None:
+        return evaluation
+    found = evaluation.model_copy(update={"interim": False})
+    words = verdict_words(found, rules_changed=rules_changed)
+    return found.model_copy(update={"verdict": words})
 
 
 def why_none(evaluation: Evaluation) -> str:
@@ -97,7 +111,7 @@ def detectable_line(pair: Detectable) -> str:
 
 def detectable_title(evaluation: Evaluation) -> str:
     """What the list of detectable differences is."""
-    when = "a look now would find" if evaluation.interim else "would have been found"
+    when = _when_found(evaluation) or "would have been found"
     what = f"True differences over {span_words(evaluation)} that"
     return f"{what} {when} in 4 seasons of 5"
 
@@ -197,16 +211,23 @@ def _undecided(evaluation: Evaluation) -> str:
 
 
 def _found(difference: float, per_day: float | None, evaluation: Evaluation) -> str:
-    span, live = span_words(evaluation), evaluation.interim
+    span, when = span_words(evaluation), _when_found(evaluation)
     if difference > SIZE_MAX:
         size = f"even a true difference of 100 % over {span}"
-        if live:
-            return f"a look now would find {size} in fewer than 4 seasons of 5"
+        if when:
+            return f"{when} {size} in fewer than 4 seasons of 5"
         return f"{size} would have been found in fewer than 4 seasons of 5"
     size = f"a true difference of {percent(difference)} over {span}{rate_words(per_day)}"
-    if live:
-        return f"a look now would find {size} in 4 seasons of 5"
+    if when:
+        return f"{when} {size} in 4 seasons of 5"
     return f"{size} would have been found in 4 seasons of 5"
+
+
+def _when_found(evaluation: Evaluation) -> str:
+    """Which look would find a difference: "a look now would find"; "" at the planned end."""
+    if evaluation.interim:
+        return "a look now would find"
+    return "a look at its end would have found" if stopped_words(evaluation) else ""
 
 
 def _of(row: LeaderboardRow, evaluation: Evaluation) -> list[Claim]:

@@ -5,7 +5,7 @@ rounding of floating point.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from judge.metrics import Metrics, as_columns
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
 from judge.statistics import Interval, MatrixEffects, Standing, Verdict
 from judge.statistics.effects import matrix_effects
+from judge.verdict_words import as_stopped
 
 RECORDS = "records"
 FORMAT = 1
@@ -166,6 +167,9 @@ def make_facts(
     board = leaderboard(
         season, confidence=options.confidence, seed=options.seed, beginning=beginning
     )
+    # Records are exported once a contest has ended: no snapshot comes any more.
+    said = as_stopped(board.said, rules_changed=season.assumptions.rules_changed)
+    board = replace(board, said=said)
     return Facts(
         run=run,
         options=options,

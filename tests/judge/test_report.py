@@ -45,6 +45,20 @@ def body(page: str) -> str:
     return re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
 
 
+def test_exported_records_of_a_contest_cut_short_are_stopped_not_interim() -> None:
+    """Records are exported at a contest's end: nothing is interim, and its looks are the plan's."""
+    season = make_season(snapshots=70, entries=(*MATRIX[:2], *BASELINES[:2]))
+    plan = replace(season.assumptions, planned=128, rules_changed="the fee changed at snapshot 9")
+    short = make_facts("short", replace(season, assumptions=plan), Options())
+    said = "Stopped after 70 of 128 planned snapshots; claims are those of 1 of 5 looks."
+
+    assert short.board.words.startswith(said)
+    assert "The fee changed at snapshot 9." in short.board.words
+    assert not figures(short)["evaluation"]["interim"]
+    assert said in markdown(short).replace("\n", " ")
+    assert "nterim" not in markdown(short)
+
+
 def test_the_page_needs_nothing_else(page: str) -> None:
     """No address is loaded: no src, no link but the empty icon, no import."""
     text = body(page)

@@ -120,12 +120,14 @@ def test_repeats_unfold_under_their_cell(facts: Facts) -> None:
     assert 2 == fold.count('<li><a href="#agent-')
 
 
-def test_a_contest_that_is_not_over_says_so_beside_its_claims(facts: Facts) -> None:
-    """The look is beside verdict and claims, the late joiner and the crash are named."""
+def test_a_contest_that_was_cut_short_says_so_in_its_verdict(facts: Facts) -> None:
+    """Where it stopped and which looks it reached, and the late joiner, are beside the claims."""
     page = html(facts)
     verdict = page[page.index('id="verdict"') : page.index('id="leaderboard"')]
 
-    assert re.search(r"Interim, (look \d+|before the first) of \d+", verdict)
+    said = "Stopped after 216 of 288 planned snapshots; claims are those of 3 of 5 looks."
+    assert said in verdict
+    assert "nterim" not in verdict
     assert "scalper-small-2 joined at snapshot 13" in verdict
     assert "Compared: snapshots 13 to" in page
 

@@ -6,7 +6,13 @@ import pytest
 
 from arena.messages import Detectable, Evaluation
 from judge.claim_words import claim_lines, look_words, promise_words
-from judge.verdict_words import detectable_line, detectable_title, rank_note, verdict_words
+from judge.verdict_words import (
+    as_stopped,
+    detectable_line,
+    detectable_title,
+    rank_note,
+    verdict_words,
+)
 from tests.judge.evaluations import (
     MOMENTUM_AND_HOLD,
     MOMENTUM_AND_SCALPER,
@@ -157,6 +163,49 @@ def test_a_withdrawn_claim_is_withdrawn_in_words() -> None:
 def test_which_look_it_is(changes: dict[str, object], said: str) -> None:
     """An interim verdict says which look it is; a season that is over has none left."""
     assert said == look_words(live(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "Stopped after 400 of 864 planned snapshots; claims are those of 5 of 11 looks."),
+        ({"look": 0}, "Stopped after 400 of 864 planned snapshots, before the first of 11 looks."),
+        (
+            {"rows": (row("a", 1, 1),)},
+            "Stopped after 400 of 864 planned snapshots; claims are those of 5 of 11 looks. "
+            "No verdict: a single agent cannot be compared.",
+        ),
+    ],
+)
+def test_a_contest_that_stopped_is_not_interim(changes: dict[str, object], said: str) -> None:
+    """When nothing more comes, it says where it stopped and which looks its claims are of."""
+    claims = (claim("momentum", "cash", 324),)
+    found = as_stopped(
+        live(*LEADERS, **({"claims": claims, "detectables": (MOMENTUM_AND_HOLD,)} | changes)),
+        rules_changed="the fee changed at snapshot 12",
+    )
+
+    assert found.verdict.startswith(said)
+    assert found.verdict.endswith("The fee changed at snapshot 12.")
+    assert not re.search("interim|look now", f"{found.verdict}{detectable_title(found)}", re.I)
+    assert ("momentum beats cash since snapshot 324.",) == claim_lines(found)
+    assert not found.interim
+
+
+def test_the_stopped_contest_says_what_a_look_at_its_end_would_have_found() -> None:
+    """There was no look at its end, so nothing "would have been found" there."""
+    found = as_stopped(live(*LEADERS, detectables=(MOMENTUM_AND_HOLD,)))
+
+    assert "a look at its end would have found a true difference of 6.9 % over" in found.verdict
+    assert "that a look at its end would have found in 4 seasons of 5" in detectable_title(found)
+
+
+@pytest.mark.parametrize(
+    "found", [judged(), judged(interim=True, planned=None, looks=None)], ids=["over", "no plan"]
+)
+def test_only_what_was_cut_short_of_a_plan_is_stopped(found: Evaluation) -> None:
+    """A season that is over, and one without a plan, say what they said."""
+    assert found == as_stopped(found)
 
 
 def test_the_promise_covers_every_look_of_a_season() -> None:

@@ -187,6 +187,20 @@ async def test_two_judges_and_one_question_say_the_same(
     assert any(claim.withdrawn for claim in last.claims)
 
 
+async def test_a_contest_that_has_ended_early_is_stopped(memory_bus: MemoryBus) -> None:
+    """Asked once of a run that has ended, it is not interim; the looks and claims stay the same."""
+    await publish(memory_bus, Turning().run(66), 0)
+    running, ended = [await judge_once(memory_bus, ASKED, stopped=s) for s in (False, True)]
+
+    assert (True, False) == (running.interim, ended.interim)
+    assert running.verdict.startswith("Interim, look 1 of 5")
+    assert ended.verdict.startswith(
+        "Stopped after 66 of 128 planned snapshots; claims are those of 1 of 5 looks."
+    )
+    assert (running.claims, running.looks) == (ended.claims, ended.looks)
+    assert running.claims
+
+
 @pytest.mark.parametrize("planned", [1, 30, 61, 128, 864, 10_000])
 @pytest.mark.parametrize("snapshots", [1, 60, 128, 129, 500, 2_000])
 def test_decisions_come_at_looks_and_at_the_end(planned: int, snapshots: int) -> None:
