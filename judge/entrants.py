@@ -1,12 +1,14 @@
 """Who is compared with whom, and on which part of the season: entrants and their window. Pure.
 
 Repeats of a cell (the same strategy, chat node, model and setup, another seed) are one entrant: how
-they differ from each other is noise, so they do not compete with each other. Its return in a period
-is the mean of the log returns of its repeats. Every other agent and every baseline is an entrant.
+they differ from each other is noise, so they do not compete with each other. A cell keeps its name
+while one of its repeats is compared. Its return in a period is the mean of the log returns of its
+repeats. Every other agent and every baseline is an entrant.
 
 An account that does not play keeps its money: its return in a market that rises is a loss against
 all others. So entrants are compared on the snapshots in which all of them played. An entry that
-would cost the others more than half of the season is listed apart; the rest decide the window.
+would cost the others more than half of the season is listed apart; the rest decide the window. In
+a season without a planned end one that left is apart at once (`judge.leavers`).
 """
 
 import re
@@ -20,6 +22,7 @@ import numpy as np
 from arena.messages import DeadEntry
 from arena.vitals import Dead
 from judge.formatting import listed, utc_words
+from judge.leavers import leavers, left_entry
 from judge.season.dead import unranked
 from judge.season.model import Entry, FloatArray, Season
 
@@ -51,6 +54,7 @@ class Entrant:
         places: Of its entries in the season, in their order.
         kind, strategy, node, model, scripted: As of its entries.
         seed: Of a single entry; None if it has none, or if there are repeats.
+        gone: Its repeats that are dead or not compared.
     """
 
     name: str
@@ -61,11 +65,12 @@ class Entrant:
     model: str
     scripted: bool
     seed: int | None = None
+    gone: tuple[str, ...] = ()
 
     @property
     def is_cell(self) -> bool:
-        """True if several repeats play it."""
-        return len(self.places) > 1
+        """True if it has several repeats, of which one at least is compared."""
+        return len(self.places) + len(self.gone) > 1
 
 
 class Window(NamedTuple):
@@ -92,7 +97,8 @@ class Field:
         season: Without the entries that joined too late or left too early; they are `apart`.
         entrants: In the order of the season's entries.
         window: What is compared.
-        notes: Who joined late, left or paused without being apart, one sentence each.
+        notes: Who joined late, left or paused without being apart, and which cells have lost a
+            repeat, one sentence each.
     """
 
     season: Season
@@ -111,23 +117,32 @@ def field_of(season: Season, *, planned: int | None = None, over: bool = True) -
             complete, and does not count.
     """
     last = max(planned or 0, season.periods)
-    spells = [spell_of(entry, season.periods, last) for entry in season.entries]
-    window, members = _widest(spells, [entry.kind == "agent" for entry in season.entries])
+    entries = season.entries
+    spells = [spell_of(entry, season.periods, last) for entry in entries]
+    gone = leavers(entries) if planned is None and not over else frozenset()
+    places = [n for n in range(len(entries)) if n not in gone]
+    window, chosen = _widest(
+        [spells[n] for n in places], [entries[n].kind == "agent" for n in places]
+    )
+    members = {places[n] for n in chosen}
     kept = without(season, sorted(members))
     apart = [
-        _apart(season, place, spells[place], window, last)
-        for place in range(len(season.entries))
+        left_entry(season, place, LEFT_EARLY)
+        if place in gone
+        else _apart(season, place, spells[place], window, last)
+        for place in range(len(entries))
         if place not in members
     ]
     kept = replace(kept, apart=(*kept.apart, *apart))
     notes = _notes(season, [(season.entries[n], spells[n]) for n in sorted(members)], window, last)
     complete = season.periods if over else max(season.periods - 1, 0)
     end = min(window.end, complete)
+    entrants = entrants_of(kept.entries, (*kept.dead, *kept.apart))
     return Field(
         season=kept,
-        entrants=entrants_of(kept.entries),
+        entrants=entrants,
         window=Window(min(window.begin, end), end),
-        notes=(*notes, *_away(kept)),
+        notes=(*_gone_notes(entrants), *notes, *_away(kept)),
     )
 
 
@@ -194,8 +209,16 @@ def without(season: Season, members: Iterable[int]) -> Season:
     )
 
 
-def entrants_of(entries: Sequence[Entry]) -> tuple[Entrant, ...]:
-    """The entrants of a season's entries; a cell has the place of its first repeat."""
+def entrants_of(
+    entries: Sequence[Entry], unranked: Sequence[DeadEntry] = ()
+) -> tuple[Entrant, ...]:
+    """The entrants of a season's entries; a cell has the place of its first repeat.
+
+    Args:
+        entries: Those that are compared.
+        unranked: Those that are dead or not comparable: a cell of which one repeat is left keeps
+            its name.
+    """
     setups: dict[object, set[str]] = {}
     for entry in entries:
         setups.setdefault(_made_of(entry), set()).add(entry.setup)
@@ -213,32 +236,69 @@ def entrants_of(entries: Sequence[Entry]) -> tuple[Entrant, ...]:
         # With a seed twice there is more between them than the seed.
         groups += [places] if len(seeds) == len(places) else [[n] for n in places]
     groups.sort()
-    taken = {entries[group[0]].name for group in groups if len(group) == 1}
+    repeats = [[entries[n] for n in group] for group in groups]
+    gone = _gone(repeats, unranked)
+    taken = {one[0].name for one, lost in zip(repeats, gone, strict=True) if len(one + lost) == 1}
     found = []
-    for group in groups:
-        first = entries[group[0]]
-        name, seed = first.name, first.seed
-        if len(group) > 1:
-            name = _free(_cell_names([entries[n] for n in group]), taken)
+    for group, own, lost in zip(groups, repeats, gone, strict=True):
+        first, name, seed = own[0], own[0].name, own[0].seed
+        if len(own + lost) > 1:
+            name = _free(_cell_names(first, [one.name for one in own] + lost), taken)
             seed = None
         taken.add(name)
         found.append(
             Entrant(
                 name, tuple(group), first.kind, first.strategy, first.node, first.model,
-                first.scripted, seed,
+                first.scripted, seed, tuple(lost),
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _gone(repeats: Sequence[Sequence[Entry]], unranked: Sequence[DeadEntry]) -> list[list[str]]:
+    """The names of those that were repeats of each group, and are not compared.
+
+    If the roster does not have its setup it may fit two groups, and belongs to the one with the
+    stem of its name.
+    """
+    found: list[list[str]] = [[] for _ in repeats]
+    for one in unranked:
+        # Until it joined its cell had one agent less, which was known by its own name.
+        if one.seed is None or one.kind != "agent" or one.code == JOINED_LATE:
+            continue
+        places = [n for n, own in enumerate(repeats) if _was_repeat(one, own)]
+        if len(places) > 1:
+            places = [n for n in places if _stem(one.agent) in {_stem(e.name) for e in repeats[n]}]
+        if len(places) == 1:
+            found[places[0]].append(one.agent)
+    return found
+
+
+def _was_repeat(one: DeadEntry, own: Sequence[Entry]) -> bool:
+    """True if one without a rank was made like these repeats, with another seed."""
+    first = own[0]
+    if first.seed is None or one.seed in {entry.seed for entry in own}:
+        return False
+    if (one.kind, one.strategy, one.node) != (first.kind, first.strategy, first.node):
+        return False
+    if one.setup and first.setup and one.setup != first.setup:
+        return False
+    # Whose model never answered has none.
+    return not one.model or (one.model, one.scripted) == (first.model, first.scripted)
 
 
 def _made_of(entry: Entry) -> object:
     return entry.kind, entry.strategy, entry.node, entry.model, entry.scripted
 
 
-def _cell_names(repeats: Sequence[Entry]) -> list[str]:
+def _stem(name: str) -> str:
+    """A name without the number at its end."""
+    return found[1] if (found := _NUMBERED.fullmatch(name)) else name
+
+
+def _cell_names(first: Entry, repeats: Sequence[str]) -> list[str]:
     """Names for a cell, the best one first."""
-    first = repeats[0]
-    stems = {found[1] if (found := _NUMBERED.fullmatch(one.name)) else one.name for one in repeats}
+    stems = {_stem(name) for name in repeats}
     made = f"{first.strategy} x {first.node}"
     return [*(stems if len(stems) == 1 else ()), made, f"{made} x {first.model}"]
 
@@ -284,6 +344,23 @@ def _apart(season: Season, place: int, spell: Window, window: Window, last: int)
     return unranked(why, entry, season.decisions[place])
 
 
+def _gone_notes(entrants: Sequence[Entrant]) -> tuple[str, ...]:
+    """Which cells have lost a repeat, one sentence each."""
+    found = [
+        f"{one.name} is compared by {len(one.places)} of its"
+        f" {len(one.places) + len(one.gone)} repeats, without {listed(one.gone)}."
+        for one in entrants
+        if one.gone
+    ]
+    return _bounded(found, "more cells have lost repeats")
+
+
+def _bounded(found: Sequence[str], what: str) -> tuple[str, ...]:
+    """The first notes, and how many more there are of what."""
+    more = len(found) - NOTES_MAX
+    return (*found[:NOTES_MAX], f"{more} {what}.") if more > 0 else tuple(found)
+
+
 def _away(season: Season) -> tuple[str, ...]:
     """Who paused for long and came back, one sentence each."""
     found = []
@@ -293,8 +370,7 @@ def _away(season: Season) -> tuple[str, ...]:
                 f"{entry.name} had no turn on snapshots {begin + 1:,} to {end:,}, from"
                 f" {_when(season, begin)} on; what it held then was not managed, and counts."
             )
-    more = len(found) - NOTES_MAX
-    return (*found[:NOTES_MAX], f"{more} more pauses were long.") if more > 0 else tuple(found)
+    return _bounded(found, "more pauses were long")
 
 
 def _notes(

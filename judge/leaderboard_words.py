@@ -213,7 +213,7 @@ def _table(columns: Sequence[Column], rows: Sequence[LeaderboardRow]) -> str:
 
 
 def _name(row: LeaderboardRow) -> str:
-    count = f" ({len(row.repeats)} repeats)" if row.repeats else ""
+    count = f" ({counted(len(row.repeats), 'repeat')})" if row.repeats else ""
     return f"{row.agent}{count}"
 
 

@@ -37,8 +37,8 @@ class LeaderboardRow(Part):
         agent: Its name; that of the cell if it has repeats.
         model: "" where it never answered. scripted: True where rules answered, not an LLM.
         seed: Of the only agent; None if it has none, or if there are repeats.
-        repeats: The agents of the cell if there are several, else empty. Amounts, counts and
-            returns of the row are then means over them.
+        repeats: The compared agents of a cell, even if all others of it are dead or left; empty
+            for an agent without repeats. Amounts, counts and returns are then means over them.
         repeat_sd: Standard deviation of the repeats' season returns; None without repeats.
         equity_usd: At the last bids, to a micro-dollar.
         return_interval: Of the compared part of the season (`Evaluation.compared_from`).
@@ -113,6 +113,8 @@ class DeadEntry(Part):
         cause: In words. code: the `Cause`, for programs; "" if it is not known.
         turns: In a row, up to the newest, without a decision.
         remedy: What to do about it.
+        seed: The repeat of its cell; None if it has none. setup: digest of its prompt, tools and
+            cadence; "" if the roster does not have it.
         recorded_turns: All of its turns. decisions: those that hold a decision.
     """
 
@@ -126,6 +128,8 @@ class DeadEntry(Part):
     node: str = ""
     kind: Literal["agent", "baseline"] = "agent"
     scripted: bool = False
+    seed: int | None = None
+    setup: str = ""
     recorded_turns: int = 0
     decisions: int = 0
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from arena.messages import Evaluation, LeaderboardRow
+from judge.formatting import counted
 from judge.leaderboard_words import compared_return
 from judge.report import words
 from judge.report.agents import NAME_MAX
@@ -80,7 +81,7 @@ def _entrant(row: LeaderboardRow, links: Mapping[str, str]) -> Cell:
         name,
         under=what,
         head=True,
-        fold=f"{len(row.repeats)} repeats{spread}",
+        fold=f"{counted(len(row.repeats), 'repeat')}{spread}",
         folded=tuple(
             (
                 words.quote(one.agent, NAME_MAX),

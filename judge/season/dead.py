@@ -58,6 +58,8 @@ def unranked(why: Dead, entry: Entry, decisions: Sequence[Decision]) -> DeadEntr
         node=entry.node,
         kind=entry.kind,
         scripted=entry.scripted,
+        seed=entry.seed,
+        setup=entry.setup,
         recorded_turns=len(decisions),
         decisions=sum(one.decided for one in decisions),
     )

@@ -7,6 +7,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from arena.messages import DeadEntry
+from arena.vitals import Dead
 from judge.entrants import (
     JOINED_LATE,
     LEFT_EARLY,
@@ -17,8 +19,11 @@ from judge.entrants import (
     spell_of,
     without,
 )
+from judge.leaderboard import leaderboard
+from judge.leaderboard_words import render
 from judge.season import Entry, Season, SeasonBuilder
 from judge.season.absent import away_between, left_at
+from judge.season.dead import unranked
 from judge.season.market import Point
 from tests.dashboard.scenario import Scenario
 from tests.judge.seasons import BASELINES, MATRIX, START, entry, make_season
@@ -87,6 +92,60 @@ def test_the_name_of_a_cell_is_its_own() -> None:
     names = [one.name for one in found]
     assert ["momentum x gpt", "x", "yx"] == names[:3]
     assert len(set(names)) == len(names) == 4
+
+
+def gone(one: Entry, code: str = "auth") -> DeadEntry:
+    """An entry as it is listed without a rank."""
+    return unranked(Dead(one.name, "401", 9, code, ""), one, ())
+
+
+@pytest.mark.parametrize(
+    ("other", "names"),
+    [
+        (gone(replace(REPEAT, name="x-2", seed=2)), ["x"]),
+        (gone(replace(REPEAT, name="y-2", seed=2)), ["momentum x gpt"]),
+        (gone(replace(REPEAT, name="x-2", seed=2, model="")), ["x"]),
+        (gone(replace(REPEAT, name="x-2", seed=2), LEFT_EARLY), ["x"]),
+        # Until it joined there was one agent, which keeps its name.
+        (gone(replace(REPEAT, name="x-2", seed=2), JOINED_LATE), ["x-1"]),
+        (gone(replace(REPEAT, name="x-2", seed=1)), ["x-1"]),
+        (gone(replace(REPEAT, name="x-2", seed=None)), ["x-1"]),
+        (gone(replace(REPEAT, name="x-2", seed=2, model="other")), ["x-1"]),
+        (gone(replace(REPEAT, name="x-2", seed=2, strategy="other")), ["x-1"]),
+        (gone(replace(REPEAT, name="x-2", seed=2, setup="tiny")), ["x-1"]),
+        (gone(replace(REPEAT, name="x-2", seed=2, setup="")), ["x"]),
+    ],
+)
+def test_a_cell_keeps_its_name_when_one_repeat_is_left(other: DeadEntry, names: list[str]) -> None:
+    """Who is dead or left was a repeat by the same rule as those that are compared."""
+    (found,) = entrants_of((REPEAT,), (other,))
+
+    assert names == [found.name]
+    assert found.is_cell == (found.gone == (other.agent,)) == (names != ["x-1"])
+    assert (None if found.is_cell else 1) == found.seed
+
+
+def test_who_is_gone_belongs_to_the_cell_of_its_stem() -> None:
+    """Two cells differ by their prompt alone, and the roster does not have that of the dead."""
+    cells = [replace(REPEAT, name=f"{n}-1", setup=n) for n in ("x", "y")]
+    found = entrants_of(cells, (gone(replace(REPEAT, name="y-2", seed=2, setup="")),))
+
+    assert [("x-1", ()), ("y", ("y-2",))] == [(one.name, one.gone) for one in found]
+
+
+def test_the_repeats_that_are_gone_are_named() -> None:
+    """A cell with one repeat left keeps its row of repeats, and a warning names the others."""
+    repeats = [replace(REPEAT, name=f"x-{k}", seed=k) for k in (1, 2, 3, 4)]
+    season = make_season(snapshots=80, entries=(repeats[3], *BASELINES))
+    season = replace(season, dead=tuple(gone(one) for one in repeats[:3]))
+    board = leaderboard(season, resamples=199)
+    (row,) = (row for row in board.rows if row.kind == "agent")
+
+    assert ("x", ["x-4"]) == (row.agent, [one.agent for one in row.repeats])
+    assert (
+        "x is compared by 1 of its 4 repeats, without x-1, x-2 and x-3." == board.said.warnings[0]
+    )
+    assert "x (1 repeat)" in render(board.said)
 
 
 def test_the_return_of_a_cell_is_the_mean_of_its_repeats() -> None:
