@@ -11,16 +11,18 @@ would cost the others more than half of the season is listed apart; the rest dec
 a season without a planned end one that left is apart at once (`judge.leavers`).
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from arena.messages import DeadEntry
 from arena.vitals import Dead
+from judge.cells import Entrant as Entrant
+from judge.cells import entrants_of as entrants_of
+from judge.cells import gone_notes
 from judge.formatting import listed, utc_words
 from judge.leavers import leavers, left_entry
 from judge.season.dead import unranked
@@ -42,35 +44,6 @@ REMEDY = {
     LEFT_EARLY: "keep its router running to the end, or judge it in the next contest",
 }
 T = TypeVar("T")
-_NUMBERED = re.compile(r"(.+?)[-_.#]*\d+")
-
-
-@dataclass(frozen=True, slots=True)
-class Entrant:
-    """One of those that are compared: a cell with its repeats, or a single entry.
-
-    Attributes:
-        name: Of the entry, or of the cell: what its repeats' names have in common.
-        places: Of its entries in the season, in their order.
-        kind, strategy, node, model, scripted: As of its entries.
-        seed: Of a single entry; None if it has none, or if there are repeats.
-        gone: Its repeats that are dead or not compared.
-    """
-
-    name: str
-    places: tuple[int, ...]
-    kind: Literal["agent", "baseline"]
-    strategy: str
-    node: str
-    model: str
-    scripted: bool
-    seed: int | None = None
-    gone: tuple[str, ...] = ()
-
-    @property
-    def is_cell(self) -> bool:
-        """True if it has several repeats, of which one at least is compared."""
-        return len(self.places) + len(self.gone) > 1
 
 
 class Window(NamedTuple):
@@ -137,12 +110,15 @@ def field_of(season: Season, *, planned: int | None = None, over: bool = True) -
     notes = _notes(season, [(season.entries[n], spells[n]) for n in sorted(members)], window, last)
     complete = season.periods if over else max(season.periods - 1, 0)
     end = min(window.end, complete)
-    entrants = entrants_of(kept.entries, (*kept.dead, *kept.apart))
+    # Until it joined its cell had one agent less, which was known by its own name.
+    not_ranked = [one for one in (*kept.dead, *kept.apart) if one.code != JOINED_LATE]
+    entrants = entrants_of(kept.entries, not_ranked)
+    lost = _bounded(gone_notes(entrants), "more cells have lost repeats")
     return Field(
         season=kept,
         entrants=entrants,
         window=Window(min(window.begin, end), end),
-        notes=(*_gone_notes(entrants), *notes, *_away(kept)),
+        notes=(*lost, *notes, *_away(kept)),
     )
 
 
@@ -209,110 +185,6 @@ def without(season: Season, members: Iterable[int]) -> Season:
     )
 
 
-def entrants_of(
-    entries: Sequence[Entry], unranked: Sequence[DeadEntry] = ()
-) -> tuple[Entrant, ...]:
-    """The entrants of a season's entries; a cell has the place of its first repeat.
-
-    Args:
-        entries: Those that are compared.
-        unranked: Those that are dead or not comparable: a cell of which one repeat is left keeps
-            its name.
-    """
-    setups: dict[object, set[str]] = {}
-    for entry in entries:
-        setups.setdefault(_made_of(entry), set()).add(entry.setup)
-    cells: dict[object, list[int]] = {}
-    for place, entry in enumerate(entries):
-        key: object = place
-        if entry.kind == "agent" and entry.seed is not None:
-            # What the roster does not have any more was like the others, if those are alike.
-            known = sorted(setups[_made_of(entry)] - {""})
-            key = _made_of(entry), entry.setup or (known[0] if len(known) == 1 else "")
-        cells.setdefault(key, []).append(place)
-    groups: list[list[int]] = []
-    for places in cells.values():
-        seeds = {entries[n].seed for n in places}
-        # With a seed twice there is more between them than the seed.
-        groups += [places] if len(seeds) == len(places) else [[n] for n in places]
-    groups.sort()
-    repeats = [[entries[n] for n in group] for group in groups]
-    gone = _gone(repeats, unranked)
-    taken = {one[0].name for one, lost in zip(repeats, gone, strict=True) if len(one + lost) == 1}
-    found = []
-    for group, own, lost in zip(groups, repeats, gone, strict=True):
-        first, name, seed = own[0], own[0].name, own[0].seed
-        if len(own + lost) > 1:
-            name = _free(_cell_names(first, [one.name for one in own] + lost), taken)
-            seed = None
-        taken.add(name)
-        found.append(
-            Entrant(
-                name, tuple(group), first.kind, first.strategy, first.node, first.model,
-                first.scripted, seed, tuple(lost),
-            )
-        )  # fmt: skip
-    return tuple(found)
-
-
-def _gone(repeats: Sequence[Sequence[Entry]], unranked: Sequence[DeadEntry]) -> list[list[str]]:
-    """The names of those that were repeats of each group, and are not compared.
-
-    If the roster does not have its setup it may fit two groups, and belongs to the one with the
-    stem of its name.
-    """
-    found: list[list[str]] = [[] for _ in repeats]
-    for one in unranked:
-        # Until it joined its cell had one agent less, which was known by its own name.
-        if one.seed is None or one.kind != "agent" or one.code == JOINED_LATE:
-            continue
-        places = [n for n, own in enumerate(repeats) if _was_repeat(one, own)]
-        if len(places) > 1:
-            places = [n for n in places if _stem(one.agent) in {_stem(e.name) for e in repeats[n]}]
-        if len(places) == 1:
-            found[places[0]].append(one.agent)
-    return found
-
-
-def _was_repeat(one: DeadEntry, own: Sequence[Entry]) -> bool:
-    """True if one without a rank was made like these repeats, with another seed."""
-    first = own[0]
-    if first.seed is None or one.seed in {entry.seed for entry in own}:
-        return False
-    if (one.kind, one.strategy, one.node) != (first.kind, first.strategy, first.node):
-        return False
-    if one.setup and first.setup and one.setup != first.setup:
-        return False
-    # Whose model never answered has none.
-    return not one.model or (one.model, one.scripted) == (first.model, first.scripted)
-
-
-def _made_of(entry: Entry) -> object:
-    return entry.kind, entry.strategy, entry.node, entry.model, entry.scripted
-
-
-def _stem(name: str) -> str:
-    """A name without the number at its end."""
-    return found[1] if (found := _NUMBERED.fullmatch(name)) else name
-
-
-def _cell_names(first: Entry, repeats: Sequence[str]) -> list[str]:
-    """Names for a cell, the best one first."""
-    stems = {_stem(name) for name in repeats}
-    made = f"{first.strategy} x {first.node}"
-    return [*(stems if len(stems) == 1 else ()), made, f"{made} x {first.model}"]
-
-
-def _free(names: Sequence[str], taken: set[str]) -> str:
-    for name in names:
-        if name not in taken:
-            return name
-    number = 2
-    while f"{names[-1]} ({number})" in taken:
-        number += 1
-    return f"{names[-1]} ({number})"
-
-
 def entrant_means(entrants: Sequence[Entrant], rows: FloatArray) -> FloatArray:
     """[T, entrants] the mean over each entrant's entries of rows [T, entries]."""
     if not entrants:
@@ -342,17 +214,6 @@ def _apart(season: Season, place: int, spell: Window, window: Window, last: int)
         )
     why = Dead(entry.name, cause, 0, code, REMEDY[code])
     return unranked(why, entry, season.decisions[place])
-
-
-def _gone_notes(entrants: Sequence[Entrant]) -> tuple[str, ...]:
-    """Which cells have lost a repeat, one sentence each."""
-    found = [
-        f"{one.name} is compared by {len(one.places)} of its"
-        f" {len(one.places) + len(one.gone)} repeats, without {listed(one.gone)}."
-        for one in entrants
-        if one.gone
-    ]
-    return _bounded(found, "more cells have lost repeats")
 
 
 def _bounded(found: Sequence[str], what: str) -> tuple[str, ...]:

@@ -150,6 +150,7 @@ PURE = (
     "judge/check_tables.py",
     "judge/claim_words.py",
     "judge/design.py",
+    "judge/cells.py",
     "judge/entrants.py",
     "judge/evaluation.py",
     "judge/leaderboard*.py",

@@ -106,8 +106,6 @@ def gone(one: Entry, code: str = "auth") -> DeadEntry:
         (gone(replace(REPEAT, name="y-2", seed=2)), ["momentum x gpt"]),
         (gone(replace(REPEAT, name="x-2", seed=2, model="")), ["x"]),
         (gone(replace(REPEAT, name="x-2", seed=2), LEFT_EARLY), ["x"]),
-        # Until it joined there was one agent, which keeps its name.
-        (gone(replace(REPEAT, name="x-2", seed=2), JOINED_LATE), ["x-1"]),
         (gone(replace(REPEAT, name="x-2", seed=1)), ["x-1"]),
         (gone(replace(REPEAT, name="x-2", seed=None)), ["x-1"]),
         (gone(replace(REPEAT, name="x-2", seed=2, model="other")), ["x-1"]),
@@ -146,6 +144,17 @@ def test_the_repeats_that_are_gone_are_named() -> None:
         "x is compared by 1 of its 4 repeats, without x-1, x-2 and x-3." == board.said.warnings[0]
     )
     assert "x (1 repeat)" in render(board.said)
+
+
+def test_a_repeat_that_joins_late_renames_nothing() -> None:
+    """Until it joined there was one agent, which keeps its name while it is compared alone."""
+    late = replace(REPEAT, name="x-2", seed=2, joined=70)
+    found = field_of(make_season(snapshots=80, entries=(REPEAT, late, *BASELINES)))
+
+    assert ("x-1", (JOINED_LATE,)) == (
+        found.entrants[0].name,
+        tuple(one.code for one in found.season.apart),
+    )
 
 
 def test_the_return_of_a_cell_is_the_mean_of_its_repeats() -> None:

@@ -1,0 +1,157 @@
+"""Cells: the repeats of one setup are one entrant. Pure.
+
+Repeats of a cell (the same strategy, chat node, model and setup, another seed) differ by noise, so
+they do not compete with each other. A cell keeps its name while one of its repeats is compared.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from arena.messages import DeadEntry
+from judge.formatting import listed
+from judge.season.model import Entry
+
+_NUMBERED = re.compile(r"(.+?)[-_.#]*\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """One of those that are compared: a cell with its repeats, or a single entry.
+
+    Attributes:
+        name: Of the entry, or of the cell: what its repeats' names have in common.
+        places: Of its entries in the season, in their order.
+        kind, strategy, node, model, scripted: As of its entries.
+        seed: Of a single entry; None if it has none, or if there are repeats.
+        gone: Its repeats that are dead or not compared.
+    """
+
+    name: str
+    places: tuple[int, ...]
+    kind: Literal["agent", "baseline"]
+    strategy: str
+    node: str
+    model: str
+    scripted: bool
+    seed: int | None = None
+    gone: tuple[str, ...] = ()
+
+    @property
+    def is_cell(self) -> bool:
+        """True if it has several repeats, of which one at least is compared."""
+        return len(self.places) + len(self.gone) > 1
+
+
+def entrants_of(
+    entries: Sequence[Entry], unranked: Sequence[DeadEntry] = ()
+) -> tuple[Entrant, ...]:
+    """The entrants of a season's entries; a cell has the place of its first repeat.
+
+    Args:
+        entries: Those that are compared.
+        unranked: Those that are dead or not comparable: a cell of which one repeat is left keeps
+            its name.
+    """
+    setups: dict[object, set[str]] = {}
+    for entry in entries:
+        setups.setdefault(_made_of(entry), set()).add(entry.setup)
+    cells: dict[object, list[int]] = {}
+    for place, entry in enumerate(entries):
+        key: object = place
+        if entry.kind == "agent" and entry.seed is not None:
+            # What the roster does not have any more was like the others, if those are alike.
+            known = sorted(setups[_made_of(entry)] - {""})
+            key = _made_of(entry), entry.setup or (known[0] if len(known) == 1 else "")
+        cells.setdefault(key, []).append(place)
+    groups: list[list[int]] = []
+    for places in cells.values():
+        seeds = {entries[n].seed for n in places}
+        # With a seed twice there is more between them than the seed.
+        groups += [places] if len(seeds) == len(places) else [[n] for n in places]
+    groups.sort()
+    repeats = [[entries[n] for n in group] for group in groups]
+    gone = _gone_of(repeats, unranked)
+    taken = {one[0].name for one, lost in zip(repeats, gone, strict=True) if len(one + lost) == 1}
+    found = []
+    for group, own, lost in zip(groups, repeats, gone, strict=True):
+        first, name, seed = own[0], own[0].name, own[0].seed
+        if len(own + lost) > 1:
+            name = _free(_cell_names(first, [one.name for one in own] + lost), taken)
+            seed = None
+        taken.add(name)
+        found.append(
+            Entrant(
+                name, tuple(group), first.kind, first.strategy, first.node, first.model,
+                first.scripted, seed, tuple(lost),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _gone_of(repeats: Sequence[Sequence[Entry]], unranked: Sequence[DeadEntry]) -> list[list[str]]:
+    """The names of those that were repeats of each group, and are not compared.
+
+    If the roster does not have its setup it may fit two groups, and belongs to the one with the
+    stem of its name.
+    """
+    found: list[list[str]] = [[] for _ in repeats]
+    for one in unranked:
+        if one.seed is None or one.kind != "agent":
+            continue
+        places = [n for n, own in enumerate(repeats) if _was_repeat(one, own)]
+        if len(places) > 1:
+            places = [n for n in places if _stem(one.agent) in {_stem(e.name) for e in repeats[n]}]
+        if len(places) == 1:
+            found[places[0]].append(one.agent)
+    return found
+
+
+def _was_repeat(one: DeadEntry, own: Sequence[Entry]) -> bool:
+    """True if one without a rank was made like these repeats, with another seed."""
+    first = own[0]
+    if first.seed is None or one.seed in {entry.seed for entry in own}:
+        return False
+    if (one.kind, one.strategy, one.node) != (first.kind, first.strategy, first.node):
+        return False
+    if one.setup and first.setup and one.setup != first.setup:
+        return False
+    # Whose model never answered has none.
+    return not one.model or (one.model, one.scripted) == (first.model, first.scripted)
+
+
+def _made_of(entry: Entry) -> object:
+    return entry.kind, entry.strategy, entry.node, entry.model, entry.scripted
+
+
+def _stem(name: str) -> str:
+    """A name without the number at its end."""
+    return found[1] if (found := _NUMBERED.fullmatch(name)) else name
+
+
+def _cell_names(first: Entry, repeats: Sequence[str]) -> list[str]:
+    """Names for a cell, the best one first."""
+    stems = {_stem(name) for name in repeats}
+    made = f"{first.strategy} x {first.node}"
+    return [*(stems if len(stems) == 1 else ()), made, f"{made} x {first.model}"]
+
+
+def _free(names: Sequence[str], taken: set[str]) -> str:
+    for name in names:
+        if name not in taken:
+            return name
+    number = 2
+    while f"{names[-1]} ({number})" in taken:
+        number += 1
+    return f"{names[-1]} ({number})"
+
+
+def gone_notes(entrants: Sequence[Entrant]) -> tuple[str, ...]:
+    """Which cells have lost a repeat, one sentence each."""
+    return tuple(
+        f"{one.name} is compared by {len(one.places)} of its"
+        f" {len(one.places) + len(one.gone)} repeats, without {listed(one.gone)}."
+        for one in entrants
+        if one.gone
+    )
