@@ -1,0 +1,42 @@
+"""Entries that leave a season without a planned end: the others are compared without them. Pure.
+
+In a season that has an end, the part that all played is compared, also if one of them left late in
+it. Without an end that part would never grow again, however long the others still play.
+"""
+
+from collections.abc import Sequence
+
+from arena.messages import DeadEntry
+from arena.vitals import Dead
+from judge.formatting import utc_words
+from judge.season.dead import unranked
+from judge.season.model import Entry, Season
+
+REMEDY = "start its router again, or judge it in the next contest"
+
+
+def leavers(entries: Sequence[Entry]) -> frozenset[int]:
+    """Places of those that have left; none if those that still play cannot be compared."""
+    playing = [entry for entry in entries if entry.left is None]
+    if len(playing) < 2 or all(entry.kind == "baseline" for entry in playing):
+        return frozenset()
+    return frozenset(n for n, entry in enumerate(entries) if entry.left is not None)
+
+
+def left_entry(season: Season, place: int, code: str) -> DeadEntry:
+    """The line of one that has left: it has no rank.
+
+    Args:
+        season: All of it.
+        place: Of the entry.
+        code: Of the reason.
+    """
+    entry = season.entries[place]
+    last = max(entry.left or 0, 1)
+    when = utc_words(season.times[min(last, len(season.times)) - 1])
+    cause = (
+        f"left after snapshot {last:,} of {season.periods:,}, {when}; the contest has no planned "
+        "end, so it continues without this entrant"
+    )
+    why = Dead(entry.name, cause, 0, code, REMEDY)
+    return unranked(why, entry, season.decisions[place])
