@@ -79,6 +79,16 @@ class Field:
     window: Window
     notes: tuple[str, ...] = ()
 
+    @property
+    def shown(self) -> Window:
+        """The snapshots of which returns are shown: all, unless the compared part is shorter.
+
+        A live season's last row is not compared, as it is not complete; it is shown.
+        """
+        count, window = self.season.periods, self.window
+        short = window.begin > 0 or window.periods < count - 1
+        return window if short and window.periods else Window(0, count)
+
 
 def field_of(season: Season, *, planned: int | None = None, over: bool = True) -> Field:
     """Find the entrants of a season and the part of it in which all of them played.

@@ -81,10 +81,18 @@ def make_evaluation(found: Judged, options: StatisticsOptions) -> Evaluation:
     stress = stress_of(season, field.entrants, field.window)
     claims = (
         *(
-            _claim(one, "return", _survives(one, field, verdict.pairs, stress))
+            _claim(
+                one,
+                "return",
+                _doubt(one, field, verdict.pairs),
+                _survives(one, field, verdict.pairs, stress),
+            )
             for one in found.claims
         ),
-        *(_claim(one, "alpha", None) for one in found.alpha_claims),
+        *(
+            _claim(one, "alpha", _doubt(one, field, found.alpha.pairs if found.alpha else ()), None)
+            for one in found.alpha_claims
+        ),
     )
     tested = [c.survives_stress for c in claims if c.measure == "return" and c.withdrawn is None]
     warnings = (
@@ -107,7 +115,7 @@ def make_evaluation(found: Judged, options: StatisticsOptions) -> Evaluation:
         confidence=options.confidence,
         seed=options.seed,
         resamples=options.resamples,
-        hold_return=total_return(season.hold),
+        hold_return=total_return(season.hold[field.shown.begin : field.shown.end + 1]),
         detectable=detectable,
         detectables=detectables,
         planned=known.planned,
@@ -152,7 +160,7 @@ def _cutoff_warnings(season: Season) -> list[str]:
 
 
 def _claim(
-    record: ClaimRecord, measure: Literal["return", "alpha"], survives: bool | None
+    record: ClaimRecord, measure: Literal["return", "alpha"], doubt: str, survives: bool | None
 ) -> Claim:
     return Claim(
         winner=record.winner,
@@ -160,20 +168,37 @@ def _claim(
         measure=measure,
         snapshots=record.snapshots,
         withdrawn=record.withdrawn,
-        why=record.why,
+        why=record.why or doubt,
         survives_stress=survives,
     )
+
+
+def _doubt(record: ClaimRecord, field: Field, pairs: Sequence[Pair]) -> str:
+    """Why a claim that holds is in doubt until the next look; "" if it is not."""
+    if not record.holds:
+        return ""
+    names = [one.name for one in field.entrants]
+    gone = [name for name in (record.winner, record.loser) if name not in names]
+    if gone:
+        return f"{gone[0]} is not compared now; the next look withdraws the claim"
+    if _pair_of(record, names, pairs) is None:
+        return f"{record.winner} is not ahead now; the next look decides"
+    return ""
+
+
+def _pair_of(record: ClaimRecord, names: Sequence[str], pairs: Sequence[Pair]) -> Pair | None:
+    """The pair that a claim separates now; None if its winner is not ahead."""
+    wanted = {record.winner, record.loser}
+    return next((p for p in pairs if {names[p.a], names[p.b]} == wanted and p.separated), None)
 
 
 def _survives(
     record: ClaimRecord, field: Field, pairs: Sequence[Pair], stress: Stress | None
 ) -> bool | None:
-    """Whether a claim that holds would survive the shock; None if it cannot be record."""
+    """Whether a claim that holds would survive the shock; None if that is unknown."""
     if stress is None or not record.holds:
         return None
-    names = [one.name for one in field.entrants]
-    wanted = {record.winner, record.loser}
-    found = next((p for p in pairs if {names[p.a], names[p.b]} == wanted and p.separated), None)
+    found = _pair_of(record, [one.name for one in field.entrants], pairs)
     return None if found is None else stress.survives(found)
 
 

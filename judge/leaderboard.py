@@ -158,6 +158,7 @@ def leaderboard(
             metrics,
             verdict.standings[n],
             verdict,
+            part=field.shown,
             periods=deciding_periods(returns[:, n]),
         )
         for n in places
@@ -218,6 +219,8 @@ def _verdict(
         baselines=[one.name for one in field.entrants if one.kind == "baseline"],
         settle=lambda pairs: history.settle_returns(pairs, names),
     )
+    if horizon.planned is not None and horizon.count(count) == 0:
+        found = _without_looks(found, horizon.planned)
     return replace(
         found,
         look=len(horizon.looks(count)),
@@ -226,6 +229,17 @@ def _verdict(
         method=tuple(
             looks_words(horizon) if line == looks_words(now) else line for line in found.method
         ),
+    )
+
+
+def _without_looks(found: Verdict, planned: int) -> Verdict:
+    """A verdict of a season whose plan is too short for any claim."""
+    reason = f"{planned:,} snapshots were planned; claims need a plan of at least {PERIODS_MIN}"
+    return replace(
+        found,
+        pairs=tuple(replace(pair, detectable=None) for pair in found.pairs),
+        detectable=None,
+        reasons={**found.reasons, "detectable": reason},
     )
 
 

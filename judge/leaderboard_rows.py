@@ -6,8 +6,10 @@ from statistics import fmean, stdev
 from typing import Any
 
 from arena.messages import Estimate, LeaderboardRow, Repeat
-from judge.entrants import Entrant
+from judge.cells import Entrant
+from judge.entrants import Window
 from judge.metrics import Metrics
+from judge.metrics_returns import total_return
 from judge.season.model import Season
 from judge.simple_returns import TOO_WIDE, simple_interval
 from judge.statistics import Interval, Standing, Verdict
@@ -21,13 +23,13 @@ AMOUNTS = (
 COSTS = ("llm_usd", "llm_paid_usd", "net_return")
 """Columns that are unknown if any repeat's is: a mean that leaves a cost out would be too low."""
 RATIOS = (
-    "total_return", "gross_return", "excess_return", "drawdown", "sortino", "calmar", "volatility",
+    "total_return", "gross_return", "drawdown", "sortino", "calmar", "volatility",
     "win_rate", "profit_factor", "turnover", "invalid_rate", "hold_share",
 )  # fmt: skip
 """Columns that are plain numbers."""
 COUNTS = ("drawdown_periods", "trades", "closed", "rejected", "decisions", "skipped")
 """Columns that are whole numbers; a mean is rounded."""
-RENAMED = {"drawdown": "max_drawdown"}
+RENAMED = {"drawdown": "max_drawdown", "compared_return": "total_return"}
 """Column -> its metric, if the two have different names."""
 STATISTICS = {
     "return_interval": "total",
@@ -49,6 +51,7 @@ def row_of(
     standing: Standing,
     verdict: Verdict,
     *,
+    part: Window,
     periods: float | None = None,
 ) -> LeaderboardRow:
     """The row of an entrant; amounts, counts and returns are means over its repeats.
@@ -59,8 +62,13 @@ def row_of(
         metrics: Of every entry of the season.
         standing: What the statistics say of the entrant.
         verdict: All that the statistics say, for the reasons.
+        part: Snapshots that returns are shown of.
         periods: How many periods decide its return.
     """
+    gains = [total_return(season.equity[part.begin : part.end + 1, n]) for n in entrant.places]
+    known = [gain for gain in gains if gain is not None]
+    gain = fmean(known) if known else None
+    hold = total_return(season.hold[part.begin : part.end + 1])
     own = [metrics[place] for place in entrant.places]
     interval = simple_interval(standing.total, periods)
     row = LeaderboardRow(
@@ -73,8 +81,10 @@ def row_of(
         kind=entrant.kind,
         scripted=entrant.scripted,
         seed=entrant.seed,
-        repeats=_repeats(season, entrant, own),
-        repeat_sd=_spread(own) if entrant.is_cell else None,
+        repeats=_repeats(season, entrant, own, gains),
+        repeat_sd=stdev(known) if entrant.is_cell and len(known) > 1 else None,
+        compared_return=gain,
+        excess_return=None if gain is None or hold is None else gain - hold,
         return_interval=interval,
         sharpe=_estimate(standing.sharpe),
         psr=standing.psr,
@@ -123,7 +133,9 @@ def usd_mean(amounts: Sequence[float | Decimal]) -> Decimal:
     return (sum(exact, Decimal(0)) / len(exact)).quantize(_MICRO)
 
 
-def _repeats(season: Season, entrant: Entrant, own: Sequence[Metrics]) -> tuple[Repeat, ...]:
+def _repeats(
+    season: Season, entrant: Entrant, own: Sequence[Metrics], gains: Sequence[float | None]
+) -> tuple[Repeat, ...]:
     if not entrant.is_cell:
         return ()
     return tuple(
@@ -131,16 +143,10 @@ def _repeats(season: Season, entrant: Entrant, own: Sequence[Metrics]) -> tuple[
             agent=season.entries[place].name,
             seed=season.entries[place].seed,
             equity_usd=usd_mean([found.equity_usd]),
-            total_return=found.total_return,
+            total_return=gain,
         )
-        for place, found in zip(entrant.places, own, strict=True)
+        for place, found, gain in zip(entrant.places, own, gains, strict=True)
     )
-
-
-def _spread(own: Sequence[Metrics]) -> float | None:
-    """The standard deviation, with n - 1, of the season returns of repeats."""
-    known = [one.total_return for one in own if one.total_return is not None]
-    return stdev(known) if len(known) > 1 else None
 
 
 def _reasons(

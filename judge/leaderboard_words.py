@@ -41,7 +41,8 @@ def render(evaluation: Evaluation) -> str:
         blocks.append(_block("Claims", claims_block(evaluation)))
         blocks.append(_block(detectable_title(evaluation), detectables_block(evaluation)))
         blocks.append(_block("Repeats; the row of a cell holds their means", repeats(evaluation)))
-        title = "From gross to net, and conduct; amounts in USD"
+        whole = ", of each whole account" if window_note(evaluation) else ""
+        title = f"From gross to net, and conduct{whole}; amounts in USD"
         blocks.append(f"{title}\n{_table(costs(), evaluation.rows)}\n  {COSTS_NOTE}")
     blocks.append(_dead("Dead, not ranked", evaluation.dead))
     blocks.append(_dead("Not comparable, not ranked", evaluation.apart))
@@ -100,12 +101,15 @@ def window_note(evaluation: Evaluation) -> str:
     last = min(evaluation.compared_from + evaluation.compared, evaluation.snapshots)
     return (
         f"Compared: snapshots {first:,} to {last:,} of {evaluation.snapshots:,}, in which every "
-        "entrant was present; ranks, returns and intervals are of them, amounts of the season."
+        "entrant was present; ranks, returns, intervals, vs market, P(best), Sharpe and repeats "
+        "are of them; drawdown, equity, costs and conduct are of each whole account."
     )
 
 
 def compared_return(row: LeaderboardRow, evaluation: Evaluation) -> float | None:
     """The return that the row's interval is of: over the compared part, if that is not all."""
+    if row.compared_return is not None:
+        return row.compared_return
     if window_note(evaluation) and row.return_interval is not None:
         return row.return_interval.value
     return row.total_return

@@ -21,7 +21,11 @@ class Estimate(Part):
 
 
 class Repeat(Part):
-    """One of the agents that play the same cell: the same strategy and model, another seed."""
+    """One of the agents that play the same cell: the same strategy and model, another seed.
+
+    Attributes:
+        equity_usd: At the end of the season. total_return: simple, over its compared part.
+    """
 
     agent: str
     seed: int | None
@@ -39,12 +43,14 @@ class LeaderboardRow(Part):
         seed: Of the only agent; None if it has none, or if there are repeats.
         repeats: The compared agents of a cell, even if all others of it are dead or left; empty
             for an agent without repeats. Amounts, counts and returns are then means over them.
-        repeat_sd: Standard deviation of the repeats' season returns; None without repeats.
+        repeat_sd: Standard deviation of the repeats' returns; None without repeats.
         equity_usd: At the last bids, to a micro-dollar.
         return_interval: Of the compared part of the season (`Evaluation.compared_from`).
         gross_return: Before fees and slippage; `total_return` is after them.
         cutoff: The model's training cut-off, such as "2025-01"; "" if it is not known.
-        total_return: Simple, over the season. excess_return: less that of the equal-weight market.
+        total_return: Simple, over the whole season, as `gross_return`, `net_return`, drawdown and
+            amounts are. compared_return: over the compared part, if that is shorter, like all other
+            figures. excess_return: compared_return less that of the equal-weight market.
         drawdown: Share lost from a high, >= 0. drawdown_periods: from that high to its end.
         sharpe: Of log returns, annualised if `Evaluation.sharpe_unit` is "year", else per period.
         psr, dsr: probabilistic and deflated Sharpe ratio.
@@ -73,6 +79,7 @@ class LeaderboardRow(Part):
     total_return: float | None = None
     gross_return: float | None = None
     return_interval: Estimate | None = None
+    compared_return: float | None = None
     excess_return: float | None = None
     drawdown: float | None = None
     drawdown_periods: int | None = None
@@ -141,7 +148,8 @@ class Claim(Part):
         winner, loser: Entrants.
         measure: "return", or "alpha" for the return beyond what market exposure explains.
         snapshots: After how many snapshots it was first made.
-        withdrawn: After how many a later look withdrew it; None if it holds. why: in words.
+        withdrawn: After how many a later look withdrew it; None if it holds. why: in words;
+            of a claim that holds, why the next look will have to decide on it, else "".
         survives_stress: True if it would hold had the worst period of any entrant of the same
             exposure hit the winner once; None if that is not known.
     """
@@ -177,8 +185,8 @@ class Evaluation(Message):
             those agree on the rest.
         snapshots: Of the season so far; `snapshot_id` and `as_of` are of the last one.
         confidence: Of every interval. seed, resamples: of the resampling.
-        hold_return: Of the equal-weight market: an equal share of the cash in each product, bought
-            once, with fees and slippage; None before any period.
+        hold_return: Of the equal-weight market over the compared part: an equal share of the cash
+            in each product, bought once, with fees and slippage; None before any period.
         detectable: A true difference of season returns at the top that is found in 4 seasons of
             5; None where nothing can be said. detectables: the same by pair at the top.
         planned: Snapshots that the season is to have; None if it has no planned end.

@@ -48,8 +48,12 @@ def entrant_row(facts: Facts, rank: int) -> dict[str, Value]:
         # What the row has is taken from it, so that both are rounded alike.
         for column in (*AMOUNTS, *COUNTS, *RATIOS, *COSTS):
             found[metric_of(column)] = _plain(column, getattr(row, column))
-    # One Sharpe ratio everywhere, with its interval: that of the compared part of the season.
-    return found | {"sharpe": None if row.sharpe is None else row.sharpe.value}
+    # One Sharpe ratio everywhere, and one return beside it: those of the compared part.
+    return found | {
+        "compared_return": row.compared_return,
+        "excess_return": row.excess_return,
+        "sharpe": None if row.sharpe is None else row.sharpe.value,
+    }
 
 
 def _means(own: Sequence[Metrics]) -> dict[str, Value]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from arena.messages import Evaluation, LeaderboardRow
 from judge.formatting import counted
-from judge.leaderboard_words import compared_return
+from judge.leaderboard_words import compared_return, window_note
 from judge.report import words
 from judge.report.agents import NAME_MAX
 from judge.report.tables import Cell, Head, Row, Table, name_cell, notes_of, plain
@@ -158,6 +158,7 @@ def _columns(evaluation: Evaluation) -> tuple[Column, ...]:
     unit = evaluation.sharpe_unit
     sharpe = "annualised" if unit == "year" else "per period, as the season is under 30 days"
     level = f"{evaluation.confidence:.0%}"
+    whole = ", of the whole account" if window_note(evaluation) else ""
     found = [
         Column(Head("ranks", note="every rank that the evidence leaves open", up=True), _ranks),
         Column(
@@ -175,16 +176,17 @@ def _columns(evaluation: Evaluation) -> tuple[Column, ...]:
             "sharpe",
         ),
         _of("max drawdown", "drawdown", words.share,
-            "deepest fall below an earlier peak", up=True),
-        _of("gross", "gross_return", words.change, "return before fees and slippage"),
+            f"deepest fall below an earlier peak{whole}", up=True),
+        _of("gross", "gross_return", words.change, f"return before fees and slippage{whole}"),
         _of("fees", "fees_usd", words.usd),
         _of("slippage", "slippage_usd", words.usd),
         _of("latency cost", "latency_usd", words.change_usd,
             "lost against the price it saw; a negative one is a gain"),
-        _of("net", "total_return", words.change, "return after fees, slippage and latency"),
+        _of("net", "total_return", words.change, f"return after fees, slippage and latency{whole}"),
         _of("LLM $", "llm_usd", words.llm_usd, "model calls, replayed ones too"),
-        _of("net of LLM", "net_return", words.change, "net, less the cost of the model calls"),
-        _of("equity", "equity_usd", words.usd),
+        _of("net of LLM", "net_return", words.change,
+            f"net, less the cost of the model calls{whole}"),
+        _of("equity", "equity_usd", words.usd, "at the season's end"),
         _of("win rate", "win_rate", words.share, "of closed trades"),
         _of("biggest win", "biggest_win_usd", words.change_usd),
         _of("biggest loss", "biggest_loss_usd", words.change_usd),
