@@ -1,10 +1,11 @@
 """Two runs against each other: did a change of prompt, model or rules help? Pure.
 
-Compared are entrants: cells with all their repeats, and single agents. Where both runs saw the same
-snapshots at the same prices the returns are paired, period by period, and the market cancels out.
-Else each run's own uncertainty counts, and the interval is wider: the two are independent, and
-their intervals are combined (MOVER: Zou and Donner 2008, "Construction of confidence intervals
-about effect measures", Statistics in Medicine 27(10)).
+Compared are entrants: cells with all their repeats, and single agents. If both runs saw the same
+snapshots at the same prices the returns are paired, period by period, and the market cancels out;
+of a longer run it is the beginning that both have. Else each run's own uncertainty counts, and the
+interval is wider: the two are independent, and their intervals are combined (MOVER: Zou and Donner
+2008, "Construction of confidence intervals about effect measures", Statistics in Medicine 27(10)).
+Then runs of different lengths are compared by their rates.
 
 All lines of a comparison (the mean of all, of a strategy, and each entrant) are one family: paired
 ones are decided by the judge's step-down max-t, unpaired ones by Holm's.
@@ -21,6 +22,7 @@ from arena.errors import UsageError
 from arena.messages import DeadEntry
 from judge.entrants import Entrant, Window
 from judge.report.compare_match import match_entrants
+from judge.report.compare_parts import compared_parts
 from judge.report.facts import Facts
 from judge.report.independent import Independent, Total, holm, independent
 from judge.season import FloatArray, Season
@@ -38,12 +40,12 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One comparison: after less before, as season totals of log returns.
+    """One comparison: after less before, of log returns: totals, or rates (`Comparison.unit`).
 
     Attributes:
         level: "all" entrants, the mean of a "strategy", or one "agent": a cell or a single agent.
         before, after: Names, or how many entrants the mean is of.
-        before_total, after_total: Totals over the compared part.
+        before_total, after_total: Over the compared part, or of one unit of time.
         difference: None with a reason.
         p_value: Two-sided, of this line alone.
         p_adjusted: The same over all lines of the comparison.
@@ -70,10 +72,13 @@ class Comparison:
 
     Attributes:
         paired: The snapshots are the same. why: what that follows from.
-        days: Length of the compared part; of the shorter one where the runs are not paired.
+        days: Length of the compared part; of the shorter one if the runs are not paired.
+        lengths_s: Length of the compared part of each run, in seconds.
+        unit: Of the returns: "day", "hour" or "minute" if the parts differ in length; else "", and
+            they are totals.
         interim: One of the runs has not reached its planned end. Paired claims then follow the
             looks of its season; across markets nothing is claimed.
-        hold_before, hold_after: Simple return of the equal-weight market in each.
+        hold_before, hold_after: Simple return of the equal-weight market in each part or unit.
         only_before, only_after: Entrants without a counterpart.
         dead_before, dead_after: Agents that are dead, with the cause; they are not compared.
         apart_before, apart_after: Entries that are not ranked for another reason, likewise.
@@ -86,6 +91,8 @@ class Comparison:
     confidence: float
     claim_level: float
     days: float
+    lengths_s: tuple[float, float]
+    unit: str
     interim: bool
     hold_before: float | None
     hold_after: float | None
@@ -120,10 +127,16 @@ class Judged(NamedTuple):
 
 
 class Side(NamedTuple):
-    """A run's part in the comparison: returns [T, lines], one column per line."""
+    """A run's part in the comparison.
+
+    Attributes:
+        returns: [T, lines], one column per line.
+        scale: What totals are multiplied by.
+    """
 
     facts: Facts
     returns: FloatArray
+    scale: float
 
 
 def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = None) -> Comparison:
@@ -145,31 +158,30 @@ def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = 
             f"{before.run} and {after.run} have no agent in common{living}",
             remedy="--pair OLD=NEW names two",
         )
-    paired, why = pairing(before.season, after.season)
+    parts = compared_parts(before, after)
     groups = _groups(before.entrants, after.entrants, couples)
-    windows = _windows(before, after, paired=paired)
-    one = Side(before, _columns(before, windows[0], [group.before for group in groups]))
-    two = Side(after, _columns(after, windows[1], [group.after for group in groups]))
-    begin = windows[0].begin - before.board.window.begin
-    judged = _paired(one, two, begin) if paired else _unpaired(one, two)
+    (old, new), scales = parts.windows, parts.scales
+    one = Side(before, _columns(before, old, [group.before for group in groups]), scales[0])
+    two = Side(after, _columns(after, new, [group.after for group in groups]), scales[1])
+    begin = old.begin - before.board.window.begin
+    judged = _paired(one, two, begin) if parts.paired else _unpaired(one, two)
     return Comparison(
         before=before.run,
         after=after.run,
-        paired=paired,
-        why=why,
+        paired=parts.paired,
+        why=parts.why,
         confidence=before.options.confidence,
         claim_level=CLAIM_LEVEL,
-        days=min(
-            window.periods * side.facts.season.interval_s / DAY_S
-            for window, side in zip(windows, (one, two), strict=True)
-        ),
+        days=min(parts.lengths_s) / DAY_S,
+        lengths_s=parts.lengths_s,
+        unit="" if parts.unit is None else parts.unit.name,
         interim=not _over(one, two),
-        hold_before=_hold(before.season),
-        hold_after=_hold(after.season),
+        hold_before=_hold(before.season, old, scales[0]),
+        hold_after=_hold(after.season, new, scales[1]),
         lines=tuple(
-            _line(group, found, float(old), float(new))
-            for group, found, old, new in zip(
-                groups, judged, one.returns.sum(axis=0), two.returns.sum(axis=0), strict=True
+            _line(group, found, float(total), float(total_after))
+            for group, found, total, total_after in zip(
+                groups, judged, _sums(one), _sums(two), strict=True
             )
         ),
         only_before=_rest(before.entrants, {a for a, _ in couples}),
@@ -179,26 +191,6 @@ def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = 
         apart_before=_unranked(before.season.apart),
         apart_after=_unranked(after.season.apart),
     )
-
-
-def pairing(before: Season, after: Season) -> tuple[bool, str]:
-    """Whether the seasons saw the same market, and why or why not."""
-    if before.snapshot_ids != after.snapshot_ids:
-        return False, "the snapshots differ, so the market's luck is in the difference"
-    same = np.array_equal(before.bids, after.bids, equal_nan=True)
-    if not same or not np.array_equal(before.asks, after.asks, equal_nan=True):
-        return False, "the snapshots' prices differ, so the market's luck is in the difference"
-    return True, f"the same {before.periods:,} snapshots at the same prices"
-
-
-def _windows(before: Facts, after: Facts, *, paired: bool) -> tuple[Window, Window]:
-    """The compared part of each run; the same snapshots where they are paired."""
-    one, two = before.board.window, after.board.window
-    if not paired:
-        return one, two
-    begin, end = max(one.begin, two.begin), min(one.end, two.end)
-    common = Window(begin, max(begin, end))
-    return common, common
 
 
 def _groups(
@@ -261,7 +253,10 @@ def _paired(one: Side, two: Side, begin: int) -> list[Judged]:
 
 
 def _unpaired(one: Side, two: Side) -> list[Judged]:
-    """Every line as the difference of two seasons that have nothing in common."""
+    """Every line as the difference of two seasons that have nothing in common.
+
+    If they are not as long, it is the difference of their rates.
+    """
     old, new = _totals(one), _totals(two)
     found: list[Independent | str] = []
     for (before, why), (after, why_too) in zip(old, new, strict=True):
@@ -284,16 +279,18 @@ def _unpaired(one: Side, two: Side) -> list[Judged]:
 
 
 def _totals(side: Side) -> list[tuple[Total | None, str]]:
-    """Season total of each line, or why there is none."""
+    """Season total of each line, or its rate, or why there is none."""
     chosen, periods = side.facts.options, len(side.returns)
     found = compare_columns(side.returns, [], Options(chosen.confidence, chosen.seed))
     if found.reason:
         return [(None, found.reason)] * len(found.totals)
     count = claim_cosines(periods)
-    errors = np.sqrt(long_run_variance(side.returns, count) * periods)
+    errors = np.sqrt(long_run_variance(side.returns, count) * periods) * side.scale
     why = "too little happened to say how uncertain its total is"
     return [
-        (None, why) if total is None else (Total(total, float(error), count), "")
+        (None, why)
+        if total is None
+        else (Total(_scaled(total, side.scale), float(error), count), "")
         for total, error in zip(found.totals, errors, strict=True)
     ]
 
@@ -321,8 +318,17 @@ def _line(group: Group, found: Judged, before_total: float, after_total: float) 
     )
 
 
-def _hold(season: Season) -> float | None:
-    return simple_return(float(season.hold_log_returns().sum()))
+def _scaled(total: Interval, scale: float) -> Interval:
+    return Interval(total.estimate * scale, total.low * scale, total.high * scale)
+
+
+def _sums(side: Side) -> FloatArray:
+    found: FloatArray = side.returns.sum(axis=0) * side.scale
+    return found
+
+
+def _hold(season: Season, window: Window, scale: float) -> float | None:
+    return simple_return(float(window.cut(season.hold_log_returns()).sum()) * scale)
 
 
 def _unranked(entries: Sequence[DeadEntry]) -> tuple[str, ...]:

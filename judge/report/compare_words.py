@@ -21,7 +21,7 @@ LEFT = (0, 6)
 
 
 def compare_document(found: Comparison) -> Figures:
-    """The comparison as a JSON tree; differences are season totals of log returns."""
+    """The comparison as a JSON tree; differences are of log returns, see its `unit`."""
     return asdict(found)
 
 
@@ -31,14 +31,15 @@ def compare_lines(found: Comparison) -> list[str]:
     lines = [
         f"{found.after} against {found.before}",
         f"{how}: {found.why}.",
-        f"Equal-weight market: {words.change(found.hold_before)} before, "
-        f"{words.change(found.hold_after)} after.",
+        *_lengths(found),
+        f"Equal-weight market: {words.change(found.hold_before)}{a_unit(found)} before, "
+        f"{words.change(found.hold_after)}{a_unit(found)} after.",
         "",
-        *_table([HEAD, *(_row(line) for line in found.lines)]),
+        *_table([_head(found), *(_row(line) for line in found.lines)]),
         "",
         conclusion(found),
-        f"Returns over the compared season; intervals {found.confidence:.0%}, each for its line "
-        "alone; p adjusted over all lines.",
+        f"{_what(found)}; intervals {found.confidence:.0%}, each for its line alone; p adjusted "
+        "over all lines.",
     ]
     if found.interim:
         rest = "" if found.paired else "; nothing is claimed across markets"
@@ -68,17 +69,52 @@ def conclusion(found: Comparison) -> str:
     size = _change(first.difference.estimate)
     if first.separated:
         did = "did better" if first.difference.estimate > 0 else "did worse"
-        return f"After the change {who} {did}: {size}."
-    text = f"The season cannot tell whether {who} changed ({size})."
+        return f"After the change {who} {did}: {size}{_over(found)}."
+    text = f"The season cannot tell whether {who} changed ({size}{a_unit(found)})."
     least = simple_detectable(first.detectable)
     if least is None or first.detectable is None:
         return text
+    if found.unit:
+        size = f"{_plain(least, 2)}{a_unit(found)}"
+        return f"{text} A true difference of {size} would have been found in 4 seasons of 5."
     rate = per_day(first.detectable, found.days)
     daily = "" if rate is None else f" ({_plain(rate, 3)} a day)"
     return (
         f"{text} A true difference of {_plain(least, 2)} over "
         f"{duration_words(found.days * DAY_S)}{daily} would have been found in 4 seasons of 5."
     )
+
+
+def a_unit(found: Comparison) -> str:
+    """Of which time the returns are: " a day"; "" for those of the whole compared part."""
+    if not found.unit:
+        return ""
+    return f" {'an' if found.unit == 'hour' else 'a'} {found.unit}"
+
+
+def _lengths(found: Comparison) -> list[str]:
+    """How long each run is, if that makes their totals incomparable."""
+    if not found.unit:
+        return []
+    old, new = map(duration_words, found.lengths_s)
+    return [f"Lengths: {old} before, {new} after; returns are those of{a_unit(found)}."]
+
+
+def _over(found: Comparison) -> str:
+    """Of which time a difference is, and on how much of it that rests; "" for a total."""
+    if not found.unit:
+        return ""
+    old, new = map(duration_words, found.lengths_s)
+    return f"{a_unit(found)}, over {old} before and {new} after"
+
+
+def _what(found: Comparison) -> str:
+    return f"Mean returns of{a_unit(found)}" if found.unit else "Returns over the compared season"
+
+
+def _head(found: Comparison) -> tuple[str, ...]:
+    unit = f",{a_unit(found)}" if found.unit else ""
+    return tuple(f"{name}{unit}" if name in ("before", "after") else name for name in HEAD)
 
 
 def _row(line: Line) -> tuple[str, ...]:

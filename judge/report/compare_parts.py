@@ -1,0 +1,122 @@
+"""Which parts of two runs are compared, and in which unit. Pure.
+
+A longer season has larger totals by its length alone. If two runs saw the same market, the
+beginning that both have is compared. Else their returns are compared as rates, of a day or less.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judge.entrants import Window
+from judge.formatting import duration_words
+from judge.report.facts import Facts
+from judge.season import FloatArray, Season
+
+
+class Unit(NamedTuple):
+    """A time whose return is compared: "day", and how many seconds it has."""
+
+    name: str
+    seconds: float
+
+
+UNITS = (Unit("day", 86_400.0), Unit("hour", 3_600.0), Unit("minute", 60.0))
+"""The largest that is at most twice as long as the shorter run: a rate of what was seen."""
+
+
+TRIMMED_MAX = 0.02
+"""A run that is longer by a smaller share loses its last snapshots, and totals are compared."""
+
+
+class Parts(NamedTuple):
+    """The compared parts of two runs.
+
+    Attributes:
+        paired: The same snapshots at the same prices. why: what that follows from.
+        windows: Of each run's season.
+        lengths_s: How long each part is.
+        unit: Of the returns; None for the totals of the parts.
+    """
+
+    paired: bool
+    why: str
+    windows: tuple[Window, Window]
+    lengths_s: tuple[float, float]
+    unit: Unit | None
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """What the total of each part is multiplied by to be a return of the unit."""
+        if self.unit is None:
+            return 1.0, 1.0
+        one, two = (self.unit.seconds / length if length else 1.0 for length in self.lengths_s)
+        return one, two
+
+
+def compared_parts(before: Facts, after: Facts) -> Parts:
+    """Find the parts of two runs that are compared."""
+    old, new = before.season, after.season
+    windows = before.board.window, after.board.window
+    common, shorter = common_beginning(old, new), min(old.periods, new.periods)
+    paired = common == shorter
+    if paired:
+        # The last row of a season is what its last orders cost, not a whole period.
+        end = common if old.periods == new.periods else common - 1
+        begin = max(one.begin for one in windows)
+        part = Window(begin, max(begin, min(end, *(one.end for one in windows))))
+        windows = part, part
+    elif old.interval_s == new.interval_s:
+        windows = _trimmed(*windows)
+    lengths = windows[0].periods * old.interval_s, windows[1].periods * new.interval_s
+    unit = None if paired or lengths[0] == lengths[1] else unit_of(min(lengths))
+    return Parts(paired, _why(old, new, common), windows, lengths, unit)
+
+
+def common_beginning(before: Season, after: Season) -> int:
+    """How many of the first snapshots are the same ones at the same prices."""
+    count = min(before.periods, after.periods)
+    if before.products != after.products:
+        return 0
+    one, two = before.snapshot_ids[:count], after.snapshot_ids[:count]
+    same = np.array([a == b for a, b in zip(one, two, strict=True)], dtype=bool)
+    for ours, theirs in ((before.bids, after.bids), (before.asks, after.asks)):
+        same &= _equal(ours[:count], theirs[:count]).all(axis=1)
+    return count if same.all() else int(same.argmin())
+
+
+def unit_of(shorter_s: float) -> Unit:
+    """The unit in which two runs are compared of which the shorter one lasted so long."""
+    return next((unit for unit in UNITS if unit.seconds <= 2.0 * shorter_s), UNITS[-1])
+
+
+def _trimmed(one: Window, two: Window) -> tuple[Window, Window]:
+    """The same windows, of one length if they hardly differ."""
+    shorter, longer = sorted((one.periods, two.periods))
+    if longer - shorter > max(1.0, TRIMMED_MAX * shorter):
+        return one, two
+    return Window(one.begin, one.begin + shorter), Window(two.begin, two.begin + shorter)
+
+
+def _equal(one: FloatArray, two: FloatArray) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (one == two) | (np.isnan(one) & np.isnan(two))
+    return found
+
+
+def _why(before: Season, after: Season, common: int) -> str:
+    """What makes them paired or not."""
+    if common < min(before.periods, after.periods):
+        moment = before.snapshot_ids[common : common + 1] == after.snapshot_ids[common : common + 1]
+        what = "the snapshots' prices differ" if moment else "the snapshots differ"
+        return f"{what}, so the market's luck is in the difference"
+    if before.periods == after.periods:
+        return f"the same {common:,} snapshots at the same prices"
+    old, new = (
+        f"{one.periods:,} ({duration_words(one.periods * one.interval_s)})"
+        for one in (before, after)
+    )
+    return (
+        f"the first {common:,} snapshots are the same, at the same prices, and these are compared; "
+        f"there are {old} before and {new} after"
+    )
