@@ -41,8 +41,13 @@ def stopped_words(evaluation: Evaluation) -> str:
 
 
 def claims_held(evaluation: Evaluation) -> list[Claim]:
-    """The claims that hold: made, and not withdrawn."""
-    return [claim for claim in evaluation.claims if claim.withdrawn is None]
+    """The claims that hold: made, not withdrawn, and the winner is ahead now."""
+    return [claim for claim in evaluation.claims if claim.withdrawn is None and not claim.why]
+
+
+def claims_in_doubt(evaluation: Evaluation) -> list[Claim]:
+    """The claims that no look has withdrawn yet though the loser is ahead now."""
+    return [claim for claim in evaluation.claims if claim.withdrawn is None and claim.why]
 
 
 def claims_withdrawn(evaluation: Evaluation) -> list[Claim]:
@@ -79,6 +84,15 @@ def withdrawn_sentence(claim: Claim) -> str:
     )
 
 
+def doubt_sentence(claim: Claim) -> str:
+    """A claim that its next look will decide on."""
+    beyond = " beyond what its market exposure explains" if claim.measure == "alpha" else ""
+    return (
+        f"claimed since snapshot {claim.snapshots:,}: {claim.winner} beats {claim.loser}{beyond};"
+        f" but {claim.why}"
+    )
+
+
 def promise_words(evaluation: Evaluation) -> str:
     """What is promised of the claims: when, over what, and how often they may be false."""
     two = any(claim.measure == "alpha" for claim in evaluation.claims)
@@ -101,6 +115,7 @@ def claim_lines(evaluation: Evaluation) -> tuple[str, ...]:
         alike = (claim.winner, claim.measure, claim.snapshots, claim.survives_stress)
         groups.setdefault(alike, []).append(claim)
     lines = [_claim_line(claims, evaluation) for claims in groups.values()]
+    lines += [sentence(doubt_sentence(claim)) for claim in claims_in_doubt(evaluation)]
     lines += [sentence(withdrawn_sentence(claim)) for claim in claims_withdrawn(evaluation)]
     if (more := len(lines) - LINES_SHOWN) > 0:
         rest = f"{counted(more, 'further line')}: --json and figures.json list every claim."

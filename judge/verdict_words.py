@@ -10,8 +10,10 @@ from arena.messages import Claim, DeadEntry, Detectable, Evaluation, Leaderboard
 from arena.vitals import short_cause
 from judge.claim_words import (
     claims_held,
+    claims_in_doubt,
     claims_sentence,
     claims_withdrawn,
+    doubt_sentence,
     look_words,
     promise_words,
     since_words,
@@ -258,6 +260,10 @@ def _claims(evaluation: Evaluation) -> list[str]:
     if alpha:
         head = f"beyond what market exposure explains{mark}"
         words.append(f"{head}: {claims_sentence(evaluation, alpha)}")
+    doubted = claims_in_doubt(evaluation)
+    words += [doubt_sentence(claim) for claim in doubted[:WITHDRAWN_SHOWN]]
+    if (more := len(doubted) - WITHDRAWN_SHOWN) > 0:
+        words.append(f"{counted(more, 'further claim')} in doubt")
     gone = claims_withdrawn(evaluation)
     words += [withdrawn_sentence(claim) for claim in gone[:WITHDRAWN_SHOWN]]
     if (more := len(gone) - WITHDRAWN_SHOWN) > 0:

@@ -103,14 +103,15 @@ class Horizon:
         return next((k.periods for k in planned_looks(self.planned) if k.periods > periods), None)
 
     def level_at(self, periods: int) -> float:
-        """The nominal level after so many periods: of the look there, else of the last look."""
+        """The nominal level of a moment: of its look, else of the next one, else of the last."""
         looks = self.looks(periods)
         if looks and looks[-1].periods == periods:
             return looks[-1].level
         if self.planned is None:
             return anytime_level(max(periods, PERIODS_FIRST))
         planned = planned_looks(self.planned)
-        return planned[-1].level if planned else CLAIM_LEVEL
+        following = [look.level for look in planned if look.periods > periods]
+        return (following or [look.level for look in planned[-1:]] or [CLAIM_LEVEL])[0]
 
 
 FINISHED = Horizon(None, over=True, once=True)

@@ -103,7 +103,9 @@ def judge_pairs(
                 difference=difference,
                 p_value=float(alone[column]),
                 p_adjusted=p_adjusted,
-                separated=p_adjusted <= level and difference is not None and _apart(difference),
+                separated=bool(p_adjusted <= level)
+                and difference is not None
+                and _apart(difference),
                 identical=False,
                 sharpe_difference=sharpes.pairs.get((a, b)),
                 detectable=detectable_difference(float(errors[place]), critical, freedom=freedom),
@@ -174,7 +176,7 @@ def _decision(pair: Pair) -> Decision:
 
 def _apart(interval: Interval) -> bool:
     """True if an interval leaves out 0: else the pair's own noise speaks against a claim."""
-    return interval.low > 0.0 or interval.high < 0.0
+    return bool(interval.low > 0.0 or interval.high < 0.0)
 
 
 def histories(
@@ -210,11 +212,11 @@ def with_histories(
         history, sign = found[pair.a, pair.b]
         # Between two looks the leader may change; only the next look withdraws the claim.
         ahead = 0 if pair.difference is None else np.sign(pair.difference.estimate)
-        holds = history.claimed_at is not None and history.withdrawn_at is None and ahead == sign
+        holds = history.claimed_at is not None and history.withdrawn_at is None
         changed.append(
             replace(
                 pair,
-                separated=holds,
+                separated=bool(holds and ahead == sign),
                 claimed_at=history.claimed_at,
                 withdrawn_at=history.withdrawn_at,
             )

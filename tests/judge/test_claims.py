@@ -2,9 +2,12 @@
 
 import pytest
 
+from judge.claim_words import claim_lines, claims_held, claims_in_doubt
 from judge.claims import HELD_ZERO, ClaimRecord, LookResult, claims_over, with_claims
 from judge.statistics import Interval, Pair
 from judge.statistics.pairs import Decision
+from judge.verdict_words import verdict_words
+from tests.judge.evaluations import claim, judged
 
 CLAIM, BESIDE, INSIDE = Decision(1, 1), Decision(0, 1), Decision(0, 0)
 CONTRARY = Decision(-1, -1)
@@ -62,3 +65,16 @@ def test_a_pair_is_separated_by_its_claim_alone() -> None:
 
     assert [True, False, False] == [one.separated for one in found]
     assert [60, None, None] == [one.claimed_at for one in found]
+
+
+def test_a_claim_whose_loser_is_ahead_is_in_doubt() -> None:
+    """It is not among those that hold, and says that the next look decides."""
+    doubt = "momentum is not ahead now; the next look decides"
+    one = claim("momentum", "scalper", 60).model_copy(update={"why": doubt})
+    said = judged(claims=(one,))
+    words = f"Claimed since snapshot 60: momentum beats scalper; but {doubt}."
+
+    assert [] == claims_held(said)
+    assert [one] == claims_in_doubt(said)
+    assert words in claim_lines(said)
+    assert words in verdict_words(said)
