@@ -70,8 +70,8 @@ def text(board: Leaderboard) -> str:
         "A season cannot show crashes rarer than itself",
         # The standings: of which part, in which unit, what each column is.
         "Compared: snapshots 21 to 299 of 300, in which every entrant was present; ranks, returns, "
-        "intervals, vs market, P(best), Sharpe and repeats are of them; drawdown, equity, costs and "
-        "conduct are of each whole account.",
+        "intervals, vs market, P(best), Sharpe and repeats are of them; drawdown, equity, costs "
+        "and conduct are of each whole account.",
         "Rank sets compare entrants with each other, an interval compares its entrant with zero: "
         "so scalper-gpt ranks 2-6 although its whole interval is below zero.",
         "Sharpe: of log returns, risk-free rate 0, per period, not annualised.",
