@@ -3,7 +3,7 @@
 An evaluation costs more the longer a season lasts, so they become rarer as it grows: after every
 snapshot at first, then after every 2nd, 4th, ... one; and whenever a look decides on claims
 (`judge.statistics.looks`), and at the planned end. Only the newest one that is due is made; a judge
-that joined late, or fell behind, leaves the older ones out: what their looks decided is in the
+that started late, or lags, leaves the older ones out: what their looks decided is in the
 newest one, too. Pure.
 """
 

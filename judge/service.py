@@ -66,7 +66,7 @@ class Settings:
             builder: What was read.
             upto: Index of the last snapshot that is judged; None judges all that is known.
             memo: What earlier looks decided; the evaluation is the same without it.
-            stopped: No snapshot comes any more, though more may be planned.
+            stopped: No snapshot will be added, though more may be planned.
         """
         season = builder.season(upto)
         found = leaderboard(
@@ -107,7 +107,7 @@ async def judge_once(
         settings: What is asked.
         clock: For the deadline.
         checkpoint: To continue after, and to keep what was read; None reads everything.
-        stopped: The contest has ended: no snapshot comes any more.
+        stopped: The contest has ended: no snapshot will be added.
 
     Raises:
         DependencyMissing: The broker stopped answering on the way.

@@ -119,7 +119,7 @@ def detectable_title(evaluation: Evaluation) -> str:
 
 
 def rate_words(per_day: float | None) -> str:
-    """A difference as a rate, " (2.7 % a day)"; "" where it is too large to be of use."""
+    """A difference as a rate, " (2.7 % a day)"; "" if it is too large to be of use."""
     useful = per_day is not None and per_day <= SIZE_MAX
     return f" ({percent(per_day)} a day)" if useful else ""
 

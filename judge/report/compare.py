@@ -153,7 +153,7 @@ def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = 
     couples = match_entrants(before, after, pairs or {})
     if not couples:
         dead = len(before.season.dead) + len(after.season.dead)
-        living = f" that is alive; {dead} are dead" if dead else ""
+        living = f" that is alive; {dead} {'is' if dead == 1 else 'are'} dead" if dead else ""
         raise UsageError(
             f"{before.run} and {after.run} have no agent in common{living}",
             remedy="--pair OLD=NEW names two",

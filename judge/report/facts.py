@@ -40,7 +40,7 @@ class Options:
     Attributes:
         confidence: Of the intervals.
         seed: Of the resampling.
-        pacing: What the competition says of its pacing, None where it says nothing.
+        pacing: What the competition says of its pacing; None if it says nothing.
         title: The contest's name, the title of its report; "" takes the run's.
     """
 
@@ -57,7 +57,7 @@ class Facts:
     Attributes:
         run: Its name.
         board: The leaderboard, with the season, metrics and verdict it was made of.
-        effects: Of the model x strategy matrix, without the baselines; None where there is none.
+        effects: Of the model x strategy matrix, without the baselines; None if there is none.
         records: Topic -> SHA-256 of its exported file. ends: topic -> partition -> end offset.
     """
 
@@ -114,7 +114,7 @@ def read_facts(directory: Path, options: Options, *, run: str = "") -> Facts:
     Args:
         directory: The run's; its `records/` is read.
         options: Of the statistics.
-        run: Its name where that is not the directory's.
+        run: Its name if that is not the directory's.
 
     Raises:
         UsageError: It has no exported records, or they lack a topic the figures need.
@@ -167,7 +167,7 @@ def make_facts(
     board = leaderboard(
         season, confidence=options.confidence, seed=options.seed, beginning=beginning
     )
-    # Records are exported once a contest has ended: no snapshot comes any more.
+    # Records are exported once a contest has ended: no snapshot will be added.
     said = as_stopped(board.said, rules_changed=season.assumptions.rules_changed)
     board = replace(board, said=said)
     return Facts(

@@ -93,7 +93,7 @@ async def test_two_judges_started_at_different_times_say_the_same(
 
 
 async def test_a_restarted_judge_says_nothing_twice(bus: KafkaBus, settings: ArenaSettings) -> None:
-    """What stands in the topic is not said again by a judge that folds from the start."""
+    """What is in the topic is not published again by a judge that folds from the start."""
     scenario = Scenario().run(5)
     await publish(bus, scenario)
     async with running(settings, "first") as first:
