@@ -21,7 +21,7 @@ from judge.formatting import duration_words
 from judge.statistics.adjusted import adjusted_returns
 from judge.statistics.types import FloatArray
 from judge.statistics.variance import claim_cosines, cosines
-from judge.statistics.verdict import PERIODS_MIN
+from judge.statistics.verdict import PERIODS_MIN, too_early
 
 PERIODS_PER_COSINE = 8
 """One coefficient in so many periods: far more than a decision uses, since only a ratio of two
@@ -125,7 +125,7 @@ def design_gains(
     if len(cells) < 2:
         why = ALONE
     elif periods < PERIODS_MIN:
-        why = f"too early: {periods} periods, at least {PERIODS_MIN} are needed"
+        why = too_early(periods)
     if why:
         unknown = dict.fromkeys(("repeats", "adjustment", "both", "common"), why)
         return Design(len(cells), most, fewest, None, None, None, None, seeds, unknown)

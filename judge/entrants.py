@@ -25,6 +25,7 @@ from judge.cells import entrants_of as entrants_of
 from judge.cells import gone_notes
 from judge.formatting import listed, utc_words
 from judge.leavers import leavers, left_entry
+from judge.lost_accounts import moneyless_entry, without_money
 from judge.season.dead import unranked
 from judge.season.model import Entry, FloatArray, Season
 
@@ -108,10 +109,14 @@ def field_of(season: Season, *, planned: int | None = None, over: bool = True) -
         [spells[n] for n in places], [entries[n].kind == "agent" for n in places]
     )
     members = {places[n] for n in chosen}
+    broke = without_money(season, members, window.begin)
+    members -= broke
     kept = without(season, sorted(members))
     apart = [
         left_entry(season, place, LEFT_EARLY)
         if place in gone
+        else moneyless_entry(season, place, window.begin)
+        if place in broke
         else _apart(season, place, spells[place], window, last)
         for place in range(len(entries))
         if place not in members

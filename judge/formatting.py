@@ -10,6 +10,8 @@ DASH = "-"
 NAMES_SHOWN = 4
 SIZE_MAX = 1.0
 """A difference above 100 % is not printed as a figure: it is of no use to a trader."""
+DECIMALS_MAX = 9
+"""What needs more decimals to differ from zero is rounding, hence zero."""
 
 
 def duration_words(seconds: float) -> str:
@@ -34,22 +36,35 @@ def rank_words(low: int, high: int) -> str:
     return str(low) if low == high else f"{low}-{high}"
 
 
+def figure(value: float, decimals: int, *, signed: bool = False) -> str:
+    """A figure with so many decimals, or with as many as it takes not to look like zero.
+
+    What is left of rounding is zero: "+0.41", "-0.0000002", "+0.00".
+    """
+    sign = "+" if signed else ""
+    for count in (decimals, *range(decimals + 1, DECIMALS_MAX + 1)):
+        text = f"{value:{sign},.{count}f}"
+        if any(digit in "123456789" for digit in text):
+            return text
+    return f"{0.0:{sign}.{decimals}f}"
+
+
 def percent(share: float | None, *, signed: bool = False) -> str:
     """A share in percent, with a sign where asked, three figures below 1 %: "+4.1 %", "0.012 %"."""
     if share is None:
         return DASH
     hundredths = share * 100
     decimals = 1 if abs(hundredths) >= 1 else 2 if abs(hundredths) >= 0.1 else 3
-    if hundredths == 0:
-        return "0.0 %"
-    return f"{hundredths:{'+' if signed else ''},.{decimals}f} %"
+    text = figure(hundredths, decimals, signed=signed)
+    return f"{text} %" if any(digit in "123456789" for digit in text) else "0.0 %"
 
 
 def interval_words(interval: Estimate | None) -> str:
     """The ends of an interval of shares in percent: "-1.2 .. +3.4"."""
     if interval is None:
         return DASH
-    return f"{interval.low * 100:+,.2f} .. {interval.high * 100:+,.2f}"
+    low, high = (figure(end * 100, 2, signed=True) for end in (interval.low, interval.high))
+    return f"{low} .. {high}"
 
 
 def listed(names: Sequence[str], shown: int = NAMES_SHOWN) -> str:

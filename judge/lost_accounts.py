@@ -1,16 +1,21 @@
 """Accounts that lost everything, or nearly: who, how much and when. Pure.
 
 The return of such an account is a single period of the season, so no interval says much of it; its
-figures are bounded by the floor of `judge.season.model.log_returns`.
+figures are bounded by the floor of `judge.season.model.log_returns`. An entry that has nothing at
+the first compared snapshot is not ranked.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from math import log
 
 import numpy as np
 
+from arena.messages import DeadEntry
+from arena.vitals import Dead
 from judge.formatting import utc_words
-from judge.season.model import FloatArray, Season
+from judge.season.dead import unranked
+from judge.season.model import EQUITY_FLOOR_SHARE, EQUITY_FLOOR_USD, FloatArray, Season
 from judge.simple_returns import DECIDING_MIN, deciding_periods
 from judge.statistics import Verdict
 from judge.statistics.types import BoolArray
@@ -18,6 +23,8 @@ from judge.statistics.types import BoolArray
 LEFT_MAX = 0.01
 """An account with no more of its money than this share has lost nearly everything."""
 NOTES_MAX = 8
+NO_MONEY = "no_money"
+"""Code of the reason why an entry with nothing has no rank."""
 USUAL_MAX = 2.0
 """An error up to this many times the median of the field is an ordinary one."""
 LOST = "its account is lost"
@@ -61,6 +68,40 @@ def _percent(share: float) -> str:
         if not text.startswith("100"):
             return f"{text} %"
     return "99.99999 %"
+
+
+def without_money(season: Season, places: Iterable[int], begin: int) -> frozenset[int]:
+    """Who of these has nothing when the comparison begins; none if that is all of them.
+
+    Nothing cannot gain or lose: it would look like cash, which is what the others could have kept.
+
+    Args:
+        season: The season.
+        places: Of those that would be compared.
+        begin: Row of the equity from which they are.
+    """
+    members = frozenset(places)
+    first, now = season.equity[0], season.equity[min(begin, season.periods)]
+    floor = np.maximum(first * EQUITY_FLOOR_SHARE, EQUITY_FLOOR_USD)
+    found = frozenset(place for place in members if now[place] <= floor[place])
+    return frozenset() if found == members else found
+
+
+def moneyless_entry(season: Season, place: int, begin: int) -> DeadEntry:
+    """The line of an entry that has nothing when the comparison begins.
+
+    Args:
+        season: The season.
+        place: Of the entry in it.
+        begin: Row of the equity from which the others are compared.
+    """
+    entry, row = season.entries[place], min(begin, season.periods)
+    started = season.equity[0, place] > 0
+    had = "nothing left" if started else "nothing to trade with"
+    when = f"snapshot {row + 1:,}, {utc_words(season.times[row])}"
+    remedy = "judge it in the next contest" if started else "give its account cash at the start"
+    why = Dead(entry.name, f"had {had} at {when}, when the comparison begins", 0, NO_MONEY, remedy)
+    return unranked(why, entry, season.decisions[place])
 
 
 def with_known_chances(verdict: Verdict, returns: FloatArray) -> Verdict:

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 from arena.visible import visible
+from judge.formatting import figure
 
 UNKNOWN = "–"
 MINUS = "−"
@@ -27,7 +28,7 @@ def share(ratio: float | None, digits: int = 1) -> str:
 
 def change(ratio: float | None, digits: int = 2) -> str:
     """A relative change: 0.0041 is "+0.41 %"."""
-    return UNKNOWN if ratio is None else f"{_signed(f'{ratio * 100:+,.{digits}f}')} %"
+    return UNKNOWN if ratio is None else f"{_signed(figure(ratio * 100, digits, signed=True))} %"
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -51,7 +52,8 @@ def p_words(value: float) -> str:
 
 def spread(low: float, high: float, digits: int) -> str:
     """The ends of an interval in the unit of the figure above it: "−4.53 … −1.41"."""
-    return f"{_signed(f'{low:+,.{digits}f}')} … {_signed(f'{high:+,.{digits}f}')}"
+    ends = (_signed(figure(end, digits, signed=True)) for end in (low, high))
+    return " … ".join(ends)
 
 
 def count(value: float | None) -> str:

@@ -16,7 +16,7 @@ from judge.statistics.pairs import LookDecisions, LookMemo
 from judge.statistics.resample import pairs_block_length
 from judge.statistics.student import Means, studentise_means
 from judge.statistics.types import FloatArray, Interval, Pair
-from judge.statistics.verdict import PERIODS_MIN, RETURN_MIN, thinned
+from judge.statistics.verdict import PERIODS_MIN, RETURN_MIN, thinned, too_early
 
 Combos = Sequence[tuple[int, int]]
 
@@ -66,7 +66,7 @@ def compare_columns(
     """
     periods, columns = series.shape
     if periods < PERIODS_MIN:
-        reason = f"too early: {periods} periods, at least {PERIODS_MIN} are needed"
+        reason = too_early(periods)
         early = tuple(_untold(a, b, reason) for a, b in combos)
         return Compared(early, (None,) * columns, reason)
     series = np.where(np.abs(series) < RETURN_MIN, 0.0, series)

@@ -20,7 +20,7 @@ from judge.statistics.resample import choose_block_length, draw_signs
 from judge.statistics.seed_noise import SeedNoise, effect_series
 from judge.statistics.student import ROUNDING, is_constant, studentise_means
 from judge.statistics.types import Contrast, Effect, FloatArray, Interval, MatrixEffects
-from judge.statistics.verdict import PERIODS_MIN, thinned
+from judge.statistics.verdict import PERIODS_MIN, thinned, too_early
 
 
 def matrix_effects(
@@ -154,8 +154,7 @@ def _sizes(
 ) -> list[Interval | None]:
     count = sum(shape) + shape[0] * shape[1]
     if returns.shape[0] < PERIODS_MIN:
-        periods = returns.shape[0]
-        reasons["effects"] = f"too early: {periods} periods, at least {PERIODS_MIN} are needed"
+        reasons["effects"] = too_early(returns.shape[0])
         return [None] * count
     size = float(np.abs(returns).max())
     means = np.stack([returns[:, list(cell)].mean(axis=1) for cell in cells], axis=1)

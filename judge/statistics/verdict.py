@@ -225,8 +225,14 @@ def _refuse(
         raise ValueError(f"resamples was {resamples}; send at least {RESAMPLES_MIN}")
 
 
+def too_early(periods: int) -> str:
+    """Why so few periods tell nothing."""
+    count = f"{periods} period{'s' * (periods != 1)}"
+    return f"too early: {count}, at least {PERIODS_MIN} are needed"
+
+
 def _too_early(periods: int, names: Sequence[str], confidence: float, horizon: Horizon) -> Verdict:
-    reason = f"too early: {periods} periods, at least {PERIODS_MIN} are needed"
+    reason = too_early(periods)
     everyone = len(names)
     return Verdict(
         standings=tuple(

@@ -1,0 +1,53 @@
+"""Figures in words: a small one is never printed as zero, and rounding is never a figure."""
+
+import pytest
+
+from arena.messages import Estimate
+from judge.formatting import interval_words, percent
+from judge.report import words
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0123, "+1.2 %"),
+        (0.0041, "+0.41 %"),
+        (0.00012, "+0.012 %"),
+        (-0.00001, "-0.001 %"),
+        (0.000004, "+0.0004 %"),
+        (-1.6e-9, "-0.0000002 %"),
+        (-3e-16, "0.0 %"),
+        (0.0, "0.0 %"),
+        (12.5, "+1,250.0 %"),
+    ],
+)
+def test_a_percentage_has_a_digit_that_is_not_zero(share: float, text: str) -> None:
+    """As many decimals as that takes; what is left of rounding is zero, without a sign."""
+    assert text == percent(share, signed=True)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text", "page"),
+    [
+        (-0.012, 0.034, "-1.20 .. +3.40", "−1.20 … +3.40"),
+        (-4e-7, -3e-9, "-0.00004 .. -0.0000003", "−0.00004 … −0.0000003"),
+        (-0.00002, 0.03, "-0.002 .. +3.00", "−0.002 … +3.00"),
+        (0.0, 0.0, "+0.00 .. +0.00", "0.00 … 0.00"),
+        (-2e-17, 0.01, "+0.00 .. +1.00", "0.00 … +1.00"),
+    ],
+)
+def test_the_ends_of_an_interval_show_on_which_side_of_zero_they_are(
+    low: float, high: float, text: str, page: str
+) -> None:
+    """In the terminal and on the page, whatever their size."""
+    assert text == interval_words(Estimate(value=low, low=low, high=high))
+    assert page == words.spread(low * 100, high * 100, 2)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(0.0041, "+0.41 %"), (-4e-7, "−0.00004 %"), (1e-17, "0.00 %"), (0.0, "0.00 %")],
+)
+def test_a_change_on_the_page_is_not_zero_either(ratio: float, text: str) -> None:
+    """The page rounds to two decimals, but not to nothing."""
+    assert text == words.change(ratio)
