@@ -11,6 +11,7 @@ from judge.formatting import (
     DASH,
     counted,
     interval_words,
+    listed,
     percent,
     rank_words,
 )
@@ -88,7 +89,19 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
     """What a reader of the standings needs beside them, one sentence each."""
     unit = "annualised" if evaluation.sharpe_unit == "year" else "per period, not annualised"
     found = [rank_note(evaluation), window_note(evaluation), MARKET_NOTE, P_BEST_NOTE]
+    found.append(chance_note(evaluation))
     return (*filter(None, found), f"Sharpe: of log returns, risk-free rate 0, {unit}.")
+
+
+def chance_note(evaluation: Evaluation) -> str:
+    """Who has no chance to be the best, and why; "" if one reason covers every entrant."""
+    why: dict[str, list[str]] = {}
+    for row in evaluation.rows:
+        if row.p_best is None and (reason := row.reasons.get("p_best")):
+            why.setdefault(reason, []).append(row.agent)
+    parts = [f"{listed(names)} ({reason})" for reason, names in why.items()]
+    whole = len(why) == 1 and all(row.p_best is None for row in evaluation.rows)
+    return "" if whole or not parts else f"No P(best): {'; '.join(parts)}."
 
 
 def window_note(evaluation: Evaluation) -> str:

@@ -143,6 +143,7 @@ def test_who_is_decided_by_one_period_has_no_chance_that_can_be_told(left: float
     (row,) = (row for row in found.rows if row.agent == "a")
 
     assert (None, "one period decides its return") == (chances.pop("a"), row.reasons["p_best"])
+    assert "No P(best): a (one period decides its return)." in render(found.said)
     assert all(chance is not None for chance in chances.values())
     assert 1 == pytest.approx(sum(chance or 0 for chance in chances.values()))
     assert 1 == pytest.approx(sum(s.p_best or 0 for s in found.verdict.standings))
@@ -157,6 +158,7 @@ def test_the_only_one_left_has_no_chance_either() -> None:
     reasons = {row.agent: (row.p_best, row.reasons["p_best"]) for row in found.rows}
     assert (None, "one period decides its return") == reasons["a"]
     assert (None, "one period decides the return of every other entrant") == reasons["cash"]
+    assert "No P(best): cash (one period decides the return of every other" in render(found.said)
 
 
 @pytest.mark.parametrize("snapshots", [60, 240])
