@@ -147,7 +147,8 @@ def leaderboard(
     history = ClaimHistory(season, options, beginning or partial(beginning_of, season))
     returns = entrant_returns(field)
     totals = [round(float(total), 12) for total in returns.sum(axis=0)]
-    verdict = with_known_chances(_verdict(field, returns, options, history), returns)
+    market = field.window.cut(field.season.hold_log_returns())
+    verdict = with_known_chances(_verdict(field, returns, options, history), returns, market)
     alpha = _alpha(field, returns, verdict, options, history)
     metrics = tuple(measure(field.season, place) for place in range(len(field.season.entries)))
     places = sorted(range(len(field.entrants)), key=lambda n: _order(n, totals, verdict))

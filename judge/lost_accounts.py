@@ -26,7 +26,7 @@ NOTES_MAX = 8
 NO_MONEY = "no_money"
 """Code of the reason why an entry with nothing has no rank."""
 USUAL_MAX = 2.0
-"""An error up to this many times the median of the field is an ordinary one."""
+"""An error up to this many times the field's median, or the market's, is an ordinary one."""
 LOST = "its account is lost"
 DECIDED = "one period decides its return"
 ALONE = "one period decides the return of every other entrant"
@@ -104,22 +104,24 @@ def moneyless_entry(season: Season, place: int, begin: int) -> DeadEntry:
     return unranked(why, entry, season.decisions[place])
 
 
-def with_known_chances(verdict: Verdict, returns: FloatArray) -> Verdict:
+def with_known_chances(verdict: Verdict, returns: FloatArray, market: FloatArray) -> Verdict:
     """A verdict without the chances to be the best that the season cannot tell.
 
     An account that is lost cannot trade any more: it has none. Where one period decides a return,
     its error is that period, however it came out: a crash would be as good as even odds. That is
-    so if the error is also far above those of the field; the small one of a single trade is not.
+    so if the error is also far above those of the field and of the market; that of a single trade
+    with ordinary fees is not.
     The chances of the others add up to 1.
 
     Args:
         verdict: Of the entrants.
         returns: [T, entrants] compared log returns.
+        market: [T] those of the market.
     """
     if all(one.p_best is None for one in verdict.standings):
         return verdict
     lost = returns.sum(axis=0) <= log(LEFT_MAX)
-    decided = _decided(returns, lost)
+    decided = _decided(returns, lost, market)
     reasons = {}
     for one, is_lost, is_decided in zip(verdict.standings, lost, decided, strict=True):
         if one.p_best is not None and (is_lost or is_decided):
@@ -139,11 +141,13 @@ def with_known_chances(verdict: Verdict, returns: FloatArray) -> Verdict:
     return replace(verdict, standings=standings, reasons={**verdict.reasons, **told})
 
 
-def _decided(returns: FloatArray, lost: BoolArray) -> BoolArray:
-    """Whose return one period decides, so that its error is far above those of the field."""
+def _decided(returns: FloatArray, lost: BoolArray, market: FloatArray) -> BoolArray:
+    """Whose return one period decides, so that its error is far above the usual ones."""
     errors = np.sqrt(((returns - returns.mean(axis=0)) ** 2).sum(axis=0))
     few = np.array([deciding_periods(column) < DECIDING_MIN for column in returns.T], dtype=bool)
     field = errors[~few & ~lost & (errors > 0)]
-    usual = float(np.median(field)) if field.size else 0.0
+    # The largest period of the market may be what an index of it pays in fees.
+    moves = np.sort((market - market.mean()) ** 2)[:-1]
+    usual = max(float(np.median(field)) if field.size else 0.0, float(np.sqrt(moves.sum())))
     found: BoolArray = few & ~lost & (errors > USUAL_MAX * usual)
     return found

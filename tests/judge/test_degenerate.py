@@ -171,6 +171,15 @@ def test_an_ordinary_field_keeps_its_chances(snapshots: int) -> None:
         assert all(row.p_best is not None for row in found.rows), seed
 
 
+def test_one_trade_beside_cash_keeps_its_chance() -> None:
+    """Its fee is less than what the market moves, though one period decides its return."""
+    paid = np.append(1e5, np.full(120, 99_800.0)) * np.exp(np.arange(121) % 3 * 1e-6)
+    season = two(paid)
+    found = leaderboard(without(season, [0, season.names.index("cash")]), resamples=RESAMPLES)
+
+    assert all(row.p_best is not None for row in found.rows)
+
+
 def test_the_others_are_judged_beside_a_crash() -> None:
     """Pairs without the account that crashed keep their detectable difference."""
     calm = leaderboard(two(np.full(121, 1e5)), resamples=RESAMPLES).said
