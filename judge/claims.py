@@ -2,8 +2,9 @@
 
 A look decides once, on the snapshots and among the entrants of its time. A field that changes
 later, because an entrant joined, left or died, does not decide it again: so a claim never appears
-with the date of a look that did not make it, and none vanishes. It holds until a look withdraws it,
-and then it does not come back.
+with the date of a look that did not make it, and none vanishes. It holds until a look withdraws it.
+If its own evidence was lost, it does not come back; if one of the two was not compared for a while,
+a later look may claim it again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,16 +56,23 @@ class ClaimRecord:
 
 def claims_over(looks: Iterable[LookResult]) -> tuple[ClaimRecord, ...]:
     """The claims that looks made one after the other, in the order in which they were made."""
-    records: dict[tuple[str, str], ClaimRecord] = {}
+    newest: dict[tuple[str, str], ClaimRecord] = {}
+    older: list[ClaimRecord] = []
     for look in looks:
-        for key, one in records.items():
+        for key, one in newest.items():
             if one.holds and (why := _why_withdrawn(one, look)):
-                records[key] = replace(one, withdrawn=look.snapshots, why=why)
+                newest[key] = replace(one, withdrawn=look.snapshots, why=why)
         for (a, b), decision in look.decided.items():
-            if decision.sign:
-                key = (a, b) if decision.sign > 0 else (b, a)
-                records.setdefault(key, ClaimRecord(*key, snapshots=look.snapshots))
-    return tuple(sorted(records.values(), key=lambda one: (one.snapshots, one.winner, one.loser)))
+            if not decision.sign:
+                continue
+            key = (a, b) if decision.sign > 0 else (b, a)
+            known = newest.get(key)
+            if known is not None and (known.holds or known.why == HELD_ZERO):
+                continue
+            older += [] if known is None else [known]
+            newest[key] = ClaimRecord(*key, snapshots=look.snapshots)
+    found = [*older, *newest.values()]
+    return tuple(sorted(found, key=lambda one: (one.snapshots, one.winner, one.loser)))
 
 
 def _why_withdrawn(claim: ClaimRecord, look: LookResult) -> str:

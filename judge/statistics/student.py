@@ -27,6 +27,10 @@ from judge.statistics.variance import (
 ROUNDING = 1e-12
 """A variance below this share of what it was computed from is rounding, hence zero."""
 
+MISSES_AIMED = 0.95
+"""An interval that may miss the truth in 10 % of seasons aims at 9.5 %: where a slow component
+hides in noise it then misses in up to 12 %, elsewhere in less than 10 %."""
+
 
 @dataclass(frozen=True, slots=True)
 class Studentised:
@@ -70,7 +74,8 @@ class Studentised:
         error = float(self.errors[column]) * scale
         if error == 0.0:
             return Interval(estimate, estimate, estimate)
-        reach = upper_quantile(self.t_stars[:, column], confidence) * error
+        aimed = 1.0 - MISSES_AIMED * (1.0 - confidence)
+        reach = upper_quantile(self.t_stars[:, column], aimed) * error
         return Interval(estimate, estimate - reach, estimate + reach) if reach < np.inf else None
 
 

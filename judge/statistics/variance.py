@@ -38,10 +38,10 @@ def interval_cosines(periods: int) -> int:
 def claim_cosines(periods: int, agents: int = 2) -> int:
     """K of a decision: 8 of 384 periods between two agents, 4 among more.
 
-    Two agents have no field to lean on: 0.4 sqrt(T), rounded, at least 6. It is enough where the
+    Two agents have no field to lean on: 0.4 sqrt(T), rounded, at least 4. It is enough where the
     only promise is that a claim is not false.
     """
-    return max(6, round(0.4 * sqrt(periods))) if agents <= 2 else interval_cosines(periods)
+    return max(4, round(0.4 * sqrt(periods))) if agents <= 2 else interval_cosines(periods)
 
 
 def claim_freedom(periods: int, agents: int) -> int:

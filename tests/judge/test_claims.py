@@ -42,6 +42,13 @@ def look(snapshots: int, names: str = "abc", **decided: Decision) -> LookResult:
             [ClaimRecord("a", "b", 60, 80, "a and b are no longer compared")],
         ),
         ([look(60, ab=CLAIM), look(80)], [ClaimRecord("a", "b", 60)]),
+        (
+            [look(60, ab=CLAIM), look(80, "a"), look(90, ab=CLAIM), look(95, ab=BESIDE)],
+            [
+                ClaimRecord("a", "b", 60, 80, "b is no longer compared"),
+                ClaimRecord("a", "b", 90),
+            ],
+        ),
     ],
 )
 def test_looks_make_and_withdraw_claims(
