@@ -48,12 +48,12 @@ def verdict_words(evaluation: Evaluation, *, rules_changed: str = "") -> str:
     """
     if not evaluation.snapshots:
         return "No snapshot yet: there is nothing to judge."
-    sentences = [stopped_words(evaluation)]
+    stopped = stopped_words(evaluation)
     if reason := why_none(evaluation):
-        sentences.append(f"no verdict: {reason}")
+        sentences = [f"no verdict: {reason}", stopped]
     else:
-        sentences += [_top(evaluation), _undecided(evaluation), detectable_words(evaluation)]
-        sentences += _claims(evaluation)
+        sentences = [stopped, _top(evaluation), _undecided(evaluation)]
+        sentences += [detectable_words(evaluation), *_claims(evaluation)]
     sentences += [rules_changed, dead_words(evaluation.dead), apart_words(evaluation.apart)]
     return " ".join(sentence(text) for text in sentences if text)
 

@@ -172,8 +172,8 @@ def test_which_look_it_is(changes: dict[str, object], said: str) -> None:
         ({"look": 0}, "Stopped after 400 of 864 planned snapshots, before the first of 11 looks."),
         (
             {"rows": (row("a", 1, 1),)},
-            "Stopped after 400 of 864 planned snapshots; claims are those of 5 of 11 looks. "
-            "No verdict: a single agent cannot be compared.",
+            "No verdict: a single agent cannot be compared. "
+            "Stopped after 400 of 864 planned snapshots; claims are those of 5 of 11 looks.",
         ),
     ],
 )
