@@ -20,7 +20,7 @@ ELO_MAX = 4_000.0
 """An interval is no wider than this to each side: odds of 10^10 to 1."""
 ALIKE_MAX = 0.1
 """Windows whose scatter is below this share of the model's variance all ended alike."""
-WINDOW_COSINES = 7
+WINDOW_COSINES = 8
 """Coefficients of the long-run variance over windows."""
 NEWTON_STEPS_MAX = 25
 TOLERANCE = 1e-9
