@@ -20,7 +20,9 @@ ELO_MAX = 4_000.0
 """An interval is no wider than this to each side: odds of 10^10 to 1."""
 ALIKE_MAX = 0.1
 """Windows whose scatter is below this share of the model's variance all ended alike."""
-WINDOW_COSINES = 8
+MISSES_AIMED = 1.04
+"""Wins are whole numbers, so that an interval that aims at 10 % of misses has a few less."""
+WINDOW_COSINES = 7
 """Coefficients of the long-run variance over windows."""
 NEWTON_STEPS_MAX = 25
 TOLERANCE = 1e-9
@@ -58,7 +60,8 @@ def strengths(log_returns: FloatArray, *, block_length: float, confidence: float
     if count < 1:
         reach = np.full(agents, np.inf)
     else:
-        quantile = float(stats.t.ppf((1.0 + confidence) / 2.0, count))
+        aimed = 1.0 - MISSES_AIMED * (1.0 - confidence)
+        quantile = float(stats.t.ppf((1.0 + aimed) / 2.0, count))
         scatter = windows * long_run_variance(scores @ inverse, count)
         # The curvature holds a mean of 1 / N in every direction, so that it can be inverted.
         by_model = np.diagonal(inverse) - 1.0 / agents**2
