@@ -225,7 +225,7 @@ def _detectables(field: Field, verdict: Verdict, places: Sequence[int]) -> tuple
 
 
 def _design(field: Field, verdict: Verdict) -> tuple[str, ...]:
-    """What the design of the contest bought, in words; () if there is no verdict."""
+    """What the design of the contest bought, in words; () without a verdict."""
     if not verdict.pairs or verdict.periods < PERIODS_MIN:
         return ()
     season, window = field.season, field.window

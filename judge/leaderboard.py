@@ -202,7 +202,7 @@ def _verdict(
     if _all_dead(field.season):
         return _no_verdict(names, options, ALL_DEAD)
     if not names:
-        return _no_verdict(names, options, "there are no agents yet")
+        return _no_verdict(names, options, "no agent has joined yet")
     if len(names) > AGENTS_MAX:
         reason = f"{len(names)} agents are too many to compare; at most {AGENTS_MAX} can be"
         return _no_verdict(names, options, reason)

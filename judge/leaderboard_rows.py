@@ -41,7 +41,7 @@ STATISTICS = {
 }
 """Column -> the name the verdict gives it."""
 UNEXPLAINED = frozenset({"seed", "repeat_sd"})
-"""Columns that are None without a reason: there is no seed, or there are no repeats."""
+"""Columns that are None without a reason: for an entrant without a seed, or without repeats."""
 
 
 def row_of(

@@ -98,7 +98,7 @@ def _costs(season: Season) -> FloatArray:
 
 
 def stress_words(stress: Stress, survived: Sequence[bool | None]) -> str:
-    """What the shock would do to the claims, one sentence; "" if there is no claim to test.
+    """What the shock would do to the claims, one sentence; "" without a claim to test.
 
     Args:
         stress: The shock.

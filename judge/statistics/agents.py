@@ -29,7 +29,7 @@ STRETCHES_MIN = 10
 COLUMNS = ("total", "sharpe", "p_best", "psr", "dsr", "bradley_terry")
 CONSTANT = "the return is the same in every period"
 TOO_FLAT = "too many resamples have no variance"
-ALONE = "there is no other agent to compare with"
+ALONE = "a single agent cannot be compared"
 
 
 @dataclass(frozen=True)

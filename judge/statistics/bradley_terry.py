@@ -17,7 +17,7 @@ WINDOWS_MAX = 24
 WINDOW_PERIODS_MIN = 10
 """With shorter windows neighbours depend where returns are autocorrelated."""
 ELO_MAX = 4_000.0
-"""An interval is no wider than this to each side: odds of 10^10 to 1."""
+"""An interval reaches at most this far to each side: odds of 10^10 to 1."""
 ALIKE_MAX = 0.1
 """Windows whose scatter is below this share of the model's variance all ended alike."""
 MISSES_AIMED = 1.04
@@ -41,7 +41,7 @@ def strengths(log_returns: FloatArray, *, block_length: float, confidence: float
 
     Args:
         log_returns: Shape [T, N], N >= 2.
-        block_length: Windows are no shorter than this many periods.
+        block_length: A window has at least this many periods.
         confidence: Of the intervals.
 
     Returns:

@@ -18,7 +18,7 @@ INTERACTION_LEVEL = 0.05
 """Level of the test of all interactions together, and then of each of them, by Bonferroni."""
 
 SINGLE = "every cell has one agent; set repeats to 2 or more"
-NO_NOISE = "repeats of a cell had exactly the same total: there is no seed noise"
+NO_NOISE = "repeats of a cell had exactly the same total: the seed noise is zero"
 
 
 def effect_series(cells: FloatArray) -> FloatArray:

@@ -261,6 +261,6 @@ def is_constant(series: FloatArray, size: FloatArray | float) -> BoolArray:
 
 
 def _t_stars(distances: FloatArray, variances: FloatArray, floors: FloatArray) -> FloatArray:
-    """|t*|; infinite where the variance is no more than the rounding of what it comes from."""
+    """|t*|; infinite where the variance is only the rounding of what it comes from."""
     alive = variances > floors
     return np.where(alive, np.abs(distances) / np.sqrt(np.where(alive, variances, 1.0)), np.inf)

@@ -43,7 +43,8 @@ class Pair:
         sharpe_difference: Sharpe ratio of a minus that of b (Ledoit and Wolf).
         detectable: |True difference| that the family-wise decision finds in 80 % of seasons, in
             the unit of `difference`.
-        claimed_at: Periods after which the claim was first made; None if it never was.
+        claimed_at: Periods, of a season snapshots, after which the claim was made; None if it
+            never was.
         withdrawn_at: Periods after which a later look withdrew it; None if none did. A withdrawn
             claim is not `separated`.
         claim_error: Standard error that the decision used, and the |t| it had to pass,
