@@ -13,11 +13,13 @@ from judge.check_markets import Market
 PERIODS = 384
 """16 days of hourly snapshots."""
 
+PERIODS_MIDDLE = 200
 PERIODS_SHORT = 120
 PERIODS_SHORTEST = 60
 PERIODS_LONG = 1536
 FIELD = 5
 REAL_FIELD = 6
+CELLS, STRATEGIES = 6, 3
 
 FOUND_MIN = 0.80
 """A true lead must be found this often, whatever another agent's fall was."""
@@ -56,6 +58,8 @@ MARKETS: tuple[Market, ...] = (
     Market("unlike", FIELD, PERIODS),
     *(Market("white+ar0.95", n, PERIODS_LONG) for n in (2, FIELD)),
     *(Market(law, 2, PERIODS, promised=False) for law in ("crash400", "crash1000")),
+    Market("white+ar0.95", 2, PERIODS_MIDDLE, promised=False),
+    Market("ar0.8", 2, PERIODS_SHORTEST, promised=False),
     *(Market(law, n, PERIODS) for n in (20, 50) for law in ("normal", "fat")),
     Market("real", REAL_FIELD, PERIODS),
     Market("real-blocks", REAL_FIELD, 2 * PERIODS),
@@ -63,6 +67,10 @@ MARKETS: tuple[Market, ...] = (
     *(Market(law, FIELD, PERIODS, lead=APPETITE_LEAD) for law in ("appetites", "adjusted")),
     *(Market("normal", n, PERIODS, watched="planned") for n in (2, FIELD)),
     Market("normal", 2, PERIODS, watched="open"),
+    *(Market("white+ar0.95", n, PERIODS, watched="planned") for n in (2, FIELD)),
+    Market("white+ar0.8", 2, PERIODS_MIDDLE, watched="planned"),
+    Market("ar0.5", 2, PERIODS_SHORT, watched="planned"),
+    *(Market(law, CELLS, PERIODS, strategies=STRATEGIES) for law in ("normal", "white+ar0.95")),
     *(_beside_a_gap(gap) for gap in (None, *GAPS)),
 )
 
@@ -107,7 +115,9 @@ def usual_seasons(market: Market) -> int:
 
 def has_power(market: Market) -> bool:
     """Whether power at the printed detectable difference is measured: where it is promised."""
-    return market.promised and not market.lead and market.agents <= REAL_FIELD
+    if market.lead or market.strategies:
+        return False
+    return market.promised and market.agents <= REAL_FIELD
 
 
 def chosen(patterns: str, names: Iterable[str]) -> list[str]:

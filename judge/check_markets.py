@@ -50,6 +50,8 @@ class Market:
         lead: The true lead of the first agent over every other one, in log return over the season.
         found_min: The share of seasons in which the lead must be found; None: it is only shown.
         promised: Whether the promises hold here; False: shown, not promised.
+        strategies: The agents are the cells of a matrix with so many strategies, and the contrasts
+            of strategies and of models are judged; 0: the agents themselves are.
     """
 
     law: str
@@ -61,6 +63,7 @@ class Market:
     lead: float = 0.0
     found_min: float | None = None
     promised: bool = True
+    strategies: int = 0
 
     @property
     def kind(self) -> Law:
@@ -73,6 +76,8 @@ class Market:
         parts = [self.law, f"{self.agents}x{self.periods}"]
         if self.correlation != CORRELATION:
             parts.append(f"r{self.correlation:.2f}")
+        if self.strategies:
+            parts.append("matrix")
         if self.watched:
             parts.append("watched" if self.watched == "planned" else "open")
         if self.gap is not None:
@@ -85,6 +90,8 @@ class Market:
     def title(self) -> str:
         """How it is called in a table."""
         title = self.kind.title
+        if self.strategies:
+            title += f", {self.strategies} strategies x {self.agents // self.strategies} models"
         if self.watched:
             title += ", watched" + ("" if self.watched == "planned" else " without an end")
         if self.gap is not None:

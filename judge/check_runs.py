@@ -11,6 +11,8 @@ import numpy as np
 
 from judge.check_markets import PERIODS_PER_YEAR, Market, Truth
 from judge.statistics import FloatArray, Interval, Pair, Verdict, judge_returns
+from judge.statistics.columns import Options
+from judge.statistics.contrasts import level_contrasts
 from judge.statistics.looks import FINISHED, Horizon
 from judge.statistics.power import DAYS_PER_YEAR
 
@@ -56,14 +58,43 @@ def run_market(market: Market, seed: int, seasons: range) -> list[Counts]:
         seasons: The numbers of the seasons; each has a generator of its own.
     """
     # Seasons with a lead, a gap or a watching judge are those without, so that they compare.
-    plain = replace(market, lead=0.0, gap=None, watched="")
+    plain = replace(market, lead=0.0, gap=None, watched="", strategies=0)
     key = [seed, *plain.name.encode()]
     truth, horizon = market.truth, horizon_of(market)
     found = []
     for number in seasons:
         season = market.season(np.random.default_rng([*key, number]))
-        found.append(count(judge(season, seed=number, horizon=horizon), market, truth))
+        if market.strategies:
+            found.append(count_contrasts(season, market, seed=number))
+        else:
+            found.append(count(judge(season, seed=number, horizon=horizon), market, truth))
     return found
+
+
+def count_contrasts(log_returns: FloatArray, market: Market, *, seed: int) -> Counts:
+    """Judge the contrasts of a matrix, and hold them against the truth: no cell has a lead.
+
+    Args:
+        log_returns: Shape [T, N]; cell n has strategy n // models and model n % models.
+        market: Without a lead.
+        seed: Of the resampling.
+    """
+    models = market.agents // market.strategies
+    cells = {
+        (f"strategy {n // models}", f"model {n % models}"): log_returns[:, n]
+        for n in range(market.agents)
+    }
+    found = level_contrasts(cells, Options(CONFIDENCE, seed, RESAMPLES))
+    hits = _hits((contrast.difference, 0.0) for contrast in found)
+    return Counts(
+        claimed=any(contrast.separated for contrast in found),
+        claimed_ever=None,
+        hits={"difference": hits},
+        pairs=len(found),
+        printed=hits[1],
+        found=False,
+        detectable=found[0].detectable,
+    )
 
 
 def horizon_of(market: Market) -> Horizon:

@@ -67,6 +67,7 @@ def legend(markets: Iterable[Market]) -> str:
     endings = [
         ("5x384: 5 agents, 384 periods", True),
         ("r0.95: correlation between agents, else 0.50", any(m.correlation != 0.5 for m in used)),
+        ("matrix: strategies and models are compared", any(m.strategies for m in used)),
         ("watched: judged at every decision look", any(m.watched == "planned" for m in used)),
         ("open: the same without a planned end", any(m.watched == "open" for m in used)),
         ("better: the first agent truly leads", any(m.lead and m.gap is None for m in used)),

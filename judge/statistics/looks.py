@@ -28,8 +28,8 @@ from scipy.optimize import brentq
 from judge.statistics.multiplicity import CLAIM_LEVEL
 from judge.statistics.types import FloatArray
 
-ERROR_SPENT = 0.02
-"""Family-wise error spent over all looks of a season; its last look is at 1.5 %."""
+ERROR_SPENT = 0.015
+"""Family-wise error spent over all looks of a season; its last look is at 1.15 %."""
 
 SHARES = 8
 FIRST_SHARE = 4

@@ -22,7 +22,7 @@ from scipy import stats
 from judge.statistics.student import upper_quantile
 from judge.statistics.types import FloatArray
 
-CLAIM_LEVEL = 0.015
+CLAIM_LEVEL = 0.0115
 """Nominal family-wise level of "A beats B" where a season is looked at once.
 
 The promise is 5 %. In short, slowly moving or fat-tailed seasons a test errs more often than its

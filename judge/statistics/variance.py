@@ -31,8 +31,8 @@ POOLED = 0.85
 
 
 def interval_cosines(periods: int) -> int:
-    """K of an interval: sqrt(T) / 5, rounded, at least 4; 4 of 384 periods."""
-    return max(4, round(0.2 * sqrt(periods)))
+    """K of an interval: sqrt(T) / 5, rounded, at least 3; 4 of 384 periods."""
+    return max(3, round(0.2 * sqrt(periods)))
 
 
 def claim_cosines(periods: int, agents: int = 2) -> int:

@@ -262,9 +262,9 @@ def test_a_late_joiner_changes_no_claim_but_at_a_look() -> None:
 
 
 def joined_at(joined: int, snapshots: int) -> Season:
-    """A season in which "a" earned until "b" joined, and then moves at random."""
+    """A season in which "a" earned until soon after "b" joined, and then moves at random."""
     rng = np.random.default_rng(2)
-    steps_of_a = rng.normal(0, 0.004, 300) + np.where(np.arange(300) < joined, 0.02, 0.0)
+    steps_of_a = rng.normal(0, 0.004, 300) + np.where(np.arange(300) < joined + 20, 0.02, 0.0)
     curve = 1e5 * np.exp(np.cumsum(np.append(0, steps_of_a)))
     season = two(curve[: snapshots + 1], snapshots)
     entries = [replace(e, joined=joined) if e.name == "b" else e for e in season.entries]

@@ -41,7 +41,7 @@ class Turning(Scenario):
         ("holder", "buy_and_hold", "agent"),
         ("idle", "cash", "agent"),
     )
-    drift: Decimal = Decimal("0.003")
+    drift: Decimal = Decimal("0.005")
     planned: int | None = PLANNED
 
     def advance(self, venue_s: float) -> None:
