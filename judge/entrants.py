@@ -103,7 +103,7 @@ def field_of(season: Season, *, planned: int | None = None, over: bool = True) -
     last = max(planned or 0, season.periods)
     entries = season.entries
     spells = [spell_of(entry, season.periods, last) for entry in entries]
-    gone = leavers(entries) if planned is None and not over else frozenset()
+    gone = leavers(entries) if planned is None else frozenset()
     places = [n for n in range(len(entries)) if n not in gone]
     window, chosen = _widest(
         [spells[n] for n in places], [entries[n].kind == "agent" for n in places]

@@ -1,7 +1,7 @@
 """Entries that leave a season without a planned end: the others are compared without them. Pure.
 
-In a season that has an end, the part that all played is compared, also if one of them left late in
-it. Without an end that part would never grow again, however long the others still play.
+In a season that has a plan, the part that all played is compared, also if one of them left late in
+it. Without a plan that part would never grow again, however long the others still play.
 """
 
 from collections.abc import Sequence

@@ -60,7 +60,7 @@ class Settings:
         *,
         stopped: bool = False,
     ) -> Evaluation:
-        """Judge a season that may continue; one without a planned end always may.
+        """Judge a season that may continue; one without a planned end may until it is stopped.
 
         Args:
             builder: What was read.
@@ -74,7 +74,7 @@ class Settings:
             confidence=self.confidence,
             seed=self.seed,
             resamples=self.resamples,
-            horizon=horizon_of(season, open_ended=True),
+            horizon=horizon_of(season, open_ended=not stopped),
             beginning=lambda snapshots: builder.season(snapshots - 1),
             memo=memo,
         ).evaluation()

@@ -194,7 +194,8 @@ def test_compared_is_what_all_played(
     spells: list[tuple[int, int | None]], window: tuple[int, int], apart: dict[str, str]
 ) -> None:
     """The window is the common part; who would cost more than half of it is apart."""
-    field = field_of(season_with(spells))
+    season = season_with(spells)
+    field = field_of(season, planned=season.periods)
 
     assert Window(*window) == field.window
     assert apart == {one.agent: one.code for one in field.season.apart}
@@ -243,7 +244,7 @@ def test_the_last_row_counts_once_the_season_is_over() -> None:
 def test_causes_and_notes_say_when_and_how_much() -> None:
     """Who is apart is told what could have been compared; who is not, what is compared."""
     season = season_with([(0, None), (150, None), (0, 60), (40, None)])
-    field = field_of(season)
+    field = field_of(season, planned=season.periods)
     causes = {one.agent: one.cause for one in field.season.apart}
 
     assert causes["b"] == (

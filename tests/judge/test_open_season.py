@@ -63,12 +63,22 @@ def test_the_last_agent_is_not_alone_for_those_that_left() -> None:
     assert Window(0, 150) == field_of(season, over=False).window
 
 
-@pytest.mark.parametrize(("planned", "over"), [(SNAPSHOTS, True), (400, False), (None, True)])
-def test_with_an_end_who_left_late_is_compared(planned: int | None, over: bool) -> None:
-    """A planned season, and one that is over, compare the part in which all of them played."""
+@pytest.mark.parametrize(("planned", "over"), [(SNAPSHOTS, True), (400, False)])
+def test_with_a_plan_who_left_late_is_compared(planned: int, over: bool) -> None:
+    """A planned season compares the part in which all of them played."""
     field = field_of(season_with({"b": 180 if over else 350}), planned=planned, over=over)
 
     assert () == field.season.apart
+
+
+def test_the_end_of_an_open_season_changes_nobody_s_place() -> None:
+    """The report of an arena that was stopped lists the same entrants as its live judge did."""
+    season = season_with({"b": 180})
+    live, ended = [field_of(season, over=over) for over in (False, True)]
+
+    assert ["b"] == [one.agent for one in live.season.apart]
+    assert live.season.apart == ended.season.apart
+    assert (Window(0, SNAPSHOTS - 1), Window(0, SNAPSHOTS)) == (live.window, ended.window)
 
 
 def test_the_verdict_names_who_left_and_continues() -> None:
