@@ -260,7 +260,7 @@ def _seed_words(design: Design) -> str:
     if seeds is None:
         return "Whether the models took a seed is not in the records."
     if not seeds.taken and not seeds.refused:
-        return ""
+        return "Common random numbers were not used: no model was called."
     refused = f"; no seed: {', '.join(seeds.refused)}" if seeds.refused else ""
     if not seeds.taken:
         return "Common random numbers were not used: no model took a seed."

@@ -52,7 +52,7 @@ def verdict_words(evaluation: Evaluation, *, rules_changed: str = "") -> str:
     if reason := why_none(evaluation):
         sentences = [f"no verdict: {reason}", stopped]
     else:
-        sentences = [stopped, _top(evaluation), _undecided(evaluation)]
+        sentences = [stopped, _top(evaluation), _no_looks(evaluation), _undecided(evaluation)]
         sentences += [detectable_words(evaluation), *_claims(evaluation)]
     sentences += [rules_changed, dead_words(evaluation.dead), apart_words(evaluation.apart)]
     return " ".join(sentence(text) for text in sentences if text)
@@ -194,6 +194,12 @@ def _top(evaluation: Evaluation) -> str:
     named = ", ".join(first[:NAMES_SHOWN]) + (", ..." if len(first) > NAMES_SHOWN else "")
     who = f"#1-#{len(first)} ({named})" if leading else named
     return f"{head}cannot separate {who}"
+
+
+def _no_looks(evaluation: Evaluation) -> str:
+    """Why nothing is claimed in a season whose plan has no look; "" if it has one."""
+    reason = evaluation.reasons.get("detectable", "")
+    return f"no claim was made: {reason}" if evaluation.looks == 0 and reason else ""
 
 
 def _undecided(evaluation: Evaluation) -> str:

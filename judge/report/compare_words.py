@@ -43,7 +43,7 @@ def compare_lines(found: Comparison) -> list[str]:
     ]
     if found.interim:
         rest = "" if found.paired else "; nothing is claimed across markets"
-        lines.append(f"Interim: one of the runs has not reached its planned end{rest}.")
+        lines.append(f"One of the runs has not reached its planned end{rest}.")
     for names, run in ((found.only_before, found.before), (found.only_after, found.after)):
         if names:
             lines.append(f"Only in {run}: {', '.join(names)}.")

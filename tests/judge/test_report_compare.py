@@ -182,7 +182,7 @@ def test_a_run_that_is_not_over_claims_nothing_across_markets(before: Facts, oth
     paired, unpaired = compare_runs(before, running), compare_runs(other, running)
 
     assert paired.interim
-    said = "Interim: one of the runs has not reached its planned end"
+    said = "One of the runs has not reached its planned end"
     assert f"{said}." in compare_lines(paired)
     assert line(paired, "momentum")[0] > 0.1
     assert not line(paired, "momentum")[1]

@@ -201,6 +201,18 @@ async def test_a_contest_that_has_ended_early_is_stopped(memory_bus: MemoryBus) 
     assert running.claims
 
 
+async def test_a_plan_without_a_look_says_why_nothing_is_claimed(memory_bus: MemoryBus) -> None:
+    """A contest that is played beyond a plan of 40 snapshots has a verdict, and its reason."""
+    await publish(memory_bus, Turning(planned=40).run(66), 0)
+    said = await judge_once(memory_bus, ASKED)
+
+    assert not said.claims
+    assert (
+        "No claim was made: 40 snapshots were planned; claims need a plan of at least 60."
+        in said.verdict
+    )
+
+
 @pytest.mark.parametrize("planned", [1, 30, 61, 128, 864, 10_000])
 @pytest.mark.parametrize("snapshots", [1, 60, 128, 129, 500, 2_000])
 def test_decisions_come_at_looks_and_at_the_end(planned: int, snapshots: int) -> None:
