@@ -44,6 +44,7 @@ from arena.commands.session import (
     settings_for,
     typed,
 )
+from arena.commands.so_far import so_far
 from arena.commands.steps import Steps
 from arena.commands.where import mute_output
 from arena.commands.words import models_words, prices_words, process_words
@@ -169,11 +170,13 @@ def _compete(
             holder = Holder(run, contest.spec, line, seconds=seconds)
             ending = asyncio.run(holder.hold(begin.settings, signals))
         finally:
-            run.stop()
+            run.stop(lambda: signals.hurried)
         if not ending.over:
+            standings = so_far(begin.settings, signals)
             stack.close()
             write_outcome(outcome(begin, holder.tally, ending, None), json_file)
-            return _say_stopped(contest, run, ending, signals, durable=broker.durable)
+            _say_stopped(contest, run, ending, standings, durable=broker.durable)
+            return exit_code_of(signals) or EXIT_NO
         finish(begin, holder.tally, ending, steps, json_file)
     return 0 if ending.why is End.DONE and not ending.dead else EXIT_NO
 
@@ -219,9 +222,11 @@ def _tell(line: LiveLine, change: Change) -> None:
 
 
 def _say_stopped(
-    contest: Contest, run: ArenaRun, ending: Ending, signals: StopSignals, *, durable: bool
-) -> int:
-    """What remains of a contest that is not over, and its exit code."""
+    contest: Contest, run: ArenaRun, ending: Ending, standings: list[str], *, durable: bool
+) -> None:
+    """What remains of a contest that is not over."""
+    for line in ["", *standings, "A contest has a verdict at its end."] if standings else []:
+        print(f" {line}".rstrip())
     colon = ":" if ending.why in (End.FAILED, End.DEAD) else ""
     print(f"\n Stopped{colon} {ending.text}; no process is left.")
     for line in dead_lines(ending.dead):
@@ -231,7 +236,6 @@ def _say_stopped(
     else:
         print(" Its records were in memory only, and are gone.")
     sys.stdout.flush()
-    return exit_code_of(signals) or EXIT_NO
 
 
 def _resume_words(directory: Path) -> str:

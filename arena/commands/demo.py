@@ -4,17 +4,17 @@ Starts a broker with data of its own, the processes of `examples/demo.toml` on i
 dashboard on a terminal and progress lines elsewhere, stops everything, prints the standings.
 Writes `<home>/runs/<time>/`, the broker's data included: what it printed can be read again.
 
-Exit codes: 0, 1 where the arena did not work, 130 after Ctrl-C, 143 after SIGTERM,
-141 where the reader of its output went away.
+Exit codes: 0, 1 if a process had to be given up, 130 after Ctrl-C, 143 after SIGTERM,
+141 if the reader of its output went away. A demo that is stopped prints the standings so far; a
+second Ctrl-C skips them.
 """
 
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -28,10 +28,8 @@ from arena.commands import demo_spec, words
 from arena.commands.demo_report import report
 from arena.commands.local_llm import install_local_llm
 from arena.commands.session import (
-    LAUNCHER,
     Beginning,
     ensure_topics,
-    environment,
     exit_code_of,
     on_terminal,
     open_run,
@@ -39,6 +37,13 @@ from arena.commands.session import (
     settings_for,
     typed,
     watch,
+)
+from arena.commands.so_far import (
+    DEADLINE_S,
+    STOPPED_DEADLINE_S,
+    given_up,
+    read_standings,
+    so_far_lines,
 )
 from arena.commands.steps import Steps
 from arena.commands.where import mute_output
@@ -51,7 +56,7 @@ from arena.spec import parse_spec
 from arena.supervisor.child import ProcessSpec
 from arena.supervisor.plan import DASHBOARD
 from arena.supervisor.running import ArenaRun
-from arena.supervisor.runs import new_run_directory
+from arena.supervisor.runs import ProcessRecord, new_run_directory
 from arena.supervisor.signals import StopSignals
 from arena.supervisor.supervisor import Change
 from arena.written import require_writable, write_whole
@@ -59,7 +64,6 @@ from arena.written import require_writable, write_whole
 PROCESSES = "processes"
 LINE_INTERVAL_S = 8.0
 DASHBOARD_SPARE_S = 10.0
-STANDINGS_DEADLINE_S = 60.0
 EXIT_TERMINATED = 143
 EXIT_PIPE = 141
 STEP_VARIABLE = "ARENA_STEP"
@@ -71,7 +75,7 @@ def demo(
         Path | None,
         typer.Option("--json", help="Also write the standings to FILE.", metavar="FILE"),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the simulated prices.", min=0)] = 7,
+    seed: Annotated[int, typer.Option("--seed", help="Seed for the simulated prices.", min=0)] = 7,
     speed: Annotated[
         float | None,
         typer.Option(
@@ -141,16 +145,19 @@ def _demo(text: str, seconds: float, json_file: Path | None, stack: ExitStack) -
     show = _Show(begin, seconds, terminal=on_terminal())
     with StopSignals() as signals:
         document = show.play(steps, signals)
-    if document is None:
-        stack.close()
-        print(f"\n Stopped; no process is left. Records: {directory}")
-        return exit_code_of(signals) or EXIT_NO
-    show.print_end(document)
-    if json_file is not None:
+    stopped = exit_code_of(signals)
+    if stopped is None and document is not None:
+        show.print_end(document)
+    else:
+        show.print_stopped(document)
+    lost = given_up(show.processes)
+    for line in lost:
+        print(f" {line}", flush=True)
+    if json_file is not None and document is not None:
         content = json.dumps(report(document, begin, show.elapsed_s), indent=2)
         write_whole(json_file, content + "\n")
         print(f" Written: {json_file}")
-    return 0
+    return stopped or (EXIT_NO if lost else 0)
 
 
 def _begin() -> Steps:
@@ -170,9 +177,10 @@ class _Show:
     elapsed_s: float = 0.0
     told: int = 0
     later: list[str] = field(default_factory=list)
+    processes: tuple[ProcessRecord, ...] = ()
 
     def play(self, steps: Steps, signals: StopSignals) -> words.Document | None:
-        """Start, show, stop; returns the standings, or None where there are none."""
+        """Start, show, stop; returns the standings, or None if it was stopped without any."""
         spec, settings = self.begin.spec, self.begin.settings
         dashboard = ["--title", "arena demo"]
         if self.terminal:
@@ -201,18 +209,28 @@ class _Show:
             )
             self.elapsed_s = time.monotonic() - started_s
         finally:
-            run.stop()
+            run.stop(lambda: signals.hurried)
+        self.processes = run.record.processes
         for text in self.later:
             print(text)
         self._tell_crash(run)
-        if signals.received is not None:
+        return self._standings(signals)
+
+    def _standings(self, signals: StopSignals) -> words.Document | None:
+        if signals.hurried:
             return None
+        stopped = signals.received is not None
+        if stopped:
+            print("\n Stopped; reading the standings so far (Ctrl-C skips them)", flush=True)
+        deadline_s = STOPPED_DEADLINE_S if stopped else DEADLINE_S
         try:
-            return self._standings()
-        except ArenaError:
-            # Ctrl-C reaches the process that was asked, too: then its silence is no failure.
+            return read_standings(
+                self.begin.settings, deadline_s=deadline_s, hurried=lambda: signals.hurried
+            )
+        except ArenaError as error:
             if signals.received is None:
                 raise
+            print(f" {error}")
             return None
 
     def _introduce(self, steps: Steps, processes: list[ProcessSpec]) -> None:
@@ -252,24 +270,6 @@ class _Show:
         left_s = max(0.0, self.seconds - elapsed_s)
         print(f" {newest or 'starting'}   {left_s:.0f} s left", flush=True)
 
-    def _standings(self) -> words.Document | None:
-        """What the dashboard folds from the topics, once everything has ended."""
-        asked = subprocess.run(
-            [*LAUNCHER, "dashboard", "--once", "--json"],
-            env=os.environ | environment(self.begin.settings),
-            capture_output=True,
-            text=True,
-            timeout=STANDINGS_DEADLINE_S,
-            check=False,
-        )
-        with suppress(ValueError):
-            if isinstance(document := json.loads(asked.stdout), dict):
-                return document
-        raise ArenaError(
-            f"the standings could not be read: {asked.stderr.strip() or asked.stdout[:200]!r}",
-            remedy=f"read the logs in {self.begin.directory}/logs",
-        )
-
     def _records(self, arena: str) -> list[str]:
         directory = self.begin.directory
         if not self.begin.broker.durable:
@@ -280,6 +280,14 @@ class _Show:
             f"  the books:        {arena} ledger trial-balance",
             f"  prove them:       {arena} audit verify   and   {arena} audit trace --random",
         ]
+
+    def print_stopped(self, document: words.Document | None) -> None:
+        """The standings of a demo that was stopped, and where its records are."""
+        lines = [] if document is None else ["", *so_far_lines(document), ""]
+        lines.append("Stopped; no process of the arena is left.")
+        print(
+            "\n".join(f" {line}".rstrip() for line in [*lines, *self._records(typed())]), flush=True
+        )
 
     def print_end(self, document: words.Document) -> None:
         """The standings, where the records are, and what to try next."""

@@ -2,7 +2,7 @@
 
 Reads the file; starts a broker where none is given and none runs; writes `<home>/runs/<time>/`.
 Ends with 0 after `--seconds` or SIGTERM, with 130 after Ctrl-C, with 1 if a process had to be given
-up or an agent is dead.
+up or an agent is dead; before that it prints the standings so far, which a second Ctrl-C skips.
 """
 
 import os
@@ -32,12 +32,14 @@ from arena.commands.session import (
     typed,
     watch,
 )
+from arena.commands.so_far import given_up, so_far
 from arena.commands.up_names import require_names
 from arena.commands.words import models_words, prices_words, process_words
 from arena.errors import EXIT_INTERRUPTED, EXIT_NO
 from arena.localbroker.launch import BrokerHandle
 from arena.localbroker.resolve import resolve_broker
 from arena.localbroker.signals import terminate_as_interrupt
+from arena.plural import counted
 from arena.prefix import MARK, local_name
 from arena.settings import Settings
 from arena.spec import ArenaSpec, load_spec
@@ -186,15 +188,14 @@ def _run(
             _introduce(begin, processes)
             watch(run, signals, seconds=seconds, on_tick=lambda _: _note_dead(run, health, tell))
         finally:
-            run.stop()
+            run.stop(lambda: signals.hurried)
             health.stop()
-    for text in later:
-        print(text, file=sys.stderr)
-    _say_end(run)
+        for text in later:
+            print(text, file=sys.stderr)
+        _say_end(run, so_far(begin.settings, signals))
     if signals.received == SIGINT:
         return EXIT_INTERRUPTED
-    given_up = any(p.state == "given_up" for p in run.record.processes)
-    return EXIT_NO if given_up or run.record.dead else 0
+    return EXIT_NO if given_up(run.record.processes) or run.record.dead else 0
 
 
 def _note_dead(run: ArenaRun, health: DeadWatch, tell: Callable[[Change], None]) -> None:
@@ -210,7 +211,7 @@ def _note_dead(run: ArenaRun, health: DeadWatch, tell: Callable[[Change], None])
 
 def _introduce(begin: Beginning, processes: list[ProcessSpec]) -> None:
     spec = begin.spec
-    print(f" arena {spec.arena.name}, {len(processes)} processes:")
+    print(f" arena {spec.arena.name}, {counted(len(processes), 'process', 'processes')}:")
     print(f"   {process_words(processes, len(spec.agents))}")
     print(f" {prices_words(spec)}\n {models_words(spec)}")
     print(" Nothing here trades real money. Ctrl-C stops everything.")
@@ -219,7 +220,11 @@ def _introduce(begin: Beginning, processes: list[ProcessSpec]) -> None:
         print(f" Note: {begin.broker.note}.", flush=True)
 
 
-def _say_end(run: ArenaRun) -> None:
+def _say_end(run: ArenaRun, standings: list[str]) -> None:
+    for line in ["", *standings, ""] if standings else []:
+        print(f" {line}".rstrip())
     for one in run.record.dead:
         print(f" {dead_line(one)}")
+    for line in given_up(run.record.processes):
+        print(f" {line}")
     print(f" Records: {run.directory}\n   read them: {typed()} tail account.events", flush=True)

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
+from arena.plural import counted, noun
 from arena.spec import ArenaSpec
 from arena.spec_baselines import moved_words
 from arena.supervisor.child import ProcessSpec
@@ -31,7 +32,7 @@ def prices_words(spec: ArenaSpec) -> str:
     market = spec.market
     if market.source == "coinbase":
         return "Prices: Coinbase, live."
-    what = f"{len(market.prices)} recorded files" if market.prices else f"seed {market.seed}"
+    what = counted(len(market.prices), "recorded file") if market.prices else f"seed {market.seed}"
     if market.source == "replay":
         return f"Prices: {'replayed' if market.prices else 'simulated'}, {what}, in lock-step."
     pace = "real time" if market.speed == 1 else f"{market.speed:g} times real time"
@@ -57,14 +58,10 @@ def process_words(processes: Sequence[ProcessSpec], agents: int) -> str:
     nodes = sum(name.startswith("chat-node-") for name in names)
     routers = sum(name.startswith(("router-", "routers-")) for name in names)
     words: list[str] = [name for name in ("exchange", "connector") if name in names]
-    words.append(_count(nodes, "chat node"))
-    words.append(f"{_count(routers, 'router')} ({_count(agents, 'agent')})")
+    words.append(counted(nodes, "chat node"))
+    words.append(f"{counted(routers, 'router')} ({counted(agents, 'agent')})")
     words += [name for name in ("tools", "ledger", "judge", "dashboard") if name in names]
     return ", ".join(words)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def standings_title(document: Document, elapsed_s: float, interval_s: float) -> list[str]:
@@ -72,8 +69,9 @@ def standings_title(document: Document, elapsed_s: float, interval_s: float) -> 
     speed = document.get("speed")
     market_min = elapsed_s * float(speed) / 60 if isinstance(speed, int | float) else 0.0
     market = f"about {market_min:.0f} min of simulated market, " * bool(document.get("simulated"))
+    snapshots = counted(_int(document.get("snapshots")), "snapshot")
     return [
-        f"Standings after {elapsed_s:.0f} s: {market}{_int(document.get('snapshots'))} snapshots",
+        f"Standings after {elapsed_s:.0f} s: {market}{snapshots}",
         f"(one per {interval_s:g} s of market{rules_words(document)})",
     ]
 
@@ -133,9 +131,10 @@ def agents_of(document: Document) -> list[Document]:
 
 def too_few_words(document: Document, elapsed_s: float) -> list[str]:
     """What such a table is worth."""
-    snapshots = _int(document.get("snapshots"))
+    count = _int(document.get("snapshots"))
+    snapshots = f"{counted(count, 'snapshot')} in {elapsed_s:.0f} s"
     return [
-        f"{snapshots} snapshots in {elapsed_s:.0f} s are far too few to rank agents:",
+        f"{snapshots} {noun(count, 'is', 'are')} far too few to rank agents:",
         "this shows that the arena works, not who is better.",
     ]
 

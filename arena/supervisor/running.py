@@ -67,9 +67,9 @@ class ArenaRun:
             self._record = self._record.model_copy(update={"dead": dead})
             self._write()
 
-    def stop(self) -> None:
-        """End every process, and close the record."""
-        self.supervisor.stop()
+    def stop(self, hurried: Callable[[], bool] = lambda: False) -> None:
+        """End every process, and close the record; `hurried` cuts the wait for them short."""
+        self.supervisor.stop(hurried=hurried)
         self._record = self._record.model_copy(update={"ended_at": datetime.now(UTC)})
         self._write()
 

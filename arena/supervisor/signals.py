@@ -1,27 +1,35 @@
 """Signals as a note, not as an exception: nothing is cut in two by Ctrl-C.
 
 An exception raised by a signal between "started" and "remembered" would leave a process nobody
-knows. So the handlers only note the first signal, and the loops look.
+knows. So the handlers only note the first signal, and the loops look. A second one hurries: what is
+waited for is cut short.
 """
 
 import signal
+import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from arena.exits import DOUBLE_S
 from arena.localbroker.signals import Terminated
 
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN_S = 0.3
+"""A second Ctrl-C within this time is the first one again: a key that bounced."""
 
 
 class StopSignals:
     """Within the block, `received` is the first signal that asked to stop, or None.
 
-    A SIGHUP that is ignored stays so: the process is under nohup. For the main thread only.
+    `hurried` is True after a second one: whatever is still waited for ends at once. A SIGHUP that
+    is ignored stays so: the process is under nohup. For the main thread only.
     """
 
     def __init__(self) -> None:
         """Nothing is installed before the block."""
         self.received: signal.Signals | None = None
+        self.hurried = False
+        self._received_s = 0.0
         self._before: dict[int, Any] = {}  # Any: a handler, a constant or None
 
     def __enter__(self) -> Self:
@@ -54,4 +62,10 @@ class StopSignals:
             raise Terminated
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        self.received = self.received or signal.Signals(number)
+        now_s = time.monotonic()
+        if self.received is None:
+            self.received, self._received_s = signal.Signals(number), now_s
+            return
+        # A whole group may get one signal twice.
+        again_s = AGAIN_S if number == signal.SIGINT else DOUBLE_S
+        self.hurried = self.hurried or now_s >= self._received_s + again_s

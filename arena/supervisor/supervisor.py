@@ -128,8 +128,15 @@ class Supervisor:
                 if process.child is not None:
                     process.child.rotate_log()
 
-    def stop(self, deadline_s: float = STOP_DEADLINE_S) -> None:
-        """SIGTERM to all, a deadline, SIGKILL to the rest; returns when none is left."""
+    def stop(
+        self, deadline_s: float = STOP_DEADLINE_S, hurried: Callable[[], bool] = lambda: False
+    ) -> None:
+        """SIGTERM to all, a deadline, SIGKILL to the rest; returns when none is left.
+
+        Args:
+            deadline_s: How long they have.
+            hurried: Asked fifty times a second; True is the deadline.
+        """
         running = [p for p in self._managed if p.child is not None]
         for process in self._managed:
             if process.state in ("waiting", "running", "restarting"):
@@ -138,13 +145,14 @@ class Supervisor:
             assert process.child is not None
             process.child.terminate()
         end_s = time.monotonic() + deadline_s
-        while running and time.monotonic() < end_s:
+        while running and time.monotonic() < end_s and not hurried():
             running = [p for p in running if not self._has_ended(p)]
             time.sleep(TICK_S / 5)
         for process in running:
             assert process.child is not None
             process.child.kill()
-            process.note = f"killed: it did not end in {deadline_s:.0f} s"
+            in_time = "at once" if hurried() else f"in {deadline_s:.0f} s"
+            process.note = f"killed: it did not end {in_time}"
             self._on_change(Change(process.spec.name, process.note))
             self._has_ended(process)
         if self._keeper is not None:
