@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 
 from arena.errors import BrokenLog
-from arena.money import divide_half_even, notional_units, units_text
+from arena.money import PriceUnits, divide_half_even, notional_units, units_text
 
 GENESIS = "0" * 64
 """The head of a chain before its first record."""
@@ -24,7 +24,7 @@ class Position:
     """What an agent holds of one product.
 
     Attributes:
-        quantity: Base units. cost: USD paid for it, fees included.
+        quantity: Base units. cost: Cash paid for it, fees included.
         entry_ms: Venue time of entry, weighted by quantity, Unix milliseconds.
     """
 
@@ -38,11 +38,11 @@ class Account:
     """One agent's account.
 
     Attributes:
-        cash: USD that can be spent. opening: the USD it was opened with.
-        scraped: USD of profit set aside. scrape: the share of a profit that is, times 10^8.
+        cash: What can be spent. opening: what it was opened with.
+        scraped: Profit set aside. scrape: the share of a profit that is, times 10^8.
         positions: By product; only those that are not zero.
         realised: Profit of all sells, after fees, against average cost.
-        fees, slippage, latency_cost, volume: Sums over all fills, USD.
+        fees, slippage, latency_cost, volume: Sums over all fills, cash.
         fills, rejections: Counts of decided orders.
         chain: Digest over what the agent did, `DEEDS_PER_LINK` orders at a time.
         deeds: The orders since, which are not in the chain yet.
@@ -66,7 +66,7 @@ class Account:
     deeds: list[Deed] = field(default_factory=list)
     forgotten_us: int = 0
 
-    def equity(self, bids: dict[str, int]) -> int:
+    def equity(self, bids: dict[str, PriceUnits]) -> int:
         """All cash, and positions marked at the bid; one without a bid is marked at its cost."""
         value = self.cash + self.scraped
         for product_id, position in self.positions.items():
@@ -106,10 +106,10 @@ def sold(position: Position, quantity: int, proceeds: int) -> int:
     Args:
         position: Holds at least the quantity.
         quantity: Base units.
-        proceeds: USD received, after the fee.
+        proceeds: Cash received, after the fee.
 
     Returns:
-        The realised profit in USD.
+        The realised profit in cash.
 
     Raises:
         BrokenLog: More is sold than is held.

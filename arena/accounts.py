@@ -57,6 +57,7 @@ from arena.money import SCALE_DIGITS, units_text
 from arena.newest_events import NewestEvents
 
 FEES = "house/fees"
+CAPITAL = "house/capital"
 OPENED = "opened"
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REBUILD = "this state was not folded from this log; rebuild it from offset 0, or see `arena repair`"
@@ -271,14 +272,11 @@ class Shard:
         own_position = f"agent/{event.agent}/position"
         own_scraped = f"agent/{event.agent}/scraped"
         house = self.house
-        cash = held = fee = scraped = usd = 0
-        others: dict[str, int] = {}
+        cash = held = fee = scraped = 0
+        sums: dict[str, int] = {}
         for posting in event.postings:
             name, unit, amount = posting.account, posting.unit, int(posting.amount)
-            if unit == "USD":
-                usd += amount
-            else:
-                others[unit] = others.get(unit, 0) + amount
+            sums[unit] = sums.get(unit, 0) + amount
             if name == own_cash:
                 cash += amount
             elif name == own_position:
@@ -290,8 +288,7 @@ class Shard:
                     fee += amount
                 key = (name, unit)
                 house[key] = house.get(key, 0) + amount
-        if usd or any(others.values()):
-            sums = others | {"USD": usd}
+        if any(sums.values()):
             raise BrokenLog(f"postings of {event.order_id} do not sum to zero: {sums}")
         account.cash += cash
         account.scraped += scraped
@@ -332,6 +329,10 @@ class Shard:
         """
         account = self.accounts.get(agent)
         return account is not None and unix_us(issued_at) <= account.forgotten_us
+
+    def currencies(self) -> set[str]:
+        """What accounts were opened in; empty before the first. It is one in a sound arena."""
+        return {unit for name, unit in self.house if name == CAPITAL}
 
     def last_order(self) -> tuple[str, int] | None:
         """The id of the newest order, and the offset of its command; None where none is known."""

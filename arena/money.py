@@ -1,24 +1,36 @@
 """Money and quantities: `Decimal` at the edges, scaled integers inside, strings on the wire.
 
-One scale serves every unit: an amount is a whole number of 10^-8 of its unit (USD, BTC, ...),
-which is the finest increment of the venues we read, and leaves int64 room for 92 billion units.
-Floats are refused everywhere: JSON numbers lose digits on their way through a float.
+Two scales, and two types so that they cannot be mixed. An amount (cash, a quantity, a fee) is a
+whole number of 10^-8 of its unit (USD, BTC, ...), an `int`. A price is a whole number of 10^-18,
+a `PriceUnits`: a meme coin is quoted with twelve decimals and more. Integers of Python have no
+bound, so a position of 10^13 units at such a price is exact. Floats are refused everywhere: JSON
+numbers lose digits on their way through a float.
 """
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
-from typing import Annotated
+from typing import Annotated, NewType
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 SCALE_DIGITS = 8
 SCALE = 10**SCALE_DIGITS
+PRICE_DIGITS = 18
+PRICE_SCALE = 10**PRICE_DIGITS
 CASH_STEP = 100
-"""Cash moves in whole micro-dollars: 100 units of 10^-8 USD."""
+"""Cash of a dollar's size moves in whole millionths: 100 units of 10^-8."""
 BPS = 10_000
 AMOUNT_DIGITS_MAX = 18
 """Digits before the point that an amount may have; more is a bad print, not money."""
+AMOUNT_MAX = 10**AMOUNT_DIGITS_MAX * SCALE - 1
+"""The largest amount that is carried, in units of 10^-8."""
 DECIMAL_TEXT_MAX = 64
+COST_DIGITS = 12
+"""Significant digits of what one unit cost on average, below `SMALL_PRICE`."""
+
+PriceUnits = NewType("PriceUnits", int)
+"""A price, a step of prices or a difference of two, in units of 10^-18 quote units."""
+SMALL_PRICE = PriceUnits(PRICE_SCALE // 10_000)
 
 _EXACT = Context(prec=60)
 
@@ -135,6 +147,90 @@ def units_text(units: int) -> str:
     return f"{whole}.{part:08d}".rstrip("0") if part else str(whole)
 
 
+def to_price_units(number: Decimal) -> PriceUnits:
+    """The exact price in units of 10^-18.
+
+    Raises:
+        ValueError: The number has more than 18 digits after the point.
+    """
+    scaled = _EXACT.multiply(number, PRICE_SCALE)
+    whole = int(scaled)
+    if whole != scaled:
+        raise ValueError(f"the price {decimal_text(number)} has more than {PRICE_DIGITS} decimals")
+    return PriceUnits(whole)
+
+
+def price_or_none(number: Decimal) -> PriceUnits | None:
+    """The exact price in units of 10^-18; None for one that is finer than that."""
+    try:
+        return to_price_units(number)
+    except ValueError:
+        return None
+
+
+def from_price_units(price: PriceUnits) -> Decimal:
+    """The `Decimal` of a price given in units of 10^-18."""
+    return Decimal(price).scaleb(-PRICE_DIGITS, _EXACT)
+
+
+def price_text(price: PriceUnits) -> str:
+    """A price as plain decimal text without trailing zeros: "0.000001123456", "67200.5"."""
+    if price < 0:
+        return f"-{price_text(PriceUnits(-price))}"
+    whole, part = divmod(price, PRICE_SCALE)
+    return f"{whole}.{part:018d}".rstrip("0") if part else str(whole)
+
+
+def price_difference(price: PriceUnits, less: PriceUnits) -> PriceUnits:
+    """How far one price is above another."""
+    return PriceUnits(price - less)
+
+
+def unit_cost(cost: int, quantity: int) -> PriceUnits:
+    """What one unit cost on average: to 10^-8, or to `COST_DIGITS` digits if it is tiny.
+
+    Args:
+        cost: Units of 10^-8 of the quote currency.
+        quantity: Units of 10^-8 of the base currency; positive.
+    """
+    exact = divide_half_even(cost * PRICE_SCALE, quantity)
+    step = 10 ** (PRICE_DIGITS - SCALE_DIGITS)
+    if 0 < exact < SMALL_PRICE:
+        step = 10 ** max(0, len(str(exact)) - COST_DIGITS)
+    return PriceUnits(divide_half_even(cost * PRICE_SCALE, quantity * step) * step)
+
+
+def carried_base_step(increment: Decimal) -> Decimal | None:
+    """The step of quantities that is traded with, for the step of a venue.
+
+    Quantities are carried to 10^-8. If that is a multiple of the venue's finer step, every such
+    quantity is one that the venue takes.
+
+    Returns:
+        The venue's step, or 10^-8 in place of a finer one; None if neither can be carried.
+    """
+    least = Decimal(1).scaleb(-SCALE_DIGITS)
+    if increment <= 0:
+        return None
+    if _EXACT.remainder(increment, least) == 0:
+        return increment
+    return least if _EXACT.remainder(least, increment) == 0 else None
+
+
+def why_not_carried(base_increment: Decimal, quote_increment: Decimal) -> str:
+    """Why a product with these steps cannot be traded here; "" if it can."""
+    for name, step in (("quantity", base_increment), ("price", quote_increment)):
+        if step <= 0:
+            return f"its {name} step is {decimal_text(step)}, not a positive number"
+    if carried_base_step(base_increment) is None:
+        text = decimal_text(base_increment)
+        return f"its quantity step {text} does not fit the {SCALE_DIGITS} decimals of an amount"
+    if price_or_none(quote_increment) is None:
+        text = decimal_text(quote_increment)
+        return f"its price step {text} does not fit the {PRICE_DIGITS} decimals of a price"
+    return ""
+
+
 def divide_half_even(numerator: int, denominator: int) -> int:
     """Integer division rounded half to even; the denominator is positive."""
     quotient, remainder = divmod(numerator, denominator)
@@ -149,39 +245,42 @@ def divide_up(numerator: int, denominator: int) -> int:
     return -(-numerator // denominator)
 
 
-def notional_units(quantity: int, price: int) -> int:
-    """Quantity times price, all in units of 10^-8, rounded half to even to 10^-8."""
-    return divide_half_even(quantity * price, SCALE)
+def notional_units(quantity: int, price: PriceUnits) -> int:
+    """Quantity in units of 10^-8 times price, rounded half to even to 10^-8."""
+    return divide_half_even(quantity * price, PRICE_SCALE)
 
 
-def cash_notional_units(quantity: int, price: int) -> int:
-    """Quantity times price rounded half to even to a whole micro-dollar (`CASH_STEP`)."""
-    return divide_half_even(quantity * price, SCALE * CASH_STEP) * CASH_STEP
+def cash_notional_units(quantity: int, price: PriceUnits, step: int = CASH_STEP) -> int:
+    """Quantity times price rounded half to even to a step (`arena.currency.cash_step`)."""
+    return divide_half_even(quantity * price, PRICE_SCALE * step) * step
 
 
-def fee_units(notional: int, fee_bps: Decimal) -> int:
-    """The fee on a notional, in units of 10^-8, rounded up to a whole micro-dollar.
+def fee_units(notional: int, fee_bps: Decimal, step: int = CASH_STEP) -> int:
+    """The fee on a notional, in units of 10^-8, rounded up to a step of cash.
 
     Args:
-        notional: Units of 10^-8 USD, not negative.
+        notional: Units of 10^-8 of the currency, not negative.
         fee_bps: Basis points, at most four decimals (0.0001 bps).
+        step: Of `arena.currency.cash_step`.
     """
     rate = int(fee_bps * BPS)
-    return divide_up(notional * rate, BPS * BPS * CASH_STEP) * CASH_STEP
+    return divide_up(notional * rate, BPS * BPS * step) * step
 
 
-def slip_price(price: int, slippage_bps: Decimal, increment: int, *, up: bool) -> int:
+def slip_price(
+    price: PriceUnits, slippage_bps: Decimal, increment: PriceUnits, *, up: bool
+) -> PriceUnits:
     """A price moved against the taker by basis points, then out to the next price increment.
 
     Args:
-        price: Units of 10^-8.
+        price: The best price.
         slippage_bps: Basis points, at most four decimals.
-        increment: The product's quote increment in units of 10^-8; positive.
+        increment: The product's quote increment; positive.
         up: True for a buy (pays more), False for a sell (gets less).
     """
     moved = price * (BPS * BPS + (1 if up else -1) * int(slippage_bps * BPS))
     step = BPS * BPS * increment
-    return (divide_up(moved, step) if up else moved // step) * increment
+    return PriceUnits((divide_up(moved, step) if up else moved // step) * increment)
 
 
 def round_price(number: Decimal, increment: Decimal, *, up: bool) -> Decimal:

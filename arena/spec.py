@@ -3,7 +3,7 @@
     [arena]         name, prefix, products, interval_s
     [market]        source = "coinbase", or "exchange" (simulated) with seed, speed, prices, record,
                     or "replay" (in lock-step) with seed, prices, start
-    [rules]         fees, slippage_bps, starting_cash, price_age_s, collar_bps
+    [rules]         fees, slippage_bps, currency, starting_cash, price_age_s, collar_bps
     [[chat_nodes]]  name, model_id, base_url, api_key_env, max_workers, reasoning_effort, ...
     [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, replies, ...
@@ -23,6 +23,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from arena import topics
 from arena.bounded_files import read_text_file
+from arena.currency import DEFAULT_CURRENCY, currency_fault
 from arena.errors import UsageError
 from arena.explain import in_words
 from arena.names import RESERVED, closest_first, listed
@@ -80,6 +81,7 @@ class ArenaSpec(Table):
     def _agree(self) -> Self:
         _require_own_names("chat_nodes", [n.name for n in self.chat_nodes])
         _require_own_names("agents", [a.name for a in self.agents])
+        _check_currency(self.arena, self.rules)
         if self.competition is None:
             _require_an_arena(self)
         else:
@@ -118,6 +120,11 @@ class ArenaSpec(Table):
             groups[key] = (*groups.get(key, ()), agent)
         return groups
 
+    @property
+    def currency(self) -> str:
+        """What its accounts hold, and what its products are quoted in."""
+        return self.rules.currency or DEFAULT_CURRENCY
+
     def topics(self) -> list[TopicSpec]:
         """The topics of its chat nodes and agents, besides the fixed ones."""
         prompted = [topics.PROMPTED.member(node.name) for node in self.chat_nodes]
@@ -129,6 +136,13 @@ def _require_own_names(table: str, names: list[str]) -> None:
         if name in names[:index]:
             what = f"{name!r} is taken; every one of [[{table}]] needs a name of its own"
             raise SpecFault((table, index, "name"), what)
+
+
+def _check_currency(arena: ArenaTable, rules: RulesTable) -> None:
+    fault = currency_fault(arena.products, rules.currency)
+    if fault is not None:
+        where = ("arena", "products") if rules.currency is None else ("rules", "currency")
+        raise SpecFault(where, f"{fault.what}; {fault.remedy}")
 
 
 def _require_an_arena(spec: ArenaSpec) -> None:

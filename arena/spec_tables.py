@@ -144,13 +144,15 @@ class RulesTable(Table):
     Attributes:
         fees: A preset's name, or the taker fee in basis points.
         slippage_bps: Added against the taker at each fill.
-        starting_cash: USD each account opens with.
+        currency: What accounts hold: the one that all products are quoted in; USD by default.
+        starting_cash: What each account opens with, in that currency.
         price_age_s: An older price is refused.
         collar_bps: The most that the price may have moved from the one the agent saw.
     """
 
     fees: Annotated[str, Field(min_length=1, max_length=64)] | Decimal | None = None
     slippage_bps: Decimal | None = Field(default=None, ge=0, le=10_000)
+    currency: str | None = None
     starting_cash: Decimal | None = Field(default=None, gt=0)
     price_age_s: float | None = Field(default=None, gt=0)
     collar_bps: Decimal | None = Field(default=None, gt=0, le=10_000)

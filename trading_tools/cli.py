@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from arena.currency import DEFAULT_CURRENCY
 from arena.errors import EXIT_NO
 from arena.ids import check_name
 from arena.messages import Pacing
@@ -52,7 +53,12 @@ def serve(
         str, typer.Option(help="A fee schedule of fees.json, 'none', or basis points.")
     ] = DEFAULT_FEES,
     slippage_bps: Annotated[str, typer.Option(help="Moves a fill against the taker.")] = "2",
-    starting_cash: Annotated[str, typer.Option(help="USD of a new account.")] = "100000",
+    currency: Annotated[
+        str, typer.Option(help="What accounts hold: the currency that products are quoted in.")
+    ] = DEFAULT_CURRENCY,
+    starting_cash: Annotated[
+        str, typer.Option(help="What a new account opens with, in that currency.")
+    ] = "100000",
     price_age_s: Annotated[
         float,
         typer.Option("--price-age-s", "--price-age", help="Older prices are refused, seconds."),
@@ -92,6 +98,7 @@ def serve(
         collar_bps=collar_bps,
         pacing=pacing,
         planned_snapshots=planned_snapshots,
+        currency=currency,
     )
     settings = Settings().override(
         bootstrap_servers=bootstrap_servers, log_level=log_level and log_level.value

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pydantic import JsonValue
 
 from arena.account_state import Account
+from arena.currency import DEFAULT_CURRENCY
 from arena.messages import Side
 from arena.money import parse_decimal
 from trading_tools.portfolio import Portfolio, portfolio_of
@@ -42,10 +43,11 @@ class AccountContext(ToolContext):
 
     _account: Account
     _quotes: Mapping[str, Quote]
+    _currency: str = DEFAULT_CURRENCY
 
     def portfolio(self) -> Portfolio:
         """The caller's account after everything decided before this call, at the newest bids."""
-        return portfolio_of(self._account, self._quotes)
+        return portfolio_of(self._account, self._quotes, self._currency)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How an order is decided: a pure function of account, market, rules and the time.
 
 An order fills whole or is refused, with the first reason of `RejectReason` that applies. Money is
-in whole units of 10^-8; the fill's notional is rounded half to even to a micro-dollar and its fee
+in whole units of 10^-8; the fill's notional is rounded half to even to a step of cash and its fee
 up, once, here. What rounding gives or takes is posted to `house/rounding`, so postings sum to zero.
 """
 
@@ -13,7 +13,6 @@ from arena.account_state import Account, Position
 from arena.messages import QuoteSeen, RejectReason, Side, ToolCall
 from arena.money import (
     BPS,
-    CASH_STEP,
     SCALE,
     cash_notional_units,
     decimal_text,
@@ -28,8 +27,8 @@ from arena.money import (
 from arena.switch import Stop
 from trading_tools.arguments import shown
 from trading_tools.context import Order
-from trading_tools.portfolio import usd
-from trading_tools.quotes import SETTLEMENT, Listing, Market, Quote
+from trading_tools.portfolio import cash_text
+from trading_tools.quotes import Listing, Market, Quote
 from trading_tools.rules import TradingRules
 from trading_tools.schema import Refused
 
@@ -49,8 +48,8 @@ class Fill:
     """A filled order: everything its event says about money, in units of 10^-8.
 
     Attributes:
-        price: With slippage. notional: price times quantity, in whole micro-dollars.
-        slippage: USD lost against the best price. latency_cost: USD lost against the price seen.
+        price: With slippage. notional: price times quantity, in steps of cash.
+        slippage: Lost against the best price. latency_cost: lost against the price seen.
         realised: Profit of a sell, None for a buy. scraped: what of it is set aside.
     """
 
@@ -128,7 +127,7 @@ def decide(
         _refuse_unknown(call, now, control_unknown)
         or _refuse_late(call, now)
         or _refuse_halted(halt)
-        or _refuse_product(order, listing, market)
+        or _refuse_product(order, listing, market, rules.currency)
         or _refuse_quantity(order, listing)
         or _refuse_price(order, quote, seen, rules, prices_at or now, prices_current)
     )
@@ -173,16 +172,18 @@ def _refuse_halted(halt: Stop | None) -> Refusal | None:
     return None if halt is None else Refusal(RejectReason.HALTED, halt.sentence)
 
 
-def _refuse_product(order: Order, listing: Listing | None, market: Market) -> Refusal | None:
-    if listing is not None and listing.tradable:
+def _refuse_product(
+    order: Order, listing: Listing | None, market: Market, currency: str
+) -> Refusal | None:
+    if listing is not None and listing.tradable(currency):
         return None
     if listing is None:
         what = f"{shown(order.product_id)} is not traded here"
-    elif listing.quote_currency != SETTLEMENT:
-        what = f"{order.product_id} is quoted in {listing.quote_currency}, accounts in {SETTLEMENT}"
+    elif listing.quote_currency != currency:
+        what = f"{order.product_id} is quoted in {listing.quote_currency}, accounts hold {currency}"
     else:
         what = f"{order.product_id} is {listing.status} at the venue"
-    names = market.tradable()
+    names = market.tradable(currency)
     named = ", ".join(names[:PRODUCTS_NAMED_MAX]) or "nothing yet"
     more = f" and {len(names) - PRODUCTS_NAMED_MAX} more" if len(names) > PRODUCTS_NAMED_MAX else ""
     return Refusal(RejectReason.UNKNOWN_PRODUCT, f"{what}; traded are {named}{more}")
@@ -273,16 +274,19 @@ def _fill(
     quantity = to_units(order.quantity)
     best = quote.ask if buy else quote.bid
     price = slip_price(best, rules.slippage_bps, listing.quote_increment, up=buy)
-    notional = cash_notional_units(quantity, price)
-    fee = fee_units(notional, rules.fee_bps)
+    unit, step = rules.currency, rules.cash_step
+    notional = cash_notional_units(quantity, price, step)
+    fee = fee_units(notional, rules.fee_bps, step)
     held = account.positions.get(order.product_id, Position())
     asked = f"{units_text(quantity)} {order.product_id} at {units_text(price)}"
     if notional < max(listing.min_funds, 1):
-        worth, least = usd(notional, grouped=True), usd(listing.min_funds, grouped=True)
-        detail = f"{asked} is worth {worth} USD, the smallest order is {least} USD"
+        worth = cash_text(notional, unit, grouped=True)
+        least = cash_text(listing.min_funds, unit, grouped=True)
+        detail = f"{asked} is worth {worth} {unit}, the smallest order is {least} {unit}"
         return Refusal(RejectReason.BELOW_MINIMUM, detail)
     if buy and notional + fee > account.cash:
-        needs, has = usd(notional + fee, grouped=True), usd(account.cash, grouped=True)
+        needs = cash_text(notional + fee, unit, grouped=True)
+        has = cash_text(account.cash, unit, grouped=True)
         detail = f"{asked} needs {needs} with fees, has {has}"
         return Refusal(RejectReason.INSUFFICIENT_CASH, detail)
     if not buy and quantity > held.quantity:
@@ -294,11 +298,11 @@ def _fill(
     cash_move = -(notional + fee) if buy else notional - fee
     seen_price = _seen_units(seen, order.action)
     realised = None if buy else _realised(held, quantity, notional - fee)
-    scraped = _scraped(realised or 0, account.scrape)
+    scraped = _scraped(realised or 0, account.scrape, step)
     legs: tuple[Leg, ...] = (
-        (f"agent/{agent}/cash", "USD", cash_move - scraped),
-        (f"agent/{agent}/scraped", "USD", scraped),
-        *_market_postings(quantity, best, price, notional, fee, side),
+        (f"agent/{agent}/cash", unit, cash_move - scraped),
+        (f"agent/{agent}/scraped", unit, scraped),
+        *_market_postings(quantity, best, price, notional, fee, side, unit),
         (f"agent/{agent}/position", listing.base_currency, side * quantity),
         ("house/market", listing.base_currency, -side * quantity),
     )
@@ -322,23 +326,23 @@ def _realised(held: Position, quantity: int, proceeds: int) -> int:
     return proceeds - divide_half_even(held.cost * quantity, held.quantity)
 
 
-def _scraped(realised: int, share: int) -> int:
-    """What of a profit is set aside: its share, down to a whole micro-dollar."""
+def _scraped(realised: int, share: int, step: int) -> int:
+    """What of a profit is set aside: its share, down to a step of cash."""
     if realised <= 0:
         return 0
-    aside: int = realised * share // SCALE // CASH_STEP * CASH_STEP
+    aside: int = realised * share // SCALE // step * step
     return aside
 
 
 def _market_postings(
-    quantity: int, best: int, price: int, notional: int, fee: int, side: int
+    quantity: int, best: int, price: int, notional: int, fee: int, side: int, unit: str
 ) -> tuple[Leg, ...]:
     """Where the agent's money went: to the market at its best price, and what trading cost."""
     at_best = notional_units(quantity, best)
     slippage = notional_units(quantity, side * (price - best))
     return (
-        ("house/market", "USD", side * at_best),
-        ("house/slippage", "USD", slippage),
-        ("house/fees", "USD", fee),
-        ("house/rounding", "USD", side * (notional - at_best) - slippage),
+        ("house/market", unit, side * at_best),
+        ("house/slippage", unit, slippage),
+        ("house/fees", unit, fee),
+        ("house/rounding", unit, side * (notional - at_best) - slippage),
     )

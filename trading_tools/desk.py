@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from arena import ids
-from arena.account_state import Decided
+from arena.account_state import Account, Decided
 from arena.accounts import Shard, unix_us
 from arena.messages import Message, OpenAccount, ToolCall, ToolResult
 from arena.switch import Switch
@@ -20,7 +20,7 @@ from trading_tools.arguments import shown
 from trading_tools.context import AccountContext, Answer, Order
 from trading_tools.decide import decide
 from trading_tools.events import Append, account_opened, order_decided
-from trading_tools.portfolio import portfolio_of
+from trading_tools.portfolio import Portfolio, portfolio_of
 from trading_tools.quotes import Market
 from trading_tools.registry import Tool
 from trading_tools.replies import answered, decided, decided_long_ago, failed
@@ -172,7 +172,7 @@ class Desk:
         )
         if event is None or event["agent"] != call.agent:
             return HandledCommand("duplicate", reply=decided_long_ago(call, known))
-        portfolio = portfolio_of(self.shard.accounts[call.agent], self.market.quotes)
+        portfolio = self._portfolio(self.shard.accounts[call.agent])
         return HandledCommand("duplicate", reply=decided(call, event, portfolio))
 
     def _unknown_tool(self, call: ToolCall) -> HandledCommand:
@@ -236,6 +236,7 @@ class Desk:
             now=now,
             _account=account,
             _quotes=self.market.quotes,
+            _currency=self.rules.currency,
         )
         arguments = tool.signature.read(call.arguments)
         outcome = arguments if isinstance(arguments, Refused) else tool.call(ctx, arguments)
@@ -249,6 +250,9 @@ class Desk:
             reply = failed(call, "malformed_arguments", text)
             return HandledCommand("refused", "malformed_arguments", reply=reply)
         return self._decide(call, outcome, offset, now, seen)
+
+    def _portfolio(self, account: Account) -> Portfolio:
+        return portfolio_of(account, self.market.quotes, self.rules.currency)
 
     def _decide(
         self, call: ToolCall, order: Order | Refused, offset: int, now: datetime, seen: "_Seen"
@@ -274,7 +278,7 @@ class Desk:
         record = order_decided(self.shard, source, call, decision, account, rules, now, prices_at)
         self._fold(record)
         event = self.shard.recent[-1]
-        portfolio = portfolio_of(account, self.market.quotes)
+        portfolio = self._portfolio(account)
         return HandledCommand(
             event["outcome"],
             event["reason"] or "",

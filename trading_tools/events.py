@@ -25,7 +25,7 @@ from arena.messages import (
     StateDigest,
     ToolCall,
 )
-from arena.money import decimal_text, from_units, units_text
+from arena.money import decimal_text, from_units, price_text, units_text
 from arena.wire import Headers, encode, headers_of
 from trading_tools.decide import Decision, Fill
 from trading_tools.quotes import Quote
@@ -116,8 +116,8 @@ def account_opened(
         cash_usd=from_units(cash),
         scrape=scrape,
         postings=(
-            Posting(account=f"agent/{agent}/cash", unit="USD", amount=str(cash)),
-            Posting(account="house/capital", unit="USD", amount=str(-cash)),
+            Posting(account=f"agent/{agent}/cash", unit=rules.currency, amount=str(cash)),
+            Posting(account="house/capital", unit=rules.currency, amount=str(-cash)),
         ),
         at=now,
     )
@@ -225,7 +225,7 @@ def _money(
             "position_after": units_text(held) if product_id else None,
         }
     return {
-        "price": units_text(fill.price),
+        "price": price_text(fill.price),
         "notional": units_text(fill.notional),
         "fee": units_text(fill.fee),
         "fee_bps": decimal_text(rules.fee_bps),

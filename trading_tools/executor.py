@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from random import Random
 
 from arena import topics
+from arena.currency import AS_FLAG, DEFAULT_CURRENCY, account_currency
 from arena.errors import BrokerUnavailable, Fenced, UsageError
 from arena.node import Node
 from arena.switch import CONFIRMED
@@ -23,6 +24,7 @@ from arena.topics import partition_of
 from trading_tools.desk import Desk
 from trading_tools.owner import Owner
 from trading_tools.prices import PriceFeed
+from trading_tools.quotes import Market
 from trading_tools.recovery import EventLog
 from trading_tools.registry import Tool
 from trading_tools.rules import TradingRules
@@ -64,6 +66,33 @@ def check_agents(agents: Iterable[str], partition: int, shards: int) -> None:
                 " account.commands, and the agent would get a second account",
                 remedy=REGROWN,
             )
+
+
+def check_currency(rules: TradingRules, opened_in: Iterable[str]) -> None:
+    """Refuse to serve accounts that were opened in another currency.
+
+    Raises:
+        UsageError: The rules say another currency than the account log.
+    """
+    other = sorted(set(opened_in) - {rules.currency})
+    if other:
+        raise UsageError(
+            f"currency is {rules.currency}, but this arena's accounts were opened in"
+            f" {' and '.join(other)}",
+            remedy=f"start with --currency {other[0]}, or begin another arena under an"
+            " ARENA_PREFIX of its own",
+        )
+
+
+def check_products(rules: TradingRules, market: Market) -> None:
+    """Refuse to serve if products are quoted in another currency than accounts hold.
+
+    Raises:
+        UsageError: A listed product is.
+    """
+    currency = None if rules.currency == DEFAULT_CURRENCY else rules.currency
+    quotes = {p: listing.quote_currency for p, listing in market.listings.items()}
+    account_currency(quotes, currency, AS_FLAG)
 
 
 class Executor:
@@ -121,6 +150,7 @@ class Executor:
                 self._seats.run(),
                 self._measure(),
                 self._watch_partitions(shards),
+                self._watch_products(),
                 *(self._serve_shard(p, shards) for p in range(shards)),
             )
         finally:
@@ -149,6 +179,7 @@ class Executor:
         self._node.gauges["recovery_ms"] = (self._node.clock.monotonic() - began) * 1000
         self._seats.note_owner(partition, log.shard.owner)
         check_agents(log.shard.accounts, partition, shards)
+        check_currency(self._rules, log.shard.currencies())
         self._unfolded.discard(partition)
         if not self._unfolded:
             self._all_fit.set()
@@ -215,6 +246,23 @@ class Executor:
                         )
             with contextlib.suppress(BrokerUnavailable):
                 await check_partitions(self._node.bus)
+
+    async def _watch_products(self) -> None:
+        """End if products are quoted in another currency, unless an order was decided already."""
+        told: list[str] = []
+        while True:
+            market = self._feed.market
+            foreign = market.foreign(self._rules.currency)
+            if foreign and not self._node.counters["orders"]:
+                check_products(self._rules, market)
+            if foreign != told:
+                told = foreign
+                self._node.log.warning(
+                    "products of another currency cannot be traded",
+                    products=", ".join(foreign),
+                    currency=self._rules.currency,
+                )
+            await asyncio.sleep(self._node.settings.heartbeat_interval_s)
 
     async def _measure(self) -> None:
         while True:

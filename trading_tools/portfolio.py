@@ -7,12 +7,16 @@ from decimal import Decimal
 from pydantic import JsonValue
 
 from arena.account_state import Account
+from arena.currency import DEFAULT_CURRENCY, cash_step
 from arena.money import (
-    CASH_STEP,
     SCALE,
+    SCALE_DIGITS,
+    PriceUnits,
     divide_half_even,
     notional_units,
+    price_text,
     to_units,
+    unit_cost,
     units_text,
 )
 from trading_tools.quotes import Quote
@@ -25,37 +29,41 @@ class Holding:
     """One position.
 
     Attributes:
-        quantity: Base units of 10^-8. average_cost: USD per base unit, fees included.
-        bid: USD, or None where no price is known. unrealised: USD at the bid, before the
+        quantity: Base units of 10^-8. average_cost: Cash per base unit, fees included.
+        bid: None if no price is known. unrealised: Gain at the bid, before the
             fee of a sale; None without a bid.
         held_s: Venue seconds from the quantity-weighted entry to the newest price, or None.
     """
 
     product_id: str
     quantity: int
-    average_cost: int
-    bid: int | None
+    average_cost: PriceUnits
+    bid: PriceUnits | None
     unrealised: int | None
     held_s: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """An account at the newest prices, USD in units of 10^-8.
+    """An account at the newest prices, cash in units of 10^-8.
 
     Attributes:
         cash: Can be spent. scraped: profit set aside, None for an account that sets none aside.
         equity: All of it, and the positions.
+        currency: Of all amounts.
     """
 
     cash: int
     scraped: int | None
     equity: int
     holdings: tuple[Holding, ...]
+    currency: str = DEFAULT_CURRENCY
 
     def value(self) -> JsonValue:
-        """For programs: money as strings."""
+        """For programs: money as strings; a currency other than USD is named."""
+        named: dict[str, JsonValue] = {"currency": self.currency}
         return {
+            **(named if self.currency != DEFAULT_CURRENCY else {}),
             "cash_usd": units_text(self.cash),
             **self._scraped_value(),
             "equity_usd": units_text(self.equity),
@@ -63,8 +71,8 @@ class Portfolio:
                 {
                     "product_id": h.product_id,
                     "quantity": units_text(h.quantity),
-                    "average_cost": units_text(h.average_cost),
-                    "bid": None if h.bid is None else units_text(h.bid),
+                    "average_cost": price_text(h.average_cost),
+                    "bid": None if h.bid is None else price_text(h.bid),
                     "unrealised_usd": None if h.unrealised is None else units_text(h.unrealised),
                     "held_s": h.held_s,
                 }
@@ -77,33 +85,38 @@ class Portfolio:
 
     def text(self) -> str:
         """For a model: one line of cash and equity, one line per position."""
-        cash = f"Cash {usd(self.cash)} USD"
+        unit = self.currency
+        cash = f"Cash {cash_text(self.cash, unit)} {unit}"
         if self.scraped is not None:
-            total, aside = usd(self.cash + self.scraped), usd(self.scraped)
-            cash += f" available, {total} USD in all ({aside} USD of profit set aside)"
-        lines = [f"{cash}, equity {usd(self.equity)} USD."]
+            total = cash_text(self.cash + self.scraped, unit)
+            aside = cash_text(self.scraped, unit)
+            cash += f" available, {total} {unit} in all ({aside} {unit} of profit set aside)"
+        lines = [f"{cash}, equity {cash_text(self.equity, unit)} {unit}."]
         if not self.holdings:
             return f"{lines[0]} No positions."
-        lines.append("product | quantity | average cost | bid | unrealised USD | held")
+        lines.append(f"product | quantity | average cost | bid | unrealised {unit} | held")
         for h in self.holdings:
             cells = (
                 h.product_id,
                 units_text(h.quantity),
-                units_text(h.average_cost),
-                "unknown" if h.bid is None else units_text(h.bid),
-                "unknown" if h.unrealised is None else usd(h.unrealised, signed=True),
+                price_text(h.average_cost),
+                "unknown" if h.bid is None else price_text(h.bid),
+                "unknown" if h.unrealised is None else cash_text(h.unrealised, unit, signed=True),
                 "unknown" if h.held_s is None else duration(h.held_s),
             )
             lines.append(" | ".join(cells))
         return "\n".join(lines)
 
 
-def portfolio_of(account: Account, quotes: Mapping[str, Quote]) -> Portfolio:
+def portfolio_of(
+    account: Account, quotes: Mapping[str, Quote], currency: str = DEFAULT_CURRENCY
+) -> Portfolio:
     """The portfolio of an account; a product without a price counts at its cost.
 
     Args:
         account: As folded.
         quotes: The newest by product.
+        currency: What the account holds.
     """
     holdings = []
     equity = account.cash + account.scraped
@@ -117,26 +130,34 @@ def portfolio_of(account: Account, quotes: Mapping[str, Quote]) -> Portfolio:
             Holding(
                 product_id=product_id,
                 quantity=position.quantity,
-                average_cost=divide_half_even(position.cost * SCALE, position.quantity),
+                average_cost=unit_cost(position.cost, position.quantity),
                 bid=bid,
                 unrealised=None if bid is None else worth - position.cost,
                 held_s=None if held_ms is None else held_ms // 1000,
             )
         )
     scraped = account.scraped if account.scrape or account.scraped else None
-    return Portfolio(account.cash, scraped, equity, tuple(holdings))
+    return Portfolio(account.cash, scraped, equity, tuple(holdings), currency)
 
 
-def usd(units: int, *, signed: bool = False, grouped: bool = False) -> str:
+def cash_text(units: int, currency: str, *, signed: bool = False, grouped: bool = False) -> str:
     """An amount to the cent, as in "97228.12"; amounts below a cent keep their digits.
 
+    Of a currency without cents, such as BTC, every amount keeps its digits.
+
     Args:
-        units: 10^-8 USD.
+        units: 10^-8 of the currency.
+        currency: Such as "USDT".
         signed: Put a plus before a gain.
         grouped: Separate thousands by commas.
     """
-    if units and abs(units) < CENT:
-        text = units_text(divide_half_even(units, CASH_STEP) * CASH_STEP)
+    step = cash_step(currency)
+    if step == 1:
+        whole, part = divmod(abs(units), SCALE)
+        digits = f"{whole:,}" if grouped else str(whole)
+        text = f"{'-' if units < 0 else ''}{digits}.{part:0{SCALE_DIGITS}d}"
+    elif units and abs(units) < CENT:
+        text = units_text(divide_half_even(units, step) * step)
     else:
         cents = divide_half_even(units, CENT)
         whole, part = divmod(abs(cents), 100)
@@ -154,6 +175,6 @@ def duration(seconds: int) -> str:
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
 
 
-def usd_of_text(text: str, *, signed: bool = False) -> str:
-    """An amount given as exact text, to the cent."""
-    return usd(to_units(Decimal(text)), signed=signed)
+def cash_of_text(text: str, currency: str, *, signed: bool = False) -> str:
+    """An amount given as exact text, as `cash_text` writes it."""
+    return cash_text(to_units(Decimal(text)), currency, signed=signed)

@@ -8,11 +8,9 @@ from datetime import datetime
 
 from arena.errors import Malformed
 from arena.messages import Message, Product, Ticker
-from arena.money import decimal_text, to_units
+from arena.money import PriceUnits, carried_base_step, decimal_text, to_price_units, to_units
 
 TRADABLE = "online"
-SETTLEMENT = "USD"
-"""Accounts hold this currency; a product quoted in another one cannot be settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +18,7 @@ class Quote:
     """The best prices of a product and where they stand in `market.tickers`.
 
     Attributes:
-        bid, ask: Units of 10^-8 USD. bid_text, ask_text: as the ticker has them.
+        bid, ask: Units of 10^-8 of the quote currency. bid_text, ask_text: as the ticker has them.
         event_time: Venue time. event_ms: the same, Unix milliseconds.
         alive_at: Our wall time when the feed of this product was last known to be alive.
     """
@@ -28,8 +26,8 @@ class Quote:
     product_id: str
     partition: int
     offset: int
-    bid: int
-    ask: int
+    bid: PriceUnits
+    ask: PriceUnits
     bid_text: str
     ask_text: str
     event_time: datetime
@@ -56,7 +54,7 @@ class Listing:
 
     Attributes:
         base_increment: Smallest step of a quantity. quote_increment: of a price.
-        min_funds: Smallest notional, USD.
+        min_funds: Smallest notional, in the quote currency.
         status: The venue's word.
     """
 
@@ -64,14 +62,13 @@ class Listing:
     base_currency: str
     quote_currency: str
     base_increment: int
-    quote_increment: int
+    quote_increment: PriceUnits
     min_funds: int
     status: str
 
-    @property
-    def tradable(self) -> bool:
-        """True where the venue trades it now and accounts can settle it."""
-        return self.status == TRADABLE and self.quote_currency == SETTLEMENT
+    def tradable(self, currency: str) -> bool:
+        """True if the venue trades it now, and accounts in this currency can settle it."""
+        return self.status == TRADABLE and self.quote_currency == currency
 
 
 @dataclass(slots=True)
@@ -103,11 +100,16 @@ class Market:
         except ValueError as error:
             raise Malformed(f"{message.type_name()}: {error}") from None
 
-    def tradable(self) -> list[str]:
-        """Names of the products that can be traded, sorted."""
-        return sorted(p for p, listing in self.listings.items() if listing.tradable)
+    def tradable(self, currency: str) -> list[str]:
+        """Names of the products that accounts in this currency can trade, sorted."""
+        return sorted(p for p, listed in self.listings.items() if listed.tradable(currency))
 
-    def bids(self) -> dict[str, int]:
+    def foreign(self, currency: str) -> list[str]:
+        """Names of the products that are quoted in another currency, sorted."""
+        found = self.listings.items()
+        return sorted(p for p, listed in found if listed.quote_currency != currency)
+
+    def bids(self) -> dict[str, PriceUnits]:
         """The newest bid of every product that has a usable quote."""
         return {p: quote.bid for p, quote in self.quotes.items() if quote.usable}
 
@@ -123,8 +125,8 @@ def quote_of(ticker: Ticker, partition: int, offset: int) -> Quote:
         product_id=ticker.product_id,
         partition=partition,
         offset=offset,
-        bid=to_units(ticker.best_bid),
-        ask=to_units(ticker.best_ask),
+        bid=to_price_units(ticker.best_bid),
+        ask=to_price_units(ticker.best_ask),
         bid_text=decimal_text(ticker.best_bid),
         ask_text=decimal_text(ticker.best_ask),
         event_time=ticker.event_time,

@@ -6,7 +6,7 @@ from arena.account_state import Decided
 from arena.messages import ToolCall, ToolResult
 from arena.newest_events import Event
 from trading_tools.context import Answer
-from trading_tools.portfolio import Portfolio, usd_of_text
+from trading_tools.portfolio import Portfolio, cash_of_text
 
 
 def answered(call: ToolCall, answer: Answer, account_seq: int | None = None) -> ToolResult:
@@ -59,7 +59,8 @@ def decided(call: ToolCall, event: Event, portfolio: Portfolio) -> ToolResult:
         "cash_usd": event["cash_after"],
         "portfolio": portfolio.value(),
     }
-    text = _filled_text(event) if filled else _rejected_text(event)
+    unit = portfolio.currency
+    text = _filled_text(event, unit) if filled else _rejected_text(event, unit)
     error = "" if filled else event["reason"]
     return answered(call, Answer(text, value, error), event["seq"])
 
@@ -76,19 +77,21 @@ def decided_long_ago(call: ToolCall, known: Decided) -> ToolResult:
     return answered(call, Answer(text, value, known.reason or ""), known.seq)
 
 
-def _filled_text(event: Event) -> str:
+def _filled_text(event: Event, unit: str) -> str:
     buy = event["action"] == "buy"
-    realised = "" if buy else f" Realised {usd_of_text(event['realised'], signed=True)} USD."
+    gain = "" if buy else cash_of_text(event["realised"], unit, signed=True)
+    realised = "" if buy else f" Realised {gain} {unit}."
     return (
         f"{'Bought' if buy else 'Sold'} {event['quantity']} {event['product_id']}"
-        f" at {event['price']} for {usd_of_text(event['notional'])} USD"
-        f" {'plus' if buy else 'less'} {usd_of_text(event['fee'])} fee.{realised}"
-        f" Cash {usd_of_text(event['cash_after'])} USD."
+        f" at {event['price']} for {cash_of_text(event['notional'], unit)} {unit}"
+        f" {'plus' if buy else 'less'} {cash_of_text(event['fee'], unit)} fee.{realised}"
+        f" Cash {cash_of_text(event['cash_after'], unit)} {unit}."
     )
 
 
-def _rejected_text(event: Event) -> str:
-    cash = f" Cash {usd_of_text(event['cash_after'])} USD." if event["cash_after"] else ""
+def _rejected_text(event: Event, unit: str) -> str:
+    after = event["cash_after"]
+    cash = f" Cash {cash_of_text(after, unit)} {unit}." if after else ""
     return f"Rejected: {_words(event['reason'])}: {event['detail']}.{cash}"
 
 

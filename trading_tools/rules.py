@@ -6,6 +6,7 @@ what was charged.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,9 +14,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Self
 
+from arena.currency import CURRENCY_PATTERN, DEFAULT_CURRENCY, cash_step
 from arena.errors import UsageError
 from arena.messages import Pacing, Rules
-from arena.money import CASH_STEP, parse_decimal, to_units, units_text
+from arena.money import parse_decimal, to_units, units_text
 
 DEFAULT_FEES = "coinbase-advanced-1"
 BPS_DECIMALS_MAX = 4
@@ -47,7 +49,7 @@ class TradingRules:
     """The rules every order is decided by.
 
     Attributes:
-        starting_cash: Units of 10^-8 USD, whole micro-dollars.
+        starting_cash: Units of 10^-8 of the currency, in its steps.
         fee_schedule: Its name. fee_bps: what is charged.
         slippage_bps: Moves the fill price against the taker.
         price_age_s_max: A price that was confirmed longer ago is refused.
@@ -55,6 +57,7 @@ class TradingRules:
         pacing: In lock-step the market's own clock tells how old a price is.
         planned_snapshots: Of the season, for the judge; None if it has no planned end. Orders do
             not depend on it.
+        currency: What accounts hold; a product that is quoted in another one is refused.
     """
 
     starting_cash: int = to_units(Decimal(100_000))
@@ -65,15 +68,21 @@ class TradingRules:
     collar_bps: Decimal = Decimal(200)
     pacing: Pacing = "real-time"
     planned_snapshots: int | None = None
+    currency: str = DEFAULT_CURRENCY
 
     def __post_init__(self) -> None:
         """Refuse what no arena can mean."""
         for name in ("fee_bps", "slippage_bps", "collar_bps"):
             _check_bps(name, getattr(self, name))
-        if self.starting_cash <= 0 or self.starting_cash % CASH_STEP:
+        if not re.fullmatch(CURRENCY_PATTERN, self.currency):
             raise UsageError(
-                f"starting cash of {units_text(self.starting_cash)} USD",
-                remedy="give a positive amount in whole micro-dollars",
+                f"currency was {self.currency!r}", remedy="write a code in capitals, such as USDT"
+            )
+        step = self.cash_step
+        if self.starting_cash <= 0 or self.starting_cash % step:
+            raise UsageError(
+                f"starting cash of {units_text(self.starting_cash)} {self.currency}",
+                remedy=f"give a positive amount in whole steps of {units_text(step)}",
             )
         if not 0 < self.price_age_s_max < float("inf"):
             raise UsageError(
@@ -97,17 +106,19 @@ class TradingRules:
         collar_bps: str = "200",
         pacing: Pacing = "real-time",
         planned_snapshots: int | None = None,
+        currency: str = DEFAULT_CURRENCY,
     ) -> Self:
         """The rules that the flags of `arena tools` ask for.
 
         Args:
             fees: A schedule's name, or basis points.
             slippage_bps: Basis points as text.
-            starting_cash: USD as text.
+            starting_cash: An amount of the currency as text.
             price_age_s: Seconds.
             collar_bps: Basis points as text.
             pacing: As the routers have it.
             planned_snapshots: Of the season; None if it has no planned end.
+            currency: What accounts hold, and products are quoted in.
 
         Raises:
             UsageError: A value cannot be used.
@@ -116,7 +127,9 @@ class TradingRules:
         try:
             cash = to_units(_decimal("--starting-cash", starting_cash))
         except ValueError as error:
-            raise UsageError(f"--starting-cash: {error}", remedy="give an amount in USD") from None
+            raise UsageError(
+                f"--starting-cash: {error}", remedy=f"give an amount in {currency}"
+            ) from None
         return cls(
             starting_cash=cash,
             fee_schedule=name,
@@ -126,6 +139,7 @@ class TradingRules:
             collar_bps=_decimal("--collar-bps", collar_bps),
             pacing=pacing,
             planned_snapshots=planned_snapshots,
+            currency=currency,
         )
 
     @classmethod
@@ -140,7 +154,13 @@ class TradingRules:
             collar_bps=rules.collar_bps,
             pacing=rules.pacing,
             planned_snapshots=rules.planned_snapshots,
+            currency=rules.currency,
         )
+
+    @property
+    def cash_step(self) -> int:
+        """The step in which cash moves, in units of 10^-8."""
+        return cash_step(self.currency)
 
     @property
     def lock_step(self) -> bool:
@@ -158,6 +178,7 @@ class TradingRules:
             collar_bps=self.collar_bps,
             pacing=self.pacing,
             planned_snapshots=self.planned_snapshots,
+            currency=self.currency,
             at=at,
         )
 

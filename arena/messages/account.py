@@ -7,11 +7,17 @@ of four kinds. Amounts in postings are whole units of 10^-8, as strings.
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from arena.messages.base import Message, Part, Utc
 from arena.messages.market import Side
 from arena.messages.tools import QuoteSeen
 from arena.messages.turns import Rules
 from arena.money import WireDecimal
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class RejectReason(StrEnum):
@@ -22,6 +28,7 @@ class RejectReason(StrEnum):
     CONTROL_UNKNOWN = "control_unknown"
     HALTED = "halted"
     UNKNOWN_PRODUCT = "unknown_product"
+    NOT_TRADABLE = "not_tradable"
     INVALID_QUANTITY = "invalid_quantity"
     BAD_INCREMENT = "bad_increment"
     NO_PRICE = "no_price"
@@ -34,6 +41,13 @@ class RejectReason(StrEnum):
 
 class Source(Part):
     """Where in `account.commands` the command stood that this event decides."""
+
+    partition: int
+    offset: int
+
+
+class ListingUsed(Part):
+    """Where in `market.tickers` the `Product` record is that an order was decided by."""
 
     partition: int
     offset: int
@@ -63,7 +77,7 @@ class Posting(Part):
         account: "agent/<name>/cash", "agent/<name>/position", "agent/<name>/scraped",
             "house/market" (at the best price), "house/slippage", "house/fees", "house/rounding" or
             "house/capital".
-        unit: "USD", or the product's base currency.
+        unit: The accounts' currency, such as "USD", or the product's base currency.
         amount: Whole units of 10^-8, signed, as a string.
     """
 
@@ -136,11 +150,13 @@ class OrderDecided(Message):
         product_id: As asked; "" where the arguments could not be read. Likewise action, quantity.
         detail: For a rejection: the rule, what was asked, what was possible.
         seen: Prices in the agent's snapshot. used: prices the decision was made with.
-        price: Fill price with slippage. notional: price times quantity, to a micro-dollar.
-        fee: Charged in USD. slippage: USD lost against the best price. latency_cost: USD lost
+        listing: The trading rules of the product that it was made with; None if none were known,
+            and in events of older executors.
+        price: Fill price with slippage. notional: price times quantity, to a step of cash.
+        fee: Charged in cash. slippage: Lost against the best price. latency_cost: lost
             against the price seen (negative: gained).
         realised: Profit of a sell after fees. scraped: what of it was set aside; None for nothing.
-        cash_after: USD that can be spent, position_after: base units, both after this event.
+        cash_after: What can be spent, position_after: base units, both after this event.
     """
 
     epoch: int
@@ -162,6 +178,7 @@ class OrderDecided(Message):
     quantity: WireDecimal | None = None
     seen: QuoteSeen | None = None
     used: QuoteUsed | None = None
+    listing: ListingUsed | None = Field(default=None, exclude_if=_is_none)
     price: WireDecimal | None = None
     notional: WireDecimal | None = None
     fee: WireDecimal | None = None

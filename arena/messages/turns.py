@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from arena.currency import CURRENCY_PATTERN, DEFAULT_CURRENCY
 from arena.messages.base import Message, Part, Utc
 from arena.messages.chat import CallOutcome, ChatMessage, PromptSize, Usage
 from arena.money import WireDecimal
@@ -19,7 +20,7 @@ class HeldPosition(Part):
     """One position as the executor told it.
 
     Attributes:
-        quantity: Base units. average_cost: USD per base unit, fees included.
+        quantity: Base units. average_cost: Cash per base unit, fees included.
         bid: What a seller got when it was told; None where no price was known.
         held_s: Venue seconds since entry, weighted by quantity; None where unknown.
     """
@@ -159,6 +160,10 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
+def _is_default_currency(value: object) -> bool:
+    return value == DEFAULT_CURRENCY
+
+
 class Rules(Message):
     """The rules of a season: money rules that the executor applies, and the planned length.
 
@@ -171,6 +176,8 @@ class Rules(Message):
         pacing: In "lock-step" the age of a price is measured in venue time.
         planned_snapshots: How many snapshots the season is to have; None if it has no planned
             end. When the judge looks depends on it.
+        currency: What accounts hold, and what every product is quoted in. It is left out of the
+            record of a USD arena, as in those of older executors.
     """
 
     starting_cash_usd: WireDecimal
@@ -181,4 +188,7 @@ class Rules(Message):
     collar_bps: WireDecimal
     pacing: Pacing = "real-time"
     planned_snapshots: int | None = Field(default=None, ge=1, exclude_if=_is_none)
+    currency: str = Field(
+        default=DEFAULT_CURRENCY, pattern=CURRENCY_PATTERN, exclude_if=_is_default_currency
+    )
     at: Utc

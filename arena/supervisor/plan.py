@@ -173,6 +173,7 @@ def tools_words(spec: ArenaSpec) -> list[str]:
     options = {
         "--fees": rules.fees,
         "--slippage-bps": rules.slippage_bps,
+        "--currency": rules.currency,
         "--starting-cash": rules.starting_cash,
         "--price-age-s": rules.price_age_s,
         "--collar-bps": rules.collar_bps,

@@ -5,7 +5,7 @@ import pytest
 from arena.account_state import Account, Position
 from arena.money import SCALE
 from tests.trading_tools.helpers import ticker
-from trading_tools.portfolio import duration, portfolio_of, usd
+from trading_tools.portfolio import cash_text, duration, portfolio_of
 from trading_tools.quotes import Market
 
 
@@ -105,9 +105,9 @@ def test_an_empty_account_says_so() -> None:
 )
 def test_usd_to_the_cent(units: int, text: str) -> None:
     """Half a cent is shown in full rather than as nothing."""
-    assert text == usd(units)
-    assert text == usd(units, signed=True).lstrip("+")
-    assert "1,278,424.80" == usd(127_842_480_000_000, grouped=True)
+    assert text == cash_text(units, "USD")
+    assert text == cash_text(units, "USD", signed=True).lstrip("+")
+    assert "1,278,424.80" == cash_text(127_842_480_000_000, "USD", grouped=True)
 
 
 @pytest.mark.parametrize(

@@ -63,4 +63,4 @@ def test_only_what_the_venue_trades_and_accounts_can_settle_is_tradable() -> Non
     market.note(product("ETH-USD").model_copy(update={"status": "offline"}), 0, 1)
     market.note(product("BTC-EUR").model_copy(update={"quote_currency": "EUR"}), 0, 2)
 
-    assert ["BTC-USD"] == market.tradable()
+    assert ["BTC-USD"] == market.tradable("USD")
