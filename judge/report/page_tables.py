@@ -98,6 +98,10 @@ def pairs_table(facts: Facts, evaluation: Evaluation, *, alpha: bool = False) ->
     for which, _, reason in why:
         grouped.setdefault(reason, []).append(which)
     notes = tuple(f"{listed(which)}: {reason}" for reason, which in grouped.items())
+    if any(pair.p_adjusted is not None for pair in compared):
+        level = facts.verdict.claim_level
+        at = "p is adjusted for all pairs; at this point of the season a look claims at p up to"
+        notes = (f"{at} {level:.4f}", *notes)
     label = "Pairwise differences in return" + (" beyond market exposure" if alpha else "")
     return Table(label, heads, tuple(rows), kind="pairs", notes=notes[:NOTES_MAX])
 

@@ -108,6 +108,7 @@ def test_nothing_waits_for_a_pointer(facts: Facts) -> None:
     assert " title=" not in page
     assert '<dl class="legend">' in page
     assert "probability that it is truly the best" in page
+    assert re.search(r"at this point of the season a look claims at p up to 0\.0\d{3}", page)
 
 
 def test_repeats_unfold_under_their_cell(facts: Facts) -> None:
