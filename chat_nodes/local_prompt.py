@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeVar
 
+from arena.currency import DEFAULT_CURRENCY
 from arena.messages import ChatMessage, ChatRequest, JsonObject, ToolSchema
 from arena.money import decimal_text
 from chat_nodes.models.prompt_reader import (
@@ -219,9 +220,9 @@ def _account_line(now: Situation, held: Iterable[Quote]) -> str:
     for quote in held:
         gain = now.gain(quote)
         parts.append(quote.product_id + (f", which {_move(gain)}" if gain is not None else ""))
-    return (
-        f"You have {int(now.account.cash_usd)} dollars. You hold {'; '.join(parts) or 'nothing'}."
-    )
+    cash, unit = now.account.cash_usd, now.account.currency
+    words = f"{int(cash)} dollars" if unit == DEFAULT_CURRENCY else f"{cash:.8g} {unit}"
+    return f"You have {words}. You hold {'; '.join(parts) or 'nothing'}."
 
 
 def _move(fraction: Decimal) -> str:

@@ -12,14 +12,18 @@ from decimal import ROUND_FLOOR, Decimal
 from itertools import pairwise
 from typing import Literal
 
+from arena.currency import cash_digits
 from arena.money import decimal_text
 from chat_nodes.models.prompt_reader import AccountSeen, MarketSeen, Quote
 
 ORDERS_MAX = 3
-ORDER_USD_MIN = Decimal(10)
+ORDER_CASH_MIN = Decimal(10)
+ORDER_SHARE_MIN = Decimal("0.0001")
+"""Of the equity, for accounts in a currency such as BTC, of which 10 are no small amount."""
 QUANTITY_DIGITS = 3
 """Significant digits of a bought quantity: coarse enough for every product's increment."""
 BPS = Decimal(10_000)
+CENT_DIGITS = 2
 
 MOMENTUM_SHARE = Decimal("0.25")
 """Of the equity, per entry; the strategy's prompt allows a second one in profit."""
@@ -38,7 +42,8 @@ BRAINROT_BARS = 20
 BRAINROT_CASH_MIN = Decimal("0.05")
 HOLD_SHARE = Decimal("0.90")
 RANDOM_SHARE = Decimal("0.10")
-METRONOME_USD = Decimal(100)
+METRONOME_CASH = Decimal(100)
+METRONOME_SHARE = Decimal("0.001")
 ALMOST_ALL = Decimal("0.995")
 """Of what the cash would buy: prices move between the prompt and the fill."""
 
@@ -79,17 +84,22 @@ class Situation:
         """The cost of one trade as a fraction of its value."""
         return self.cost_bps / BPS
 
+    def small(self, amount: Decimal, share: Decimal) -> Decimal:
+        """A small amount of cash: the given one, or the share of the equity if BTC is cash."""
+        is_small = cash_digits(self.account.currency) == CENT_DIGITS
+        return amount if is_small else self.account.equity_usd * share
+
     def spendable_usd(self, wanted_usd: Decimal) -> Decimal:
         """The wanted amount, or what the cash allows after costs where that is less."""
         most = self.account.cash_usd / (1 + self.cost) * ALMOST_ALL
         return min(wanted_usd, most)
 
-    def buy(self, quote: Quote, usd: Decimal) -> tuple[PlannedOrder, ...]:
-        """A buy of about `usd` dollars; nothing where that is too little to be worth it."""
-        usd = self.spendable_usd(usd)
-        if usd < ORDER_USD_MIN:
+    def buy(self, quote: Quote, cash: Decimal) -> tuple[PlannedOrder, ...]:
+        """A buy for about so much cash; nothing where that is too little to be worth it."""
+        cash = self.spendable_usd(cash)
+        if cash < self.small(ORDER_CASH_MIN, ORDER_SHARE_MIN) or not cash:
             return ()
-        return (PlannedOrder("buy", quote.product_id, round_quantity(usd / quote.ask)),)
+        return (PlannedOrder("buy", quote.product_id, round_quantity(cash / quote.ask)),)
 
     def sell(self, product_id: str, part: Decimal = Decimal(1)) -> PlannedOrder:
         """A sale of a position, or of a part of it."""
@@ -226,7 +236,7 @@ def metronome(now: Situation) -> Plan:
     quote = live[0]
     if quote.product_id in now.account.positions:
         return Plan((now.sell(quote.product_id),), "tick: sell")
-    return Plan(now.buy(quote, METRONOME_USD), "tock: buy")
+    return Plan(now.buy(quote, now.small(METRONOME_CASH, METRONOME_SHARE)), "tock: buy")
 
 
 def cash(_: Situation) -> Plan:

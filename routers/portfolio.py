@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from pydantic import ValidationError
 
+from arena.currency import DEFAULT_CURRENCY
 from arena.messages import MarketSnapshot, Portfolio, ToolResult, Turn
 
 POSITIONS_MAX = 30
@@ -51,6 +52,7 @@ class MarkedPortfolio:
     scraped_usd: Decimal
     equity_usd: Decimal
     positions: tuple[MarkedPosition, ...]
+    currency: str = DEFAULT_CURRENCY
 
 
 def portfolio_in(result: ToolResult) -> Portfolio | None:
@@ -110,4 +112,4 @@ def mark(known: KnownPortfolio, snapshot: MarketSnapshot) -> MarkedPortfolio:
             )
         )
     told = known.portfolio
-    return MarkedPortfolio(told.cash_usd, told.scraped_usd, equity, tuple(marked))
+    return MarkedPortfolio(told.cash_usd, told.scraped_usd, equity, tuple(marked), told.currency)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize, Rules
 from arena.money import decimal_text
 from routers.portfolio import KnownPortfolio, MarkedPosition, mark
@@ -53,7 +54,6 @@ __all__ = [
 
 PROMPT_CHARS_MAX = 60_000
 GAPS_MAX = 12
-CENT = Decimal("0.01")
 
 NO_CANDLES = "(no candles: the venue has none for this window)"
 LEFT_OUT_NOTE_CHARS = 60
@@ -68,7 +68,7 @@ How this arena works
 - Candles are closed bars in UTC, oldest first, volume in base units. A gap is a bar the venue did
   not give; do not fill it in.
 - {costs}
-- Quantities are in base units (0.05 BTC, not dollars), above zero, in the product's own steps. You
+- Quantities are in base units ({units}), above zero, in the product's own steps. You
   cannot sell what you do not hold, and you cannot spend cash you do not have: leave room for the
   fee. There is no short selling and no borrowing.
 - "Your account" repeats what you were told last, valued at the bids above. It is absent until you
@@ -88,7 +88,7 @@ How this arena works
 - A buy pays best_ask, a sell gets best_bid. stale=yes: it cannot be traded now. Candles are closed
   bars in UTC, oldest first.
 - {costs}
-- Quantities are in base units (0.05 BTC, not dollars). You cannot sell what you do not hold or
+- Quantities are in base units ({units}). You cannot sell what you do not hold or
   spend more cash than you have, fee included. There is no short selling.
 - "Your account" repeats what you were told last; it is absent until you trade or ask for your
   portfolio.
@@ -102,7 +102,7 @@ How this arena works
 - Answer with tool calls. When done, answer in one line: Reasoning: why.
 - A buy pays best_ask, a sell gets best_bid. stale=yes: do not trade it.
 - {costs}
-- Quantities are base units (0.05 BTC, not dollars). Sell only what you hold, spend only your cash.
+- Quantities are base units ({units}). Sell only what you hold, spend only your cash.
 - Do not repeat a refused call.
 """
 
@@ -122,7 +122,17 @@ def render_system(prompt: str, rules: Rules | None, size: PromptSize = "full") -
         size: Of the prompt.
     """
     costs = _costs_text(rules) if size == "full" else _short_costs_text(rules)
-    return cut_strategy(prompt, FORMS[size]) + "\n" + RULES_OF[size].format(costs=costs)
+    words = RULES_OF[size].format(costs=costs, units=_units_text(rules))
+    return cut_strategy(prompt, FORMS[size]) + "\n" + words
+
+
+def _units_text(rules: Rules | None) -> str:
+    """What an order's quantity counts, and the currency where it is not the dollar."""
+    currency = DEFAULT_CURRENCY if rules is None else rules.currency
+    if currency == DEFAULT_CURRENCY:
+        return "0.05 BTC, not dollars"
+    base = "ETH" if currency == "BTC" else "BTC"
+    return f"0.05 {base}, not {currency}: accounts hold {currency}, prices are in {currency}"
 
 
 def _costs_text(rules: Rules | None) -> str:
@@ -251,15 +261,18 @@ def held_text(seconds: float) -> str:
 
 def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot, form: PromptForm) -> str:
     account = mark(known, snapshot)
+    unit = account.currency
+    key, word = ("_usd", "") if unit == DEFAULT_CURRENCY else ("", f" {unit}")
     lines = [
         "## Your account",
-        f"cash_usd: {decimal_text(account.cash_usd)}",
-        f"equity_usd: {account.equity_usd.quantize(CENT):f}",
+        f"cash{key}: {decimal_text(account.cash_usd)}{word}",
+        f"equity{key}: {_to_the_cent(account.equity_usd, unit):f}{word}",
     ]
     if account.scraped_usd:
-        aside = decimal_text(account.scraped_usd)
-        lines.append(f"set_aside_usd: {aside} (part of your equity, not to be traded with)")
-    lines += [_position_line(position) for position in account.positions[: form.positions_max]]
+        aside = f"{decimal_text(account.scraped_usd)}{word}"
+        lines.append(f"set_aside{key}: {aside} (part of your equity, not to be traded with)")
+    shown = account.positions[: form.positions_max]
+    lines += [_position_line(position, unit, key) for position in shown]
     if not account.positions:
         lines.append("position: none")
     if (more := len(account.positions) - form.positions_max) > 0:
@@ -267,7 +280,11 @@ def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot, form: PromptF
     return bounded("\n".join(lines), form.account_chars_max)
 
 
-def _position_line(position: MarkedPosition) -> str:
+def _to_the_cent(amount: Decimal, currency: str) -> Decimal:
+    return amount.quantize(Decimal(1).scaleb(-cash_digits(currency)))
+
+
+def _position_line(position: MarkedPosition, currency: str, key: str) -> str:
     words = [
         f"position: {position.product_id}",
         f"quantity={decimal_text(position.quantity)}",
@@ -275,7 +292,7 @@ def _position_line(position: MarkedPosition) -> str:
     ]
     if position.bid is not None and position.unrealised_usd is not None:
         words.append(f"bid={decimal_text(position.bid)}")
-        words.append(f"unrealised_usd={position.unrealised_usd.quantize(CENT):+f}")
+        words.append(f"unrealised{key}={_to_the_cent(position.unrealised_usd, currency):+f}")
     if position.held_s is not None:
         words.append(f"held={held_text(position.held_s)}")
     return " ".join(words)

@@ -1,7 +1,7 @@
 """An agent's turns: the whole transcript of one decision, and what it cost."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,18 @@ TurnOutcome = Literal["completed", "max_rounds", "failed", "expired", "aborted"]
 
 Pacing = Literal["real-time", "lock-step"]
 """Whether the market waits: in lock-step it moves on when every turn on a snapshot has ended."""
+
+
+Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
+"""A code such as "USD". A record of USD accounts leaves it out, as older records do."""
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+def _is_default_currency(value: object) -> bool:
+    return value == DEFAULT_CURRENCY
 
 
 class HeldPosition(Part):
@@ -39,11 +51,13 @@ class Portfolio(Part):
         cash_usd: What the agent may spend.
         scraped_usd: Profit that was set aside: the agent's, but not to be traded with.
         positions: Products it holds.
+        currency: Of all amounts.
     """
 
     cash_usd: WireDecimal
     scraped_usd: WireDecimal = Decimal(0)
     positions: tuple[HeldPosition, ...] = ()
+    currency: Currency = Field(default=DEFAULT_CURRENCY, exclude_if=_is_default_currency)
 
 
 class Round(Part):
@@ -156,14 +170,6 @@ class AgentSpec(Message):
     joined_at: Utc
 
 
-def _is_none(value: object) -> bool:
-    return value is None
-
-
-def _is_default_currency(value: object) -> bool:
-    return value == DEFAULT_CURRENCY
-
-
 class Rules(Message):
     """The rules of a season: money rules that the executor applies, and the planned length.
 
@@ -176,8 +182,7 @@ class Rules(Message):
         pacing: In "lock-step" the age of a price is measured in venue time.
         planned_snapshots: How many snapshots the season is to have; None if it has no planned
             end. When the judge looks depends on it.
-        currency: What accounts hold, and what every product is quoted in. It is left out of the
-            record of a USD arena, as in those of older executors.
+        currency: What accounts hold, and what every product is quoted in.
     """
 
     starting_cash_usd: WireDecimal
@@ -188,7 +193,5 @@ class Rules(Message):
     collar_bps: WireDecimal
     pacing: Pacing = "real-time"
     planned_snapshots: int | None = Field(default=None, ge=1, exclude_if=_is_none)
-    currency: str = Field(
-        default=DEFAULT_CURRENCY, pattern=CURRENCY_PATTERN, exclude_if=_is_default_currency
-    )
+    currency: Currency = Field(default=DEFAULT_CURRENCY, exclude_if=_is_default_currency)
     at: Utc

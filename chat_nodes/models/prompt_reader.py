@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from arena.currency import DEFAULT_CURRENCY
 from arena.messages import ChatMessage
 from arena.money import parse_decimal
 
@@ -20,10 +21,10 @@ SECTIONS_MAX = 200
 
 _HEADING = re.compile(r"\A# Market as of (\S+)")
 _CANDLES = re.compile(r"\ACandles (\S+) (\S+)")
-_CASH_LINE = re.compile(r"^cash_usd: (\S+)", re.MULTILINE)
-_EQUITY_LINE = re.compile(r"^equity_usd: (\S+)", re.MULTILINE)
+_CASH_LINE = re.compile(r"^cash(?:_usd)?: (\S+)(?: ([A-Z0-9]+)$)?", re.MULTILINE)
+_EQUITY_LINE = re.compile(r"^equity(?:_usd)?: (\S+)", re.MULTILINE)
 _POSITION_LINE = re.compile(r"^position: (\S+) (quantity=.*)$", re.MULTILINE)
-_CASH_SENTENCE = re.compile(r"^Cash (\S+) USD, equity (\S+) USD", re.MULTILINE)
+_CASH_SENTENCE = re.compile(r"^Cash (\S+) ([A-Z0-9]+), equity (\S+) ", re.MULTILINE)
 _TABLE_LINE = re.compile(r"^(\S+) \| (.*)$", re.MULTILINE)
 _FEE = re.compile(r"taker fee of ([\d.]+) bps")
 _SLIPPAGE = re.compile(r"([\d.]+) bps slippage")
@@ -38,7 +39,7 @@ _CLOSES_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """One line of the tickers: prices in USD per base unit."""
+    """One line of the tickers: prices in quote units per base unit."""
 
     product_id: str
     price: Decimal
@@ -49,7 +50,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One position: quantity in base units, costs in USD per base unit, fees included."""
+    """One position: quantity in base units, cash per base unit, fees included."""
 
     product_id: str
     quantity: Decimal
@@ -59,11 +60,12 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class AccountSeen:
-    """The account as the agent was told last, in USD."""
+    """The account as the agent was told last, in its currency."""
 
     cash_usd: Decimal
     equity_usd: Decimal
     positions: dict[str, Held] = field(default_factory=dict)
+    currency: str = DEFAULT_CURRENCY
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,8 @@ def _account_lines(text: str) -> AccountSeen | None:
         words = dict(w.split("=", 1) for w in rest.split() if "=" in w)
         cells = (words.get("quantity", ""), words.get("average_cost", ""), words.get("held", ""))
         positions.append(_held(product_id, *cells))
-    return _account(cash and cash[1], equity and equity[1], positions)
+    unit = cash and cash[2]
+    return _account(cash and cash[1], equity and equity[1], positions, unit)
 
 
 def _account_table(text: str) -> AccountSeen | None:
@@ -197,18 +200,22 @@ def _account_table(text: str) -> AccountSeen | None:
         cells = [c.strip() for c in rest.split("|")]
         if len(cells) == 5:
             positions.append(_held(product_id, cells[0], cells[1], cells[4]))
-    return _account(sentence[1], sentence[2], positions)
+    return _account(sentence[1], sentence[3], positions, sentence[2])
 
 
 def _account(
-    cash_text: str | None, equity_text: str | None, positions: Iterable[Held | None]
+    cash_text: str | None,
+    equity_text: str | None,
+    positions: Iterable[Held | None],
+    currency: str | None,
 ) -> AccountSeen | None:
     cash = number(cash_text or "")
     if cash is None:
         return None
     equity = number(equity_text or "")
     kept = {p.product_id: p for p in positions if p is not None}
-    return AccountSeen(cash, cash if equity is None else equity, kept)
+    total = cash if equity is None else equity
+    return AccountSeen(cash, total, kept, currency or DEFAULT_CURRENCY)
 
 
 def _held(product_id: str, quantity: str, average_cost: str, held: str) -> Held | None:
