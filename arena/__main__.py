@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("arena.commands.up:up", "Run the processes of an ARENA.toml here."),
     "doctor": ("arena.commands.doctor:doctor", "Check this machine, keys and models."),
     "status": ("arena.commands.status:status", "Show every process and how it fares."),
+    "runs": ("arena.commands.runs:app", "List, show or delete what was run here."),
     "halt": ("arena.commands.halt:halt", "Take no new orders, until resume."),
     "resume": ("arena.commands.halt:resume", "Take orders again after a halt."),
     "repair": ("arena.commands.repair:repair", "Pass over a record that stops the arena."),

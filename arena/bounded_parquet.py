@@ -81,8 +81,14 @@ class BoundedParquet:
     _file: "pq.ParquetFile"
     _groups: list[_Group] = field(default_factory=list)
 
-    def batches(self, columns: Sequence[str], rows_max: int) -> Iterator["pa.RecordBatch"]:
-        """Some columns, in batches of so many rows or fewer.
+    def row_groups(self) -> range:
+        """The numbers of its row groups."""
+        return range(len(self._groups))
+
+    def batches(
+        self, columns: Sequence[str], rows_max: int, *, group: int | None = None
+    ) -> Iterator["pa.RecordBatch"]:
+        """Some columns, in batches of so many rows or fewer; of one row group if it is given.
 
         Raises:
             BrokenLog: A page cannot be decoded.
@@ -92,8 +98,8 @@ class BoundedParquet:
 
         unpacked = 0
         try:
-            for number, group in enumerate(self._groups):
-                rows = max(1, min(rows_max, BATCH_BYTES // group.longest))
+            for number in self.row_groups() if group is None else (group,):
+                rows = max(1, min(rows_max, BATCH_BYTES // self._groups[number].longest))
                 for batch in self._file.iter_batches(
                     rows, row_groups=[number], columns=list(columns), use_threads=False
                 ):

@@ -237,7 +237,7 @@ def _read_file(folder: Path, name: str, topic: str) -> Iterator[Record]:
     path = folder / name
     try:
         with open_parquet(path, inside=folder) as file:
-            _check_columns(path, file)
+            check_columns(path, file)
             for batch in file.batches(COLUMNS, READ_ROWS_MAX):
                 columns = [batch.column(column).to_pylist() for column in COLUMNS]
                 for partition, offset, timestamp_ms, key, value, headers in zip(
@@ -248,8 +248,12 @@ def _read_file(folder: Path, name: str, topic: str) -> Iterator[Record]:
         raise BrokenLog(f"{path} cannot be read: {str(error)[:200]}", remedy=REMEDY) from None
 
 
-def _check_columns(path: Path, file: BoundedParquet) -> None:
-    """A file has the columns of an export, of their types."""
+def check_columns(path: Path, file: BoundedParquet) -> None:
+    """See that a file has the columns of an export, of their types.
+
+    Raises:
+        BrokenLog: It has others.
+    """
     wanted = schema()
     for name in COLUMNS:
         index = file.schema.get_all_field_indices(name)

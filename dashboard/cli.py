@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from arena import logs
+from arena.commands.where import Prefix, Run, find_arena
 from arena.errors import UsageError
 from arena.written import require_writable
 
@@ -40,6 +41,8 @@ def dashboard(
         Path | None, typer.Option("--svg", help="Write the last screen as a picture to FILE.")
     ] = None,
     title: Annotated[str, typer.Option("--title", help="Name at the top.")] = "arena",
+    run_name: Run = None,
+    prefix: Prefix = None,
 ) -> None:
     """Show the arena in the terminal: ranking, equity, positions, trades, thoughts, health.
 
@@ -49,16 +52,14 @@ def dashboard(
 
     Example: arena dashboard --once --json
     """
-    from arena.bus.kafka import KafkaBus
     from arena.clock import SystemClock
-    from arena.commands.where import find_arena
     from arena.node import run_async
     from dashboard.app import Options, run
 
     if as_json and not once:
         raise UsageError("--json shows one moment", remedy="add --once")
     require_writable(svg, "--svg")
-    with find_arena(bootstrap_servers) as where:
+    with find_arena(bootstrap_servers, prefix, run_name, offline=True) as where:
         settings = where.settings
         logs.configure(settings, node="dashboard")
         options = Options(
@@ -71,7 +72,7 @@ def dashboard(
             title=title,
             broker=settings.bootstrap_servers,
         )
-        bus = KafkaBus(settings, client_id="arena-dashboard")
+        bus = where.bus("arena-dashboard")
         try:
             run_async(lambda: run(bus, SystemClock(), options, settings))
         except BrokenPipeError:

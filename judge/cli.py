@@ -39,7 +39,6 @@ def judge(
 
     Example: arena judge --once
     """
-    from arena.bus.kafka import KafkaBus
     from arena.node import Node, run_async, run_node
     from judge.checkpoints import SeasonCheckpoint
     from judge.leaderboard import with_dead_of_run
@@ -48,7 +47,9 @@ def judge(
 
     asked = Settings(confidence=confidence, seed=seed, resamples=resamples)
     live = not once and not as_json
-    with find_arena(bootstrap_servers, prefix, run_name, start_broker=not live) as where:
+    with find_arena(
+        bootstrap_servers, prefix, run_name, start_broker=not live, offline=not live
+    ) as where:
         if live:
 
             async def serve(node: Node) -> None:
@@ -57,7 +58,7 @@ def judge(
             run_node("judge", "judge", where.settings, serve)
 
         async def print_once() -> None:
-            bus = KafkaBus(where.settings, client_id="arena-judge-once")
+            bus = where.bus("arena-judge-once")
             await bus.start()
             try:
                 checkpoint = SeasonCheckpoint(where.settings, logs.get("judge"))

@@ -174,6 +174,8 @@ def open_run(
         pid=os.getpid(),
         pid_started_at=started_at(os.getpid()) or 0.0,
         started_at=datetime.now(UTC),
+        agents=tuple(agent.name for agent in spec.agents),
+        version=arena.__version__,
     )
     return ArenaRun(record, begin.directory, processes, spec_text=begin.text, on_change=on_change)
 

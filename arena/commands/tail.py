@@ -1,4 +1,7 @@
-"""`arena tail TOPIC`: the messages of a topic, decoded. Reads one topic, writes nothing."""
+"""`arena tail TOPIC`: the messages of a topic, decoded. Reads one topic, writes nothing.
+
+The topics of a run that has ended are read from its exported records, if it has some.
+"""
 
 import re
 import sys
@@ -10,12 +13,11 @@ import typer
 
 from arena import topics
 from arena.bus.base import Bus, LogReader
-from arena.bus.kafka_admin import list_topics, other_arenas
+from arena.bus.kafka_admin import other_arenas
 from arena.commands.reading import Filter, From, parse_from, render
 from arena.commands.where import AsJson, Prefix, Run, Servers, Where, find_arena, mute_output, say
 from arena.errors import BrokerUnavailable, UsageError
 from arena.node import run_async
-from arena.settings import Settings
 
 READ_TIMEOUT_S = 0.5
 STALL_DEADLINE_S = 15.0
@@ -59,7 +61,7 @@ def tail(
     place = parse_from(from_)
     shown = Filter(agent=agent, type_name=type_name, key=key, pattern=_compile(grep))
     follows = place.at == "latest" if follow is None else follow
-    with find_arena(servers, prefix, run) as where:
+    with find_arena(servers, prefix, run, offline=True) as where:
         run_async(
             lambda: _tail(where, topic, place, shown, limit=limit, follow=follows, as_json=as_json)
         )
@@ -73,9 +75,12 @@ def _compile(pattern: str | None) -> re.Pattern[str] | None:
 
 
 def _announce(where: Where) -> None:
+    offset = datetime.now().astimezone().strftime("%z")
+    if where.records is not None:
+        say(f"reading {where.name}; times are UTC{offset}")
+        return
     source = f"run {where.directory.name}, " if where.directory else ""
     prefix = f", prefix {where.settings.prefix!r}" if where.settings.prefix else ""
-    offset = datetime.now().astimezone().strftime("%z")
     say(f"reading {source}{where.settings.bootstrap_servers}{prefix}; times are UTC{offset}")
 
 
@@ -89,11 +94,8 @@ async def _tail(
     follow: bool,
     as_json: bool,
 ) -> None:
-    from arena.bus.kafka import KafkaBus
-
-    settings = where.settings
-    await _require(settings, topic)
-    bus = KafkaBus(settings, client_id="arena-tail")
+    await _require(where, topic)
+    bus = where.bus("arena-tail")
     await bus.start()
     try:
         reader = await _open(bus, topic, place)
@@ -108,16 +110,19 @@ async def _tail(
         await bus.close()
 
 
-async def _require(settings: Settings, topic: str) -> None:
-    existing = await list_topics(settings)
+async def _require(where: Where, topic: str) -> None:
+    existing = await where.topics()
     if topic in existing:
         return
-    where = f"on {settings.bootstrap_servers} under the prefix {settings.prefix!r}"
     named = ", ".join(existing[:TOPICS_NAMED_MAX])
+    if where.records is not None:
+        raise UsageError(f"{where.name} hold no topic {topic}", remedy=f"there are {named}")
+    settings = where.settings
+    place = f"on {settings.bootstrap_servers} under the prefix {settings.prefix!r}"
     others = await other_arenas(settings)
     empty = "; ".join(text for text in ("`arena topics create` makes the topics", others) if text)
     remedy = f"there are {named}" if existing else empty
-    raise UsageError(f"topic {topic} does not exist {where}", remedy=remedy)
+    raise UsageError(f"topic {topic} does not exist {place}", remedy=remedy)
 
 
 async def _open(bus: Bus, topic: str, place: From) -> LogReader:

@@ -1,8 +1,8 @@
-"""Which arena a command means: the one it was told, or the newest run here.
+"""Which arena a command means: the one it was told, or the newest run here that has what it needs.
 
-Flags come first, then `KAFKA_BOOTSTRAP_SERVERS` and `ARENA_PREFIX`, then the newest run of
-`<home>/runs`. A run that brought its own broker is read by starting that broker on its data for
-as long as the reading takes.
+Flags come first, then `KAFKA_BOOTSTRAP_SERVERS` and `ARENA_PREFIX`, then the runs of `<home>/runs`.
+A run that has ended is read from its exported records, without a broker. Without those, a run that
+brought its own broker is read by starting that broker on its data for as long as the reading takes.
 """
 
 import logging
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,8 +21,18 @@ from arena.localbroker.cluster_state import local_state
 from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, resolve_broker
 from arena.localbroker.security import PLAINTEXT, credentials_for
 from arena.settings import KafkaAccess, Settings
-from arena.supervisor.runs import RunRecord, find_run, newest_run
+from arena.supervisor.runs import (
+    RECORDS,
+    RECORDS_NEEDED,
+    RunRecord,
+    find_run,
+    has_export,
+    newest_first,
+)
 from arena.visible import one_line
+
+if TYPE_CHECKING:
+    from arena.bus.base import Bus
 
 REMARK_CHARS_MAX = 1_000
 PREFIX_VARIABLE = "ARENA_PREFIX"
@@ -40,7 +50,11 @@ Prefix = Annotated[
 ]
 Run = Annotated[
     str | None,
-    typer.Option("--run", help="A run of .arena/runs by its name, instead of the newest."),
+    typer.Option(
+        "--run",
+        metavar="RUN",
+        help="A run: its name or the beginning of it, its path, last or last~1. [the newest]",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
@@ -50,15 +64,48 @@ class Where:
     """The arena a command means.
 
     Attributes:
-        settings: Its broker and prefix.
-        directory: Of the run it was found through; None where there is none, and where the run's
-            arena has another prefix than the one that was asked for.
+        settings: Its broker and prefix; no broker answers there if `records` is set.
+        directory: Of the run it was found through; None without one, or if the run's arena has
+            another prefix than the one that was asked for.
         run: That run's record.
+        records: The run's exported records, if they are to be read instead of the broker's.
     """
 
     settings: Settings
     directory: Path | None = None
     run: RunRecord | None = None
+    records: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What is read, for people: the exported records of a run, or a broker."""
+        if self.records is not None and self.directory is not None:
+            return f"the exported records of run {self.directory.name}"
+        return self.settings.bootstrap_servers
+
+    def bus(self, client_id: str) -> "Bus":
+        """A bus to its topics, not yet started.
+
+        Args:
+            client_id: Name of this client in the broker's log.
+        """
+        if self.records is not None:
+            from arena.bus.exported import ExportedBus
+
+            return ExportedBus(self.records)
+        from arena.bus.kafka import KafkaBus
+
+        return KafkaBus(self.settings, client_id=client_id)
+
+    async def topics(self) -> list[str]:
+        """Its topics, without prefix."""
+        if self.records is not None:
+            from arena.export_files import read_manifest
+
+            return list(read_manifest(self.records).topics)
+        from arena.bus.kafka_admin import list_topics
+
+        return await list_topics(self.settings)
 
 
 @contextmanager
@@ -69,15 +116,19 @@ def find_arena(
     *,
     start_broker: bool = True,
     principal: str = "cli",
+    offline: bool = False,
 ) -> Iterator[Where]:
-    """Yield the arena a command means, with a broker that can be asked.
+    """Yield the arena a command means, with a broker or an export that can be asked.
 
     Args:
         servers: The flag's value.
         prefix: Likewise.
-        run_name: Likewise; the newest run where none is given.
+        run_name: Likewise. If none is given: the newest run whose records can be read; for a
+            command that starts no broker the newest that is running, else the newest.
         start_broker: Start the broker of a run that has ended, on its data, and stop it after.
         principal: Who logs in to a secure broker of this machine, where no variable says it.
+        offline: The command only reads, through `Where.bus`: give it the exported records of a
+            run that has ended, if it has some.
 
     Raises:
         UsageError: There is no such run.
@@ -87,23 +138,51 @@ def find_arena(
     settings = Settings()
     # What the client library has to say of a failed connection is said better by our own error.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    given = servers
     servers = servers or os.environ.get(BOOTSTRAP_VARIABLE, "").strip() or None
     prefix = asked_prefix(prefix)
-    found = find_run(settings.home, run_name) if run_name else newest_run(settings.home)
-    if found and servers and not run_name and servers != found[1].bootstrap:
-        found = None  # another arena than the newest run here
+    if run_name is not None:
+        found: tuple[Path, RunRecord] | None = find_run(settings.home, run_name)
+        if found is not None and found[1].broker_home is not None:
+            servers = given  # the variable means another broker than the run's own
+    else:
+        found = _newest(settings.home, servers, prefix, start_broker=start_broker)
     if found is None:
         servers = servers or _running_here(settings.home)
         settings = settings.override(bootstrap_servers=servers, prefix=prefix or "")
         yield Where(logged_in(settings, settings.home, principal))
         return
     directory, run = found
+    is_its = prefix in (None, run.prefix)
     prefix = run.prefix if prefix is None else prefix
+    told = given if run_name is not None else servers
+    if offline and is_its and told is None and has_export(directory, run):
+        settings = settings.override(bootstrap_servers=run.bootstrap, prefix=prefix)
+        yield Where(settings, directory, run, records=directory / RECORDS)
+        return
     with _broker_of(run, directory, servers, start_broker=start_broker) as address:
         settings = settings.override(bootstrap_servers=address, prefix=prefix)
         home = Path(run.broker_home) if run.broker_home else settings.home
         settings = logged_in(settings, home, principal)
-        yield Where(settings, directory, run) if prefix == run.prefix else Where(settings)
+        yield Where(settings, directory, run) if is_its else Where(settings)
+
+
+def _newest(
+    home: Path, servers: str | None, prefix: str | None, *, start_broker: bool
+) -> tuple[Path, RunRecord] | None:
+    """The run that a command means that was told none.
+
+    One that runs on the broker and under the prefix that were given comes first.
+    """
+    runs = newest_first(home)
+    fit = [pair for pair in runs if prefix in (None, pair[1].prefix)] or runs
+    if servers is not None:
+        fit = [pair for pair in fit if servers == pair[1].bootstrap]
+    elif start_broker:
+        fit = [pair for pair in fit if RECORDS_NEEDED.is_met(*pair)] or fit
+    else:
+        fit = [pair for pair in fit if pair[1].is_running()] or fit
+    return next(iter(fit), None)
 
 
 def asked_prefix(prefix: str | None) -> str | None:

@@ -1,0 +1,379 @@
+"""The bus over an export: a finished run's topics, read from its files without a broker.
+
+Reads the folder that `arena.exports` writes. Nothing can be written, and nobody can join a group.
+A reader merges its partitions by the records' time; of each file one batch is in memory, and the
+place and time of every record (16 bytes).
+"""
+
+import asyncio
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heapreplace
+from operator import itemgetter
+from pathlib import Path
+
+from arena.bounded_parquet import BoundedParquet, open_parquet
+from arena.bus.base import (
+    EARLIEST,
+    Acked,
+    Assignment,
+    Bus,
+    GroupReader,
+    LogReader,
+    Record,
+    Start,
+)
+from arena.errors import ArenaError, BrokenLog, BrokerUnavailable
+from arena.export_files import (
+    COLUMNS,
+    PARTITIONS_MAX,
+    READ_ROWS_MAX,
+    REMEDY,
+    Manifest,
+    Span,
+    check_columns,
+    read_manifest,
+)
+from arena.names import listed
+from arena.topics import TopicSpec
+from arena.wire import Headers
+
+PLACES = ("partition", "offset", "timestamp_ms")
+EMPTY = Span(first=0, end=0, count=0)
+
+
+@dataclass(slots=True)
+class _Places:
+    """Where the records of a partition are.
+
+    Attributes:
+        offsets, times_ms: Of each record, in order.
+        groups: For each row group that holds some: its number, and the index of its first record.
+    """
+
+    offsets: "array[int]" = field(default_factory=lambda: array("q"))
+    times_ms: "array[int]" = field(default_factory=lambda: array("q"))
+    groups: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _File:
+    """One topic's file, open, with the places of its records by partition."""
+
+    topic: str
+    path: Path
+    places: dict[int, _Places]
+    parquet: BoundedParquet | None = None
+
+    @classmethod
+    def empty(cls, topic: str) -> "_File":
+        """A topic that the export does not have: one partition without records."""
+        return cls(topic, Path(), {0: _Places()})
+
+    @classmethod
+    def read(
+        cls, topic: str, path: Path, parquet: BoundedParquet, spans: Mapping[int, Span]
+    ) -> "_File":
+        """A file whose places are read, and are those that the manifest counts.
+
+        Raises:
+            BrokenLog: They are not.
+        """
+        check_columns(path, parquet)
+        found = cls(topic, path, {partition: _Places() for partition in spans}, parquet)
+        for number in parquet.row_groups():
+            for batch in parquet.batches(PLACES, READ_ROWS_MAX, group=number):
+                columns = [batch.column(name).to_pylist() for name in PLACES]
+                for partition, offset, time_ms in zip(*columns, strict=True):
+                    found._note(number, partition, offset, time_ms)
+        for partition, span in spans.items():
+            offsets = found.places[partition].offsets
+            if len(offsets) != span.count:
+                raise found._differs(f"{partition} has {len(offsets):,} records of {span.count:,}")
+            if offsets and not span.first <= offsets[0] <= offsets[-1] < span.end:
+                raise found._differs(f"{partition} has other offsets")
+        return found
+
+    def _note(self, group: int, partition: int, offset: int, time_ms: int) -> None:
+        places = self.places.get(partition)
+        if places is None or (places.offsets and offset <= places.offsets[-1]):
+            raise self._differs(f"{partition} has a record at {offset}")
+        if not places.groups or places.groups[-1][0] != group:
+            places.groups.append((group, len(places.offsets)))
+        places.offsets.append(offset)
+        places.times_ms.append(time_ms)
+
+    def records(self, partition: int, index: int) -> Iterator[Record]:
+        """The records of a partition from an index on."""
+        assert self.parquet is not None, "a topic without a file has no records"
+        groups = self.places[partition].groups
+        at = max(0, bisect_right(groups, index, key=itemgetter(1)) - 1)
+        for number, first in groups[at:]:
+            seen = first
+            for batch in self.parquet.batches(COLUMNS, READ_ROWS_MAX, group=number):
+                owners = batch.column("partition").to_pylist()
+                rows = [row for row, owner in enumerate(owners) if owner == partition]
+                skipped = max(0, index - seen)
+                seen += len(rows)
+                if not (rows := rows[skipped:]):
+                    continue
+                part = batch.slice(rows[0], rows[-1] - rows[0] + 1)
+                columns = [part.column(name).to_pylist() for name in COLUMNS]
+                for owner, offset, time_ms, key, value, headers in zip(*columns, strict=True):
+                    if owner == partition:
+                        at_ms, plain = time_ms, dict(headers)
+                        yield Record(self.topic, partition, offset, at_ms, key, value, plain)
+
+    def _differs(self, what: str) -> BrokenLog:
+        text = f"{self.path} is not what its manifest says: partition {what}"
+        return BrokenLog(text, remedy=REMEDY)
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """A place in a partition.
+
+    Attributes:
+        position: The next offset. index: of the next record among those that are there.
+    """
+
+    file: _File
+    partition: int
+    span: Span
+    position: int = 0
+    index: int = 0
+    _records: Iterator[Record] | None = None
+
+    @property
+    def places(self) -> _Places:
+        """Where its records are."""
+        return self.file.places[self.partition]
+
+    def begin(self, start: Start) -> None:
+        """Go to where a reader starts."""
+        offset = start.offsets.get((self.file.topic, self.partition))
+        if offset is not None:
+            self.seek(offset)
+        elif start.at == "latest":
+            self.seek(self.span.end)
+        elif start.at == "time":
+            times = self.places.times_ms
+            index = next((i for i, at in enumerate(times) if at >= start.time_ms), len(times))
+            self.seek(self.places.offsets[index] if index < len(times) else self.span.end)
+        else:
+            self.seek(self.span.first)
+
+    def seek(self, offset: int) -> None:
+        """Go to an offset, or to the first that is still there."""
+        if offset > self.span.end:
+            name = f"{self.file.topic}[{self.partition}]"
+            text = f"{name} has no offset {offset}; its export ends at {self.span.end}"
+            raise BrokenLog(text, remedy=REMEDY)
+        self.position = max(offset, self.span.first)
+        self.index = bisect_left(self.places.offsets, self.position)
+        self._records = None
+        if self.index == len(self.places.offsets):
+            self.position = self.span.end
+
+    def next_ms(self) -> int | None:
+        """The time of the next record; None at the end."""
+        times = self.places.times_ms
+        return times[self.index] if self.index < len(times) else None
+
+    def take(self) -> Record:
+        """The next record; the caller knows that there is one."""
+        if self._records is None:
+            self._records = self.file.records(self.partition, self.index)
+        record = next(self._records)
+        self.index += 1
+        at_end = self.index == len(self.places.offsets)
+        self.position = self.span.end if at_end else record.offset + 1
+        return record
+
+
+class ExportedReader(LogReader):
+    """Reads partitions of an export, merged by the time of their records.
+
+    Args:
+        cursors: One a partition.
+        start: Where they begin.
+    """
+
+    def __init__(self, cursors: Iterable[_Cursor], start: Start) -> None:
+        """Take over cursors, and put them to their start."""
+        self._cursors = {(c.file.topic, c.partition): c for c in cursors}
+        for cursor in self._cursors.values():
+            cursor.begin(start)
+
+    async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
+        """The next records; at the end it waits as a reader of a quiet broker does."""
+        with self.reading():
+            heap = [
+                (time_ms, pair)
+                for pair, cursor in self._cursors.items()
+                if (time_ms := cursor.next_ms()) is not None
+            ]
+            heapify(heap)
+            found: list[Record] = []
+            while heap and len(found) < max_records:
+                pair = heap[0][1]
+                cursor = self._cursors[pair]
+                found.append(cursor.take())
+                if (time_ms := cursor.next_ms()) is None:
+                    heappop(heap)
+                else:
+                    heapreplace(heap, (time_ms, pair))
+            await asyncio.sleep(0 if found else timeout_s)
+            return found
+
+    def position(self, topic: str, partition: int) -> int:
+        """The next offset of a partition."""
+        return self._cursors[(topic, partition)].position
+
+    async def end_offsets(self) -> dict[tuple[str, int], int]:
+        """Where the export of each partition ends."""
+        return {pair: cursor.span.end for pair, cursor in self._cursors.items()}
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Continue at an offset."""
+        self._cursors[(topic, partition)].seek(offset)
+
+    async def close(self) -> None:
+        """Mark it as closed; the bus keeps the files."""
+        self.closed = True
+
+
+class ExportedBus(Bus):
+    """The topics of an export.
+
+    Args:
+        folder: Of the export: `<run>/records`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder; `start` reads its manifest."""
+        super().__init__()
+        self.folder = folder
+        self._manifest = Manifest(topics={})
+        self._files: dict[str, _File] = {}
+        self._empty: set[str] = set()
+        self._open = ExitStack()
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics that are in the export."""
+        return list(self._manifest.topics)
+
+    async def start(self) -> None:
+        """Read the manifest.
+
+        Raises:
+            UsageError: There is no export, or one that cannot be read.
+        """
+        self.failed = asyncio.get_running_loop().create_future()
+        self._manifest = await asyncio.to_thread(read_manifest, self.folder)
+
+    async def close(self) -> None:
+        """Close the files."""
+        self._files.clear()
+        self._open.close()
+
+    async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
+        """Take the topics that the export lacks as empty ones: an older arena did not have them."""
+        self._empty |= {spec.name for spec in specs} - self._manifest.topics.keys()
+
+    async def partitions(self, topic: str) -> int:
+        """Number of partitions of a topic of the export.
+
+        Raises:
+            BrokerUnavailable: The export does not hold it.
+        """
+        count = max(self._spans(topic), default=0) + 1
+        if count > PARTITIONS_MAX:
+            raise BrokenLog(f"{self.folder}: {topic} has {count:,} partitions", remedy=REMEDY)
+        return count
+
+    async def existing(self, topics: Iterable[str]) -> list[str]:
+        """Those of the topics that are in the export."""
+        return [topic for topic in topics if topic in self._manifest.topics]
+
+    async def send_bytes(
+        self, topic: str, value: bytes, *, key: bytes | None, partition: int, headers: Headers
+    ) -> "asyncio.Future[Acked]":
+        """Refuse.
+
+        Raises:
+            ArenaError: Always.
+        """
+        raise ArenaError(
+            f"{topic} cannot be written: this is the export of a run that has ended",
+            remedy="--bootstrap-servers names a broker",
+        )
+
+    async def log_reader(self, *topics: str, start: Start = EARLIEST) -> LogReader:
+        """A reader of all partitions of the topics."""
+        counts = await self.all_partitions_now(topics)
+        pairs = [(topic, p) for topic in topics for p in range(counts[topic])]
+        reader = await self._reader(pairs, start)
+        reader.whole = counts
+        return reader
+
+    async def partition_reader(self, topic: str, partition: int, start: Start) -> LogReader:
+        """A reader of one partition."""
+        return await self._reader([(topic, partition)], start)
+
+    async def group_reader(
+        self,
+        group: str,
+        *topics: str,
+        start: Start = EARLIEST,
+        on_change: Callable[[Assignment], None] | None = None,
+        formerly: str = "",
+    ) -> GroupReader:
+        """Refuse.
+
+        Raises:
+            ArenaError: Always.
+        """
+        raise ArenaError(
+            f"group {group} cannot read the export of a run that has ended",
+            remedy="--bootstrap-servers names a broker",
+        )
+
+    def _spans(self, topic: str) -> dict[int, Span]:
+        if topic in self._empty:
+            return {0: EMPTY}
+        if topic not in self._manifest.topics:
+            remedy = f"it holds {listed(self._manifest.topics)}"
+            raise BrokerUnavailable(f"{self.folder} holds no topic {topic}", remedy=remedy)
+        return self._manifest.topics[topic].partitions
+
+    async def _reader(self, pairs: list[tuple[str, int]], start: Start) -> ExportedReader:
+        cursors = []
+        for topic, partition in pairs:
+            span = self._spans(topic).get(partition, EMPTY)
+            file = await self._file(topic)
+            file.places.setdefault(partition, _Places())
+            cursors.append(_Cursor(file, partition, span))
+        return ExportedReader(cursors, start)
+
+    async def _file(self, topic: str) -> _File:
+        """A topic's file, opened and counted the first time."""
+        if topic not in self._files:
+            spans = self._spans(topic)
+            self._files[topic] = await asyncio.to_thread(self._opened, topic, spans)
+        return self._files[topic]
+
+    def _opened(self, topic: str, spans: Mapping[int, Span]) -> _File:
+        if topic in self._empty:
+            return _File.empty(topic)
+        path = self.folder / self._manifest.topics[topic].file
+        try:
+            parquet = self._open.enter_context(open_parquet(path, inside=self.folder))
+        except OSError as error:
+            text = f"{path} cannot be read: {error.strerror or error}"
+            raise BrokenLog(text, remedy=REMEDY) from None
+        return _File.read(topic, path, parquet, spans)
