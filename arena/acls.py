@@ -8,6 +8,7 @@ table's columns name. What no rule allows is forbidden, so a table that names on
 from dataclasses import dataclass
 from typing import Literal
 
+from arena.names import NODE_GROUP
 from arena.topics import TOPICS, TopicSpec
 
 PRINCIPALS: dict[str, frozenset[str]] = {
@@ -33,11 +34,17 @@ READS_ALL = frozenset({"cli"})
 GROUPS: dict[str, tuple[str, ...]] = {
     "connector": ("connector.",),
     "chat-node": ("chat-node.",),
+    "tools": (f"{NODE_GROUP}tools",),
+    "executor": (f"{NODE_GROUP}executor", f"{NODE_GROUP}tools"),
+}
+"""Principal -> its consumer groups; one that ends in a dot is put before a node's name. The
+router is not here: each agent's group has the agent's name."""
+OLD_GROUPS: dict[str, tuple[str, ...]] = {
     "tools": ("tools",),
     "executor": ("executor", "tools"),
 }
-"""Principal -> its consumer groups; one that ends in a dot is put before a node's name. The
-router is not here: each agent's group is called like the agent."""
+"""Principal -> the groups of older versions, of which it takes over the offsets. They are agents'
+groups now, if agents have these names."""
 NAMED_BY_AGENTS = "router"
 
 Resource = Literal["topic", "group", "cluster"]
@@ -83,6 +90,8 @@ def rules_for(prefix: str, specs: tuple[TopicSpec, ...] = TOPICS) -> tuple[Rule,
             if may_read(principal, spec):
                 found.append(Rule(principal, "topic", name, family, "read"))
         found += [_group(principal, prefix, group) for group in GROUPS.get(principal, ())]
+        old = OLD_GROUPS.get(principal, ())
+        found += [_group(principal, prefix, group, operation="describe") for group in old]
     found += _agents_groups(prefix)
     found.append(_under("cli", "topic", prefix, "describe configs"))
     found.append(Rule("cli", "cluster", CLUSTER, False, "describe"))
@@ -108,8 +117,15 @@ def _agents_groups(prefix: str) -> list[Rule]:
     return found + [_group(NAMED_BY_AGENTS, prefix, group, allow=False) for group in others]
 
 
-def _group(principal: str, prefix: str, group: str, *, allow: bool = True) -> Rule:
-    return Rule(principal, "group", prefix + group, group.endswith("."), "read", allow)
+def _group(
+    principal: str,
+    prefix: str,
+    group: str,
+    *,
+    operation: Operation = "read",
+    allow: bool = True,
+) -> Rule:
+    return Rule(principal, "group", prefix + group, group.endswith("."), operation, allow)
 
 
 def _under(principal: str, resource: Resource, prefix: str, operation: Operation) -> Rule:

@@ -10,6 +10,9 @@ OPERATOR = "operator"
 """The account of `arena tools call`; never an agent's, never ranked."""
 RESERVED = {OPERATOR: "the account of `arena tools call`", "all": "what a halt of everybody says"}
 """Names that no agent may have -> what they mean."""
+NODE_GROUP = "node:"
+"""Begins the names of the groups in which nodes share work: neither an agent's name nor a prefix
+has a colon, so no agent has such a group. An agent's group has the agent's name."""
 NAMES_SHOWN_MAX = 20
 CLOSE_MAX = 3
 CLOSE_RATIO = 0.6

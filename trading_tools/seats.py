@@ -1,6 +1,6 @@
 """Which shards this process should serve: a question of liveness, never of safety.
 
-Members of the group `executor` share the partitions of `account.commands`; a member that is given
+Members of `node:executor` share the partitions of `account.commands`; a member that is given
 none is a hot standby. The group is used for nothing else: commands are read by log readers from
 where the account log says. Safety comes from the epochs in the log alone, so this module may be
 wrong for a while, in either direction, and only time is lost:
@@ -16,9 +16,12 @@ import psutil
 
 from arena import topics
 from arena.bus.base import LATEST, Assignment
+from arena.names import NODE_GROUP
 from arena.node import Node
 
-GROUP = "executor"
+GROUP = f"{NODE_GROUP}executor"
+FORMERLY = "executor"
+"""Until 0.2.0; an agent may have this name."""
 GRACE_S = 12.0
 """A little longer than a dead member's session."""
 POLL_S = 1.0
@@ -38,7 +41,11 @@ class Seats:
     async def run(self) -> None:
         """Be a member until cancelled."""
         reader = await self._node.bus.group_reader(
-            GROUP, topics.COMMANDS.name, start=LATEST, on_change=self._changed
+            GROUP,
+            topics.COMMANDS.name,
+            start=LATEST,
+            on_change=self._changed,
+            formerly=FORMERLY,
         )
         reader.whole = {}  # The executor itself looks whether the topic is given partitions.
         try:

@@ -12,6 +12,7 @@ from arena import topics
 from arena.bus.base import Record
 from arena.errors import Malformed
 from arena.messages import ToolCall, ToolResult
+from arena.names import NODE_GROUP
 from arena.node import Node
 from trading_tools import envelope
 from trading_tools.arguments import shown
@@ -21,7 +22,9 @@ from trading_tools.registry import Tool
 from trading_tools.replies import answered, failed
 from trading_tools.schema import Refused
 
-GROUP = "tools"
+GROUP = f"{NODE_GROUP}tools"
+FORMERLY = "tools"
+"""Until 0.2.0; an agent may have this name."""
 BATCH_MAX = 64
 CALL_TIMEOUT_S = 10.0
 """The longest a tool may take; a batch takes no longer."""
@@ -43,7 +46,7 @@ class ToolServer:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        reader = await self._node.bus.group_reader(GROUP, topics.TOOL_CALLS.name)
+        reader = await self._node.bus.group_reader(GROUP, topics.TOOL_CALLS.name, formerly=FORMERLY)
         try:
             while True:
                 records = await reader.read(max_records=BATCH_MAX)

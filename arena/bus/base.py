@@ -324,6 +324,7 @@ class Bus(Losses, ABC):
         *topics: str,
         start: Start = EARLIEST,
         on_change: Callable[[Assignment], None] | None = None,
+        formerly: str = "",
     ) -> GroupReader:
         """A member of a group on the topics.
 
@@ -332,6 +333,8 @@ class Bus(Losses, ABC):
             topics: What the group reads; co-partitioned topics are assigned alike.
             start: Where the group begins where it has committed nothing.
             on_change: Called with the new assignment after each change, also with an empty one.
+            formerly: What older versions called the group. What that one has committed and this
+                one has not is committed first, once no member of it reads the topics.
         """
 
     async def send(

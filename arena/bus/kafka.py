@@ -39,6 +39,7 @@ from arena.bus.kafka_access import connection, started, stopped, told_refusals, 
 from arena.bus.kafka_assignor import oldest_first
 from arena.bus.kafka_fetch import Fetches
 from arena.bus.kafka_group import Group, KafkaGroupReader
+from arena.bus.kafka_old_groups import take_over
 from arena.bus.kafka_readers import KafkaLogReader
 from arena.bus.kafka_refusal import refusal
 from arena.bus.kafka_topics import KafkaTopics
@@ -327,11 +328,16 @@ class KafkaBus(Bus):
         *topics: str,
         start: Start = EARLIEST,
         on_change: Callable[[Assignment], None] | None = None,
+        formerly: str = "",
     ) -> GroupReader:
         """A member of a classic consumer group; those that joined first come first."""
         assert self._lookup is not None, "the bus is not started"
         counts = await self.all_partitions_now(topics)
-        consumer = self._consumer(group=self._prefix + group, reset=start.at)
+        name = self._prefix + group
+        if formerly:
+            there = {self._prefix + topic: count for topic, count in counts.items()}
+            await take_over(self._settings, self._prefix + formerly, name, there)
+        consumer = self._consumer(group=name, reset=start.at)
         member = Group(group, start.at, self._records_at, self.note_lost)
         reader = KafkaGroupReader(consumer, self._lookup, self._prefix, on_change, member)
         consumer.subscribe([self._prefix + t for t in topics], listener=reader)

@@ -184,8 +184,9 @@ class MemoryBus(Bus):
         *topics: str,
         start: Start = EARLIEST,
         on_change: Callable[[Assignment], None] | None = None,
+        formerly: str = "",
     ) -> GroupReader:
-        """A member of a group."""
+        """A member of a group; no memory is older than this version."""
         counts = await self.all_partitions_now(topics)
         reader = MemoryGroupReader(self.cluster, group, topics, start, on_change, self.note_lost)
         self.cluster.groups[group].members.append(reader)
@@ -325,8 +326,7 @@ class MemoryGroupReader(GroupReader):
             return _first_offset(cluster, pair, self._start)
         self._committed[pair] = place
         record = group.handled.get(pair)
-        handled = None if record is None else CommitMark.of(record)
-        at = -1 if record is None else record.offset
+        handled, at = (CommitMark.of(record), record.offset) if record else (None, -1)
         now = CommitMark.of(log[at]) if 0 <= at < len(log) else None
         why = explain(place, 0, len(log), handled, now)
         if not why:

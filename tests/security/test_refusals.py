@@ -90,14 +90,15 @@ async def test_another_arena_is_out_of_reach(secure: Secure) -> None:
 @pytest.mark.parametrize(
     ("principal", "group", "topic", "outcome"),
     [
-        ("executor", "executor", topics.COMMANDS.name, "ok"),
-        ("executor", "tools", topics.TOOL_CALLS.name, "ok"),
-        ("tools", "executor", topics.TOOL_CALLS.name, "group refused"),
+        ("executor", "node:executor", topics.COMMANDS.name, "ok"),
+        ("executor", "node:tools", topics.TOOL_CALLS.name, "ok"),
+        ("tools", "node:executor", topics.TOOL_CALLS.name, "group refused"),
         ("router", MEMBER, topics.SNAPSHOTS.name, "ok"),
-        ("router", "executor", topics.SNAPSHOTS.name, "group refused"),
+        ("router", "executor", topics.SNAPSHOTS.name, "ok"),
+        ("router", "node:executor", topics.SNAPSHOTS.name, "group refused"),
         ("router", "chat-node.rules", topics.SNAPSHOTS.name, "group refused"),
         ("chat-node", "chat-node.rules", topics.prompted(MEMBER), "ok"),
-        ("chat-node", "executor", topics.prompted(MEMBER), "group refused"),
+        ("chat-node", "node:executor", topics.prompted(MEMBER), "group refused"),
         ("connector", "connector.coinbase", topics.SNAPSHOTS.name, "ok"),
         ("dashboard", "dashboard", topics.SNAPSHOTS.name, "group refused"),
     ],
@@ -132,8 +133,8 @@ async def test_a_reader_that_is_refused_says_what(secure: Secure) -> None:
         with pytest.raises(UsageError, match=rf"let this login read {PREFIX}account.commands"):
             await read_once(reader)
         await reader.close()
-        with pytest.raises(UsageError, match=rf"let this login join the group {PREFIX}tools"):
-            await read_once(await bus.group_reader("tools", topics.SNAPSHOTS.name))
+        with pytest.raises(UsageError, match=rf"let this login join the group {PREFIX}node:tools"):
+            await read_once(await bus.group_reader("node:tools", topics.SNAPSHOTS.name))
     finally:
         await bus.close()
 

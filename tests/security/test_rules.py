@@ -67,7 +67,7 @@ def test_the_command_shows_and_applies(secure: Secure) -> None:
 
     assert 0 == shown.returncode, shown.stderr
     assert f"executor   write             topic    {PREFIX}account.events" in shown.stdout
-    assert f"router     NOT read          group    {PREFIX}executor" in shown.stdout
+    assert f"router     NOT read          group    {PREFIX}node:executor" in shown.stdout
     assert len(rules_for(PREFIX)) == len(listed["rules"])
     assert ([], 0, len(rules_for(PREFIX))) == (
         applied["created"],

@@ -11,7 +11,7 @@ from arena.bus.memory import MemoryBus, MemoryCluster
 from arena.clock import ManualClock
 from arena.node import Node
 from arena.settings import Settings
-from trading_tools.seats import GRACE_S, Seats, is_dead_neighbour
+from trading_tools.seats import GRACE_S, GROUP, Seats, is_dead_neighbour
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -60,11 +60,11 @@ async def test_a_lost_shard_is_served_for_a_grace() -> None:
     while not first.assigned(0):
         await asyncio.sleep(0.01)
     seen = (first.should_serve(0), second.should_serve(0))
-    cluster.groups["executor"].members[0].assign(frozenset())
+    cluster.groups[GROUP].members[0].assign(frozenset())
     lost = (first.assigned(0), first.should_serve(0))
     clock.advance(GRACE_S + 1)
     after = first.should_serve(0)
-    cluster.rebalance("executor")
+    cluster.rebalance(GROUP)
     back = first.assigned(0)
     one.cancel()
     await asyncio.gather(one, return_exceptions=True)

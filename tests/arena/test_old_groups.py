@@ -1,0 +1,105 @@
+"""Groups that an older version named otherwise are taken over, and no agent has a node's group."""
+
+import asyncio
+import logging
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from arena import topics
+from arena.acls import GROUPS
+from arena.bus.kafka import KafkaBus
+from arena.bus.kafka_access import connection
+from arena.bus.kafka_old_groups import take_over
+from arena.errors import UsageError
+from arena.ids import NAME_PATTERN
+from arena.prefix import check_prefix
+from arena.settings import Settings
+from tests.arena.test_hostile_records import DEADLINE_S, read_count
+from trading_tools import seats, server
+
+CALLS, SNAPSHOTS = topics.TOOL_CALLS.name, topics.SNAPSHOTS.name
+NODE, OLD = server.GROUP, server.FORMERLY
+
+
+async def put(bus: KafkaBus, topic: str, partition: int, count: int) -> None:
+    """Append records that differ."""
+    for n in range(count):
+        value = b"%d of %d" % (n, partition)
+        await (await bus.send_bytes(topic, value, key=b"k", partition=partition, headers=()))
+
+
+async def committed(settings: Settings, group: str) -> dict[int, int]:
+    """What a group has committed of the tool calls."""
+    consumer = AIOKafkaConsumer(**connection(settings), group_id=settings.prefix + group)
+    await consumer.start()
+    try:
+        parts = [TopicPartition(settings.prefix + CALLS, p) for p in range(4)]
+        found = {tp.partition: await consumer.committed(tp) for tp in parts}
+    finally:
+        await consumer.stop()
+    return {partition: offset for partition, offset in found.items() if offset is not None}
+
+
+@pytest.mark.parametrize("group", [*(g for gs in GROUPS.values() for g in gs), seats.GROUP, NODE])
+def test_no_agent_has_the_group_of_a_node(group: str) -> None:
+    """Whatever an agent and another arena's prefix are called, a node's group is none of theirs."""
+    name = group + "rules" if group.endswith(".") else group
+
+    assert not NAME_PATTERN.fullmatch(name)
+    with pytest.raises(UsageError):
+        check_prefix(name.rstrip("rules"))
+
+
+async def test_the_offsets_of_the_old_group_are_continued(
+    bus: KafkaBus, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the first start nothing is handled twice or passed over, and the marks come along."""
+    await put(bus, CALLS, 0, 4)
+    await put(bus, CALLS, 1, 3)
+    before = await bus.group_reader(OLD, CALLS)
+    await read_count(before, 7)
+    await before.commit({(CALLS, 0): 3, (CALLS, 1): 3})
+    await before.close()
+    after = await bus.group_reader(NODE, CALLS, formerly=OLD)
+    found = await read_count(after, 1)
+    await put(bus, CALLS, 2, 1)
+    found += await read_count(after, 1)
+
+    assert [(0, 3), (2, 0)] == [(record.partition, record.offset) for record in found]
+    assert {(CALLS, 0): 3, (CALLS, 1): 3} == after.resumed
+    assert f"{NODE} continues where group" in caplog.text
+    await after.commit({(CALLS, 0): 4})
+    await after.close()
+    again = await bus.group_reader(NODE, CALLS, formerly=OLD)
+    assert {0: 4, 1: 3} == await committed(settings, NODE)
+    await again.close()
+
+
+async def test_an_older_process_is_waited_for_and_an_agent_is_not(
+    bus: KafkaBus, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While an older tool server works the new one stands by; an agent of its name plays on."""
+    name = settings.prefix + OLD
+    there = {settings.prefix + CALLS: 4}
+    await put(bus, CALLS, 0, 2)
+    older = await bus.group_reader(OLD, CALLS)
+    await read_count(older, 2)
+    with caplog.at_level(logging.WARNING):
+        waits = asyncio.create_task(take_over(settings, name, settings.prefix + NODE, there))
+        async with asyncio.timeout(DEADLINE_S):
+            while "waiting until the older version's" not in caplog.text:
+                await asyncio.sleep(0.01)
+    assert not waits.done()
+    await older.commit({(CALLS, 0): 1})
+    await older.close()
+    agent = await bus.group_reader(OLD, SNAPSHOTS)
+    taken = await asyncio.wait_for(waits, DEADLINE_S)
+    node = await bus.group_reader(NODE, CALLS, formerly=OLD)
+    await put(bus, SNAPSHOTS, 0, 1)
+
+    assert [1] == [offset for offset, _ in taken.values()]
+    assert [b"1 of 0"] == [record.value for record in await read_count(node, 1)]
+    assert [b"0 of 0"] == [record.value for record in await read_count(agent, 1)]
+    await agent.close()
+    await node.close()
