@@ -7,6 +7,7 @@ dollars, whatever the accounts hold.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from arena.errors import UsageError
@@ -19,13 +20,14 @@ PRODUCTS_NAMED_MAX: Final = 4
 
 _FIAT = (
     "AED ARS AUD BRL CAD CHF CZK DKK EUR GBP HKD HUF IDR ILS INR JPY KRW MXN NGN NOK NZD PHP PLN"
-    " RON SEK SGD THB TRY TWD UAH USD VND ZAR"
+    " RON SEK SGD THB TRY TWD UAH VND ZAR"
 )
-_STABLECOINS = (
-    "BUSD DAI EURC EURI EURT FDUSD GUSD GYEN PAX PYUSD RLUSD TUSD USD1 USDC USDD USDE USDG USDP"
-    " USDS USDT UST"
-)
-SMALL_UNITS: Final = frozenset(_FIAT.split() + _STABLECOINS.split())
+_DOLLARS = "USD BUSD DAI FDUSD GUSD PAX PYUSD RLUSD TUSD USD1 USDC USDD USDE USDG USDP USDS USDT"
+_OTHER_STABLECOINS = "EURC EURI EURT GYEN"
+DOLLARS: Final = frozenset(_DOLLARS.split())
+"""The US dollar, and what is to be worth one."""
+
+SMALL_UNITS: Final = DOLLARS | frozenset(_FIAT.split() + _OTHER_STABLECOINS.split())
 """Currencies of which a cent is a small amount; a hundredth of another one, such as BTC, is not."""
 
 
@@ -42,6 +44,11 @@ def cash_step(currency: str) -> int:
 def cash_digits(currency: str) -> int:
     """Digits after the point that a screen shows of an amount of cash: 2, or 8 for BTC and ETH."""
     return 2 if currency in SMALL_UNITS else 8
+
+
+def cash_words(amount: Decimal, currency: str) -> str:
+    """An amount with its currency, as in "100,000.00 USDT" and "1.50000000 BTC"."""
+    return f"{amount:,.{cash_digits(currency)}f} {currency}"
 
 
 Products = Iterable[str] | Mapping[str, str]

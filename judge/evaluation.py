@@ -137,6 +137,7 @@ def make_evaluation(found: Judged, options: StatisticsOptions) -> Evaluation:
         reasons=dict(sorted(reasons.items())),
         ends=season.ends,
         account_digest=season.account_digest,
+        currency=known.currency,
     )
 
 

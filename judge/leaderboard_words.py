@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import zip_longest
 
+from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.messages import DeadEntry, Evaluation, LeaderboardRow
 from arena.visible import laid_out, one_line
 from judge.claim_words import claim_lines, promise_words
@@ -43,8 +44,10 @@ def render(evaluation: Evaluation) -> str:
         blocks.append(_block(detectable_title(evaluation), detectables_block(evaluation)))
         blocks.append(_block("Repeats; the row of a cell holds their means", repeats(evaluation)))
         whole = ", of each whole account" if window_note(evaluation) else ""
-        title = f"From gross to net, and conduct{whole}; amounts in USD"
-        blocks.append(f"{title}\n{_table(costs(), evaluation.rows)}\n  {COSTS_NOTE}")
+        title = f"From gross to net, and conduct{whole}; amounts in {evaluation.currency}"
+        blocks.append(
+            f"{title}\n{_table(costs(evaluation.currency), evaluation.rows)}\n  {COSTS_NOTE}"
+        )
     blocks.append(_dead("Dead, not ranked", evaluation.dead))
     blocks.append(_dead("Not comparable, not ranked", evaluation.apart))
     blocks.append(_block("Design", evaluation.design))
@@ -151,7 +154,7 @@ def standings(evaluation: Evaluation) -> tuple[Column, ...]:
         ("P(best)", lambda row: _share(row.p_best)),
         (f"Sharpe/{unit}", lambda row: sharpe_words(row, unit)),
         ("drawdown", lambda row: percent(row.drawdown)),
-        ("equity", lambda row: _usd(row.equity_usd)),
+        ("equity", lambda row: _cash(row.equity_usd, evaluation.currency)),
         ("strategy", lambda row: row.strategy),
         ("model", _model),
     ]
@@ -160,22 +163,22 @@ def standings(evaluation: Evaluation) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def costs() -> tuple[Column, ...]:
+def costs(currency: str = DEFAULT_CURRENCY) -> tuple[Column, ...]:
     """The columns from gross to net, and what the agents did."""
     return (
         ("agent", _name),
         ("gross", lambda row: percent(row.gross_return, signed=True)),
-        ("fees", lambda row: _usd(row.fees_usd)),
-        ("slippage", lambda row: _usd(row.slippage_usd)),
-        ("latency", lambda row: _gain(row.latency_usd)),
+        ("fees", lambda row: _cash(row.fees_usd, currency)),
+        ("slippage", lambda row: _cash(row.slippage_usd, currency)),
+        ("latency", lambda row: _gain(row.latency_usd, currency)),
         ("net", lambda row: percent(row.total_return, signed=True)),
         ("LLM $", _llm),
         ("net of LLM", lambda row: percent(row.net_return, signed=True)),
         ("trades", lambda row: f"{row.trades:,}"),
         ("rejected", lambda row: f"{row.rejected:,}"),
         ("win rate", lambda row: _share(row.win_rate)),
-        ("biggest win", lambda row: _gain(row.biggest_win_usd)),
-        ("biggest loss", lambda row: _gain(row.biggest_loss_usd)),
+        ("biggest win", lambda row: _gain(row.biggest_win_usd, currency)),
+        ("biggest loss", lambda row: _gain(row.biggest_loss_usd, currency)),
         ("decisions", lambda row: f"{row.decisions:,}"),
         ("holds", lambda row: _share(row.hold_share)),
         ("invalid", lambda row: _share(row.invalid_rate)),
@@ -234,12 +237,12 @@ def _name(row: LeaderboardRow) -> str:
     return f"{row.agent}{count}"
 
 
-def _usd(amount: Decimal | None) -> str:
-    return DASH if amount is None else f"{amount:,.2f}"
+def _cash(amount: Decimal | None, currency: str) -> str:
+    return DASH if amount is None else f"{amount:,.{cash_digits(currency)}f}"
 
 
-def _gain(amount: Decimal | None) -> str:
-    return DASH if amount is None else f"{amount:+,.2f}"
+def _gain(amount: Decimal | None, currency: str) -> str:
+    return DASH if amount is None else f"{amount:+,.{cash_digits(currency)}f}"
 
 
 def _llm(row: LeaderboardRow) -> str:

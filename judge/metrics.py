@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from arena.currency import DOLLARS
 from judge import metrics_conduct as conduct
 from judge import metrics_returns as curve
 from judge import metrics_trades as trading
@@ -44,7 +45,8 @@ WHY_NONE = {
     "biggest_loss_usd": "no closed trade lost",
     "llm_usd": "the price of a model call is unknown",
     "llm_paid_usd": "the price of a model call is unknown",
-    "net_return": "the price of a model call is unknown, or there is no period yet",
+    "net_return": "the price of a model call is unknown, accounts hold no dollars, or there is no "
+    "period yet",
     "usd_per_decision": "the price of a model call is unknown, or nothing was decided",
     "invalid_rate": "nothing was decided",
     "hold_share": "nothing was decided",
@@ -207,11 +209,13 @@ def _of_conduct(season: Season, place: int) -> dict[str, float | Decimal | None]
     count = conduct.made(decisions)
     cost = conduct.llm_cost(spend, decisions)
     dollars = None if cost is None else float(cost)
+    in_dollars = season.assumptions.currency in DOLLARS
+    paid = dollars if in_dollars or not dollars else None
     ended = [one for one in decisions if one.outcome != "aborted"]
     return {
         "llm_usd": cost,
         "llm_paid_usd": None if cost is None else spend.paid_usd,
-        "net_return": conduct.net_return(season.equity[:, place], dollars),
+        "net_return": conduct.net_return(season.equity[:, place], paid),
         "usd_per_decision": dollars / count if dollars is not None and count else None,
         "decisions": count,
         "skipped": sum(one.skipped for one in decisions),

@@ -5,10 +5,12 @@ datetime is aware UTC. The type and schema version travel in the Kafka headers (
 """
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+
+from arena.currency import CURRENCY_PATTERN, DEFAULT_CURRENCY
 
 
 class _Utc:
@@ -23,6 +25,27 @@ class _Utc:
 
 Utc = Annotated[datetime, _Utc]
 """An aware datetime in UTC; any other, and a naive one, is refused."""
+
+
+def _is_default_currency(value: object) -> bool:
+    return value == DEFAULT_CURRENCY
+
+
+Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
+"""A code such as "USD"."""
+
+# Any: pydantic's `Field` is typed as whatever it stands for.
+CURRENCY_FIELD: Any = Field(default=DEFAULT_CURRENCY, exclude_if=_is_default_currency)
+"""A record of USD accounts leaves the currency out, as older records do."""
+
+
+def _is_empty(value: object) -> bool:
+    return value == ""
+
+
+# Any: as above.
+SOURCE_FIELD: Any = Field(default="", max_length=512, exclude_if=_is_empty)
+"""Of a plugin's file; a record of what the arena ships leaves it out, as older records do."""
 
 
 class Part(BaseModel):

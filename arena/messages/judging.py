@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from arena.messages.base import Message, Part, Utc
+from arena.messages.base import CURRENCY_FIELD, Currency, Message, Part, Utc
 from arena.money import WireDecimal
 
 
@@ -202,6 +202,8 @@ class Evaluation(Message):
         apart: Entries that are not ranked because their figures are not one contestant's.
         method, assumptions: One sentence each, to be shown beside the figures.
         reasons: Column -> why the whole of it is None.
+        currency: What accounts hold. Amounts are in it, also of fields that end in `_usd`; only
+            what models cost (`llm_usd`, `llm_paid_usd`) is in US dollars.
     """
 
     evaluation_id: str
@@ -234,3 +236,4 @@ class Evaluation(Message):
     reasons: dict[str, str] = Field(default_factory=dict)
     ends: dict[str, dict[int, int]] = Field(default_factory=dict)
     account_digest: str = ""
+    currency: Currency = CURRENCY_FIELD

@@ -1,12 +1,11 @@
 """An agent's turns: the whole transcript of one decision, and what it cost."""
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from arena.currency import CURRENCY_PATTERN, DEFAULT_CURRENCY
-from arena.messages.base import Message, Part, Utc
+from arena.messages.base import CURRENCY_FIELD, SOURCE_FIELD, Currency, Message, Part, Utc
 from arena.messages.chat import CallOutcome, ChatMessage, PromptSize, Usage
 from arena.money import WireDecimal
 
@@ -16,16 +15,8 @@ Pacing = Literal["real-time", "lock-step"]
 """Whether the market waits: in lock-step it moves on when every turn on a snapshot has ended."""
 
 
-Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
-"""A code such as "USD". A record of USD accounts leaves it out, as older records do."""
-
-
 def _is_none(value: object) -> bool:
     return value is None
-
-
-def _is_default_currency(value: object) -> bool:
-    return value == DEFAULT_CURRENCY
 
 
 class HeldPosition(Part):
@@ -57,7 +48,7 @@ class Portfolio(Part):
     cash_usd: WireDecimal
     scraped_usd: WireDecimal = Decimal(0)
     positions: tuple[HeldPosition, ...] = ()
-    currency: Currency = Field(default=DEFAULT_CURRENCY, exclude_if=_is_default_currency)
+    currency: Currency = CURRENCY_FIELD
 
 
 class Round(Part):
@@ -155,6 +146,8 @@ class AgentSpec(Message):
         prompt_sha256: Hash of the strategy's system prompt.
         seed: Of its sampling, where it has one.
         prompt_size: How much of the market its prompts show.
+        source: Folder and name of the file that the strategy was read from; "" for a shipped one.
+        source_sha256: Of that file.
     """
 
     agent: str
@@ -167,6 +160,8 @@ class AgentSpec(Message):
     cadence: int = 1
     seed: int | None = None
     prompt_size: PromptSize = "full"
+    source: str = SOURCE_FIELD
+    source_sha256: str = SOURCE_FIELD
     joined_at: Utc
 
 
@@ -193,5 +188,5 @@ class Rules(Message):
     collar_bps: WireDecimal
     pacing: Pacing = "real-time"
     planned_snapshots: int | None = Field(default=None, ge=1, exclude_if=_is_none)
-    currency: Currency = Field(default=DEFAULT_CURRENCY, exclude_if=_is_default_currency)
+    currency: Currency = CURRENCY_FIELD
     at: Utc

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from arena import topics
+from arena.currency import DEFAULT_CURRENCY
 from arena.cutoffs import cutoff_of
 from arena.messages import AgentSpec, DeadEntry, Rules
 from arena.money import BPS, from_units, to_units
@@ -335,6 +336,7 @@ def _assumptions(
         rules_changed=changed_words(sets),
         notes=notes,
         planned=folded.planned,
+        currency=rules.currency if rules else DEFAULT_CURRENCY,
     )
 
 

@@ -16,8 +16,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from arena.currency import DEFAULT_CURRENCY
 from arena.messages import DeadEntry, RejectReason, TurnOutcome
 from arena.messages.market import Side
+from arena.money import PriceUnits
 
 FloatArray = NDArray[np.float64]
 TimeArray = NDArray[np.datetime64]
@@ -66,7 +68,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One filled order. Amounts and prices in units of 10^-8.
+    """One filled order. Amounts in units of 10^-8, prices in 10^-18.
 
     Attributes:
         index: Of the snapshot it answers. as_of: venue time of that snapshot.
@@ -88,11 +90,11 @@ class Fill:
     product_id: str
     side: Side
     quantity: int
-    price: int
-    seen_bid: int | None
-    seen_ask: int | None
-    bid: int
-    ask: int
+    price: PriceUnits
+    seen_bid: PriceUnits | None
+    seen_ask: PriceUnits | None
+    bid: PriceUnits
+    ask: PriceUnits
     priced_ms: int
     notional: int
     fee: int
@@ -204,6 +206,7 @@ class Assumptions:
             `fee_bps` and the others are then those the season began with.
         planned: Snapshots that the season was planned to have when it began; None if it has no
             planned end.
+        currency: What accounts hold.
         notes: What was missing or odd, one sentence each.
     """
 
@@ -224,6 +227,7 @@ class Assumptions:
     notes: tuple[str, ...] = ()
     planned: int | None = None
     recorded: bool = False
+    currency: str = DEFAULT_CURRENCY
 
     def lines(self) -> tuple[str, ...]:
         """The assumptions in words, one sentence each."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from arena.currency import DEFAULT_CURRENCY, cash_words
 from arena.messages import Pacing, Rules
 from arena.money import decimal_text
 
@@ -34,9 +35,10 @@ class RulesUsed(NamedTuple):
     pacing: Pacing
     since: datetime
     snapshot_id: str = ""
+    currency: str = DEFAULT_CURRENCY
 
 
-COMPARED = RulesUsed._fields[: RulesUsed._fields.index("since")]
+COMPARED = (*RulesUsed._fields[: RulesUsed._fields.index("since")], "currency")
 """The fields in which two sets of rules differ."""
 
 
@@ -51,6 +53,7 @@ def rules_used(rules: Rules) -> RulesUsed:
         collar_bps=rules.collar_bps,
         pacing=rules.pacing,
         since=rules.at,
+        currency=rules.currency,
     )
 
 
@@ -104,7 +107,9 @@ def _key(rules: RulesUsed) -> tuple[object, ...]:
 def _text(rules: RulesUsed, name: str) -> str:
     match name:
         case "starting_cash_usd":
-            return f"starting cash {rules.starting_cash_usd:,.2f} USD"
+            return f"starting cash {cash_words(rules.starting_cash_usd, rules.currency)}"
+        case "currency":
+            return f"accounts in {rules.currency}"
         case "fee_schedule":
             return f"schedule {rules.fee_schedule}"
         case "fee_bps":

@@ -1,5 +1,6 @@
 """The assumptions behind a season's figures, in words. Pure."""
 
+from arena.currency import DEFAULT_CURRENCY, DOLLARS, cash_words
 from arena.money import decimal_text
 from judge.season.model import Assumptions
 
@@ -11,6 +12,7 @@ def assumption_lines(known: Assumptions) -> tuple[str, ...]:
         _clock(known),
         _costs(known),
         *_changed(known),
+        *_model_costs(known),
         "An order fills whole at the best ask (buy) or bid (sell) when it is decided, not at the "
         "price the agent saw; depth and market impact are not modelled.",
         "Positions are marked at the best bid, so a position could be sold at its mark, less the "
@@ -59,11 +61,20 @@ def _changed(known: Assumptions) -> tuple[str, ...]:
     )
 
 
+def _model_costs(known: Assumptions) -> tuple[str, ...]:
+    unit = known.currency
+    if unit == DEFAULT_CURRENCY:
+        return ()
+    if unit in DOLLARS:
+        return (f"Model calls cost US dollars; one is counted as one {unit}.",)
+    return (f"Model calls cost US dollars; they are in no return, as accounts hold {unit}.",)
+
+
 def _costs(known: Assumptions) -> str:
     if known.fee_bps is None or known.slippage_bps is None or known.starting_cash_usd is None:
         return "The executor published no rules: the equal-weight market is computed without costs."
     return (
-        f"Starting cash {known.starting_cash_usd:,.2f} USD; taker fee "
+        f"Starting cash {cash_words(known.starting_cash_usd, known.currency)}; taker fee "
         f"{decimal_text(known.fee_bps)} bps ({known.fee_schedule}), slippage "
         f"{decimal_text(known.slippage_bps)} bps against the taker; long only, no borrowing."
     )
