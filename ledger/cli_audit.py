@@ -36,6 +36,10 @@ Where = Annotated[
         "[the newest run]",
     ),
 ]
+Run = Annotated[
+    str | None,
+    typer.Option("--run", metavar="RUN", help="The same as [RUN|DIR], as other commands have it."),
+]
 Live = Annotated[bool, typer.Option("--live", help="Read the topics as they are now.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Servers = Annotated[
@@ -76,6 +80,7 @@ def verify(
         typer.Option("--seal-sha256", metavar="HEX", help="What a bundle's seal must come to."),
     ] = None,
     as_json: AsJson = False,
+    run: Run = None,
     servers: Servers = None,
     prefix: Prefix = None,
 ) -> None:
@@ -85,6 +90,7 @@ def verify(
     from ledger.audit.sources import open_source
     from ledger.audit.verify import after_quiet, audit, check_bundle, lines
 
+    where = _one_of(where, run)
     names = (*SECRET_VARIABLES, *(secret_env or ()))
     secrets = {name: os.environ[name] for name in names if os.environ.get(name)}
     with (
@@ -104,7 +110,7 @@ def verify(
 
 
 @audit_app.command(epilog="Example: arena audit replay last")
-def replay(where: Where = None, as_json: AsJson = False) -> None:
+def replay(where: Where = None, as_json: AsJson = False, run: Run = None) -> None:
     """Play recorded turns and orders again, in other processes with other hash seeds.
 
     The same prompts, requests, tool calls, account events and account hash, or exit code 1.
@@ -116,7 +122,7 @@ def replay(where: Where = None, as_json: AsJson = False) -> None:
 
     with (
         draw_progress() as progress,
-        open_source(where, progress=after_quiet(progress)) as source,
+        open_source(_one_of(where, run), progress=after_quiet(progress)) as source,
     ):
         verdict = play_again(source, account_digest(source), after_quiet(progress))
         name = source.name
@@ -200,6 +206,7 @@ def trace(
     ] = None,
     live: Live = False,
     as_json: AsJson = False,
+    run: Run = None,
     servers: Servers = None,
     prefix: Prefix = None,
 ) -> None:
@@ -218,6 +225,7 @@ def trace(
         order_id, where = None, order_id
     if (order_id is None) != random_:
         raise UsageError("which order?", remedy="write its id, or --random")
+    where = _one_of(where, run)
     with (
         draw_progress() as progress,
         open_source(
@@ -233,3 +241,14 @@ def trace(
     print(json.dumps(said, indent=2) if as_json else "\n".join([order_id, *lines(steps)]))
     if not said["ok"]:
         sys.exit(EXIT_NO)
+
+
+def _one_of(where: str | None, run: str | None) -> str | None:
+    """What is to be read: the argument or `--run`.
+
+    Raises:
+        UsageError: Both are given.
+    """
+    if where is not None and run is not None:
+        raise UsageError(f"{where!r} and --run {run!r} both say what to read", remedy="give one")
+    return where if run is None else run

@@ -56,10 +56,14 @@ def status(
             run_async(lambda: _status(where, here=here, as_json=as_json))
     except ArenaError as error:
         dead = _dead_of_run(run, prefix)
+        ended = [] if run is None else _rows_of_run(run)
         if as_json:
-            document = {"healthy": False, "processes": [], "dead": documents(dead)}
+            processes = [asdict(row) for row in ended]
+            document = {"healthy": False, "processes": processes, "dead": documents(dead)}
             print(json.dumps(document | {"why": str(error)}))
         else:
+            if ended:
+                print("\n".join(health.table(ended)))
             for one in dead:
                 print(health.dead_line(one))
         sys.exit(report(error))
@@ -80,6 +84,15 @@ def _dead_of_run(name: str | None, prefix: str | None) -> tuple[Dead, ...]:
     if found is None or asked_prefix(prefix) not in (None, found[1].prefix):
         return ()
     return found[1].dead
+
+
+def _rows_of_run(name: str) -> list[health.Row]:
+    """The processes of a run that has ended, as its record tells of them."""
+    try:
+        _, run = find_run(Settings().home, name)
+    except ArenaError:
+        return []
+    return health.rows([], run, host=socket.gethostname(), now=datetime.now(UTC), interval_s=1.0)
 
 
 async def _status(where: Where, *, here: bool, as_json: bool) -> None:

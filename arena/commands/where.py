@@ -160,7 +160,8 @@ def find_arena(
         settings = settings.override(bootstrap_servers=run.bootstrap, prefix=prefix)
         yield Where(settings, directory, run, records=directory / RECORDS)
         return
-    with _broker_of(run, directory, servers, start_broker=start_broker) as address:
+    refusal = None if start_broker else _not_running(directory, run, run_name)
+    with _broker_of(run, directory, servers, refusal) as address:
         settings = settings.override(bootstrap_servers=address, prefix=prefix)
         home = Path(run.broker_home) if run.broker_home else settings.home
         settings = logged_in(settings, home, principal)
@@ -183,6 +184,21 @@ def _newest(
     else:
         fit = [pair for pair in fit if pair[1].is_running()] or fit
     return next(iter(fit), None)
+
+
+def _not_running(directory: Path, run: RunRecord, named: str | None) -> ArenaError:
+    """The error of a command for running arenas about a run whose broker does not run."""
+    if named is None:
+        return ArenaError(
+            f"no arena runs here; the newest run was {directory.name}",
+            remedy="start one with arena demo, or arena up ARENA.toml",
+        )
+    at = run.ended_at
+    when = f"ended at {at.astimezone():%Y-%m-%d %H:%M:%S}" if at else "was killed"
+    return ArenaError(
+        f"run {directory.name} {when}; nothing of it runs",
+        remedy="`arena runs show RUN` tells how it ended, `arena tail TOPIC --run RUN` what it did",
+    )
 
 
 def asked_prefix(prefix: str | None) -> str | None:
@@ -211,7 +227,7 @@ def _running_here(home: Path) -> str | None:
 
 @contextmanager
 def _broker_of(
-    run: RunRecord, directory: Path, servers: str | None, *, start_broker: bool
+    run: RunRecord, directory: Path, servers: str | None, refusal: ArenaError | None
 ) -> Iterator[str]:
     if servers or run.broker_home is None:
         yield servers or run.bootstrap
@@ -224,11 +240,8 @@ def _broker_of(
             f"run {directory.name} kept its records in memory and has ended",
             remedy="with Java 17 or newer the next run keeps them",
         )
-    if not running and not start_broker:
-        raise ArenaError(
-            f"no arena runs here; the newest run was {directory.name}",
-            remedy="start one with arena demo, or arena up ARENA.toml",
-        )
+    if not running and refusal is not None:
+        raise refusal
     with resolve_broker(home, environ={}) as handle:
         if not running:
             say(f"started the broker of run {directory.name} for this, {handle.ready_s:.1f} s")

@@ -6,7 +6,6 @@ was asked is removed afterwards.
 """
 
 import asyncio
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,13 +21,20 @@ from arena.exports import MANIFEST_FILE, Manifest, export_topics, read_manifest,
 from arena.localbroker.progress import Progress, no_progress
 from arena.passed_over import PassedOver, passed_over_of
 from arena.settings import Settings
-from arena.supervisor.runs import find_run, newest_run, read_run
+from arena.supervisor.runs import (
+    RECORDS,
+    RECORDS_NEEDED,
+    RunRecord,
+    find_run,
+    has_export,
+    has_records,
+    newest_run,
+    read_run,
+)
 from ledger.audit.findings import Scope
 from ledger.audit.reading import in_order
 
-RECORDS = "records"
 SEAL_FILE = "seal.json"
-LAST = re.compile(r"last(?:~(\d{1,4}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +108,9 @@ def open_source(
     if not live and (found := _exported(home, name)) is not None:
         yield found
         return
-    directory = None if name is None else _directory(home, name)
     with (
         tempfile.TemporaryDirectory(prefix="arena-audit-") as folder,
-        find_arena(servers, prefix, None if directory is None else str(directory)) as where,
+        find_arena(servers, prefix, name) as where,
     ):
         records = Path(folder) / RECORDS
         asyncio.run(export_arena(where.settings, records, progress))
@@ -124,13 +129,21 @@ def _exported(home: Path, name: str | None) -> Source | None:
     if path is not None and lexists(path / MANIFEST_FILE):
         run = path.parent if read_run(path.parent) is not None else None
         return Source(f"records {path}", path, run=run)
-    directory = _directory(home, name)
-    if directory is None or not lexists(directory / RECORDS / MANIFEST_FILE):
+    pair = newest_run(home, RECORDS_NEEDED) if name is None else find_run(home, name)
+    if pair is None or not _is_to_be_used(*pair):
         return None
+    directory = pair[0]
     if not _is_whole(directory / RECORDS):
         say(f"{directory / RECORDS} holds no requests and replies; reading them from its broker")
         return None
     return Source(f"run {directory.name}", directory / RECORDS, run=directory)
+
+
+def _is_to_be_used(directory: Path, run: RunRecord) -> bool:
+    """True if a run's export is what is left of it, or all of it."""
+    if has_export(directory, run):
+        return True
+    return lexists(directory / RECORDS / MANIFEST_FILE) and not has_records(directory, run)
 
 
 def _is_whole(records: Path) -> bool:
@@ -140,19 +153,6 @@ def _is_whole(records: Path) -> bool:
     if run is None or run.broker_home is None or not run.durable:
         return True
     return any(name.startswith(topics.INBOX.name) for name in held)
-
-
-def _directory(home: Path, name: str | None) -> Path | None:
-    if name is None:
-        found = newest_run(home)
-        return None if found is None else found[0]
-    if back := LAST.fullmatch(name):
-        runs = sorted(path.parent for path in (home / "runs").glob("*/run.json"))
-        place = int(back[1] or 0)
-        if place >= len(runs):
-            raise UsageError(f"there are {len(runs)} runs in {home / 'runs'}")
-        return runs[-1 - place]
-    return find_run(home, name)[0]
 
 
 async def export_arena(
