@@ -15,6 +15,8 @@ from arena.messages import Heartbeat
 
 LOOK_BACK_S = 120.0
 """Heartbeats that old are read at a start; a living process sent a newer one."""
+FEED_DOWN = "feed_down"
+"""The detail of a connector's heartbeat that says why its venue sends nothing, and what to do."""
 WAITING_FOR = "waiting_for"
 """The detail of a router's heartbeat that names a chat node that does not run."""
 COMMANDS_LOST = "commands_lost"

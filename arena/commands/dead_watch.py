@@ -1,4 +1,4 @@
-"""Which agents of an `arena up` are dead, as their routers' heartbeats say it.
+"""Which agents of an `arena up` are dead, and whether its venue is heard, as heartbeats say it.
 
 Reads `arena.heartbeats` in a thread of its own, since the supervisor's loop has no event loop.
 """
@@ -11,8 +11,10 @@ from contextlib import suppress
 from arena import topics
 from arena.bus.base import LATEST, Record
 from arena.errors import ArenaError, Malformed
+from arena.living import FEED_DOWN
 from arena.messages import Heartbeat
 from arena.settings import Settings
+from arena.supervisor.plan import CONNECTOR
 from arena.vitals import Dead, dead_in
 
 READ_TIMEOUT_S = 0.5
@@ -32,6 +34,7 @@ class DeadWatch:
         """Read nothing yet."""
         self._settings = settings
         self._told: Mapping[str, tuple[Dead, ...]] = {}
+        self._feed_down = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dead-watch", daemon=True)
 
@@ -48,6 +51,10 @@ class DeadWatch:
         """The dead by now, by name."""
         found = {one.agent: one for told in self._told.values() for one in told}
         return tuple(dead for _, dead in sorted(found.items()))
+
+    def feed_down(self) -> str:
+        """Why the venue sends nothing and what to do, as the connector says; "" if it does."""
+        return self._feed_down
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -75,3 +82,5 @@ class DeadWatch:
             return  # `arena tail arena.heartbeats` shows it
         if isinstance(beat, Heartbeat) and beat.status != "stopping":
             self._told = {**self._told, beat.node: dead_in(beat)}
+            if beat.kind == CONNECTOR:
+                self._feed_down = str(beat.details.get(FEED_DOWN, ""))

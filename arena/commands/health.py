@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from arena.living import WAITING_FOR, silent_after_s
+from arena.living import FEED_DOWN, WAITING_FOR, silent_after_s
 from arena.messages import Heartbeat
 from arena.node import ERROR
 from arena.supervisor.runs import ProcessRecord, RunRecord
@@ -22,6 +22,7 @@ SUSPENDED = "suspended: SIGCONT lets it go on"
 COUNTERS_SHOWN = 6
 DEAD_CHARS_MAX = 1_000
 ROUTERS = frozenset({"router", "routers"})
+CONNECTOR = "connector"
 
 Look = Literal["gone", "suspended"]
 """What this machine says of a process of its own that is not simply running."""
@@ -43,6 +44,7 @@ class Row:
         restarts: By the supervisor; None where it is not ours.
         counters: As published. words: for people, why it is as it is.
         waiting: What a router waits for, such as a chat node that does not run; "" for nothing.
+        feed_down: Why a connector's venue sends nothing, and what to do; "" if it does.
     """
 
     kind: str
@@ -56,6 +58,7 @@ class Row:
     gauges: Mapping[str, float]
     words: str = ""
     waiting: str = ""
+    feed_down: str = ""
 
 
 def rows(
@@ -135,6 +138,7 @@ def _from_beat(
         gauges=beat.gauges,
         words=words,
         waiting=str(beat.details.get(WAITING_FOR, "")) if beat.kind in ROUTERS else "",
+        feed_down=str(beat.details.get(FEED_DOWN, "")) if beat.kind == CONNECTOR else "",
     )
 
 
@@ -215,6 +219,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     counters = " ".join(f"{name}={value}" for name, value in shown)
     if row.waiting and row.health in ALIVE:
         counters = f"waiting for {row.waiting}"
+    if row.feed_down and row.health in ALIVE:
+        counters = row.feed_down
     return (
         row.kind,
         row.name or "-",

@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from signal import SIGINT
@@ -44,7 +45,7 @@ from arena.prefix import MARK, local_name
 from arena.settings import Settings
 from arena.spec import ArenaSpec, load_spec
 from arena.supervisor.child import ProcessSpec
-from arena.supervisor.plan import require_keys
+from arena.supervisor.plan import CONNECTOR, require_keys
 from arena.supervisor.running import ArenaRun
 from arena.supervisor.runs import new_run_directory
 from arena.supervisor.signals import StopSignals
@@ -186,7 +187,8 @@ def _run(
             health.start()
             run.start(lambda: signals.received is not None)
             _introduce(begin, processes)
-            watch(run, signals, seconds=seconds, on_tick=lambda _: _note_dead(run, health, tell))
+            note = _Noting(run, health, tell)
+            watch(run, signals, seconds=seconds, on_tick=lambda _: note.tick())
         finally:
             run.stop(lambda: signals.hurried)
             health.stop()
@@ -198,15 +200,28 @@ def _run(
     return EXIT_NO if given_up(run.record.processes) or run.record.dead else 0
 
 
-def _note_dead(run: ArenaRun, health: DeadWatch, tell: Callable[[Change], None]) -> None:
-    """Say who died and who decides again, and keep it in the run's record."""
-    now, before = health.dead(), {one.agent for one in run.record.dead}
-    for one in now:
-        if one.agent not in before:
-            tell(Change(one.agent, f"is dead: {one.cause}; {one.remedy}"))
-    for agent in sorted(before - {one.agent for one in now}):
-        tell(Change(agent, "is alive again"))
-    run.note_dead(now)
+@dataclass
+class _Noting:
+    """Says who died and who decides again, and why no price comes; the dead are kept on record."""
+
+    run: ArenaRun
+    health: DeadWatch
+    tell: Callable[[Change], None]
+    feed_down: str = ""
+
+    def tick(self) -> None:
+        """Tell what is new."""
+        now, before = self.health.dead(), {one.agent for one in self.run.record.dead}
+        for one in now:
+            if one.agent not in before:
+                self.tell(Change(one.agent, f"is dead: {one.cause}; {one.remedy}"))
+        for agent in sorted(before - {one.agent for one in now}):
+            self.tell(Change(agent, "is alive again"))
+        self.run.note_dead(now)
+        down = self.health.feed_down()
+        if down != self.feed_down:
+            self.feed_down = down
+            self.tell(Change(CONNECTOR, down or "hears the venue again"))
 
 
 def _introduce(begin: Beginning, processes: list[ProcessSpec]) -> None:

@@ -1,9 +1,10 @@
 """The connector: the venue's feed and REST API to `market.tickers` and `market.snapshots`.
 
 Writes tickers (every update, and quiet ones again while heartbeats confirm them), products (at
-start, after each reconnect, every five minutes), snapshots (every interval of venue time), and
-malformed frames to `dead_letters`. Its parts run side by side in one task group: the first that
-fails ends the process, and a supervisor starts it anew.
+start, at each connection, at each change, every five minutes), snapshots (every interval of venue
+time), and malformed frames to `dead_letters`. Rules come before prices: of a new connection no
+ticker is published before the products were listed again. Its parts run side by side in one task
+group: the first that fails ends the process, and a supervisor starts it again.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ from arena.bus.base import Record
 from arena.bus.dead_letters import bury
 from arena.bus.partitions import require_partitions
 from arena.errors import DependencyMissing
-from arena.messages import Ticker
+from arena.living import FEED_DOWN
+from arena.messages import MarketSnapshot, Ticker
 from arena.node import Node
 from connectors.coinbase.events import FrameMalformed
 from connectors.coinbase.feed import VENUE, Feed, Received
@@ -31,6 +33,7 @@ from connectors.coinbase.refresh import Refresher
 from connectors.coinbase.rest import CoinbaseRest, RestFailed
 from connectors.coinbase.snapshotter import Snapshotter
 from connectors.coinbase.stream import Stream
+from connectors.reach import answered
 
 START_DEADLINE_S: Final = 60.0
 CHECK_S: Final = 1.0
@@ -69,6 +72,7 @@ class CoinbaseConnector:
     def __init__(self, options: ConnectorOptions, node: Node, rng: Uniform) -> None:
         """Nothing is connected."""
         clock, counters = node.clock, node.counters
+        self.options = options
         self.node = node
         self.feed = Feed(VENUE)
         self.rest = CoinbaseRest(
@@ -124,6 +128,7 @@ class CoinbaseConnector:
         self.publisher.active = False
         try:
             await self._meet_venue()
+            self.publisher.rules_epoch = 1
             async with asyncio.TaskGroup() as tasks:
                 for part in self._parts():
                     tasks.create_task(part)
@@ -189,13 +194,24 @@ class CoinbaseConnector:
                         break
                     except RestFailed as error:
                         self.node.log.warning("venue does not answer", error=str(error))
+                        await self._tell_down(error)
                         await self.node.clock.sleep(self._backoff.next_delay())
         except TimeoutError:
+            down = str(self.node.details.get(FEED_DOWN, "the venue did not answer"))
+            cause, _, remedy = down.partition("; ")
             raise DependencyMissing(
-                f"the venue did not answer in {START_DEADLINE_S:.0f} s",
-                remedy="is the network up, and is --rest-url right?",
+                f"{cause}, for {START_DEADLINE_S:.0f} s",
+                remedy=remedy or "is --rest-url right?",
             ) from None
+        self.node.details.pop(FEED_DOWN, None)
         self._tell_origin()
+
+    async def _tell_down(self, error: RestFailed) -> None:
+        """Say in the heartbeats why nothing comes; at once if it is news."""
+        words = error.detail if not error.status else answered(self.options.rest_url, error.status)
+        if self.node.details.get(FEED_DOWN) != words:
+            self.node.details[FEED_DOWN] = words
+            await self.node.beat()
 
     async def _look_after_for_ever(self) -> None:
         """Once a second: health, products, missing quotes."""
@@ -205,15 +221,22 @@ class CoinbaseConnector:
             await clock.sleep(CHECK_S)
             now_s = clock.monotonic()
             self._tell_health(now_s)
-            if self.stream.settled.is_set() and epoch != self.stream.epoch:
+            if epoch != self.stream.epoch:
                 epoch = self.stream.epoch
-                await self._on_new_connection()
+                await self._on_new_connection(epoch)
             await self.keeper.look_after(now_s)
             await self._repair(now_s)
 
-    async def _on_new_connection(self) -> None:
-        """Publish the products again; begin anew where the venue's clock is another one."""
-        await self.keeper.publish()
+    async def _on_new_connection(self, epoch: int) -> None:
+        """List and publish the products; begin anew where the venue's clock is another one."""
+        try:
+            await self.keeper.list_again()
+        except RestFailed as error:
+            self.node.log.warning("products not listed", error=str(error))
+        if self.publisher.active:
+            await self.keeper.publish()
+        self.publisher.rules_epoch = epoch
+        self._offer_known()
         try:
             venue_now = await self.rest.time()
         except RestFailed as error:
@@ -240,15 +263,27 @@ class CoinbaseConnector:
 
     async def _take_turn(self, leads: bool) -> None:
         if leads:
-            await self.snapshotter.go_on()
-        now_s = self.node.clock.monotonic()
+            # Rules before prices: an executor must not fill at a new price by rules of the past.
+            self._keep_last_prices(await self.snapshotter.go_on())
+            await self.keeper.publish()
         self.publisher.active = leads
         self.node.log.info("publishing" if leads else "standing by")
-        if leads:
-            await self.keeper.publish()
-            for product_id, known in list(self.feed.products.items()):
-                if known.ticker is not None and not self.feed.stale(product_id, now_s):
-                    self.on_ticker(known.ticker)
+        for product_id in self.keeper.closed:
+            self.publisher.offer_last(product_id)
+        self._offer_known()
+
+    def _offer_known(self) -> None:
+        """Hand over the tickers that are valid now."""
+        now_s = self.node.clock.monotonic()
+        for product_id, known in list(self.feed.products.items()):
+            if known.ticker is not None and not self.feed.stale(product_id, now_s):
+                self.on_ticker(known.ticker)
+
+    def _keep_last_prices(self, newest: MarketSnapshot | None) -> None:
+        """Take over the last tickers of products that have no feed any more."""
+        for view in newest.products if newest is not None else ():
+            if view.product_id in self.keeper.closed and view.ticker is not None:
+                self.publisher.adopt(view.product_id, view.ticker)
 
     async def _repair(self, now_s: float) -> None:
         """Fetch the quotes of products whose ticker is missing or behind their heartbeats."""
@@ -270,6 +305,9 @@ class CoinbaseConnector:
         self.node.gauges["stale_products"] = sum(self.feed.stale(p, now_s) for p in products)
         self.node.gauges["connection_epoch"] = self.stream.epoch
         self.node.gauges["connected"] = int(self.stream.settled.is_set())
+        self.node.details.pop(FEED_DOWN, None)
+        if self.stream.down:
+            self.node.details[FEED_DOWN] = self.stream.down
 
     async def _bury_for_ever(self) -> None:
         while True:

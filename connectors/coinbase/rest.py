@@ -18,17 +18,17 @@ from arena.clock import Clock
 from arena.messages import Candle
 from connectors.coinbase.events import TickerSeen, TradeSeen
 from connectors.coinbase.pacing import Backoff, TokenBucket, Uniform, refused_delay, retry_after
+from connectors.coinbase.protocol_products import Listing, list_products
 from connectors.coinbase.rest_protocol import (
-    Listing,
     RestMalformed,
     error_text,
-    list_products,
     read_candles,
     read_ticker,
     read_time,
 )
 from connectors.coinbase.snapshot import Origin
 from connectors.coinbase.trades import PAGE_ROWS_MAX, read_trades
+from connectors.reach import LOOPBACK, cannot_reach
 
 USER_AGENT: Final = f"trading-arena/{__version__}"
 TIMEOUT_S: Final = 10.0
@@ -38,7 +38,6 @@ MINUTE_S: Final = 60
 TOO_MANY_REQUESTS: Final = 429
 SERVER_ERROR: Final = 500
 OK: Final = 200
-LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 SIMULATED_RATE_PER_S: Final = 60.0
 """The simulated exchange runs faster than the venue; so may requests to it."""
 RECORDED: Final = "recorded"
@@ -123,7 +122,7 @@ class CoinbaseRest:
             raise RestFailed("/time", OK, str(error)) from None
 
     async def products(self, wanted: Iterable[str]) -> Listing:
-        """The wanted products that trade, and why the others do not.
+        """The wanted products as the venue lists them now.
 
         Raises:
             RestFailed: No usable answer.
@@ -213,7 +212,8 @@ class CoinbaseRest:
                 body = await _read_bounded(response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             self._counters["rest_errors"] += 1
-            return RestFailed(path, 0, repr(error)), backoff.next_delay()
+            words = cannot_reach(str(self._client.base_url), error)
+            return RestFailed(path, 0, words), backoff.next_delay()
         self._note_origin(response.headers)
         if response.status_code == OK and body is not None:
             return body, 0.0

@@ -30,6 +30,7 @@ from connectors.coinbase.pacing import (
 from connectors.coinbase.protocol import parse
 from connectors.coinbase.rest import USER_AGENT, is_loopback
 from connectors.coinbase.session import Action, Close, Drop, Send, Session, Settled, Stable
+from connectors.reach import answered, cannot_reach, host_of
 
 FRAME_BYTES_MAX: Final = 4 << 20
 """Four times the largest frame seen on the channels we ask for; more closes with 1009."""
@@ -71,6 +72,13 @@ class Ended:
     wait_s: float | None = None
 
 
+def down_words(url: str, ended: Ended) -> str:
+    """What a person is told while there is no connection. Pure."""
+    if ended.why == "unreachable" or ended.refused:
+        return ended.detail
+    return f"the feed of {host_of(url)} ended: {ended.detail}; it is connected again by itself"
+
+
 class Stream:
     """Keeps one connection to the venue.
 
@@ -86,6 +94,7 @@ class Stream:
     Attributes:
         epoch: Number of the current connection, from 1.
         settled: Set while everything that was asked for is acknowledged.
+        down: Why nothing comes and what to do; "" while the feed is up.
     """
 
     def __init__(
@@ -102,6 +111,7 @@ class Stream:
         """Not connected."""
         self.epoch = 0
         self.settled = asyncio.Event()
+        self.down = ""
         self._url = url
         self._products = products
         self._feed = feed
@@ -119,6 +129,7 @@ class Stream:
             await self._clock.sleep(self._limiter.reserve(self._clock.monotonic()))
             ended = await self._connect_once()
             self.settled.clear()
+            self.down = down_words(self._url, ended)
             self._counters[f"reconnects_{ended.why}"] += 1
             delay_s = self._backoff.next_delay()
             if ended.refused:
@@ -151,7 +162,7 @@ class Stream:
         except InvalidStatus as error:
             return self._handshake_refused(error)
         except (WebSocketException, OSError, TimeoutError) as error:
-            return Ended("unreachable", repr(error))
+            return Ended("unreachable", cannot_reach(self._url, error))
         try:
             return await self._converse(connection)
         finally:
@@ -161,7 +172,7 @@ class Stream:
     def _handshake_refused(self, error: InvalidStatus) -> Ended:
         status = error.response.status_code
         asked_s = retry_after(error.response.headers.get("Retry-After"), self._clock.now())
-        detail = f"the handshake was answered {status}"
+        detail = answered(self._url, status)
         return Ended(f"http_{status}", detail, refused=status in REFUSED, wait_s=asked_s)
 
     async def _converse(self, connection: ClientConnection) -> Ended:
@@ -241,6 +252,7 @@ class Stream:
                 self._sink.on_refused(action.product_id, action.reason)
             elif isinstance(action, Settled):
                 self.settled.set()
+                self.down = ""
             elif isinstance(action, Stable):
                 self._backoff.reset()
             elif isinstance(action, Close):
