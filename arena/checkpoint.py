@@ -26,6 +26,7 @@ from arena.bounded_files import NotReadable, limits_factor, open_regular
 from arena.drafts import clear_drafts
 from arena.errors import BrokenLog, Malformed
 from arena.newest_events import NewestEvents
+from arena.wide import pack_wide, unpack_wide
 
 FORMAT = 2
 """Of the image, and of what the fold makes of a log: another one means another state."""
@@ -55,11 +56,7 @@ class ShardImage(msgspec.Struct, array_like=True):
 
 
 def pack_shard(shard: Shard) -> bytes:
-    """A shard as bytes.
-
-    Raises:
-        OverflowError: An amount needs more than 64 bits; such a shard is folded from the log.
-    """
+    """A shard as bytes."""
     image = ShardImage(
         format=FORMAT,
         epoch=shard.epoch,
@@ -76,7 +73,7 @@ def pack_shard(shard: Shard) -> bytes:
         orders=shard.orders,
         recent=shard.recent.values(),
     )
-    return msgspec.msgpack.encode(image)
+    return pack_wide(image)
 
 
 def unpack_shard(packed: bytes) -> Shard:
@@ -86,7 +83,7 @@ def unpack_shard(packed: bytes) -> Shard:
         Malformed: They are no shard, or one of another format.
     """
     try:
-        image = msgspec.msgpack.decode(packed, type=ShardImage)
+        image = unpack_wide(packed, ShardImage)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(f"no checkpoint of a shard: {error}") from None
     if image.format != FORMAT:
@@ -151,10 +148,7 @@ def attested_image(shard: Shard, kind: str, value: bytes | None, offset: int) ->
     """A shard packed, where the record that comes next is the `StateDigest` that proves it."""
     if kind != "StateDigest" or value is None:
         return None
-    try:
-        packed = pack_shard(shard)
-    except OverflowError:
-        return None
+    packed = pack_shard(shard)
     return None if why_unproven(packed, shard, kind, value, offset) else packed
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from arena.account_state import Account
 from arena.messages import Evaluation, LeaderboardRow, Turn
-from arena.money import SCALE, divide_half_even, notional_units, to_units
+from arena.money import PriceUnits, notional_units, to_units, unit_cost
 from arena.vitals import Dead
 from dashboard.books import Event
 from dashboard.halts import HaltRow
@@ -127,7 +127,7 @@ def _apart(view: ArenaView, name: str) -> str:
 
 
 def _agent_row(
-    view: ArenaView, name: str, account: Account | None, bids: dict[str, int], colour: int
+    view: ArenaView, name: str, account: Account | None, bids: dict[str, PriceUnits], colour: int
 ) -> AgentRow:
     spec = view.roster.get(name)
     turns = view.turns.agents.get(name)
@@ -175,7 +175,7 @@ def _agent_row(
     )
 
 
-def _held(account: Account, bids: dict[str, int]) -> tuple[tuple[str, int], ...]:
+def _held(account: Account, bids: dict[str, PriceUnits]) -> tuple[tuple[str, int], ...]:
     held = dict.fromkeys(bids, 0) | {p: at.quantity for p, at in account.positions.items()}
     return tuple(sorted(held.items()))
 
@@ -213,7 +213,7 @@ def _positions(
                     colour=agent.colour,
                     product_id=product_id,
                     quantity=held.quantity,
-                    average_cost=divide_half_even(held.cost * SCALE, held.quantity),
+                    average_cost=unit_cost(held.cost, held.quantity),
                     bid=bid,
                     unrealised=None if value is None else value - held.cost,
                     held_s=venue_now.timestamp() - held.entry_ms / 1000 if venue_now else None,
@@ -273,6 +273,7 @@ def _words(turn: Turn) -> str:
 
 def _standing(view: ArenaView, now: datetime) -> Standing:
     newest, rules, total = view.market.newest, view.rules, view.calls.total
+    feed_down, feed_ended_at = view.processes.feed()
     return Standing(
         snapshots=view.market.newest_offset + 1,
         as_of=newest.as_of if newest else None,
@@ -295,6 +296,8 @@ def _standing(view: ArenaView, now: datetime) -> Standing:
         malformed=view.malformed,
         malformed_newest=view.malformed_newest,
         broken_log=view.books.broken,
+        feed_down=feed_down,
+        feed_ended_at=feed_ended_at,
     )
 
 

@@ -14,7 +14,7 @@ from itertools import islice
 
 from arena.account_state import Position
 from arena.messages import MarketSnapshot
-from arena.money import notional_units, to_units
+from arena.money import PriceUnits, notional_units, price_or_none
 
 SNAPSHOTS_WINDOW = 1_440
 """Newest snapshots that are kept: a day of them at one a minute."""
@@ -27,13 +27,13 @@ Value = tuple[int, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What a snapshot says of prices; times are Unix milliseconds, bids units of 10^-8."""
+    """What a snapshot says of prices; times are Unix milliseconds."""
 
     offset: int
     snapshot_id: str
     as_of_ms: int
     published_ms: int
-    bids: dict[str, int]
+    bids: dict[str, PriceUnits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,9 @@ class Snapshots:
         """Keep a snapshot; bids of products it does not show are carried forward."""
         bids = dict(self.points[-1].bids) if self.points else {}
         for view in snapshot.products:
-            if view.ticker is not None:
-                bids[view.product_id] = to_units(view.ticker.best_bid)
+            bid = None if view.ticker is None else price_or_none(view.ticker.best_bid)
+            if bid is not None:
+                bids[view.product_id] = bid
         as_of_ms = int(snapshot.as_of.timestamp() * 1000)
         published_ms = int(snapshot.published_at.timestamp() * 1000)
         self.add_point(Point(offset, snapshot.snapshot_id, as_of_ms, published_ms, bids))
@@ -104,7 +105,7 @@ class Holdings:
         else:
             self.positions.pop(fill.product_id, None)
 
-    def equity(self, bids: dict[str, int]) -> int:
+    def equity(self, bids: dict[str, PriceUnits]) -> int:
         """Cash, and positions at the bid; one without a bid at its cost."""
         value = self.cash
         for product_id, position in self.positions.items():

@@ -16,13 +16,14 @@ from arena.checkpoint import pack_shard, unpack_shard
 from arena.errors import Malformed
 from arena.kept import Place, Places
 from arena.messages import MarketSnapshot, Message, Turn
+from arena.wide import pack_wide, unpack_wide
 from dashboard.calls import Call, Spending
 from dashboard.history import EquityCurve, Fill, Holdings, Point
 from dashboard.market import Mark
 from dashboard.turns import AgentTurns, Outcome
 from dashboard.view import KEPT, ArenaView
 
-FORMAT = 2
+FORMAT = 3
 """Of the image, and of what the view makes of the topics: another one means another view."""
 
 Kind = TypeVar("Kind", bound=Message)
@@ -73,35 +74,32 @@ class ViewImage(msgspec.Struct, array_like=True):
 
 
 def pack_view(view: ArenaView, places: Places) -> bytes | None:
-    """A view as bytes; None where its account log is broken, or an amount needs over 64 bits."""
+    """A view as bytes; None where its account log is broken."""
     if view.books.broken:
         return None
     newest = view.market.newest
     turns, calls, points = view.turns, view.calls, view.snapshots
-    try:
-        image = ViewImage(
-            format=FORMAT,
-            places=places.packed(),
-            shards={partition: pack_shard(shard) for partition, shard in view.books.shards.items()},
-            curves={agent: _curve_image(curve) for agent, curve in view.books.curves.items()},
-            marks=view.market.marks,
-            newest=None if newest is None else _json(newest),
-            newest_offset=view.market.newest_offset,
-            points=list(points.points),
-            points_added=points.added,
-            turns_complete=turns.window.complete,
-            turns_window=turns.window.kept(),
-            turns={agent: _turns_image(one) for agent, one in turns.agents.items()},
-            calls_complete=calls.window.complete,
-            calls_window=calls.window.kept(),
-            spending=calls.agents,
-            spending_total=calls.total,
-            malformed={topic: view.malformed_of.get(topic, 0) for topic in KEPT},
-            malformed_newest=view.malformed_newest,
-        )
-        return msgspec.msgpack.encode(image)
-    except OverflowError:
-        return None
+    image = ViewImage(
+        format=FORMAT,
+        places=places.packed(),
+        shards={partition: pack_shard(shard) for partition, shard in view.books.shards.items()},
+        curves={agent: _curve_image(curve) for agent, curve in view.books.curves.items()},
+        marks=view.market.marks,
+        newest=None if newest is None else _json(newest),
+        newest_offset=view.market.newest_offset,
+        points=list(points.points),
+        points_added=points.added,
+        turns_complete=turns.window.complete,
+        turns_window=turns.window.kept(),
+        turns={agent: _turns_image(one) for agent, one in turns.agents.items()},
+        calls_complete=calls.window.complete,
+        calls_window=calls.window.kept(),
+        spending=calls.agents,
+        spending_total=calls.total,
+        malformed={topic: view.malformed_of.get(topic, 0) for topic in KEPT},
+        malformed_newest=view.malformed_newest,
+    )
+    return pack_wide(image)
 
 
 def unpack_view(packed: bytes) -> tuple[ArenaView, Places]:
@@ -111,7 +109,7 @@ def unpack_view(packed: bytes) -> tuple[ArenaView, Places]:
         Malformed: They are no view, or one of another format.
     """
     try:
-        image = msgspec.msgpack.decode(packed, type=ViewImage)
+        image = unpack_wide(packed, ViewImage)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(f"no checkpoint of a view: {error}") from None
     if image.format != FORMAT:

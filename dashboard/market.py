@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arena.messages import MarketSnapshot, Ticker
-from arena.money import to_units
+from arena.money import PriceUnits, price_or_none
 
 PRODUCTS_MAX = 1_000
 """Products that are kept; a venue lists fewer."""
@@ -16,9 +16,9 @@ PRODUCTS_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The newest best bid of a product in units of 10^-8, and since when it holds."""
+    """The newest best bid of a product, and since when it holds."""
 
-    bid: int
+    bid: PriceUnits
     event_time: datetime
     alive_at: datetime
     order: tuple[datetime, datetime, int]
@@ -46,7 +46,9 @@ class Market:
         if known is None and len(self.marks) >= PRODUCTS_MAX:
             return
         if known is None or known.order < order:
-            bid = to_units(ticker.best_bid)
+            bid = price_or_none(ticker.best_bid)
+            if bid is None:
+                return
             self.marks[ticker.product_id] = Mark(bid, ticker.event_time, alive_at, order)
 
     def snapshot(self, offset: int, snapshot: MarketSnapshot) -> None:
@@ -58,8 +60,8 @@ class Market:
             self.newest, self.newest_offset = snapshot, offset
 
     @property
-    def bids(self) -> dict[str, int]:
-        """Product -> best bid in units of 10^-8."""
+    def bids(self) -> dict[str, PriceUnits]:
+        """Product -> best bid."""
         return {product_id: mark.bid for product_id, mark in self.marks.items()}
 
     @property

@@ -1,6 +1,6 @@
 """The rows people read: immutable pieces of a frame. No logic beyond what a field is.
 
-Amounts are units of 10^-8 USD or base currency; None is "not known" and is shown as "-".
+Amounts are units of 10^-8, prices of 10^-18; None is "not known" and is shown as "-".
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 from arena.messages import LeaderboardRow
+from arena.money import PriceUnits
 from arena.vitals import Dead
 
 
@@ -83,8 +84,8 @@ class PositionRow:
     colour: int
     product_id: str
     quantity: int
-    average_cost: int
-    bid: int | None
+    average_cost: PriceUnits
+    bid: PriceUnits | None
     unrealised: int | None
     held_s: float | None
 
@@ -162,6 +163,8 @@ class Standing:
     Attributes:
         snapshots: Published so far.
         partial: True where tokens, costs and turns are sums over the newest records only.
+        feed_down: Why the venue sends nothing and what to do; "" if it does.
+        feed_ended_at: When the last connector stopped; None while one runs.
     """
 
     snapshots: int
@@ -185,6 +188,8 @@ class Standing:
     malformed: int
     malformed_newest: str
     broken_log: str
+    feed_down: str = ""
+    feed_ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +199,10 @@ class Link:
     Attributes:
         read_share: Of what was there at the start, 0 to 1; None once it is all read.
         behind: Records not yet read. silent_s: since when the broker gave no answer, or None.
+        ended: "ended 22:39" if the run that is shown has ended; "" while it runs.
     """
 
     read_share: float | None = None
     behind: int = 0
     silent_s: float | None = None
+    ended: str = ""

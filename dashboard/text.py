@@ -7,11 +7,22 @@ turn the reading direction of a terminal.
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from arena.money import SCALE, divide_half_even, from_units, units_text
+from arena.money import (
+    PriceUnits,
+    divide_half_even,
+    from_price_units,
+    from_units,
+    units_text,
+)
 from arena.visible import visible
 
 CLEAN_CHARS_MAX = 20_000
 NO_VALUE = "-"
+PRICE_DIGITS_SHOWN = 6
+"""Significant digits of a tiny price."""
+HUGE = ((15, "e15"), (12, "T"), (9, "B"))
+"""From this power of ten on a quantity is shortened, and what stands for it."""
+HUGE_DIGITS = 5
 
 _CENT = Decimal("0.01")
 
@@ -65,7 +76,14 @@ def percent(part: int | None, whole: int | None) -> str:
 
 
 def quantity(units: int) -> str:
-    """A quantity with separators and without trailing zeros: "0.41", "1,204"."""
+    """A quantity with separators and without trailing zeros: "0.41", "1,204"; "8.9011T" of 10^12.
+
+    Below a billion it is exact.
+    """
+    number = from_units(units)
+    for power, suffix in HUGE:
+        if abs(number) >= Decimal(10) ** power:
+            return f"{_digits(number.scaleb(-power), HUGE_DIGITS)}{suffix}"
     whole, _, part = units_text(units).partition(".")
     grouped = f"{int(whole):,}" if whole.lstrip("-") != "0" else whole
     return f"{grouped}.{part}" if part else grouped
@@ -80,14 +98,17 @@ def price(value: Decimal | None) -> str:
     return f"{value:,.{max(2, digits)}f}"
 
 
-def unit_price(units: int | None) -> str:
-    """A price in units of 10^-8: two decimals from 100 upwards, else up to six."""
-    if units is None:
+def unit_price(price: PriceUnits | None) -> str:
+    """A price: two decimals from 100 upwards, up to six below, six digits below a tenth."""
+    if price is None:
         return NO_VALUE
-    if units >= 100 * SCALE:
-        return money(units)
-    whole, _, part = units_text(units).partition(".")
-    return f"{whole}.{part[:6]:0<2}"
+    number = from_price_units(price)
+    if number >= 100:
+        return f"{number.quantize(_CENT, ROUND_HALF_EVEN):,}"
+    if 0 < number < Decimal("0.1"):
+        return _digits(number, PRICE_DIGITS_SHOWN)
+    whole, _, part = format(number, "f").partition(".")
+    return f"{whole}.{part[:6].rstrip('0'):0<2}"
 
 
 def cost(value: Decimal | None) -> str:
@@ -146,6 +167,12 @@ def offset_text(moment: datetime) -> str:
     if zone in ("+0000", ""):
         return "UTC"
     return zone[:3] if zone[3:5] == "00" else f"{zone[:3]}:{zone[3:5]}"
+
+
+def _digits(number: Decimal, digits: int) -> str:
+    """So many significant digits, without an exponent and zeros at the end: "0.000001123"."""
+    step = Decimal(1).scaleb(min(0, number.adjusted() - digits + 1))
+    return f"{number.quantize(step, ROUND_HALF_EVEN).normalize():,f}"
 
 
 def _cents(units: int) -> Decimal:

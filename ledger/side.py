@@ -6,7 +6,7 @@ from arena.account_state import Account
 from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.messages import CandleWindow, LlmCall, MarketSnapshot, Message, Turn
-from arena.money import decimal_text, round_to_units
+from arena.money import PriceUnits, decimal_text, price_or_none, round_to_units
 from ledger import schema
 from ledger.batch import Batch, Row
 from ledger.records import INT64_MAX, clean, micros
@@ -58,9 +58,10 @@ class SideRows:
         if micros(snapshot.as_of) <= self.equity_after_us.get(clean(snapshot.venue), -INT64_MAX):
             return
         bids = {
-            view.product_id: round_to_units(view.ticker.best_bid)
+            view.product_id: bid
             for view in snapshot.products
             if view.ticker is not None
+            if (bid := price_or_none(view.ticker.best_bid)) is not None
         }
         for shard in shards.values():
             for agent, account in shard.accounts.items():
@@ -117,7 +118,7 @@ def why_not_booked(message: Message) -> str:
 
 
 def equity_row(
-    snapshot: MarketSnapshot, agent: str, account: Account, bids: dict[str, int], offset: int
+    snapshot: MarketSnapshot, agent: str, account: Account, bids: dict[str, PriceUnits], offset: int
 ) -> Row:
     """An account marked at the bids of a snapshot; `offset` is how far the log was folded."""
     return (

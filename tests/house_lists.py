@@ -55,6 +55,7 @@ PURE = (
     "arena/vitals.py",
     "arena/visible.py",
     "arena/failure_runs.py",
+    "arena/wide.py",
     "arena/wire.py",
     "arena/messages/*.py",
     "arena/supervisor/restart.py",

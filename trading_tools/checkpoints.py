@@ -51,14 +51,10 @@ class ShardCheckpoint:
         """True where enough was folded since the last one."""
         return shard.next_offset - self._kept_to >= self._events_between
 
-    def pack(self, shard: Shard) -> bytes | None:
-        """A shard as it would be kept; None where it cannot be. The next one is due later."""
+    def pack(self, shard: Shard) -> bytes:
+        """A shard as it would be kept. The next one is due later."""
         self._kept_to = shard.next_offset
-        try:
-            return pack_shard(shard)
-        except OverflowError as error:
-            self._complain(error)
-            return None
+        return pack_shard(shard)
 
     def keep(self, packed: bytes) -> None:
         """Begin to write what the log has the digest of, aside."""

@@ -1,8 +1,9 @@
 """How an order is decided: a pure function of account, market, rules and the time.
 
-An order fills whole or is refused, with the first reason of `RejectReason` that applies. Money is
-in whole units of 10^-8; the fill's notional is rounded half to even to a step of cash and its fee
-up, once, here. What rounding gives or takes is posted to `house/rounding`, so postings sum to zero.
+An order fills whole or is refused, with the first reason of `RejectReason` that applies. Amounts
+are whole units of 10^-8, prices of 10^-18; the fill's notional is rounded half to even to a step of
+cash and its fee up, once, here. What rounding gives or takes is posted to `house/rounding`, so
+postings sum to zero.
 """
 
 from dataclasses import dataclass
@@ -12,13 +13,18 @@ from decimal import ROUND_FLOOR, Decimal
 from arena.account_state import Account, Position
 from arena.messages import QuoteSeen, RejectReason, Side, ToolCall
 from arena.money import (
+    AMOUNT_MAX,
     BPS,
     SCALE,
+    PriceUnits,
     cash_notional_units,
     decimal_text,
     divide_half_even,
     fee_units,
     notional_units,
+    price_difference,
+    price_or_none,
+    price_text,
     round_to_units,
     slip_price,
     to_units,
@@ -32,8 +38,8 @@ from trading_tools.quotes import Listing, Market, Quote
 from trading_tools.rules import TradingRules
 from trading_tools.schema import Refused
 
-QUANTITY_MAX = 90_000_000_000 * SCALE
-"""Base units; more would not fit the books' 64-bit integers."""
+QUANTITY_MAX = AMOUNT_MAX
+"""The most that an order may ask for and an account may hold, in units of 10^-8."""
 PRODUCTS_NAMED_MAX = 12
 CONTROL_UNREAD = "arena.control could not be read to its end since "
 """How the refusal of an order begins that waited for the kill switch until its deadline."""
@@ -45,7 +51,7 @@ Leg = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A filled order: everything its event says about money, in units of 10^-8.
+    """A filled order: everything its event says about money; amounts are units of 10^-8.
 
     Attributes:
         price: With slippage. notional: price times quantity, in steps of cash.
@@ -54,7 +60,7 @@ class Fill:
     """
 
     quantity: int
-    price: int
+    price: PriceUnits
     notional: int
     fee: int
     slippage: int
@@ -128,7 +134,7 @@ def decide(
         or _refuse_late(call, now)
         or _refuse_halted(halt)
         or _refuse_product(order, listing, market, rules.currency)
-        or _refuse_quantity(order, listing)
+        or _refuse_quantity(order, listing, account)
         or _refuse_price(order, quote, seen, rules, prices_at or now, prices_current)
     )
     if refusal is not None:
@@ -189,15 +195,17 @@ def _refuse_product(
     return Refusal(RejectReason.UNKNOWN_PRODUCT, f"{what}; traded are {named}{more}")
 
 
-def _refuse_quantity(order: Order, listing: Listing | None) -> Refusal | None:
+def _refuse_quantity(order: Order, listing: Listing | None, account: Account) -> Refusal | None:
     assert listing is not None
     asked = decimal_text(order.quantity)
     if order.quantity <= 0:
         detail = f"quantity was {asked}; send a positive quantity of {listing.base_currency}"
         return Refusal(RejectReason.INVALID_QUANTITY, detail)
     floor = round_to_units(order.quantity, ROUND_FLOOR)
-    if floor > QUANTITY_MAX:
-        detail = f"quantity was {asked}; at most {units_text(QUANTITY_MAX)} can be ordered"
+    held = account.positions.get(order.product_id, Position()).quantity
+    room = QUANTITY_MAX - held if order.action == "buy" else QUANTITY_MAX
+    if floor > room:
+        detail = f"quantity was {asked}; at most {units_text(room)} can be ordered"
         return Refusal(RejectReason.INVALID_QUANTITY, detail)
     step = listing.base_increment
     if floor % step or not _is_exact(order.quantity):
@@ -242,23 +250,18 @@ def _refuse_price(
     if abs(best - seen_price) * BPS * BPS > int(rules.collar_bps * BPS) * seen_price:
         moved_bps = divide_half_even((best - seen_price) * BPS, seen_price)
         detail = (
-            f"{name} moved {moved_bps:+d} bps since your snapshot, {units_text(seen_price)} to"
-            f" {units_text(best)}; the collar is {decimal_text(rules.collar_bps)} bps"
+            f"{name} moved {moved_bps:+d} bps since your snapshot, {price_text(seen_price)} to"
+            f" {price_text(best)}; the collar is {decimal_text(rules.collar_bps)} bps"
         )
         return Refusal(RejectReason.BEYOND_COLLAR, detail)
     return None
 
 
-def _seen_units(seen: QuoteSeen | None, action: Side) -> int | None:
+def _seen_units(seen: QuoteSeen | None, action: Side) -> PriceUnits | None:
     if seen is None:
         return None
     price = seen.ask if action == "buy" else seen.bid
-    if price <= 0:
-        return None
-    try:
-        return to_units(price)
-    except ValueError:
-        return None
+    return None if price <= 0 else price_or_none(price)
 
 
 def _fill(
@@ -278,7 +281,7 @@ def _fill(
     notional = cash_notional_units(quantity, price, step)
     fee = fee_units(notional, rules.fee_bps, step)
     held = account.positions.get(order.product_id, Position())
-    asked = f"{units_text(quantity)} {order.product_id} at {units_text(price)}"
+    asked = f"{units_text(quantity)} {order.product_id} at {price_text(price)}"
     if notional < max(listing.min_funds, 1):
         worth = cash_text(notional, unit, grouped=True)
         least = cash_text(listing.min_funds, unit, grouped=True)
@@ -294,6 +297,9 @@ def _fill(
             f"selling {units_text(quantity)} {order.product_id}, has {units_text(held.quantity)}"
         )
         return Refusal(RejectReason.INSUFFICIENT_POSITION, detail)
+    if not buy and account.cash + notional > AMOUNT_MAX:
+        detail = f"{asked} would leave more than the {units_text(AMOUNT_MAX)} {unit} of an account"
+        return Refusal(RejectReason.INVALID_QUANTITY, detail)
     side = 1 if buy else -1
     cash_move = -(notional + fee) if buy else notional - fee
     seen_price = _seen_units(seen, order.action)
@@ -306,13 +312,14 @@ def _fill(
         (f"agent/{agent}/position", listing.base_currency, side * quantity),
         ("house/market", listing.base_currency, -side * quantity),
     )
-    latency = 0 if seen_price is None else notional_units(quantity, side * (best - seen_price))
+    lost = _lost(quantity, price, best, side)
+    latency = 0 if seen_price is None else _lost(quantity, best, seen_price, side)
     return Fill(
         quantity=quantity,
         price=price,
         notional=notional,
         fee=fee,
-        slippage=notional_units(quantity, side * (price - best)),
+        slippage=lost,
         latency_cost=latency,
         realised=realised,
         scraped=scraped,
@@ -320,6 +327,11 @@ def _fill(
         cash_after=account.cash + cash_move - scraped,
         position_after=held.quantity + side * quantity,
     )
+
+
+def _lost(quantity: int, price: PriceUnits, better: PriceUnits, side: int) -> int:
+    """What a taker lost by one price instead of a better one; negative if it gained."""
+    return side * notional_units(quantity, price_difference(price, better))
 
 
 def _realised(held: Position, quantity: int, proceeds: int) -> int:
@@ -335,11 +347,17 @@ def _scraped(realised: int, share: int, step: int) -> int:
 
 
 def _market_postings(
-    quantity: int, best: int, price: int, notional: int, fee: int, side: int, unit: str
+    quantity: int,
+    best: PriceUnits,
+    price: PriceUnits,
+    notional: int,
+    fee: int,
+    side: int,
+    unit: str,
 ) -> tuple[Leg, ...]:
     """Where the agent's money went: to the market at its best price, and what trading cost."""
     at_best = notional_units(quantity, best)
-    slippage = notional_units(quantity, side * (price - best))
+    slippage = _lost(quantity, price, best, side)
     return (
         ("house/market", unit, side * at_best),
         ("house/slippage", unit, slippage),

@@ -1,14 +1,23 @@
-"""The newest price and trading rules of every product, in whole units of 10^-8.
+"""The newest price and trading rules of every product.
 
 Reads `Ticker` and `Product` messages of `market.tickers`; holds one of each per product.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import ROUND_CEILING
 
 from arena.errors import Malformed
 from arena.messages import Message, Product, Ticker
-from arena.money import PriceUnits, carried_base_step, decimal_text, to_price_units, to_units
+from arena.money import (
+    PriceUnits,
+    carried_base_step,
+    decimal_text,
+    round_to_units,
+    to_price_units,
+    to_units,
+    why_not_carried,
+)
 
 TRADABLE = "online"
 
@@ -18,7 +27,7 @@ class Quote:
     """The best prices of a product and where they stand in `market.tickers`.
 
     Attributes:
-        bid, ask: Units of 10^-8 of the quote currency. bid_text, ask_text: as the ticker has them.
+        bid, ask: In units of 10^-18. bid_text, ask_text: as the ticker has them.
         event_time: Venue time. event_ms: the same, Unix milliseconds.
         alive_at: Our wall time when the feed of this product was last known to be alive.
     """
@@ -50,7 +59,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How a product trades, in units of 10^-8.
+    """How a product trades: amounts in units of 10^-8, the price step in 10^-18.
 
     Attributes:
         base_increment: Smallest step of a quantity. quote_increment: of a price.
@@ -94,6 +103,8 @@ class Market:
                 self.quotes[message.product_id] = quote_of(message, partition, offset)
                 self.newest_at = max(message.event_time, self.newest_at or message.event_time)
             elif isinstance(message, Product):
+                # What can no longer be carried is not traded by its old steps.
+                self.listings.pop(message.product_id, None)
                 self.listings[message.product_id] = listing_of(message)
             else:
                 raise Malformed(f"market.tickers holds a {message.type_name()}")
@@ -118,7 +129,7 @@ def quote_of(ticker: Ticker, partition: int, offset: int) -> Quote:
     """The quote in a ticker.
 
     Raises:
-        ValueError: A price has more decimals than an amount may have.
+        ValueError: A price has more decimals than are carried.
     """
     alive_at = max(ticker.received_at, ticker.confirmed_at or ticker.received_at)
     return Quote(
@@ -139,17 +150,18 @@ def listing_of(product: Product) -> Listing:
     """The listing of a product.
 
     Raises:
-        ValueError: An increment is not positive, or finer than an amount can be.
+        ValueError: A step of quantity or price cannot be carried (`arena.money`).
     """
-    base, quote = to_units(product.base_increment), to_units(product.quote_increment)
-    if base <= 0 or quote <= 0:
-        raise ValueError(f"an increment of {product.product_id} is not positive")
+    base = carried_base_step(product.base_increment)
+    why = why_not_carried(product.base_increment, product.quote_increment)
+    if base is None or why:
+        raise ValueError(f"{product.product_id}: {why}")
     return Listing(
         product_id=product.product_id,
         base_currency=product.base_currency,
         quote_currency=product.quote_currency,
-        base_increment=base,
-        quote_increment=quote,
-        min_funds=to_units(product.min_market_funds),
+        base_increment=to_units(base),
+        quote_increment=to_price_units(product.quote_increment),
+        min_funds=round_to_units(product.min_market_funds, ROUND_CEILING),
         status=product.status,
     )

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from arena.money import SCALE, units_text
+from arena.currency import cash_digits
+from arena.money import SCALE, PriceUnits, price_text, units_text
 from judge.metrics_returns import total_return
 from judge.report import words
 from judge.report.tables import Cell, Head, Row, Table, plain
@@ -96,6 +97,7 @@ def agent_part(season: Season, number: int, figures: Sequence[tuple[str, str]]) 
     gain = total_return(season.equity[:, number])
     shown, refused = fills[-limit:], rejections[-limit:]
     turns = _telling(decisions, limit)
+    digits = cash_digits(season.assumptions.currency)
     return AgentPart(
         anchor=anchor(number),
         name=words.quote(entry.name, NAME_MAX),
@@ -104,7 +106,7 @@ def agent_part(season: Season, number: int, figures: Sequence[tuple[str, str]]) 
         result=words.change(gain),
         counts=f"{len(fills):,} trades, {len(rejections):,} refused, {len(decisions):,} turns",
         figures=tuple(figures),
-        trades=_table("trades", entry, TRADE_HEADS, [_trade(f, told) for f in shown]),
+        trades=_table("trades", entry, TRADE_HEADS, [_trade(f, told, digits) for f in shown]),
         trades_cut=_cut(len(fills), len(shown), "trades", "all are in fills.csv"),
         rejections=_table("refused orders", entry, REJECTION_HEADS, [_refused(r) for r in refused]),
         rejections_cut=_cut(
@@ -139,7 +141,7 @@ def _table(what: str, entry: Entry, heads: tuple[Head, ...], rows: Sequence[Row]
     )
 
 
-def _trade(fill: Fill, told: dict[str, str]) -> Row:
+def _trade(fill: Fill, told: dict[str, str], digits: int) -> Row:
     seen = fill.seen_ask if fill.side == "buy" else fill.seen_bid
     realised = None if fill.realised is None else fill.realised / SCALE
     return Row(
@@ -148,10 +150,10 @@ def _trade(fill: Fill, told: dict[str, str]) -> Row:
             _order(fill.side, fill.quantity, fill.product_id),
             plain(words.UNKNOWN if seen is None else _price(seen)),
             plain(_price(fill.price)),
-            plain(words.usd(fill.notional / SCALE)),
-            plain(words.usd(fill.fee / SCALE)),
-            plain(words.change_usd(fill.latency_cost / SCALE)),
-            plain(words.change_usd(realised), realised, colored=True),
+            plain(words.usd(fill.notional / SCALE, digits)),
+            plain(words.usd(fill.fee / SCALE, digits)),
+            plain(words.change_usd(fill.latency_cost / SCALE, digits)),
+            plain(words.change_usd(realised, digits), realised, colored=True),
             Cell(words.quote(told.get(fill.turn_id, ""), WHY_MAX), css="long"),
         )
     )
@@ -190,10 +192,15 @@ def _when(time: datetime) -> Cell:
 
 
 def _order(side: str, quantity: int | None, product: str) -> Cell:
-    amount = words.UNKNOWN if quantity is None else units_text(quantity)
+    amount = words.UNKNOWN if quantity is None else _grouped(units_text(quantity))
     return Cell(f"{side} {amount} {words.quote(product, NAME_MAX)}", css="w")
 
 
-def _price(units: int) -> str:
-    whole, _, part = units_text(units).partition(".")
+def _grouped(text: str) -> str:
+    whole, point, part = text.partition(".")
+    return f"{int(whole):,}{point}{part}" if whole not in ("-0", "0") else text
+
+
+def _price(price: PriceUnits) -> str:
+    whole, _, part = price_text(price).partition(".")
     return f"{int(whole):,}.{part.ljust(2, '0')}"

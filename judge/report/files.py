@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from arena.bounded_files import read_text_file
 from arena.bounded_parquet import open_parquet
 from arena.errors import BrokenLog
-from arena.money import units_text
+from arena.money import price_text, units_text
 from arena.visible import csv_text
 from judge.report.facts import Facts
 from judge.report.rows import entrant_row
@@ -33,6 +33,7 @@ AMOUNTS = (
     "quantity", "price", "seen_bid", "seen_ask", "bid", "ask", "notional", "fee", "slippage",
     "latency_cost", "realised", "cash_change", "quantity_change", "cost_change",
 )  # fmt: skip
+PRICES = frozenset(("price", "seen_bid", "seen_ask", "bid", "ask"))
 FILL_COLUMNS = (
     "agent", "snapshot", "as_of", "seq", "order_id", "turn_id", "product_id", "side", *AMOUNTS,
     "priced_ms",
@@ -144,6 +145,7 @@ def parse_csv(text: str, rows_max: int | None = None) -> list[dict[str, str]]:
 
 def _fill(agent: str, fill: Fill) -> dict[str, str]:
     amounts = {name: getattr(fill, name) for name in AMOUNTS}
+    texts = {n: price_text if n in PRICES else units_text for n in AMOUNTS}
     return {
         "agent": agent,
         "snapshot": str(fill.index),
@@ -153,7 +155,7 @@ def _fill(agent: str, fill: Fill) -> dict[str, str]:
         "turn_id": fill.turn_id,
         "product_id": fill.product_id,
         "side": fill.side,
-        **{name: "" if units is None else units_text(units) for name, units in amounts.items()},
+        **{name: "" if units is None else texts[name](units) for name, units in amounts.items()},
         "priced_ms": str(fill.priced_ms),
     }
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from arena.money import SCALE
+from arena.money import PRICE_SCALE, SCALE
 from judge.season.market import Point
 from judge.season.model import Fill, FloatArray
 
@@ -20,7 +20,7 @@ def price_arrays(
         bid = ask = np.nan
         for row, point in enumerate(points):
             if (quote := point.quotes.get(product)) is not None:
-                bid, ask = quote[0] / SCALE, quote[1] / SCALE
+                bid, ask = quote[0] / PRICE_SCALE, quote[1] / PRICE_SCALE
             bids[row, column], asks[row, column] = bid, ask
         bids[-1, column], asks[-1, column] = bid, ask
     return bids, asks

@@ -10,7 +10,7 @@ from arena.bus.base import Record
 from arena.checkpoint import attested_image
 from arena.errors import BrokenLog, Malformed
 from arena.messages import AccountOpened, Epoch, Message, OrderDecided
-from arena.money import SCALE, to_units
+from arena.money import price_or_none, round_to_units, to_price_units, to_units
 from arena.passed_over import PassedOver
 from judge.season.model import Fill, Rejection
 from judge.season.plans import Plan, note_plan
@@ -155,11 +155,11 @@ def _fill(event: OrderDecided, cost_change: int) -> Fill:
         product_id=event.product_id,
         side=event.action,
         quantity=quantity,
-        price=to_units(event.price),
-        seen_bid=to_units(event.seen.bid) if event.seen else None,
-        seen_ask=to_units(event.seen.ask) if event.seen else None,
-        bid=to_units(event.used.bid),
-        ask=to_units(event.used.ask),
+        price=to_price_units(event.price),
+        seen_bid=price_or_none(event.seen.bid) if event.seen else None,
+        seen_ask=price_or_none(event.seen.ask) if event.seen else None,
+        bid=to_price_units(event.used.bid),
+        ask=to_price_units(event.used.ask),
         priced_ms=int(event.used.event_time.timestamp() * 1000),
         notional=notional,
         fee=fee,
@@ -183,7 +183,7 @@ def _rejection(event: OrderDecided) -> Rejection:
         as_of=_NEVER,
         product_id=event.product_id,
         side=event.action,
-        quantity=None if event.quantity is None else int(event.quantity * SCALE),
+        quantity=None if event.quantity is None else round_to_units(event.quantity),
         reason=event.reason,
         detail=event.detail,
     )

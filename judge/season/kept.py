@@ -19,6 +19,7 @@ from arena import topics
 from arena.checkpoint import pack_shard, unpack_shard
 from arena.errors import Malformed
 from arena.kept import Place, Places
+from arena.wide import pack_wide, unpack_wide
 from judge.season.apart import Contestant
 from judge.season.books import Order
 from judge.season.builder import SeasonBuilder
@@ -29,7 +30,7 @@ from judge.season.rows import NewestIds, Rows
 from judge.season.rules_used import RulesUsed
 from judge.season.thinking import Called, Player, TurnRead
 
-FORMAT = 7
+FORMAT = 8
 """Of head and segments, and of what the fold makes of the topics: another one means another."""
 KEPT = (topics.SNAPSHOTS.name, topics.EVENTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
 """The topics that are kept; the roster is compacted and read anew."""
@@ -110,19 +111,16 @@ class Packer:
         self._points = points
 
     def pack(self, builder: SeasonBuilder, places: Places) -> Packed | None:
-        """Head and segment; None where an account log is broken, or an amount needs over 64 bits.
+        """Head and segment; None where an account log is broken.
 
         Each piece is taken once: where it cannot be written, there is nothing more to pack.
         """
         folded = builder.folded
         if folded.books.broken:
             return None
-        try:
-            segment = self._segment(builder)
-            self.segments.append(segment_name(segment))
-            head = msgspec.msgpack.encode(_head(builder, places, self.segments))
-        except OverflowError:
-            return None
+        segment = self._segment(builder)
+        self.segments.append(segment_name(segment))
+        head = pack_wide(_head(builder, places, self.segments))
         return Packed(head, segment, self.segments[-1])
 
     def _segment(self, builder: SeasonBuilder) -> bytes:
@@ -133,9 +131,9 @@ class Packer:
             points=new,
             orders=_new(folded.books.orders, _pack_orders),
             turns=_new(folded.thinking.turns, _pack_turns),
-            calls=_new(folded.thinking.calls, msgspec.msgpack.encode),
+            calls=_new(folded.thinking.calls, pack_wide),
         )
-        return msgspec.msgpack.encode(segment)
+        return pack_wide(segment)
 
 
 def _head(builder: SeasonBuilder, places: Places, segments: list[str]) -> Head:
@@ -232,7 +230,7 @@ def restore(
 
 def _decoded(payload: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.msgpack.decode(payload, type=kind)
+        return unpack_wide(payload, kind)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(f"no checkpoint of a season: {error}") from None
 
@@ -269,7 +267,7 @@ def _pack_orders(orders: list[Order]) -> bytes:
         else (o.snapshot_id, None, rejection(o.event))
         for o in orders
     ]
-    return msgspec.msgpack.encode(rows)
+    return pack_wide(rows)
 
 
 def _unpack_orders(packed: memoryview) -> list[Order]:
@@ -281,13 +279,13 @@ def _unpack_orders(packed: memoryview) -> list[Order]:
 def _order_decoder() -> Any:
     fill, rejection = _fields(Fill)[1], _fields(Rejection)[1]
     row: Any = tuple[str, fill | None, rejection | None]  # type: ignore[valid-type]  # run time
-    return msgspec.msgpack.Decoder(list[row])
+    return msgspec.msgpack.Decoder(list[row], strict=False)
 
 
 def _pack_turns(turns: list[TurnRead]) -> bytes:
     decision = _fields(Decision)[0]
     rows = [(t.agent, t.snapshot_id, decision(t.decision), t.refused) for t in turns]
-    return msgspec.msgpack.encode(rows)
+    return pack_wide(rows)
 
 
 def _unpack_turns(packed: memoryview) -> list[TurnRead]:
@@ -301,8 +299,8 @@ def _unpack_turns(packed: memoryview) -> list[TurnRead]:
 def _turn_decoder() -> Any:
     decision = _fields(Decision)[1]
     row: Any = tuple[str, str, decision, tuple[str, ...]]  # type: ignore[valid-type]  # run time
-    return msgspec.msgpack.Decoder(list[row])
+    return msgspec.msgpack.Decoder(list[row], strict=False)
 
 
 def _unpack_calls(packed: memoryview) -> list[Called]:
-    return msgspec.msgpack.decode(packed, type=list[Called])
+    return unpack_wide(packed, list[Called])

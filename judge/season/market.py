@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arena.messages import MarketSnapshot
-from arena.money import to_units
+from arena.money import PriceUnits, price_or_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Point:
     snapshot_id: str
     as_of: datetime
     published_at: datetime
-    quotes: dict[str, tuple[int, int]]
+    quotes: dict[str, tuple[PriceUnits, PriceUnits]]
 
 
 class Market:
@@ -66,13 +66,17 @@ class Market:
             )
         )
 
-    def _quotes(self, snapshot: MarketSnapshot) -> dict[str, tuple[int, int]]:
-        found: dict[str, tuple[int, int]] = {}
+    def _quotes(self, snapshot: MarketSnapshot) -> dict[str, tuple[PriceUnits, PriceUnits]]:
+        found: dict[str, tuple[PriceUnits, PriceUnits]] = {}
         for view in snapshot.products:
             if view.ticker is None or view.ticker.best_bid <= 0 or view.ticker.best_ask <= 0:
                 self.missing += 1
                 continue
+            bid = price_or_none(view.ticker.best_bid)
+            ask = price_or_none(view.ticker.best_ask)
+            if bid is None or ask is None:
+                self.missing += 1
+                continue
             self.stale += view.stale
-            ticker = view.ticker
-            found[view.product_id] = (to_units(ticker.best_bid), to_units(ticker.best_ask))
+            found[view.product_id] = (bid, ask)
         return found

@@ -13,15 +13,18 @@ from arena import topics
 from arena.messages import Rules, Ticker
 from arena.money import (
     BPS,
+    PriceUnits,
     cash_notional_units,
     fee_units,
     notional_units,
+    price_difference,
+    price_text,
     slip_price,
-    to_units,
+    to_price_units,
     units_text,
 )
 from ledger.audit.findings import Checker, Scope
-from ledger.audit.reading import Json, Seen, place_of, units, when
+from ledger.audit.reading import Json, Seen, place_of, prices, units, when
 from ledger.audit.rules import Listings, RulesInForce
 
 TICKERS = topics.TICKERS.name
@@ -148,8 +151,8 @@ class PricesChecker(Checker):
             text = f"a ticker of {product_id} at {place}"
             self.expect(False, fill.place, fill.subject, text, "none")
             return
-        said = (product_id, units(used["bid"]), units(used["ask"]), when(used["event_time"]))
-        bid, ask = to_units(ticker.best_bid), to_units(ticker.best_ask)
+        said = (product_id, prices(used["bid"]), prices(used["ask"]), when(used["event_time"]))
+        bid, ask = to_price_units(ticker.best_bid), to_price_units(ticker.best_ask)
         found = (ticker.product_id, bid, ask, ticker.event_time)
         expected = f"{product_id} {used['bid']}/{used['ask']} at {place}"
         text = f"{ticker.product_id} {ticker.best_bid}/{ticker.best_ask}"
@@ -181,36 +184,36 @@ class PricesChecker(Checker):
         text = f"a price at most {most_ms} ms old"
         self.expect(told_ms <= most_ms, fill.place, fill.subject, text, f"{told_ms} ms")
 
-    def _check_collar(self, fill: _Fill, best: int, rules: Rules) -> None:
+    def _check_collar(self, fill: _Fill, best: PriceUnits, rules: Rules) -> None:
         event = fill.event
         if event["seen"] is None:
             self.looked["fills of agents that saw no price"] += 1
             return
         side = 1 if event["action"] == "buy" else -1
-        seen = units(event["seen"]["ask" if side > 0 else "bid"])
+        seen = prices(event["seen"]["ask" if side > 0 else "bid"])
         within = abs(best - seen) * BPS * BPS <= int(rules.collar_bps * BPS) * seen
-        text = f"at most {rules.collar_bps} bps from {units_text(seen)} seen"
-        self.expect(within, fill.place, fill.subject, text, units_text(best))
-        lost = notional_units(units(event["quantity"]), side * (best - seen))
+        text = f"at most {rules.collar_bps} bps from {price_text(seen)} seen"
+        self.expect(within, fill.place, fill.subject, text, price_text(best))
+        lost = side * notional_units(units(event["quantity"]), price_difference(best, seen))
         self._same(fill, "latency cost", lost, event["latency_cost"])
 
-    def _check_money(self, fill: _Fill, best: int, rules: Rules) -> None:
+    def _check_money(self, fill: _Fill, best: PriceUnits, rules: Rules) -> None:
         event = fill.event
-        quantity, said = units(event["quantity"]), units(event["price"])
+        quantity, said = units(event["quantity"]), prices(event["price"])
         up = event["action"] == "buy"
-        prices = [
+        slipped = [
             slip_price(best, rules.slippage_bps, increment, up=up)
             for _, increment, _ in self._listings.of(event["product_id"])
         ]
-        if prices:
+        if slipped:
             self.looked["prices computed again"] += 1
-            text = f"a price of {units_text(prices[-1])}"
-            true = said in prices
+            text = f"a price of {price_text(slipped[-1])}"
+            true = said in slipped
             self.expect(true, fill.place, fill.subject, text, event["price"])
         notional = cash_notional_units(quantity, said)
         self._same(fill, "notional", notional, event["notional"])
         self._same(fill, "fee", fee_units(notional, rules.fee_bps), event["fee"])
-        lost = notional_units(quantity, (1 if up else -1) * (said - best))
+        lost = (1 if up else -1) * notional_units(quantity, price_difference(said, best))
         self._same(fill, "slippage", lost, event["slippage"])
 
     def _same(self, fill: _Fill, name: str, wanted: int, said: str) -> None:

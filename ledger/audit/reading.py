@@ -13,7 +13,7 @@ import orjson
 from arena import topics
 from arena.bus.base import Record
 from arena.errors import ArenaError, Malformed, UsageError
-from arena.money import to_units
+from arena.money import PriceUnits, to_price_units, to_units
 
 Json = dict[str, Any]  # Any: decoded JSON of whatever shape stands in the topics
 
@@ -143,6 +143,16 @@ def units(text: str | None) -> int:
         ArithmeticError: Likewise.
     """
     return 0 if text is None else to_units(Decimal(text))
+
+
+def prices(text: str | None) -> PriceUnits:
+    """The price of a decimal text; nothing is zero.
+
+    Raises:
+        ValueError: It is no decimal, or has more digits behind the point than are carried.
+        ArithmeticError: Likewise.
+    """
+    return PriceUnits(0) if text is None else to_price_units(Decimal(text))
 
 
 def when(text: str) -> datetime:

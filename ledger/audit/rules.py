@@ -3,9 +3,16 @@
 from collections import defaultdict
 from contextlib import suppress
 from datetime import datetime
+from decimal import ROUND_CEILING
 
 from arena.messages import Epoch, Product, Rules
-from arena.money import to_units
+from arena.money import (
+    PriceUnits,
+    carried_base_step,
+    round_to_units,
+    to_price_units,
+    to_units,
+)
 from ledger.audit.reading import Seen
 
 
@@ -44,8 +51,8 @@ class RulesInForce:
         return older[-1] if older else next(iter(self._found), None)
 
 
-Listing = tuple[int, int, int]
-"""Base increment, quote increment and least notional, in units of 10^-8."""
+Listing = tuple[int, PriceUnits, int]
+"""Base increment, quote increment and least notional."""
 
 
 class Listings:
@@ -62,11 +69,11 @@ class Listings:
         message = seen.record.message()
         assert isinstance(message, Product), "its header says so"
         with suppress(ArithmeticError, ValueError):
-            base, quote = to_units(message.base_increment), to_units(message.quote_increment)
-            if min(base, quote) > 0:
-                self._found[message.product_id][base, quote, to_units(message.min_market_funds)] = (
-                    None
-                )
+            base = carried_base_step(message.base_increment)
+            quote = to_price_units(message.quote_increment)
+            if base is not None and quote > 0:
+                least = round_to_units(message.min_market_funds, ROUND_CEILING)
+                self._found[message.product_id][to_units(base), quote, least] = None
 
     def of(self, product_id: str) -> list[Listing]:
         """The listings of a product."""
