@@ -148,8 +148,10 @@ def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = 
         pairs: Name before -> name after, for entrants that were renamed.
 
     Raises:
-        UsageError: A named entrant is not there, or none has a counterpart.
+        UsageError: The accounts hold different currencies, a named entrant is not there, or none
+            has a counterpart.
     """
+    _require_one_currency(before, after)
     couples = match_entrants(before, after, pairs or {})
     if not couples:
         dead = len(before.season.dead) + len(after.season.dead)
@@ -191,6 +193,15 @@ def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = 
         apart_before=_unranked(before.season.apart),
         apart_after=_unranked(after.season.apart),
     )
+
+
+def _require_one_currency(before: Facts, after: Facts) -> None:
+    units = [run.season.assumptions.currency for run in (before, after)]
+    if units[0] != units[1]:
+        raise UsageError(
+            f"the accounts of {before.run} hold {units[0]}, those of {after.run} {units[1]}",
+            remedy="compare runs of one currency: returns in two differ by the rate between them",
+        )
 
 
 def _groups(

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from arena import __version__
+from arena.currency import cash_digits
 from arena.visible import visible
 from judge.claim_words import claim_lines, look_words, promise_words
 from judge.formatting import sentence
@@ -205,7 +206,8 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         decisions=decisions_table(facts),
         agents_note=agents_note(facts),
         agents=tuple(
-            agent_part(season, n, _figures(facts.metrics[n], said.sharpe_unit)) for n in facts.order
+            agent_part(season, n, _figures(facts.metrics[n], said.sharpe_unit, said.currency))
+            for n in facts.order
         ),
         assumptions=season.assumptions.lines(),
         method=facts.verdict.method,
@@ -247,7 +249,7 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
             ("slippage", [m.slippage_usd for m in of]),
         )
         names = [labels[n] for n in trading]
-        charts["chart-costs"] = plots.cost_chart(names, kinds)
+        charts["chart-costs"] = plots.cost_chart(names, kinds, season.assumptions.currency)
         bps = [latency_bps(facts, n) for n in trading]
         if any(bps):
             charts["chart-latency"] = plots.latency_chart(names, bps)
@@ -322,10 +324,11 @@ def _decision_costs(facts: Facts) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def _figures(found: Metrics, unit: str) -> Sequence[tuple[str, str]]:
+def _figures(found: Metrics, unit: str, currency: str) -> Sequence[tuple[str, str]]:
+    digits = cash_digits(currency)
     periods = words.UNKNOWN if found.drawdown_periods is None else f"{found.drawdown_periods:,}"
     return (
-        ("equity, USD", words.usd(found.equity_usd)),
+        (f"equity, {currency}", words.usd(found.equity_usd, digits)),
         (f"over the {MARKET}", words.change(found.excess_return)),
         (f"volatility a {unit}", words.share(found.volatility, 1 if unit == "year" else 3)),
         (f"Sortino a {unit}", words.number(found.sortino, 2 if unit == "year" else 3)),
@@ -338,14 +341,14 @@ def _figures(found: Metrics, unit: str) -> Sequence[tuple[str, str]]:
         ("turnover", words.number(found.turnover)),
         ("win rate", words.share(found.win_rate)),
         ("profit factor", words.number(found.profit_factor)),
-        ("expectancy, USD", words.change_usd(found.expectancy_usd)),
+        (f"expectancy, {currency}", words.change_usd(found.expectancy_usd, digits)),
         ("held on average", words.lasted(found.average_hold_s)),
-        ("biggest win, loss", _both(found.biggest_win_usd, found.biggest_loss_usd)),
+        ("biggest win, loss", _both(found.biggest_win_usd, found.biggest_loss_usd, digits)),
     )
 
 
-def _both(win: float | None, loss: float | None) -> str:
-    return f"{words.change_usd(win)}, {words.change_usd(loss)}"
+def _both(win: float | None, loss: float | None, digits: int) -> str:
+    return f"{words.change_usd(win, digits)}, {words.change_usd(loss, digits)}"
 
 
 def _render(name: str, *, escaped: bool, **given: object) -> str:

@@ -1,5 +1,6 @@
 """The report's tables but for the leaderboard: pairs, costs, decisions, dead, offsets. Pure."""
 
+from arena.currency import cash_digits
 from arena.messages import DeadEntry, Evaluation
 from arena.vitals import CAUSE_CHARS_MAX
 from judge.formatting import listed
@@ -132,7 +133,7 @@ def latency_table(facts: Facts) -> Table:
         Head("decision took", note="mean wall time of a turn"),
         Head("turnover", note="traded notional over mean equity"),
     )  # fmt: skip
-    rows = []
+    rows, digits = [], cash_digits(facts.season.assumptions.currency)
     for place in traders(facts):
         metrics = facts.metrics[place]
         notional, bps = notional_usd(facts, place), latency_bps(facts, place)
@@ -140,16 +141,18 @@ def latency_table(facts: Facts) -> Table:
         cells = (
             name_cell(words.quote(facts.season.names[place], NAME_MAX), "", anchor(place)),
             plain(words.count(metrics.trades), metrics.trades),
-            plain(words.usd(notional), notional),
-            plain(words.usd(metrics.fees_usd), metrics.fees_usd),
-            plain(words.usd(metrics.slippage_usd), metrics.slippage_usd),
-            plain(words.change_usd(metrics.latency_usd), metrics.latency_usd),
+            plain(words.usd(notional, digits), notional),
+            plain(words.usd(metrics.fees_usd, digits), metrics.fees_usd),
+            plain(words.usd(metrics.slippage_usd, digits), metrics.slippage_usd),
+            plain(words.change_usd(metrics.latency_usd, digits), metrics.latency_usd),
             plain(words.change_usd(bps), bps),
             plain(words.lasted(took), took),
             plain(words.number(metrics.turnover), metrics.turnover),
         )
         rows.append(Row(cells, _css(facts, place)))
-    return Table("Trading costs", heads, tuple(rows), sortable=True)
+    return Table(
+        f"Trading costs, {facts.season.assumptions.currency}", heads, tuple(rows), sortable=True
+    )
 
 
 def decisions_table(facts: Facts) -> Table:

@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 import plotly.graph_objects as go
 
+from arena.currency import cash_digits
 from judge.metrics_returns import drawdowns
 from judge.report import words
 from judge.season import FloatArray, Season
@@ -40,12 +41,14 @@ def label(name: str) -> str:
 
 def equity_chart(season: Season) -> Chart:
     """Every entry's equity over venue time, and the equal-weight market."""
+    unit = season.assumptions.currency
+    hover = f"%{{y:,.{cash_digits(unit)}f}} {unit}"
     traces = [
-        _line(season, season.equity[:, n], name, {"entry": n}, "%{y:,.2f} USD")
+        _line(season, season.equity[:, n], name, {"entry": n}, hover)
         for n, name in enumerate(map(label, season.names))
     ]
-    traces.append(_line(season, season.hold, MARKET, {"role": "hold"}, "%{y:,.2f} USD"))
-    return _chart(traces, xaxis={"type": "date"}, yaxis={"tickformat": ",.0f"})
+    traces.append(_line(season, season.hold, MARKET, {"role": "hold"}, hover))
+    return _chart(traces, xaxis={"type": "date"}, yaxis={"tickformat": _ticks(unit)})
 
 
 def drawdown_chart(season: Season) -> Chart:
@@ -144,13 +147,17 @@ def heat_chart(
     return chart
 
 
-def cost_chart(names: Sequence[str], costs: Sequence[tuple[str, Sequence[float]]]) -> Chart:
+def cost_chart(
+    names: Sequence[str], costs: Sequence[tuple[str, Sequence[float]]], currency: str
+) -> Chart:
     """What trading cost each entry: one bar, stacked of kinds that a pattern tells apart.
 
     Args:
         names: Of the entries, dearest first.
-        costs: Kind of cost and USD per entry.
+        costs: Kind of cost and amount per entry.
+        currency: Of the amounts.
     """
+    digits = cash_digits(currency)
     traces = [
         go.Bar(
             x=list(amounts),
@@ -159,11 +166,15 @@ def cost_chart(names: Sequence[str], costs: Sequence[tuple[str, Sequence[float]]
             name=kind,
             meta={"role": "cost", "kind": n},
             marker={"pattern": {"shape": PATTERNS[n % len(PATTERNS)]}},
-            hovertemplate=f"%{{y}}: {kind} %{{x:,.2f}} USD<extra></extra>",
+            hovertemplate=f"%{{y}}: {kind} %{{x:,.{digits}f}} {currency}<extra></extra>",
         )
         for n, (kind, amounts) in enumerate(costs)
     ]
-    return _bars(traces, len(names), "USD", {"tickformat": ",.0f"}, showlegend=True)
+    return _bars(traces, len(names), currency, {"tickformat": _ticks(currency)}, showlegend=True)
+
+
+def _ticks(currency: str) -> str:
+    return ",.0f" if cash_digits(currency) == 2 else ",.6~f"
 
 
 def latency_chart(names: Sequence[str], bps: Sequence[float]) -> Chart:
@@ -185,7 +196,7 @@ def latency_chart(names: Sequence[str], bps: Sequence[float]) -> Chart:
 
 
 def decision_chart(names: Sequence[str], dollars: Sequence[float]) -> Chart:
-    """What one decision cost in model calls, USD."""
+    """What one decision cost in model calls, US dollars."""
     trace = go.Bar(
         x=list(dollars),
         y=list(names),
@@ -195,7 +206,7 @@ def decision_chart(names: Sequence[str], dollars: Sequence[float]) -> Chart:
         textposition="auto",
         hovertemplate="%{y}: $%{x:.5f} a decision<extra></extra>",
     )
-    return _bars([trace], len(names), "USD per decision", {"tickformat": "$.4~f"})
+    return _bars([trace], len(names), "US$ per decision", {"tickformat": "$.4~f"})
 
 
 def curve_points(season: Season) -> int:

@@ -90,7 +90,8 @@ def leaderboard_note(facts: Facts) -> str:
 
 def curves_caption(facts: Facts) -> str:
     """How the curves are drawn."""
-    text = "USD, marked at the best bid before each snapshot's orders. "
+    unit = facts.season.assumptions.currency
+    text = f"{unit}, marked at the best bid before each snapshot's orders. "
     text += f"Dotted: {MARKET}."
     points = len(facts.season.times)
     if points > (most := curve_points(facts.season)):

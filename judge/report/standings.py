@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from arena.currency import cash_digits
 from arena.messages import Evaluation, LeaderboardRow
 from judge.formatting import counted
 from judge.leaderboard_words import compared_return, window_note
@@ -159,6 +161,8 @@ def _columns(evaluation: Evaluation) -> tuple[Column, ...]:
     sharpe = "annualised" if unit == "year" else "per period, as the season is under 30 days"
     level = f"{evaluation.confidence:.0%}"
     whole = ", of the whole account" if window_note(evaluation) else ""
+    digits, unit_note = cash_digits(evaluation.currency), f"in {evaluation.currency}"
+    cash, change = partial(words.usd, digits=digits), partial(words.change_usd, digits=digits)
     found = [
         Column(Head("ranks", note="every rank that the evidence leaves open", up=True), _ranks),
         Column(
@@ -178,18 +182,18 @@ def _columns(evaluation: Evaluation) -> tuple[Column, ...]:
         _of("max drawdown", "drawdown", words.share,
             f"deepest fall below an earlier peak{whole}", up=True),
         _of("gross", "gross_return", words.change, f"return before fees and slippage{whole}"),
-        _of("fees", "fees_usd", words.usd),
-        _of("slippage", "slippage_usd", words.usd),
-        _of("latency cost", "latency_usd", words.change_usd,
-            "lost against the price it saw; a negative one is a gain"),
+        _of("fees", "fees_usd", cash, unit_note),
+        _of("slippage", "slippage_usd", cash, unit_note),
+        _of("latency cost", "latency_usd", change,
+            f"{unit_note}, lost against the price it saw; a negative one is a gain"),
         _of("net", "total_return", words.change, f"return after fees, slippage and latency{whole}"),
         _of("LLM $", "llm_usd", words.llm_usd, "model calls, replayed ones too"),
         _of("net of LLM", "net_return", words.change,
             f"net, less the cost of the model calls{whole}"),
-        _of("equity", "equity_usd", words.usd, "at the season's end"),
+        _of("equity", "equity_usd", cash, f"{unit_note}, at the season's end"),
         _of("win rate", "win_rate", words.share, "of closed trades"),
-        _of("biggest win", "biggest_win_usd", words.change_usd),
-        _of("biggest loss", "biggest_loss_usd", words.change_usd),
+        _of("biggest win", "biggest_win_usd", change, unit_note),
+        _of("biggest loss", "biggest_loss_usd", change, unit_note),
         _of("trades", "trades", words.count),
         _of("rejected", "rejected", words.count),
         _of("decisions", "decisions", words.count),
