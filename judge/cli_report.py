@@ -14,14 +14,13 @@ import typer
 
 from arena.commands.where import say
 from arena.errors import EXIT_NO, UsageError
-from arena.supervisor.runs import SPEC_FILE
+from arena.supervisor.runs import KNOWN_MAX, MANIFEST, SPEC_FILE, newest_first, run_directories
 from arena.toml_files import read_toml
 from arena.visible import laid_out
 
 if TYPE_CHECKING:
     from judge.report.facts import Options
 
-RECORDS = "records"
 LAST = "last"
 NO_RECORDS = (
     "`arena compete run` makes them at its end; continue one that stopped with `--resume last`"
@@ -32,8 +31,13 @@ SHOWN_MAX = 25
 RunArgument = Annotated[
     str,
     typer.Argument(
-        metavar="RUN", help="A run's directory, its name in .arena/runs, last or last~1."
+        metavar="RUN",
+        help="A run's directory, its name in .arena/runs or the beginning of it, last or last~1.",
     ),
+]
+RunFlag = Annotated[
+    str | None,
+    typer.Option("--run", metavar="RUN", help="The same as RUN, as other commands have it."),
 ]
 Confidence = Annotated[
     float | None,
@@ -55,6 +59,7 @@ def report(
     confidence: Confidence = None,
     seed: Seed = None,
     as_json: AsJson = False,
+    run_name: RunFlag = None,
 ) -> None:
     """Write the report of a run from its exported records alone, and print the leaderboard.
 
@@ -68,7 +73,7 @@ def report(
     from judge.report.facts import canonical, read_facts
     from judge.report.write import REPORT, write_report
 
-    directory = find_directory(run)
+    directory = find_directory(run_name or run)
     facts = read_facts(directory, _options(directory, confidence, seed))
     page = write_report(facts, out or directory / REPORT)
     if as_json:
@@ -80,7 +85,12 @@ def report(
         say("no browser was found; open the file by hand")
 
 
-def verify(run: RunArgument = LAST, out: Out = None, as_json: AsJson = False) -> None:
+def verify(
+    run: RunArgument = LAST,
+    out: Out = None,
+    as_json: AsJson = False,
+    run_name: RunFlag = None,
+) -> None:
     """Recompute every figure of a report from the records alone; exit 1 if one differs.
 
     Example: arena compete verify last
@@ -89,7 +99,7 @@ def verify(run: RunArgument = LAST, out: Out = None, as_json: AsJson = False) ->
     from judge.report.verify import verify_report
     from judge.report.write import REPORT
 
-    directory = find_directory(run)
+    directory = find_directory(run_name or run)
     found = verify_report(directory, out or directory / REPORT)
     if as_json:
         document = {
@@ -146,27 +156,40 @@ def find_directory(name: str) -> Path:
     """The directory of a run that has exported records.
 
     Args:
-        name: A directory, a name in `.arena/runs`, "last" for the newest with records, or "last~2"
-            for the second before it.
+        name: A directory, a name in `.arena/runs` or the beginning of one, "last" for the newest
+            with records, or "last~2" for the second before it.
 
     Raises:
         UsageError: There is none.
     """
     from arena.settings import Settings
 
-    runs = Settings().home / "runs"
-    exported = sorted(path.parents[1] for path in runs.glob(f"*/{RECORDS}/manifest.json"))
+    home = Settings().home
+    runs = home / "runs"
+    exported = _exported(home)
     if found := re.fullmatch(rf"{LAST}(?:~(\d{{1,4}}))?", name):
         back = int(found[1] or 0)
         if back < len(exported):
-            return exported[-1 - back]
+            return exported[back]
         raise UsageError(f"{len(exported)} runs in {runs} have records", remedy=NO_RECORDS)
     for directory in (runs / name, Path(name)):
-        if lexists(directory / RECORDS / "manifest.json"):
+        if name and lexists(directory / MANIFEST):
             return directory
-    known = f"those with records are {', '.join(p.name for p in exported[-5:])}"
+    known = f"those with records are {', '.join(p.name for p in exported[:KNOWN_MAX])}"
     remedy = known if exported else NO_RECORDS
+    begun = [path for path in exported if name and path.name.startswith(name)]
+    if len(begun) > 1:
+        raise UsageError(f"{len(begun)} runs with records begin with {name!r}", remedy=remedy)
+    if begun:
+        return begun[0]
     raise UsageError(f"no run {name!r} with records, here or in {runs}", remedy=remedy)
+
+
+def _exported(home: Path) -> list[Path]:
+    """The runs with records, the newest first; those without a run.json last, by name."""
+    known = [directory for directory, _ in newest_first(home)]
+    others = [path for path in reversed(run_directories(home)) if path not in known]
+    return [path for path in (*known, *others) if lexists(path / MANIFEST)]
 
 
 def _options(directory: Path, confidence: float | None, seed: int | None) -> "Options":
