@@ -79,6 +79,8 @@ class Settings(BaseSettings):
             when a record comes, other brokers may not. `ARENA_FETCH_WAIT_MS`.
         checkpoint_events: Events of a shard between two checkpoints of it; so many are folded again
             at most when an executor starts. `ARENA_CHECKPOINT_EVENTS`.
+        plugins: Folders of tools and strategies outside the source tree, separated as in PATH
+            (`arena.plugins`). `ARENA_PLUGINS`.
         access: How to log in to the brokers. `KAFKA_SECURITY_PROTOCOL` and others.
     """
 
@@ -98,6 +100,7 @@ class Settings(BaseSettings):
     idempotence: bool = True
     fetch_wait_ms: int = Field(default=500, ge=1, le=5_000)
     checkpoint_events: int = Field(default=50_000, ge=1)
+    plugins: str = ""
     access: KafkaAccess = Field(default_factory=KafkaAccess)
 
     @property

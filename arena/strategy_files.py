@@ -1,22 +1,37 @@
 """What a strategy's file says of its name and kind, without running it.
 
-Reads `.toml` and `.py` files. The arena imports no room, and a specification is checked before
-anything starts, so a `.py` file is parsed and not executed: only a name and a kind that are
-written as plain text are found. The router loads the file and has the last word.
+Reads `.toml`, `.md`, `.txt` and `.py` files. The arena imports no room, and a specification is
+checked before anything starts, so a `.py` file is parsed and not executed: only a name and a kind
+that are written as plain text are found. The router loads the file and has the last word.
+
+A `.md` or `.txt` file is a prompt, and its name is the strategy's. It may begin with fields of a
+strategy, as TOML between two lines of `+++`:
+
+    +++
+    tools = ["execute_trade", "get_portfolio"]
+    cadence = 3
+    +++
+    You buy only after a fall of two percent within an hour.
 """
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from arena.baselines import BASELINES, strategy_key
 from arena.bounded_files import read_text_file
 from arena.errors import UsageError
-from arena.toml_files import parse_toml
+from arena.toml_files import Tables, parse_toml
 
 FILE_BYTES_MAX = 1_000_000
-SUFFIXES = (".toml", ".py")
+PROMPT_SUFFIXES = (".md", ".txt")
+SUFFIXES = (".toml", ".py", *PROMPT_SUFFIXES)
+"""Of a strategy that is a file."""
+FENCE = "+++"
+PROMPT_TOOLS = ("execute_trade", "get_portfolio", "calculator")
+"""What an agent is offered whose prompt file names no tools."""
 
 
 class Described(NamedTuple):
@@ -34,43 +49,115 @@ Describe = Callable[[str], Described | None]
 """From a strategy as an ARENA.toml writes it to what it is; None if that is not known."""
 
 
+def is_file_name(strategy: str) -> bool:
+    """True if a strategy is written as a file, not as a name."""
+    return strategy.endswith(SUFFIXES)
+
+
+@cache
+def shipped_strategies() -> frozenset[str]:
+    """Keys of the strategies in `routers/strategies`, which are its files; none is loaded."""
+    folder = Path(__file__).resolve().parents[1] / "routers" / "strategies"
+    return frozenset(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
 def describe_shipped(strategy: str) -> Described | None:
     """A shipped strategy; None for a file."""
-    if strategy.endswith(SUFFIXES):
+    if is_file_name(strategy):
         return None
     name = strategy_key(strategy)
     return Described(name, "baseline" if name in BASELINES else "agent")
 
 
-def describe_in(folder: Path) -> Describe:
-    """Describe shipped strategies, and files relative to a folder."""
+def describe_in(folder: Path, plugins: Mapping[str, Path] | None = None) -> Describe:
+    """Describe shipped strategies, those of plugins, and files relative to a folder.
+
+    Args:
+        folder: Of the ARENA.toml.
+        plugins: Key of a strategy's name -> its file.
+    """
+    own = plugins or {}
 
     def describe(strategy: str) -> Described | None:
-        return describe_shipped(strategy) or _read(folder / strategy)
+        if not is_file_name(strategy) and (path := own.get(strategy_key(strategy))) is not None:
+            return describe_file(path)
+        return describe_shipped(strategy) or describe_file(folder / strategy)
 
     return describe
 
 
-def _read(path: Path) -> Described | None:
+def describe_file(path: Path) -> Described | None:
+    """A strategy's file; None if it is not a file that can be read, or does not say it plainly."""
     try:
         text = read_text_file(path, FILE_BYTES_MAX)
-        found = parse_toml(text, str(path)) if path.suffix == ".toml" else _keywords(text)
+        if path.suffix == ".py":
+            found: Mapping[str, object] = python_strategy(text) or {}
+        else:
+            found = strategy_tables(path, text)
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError, UsageError):
         return None
     name, kind = found.get("name"), found.get("kind", "agent")
     return Described(name, kind) if isinstance(name, str) and isinstance(kind, str) else None
 
 
-def _keywords(source: str) -> dict[str, object]:
-    """The plain arguments of the `Strategy(...)` that a module calls STRATEGY."""
-    for node in ast.parse(source).body:
+def strategy_tables(path: Path, text: str) -> Tables:
+    """The fields of a strategy in a `.toml`, `.md` or `.txt` file.
+
+    Args:
+        path: The file; the name of a prompt file is the strategy's.
+        text: Its content.
+
+    Raises:
+        UsageError: It is not TOML, or what is between the `+++` lines is not.
+    """
+    if path.suffix not in PROMPT_SUFFIXES:
+        return parse_toml(text, str(path))
+    fields, prompt = _split_fields(path, text)
+    found = parse_toml(fields, str(path))
+    if "prompt" in found:
+        raise UsageError(
+            f"{path}: the fields between {FENCE} and {FENCE} hold a prompt",
+            remedy=f"write the prompt after the second {FENCE}",
+        )
+    return {"name": path.stem, "tools": [*PROMPT_TOOLS], **found, "prompt": prompt}
+
+
+def _split_fields(path: Path, text: str) -> tuple[str, str]:
+    """The TOML at the beginning of a prompt file, and the prompt."""
+    lines = text.splitlines(keepends=True)
+    first = lines[0].strip() if lines else ""
+    if first == "---":
+        raise UsageError(
+            f"{path} begins with ---", remedy=f"write its fields as TOML between two lines {FENCE}"
+        )
+    if first != FENCE:
+        return "", text
+    end = next((n for n, line in enumerate(lines) if n and line.strip() == FENCE), None)
+    if end is None:
+        raise UsageError(f"{path}: the fields after {FENCE} have no end", remedy=f"add {FENCE}")
+    # The fields keep their line numbers: an error in them names the line of the file.
+    return "\n" + "".join(lines[1:end]), "".join(lines[end + 1 :]).lstrip("\r\n")
+
+
+def python_strategy(source: str) -> dict[str, object] | None:
+    """The plain arguments of the `Strategy(...)` that a module calls STRATEGY.
+
+    Returns:
+        None if the module has no STRATEGY, or is not Python.
+    """
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    for node in body:
         match node:
-            case ast.Assign(targets=[ast.Name(id="STRATEGY")], value=ast.Call() as call):
+            case ast.Assign(targets=[ast.Name(id="STRATEGY")], value=value):
                 pass
-            case ast.AnnAssign(target=ast.Name(id="STRATEGY"), value=ast.Call() as call):
+            case ast.AnnAssign(target=ast.Name(id="STRATEGY"), value=value):
                 pass
             case _:
                 continue
-        plain = [(k.arg, k.value.value) for k in call.keywords if isinstance(k.value, ast.Constant)]
+        keywords = value.keywords if isinstance(value, ast.Call) else []
+        plain = [(k.arg, k.value.value) for k in keywords if isinstance(k.value, ast.Constant)]
         return {name: value for name, value in plain if name is not None}
-    return {}
+    return None

@@ -15,14 +15,16 @@ from arena import ids, logs, topics
 from arena.bus.base import LATEST, Bus, LogReader
 from arena.bus.kafka import KafkaBus
 from arena.clock import Clock, SystemClock
+from arena.commands.where import say
 from arena.errors import DependencyMissing, Malformed, UsageError
 from arena.messages import AgentSpec, ToolCall, ToolResult
 from arena.names import OPERATOR, unknown_name
 from arena.node import Node
+from arena.plugins import NO_PLUGINS, Plugins
 from arena.roster import read_agents
 from arena.settings import Settings
 from arena.topics import partition_of
-from trading_tools.registry import load_catalogue
+from trading_tools.plugin_tools import load_tools
 from trading_tools.server import ToolServer
 
 TRADE_TOOL = "execute_trade"
@@ -36,6 +38,7 @@ async def call_by_hand(
     timeout_s: float,
     *,
     force: bool = False,
+    plugins: Plugins = NO_PLUGINS,
 ) -> ToolResult:
     """Call a tool and wait for its result.
 
@@ -46,6 +49,7 @@ async def call_by_hand(
         agent: Whose account it touches.
         timeout_s: To wait for the executor.
         force: Trade in the account of an agent that plays.
+        plugins: Whose tools can be called, too.
 
     Raises:
         DependencyMissing: No broker, or no executor answered in time.
@@ -55,7 +59,9 @@ async def call_by_hand(
     clock = SystemClock()
     call = new_call(tool, arguments, agent, clock, timeout_s)
     bus = KafkaBus(settings, client_id="arena-tools-call")
-    tools = load_catalogue()
+    tools, faults = load_tools(plugins)
+    for fault in faults:
+        say(f"left out: {fault}")
     found = tools.get(tool)
     if found is None or not found.touches_account:
         node = Node("tools", "call", settings, bus, clock)

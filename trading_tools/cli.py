@@ -1,4 +1,4 @@
-"""The command `arena tools`: serve the trading tools, list them, call one by hand."""
+"""The command `arena tools`: serve the trading tools, list them, call one by hand, write one."""
 
 import json
 import sys
@@ -7,15 +7,23 @@ from typing import Annotated
 
 import typer
 
+from arena.commands.plugin_flags import FolderFlag, plugins_of
 from arena.currency import DEFAULT_CURRENCY
-from arena.errors import EXIT_NO
+from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
 from arena.messages import Pacing
 from arena.names import OPERATOR
 from arena.node import Node, run_async, run_node
+from arena.plugins import NO_PLUGINS
 from arena.settings import Settings
 from arena.visible import visible, visible_json
+from trading_tools.cli_plugins import check, new
 from trading_tools.rules import DEFAULT_FEES, TradingRules
+
+EXECUTOR_ALONE = (
+    "tools of plugins run in a process of their own, never in the executor's",
+    "start `arena tools --only executor`, and `arena tools --only stateless` with the plugins",
+)
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -67,7 +75,8 @@ def serve(
         str, typer.Option(help="Farther from the price the agent saw is refused.")
     ] = "200",
     only: Annotated[
-        Only | None, typer.Option(help="One half of the work.", show_default=False)
+        Only | None,
+        typer.Option(help="Run only the executor, or only the other tools.", show_default=False),
     ] = None,
     pacing: Annotated[
         Pacing,
@@ -77,7 +86,8 @@ def serve(
         int | None,
         typer.Option(help="Snapshots of the season; the judge plans its looks by them. [no end]"),
     ] = None,
-    name: Annotated[str, typer.Option(help="Of this process.")] = "tools",
+    name: Annotated[str, typer.Option(help="Name of this process.")] = "tools",
+    plugins: FolderFlag = None,
     bootstrap_servers: Servers = None,
     log_level: Annotated[LogLevel | None, typer.Option(case_sensitive=False)] = None,
 ) -> None:
@@ -103,6 +113,9 @@ def serve(
     settings = Settings().override(
         bootstrap_servers=bootstrap_servers, log_level=log_level and log_level.value
     )
+    found = plugins_of(plugins, settings) if plugins or only is not Only.EXECUTOR else NO_PLUGINS
+    if found.tools and only is not Only.STATELESS:
+        raise UsageError(EXECUTOR_ALONE[0], remedy=EXECUTOR_ALONE[1])
 
     async def work(node: Node) -> None:
         from trading_tools.serve import serve_tools
@@ -112,6 +125,7 @@ def serve(
             rules,
             executor=only is not Only.STATELESS,
             stateless=only is not Only.EXECUTOR,
+            plugins=found,
         )
 
     run_node("tools", name, settings, work)
@@ -119,15 +133,19 @@ def serve(
 
 @app.command("list")
 def list_tools(
+    plugins: FolderFlag = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with the schemas.")] = False,
 ) -> None:
-    """List the tools of the catalogue.
+    """List the tools of the catalogue, and those of plugins.
 
     Example: arena tools list --json
     """
-    from trading_tools.registry import load_catalogue
+    from arena.commands.where import say
+    from trading_tools.plugin_tools import load_tools
 
-    tools = load_catalogue()
+    tools, faults = load_tools(plugins_of(plugins, Settings()))
+    for fault in faults:
+        say(f"left out: {fault}")
     if as_json:
         shown = [
             {
@@ -135,6 +153,8 @@ def list_tools(
                 "description": tool.signature.description,
                 "parameters": tool.signature.parameters,
                 "touches_account": tool.touches_account,
+                "source": tool.source,
+                "source_sha256": tool.source_sha256,
             }
             for tool in tools.values()
         ]
@@ -144,7 +164,8 @@ def list_tools(
     for tool in tools.values():
         runs = "executor" if tool.touches_account else "tool server"
         takes = ", ".join(tool.signature.model.model_fields)
-        print(f"{tool.name:<{width}}  {runs:<11}  ({takes})")
+        of = f"  {tool.source}, SHA-256 {tool.source_sha256}" if tool.source else ""
+        print(f"{tool.name:<{width}}  {runs:<11}  ({takes}){of}")
         print(f"{'':<{width}}  {tool.signature.description}")
 
 
@@ -160,6 +181,7 @@ def call_tool(
     ] = False,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds to wait.")] = 15.0,
     as_json: Annotated[bool, typer.Option("--json", help="The whole result as JSON.")] = False,
+    plugins: FolderFlag = None,
     bootstrap_servers: Servers = None,
 ) -> None:
     """Call one tool: here where it touches no account, else through the topics.
@@ -170,14 +192,21 @@ def call_tool(
     """
     check_name("agent", agent)
     settings = Settings().override(bootstrap_servers=bootstrap_servers)
+    found = plugins_of(plugins, settings)
 
     async def work() -> None:
         from trading_tools.by_hand import call_by_hand
 
-        result = await call_by_hand(settings, name, arguments, agent, timeout_s, force=force)
+        result = await call_by_hand(
+            settings, name, arguments, agent, timeout_s, force=force, plugins=found
+        )
         shown = visible_json(result.model_dump_json(indent=2)) if as_json else visible(result.text)
         print(shown)
         if not result.ok:
             sys.exit(EXIT_NO)
 
     run_async(work)
+
+
+app.command("new")(new)
+app.command("check")(check)

@@ -1,31 +1,41 @@
-"""The tools there are: every function marked `@tool` in `trading_tools/catalogue/`.
+"""Tools: functions marked `@tool`, and those of `trading_tools/catalogue/`.
 
-A file whose name starts with `_` is skipped. Adding a tool is adding a file.
+A file whose name starts with `_` is skipped. Adding a tool is adding a file. A file that cannot be
+loaded is a fault that is named; the other tools work. Tools of other folders are found by
+`trading_tools.plugin_tools`.
 """
 
+import asyncio
 import importlib
 import inspect
+import json
 import pkgutil
-import typing
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, overload
 
 import orjson
+from pydantic_core import PydanticSerializationError, to_json
 
 from arena.errors import UsageError
 from arena.messages import ToolOffered
+from arena.plugin_code import Fault, fault_of
 from trading_tools import catalogue
 from trading_tools.context import AccountContext, Answer, Order, ToolContext
-from trading_tools.schema import Refused, Signature, signature_of
+from trading_tools.schema import Refused, Signature, hints_of, signature_of
 
 # Any: each tool has parameters of its own; `Signature.read` checks what it is called with.
 ToolFunction = Callable[..., Any]
 _Function = TypeVar("_Function", bound=ToolFunction)
 ANSWER_BYTES_MAX = 100_000
 """A model cannot read more, and a record cannot hold much more."""
-_MARK = "_touches_account"
+THREADS_MAX = 16
+"""Calls of plugin tools at the same time; one that never ends keeps its thread."""
+MARK = "_touches_account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,8 @@ class Tool:
         places_order: It is declared to return an `Order`: every call of it, readable or not,
             is decided by one event.
         is_async: It is a coroutine function.
+        source: Folder and file name of a plugin's tool. source_sha256: of that file. "" for the
+            tools of the catalogue.
     """
 
     signature: Signature
@@ -44,6 +56,8 @@ class Tool:
     touches_account: bool
     places_order: bool
     is_async: bool
+    source: str = ""
+    source_sha256: str = ""
 
     @property
     def name(self) -> str:
@@ -57,15 +71,23 @@ class Tool:
             description=self.signature.description,
             parameters=self.signature.parameters,
             touches_account=self.touches_account,
+            source=self.source,
+            source_sha256=self.source_sha256,
             at=at,
         )
+
+    # Any: checked arguments of this very function.
+    def _given(self, ctx: ToolContext, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments, with the context where the tool takes one."""
+        context = self.signature.context
+        return {context: ctx, **arguments} if context else arguments
 
     # Any: checked arguments of this very function.
     def call(self, ctx: ToolContext, arguments: dict[str, Any]) -> Answer | Order | Refused:
         """Run a tool that does not wait; whatever it raises becomes an answer."""
         try:
-            outcome: Answer | Order = self.function(ctx, **arguments)
-        except Exception as error:  # the boundary to extensions, see below
+            outcome: object = self.function(**self._given(ctx, arguments))
+        except (Exception, SystemExit) as error:  # the boundary to extensions, see below
             # A tool is an extension: whatever it raises must not stop the process that serves
             # every agent. The agent is told, and the error is not retried.
             return self._failure(type(error).__name__)
@@ -75,12 +97,13 @@ class Tool:
     async def call_async(self, ctx: ToolContext, arguments: dict[str, Any]) -> Answer:
         """Run a tool that touches no account, awaiting it where it is a coroutine."""
         if not self.is_async:
-            outcome = self.call(ctx, arguments)
+            run = _in_thread if self.source else _here
+            outcome = await run(lambda: self.call(ctx, arguments))
             assert isinstance(outcome, Answer)
             return outcome
         try:
-            answer: Answer = await self.function(ctx, **arguments)
-        except Exception as error:  # as in `call`
+            answer: object = await self.function(**self._given(ctx, arguments))
+        except (Exception, SystemExit) as error:  # as in `call`
             failure = self._failure(type(error).__name__)
             assert isinstance(failure, Answer)
             return failure
@@ -88,18 +111,21 @@ class Tool:
         assert isinstance(checked, Answer)
         return checked
 
-    def _checked(self, outcome: Answer | Order) -> Answer | Order | Refused:
-        wanted = Order if self.places_order else Answer
-        if not isinstance(outcome, wanted):
+    def _checked(self, outcome: object) -> Answer | Order | Refused:
+        if self.places_order:
+            if isinstance(outcome, Order):
+                return outcome
             return self._failure(f"a {type(outcome).__name__}")
-        if isinstance(outcome, Answer):
-            try:
-                size = len(orjson.dumps([outcome.text, outcome.value, outcome.error]))
-            except TypeError:
-                return self._failure("an answer that is no JSON")
-            if size > ANSWER_BYTES_MAX:
-                return self._failure(f"an answer of {size:,} bytes")
-        return outcome
+        answer = answer_of(outcome)
+        if answer is None:
+            return self._failure(f"a {type(outcome).__name__}, which is not JSON")
+        try:
+            size = len(orjson.dumps([answer.text, answer.value, answer.error]))
+        except TypeError:
+            return self._failure("an answer that is not JSON")
+        if size > ANSWER_BYTES_MAX:
+            return self._failure(f"an answer of {size:,} bytes")
+        return answer
 
     def _failure(self, what: str) -> Answer | Refused:
         reason = f"the tool failed with {what}"
@@ -108,52 +134,140 @@ class Tool:
         return Answer(f"{self.name}: {reason}; try without it.", error="tool_failed")
 
 
-def tool(*, touches_account: bool) -> Callable[[_Function], _Function]:
-    """Mark a function as a tool.
+def answer_of(outcome: object) -> Answer | None:
+    """What a tool returned, as an answer; None if models cannot read it.
+
+    A text is the answer itself; a number, a list or a dict is answered as JSON.
+    """
+    if isinstance(outcome, Answer):
+        return outcome
+    if isinstance(outcome, str):
+        return Answer(outcome)
+    if outcome is None:
+        return None
+    try:
+        text = to_json(outcome, inf_nan_mode="strings").decode()
+        value = json.loads(text)
+    except (PydanticSerializationError, TypeError, ValueError, RecursionError):
+        return None
+    return Answer(str(outcome) if isinstance(outcome, Decimal) else text, value)
+
+
+async def _here(work: Callable[[], object]) -> object:
+    return work()
+
+
+_free_threads = threading.BoundedSemaphore(THREADS_MAX)
+
+
+async def _in_thread(work: Callable[[], object]) -> object:
+    """Run a plugin's function in a thread, so that it cannot hold up the others.
+
+    The thread is a daemon: one that never ends does not keep the process from ending.
+    """
+    if not _free_threads.acquire(blocking=False):
+        return Answer(f"{THREADS_MAX} calls of tools are running; ask again.", error="busy")
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[object] = loop.create_future()
+
+    def settle(outcome: object) -> None:
+        if not done.done():
+            done.set_result(outcome)
+
+    def run() -> None:
+        try:
+            outcome = work()
+        finally:
+            _free_threads.release()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, outcome)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await done
+
+
+@overload
+def tool(function: _Function, /) -> _Function: ...
+@overload
+def tool(*, touches_account: bool = False) -> Callable[[_Function], _Function]: ...
+def tool(
+    function: _Function | None = None, /, *, touches_account: bool = False
+) -> _Function | Callable[[_Function], _Function]:
+    """Mark a function as a tool: `@tool`, or `@tool(touches_account=True)` in the catalogue.
 
     Args:
-        touches_account: True where it needs the caller's account: then its context is an
+        function: What is marked.
+        touches_account: True if it needs the caller's account: then its context is an
             `AccountContext` and it may return an `Order`.
     """
 
-    def mark(function: _Function) -> _Function:
-        setattr(function, _MARK, touches_account)
-        return function
+    def mark(marked: _Function) -> _Function:
+        setattr(marked, MARK, touches_account)
+        return marked
 
-    return mark
+    return mark if function is None else mark(function)
+
+
+class Catalogue(NamedTuple):
+    """The tools that were found.
+
+    Attributes:
+        tools: By name, sorted. faults: files and functions that cannot be used, and why.
+    """
+
+    tools: dict[str, Tool]
+    faults: tuple[Fault, ...] = ()
 
 
 def load_catalogue() -> dict[str, Tool]:
-    """Every tool by name, sorted.
+    """Every tool of the catalogue that can be loaded, by name, sorted."""
+    return read_catalogue().tools
 
-    Raises:
-        UsageError: A tool is not declared as the catalogue wants it.
-    """
+
+def read_catalogue() -> Catalogue:
+    """The tools of the catalogue, and what is wrong with files of it."""
     found: dict[str, Tool] = {}
+    faults: list[Fault] = []
     for module in pkgutil.iter_modules(catalogue.__path__):
         if module.name.startswith("_"):
             continue
-        loaded = importlib.import_module(f"{catalogue.__name__}.{module.name}")
-        marked = [f for f in vars(loaded).values() if hasattr(f, _MARK)]
+        path = Path(catalogue.__path__[0]) / f"{module.name}.py"
+        try:
+            loaded = importlib.import_module(f"{catalogue.__name__}.{module.name}")
+        except (Exception, SystemExit) as error:  # the boundary to extensions: told, never raised
+            faults.append(fault_of(path, error))
+            continue
+        marked = [f for f in vars(loaded).values() if hasattr(f, MARK)]
         if [f.__name__ for f in marked] != [module.name]:
-            raise UsageError(
-                f"{module.name}.py of the catalogue", remedy="hold one @tool function of that name"
-            )
-        found[module.name] = tool_of(marked[0])
-    return dict(sorted(found.items()))
+            text = "it does not hold one function of its name under @tool; write one"
+            faults.append(Fault(str(path), None, text))
+            continue
+        try:
+            found[module.name] = tool_of(marked[0])
+        except UsageError as error:
+            faults.append(Fault(str(path), line_of(marked[0]), str(error)))
+    return Catalogue(dict(sorted(found.items())), tuple(faults))
+
+
+def line_of(function: ToolFunction) -> int | None:
+    """The line at which a function begins, from 1."""
+    code = getattr(function, "__code__", None)
+    return None if code is None else code.co_firstlineno
 
 
 def tool_of(function: ToolFunction) -> Tool:
     """The tool that a marked function is.
 
     Raises:
-        UsageError: Its annotations contradict its mark.
+        UsageError: Its annotations contradict its mark, or it lacks something.
     """
-    touches_account: bool = getattr(function, _MARK)
-    hints = typing.get_type_hints(function)
+    touches_account: bool = getattr(function, MARK)
     signature = signature_of(function)
+    hints = hints_of(function)
     wanted = AccountContext if touches_account else ToolContext
-    if hints["ctx"] is not wanted:
+    if hints.get(signature.context, wanted) is not wanted or not (
+        signature.context or not touches_account
+    ):
         raise UsageError(
             f"tool {signature.tool} with touches_account={touches_account}",
             remedy=f"annotate its context as {wanted.__name__}",
@@ -162,7 +276,7 @@ def tool_of(function: ToolFunction) -> Tool:
     if touches_account and is_async:
         raise UsageError(f"tool {signature.tool} waits", remedy="an account's writer cannot wait")
     returns = hints.get("return")
-    if returns is not Answer and not (touches_account and returns is Order):
+    if returns is Order if not touches_account else returns not in (Answer, Order):
         raise UsageError(f"tool {signature.tool} returns {returns}", remedy="return an Answer")
     return Tool(
         signature, function, touches_account, places_order=returns is Order, is_async=is_async

@@ -1,12 +1,13 @@
 """A tool's JSON schema from its signature and docstring, and the check of what a model sent.
 
-The first parameter is the context and hidden; the others must be annotated. The docstring's
-first part is the tool's description, the lines of its `Args:` section describe the parameters.
+A parameter that takes the context is hidden; the others must be annotated. The docstring's first
+part is the tool's description, the lines of its `Args:` section describe the parameters.
 """
 
 import inspect
 import re
 import typing
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -27,7 +28,13 @@ from pydantic import (
 from arena.errors import UsageError
 from arena.money import parse_decimal
 from trading_tools.arguments import Unreadable, read_arguments, shown
+from trading_tools.context import ToolContext
 
+NAME_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
+TYPES = "str, int, float, bool, Decimal, Literal, list or dict"
+"""Types that every model can write."""
+COUNTS = ("days", "hours", "minutes", "periods", "bars", "times", "count", "n", "limit", "length")
+"""Parameters of such names are whole numbers, as a rule."""
 ERRORS_SHOWN_MAX = 5
 SECTION = re.compile(r"^(Args|Returns|Raises|Yields|Attributes|Example|Examples):\s*$")
 ARGUMENT = re.compile(r"^(\w+)\s*(?:\([^)]*\))?:\s+(.+)$")
@@ -62,12 +69,14 @@ class Signature:
 
     Attributes:
         description: What the tool does. parameters: JSON schema of the arguments object.
+        context: The parameter that takes the context; "" if the tool has none.
     """
 
     tool: str
     description: str
     parameters: dict[str, JsonValue]
     model: type[BaseModel]
+    context: str = "ctx"
 
     # Any: the arguments of an arbitrary function, checked against its own annotations.
     def read(self, text: str) -> dict[str, Any] | Refused:
@@ -78,7 +87,13 @@ class Signature:
             return Refused(f"the arguments were {error}")
         except ValidationError as error:
             return Refused(self._explain(error))
-        return {name: getattr(checked, name) for name in self.model.model_fields}
+        return {name: checked.__dict__[name] for name in self.model.model_fields}
+
+    @property
+    def undescribed(self) -> list[str]:
+        """The parameters that no line under `Args:` describes."""
+        fields = self.model.model_fields.items()
+        return [name for name, found in fields if not found.description]
 
     def _explain(self, error: ValidationError) -> str:
         names = ", ".join(self.model.model_fields) or "none"
@@ -100,29 +115,122 @@ class Signature:
 
 # Any: an arbitrary function of the catalogue.
 def signature_of(function: Callable[..., Any]) -> Signature:
-    """The signature of a tool function.
+    """The signature of a tool function: type hints and docstring are the schema.
+
+    The context is the parameter that is called `ctx` or annotated as a `ToolContext`; a tool may
+    have none. A parameter needs a type hint; a line under `Args:` describes it to models.
 
     Raises:
-        UsageError: No docstring, no context, or a parameter without annotation or description.
+        UsageError: Something is missing; the message says what to write.
     """
     name = function.__name__
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise UsageError(
+            f"tool {name!r} has a name that models cannot call",
+            remedy="name it with up to 64 letters of a-z, digits and _",
+        )
     description, documented = parse_docstring(name, inspect.getdoc(function))
-    hints = typing.get_type_hints(function, include_extras=True)
-    names = list(inspect.signature(function).parameters)
-    if not names or names[0] != "ctx" or "ctx" not in hints:
-        raise UsageError(f"tool {name} has no context", remedy="make `ctx: ToolContext` the first")
+    hints = hints_of(function)
+    context = context_of(function, hints)
     fields: dict[str, Any] = {}  # Any: the form that create_model takes
-    for parameter in list(inspect.signature(function).parameters.values())[1:]:
-        if parameter.name not in hints or parameter.name not in documented:
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name != context:
+            fields[parameter.name] = _field(name, parameter, hints, documented)
+    model = _model(name, fields)
+    return Signature(name, description, _parameters(name, model), model, context)
+
+
+# Any: as above; hints are whatever an annotation may be.
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The type hints of a tool function.
+
+    Raises:
+        UsageError: One of them cannot be resolved.
+    """
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except Exception as error:  # the boundary to extensions: an annotation is any expression
+        raise UsageError(
+            f"tool {function.__name__}: a type hint cannot be used: {error}",
+            remedy=f"use {TYPES}, and import what a hint names",
+        ) from None
+
+
+def context_of(function: Callable[..., Any], hints: dict[str, Any]) -> str:
+    """The parameter that takes the context; "" if the tool has none."""
+    for name in inspect.signature(function).parameters:
+        hint = hints.get(name)
+        if name == "ctx" or (isinstance(hint, type) and issubclass(hint, ToolContext)):
+            return name
+    return ""
+
+
+def _field(
+    tool: str, parameter: inspect.Parameter, hints: dict[str, Any], documented: dict[str, str]
+) -> tuple[Any, Any]:
+    """A parameter as a field of the model that checks calls."""
+    name = parameter.name
+    what = f"tool {tool}: parameter `{name}`"
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        raise UsageError(f"{what} takes any number of values", remedy="write each one by its name")
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        raise UsageError(f"{what} cannot be given by its name", remedy="leave out the `/`")
+    if name.startswith("_"):
+        raise UsageError(f"{what} begins with `_`", remedy="call it something a model understands")
+    if name not in hints:
+        raise UsageError(f"{what} has no type hint", remedy=f"write `{name}: {_guess(parameter)}`")
+    default = ... if parameter.default is parameter.empty else parameter.default
+    _check_default(what, hints[name], default)
+    described = documented.get(name)
+    return hints[name], Field(default) if described is None else Field(
+        default, description=described
+    )
+
+
+def _check_default(what: str, hint: Any, default: object) -> None:
+    """See that a type has a JSON schema, and that the default can be shown in it."""
+    try:
+        adapter = TypeAdapter(hint)
+        adapter.json_schema()
+    except Exception as error:  # pydantic's errors, and those of a hint that is not a type
+        shown_hint = getattr(hint, "__name__", str(hint))
+        raise UsageError(
+            f"{what} has the type {shown_hint}, which a model cannot write as JSON",
+            remedy=f"use {TYPES}",
+        ) from error
+    if default is not ... and default is not None:
+        try:
+            adapter.dump_json(adapter.validate_python(default))
+        except ValueError:
             raise UsageError(
-                f"parameter {parameter.name} of tool {name} is not described",
-                remedy="annotate it and give it a line under `Args:`",
-            )
-        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        described = Field(default, description=documented[parameter.name])
-        fields[parameter.name] = (hints[parameter.name], described)
-    model: type[BaseModel] = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
-    return Signature(name, description, _parameters(model), model)
+                f"{what} has the default {shown(default)}, which is not of its type",
+                remedy="give it a default that a model could have sent",
+            ) from None
+
+
+def _guess(parameter: inspect.Parameter) -> str:
+    """A type to suggest for a parameter."""
+    default = parameter.default
+    if default is not parameter.empty and isinstance(default, bool | int | float | str):
+        return type(default).__name__
+    counts = (*COUNTS, *(f"{word[:-1]}" for word in COUNTS if word.endswith("s")))
+    return "int" if parameter.name.lower().rpartition("_")[2] in counts else "str"
+
+
+def _model(tool: str, fields: dict[str, Any]) -> type[BaseModel]:
+    config = ConfigDict(extra="forbid", protected_namespaces=())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a field may be called like a method of the model
+            model: type[BaseModel] = create_model(tool, __config__=config, **fields)
+        if lost := sorted(fields.keys() - model.model_fields.keys()):
+            raise NameError(f"`{lost[0]}` is a reserved name")
+    except Exception as error:  # pydantic's errors are of many kinds: a reserved name, for one
+        raise UsageError(
+            f"tool {tool}: its parameters cannot be checked: {str(error)[:200]}",
+            remedy="rename the parameter",
+        ) from error
+    return model
 
 
 def parse_docstring(name: str, text: str | None) -> tuple[str, dict[str, str]]:
@@ -132,7 +240,10 @@ def parse_docstring(name: str, text: str | None) -> tuple[str, dict[str, str]]:
         UsageError: There is none.
     """
     if not text:
-        raise UsageError(f"tool {name} has no docstring", remedy="it is what a model reads")
+        raise UsageError(
+            f"tool {name} has no docstring",
+            remedy="write what it does, in one line under its `def`: models read it",
+        )
     description: list[str] = []
     documented: dict[str, str] = {}
     section, last = "", ""
@@ -149,8 +260,16 @@ def parse_docstring(name: str, text: str | None) -> tuple[str, dict[str, str]]:
     return " ".join(" ".join(description).split()), documented
 
 
-def _parameters(model: type[BaseModel]) -> dict[str, JsonValue]:
-    schema = TypeAdapter(model).json_schema()
+def _parameters(tool: str, model: type[BaseModel]) -> dict[str, JsonValue]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            schema = TypeAdapter(model).json_schema()
+    except Exception as error:  # as in `_model`
+        raise UsageError(
+            f"tool {tool}: its parameters have no JSON schema: {str(error)[:200]}",
+            remedy=f"use {TYPES}",
+        ) from error
     properties: dict[str, JsonValue] = {
         name: {key: value for key, value in found.items() if key != "title"}
         for name, found in schema.get("properties", {}).items()

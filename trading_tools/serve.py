@@ -1,13 +1,18 @@
 """The work of `arena tools`: publish what is offered, then serve it.
 
+A tool file that cannot be used is named in the log and in every heartbeat; the other tools work.
+
 Writes `arena.roster`: each tool as `ToolOffered` under "tool/<name>". The money rules are published
 by the executor that owns a shard.
 """
 
 from arena import topics
 from arena.node import Node
+from arena.plugin_code import Fault
+from arena.plugins import NO_PLUGINS, Plugins
 from trading_tools.executor import Executor
-from trading_tools.registry import Tool, load_catalogue
+from trading_tools.plugin_tools import load_tools
+from trading_tools.registry import Tool
 from trading_tools.rules import TradingRules
 from trading_tools.seats import Seats
 from trading_tools.server import ToolServer
@@ -22,9 +27,19 @@ TOPICS = (
     topics.CONTROL,
 )
 
+FAULTS = "tools_left_out"
+"""The detail of a heartbeat that names files and functions that cannot be used."""
+FAULTS_MAX = 5
+FAULT_CHARS_MAX = 300
+
 
 async def serve_tools(
-    node: Node, rules: TradingRules, *, executor: bool = True, stateless: bool = True
+    node: Node,
+    rules: TradingRules,
+    *,
+    executor: bool = True,
+    stateless: bool = True,
+    plugins: Plugins = NO_PLUGINS,
 ) -> None:
     """Serve until cancelled; the two halves may be processes of their own.
 
@@ -33,9 +48,15 @@ async def serve_tools(
         rules: What orders are decided by.
         executor: Run the tools that touch accounts.
         stateless: Run the others.
+        plugins: Further tools; none of them touches an account.
     """
     await node.bus.ensure_topics(TOPICS)
-    tools = load_catalogue()
+    tools, faults = load_tools(plugins)
+    _tell_faults(node, faults)
+    for tool in tools.values():
+        if tool.source:
+            place = {"file": tool.source, "sha256": tool.source_sha256}
+            node.log.info("tool of a plugin", tool=tool.name, **place)
     account = {name: tool for name, tool in tools.items() if tool.touches_account}
     others = {name: tool for name, tool in tools.items() if not tool.touches_account}
     node.status = "running"
@@ -48,6 +69,13 @@ async def serve_tools(
         await _publish(node, others)
         work.append(ToolServer(node, others).run())
     await run_together(*work)
+
+
+def _tell_faults(node: Node, faults: tuple[Fault, ...]) -> None:
+    for fault in faults:
+        node.log.warning("a tool is left out", fault=str(fault))
+    if faults:
+        node.details[FAULTS] = [str(fault)[:FAULT_CHARS_MAX] for fault in faults[:FAULTS_MAX]]
 
 
 async def _publish(node: Node, tools: dict[str, Tool]) -> None:

@@ -2,7 +2,7 @@
 
 from pydantic import Field, JsonValue
 
-from arena.messages.base import Message, Part, Utc
+from arena.messages.base import SOURCE_FIELD, Message, Part, Utc
 from arena.money import WireDecimal
 
 
@@ -62,12 +62,16 @@ class ToolOffered(Message):
         parameters: JSON schema of the arguments object.
         touches_account: True where calls go to `account.commands` and run in the account's
             single writer; False where they go to `tools.calls`.
+        source: Folder and file name of a plugin; "" for a tool of the arena's own.
+        source_sha256: Of that file.
     """
 
     name: str
     description: str
     parameters: dict[str, JsonValue]
     touches_account: bool
+    source: str = SOURCE_FIELD
+    source_sha256: str = SOURCE_FIELD
     at: Utc
 
 

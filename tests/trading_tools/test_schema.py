@@ -1,5 +1,6 @@
 """Schemas from signatures, and what models are told when their arguments do not fit."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Literal
 
@@ -116,29 +117,108 @@ def test_a_docstring_is_description_and_arguments() -> None:
     )
 
 
-def _undescribed(ctx: ToolContext, word: str) -> Answer:
-    """Say something."""
-    return Answer(word)
-
-
-def _without_context(word: str) -> Answer:
-    """Say something.
-
-    Args:
-        word: What.
-    """
-    return Answer(word)
-
-
 def _silent(ctx: ToolContext) -> Answer:
     return Answer("")
 
 
-@pytest.mark.parametrize("function", [_undescribed, _without_context, _silent])
-def test_a_tool_that_models_cannot_understand_is_refused(function: object) -> None:
-    """What is not described is no tool."""
-    with pytest.raises(UsageError):
-        signature_of(function)  # type: ignore[arg-type]
+def _untyped(days) -> str:  # type: ignore[no-untyped-def]
+    """Say something."""
+    return str(days)
+
+
+def _untyped_default(ctx, rate=0.5) -> str:  # type: ignore[no-untyped-def]
+    """Say something."""
+    return str(rate)
+
+
+def _any_number(*words: str) -> str:
+    """Say something."""
+    return " ".join(words)
+
+
+def _by_place(word: str, /) -> str:
+    """Say something."""
+    return word
+
+
+def _private(_word: str) -> str:
+    """Say something."""
+    return _word
+
+
+class _Frame:
+    """Something that is not JSON."""
+
+
+def _no_json(frame: _Frame) -> str:
+    """Say something."""
+    return str(frame)
+
+
+def _reserved(model_config: str) -> str:
+    """Say something."""
+    return model_config
+
+
+def _unknown_hint(frame: "DataFrame") -> str:  # type: ignore[name-defined]  # noqa: F821
+    """Say something."""
+    return str(frame)
+
+
+def _odd_default(days: int = "a week") -> str:  # type: ignore[assignment]
+    """Say something."""
+    return str(days)
+
+
+def _prévision(days: int) -> str:
+    """Say something."""
+    return str(days)
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (_silent, "has no docstring; write what it does"),
+        (_untyped, "parameter `days` has no type hint; write `days: int`"),
+        (_untyped_default, "parameter `rate` has no type hint; write `rate: float`"),
+        (_any_number, "parameter `words` takes any number of values; write each one"),
+        (_by_place, "parameter `word` cannot be given by its name; leave out the `/`"),
+        (_private, "parameter `_word` begins with `_`"),
+        (_no_json, "parameter `frame` has the type _Frame, which a model cannot write"),
+        (_reserved, "`model_config` is a reserved name; rename the parameter"),
+        (_unknown_hint, "name 'DataFrame' is not defined"),
+        (_odd_default, "parameter `days` has the default 'a week', which is not of its type"),
+        (_prévision, "has a name that models cannot call"),
+    ],
+)
+def test_what_a_tool_lacks_is_said_with_what_to_write(
+    function: Callable[..., str], says: str
+) -> None:
+    """Type hints and docstring are the schema; without them it is not a tool."""
+    with pytest.raises(UsageError) as refused:
+        signature_of(function)
+    assert says in str(refused.value)
+
+
+def test_context_and_descriptions_are_optional() -> None:
+    """One function with typed parameters is enough, whatever they are called."""
+
+    def short(json: int, copy: list[Decimal], schema: str = "") -> str:
+        """Say something."""
+        return f"{json} {copy}"
+
+    def late(word: str, who: ToolContext) -> str:
+        """Say something."""
+        return f"{word} {who.agent}"
+
+    signature = signature_of(short)
+
+    assert "" == signature.context
+    assert ["json", "copy", "schema"] == signature.undescribed
+    assert {"json": 1, "copy": [Decimal("0.1")], "schema": ""} == signature.read(
+        '{"json": 1, "copy": ["0.1"]}'
+    )
+    assert ("who", ["word"]) == (signature_of(late).context, signature_of(late).undescribed)
 
 
 def test_defaults_and_literals_are_in_the_schema() -> None:

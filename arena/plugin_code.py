@@ -1,0 +1,96 @@
+"""Runs Python files from outside the source tree: the only place of the arena that does.
+
+Called by the tool server, by routers, and by `arena tools` and `arena strategies` at a person's
+request. Never by the executor, the audit, or a report.
+"""
+
+import contextlib
+import sys
+import traceback
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+
+from arena.plugins import label_of, read_plugin_bytes
+from arena.visible import one_line
+
+ERROR_CHARS_MAX = 300
+MODULE_PREFIX = "arena_plugin_"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A file that was run.
+
+    Attributes:
+        module: What came of it. sha256: of the very bytes that were run.
+        label: Folder and file name.
+    """
+
+    module: ModuleType
+    sha256: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a plugin file, or a function in it, cannot be used.
+
+    Attributes:
+        path: The file. line: where in it, from 1; None if that is not known.
+        error: What is wrong, and what to write instead.
+    """
+
+    path: str
+    line: int | None
+    error: str
+
+    def __str__(self) -> str:
+        """File, line and error in one line."""
+        place = self.path if self.line is None else f"{self.path}, line {self.line}"
+        return f"{place}: {self.error}"
+
+
+def run_file(path: Path) -> Loaded | Fault:
+    """Run a Python file as a module of its own.
+
+    What it prints goes to standard error: standard output may be read by a program.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    content = read_plugin_bytes(path)
+    digest = sha256(content).hexdigest()
+    module = ModuleType(f"{MODULE_PREFIX}{path.stem}_{digest[:12]}")
+    module.__file__ = str(path)
+    # Annotations and dataclasses look their module up by its name.
+    sys.modules[module.__name__] = module
+    try:
+        code = compile(content, str(path), "exec", dont_inherit=True)
+        with contextlib.redirect_stdout(sys.stderr):
+            exec(code, module.__dict__)
+    except (Exception, SystemExit) as error:  # the boundary to extensions: told, never raised
+        del sys.modules[module.__name__]
+        return fault_of(path, error)
+    return Loaded(module, digest, label_of(path))
+
+
+def fault_of(path: Path, error: BaseException) -> Fault:
+    """The fault behind an exception that a plugin's code raised, at the line of its own file."""
+    if isinstance(error, SyntaxError):
+        return Fault(str(path), error.lineno, f"{type(error).__name__}: {_words(error.msg)}")
+    steps = traceback.extract_tb(error.__traceback__)
+    line = next((step.lineno for step in reversed(steps) if step.filename == str(path)), None)
+    said = _words(error)
+    words = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    beside = path.with_name(f"{error.name}.py") if isinstance(error, ModuleNotFoundError) else None
+    if beside is not None and beside.is_file():
+        words += f"; a plugin is one file: move what it needs of {beside.name} into it"
+    return Fault(str(path), line, words)
+
+
+def _words(error: object) -> str:
+    from arena.exits import hide_secrets
+
+    return one_line(hide_secrets(str(error)), ERROR_CHARS_MAX)

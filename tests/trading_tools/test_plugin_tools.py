@@ -1,0 +1,173 @@
+"""Tools in folders outside the source tree: what is loaded, what is refused, what is left out."""
+
+import asyncio
+import json
+import threading
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from arena.errors import UsageError
+from arena.plugins import NO_PLUGINS, find_plugins
+from trading_tools.cli import app
+from trading_tools.context import Answer, ToolContext
+from trading_tools.plugin_tools import load_tools
+from trading_tools.registry import THREADS_MAX, Catalogue, Tool
+
+CTX = ToolContext("momentum", "turn", "call", "snapshot", datetime(2026, 11, 21, tzinfo=UTC))
+BUILT_IN = ["calculator", "execute_trade", "get_portfolio"]
+HEAD = "from trading_tools import tool\n"
+
+
+def tool_text(name: str, body: str = 'return "fine"', head: str = "") -> str:
+    """The text of a file with one tool."""
+    return f'{HEAD}{head}@tool\ndef {name}(days: int = 1) -> str:\n    """Say."""\n    {body}\n'
+
+
+def loaded(folder: Path, **files: str) -> Catalogue:
+    """The tools of a folder with these files."""
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    return load_tools(find_plugins([folder]))
+
+
+async def answered(tool: Tool, arguments: str = "{}") -> Answer:
+    """What a tool answers."""
+    given = tool.signature.read(arguments)
+    assert isinstance(given, dict)
+    return await tool.call_async(CTX, given)
+
+
+async def test_one_decorated_function_is_a_tool(tmp_path: Path) -> None:
+    """Without a context, with a plain result; its file and the file's hash are offered."""
+    text = tool_text("mine")
+    found = loaded(tmp_path / "own", any_name=text)
+    tool = found.tools["mine"]
+    offered = tool.offered(CTX.now)
+
+    assert (sorted([*BUILT_IN, "mine"]), ()) == (list(found.tools), found.faults)
+    assert Answer("fine") == await answered(tool)
+    assert ("own/any_name.py", sha256(text.encode()).hexdigest()) == (
+        offered.source,
+        offered.source_sha256,
+    )
+    assert "source" not in found.tools["calculator"].offered(CTX.now).model_dump()
+
+
+@pytest.mark.parametrize(
+    ("result", "answer"),
+    [
+        ("[1, 2.5]", Answer("[1,2.5]", [1, 2.5])),
+        ('{"a": None}', Answer('{"a":null}', {"a": None})),
+        ("True", Answer("true", True)),
+        ("float('nan')", Answer('"NaN"', "NaN")),
+        ("__import__('decimal').Decimal('0.10')", Answer("0.10", "0.10")),
+    ],
+)
+async def test_a_plain_result_is_an_answer(tmp_path: Path, result: str, answer: Answer) -> None:
+    """Whatever is JSON can be returned as it is."""
+    found = loaded(tmp_path, one=tool_text("mine", f"return {result}"))
+
+    assert answer == await answered(found.tools["mine"])
+
+
+@pytest.mark.parametrize(
+    "body", ["return None", "return object()", "raise KeyError('x')", "raise SystemExit(3)"]
+)
+async def test_what_goes_wrong_in_a_tool_is_an_answer(tmp_path: Path, body: str) -> None:
+    """A tool cannot end the process that serves it."""
+    found = loaded(tmp_path, one=tool_text("mine", body))
+
+    assert "tool_failed" == (await answered(found.tools["mine"])).error
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("x = 1\ny = 1 / 0\n", 2, "ZeroDivisionError: division by zero"),
+        ("def f(\n", 1, "SyntaxError: '(' was never closed"),
+        ("raise SystemExit('stop')", 1, "SystemExit: stop"),
+        ("import no_such_package_at_all", 1, "ModuleNotFoundError: No module named"),
+        ("import beside", 1, "a plugin is one file: move what it needs of beside.py into it"),
+        ("x = 1\n", None, "it holds no tool; write @tool above a function"),
+        (f'{HEAD}\n@tool\ndef f(days):\n    """Say."""\n', 3, "`days` has no type hint; write"),
+        (
+            f'{HEAD}\n@tool(touches_account=True)\ndef f() -> str:\n    """Say."""\n',
+            3,
+            "tool f touches accounts, which a plugin's tool cannot",
+        ),
+        ("\0", None, "SyntaxError"),
+        ("from trading_tools.catalogue.calculator import calculator\n", None, "holds no tool"),
+    ],
+)
+def test_a_broken_file_is_named_and_the_other_tools_work(
+    tmp_path: Path, text: str, line: int | None, says: str
+) -> None:
+    """File, line and error; everything else is there."""
+    (tmp_path / "beside.py").write_text(tool_text("aside"))
+    found = loaded(tmp_path, broken=text, good=tool_text("good"))
+
+    assert sorted([*BUILT_IN, "aside", "good"]) == list(found.tools)
+    assert [str(tmp_path / "broken.py")] == [fault.path for fault in found.faults]
+    assert (line, True) == (found.faults[0].line, says in found.faults[0].error)
+
+
+def test_a_built_in_name_is_refused(tmp_path: Path) -> None:
+    """A plugin cannot take the place of a tool of the arena, or of another plugin."""
+    with pytest.raises(UsageError, match=r"one\.py: tool 'execute_trade' has the name of a built"):
+        loaded(tmp_path / "a", one=tool_text("execute_trade"))
+    with pytest.raises(UsageError, match=r"two\.py: tool 'mine' has the name of that of b/one\.py"):
+        loaded(tmp_path / "b", one=tool_text("mine"), two=tool_text("mine"))
+
+
+async def test_a_tool_that_blocks_holds_nobody_up(tmp_path: Path) -> None:
+    """Plugin functions run in threads, of which there are so many at most."""
+    body = "import threading\n    threading.event.wait(20)\n    return 'late'"
+    found = loaded(tmp_path, one=tool_text("slow", body))
+    threading.event = threading.Event()  # type: ignore[attr-defined]
+    try:
+        calls = [asyncio.create_task(answered(found.tools["slow"])) for _ in range(THREADS_MAX)]
+        await asyncio.sleep(0)
+        refused = await answered(found.tools["slow"])
+    finally:
+        threading.event.set()  # type: ignore[attr-defined]
+
+    assert "busy" == refused.error
+    assert ["late"] * THREADS_MAX == [answer.text for answer in await asyncio.gather(*calls)]
+
+
+def test_a_written_tool_works_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`new` writes what `check` and `call` take; it never writes over a file."""
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke
+    written = run(app, ["new", "mean_price"])
+    checked = run(app, ["check", "plugins", "--json"])
+    again = run(app, ["new", "mean_price"])
+    wrong = [run(app, ["new", name]).exception for name in ("calculator", "a b", "class", "_x")]
+    (tmp_path / "plugins" / "bad.py").write_text("x")
+    bad = run(app, ["check", "plugins/bad.py"])
+
+    assert (0, 0) == (written.exit_code, checked.exit_code)
+    assert ["mean_price"] == [one["tool"] for one in json.loads(checked.stdout)]
+    assert isinstance(again.exception, UsageError)
+    assert ["UsageError"] * 4 == [type(error).__name__ for error in wrong]
+    assert (1, True) == (bad.exit_code, "bad.py, line 1: NameError" in bad.stdout)
+
+
+def test_tools_of_plugins_never_run_with_the_executor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process for both is refused; a folder without tools is none of its business."""
+    (tmp_path / "one.py").write_text(tool_text("mine"))
+    monkeypatch.setenv("ARENA_PLUGINS", str(tmp_path))
+    both = CliRunner().invoke(app, [])
+    named = CliRunner().invoke(app, ["--only", "executor", "--plugins", str(tmp_path)])
+
+    for refused in (both, named):
+        assert isinstance(refused.exception, UsageError)
+        assert "--only stateless" in refused.exception.remedy
+    assert BUILT_IN == list(load_tools(NO_PLUGINS).tools)
