@@ -23,6 +23,7 @@ from arena.commands.dead_watch import DeadWatch
 from arena.commands.doctor_quick import NoCheck, check_arena
 from arena.commands.health import dead_line
 from arena.commands.local_llm import require_local_llm
+from arena.commands.market_time import keep_market_time
 from arena.commands.session import (
     Beginning,
     ensure_topics,
@@ -103,6 +104,7 @@ def up(
         settings = settings_for(broker, settings)
         ensure_topics(spec, settings)
         require_names(spec, settings, folder, replace=replace)
+        keep_market_time(spec, settings, market_file(settings))
         begin = Beginning(
             command="up",
             spec=spec,
