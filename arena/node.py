@@ -221,7 +221,8 @@ async def run_until_signal(main: Awaitable[None]) -> int:
         The exit code: 0, or 130 after SIGINT.
 
     Raises:
-        ArenaError: It was cancelled, and by no signal: a client library gave up inside.
+        ArenaError: It was cancelled, and not by a signal: a client library gave up inside. What
+            failed before, if anything did, is raised instead.
     """
     task = asyncio.ensure_future(main)
     code: int | None = None
@@ -237,12 +238,21 @@ async def run_until_signal(main: Awaitable[None]) -> int:
             loop.add_signal_handler(number, stop, number)
     try:
         await task
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         if not task.cancelled():
             raise
         if code is None:
-            raise ArenaError("the work was cancelled from within; it starts anew") from None
+            raise _failure_before(cancelled) from None
     return code or 0
+
+
+def _failure_before(cancelled: asyncio.CancelledError) -> BaseException:
+    """What failed before a library that was closed because of it cancelled its caller."""
+    error: BaseException | None = cancelled
+    while isinstance(error, asyncio.CancelledError):
+        error = error.__context__
+    text = "a library that this command uses gave up, and did not say why"
+    return error or ArenaError(text, remedy="start it again; `arena up` does so by itself")
 
 
 def run_async(main: Callable[[], Awaitable[None]]) -> NoReturn:

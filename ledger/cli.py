@@ -1,7 +1,6 @@
 """`arena ledger` keeps the books and prints what they say."""
 
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,18 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.commands.where import AsJson, Prefix, Servers, say
-from arena.errors import EXIT_NO, ArenaError, DependencyMissing
+from arena.commands.where import AsJson, Prefix, Run, Servers, say
+from arena.errors import EXIT_NO, ArenaError
 from arena.node import Node, run_node
 from arena.settings import Settings
 from arena.written import write_whole
+from ledger.locate import books_in, books_of, find_books, named_with_books, opened
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from arena.bus.base import Bus
-    from ledger.database import Database
-    from ledger.place import Place
     from ledger.statements import Sheet
 
 SHOWN = 50
@@ -92,11 +90,12 @@ def balances(
     as_json: AsJson = False,
     csv: Csv = None,
     parquet: Parquet = None,
+    run_name: Run = None,
 ) -> None:
     """Every account with its balance."""
     from ledger.statements import balance_sheet
 
-    with reading(database, prefix) as connection:
+    with reading(database, prefix, run_name) as connection:
         sheet = balance_sheet(connection)
     put(sheet, as_json=as_json, csv=csv, parquet=parquet)
 
@@ -108,11 +107,12 @@ def trial_balance(
     as_json: AsJson = False,
     csv: Csv = None,
     parquet: Parquet = None,
+    run_name: Run = None,
 ) -> None:
     """Debits and credits of every account; exit code 1 where a unit does not sum to zero."""
     from ledger import statements
 
-    with reading(database, prefix) as connection:
+    with reading(database, prefix, run_name) as connection:
         sheet, balanced = statements.trial_balance(connection)
     put(sheet, as_json=as_json, csv=csv, parquet=parquet)
     if not balanced:
@@ -127,11 +127,12 @@ def journal(
     as_json: AsJson = False,
     csv: Csv = None,
     parquet: Parquet = None,
+    run_name: Run = None,
 ) -> None:
     """The newest journal rows with their entries, oldest first."""
     from ledger.statements import journal_sheet
 
-    with reading(database, prefix) as connection:
+    with reading(database, prefix, run_name) as connection:
         sheet = journal_sheet(connection, limit or _shown(as_json, csv, parquet))
     put(sheet, as_json=as_json, csv=csv, parquet=parquet)
 
@@ -145,11 +146,12 @@ def statement(
     as_json: AsJson = False,
     csv: Csv = None,
     parquet: Parquet = None,
+    run_name: Run = None,
 ) -> None:
     """What came into and went out of an agent's accounts; exit code 1 where it has none."""
     from ledger import statements
 
-    with reading(database, prefix) as connection:
+    with reading(database, prefix, run_name) as connection:
         sheet = statements.statement(connection, agent, limit or _shown(as_json, csv, parquet))
     put(sheet, as_json=as_json, csv=csv, parquet=parquet)
     if not sheet.rows:
@@ -167,12 +169,13 @@ def fills(
     as_json: AsJson = False,
     csv: Csv = None,
     parquet: Parquet = None,
+    run_name: Run = None,
 ) -> None:
     """The newest fills, oldest first; files and JSON hold every column."""
     from ledger.statements import FILLS_SHOWN, fills_sheet
 
     short = _shown(as_json, csv, parquet)
-    with reading(database, prefix) as connection:
+    with reading(database, prefix, run_name) as connection:
         sheet = fills_sheet(connection, agent, limit or short, FILLS_SHOWN if short else None)
     put(sheet, as_json=as_json, csv=csv, parquet=parquet)
 
@@ -184,11 +187,12 @@ def export(
     database: Books = None,
     prefix: Prefix = None,
     as_json: AsJson = False,
+    run_name: Run = None,
 ) -> None:
     """Write every table of the books to a folder, one file each, all of the same moment."""
     from ledger.tables import export_tables
 
-    with reading(database, prefix) as connection:
+    with reading(database, prefix, run_name) as connection:
         written = export_tables(connection, folder, form.value)
     if as_json:
         print(json.dumps({"folder": str(folder), "rows": written}))
@@ -203,6 +207,7 @@ def rebuild(
     servers: Servers = None,
     prefix: Prefix = None,
     as_json: AsJson = False,
+    run_name: Run = None,
 ) -> None:
     """Make the books anew from the log, compare them with the old ones, and use the new ones.
 
@@ -212,7 +217,8 @@ def rebuild(
     from arena.commands.where import find_arena
     from arena.node import run_async
 
-    with find_arena(servers, prefix) as where, draw_progress() as progress:
+    named = named_with_books(database, servers, prefix, run_name)
+    with find_arena(servers, prefix, named) as where, draw_progress() as progress:
         place = books_in(where.settings, where.directory, database)
 
         async def work() -> None:
@@ -234,40 +240,6 @@ def rebuild(
         run_async(work)
 
 
-def find_books(settings: Settings, database: str | None) -> "Place":
-    """Where the books of the arena of these settings lie."""
-    from ledger.database import require_file
-    from ledger.place import VARIABLE, find_place
-
-    place = find_place(settings.home, settings.prefix, database or os.environ.get(VARIABLE))
-    require_file(place)
-    return place
-
-
-def books_of(database: str | None, prefix: str | None) -> "Place":
-    """Where the books of the arena lie that a command means: the newest run's here, if no other."""
-    from arena.commands.where import PREFIX_VARIABLE
-    from arena.supervisor.runs import newest_run
-
-    settings = Settings()
-    if prefix is None and PREFIX_VARIABLE not in os.environ:
-        found = newest_run(settings.home)
-        if found is not None:
-            return books_in(settings.override(prefix=found[1].prefix), found[0], database)
-    return find_books(settings.override(prefix=prefix), database)
-
-
-def books_in(settings: Settings, directory: Path | None, database: str | None) -> "Place":
-    """Where the books of a run lie: in its directory where they are there, else as ever."""
-    from arena.supervisor.runs import BOOKS
-    from ledger.place import VARIABLE
-
-    own = None if directory is None else directory / BOOKS
-    if database is None and VARIABLE not in os.environ and own is not None and own.exists():
-        database = f"sqlite:///{own.resolve()}"
-    return find_books(settings, database)
-
-
 @asynccontextmanager
 async def bus_of(settings: Settings) -> "AsyncIterator[Bus]":
     """A connected bus."""
@@ -282,27 +254,11 @@ async def bus_of(settings: Settings) -> "AsyncIterator[Bus]":
 
 
 @contextmanager
-def opened(place: "Place") -> "Iterator[Database]":
-    """Books that are only read.
-
-    Raises:
-        DependencyMissing: There are none.
-    """
-    from ledger.database import Database
-
-    if place.path is not None and not place.path.is_file():
-        raise DependencyMissing(f"no books at {place}", remedy="`arena ledger run` keeps them")
-    database = Database(place, read_only=True)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-@contextmanager
-def reading(database: str | None, prefix: str | None) -> "Iterator[Connection]":
+def reading(
+    database: str | None, prefix: str | None, run_name: str | None
+) -> "Iterator[Connection]":
     """One consistent view of the books a command means."""
-    with opened(books_of(database, prefix)) as books, books.reading() as connection:
+    with opened(books_of(database, prefix, run_name)) as books, books.reading() as connection:
         yield connection
 
 

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.commands.where import AsJson, Prefix, Servers, find_arena
+from arena.commands.where import AsJson, Prefix, Run, Servers, find_arena
 from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
 from arena.money import parse_decimal, to_units
 from arena.node import Node, run_async, run_node
 from arena.settings import Settings
 from arena.visible import laid_out
-from ledger.cli import Books, books_in, bus_of, find_books, opened
+from ledger.cli import Books
+from ledger.locate import books_in, find_books, named_with_books, opened, require_books
 
 if TYPE_CHECKING:
     from ledger.reconcile import Comparison
@@ -37,6 +38,7 @@ def run(
     servers: Servers = None,
     prefix: Prefix = None,
     as_json: AsJson = False,
+    run_name: Run = None,
 ) -> None:
     """Compare the fold of the log, the books and the dashboard, per agent and unit.
 
@@ -55,16 +57,23 @@ def run(
             every_s=every_s,
             dashboard=dashboard,
         )
-    with find_arena(servers, prefix) as where:
+    named = named_with_books(database, servers, prefix, run_name)
+    with find_arena(servers, prefix, named, offline=True) as where:
         place = books_in(where.settings, where.directory, database)
+        require_books(place)
 
         async def work() -> None:
             from ledger.reconcile import Reconciler
 
-            async with bus_of(where.settings) as bus:
+            bus = where.bus("arena-reconcile")
+            await bus.start()
+            try:
                 with opened(place) as books:
-                    reconciler = Reconciler(bus, where.settings, books)
+                    run_read = where.directory if where.records is not None else None
+                    reconciler = Reconciler(bus, where.settings, books, run_read)
                     found = await reconciler.compare(threshold=units, dashboard=dashboard)
+            finally:
+                await bus.close()
             print(as_document(found) if as_json else "\n".join(as_lines(found)))
             if found.drifts or found.remarks:
                 sys.exit(EXIT_NO)

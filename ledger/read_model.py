@@ -8,13 +8,15 @@ import os
 import sys
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
 import orjson
 
+from arena.currency import DEFAULT_CURRENCY
 from arena.errors import ArenaError, DependencyMissing
 from arena.money import to_units
 from arena.settings import Settings
-from ledger.compare import COUNT, USD, Key
+from ledger.compare import COUNT, Key
 
 TIMEOUT_S = 180.0
 COMMAND = ("-m", "arena", "dashboard", "--once", "--json")
@@ -49,21 +51,30 @@ class ReadModel:
         return missing | self.figures
 
 
-async def ask_dashboard(settings: Settings) -> ReadModel:
+async def ask_dashboard(settings: Settings, run: Path | None = None) -> ReadModel:
     """Start the dashboard, let it read to the end of the topics, and take its figures.
+
+    Args:
+        settings: Broker, prefix and home of the arena.
+        run: The directory of a run that is to be read from its exported records, not its broker.
 
     Raises:
         DependencyMissing: It did not answer in time.
         ArenaError: It failed, or its document is not what this arena's is.
     """
-    environment = os.environ | {
-        "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
-        "ARENA_PREFIX": settings.prefix,
-        "ARENA_HOME": str(settings.home),
-    }
+    broker = {} if run is not None else {"KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers}
+    environment = (
+        os.environ
+        | broker
+        | {
+            "ARENA_PREFIX": settings.prefix,
+            "ARENA_HOME": str(settings.home),
+        }
+    )
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *COMMAND,
+        *(() if run is None else ("--run", str(run))),
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -94,11 +105,12 @@ def read_document(text: bytes) -> ReadModel:
     holders = set()
     try:
         document = orjson.loads(text)
+        currency = str(document.get("currency", DEFAULT_CURRENCY))
         for row in (*document["agents"], *document.get("other_accounts", ())):
             agent = row["agent"]
             for name, what in MONEY.items():
                 if row.get(name) is not None:
-                    figures[Key(agent, what, USD)] = to_units(Decimal(row[name]))
+                    figures[Key(agent, what, currency)] = to_units(Decimal(row[name]))
             for name, what in COUNTS.items():
                 if row.get("cash_usd") is not None:
                     figures[Key(agent, what, COUNT)] = int(row[name])

@@ -9,6 +9,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
@@ -22,7 +23,7 @@ from arena.money import from_units
 from arena.node import Node
 from arena.passed_over import PassedOver, read_passed_over
 from arena.settings import Settings
-from ledger.compare import COUNT, USD, Key, Line, compare, fold_figures, key_of
+from ledger.compare import COUNT, Key, Line, compare, fold_figures, key_of, opened_in
 from ledger.database import Database
 from ledger.posting import EVENTS
 from ledger.read_model import ReadModel, ask_dashboard
@@ -61,14 +62,18 @@ class Reconciler:
         shards: Folded up to where the books stood last.
     """
 
-    def __init__(self, bus: Bus, settings: Settings, database: Database) -> None:
-        """Nothing is read yet.
+    def __init__(
+        self, bus: Bus, settings: Settings, database: Database, run: Path | None = None
+    ) -> None:
+        """Take what is to be compared.
 
         Args:
             bus: Started.
             settings: For the dashboard.
             database: The books; only read.
+            run: The run whose exported records the bus reads; None for a broker.
         """
+        self._run = run
         self.shards: dict[int, Shard] = {}
         self._bus = bus
         self._settings = settings
@@ -130,7 +135,7 @@ class Reconciler:
 
     async def _ask(self, remarks: list[str]) -> tuple[ReadModel, dict[Key, int]]:
         """The read model, and the fold at the offset where it stands."""
-        asked = await ask_dashboard(self._settings)
+        asked = await ask_dashboard(self._settings, self._run)
         shards = copy.deepcopy(self.shards)
         for number in range(await self._bus.partitions(EVENTS)):
             shards.setdefault(number, await self._new_shard(number))
@@ -149,7 +154,9 @@ class Reconciler:
 def book_figures(connection: Connection) -> dict[Key, int]:
     """The figures that the books hold: balances, and what their fills and journal count."""
     found: dict[Key, int] = {}
-    for (name, unit), units in balances(connection).items():
+    held = balances(connection)
+    currency = opened_in(held)
+    for (name, unit), units in held.items():
         key = key_of(name, unit)
         found[key] = found.get(key, 0) + units
     sums = [
@@ -161,7 +168,7 @@ def book_figures(connection: Connection) -> dict[Key, int]:
     for agent, count, *parts in counted:
         found[Key(agent, "fills", COUNT)] = count
         for what, at in (("fees", 0), ("realised", 2), ("slippage", 4)):
-            found[Key(agent, what, USD)] = whole(parts[at], parts[at + 1])
+            found[Key(agent, what, currency)] = whole(parts[at], parts[at + 1])
     rejected = connection.execute(
         select(journal.c.agent, func.count())
         .where(journal.c.kind == "rejected")

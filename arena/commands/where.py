@@ -142,7 +142,8 @@ def find_arena(
     servers = servers or os.environ.get(BOOTSTRAP_VARIABLE, "").strip() or None
     prefix = asked_prefix(prefix)
     if run_name is not None:
-        found: tuple[Path, RunRecord] | None = find_run(settings.home, run_name)
+        counted = RECORDS_NEEDED if start_broker and run_name.startswith("last") else None
+        found: tuple[Path, RunRecord] | None = find_run(settings.home, run_name, need=counted)
         if found is not None and found[1].broker_home is not None:
             servers = given  # the variable means another broker than the run's own
     else:

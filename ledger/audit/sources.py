@@ -129,7 +129,10 @@ def _exported(home: Path, name: str | None) -> Source | None:
     if path is not None and lexists(path / MANIFEST_FILE):
         run = path.parent if read_run(path.parent) is not None else None
         return Source(f"records {path}", path, run=run)
-    pair = newest_run(home, RECORDS_NEEDED) if name is None else find_run(home, name)
+    if name is None:
+        pair = newest_run(home, RECORDS_NEEDED)
+    else:
+        pair = find_run(home, name, need=RECORDS_NEEDED if name.startswith("last") else None)
     if pair is None or not _is_to_be_used(*pair):
         return None
     directory = pair[0]
