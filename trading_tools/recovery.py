@@ -118,8 +118,6 @@ class EventLog:
         if not self._checkpoint.is_due(self.shard):
             return None
         packed = self._checkpoint.pack(self.shard)
-        if packed is None:
-            return None
         said = state_digest_of(self.shard, sha256(packed).hexdigest(), self._node.clock.now())
         encoded = encode(said)
         key = f"shard/{self._partition}"

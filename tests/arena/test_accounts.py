@@ -23,10 +23,10 @@ from arena.messages import (
     StateDigest,
 )
 from arena.messages.base import Message
-from arena.money import from_units, notional_units, to_units
+from arena.money import from_price_units, from_units, notional_units, to_price_units, to_units
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-PRICE = to_units(Decimal("67203.55"))
+PRICE = to_price_units(Decimal("67203.55"))
 
 
 class Log:
@@ -105,12 +105,12 @@ class Log:
             used=QuoteUsed(
                 partition=0,
                 offset=0,
-                bid=from_units(PRICE),
-                ask=from_units(PRICE),
+                bid=from_price_units(PRICE),
+                ask=from_price_units(PRICE),
                 age_ms=5,
                 event_time=NOW,
             ),
-            price=from_units(PRICE),
+            price=from_price_units(PRICE),
             notional=from_units(notional),
             fee=Decimal(1),
             slippage=Decimal("0.5"),

@@ -61,11 +61,11 @@ def test_more_than_eight_decimals_are_refused() -> None:
         money.to_units(Decimal("0.123456789"))
 
 
-@given(POSITIVE, POSITIVE)
+@given(st.integers(1, 10**26), st.integers(1, 10**26))
 def test_cash_notional_is_the_nearest_micro_dollar(quantity: int, price: int) -> None:
     """The rounded notional is a whole micro-dollar within half of one of the exact product."""
-    rounded = money.cash_notional_units(quantity, price)
-    exact = Fraction(quantity * price, money.SCALE)
+    rounded = money.cash_notional_units(quantity, money.PriceUnits(price))
+    exact = Fraction(quantity * price, money.PRICE_SCALE)
 
     assert 0 == rounded % money.CASH_STEP
     assert abs(exact - rounded) <= Fraction(money.CASH_STEP, 2)
@@ -88,14 +88,98 @@ def test_a_fee_is_rounded_up(notional: int, fee_bps: Decimal) -> None:
 )
 def test_slippage_goes_against_the_taker(price: int, bps: Decimal, increment: int) -> None:
     """A buy never fills below the ask plus slippage, a sell never above the bid less it."""
-    up = money.slip_price(price, bps, increment, up=True)
-    down = money.slip_price(price, bps, increment, up=False)
+    best, step = money.PriceUnits(price), money.PriceUnits(increment)
+    up = money.slip_price(best, bps, step, up=True)
+    down = money.slip_price(best, bps, step, up=False)
     moved_up = Fraction(price) * (1 + Fraction(bps) / money.BPS)
     moved_down = Fraction(price) * (1 - Fraction(bps) / money.BPS)
 
     assert 0 == up % increment == down % increment
     assert moved_up <= up < moved_up + increment
     assert moved_down - increment < down <= moved_down
+
+
+@given(st.integers(min_value=-(10**36), max_value=10**36))
+def test_price_units_round_trip(units: int) -> None:
+    """A price of any size and up to eighteen decimals keeps every digit as text and `Decimal`."""
+    price = money.PriceUnits(units)
+
+    assert price == money.to_price_units(Decimal(money.price_text(price)))
+    assert price == money.to_price_units(money.from_price_units(price))
+
+
+@given(UNITS)
+def test_a_price_of_eight_decimals_reads_as_its_amount_does(units: int) -> None:
+    """Texts of prices in records are the same as when prices had the scale of amounts."""
+    price = money.to_price_units(money.from_units(units))
+
+    assert money.units_text(units) == money.price_text(price)
+
+
+def test_a_price_finer_than_the_scale_is_refused() -> None:
+    """Nineteen decimals are an error where the price must be exact, and None where it may lack."""
+    fine = Decimal("0.0000000000000000001")
+
+    with pytest.raises(ValueError, match="more than 18 decimals"):
+        money.to_price_units(fine)
+    assert money.price_or_none(fine) is None
+
+
+def test_a_meme_coin_by_the_trillion_is_worth_its_exact_value() -> None:
+    """Ten trillion units at twelve decimals: no digit of the notional is lost."""
+    price = money.to_price_units(Decimal("0.000001123457"))
+
+    notional = money.cash_notional_units(10**13 * money.SCALE, price)
+
+    assert Decimal("11234570") == money.from_units(notional)
+
+
+@pytest.mark.parametrize(
+    ("cost", "quantity", "text"),
+    [
+        ("2755.5", "0.041", "67207.31707317"),
+        ("11234570", "10000000000000", "0.000001123457"),
+        ("1", "3", "0.33333333"),
+        ("1", "30000", "0.0000333333333333"),
+        ("1", "300000000000000000", "0.000000000000000003"),
+        ("0", "5", "0"),
+    ],
+)
+def test_a_unit_cost_has_enough_digits_for_its_size(cost: str, quantity: str, text: str) -> None:
+    """Eight decimals of an ordinary price, twelve digits of a tiny one, never past the scale."""
+    found = money.unit_cost(money.to_units(Decimal(cost)), money.to_units(Decimal(quantity)))
+
+    assert text == money.price_text(found)
+
+
+@pytest.mark.parametrize(
+    ("venue", "carried"),
+    [("0.01", "0.01"), ("1E-8", "1E-8"), ("1E-10", "1E-8"), ("2.5E-9", "1E-8"), ("1000", "1000")],
+)
+def test_a_finer_step_of_quantity_becomes_the_finest_that_is_carried(
+    venue: str, carried: str
+) -> None:
+    """Every quantity on the coarser step is one that the venue takes, too."""
+    assert Decimal(carried) == money.carried_base_step(Decimal(venue))
+
+
+@pytest.mark.parametrize(
+    ("base", "quote", "why"),
+    [
+        ("1", "1E-18", ""),
+        ("1E-12", "0.01", ""),
+        ("3E-9", "0.01", "its quantity step 0.000000003 does not fit the 8 decimals"),
+        ("1", "1E-19", "its price step 0.0000000000000000001 does not fit the 18 decimals"),
+        ("0", "1", "its quantity step is 0, not a positive number"),
+        ("1", "-1", "its price step is -1, not a positive number"),
+    ],
+)
+def test_steps_that_cannot_be_carried_are_named(base: str, quote: str, why: str) -> None:
+    """The words tell the step and what would fit; "" means that the product can be traded."""
+    found = money.why_not_carried(Decimal(base), Decimal(quote))
+
+    assert found.startswith(why)
+    assert bool(found) == bool(why)
 
 
 def test_half_goes_to_even() -> None:

@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from arena import logs, topics
@@ -18,11 +17,12 @@ from arena.errors import Malformed
 from arena.kept import KeptFile, Places
 from arena.messages import OpenAccount
 from arena.settings import Settings
+from arena.wide import pack_wide, unpack_wide
 from dashboard import calls, feeds, history, turns
 from dashboard.app import catch_up
 from dashboard.feeds import Feeds
 from dashboard.frame import build_frame
-from dashboard.kept import ViewImage, pack_view, unpack_view
+from dashboard.kept import FORMAT, ViewImage, pack_view, unpack_view
 from dashboard.standings import standings
 from dashboard.view import KEPT, WINDOWS, ArenaView
 from tests.dashboard.publishing import publish
@@ -84,12 +84,12 @@ async def test_forged_balances_are_not_taken_over(memory_bus: MemoryBus, tmp_pat
     scenario, file = recent(30), file_of(tmp_path)
     await publish(memory_bus, scenario)
     await read_all(memory_bus, file)
-    image = msgspec.msgpack.decode(file.file.read() or b"", type=ViewImage)
+    image = unpack_wide(file.file.read() or b"", ViewImage)
     partition, packed = next(iter(image.shards.items()))
     shard = unpack_shard(packed)
     next(iter(shard.accounts.values())).cash += 10**12
     image.shards[partition] = pack_shard(shard)
-    file.file.write(msgspec.msgpack.encode(image))
+    file.file.write(pack_wide(image))
 
     again, _ = await read_all(memory_bus, file)
 
@@ -171,9 +171,9 @@ def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint of an older arena is no checkpoint."""
     packed = pack_view(ArenaView(), Places())
     assert packed is not None
-    monkeypatch.setattr("dashboard.kept.FORMAT", 3)
+    monkeypatch.setattr("dashboard.kept.FORMAT", FORMAT + 1)
 
-    with pytest.raises(Malformed, match="format 2, this is 3"):
+    with pytest.raises(Malformed, match=f"format {FORMAT}, this is {FORMAT + 1}"):
         unpack_view(packed)
 
 

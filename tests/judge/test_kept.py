@@ -3,7 +3,6 @@
 from dataclasses import fields
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -17,6 +16,7 @@ from arena.errors import Malformed
 from arena.kept import Places
 from arena.messages import TurnStarted
 from arena.settings import Settings as ArenaSettings
+from arena.wide import pack_wide
 from judge import checkpoints
 from judge.checkpoints import SeasonCheckpoint
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
@@ -118,7 +118,7 @@ async def test_forged_balances_are_not_taken_over(memory_bus: MemoryBus, tmp_pat
     shard = unpack_shard(packed)
     next(iter(shard.accounts.values())).cash += 10**12
     head.shards[partition] = pack_shard(shard)
-    file.write(msgspec.msgpack.encode(head))
+    file.write(pack_wide(head))
 
     again = checkpoint_in(tmp_path)
     await fold(memory_bus, again)

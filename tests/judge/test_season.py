@@ -10,7 +10,7 @@ import pytest
 
 from arena import topics
 from arena.bus.base import Record
-from arena.money import SCALE
+from arena.money import SCALE, to_price_units
 from judge.season import Season, SeasonBuilder
 from tests.dashboard.scenario import Scenario
 
@@ -58,7 +58,7 @@ def test_the_last_row_is_the_accounts_as_they_stand(scenario: Scenario) -> None:
     newest = scenario.newest
     assert newest is not None
     bids = {v.product_id: v.ticker.best_bid for v in newest.products if v.ticker is not None}
-    units = {product: int(bid * SCALE) for product, bid in bids.items()}
+    units = {product: to_price_units(bid) for product, bid in bids.items()}
 
     for place, name in enumerate(season.names):
         account = scenario.shard.accounts[name]
