@@ -6,12 +6,21 @@ from pydantic import Field
 
 from arena.messages.base import Message, Part, Utc
 from arena.money import WireDecimal
+from arena.terms import ONLINE
 
 Side = Literal["buy", "sell"]
 
 
 def _is_false(value: object) -> bool:
     return value is False
+
+
+def _is_empty(value: object) -> bool:
+    return not value
+
+
+def _is_online(value: object) -> bool:
+    return value == ONLINE
 
 
 class Product(Message):
@@ -21,7 +30,10 @@ class Product(Message):
         base_increment: Smallest step of a quantity, in base units.
         quote_increment: Smallest step of a price, in quote units.
         min_market_funds: Smallest notional of a market order, in quote units.
-        status: The venue's word: "online", "offline", "delisted".
+        status: The venue's word: "online", "offline", "internal", "delisted"; "unlisted" if it does
+            not list the product, "unreadable" if its entry cannot be read.
+        modes: The venue's flags that restrict orders and are on, such as "limit_only", sorted;
+            records of before they were read have none.
     """
 
     venue: str
@@ -31,7 +43,8 @@ class Product(Message):
     base_increment: WireDecimal
     quote_increment: WireDecimal
     min_market_funds: WireDecimal
-    status: str = "online"
+    status: str = ONLINE
+    modes: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
 
 
 class Ticker(Message):
@@ -103,6 +116,7 @@ class ProductView(Part):
         age_ms: Milliseconds since the feed of this product was last known alive; None if never.
         stale: True where the price must not be traded on.
         windows: "15m", "5m", "1m" -> closed candles, not overlapping, in venue time.
+        status, modes: As in the newest `Product` before the snapshot's `ticker_offsets`.
     """
 
     product_id: str
@@ -110,6 +124,8 @@ class ProductView(Part):
     age_ms: int | None = None
     stale: bool = True
     windows: dict[str, CandleWindow] = Field(default_factory=dict)
+    status: str = Field(default=ONLINE, exclude_if=_is_online)
+    modes: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
 
 
 class MarketSnapshot(Message):

@@ -235,8 +235,9 @@ class CoinbaseConnector:
             self.node.log.warning("products not listed", error=str(error))
         if self.publisher.active:
             await self.keeper.publish()
-        self.publisher.rules_epoch = epoch
-        self._offer_known()
+        if epoch != self.publisher.rules_epoch:
+            self.publisher.rules_epoch = epoch
+            self._offer_known()
         try:
             venue_now = await self.rest.time()
         except RestFailed as error:

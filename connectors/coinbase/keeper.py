@@ -1,25 +1,34 @@
-"""Which products are followed: lists them, drops what is gone, takes in what comes back.
+"""Which products are followed, and by which rules they trade: lists them, and says what changed.
 
-Asks `GET /products` at start, every five minutes, and when one product falls silent beside others
-that do not. A product that disappears is published once more as what the venue now calls it.
+Asks `GET /products` at start, at every new connection, every `LIST_EVERY_S`, and when one product
+falls silent beside others that do not. What has changed is published at once, everything every five
+minutes. A product that is not online, or that the venue does not list, is not followed; its rules
+are published all the same, with its last ticker, so that orders in it are refused with the reason
+and positions in it keep their last price.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Final
 
 from arena.errors import UsageError
 from arena.messages import Product
 from arena.node import Node
-from connectors.coinbase.feed import Feed
+from arena.terms import UNLISTED, UNREADABLE, restriction
+from connectors.coinbase.feed import VENUE, Feed
+from connectors.coinbase.protocol_products import Listing, unknown_product
 from connectors.coinbase.publisher import TickerPublisher
 from connectors.coinbase.refresh import Refresher
 from connectors.coinbase.rest import CoinbaseRest, RestFailed
 
-LIST_EVERY_S: Final = 300.0
+LIST_EVERY_S: Final = 15.0
+"""Wall seconds at real time; a simulated venue is asked as often by its own clock."""
+LIST_EVERY_S_MIN: Final = 1.0
+PUBLISH_EVERY_S: Final = 300.0
 SILENT_S: Final = 20.0
 SILENT_CHECK_EVERY_S: Final = 30.0
+DELISTED: Final = "delisted"
 
 
 class ProductKeeper:
@@ -36,6 +45,7 @@ class ProductKeeper:
 
     Attributes:
         products: Those that are followed, as the venue describes them.
+        closed: Those that were asked for and are not: with another status than online.
     """
 
     def __init__(
@@ -49,8 +59,9 @@ class ProductKeeper:
         *,
         reconnect: Callable[[], None],
     ) -> None:
-        """Nothing is followed yet."""
+        """Create a keeper without products; `list_first` asks for them."""
         self.products: dict[str, Product] = {}
+        self.closed: dict[str, Product] = {}
         self._wanted = wanted
         self._node = node
         self._rest = rest
@@ -58,10 +69,12 @@ class ProductKeeper:
         self._refresher = refresher
         self._publisher = publisher
         self._reconnect = reconnect
-        self._refused: set[str] = set()
-        self._gone: list[Product] = []
+        self._refused: dict[str, tuple[str, Product]] = {}
+        self._changed: set[str] = set()
+        self._all_lost = False
         self._listed_s = 0.0
         self._checked_s = 0.0
+        self._published_s = 0.0
         self._tasks: asyncio.TaskGroup | None = None
 
     async def list_first(self) -> None:
@@ -69,14 +82,11 @@ class ProductKeeper:
 
         Raises:
             RestFailed: The venue did not answer.
-            UsageError: None of them trades.
+            UsageError: None of them is online.
         """
-        await self._list()
+        await self.list_again()
         if not self.products:
-            raise UsageError(
-                f"none of {', '.join(self._wanted)} trades there",
-                remedy="choose others with --products",
-            )
+            raise self._nothing_left()
 
     def follow_all(self, tasks: asyncio.TaskGroup) -> None:
         """Keep the candles of every product current, in tasks of this group."""
@@ -85,46 +95,106 @@ class ProductKeeper:
             tasks.create_task(self._refresher.follow(product_id))
 
     def refuse(self, product_id: str, reason: str) -> None:
-        """The feed refuses a product: it is never asked for again."""
-        self._refused.add(product_id)
-        self._drop(product_id, reason)
+        """The feed refuses a product: it is asked for again when the venue lists it differently."""
+        product = self.products.get(product_id)
+        if product is not None:
+            status = DELISTED if DELISTED in reason else UNLISTED
+            self._refused[product_id] = (status, product)
+            self._drop(product_id, reason)
+            self._close(product.model_copy(update={"status": status, "modes": ()}))
 
     async def look_after(self, now_s: float) -> None:
-        """List again where it is time to; publish what has gone.
+        """List again if it is time to; publish what has changed.
 
         Raises:
             UsageError: No product is left.
         """
         silent = now_s - self._checked_s >= SILENT_CHECK_EVERY_S and self._someone_silent(now_s)
-        if silent or now_s - self._listed_s >= LIST_EVERY_S:
+        if silent or now_s - self._listed_s >= self._list_every_s:
             try:
-                await self._list()
+                await self.list_again()
             except RestFailed as error:
                 self._listed_s = self._checked_s = now_s
                 self._node.log.warning("products not listed", error=str(error))
+        if self._publisher.active and now_s - self._published_s >= PUBLISH_EVERY_S:
             await self.publish()
-        if self._gone and self._publisher.active:
-            gone, self._gone = self._gone, []
-            await self._publisher.publish_products(gone)
+        elif self._publisher.active and self._changed:
+            await self._publish(sorted(self._changed))
         if not self.products:
-            raise UsageError("no product is left", remedy="choose others with --products")
+            raise self._nothing_left()
 
     async def publish(self) -> None:
-        """Publish the trading rules of every product."""
-        await self._publisher.publish_products(self.products.values())
+        """Publish the rules of every product, and the last tickers of those without a feed."""
+        self._published_s = self._node.clock.monotonic()
+        await self._publish([*self.products, *self.closed])
 
-    async def _list(self) -> None:
-        """Check the wanted products; drop those that are gone, take in those that came."""
+    async def list_again(self) -> None:
+        """Ask the venue; drop what is gone, take in what came, note what changed.
+
+        Raises:
+            RestFailed: The venue did not answer as documented.
+        """
         self._listed_s = self._checked_s = self._node.clock.monotonic()
-        first = self._tasks is None
         listing = await self._rest.products(self._wanted)
-        for product_id, reason in listing.rejected.items():
-            if first or product_id in self.products:
-                self._drop(product_id, reason)
-        online = [p for p in listing.online if p.product_id not in self._refused]
-        fresh = [p.product_id for p in online if p.product_id not in self.products]
-        self.products |= {product.product_id: product for product in online}
+        if self._is_blank(listing):
+            raise RestFailed("/products", 200, "none of the products is in the list")
+        online, closed = self._sorted(listing)
+        for product_id in self.products.keys() - online.keys():
+            reason = listing.rejected.get(product_id, closed[product_id].status)
+            self._drop(product_id, reason)
+        for product_id in closed.keys() - self.closed.keys() if self._tasks is None else ():
+            self._drop(product_id, listing.rejected.get(product_id, closed[product_id].status))
+        for product in closed.values():
+            self._close(product)
+        self._open(online)
         self._node.details["products"] = ", ".join(sorted(self.products))
+
+    @property
+    def _list_every_s(self) -> float:
+        return max(LIST_EVERY_S / self._rest.origin.speed, LIST_EVERY_S_MIN)
+
+    def _is_blank(self, listing: Listing) -> bool:
+        """True the first time that the list has none of the products that are followed.
+
+        A second list in a row that says so is believed.
+        """
+        lost = bool(self.products) and all(
+            listing.rejected.get(product_id) == UNLISTED for product_id in self.products
+        )
+        first, self._all_lost = lost and not self._all_lost, lost
+        return first
+
+    def _sorted(self, listing: Listing) -> tuple[dict[str, Product], dict[str, Product]]:
+        """What is followed from now on, and what is not."""
+        online: dict[str, Product] = {}
+        closed = {product.product_id: product for product in listing.closed}
+        for product in listing.online:
+            refused = self._refused.get(product.product_id)
+            if refused is not None and refused[1] == product:
+                update = {"status": refused[0], "modes": ()}
+                closed[product.product_id] = product.model_copy(update=update)
+            else:
+                online[product.product_id] = product
+                self._refused.pop(product.product_id, None)
+        for product_id, reason in listing.rejected.items():
+            status = UNLISTED if reason == UNLISTED else UNREADABLE
+            known = self.products.get(product_id) or self.closed.get(product_id)
+            closed[product_id] = (
+                unknown_product(product_id, status, VENUE)
+                if known is None
+                else known.model_copy(update={"status": status, "modes": ()})
+            )
+        return online, closed
+
+    def _open(self, online: dict[str, Product]) -> None:
+        """Follow what is online; say which rules have changed."""
+        fresh = [product_id for product_id in online if product_id not in self.products]
+        for product_id, product in online.items():
+            before = self.products.get(product_id) or self.closed.pop(product_id, None)
+            if before != product:
+                self._changed.add(product_id)
+                self._say(product, before)
+            self.products[product_id] = product
         for product_id in fresh:
             self._feed.adopt(product_id)
         if self._tasks is not None and fresh:
@@ -133,19 +203,59 @@ class ProductKeeper:
                 self._tasks.create_task(self._refresher.follow(product_id))
             self._reconnect()
 
+    def _say(self, product: Product, before: Product | None) -> None:
+        """Log a mode that began or ended, and rules that are others now."""
+        log, name = self._node.log, product.product_id
+        words = restriction(product.status, product.modes)
+        if words:
+            log.warning("product restricted", product=name, reason=words)
+        elif before is not None and before.modes:
+            log.info("product trades again", product=name)
+        if before is not None and (product.modes, product.status) == (before.modes, before.status):
+            log.warning(
+                "product rules changed",
+                product=name,
+                base_increment=str(product.base_increment),
+                quote_increment=str(product.quote_increment),
+                min_market_funds=str(product.min_market_funds),
+            )
+        self._node.counters["products_changed"] += before is not None
+
+    def _close(self, product: Product) -> None:
+        if self.closed.get(product.product_id) != product:
+            self._changed.add(product.product_id)
+        self.closed[product.product_id] = product
+
     def _drop(self, product_id: str, reason: str) -> None:
-        """Stop following a product and say so."""
+        """Stop following a product and say so; its last ticker is kept."""
         self._node.log.warning("product dropped", product=product_id, reason=reason)
         self._node.counters["products_dropped"] += 1
         self._feed.forget(product_id)
         self._refresher.forget(product_id)
-        self._publisher.forget(product_id)
-        product = self.products.pop(product_id, None)
-        if product is not None:
-            self._gone.append(product.model_copy(update={"status": "delisted"}))
+        self.products.pop(product_id, None)
+
+    async def _publish(self, product_ids: Iterable[str]) -> None:
+        known = self.products | self.closed
+        found = [known[product_id] for product_id in product_ids if product_id in known]
+        await self._publisher.publish_products(found)
+        for product in found:
+            # What was listed again meanwhile is still to be published.
+            now = self.products.get(product.product_id) or self.closed.get(product.product_id)
+            if now == product:
+                self._changed.discard(product.product_id)
+            if product.product_id in self.closed:
+                self._publisher.offer_last(product.product_id)
+
+    def _nothing_left(self) -> UsageError:
+        why = "; ".join(
+            f"{product_id} is {self.closed[product_id].status}"
+            for product_id in self._wanted
+            if product_id in self.closed
+        )
+        return UsageError(f"no product trades there: {why}", remedy="choose others with --products")
 
     def _someone_silent(self, now_s: float) -> bool:
-        """True where one product has heartbeats and another has none, or none any more."""
+        """True if one product has heartbeats and another has none, or none any more."""
         silences = [self._feed.silence_s(product_id, now_s) for product_id in self.products]
         longest = [inf if s is None else s for s in silences]
         return bool(longest) and min(longest) < SILENT_S < max(longest)

@@ -187,6 +187,7 @@ class Playback:
             feed=self.feed,
             books=self.books,
             published=self.publisher.published,
+            terms=self.publisher.terms,
             ticker_offsets=self.publisher.next_offsets,
             as_of=as_of,
             windows_at=now,

@@ -33,15 +33,20 @@ class TickerPublisher:
 
     Attributes:
         published: Product -> the last ticker the brokers have acknowledged.
-        next_offsets: Partition -> offset behind the last acknowledged ticker.
+        terms: Product -> its trading rules as last acknowledged; snapshots show these.
+        next_offsets: Partition -> offset behind the last acknowledged ticker or product.
         active: While False (a standby) nothing is published and what is handed over is forgotten.
+        rules_epoch: The newest connection since which the products were listed; tickers of a later
+            one are forgotten. None for a source that has no list.
     """
 
     def __init__(self, bus: Bus, feed: Feed, clock: Clock, counters: Counter[str]) -> None:
         """Nothing is queued."""
         self.published: dict[str, Ticker] = {}
+        self.terms: dict[str, Product] = {}
         self.next_offsets: dict[int, int] = {}
         self.active = True
+        self.rules_epoch: int | None = None
         self._bus = bus
         self._feed = feed
         self._clock = clock
@@ -53,7 +58,9 @@ class TickerPublisher:
 
     def offer(self, ticker: Ticker) -> None:
         """Hand over a ticker; never waits."""
-        if not self.active:
+        if not self.active or ticker.connection_epoch > (
+            self.rules_epoch or ticker.connection_epoch
+        ):
             return
         if len(self._queue) >= QUEUED_MAX:
             self._queue.popleft()
@@ -105,11 +112,20 @@ class TickerPublisher:
                 self.next_offsets[acked.partition] = acked.offset + 1
 
     async def publish_products(self, products: Iterable[Product]) -> None:
-        """Append the trading rules of products."""
-        if self.active:
+        """Append the trading rules of products; returns when the brokers have them."""
+        async with self._sending:
             for product in products:
-                await self._bus.append(topics.TICKERS.name, product, key=product.product_id)
+                topic, key = topics.TICKERS.name, product.product_id
+                acked = await self._bus.append(topic, product, key=key)
+                self.terms[product.product_id] = product
+                self.next_offsets[acked.partition] = acked.offset + 1
 
-    def forget(self, product_id: str) -> None:
-        """The product is gone."""
-        self.published.pop(product_id, None)
+    def offer_last(self, product_id: str) -> None:
+        """Hand over the last ticker of a product that has no feed: its age shows that it is old."""
+        ticker = self.published.get(product_id)
+        if ticker is not None:
+            self.offer(ticker)
+
+    def adopt(self, product_id: str, ticker: Ticker) -> None:
+        """Take over the last ticker of a product from an earlier process."""
+        self.published.setdefault(product_id, ticker)

@@ -62,13 +62,16 @@ class Refresher:
         self._rng = rng
         self._counters = counters
         self._repaired_s: dict[str, float] = {}
+        self._following: dict[str, object] = {}
         self._log = logs.get("candles")
 
     async def follow(self, product_id: str) -> None:
         """Keep the book of a product current until cancelled or the product is gone."""
         self.books[product_id] = CandleBook()
+        # One that is dropped and comes back at once must not have two pollers.
+        token = self._following[product_id] = object()
         await self._clock.sleep(self._rng.uniform(0.0, START_JITTER_S / self._rest.origin.speed))
-        while product_id in self.books:
+        while self._following.get(product_id) is token:
             now = self._feed.clock.now
             if now is not None and self.books[product_id].due(now):
                 if not await self._poll(product_id, now):
@@ -79,6 +82,7 @@ class Refresher:
     def forget(self, product_id: str) -> None:
         """The product is gone."""
         self.books.pop(product_id, None)
+        self._following.pop(product_id, None)
 
     def restart(self) -> None:
         """The venue's clock went back: every book begins anew."""

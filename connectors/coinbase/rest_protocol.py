@@ -1,4 +1,4 @@
-"""Bodies of the Coinbase Exchange REST API, decoded: products, candles, ticker, time, errors. Pure.
+"""Bodies of the Coinbase Exchange REST API, decoded: candles, ticker, time, errors. Pure.
 
 Candles are JSON arrays of numbers `[start, low, high, open, close, volume]`, newest first; numbers
 are read as `Decimal`, never as float. Errors come as JSON objects, as plain text or, from the
@@ -7,13 +7,12 @@ network in front of the venue, as HTML; each becomes one line of text.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from arena.messages import Candle, Product
+from arena.messages import Candle
 from arena.money import parse_decimal
 from connectors.coinbase.events import TickerSeen
 from connectors.coinbase.protocol import PRODUCT_ID, YEARS, parse_number, parse_time
@@ -29,74 +28,27 @@ class RestMalformed(ValueError):
     """A body that is not what the venue documents."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The products that were asked for, as the venue lists them.
+# Any: JSON of a shape that each caller checks.
+def load(body: bytes | str, *, number: Callable[[str], object] | None = None) -> Any:
+    """A JSON body with decimals for numbers, whole ones as `int`.
 
-    Attributes:
-        online: Those that trade.
-        rejected: Product id -> why it does not: "delisted", "trading disabled", "unknown".
-    """
-
-    online: tuple[Product, ...]
-    rejected: Mapping[str, str]
-
-
-def load(body: bytes | str) -> Any:  # Any: JSON of a shape that each caller checks
-    """A JSON body with decimals for numbers.
+    Args:
+        body: As it came.
+        number: Makes a value of the text of every number instead, NaN and infinities among them.
 
     Raises:
-        RestMalformed: It is none, or holds NaN or an infinity.
+        RestMalformed: It is not JSON, or holds a number that cannot be read.
     """
     try:
+        if number is not None:
+            return json.loads(body, parse_float=number, parse_int=number, parse_constant=number)
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, InvalidOperation, RecursionError) as error:
         raise RestMalformed(f"no JSON: {str(error)[:ERROR_CHARS_MAX]}") from None
 
 
 def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is no number")
-
-
-def list_products(body: bytes | str, wanted: Iterable[str], *, venue: str) -> Listing:
-    """Check the wanted products against `GET /products`.
-
-    Raises:
-        RestMalformed: The body is no list of products.
-    """
-    listed = load(body)
-    if not isinstance(listed, list):
-        raise RestMalformed("products: expected a list")
-    by_id = {p["id"]: p for p in listed if isinstance(p, dict) and isinstance(p.get("id"), str)}
-    online: list[Product] = []
-    rejected: dict[str, str] = {}
-    for product_id in dict.fromkeys(wanted):
-        entry = by_id.get(product_id)
-        if entry is None:
-            rejected[product_id] = "unknown"
-        elif entry.get("status") != "online":
-            rejected[product_id] = str(entry.get("status"))[:ERROR_CHARS_MAX]
-        elif entry.get("trading_disabled"):
-            rejected[product_id] = "trading disabled"
-        else:
-            try:
-                online.append(_product(entry, venue))
-            except ValueError as error:
-                rejected[product_id] = f"malformed: {error}"[:ERROR_CHARS_MAX]
-    return Listing(tuple(online), rejected)
-
-
-def _product(entry: Mapping[str, object], venue: str) -> Product:
-    return Product(
-        venue=venue,
-        product_id=str(entry["id"]),
-        base_currency=str(entry.get("base_currency")),
-        quote_currency=str(entry.get("quote_currency")),
-        base_increment=parse_number(entry, "base_increment"),
-        quote_increment=parse_number(entry, "quote_increment"),
-        min_market_funds=parse_number(entry, "min_market_funds"),
-        status=str(entry.get("status")),
-    )
 
 
 def read_candles(body: bytes | str) -> tuple[list[Candle], int]:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from arena.ids import snapshot_id
-from arena.messages import MarketSnapshot, ProductView, Ticker
+from arena.messages import MarketSnapshot, Product, ProductView, Ticker
+from arena.terms import ONLINE
 from connectors.coinbase.candles import CandleBook
 from connectors.coinbase.feed import Feed
 
@@ -95,6 +96,7 @@ def compose(
     feed: Feed,
     books: Mapping[str, CandleBook],
     published: Mapping[str, Ticker],
+    terms: Mapping[str, Product],
     ticker_offsets: Mapping[int, int],
     as_of: datetime,
     windows_at: datetime,
@@ -105,13 +107,14 @@ def compose(
     epoch: int,
     rewinds: int = 0,
 ) -> MarketSnapshot:
-    """The snapshot of the products in `books`.
+    """The snapshot of the products in `books`, and of those that were closed with a price.
 
     Args:
         feed: For ages and staleness.
-        books: Product id -> candles; decides which products are in it.
+        books: Product id -> candles.
         published: Product id -> the last ticker the brokers have acknowledged.
-        ticker_offsets: Partition -> offset behind the newest of those.
+        terms: Product id -> its trading rules as the brokers have acknowledged them.
+        ticker_offsets: Partition -> offset behind the newest of both.
         as_of: Venue time.
         windows_at: Venue time, not after `as_of`; windows end with the minute that closed before.
         now_s: Monotonic seconds, for ages.
@@ -121,9 +124,11 @@ def compose(
         epoch: Number of the connection.
         rewinds: How often the venue's time went back.
     """
+    # A position in a product that is gone keeps its last price, for every reader.
+    gone = {p for p, product in terms.items() if product.status != ONLINE and p in published}
     views = tuple(
-        _view(feed, product_id, book, published.get(product_id), windows_at, now_s)
-        for product_id, book in sorted(books.items())
+        _view(feed, product_id, books.get(product_id), published, terms, windows_at, now_s)
+        for product_id in sorted(books.keys() | gone)
     )
     return MarketSnapshot(
         snapshot_id=snapshot_id(feed.venue, as_of, [v.product_id for v in views], rewinds),
@@ -144,16 +149,20 @@ def compose(
 def _view(
     feed: Feed,
     product_id: str,
-    book: CandleBook,
-    ticker: Ticker | None,
+    book: CandleBook | None,
+    published: Mapping[str, Ticker],
+    terms: Mapping[str, Product],
     windows_at: datetime,
     now_s: float,
 ) -> ProductView:
-    age_s = feed.age_s(product_id, now_s)
+    age_s, ticker = feed.age_s(product_id, now_s), published.get(product_id)
+    product = terms.get(product_id)
     return ProductView(
         product_id=product_id,
         ticker=ticker,
         age_ms=None if age_s is None else round(age_s * 1000),
         stale=ticker is None or feed.stale(product_id, now_s),
-        windows=book.windows(windows_at),
+        windows={} if book is None else book.windows(windows_at),
+        status=ONLINE if product is None else product.status,
+        modes=() if product is None else product.modes,
     )

@@ -60,15 +60,20 @@ class Snapshotter:
         self._origin = origin
         self._epoch = epoch
 
-    async def go_on(self) -> None:
-        """Go on where the log ends: another process may have published the newest snapshot.
+    async def go_on(self) -> MarketSnapshot | None:
+        """Continue at the end of the log: another process may have published the newest snapshot.
+
+        Returns:
+            That snapshot, or None if the log has none.
 
         Raises:
             BrokerUnavailable: It could not be read.
         """
         snapshots, _ = await snapshots_back(self._node, VENUE, 1)
-        if snapshots:
-            self._cadence.go_on(snapshots[-1], self._node.clock.monotonic())
+        if not snapshots:
+            return None
+        self._cadence.go_on(snapshots[-1], self._node.clock.monotonic())
+        return snapshots[-1]
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -126,6 +131,7 @@ class Snapshotter:
             feed=self._feed,
             books=self._refresher.books,
             published=self._publisher.published,
+            terms=self._publisher.terms,
             ticker_offsets=self._publisher.next_offsets,
             as_of=as_of,
             windows_at=windows_at,

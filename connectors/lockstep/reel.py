@@ -15,7 +15,7 @@ from arena.messages import MarketSnapshot, Product, Ticker
 from connectors.coinbase.candles import BOOK_MINUTES_MAX, MINUTE_S, CandleBook
 from connectors.coinbase.events import HeartbeatSeen
 from connectors.coinbase.feed import VENUE, Feed, Received
-from connectors.coinbase.rest_protocol import list_products
+from connectors.coinbase.protocol_products import list_products
 from connectors.coinbase.snapshot import Origin, compose
 from connectors.exchange.market import Book, Market
 from connectors.exchange.rest import answer
@@ -120,6 +120,7 @@ class Reel:
             feed=self._feed,
             books=self._books,
             published=self.tickers(),
+            terms={product.product_id: product for product in self.products},
             ticker_offsets=ticker_offsets,
             as_of=as_of,
             windows_at=as_of,

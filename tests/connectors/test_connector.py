@@ -9,7 +9,7 @@ import pytest
 
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
-from arena.messages import DeadLetter, MarketSnapshot
+from arena.messages import DeadLetter, MarketSnapshot, ProductView
 from connectors.coinbase.events import HeartbeatSeen, TickerSeen
 from connectors.coinbase.protocol import parse
 from connectors.coinbase.recording import read_frames
@@ -24,8 +24,15 @@ from tests.connectors.venue import (
 
 
 def fresh(snapshot: MarketSnapshot) -> bool:
-    """True where every product can be traded on."""
-    return all(not view.stale for view in snapshot.products)
+    """True if every product that the venue trades has a price to trade on."""
+    return all(not view.stale for view in snapshot.products if view.status == "online")
+
+
+def _view_of(watched: Watched, product_id: str) -> ProductView:
+    """A product in the newest snapshot."""
+    view = watched.snapshots[-1].view(product_id)
+    assert view is not None
+    return view
 
 
 async def settled(watched: Watched, snapshots: int = 1) -> None:
@@ -260,8 +267,8 @@ async def test_trades_that_cannot_be_had_are_told(memory_bus: MemoryBus) -> None
         assert watched.count("trades_missed") > watched.count("trades_backfilled")
 
 
-async def test_a_delisted_product_leaves_and_the_others_stay(memory_bus: MemoryBus) -> None:
-    """It is published once more as delisted, and is in no later snapshot."""
+async def test_a_delisted_product_keeps_its_last_price(memory_bus: MemoryBus) -> None:
+    """It is published as delisted, and is in every later snapshot with its last ticker, stale."""
     async with (
         running_exchange() as server,
         running_connector(server, memory_bus, factor=20.0) as watched,
@@ -270,12 +277,16 @@ async def test_a_delisted_product_leaves_and_the_others_stay(memory_bus: MemoryB
         await break_it(server, "delist", product="SOL-USD")
 
         def gone() -> bool:
-            return ["AERO-USD", "BTC-USD"] == [v.product_id for v in watched.snapshots[-1].products]
+            return "delisted" == _view_of(watched, "SOL-USD").status
 
-        await eventually(gone, "a snapshot without it")
-        statuses = {p.product_id: p.status for p in watched.products}
+        await eventually(gone, "a snapshot that says so")
+        view, published = _view_of(watched, "SOL-USD"), watched.products
+        last = [t for t in watched.tickers if t.product_id == "SOL-USD"][-1]
+        assert fresh(watched.snapshots[-1])
 
+    statuses = {p.product_id: p.status for p in published}
     assert {"AERO-USD": "online", "BTC-USD": "online", "SOL-USD": "delisted"} == statuses
+    assert (last, True, {}) == (view.ticker, view.stale, view.windows)
 
 
 async def test_a_product_refused_by_the_feed_is_dropped_at_once(memory_bus: MemoryBus) -> None:

@@ -12,63 +12,12 @@ from hypothesis import strategies as st
 from connectors.coinbase.rest_protocol import (
     RestMalformed,
     error_text,
-    list_products,
     read_candles,
     read_ticker,
     read_time,
 )
 
-BTC = {
-    "id": "BTC-USD",
-    "base_currency": "BTC",
-    "quote_currency": "USD",
-    "base_increment": "0.00000001",
-    "quote_increment": "0.01",
-    "min_market_funds": "1",
-    "status": "online",
-    "trading_disabled": False,
-}
 ROW = "[1584316800, 5236.01, 5346.05, 5346.03, 5245.17, 3728.67857634]"
-
-
-def listing(*entries: object) -> bytes:
-    """A body of `GET /products`."""
-    return json.dumps(entries).encode()
-
-
-def test_only_what_trades_is_online() -> None:
-    """Delisted, disabled, unknown and malformed products are rejected with a reason."""
-    body = listing(
-        BTC,
-        BTC | {"id": "OLD-USD", "status": "delisted"},
-        BTC | {"id": "OFF-USD", "trading_disabled": True},
-        BTC | {"id": "BAD-USD", "base_increment": 0.1},
-        "noise",
-    )
-    wanted = ["BTC-USD", "OLD-USD", "OFF-USD", "BAD-USD", "NEW-USD", "BTC-USD"]
-    found = list_products(body, wanted, venue="coinbase")
-
-    assert ["BTC-USD"] == [p.product_id for p in found.online]
-    assert Decimal("0.01") == found.online[0].quote_increment
-    assert ("delisted", "trading disabled", "unknown") == tuple(
-        found.rejected[name] for name in ("OLD-USD", "OFF-USD", "NEW-USD")
-    )
-    assert found.rejected["BAD-USD"].startswith("malformed: base_increment")
-
-
-def test_reads_a_real_listing(shared_recordings: Path) -> None:
-    """162 products of 2021: those that are online are read."""
-    import cramjam
-
-    path = shared_recordings / "ws" / "cryptofeed_v2" / "COINBASE.0.zst"
-    text = bytes(cramjam.zstd.decompress(path.read_bytes())).decode()
-    body = next(line for line in text.splitlines() if "/products" in line).split(": ", 1)[1]
-    wanted = [entry["id"] for entry in json.loads(body)]
-    found = list_products(body, wanted, venue="coinbase")
-
-    assert 162 == len(found.online) + len(found.rejected)
-    assert {"online"} == {product.status for product in found.online}
-    assert 100 < len(found.online)
 
 
 def test_candles_are_sorted_exact_and_unique() -> None:
