@@ -1,0 +1,259 @@
+"""One price file to its rows: opened within bounds, recognised, checked.
+
+Reads one file and writes none. Every refusal is a `UsageError` that names the file, the row where
+it is one, and the remedy.
+"""
+
+import csv
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from arena.bounded_files import limits_factor
+from arena.errors import ArenaError, BrokenLog, UsageError
+from arena.pricefiles.formats import Format
+from arena.pricefiles.jsons import begins_json, json_lines
+from arena.pricefiles.names import VENUES, contradicts, name_says, pair_of, product_of
+from arena.pricefiles.packed import Opened, open_packed
+from arena.pricefiles.rows import MINUTE_S, MINUTES_NEEDED, RowChecker, Rows
+from arena.pricefiles.shapes import (
+    LISTED,
+    SAMPLE_ROWS,
+    Shape,
+    bare_shape,
+    is_header,
+    is_row,
+    named_shape,
+    shown,
+    step_words,
+)
+from arena.pricefiles.tables import feather_lines, parquet_lines
+from arena.pricefiles.texts import Line, NotUtf8, csv_lines
+from arena.pricefiles.times import is_time, unix_ns
+from arena.pricefiles.volumes import plain_name
+from arena.visible import one_line
+
+ROWS_MAX: Final = 2_000_000
+COMMENT_LINES_MAX: Final = 5
+TOLD_EVERY_ROWS: Final = 1 << 16
+SOURCE_CHARS_MAX: Final = 200
+FILES_NAMED_MAX: Final = 3
+DIGEST_CHARS_SHOWN: Final = 16
+
+Tell = Callable[[Path, int], None]
+"""Is told, now and then, how many rows of a file were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFile:
+    """A file that was read.
+
+    Attributes:
+        path: Of it.
+        product_id: What it is of.
+        format: Which of the known ones.
+        venue: That its prices are of, if its name or its form says it; else "".
+        rows: Its minutes.
+        merged: Rows that repeated others.
+        empty: Rows without a price.
+    """
+
+    path: Path
+    product_id: str
+    format: Format
+    venue: str
+    rows: Rows
+    merged: int
+    empty: int
+
+    @property
+    def first_s(self) -> int:
+        """Start of the first minute, Unix seconds."""
+        return self.rows.first_s
+
+    @property
+    def last_s(self) -> int:
+        """End of the last minute, Unix seconds."""
+        return self.rows.last_s + MINUTE_S
+
+    @property
+    def source(self) -> str:
+        """Where its prices come from: "BTC-USD.csv (Kraken)"."""
+        name = self.path.name[:SOURCE_CHARS_MAX]
+        return f"{name} ({self.venue})" if self.venue else name
+
+
+def read_price_file(path: Path, product_id: str = "", tell: Tell | None = None) -> PriceFile:
+    """Read and check a price file.
+
+    Args:
+        path: The file.
+        product_id: What it is of; "" to take it from the file's name.
+        tell: Told how far it is.
+
+    Raises:
+        UsageError: It cannot be used: the message says why, where, and what helps.
+    """
+    number = [0]
+    try:
+        with open_packed(path) as opened:
+            says = name_says(path.name)
+            product_id = product_id or says.product_id or _product_inside(path, opened)
+            return _read(path, product_id, opened, number, tell)
+    except NotUtf8 as error:
+        raise UsageError(f"{path}: row {error.number}: {error}") from None
+    except (ValueError, ArithmeticError, csv.Error) as error:
+        place = f"row {number[0]}: " if number[0] else ""
+        raise UsageError(f"{path}: {place}{str(error)[:400]}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise UsageError(
+            f"{path} cannot be read: {str(error)[:200] or type(error).__name__}",
+            remedy="copy the file again from where it came",
+        ) from None
+    except BrokenLog as error:
+        raise _usage(error) from None
+
+
+def _usage(error: ArenaError) -> UsageError:
+    return UsageError(str(error.args[0]), remedy=error.remedy)
+
+
+def _product_inside(path: Path, opened: Opened) -> str:
+    """The product that the name of a file in an archive holds."""
+    return name_says(Path(opened.member).name).product_id or product_of(path)
+
+
+def _read(
+    path: Path, product_id: str, opened: Opened, number: list[int], tell: Tell | None
+) -> PriceFile:
+    """The file; `number` has the row that is looked at."""
+    lines = _lines(path, opened)
+    head, hint = _head(lines, number)
+    if head is None:
+        raise ValueError("it holds no candle")
+    names = [] if is_row(head[1]) else head[1]
+    rest = _without_ticker(lines, product_id) if plain_name(head[1][0]) == "price" else lines
+    rows = chain([] if names else [head], rest)
+    sample = _sample(rows, number)
+    shape = _shape(names, product_id, sample, hint, number)
+    _require_minutes(shape, [cells for _, cells in sample])
+    checker = RowChecker(shape, product_id)
+    limit = ROWS_MAX * limits_factor()
+    for count, (at, cells) in enumerate(chain(sample, rows), 1):
+        number[0] = at
+        if count > limit:
+            raise ValueError(f"more than {limit:,} rows; keep the days that are needed")
+        checker.take(at, cells)
+        if tell is not None and count % TOLD_EVERY_ROWS == 0:
+            tell(path, count)
+    number[0] = 0
+    found = checker.rows()
+    says = name_says(path.name).venue or name_says(Path(opened.member).name).venue
+    venue = says or shape.format.venue or _venue_of(hint)
+    return PriceFile(path, product_id, shape.format, venue, found, checker.merged, checker.empty)
+
+
+def _lines(path: Path, opened: Opened) -> Iterator[Line]:
+    if opened.kind == "parquet":
+        return parquet_lines(path)
+    if opened.kind == "feather":
+        return feather_lines(path, opened.stream)
+    if begins_json(opened.stream.peek(64)):
+        return json_lines(opened.stream)
+    return csv_lines(opened.stream)
+
+
+def _head(lines: Iterator[Line], number: list[int]) -> tuple[Line | None, str]:
+    """The header, or the first row of a file without one; and the lines of comment before it."""
+    hint: list[str] = []
+    for line in lines:
+        number[0], cells = line
+        if is_header(cells) or is_row(cells):
+            return line, " ".join(hint)
+        if is_row(["2025-01-01", *cells[1:]]):
+            unix_ns(cells[0])
+        hint.append(shown(cells))
+        if len(hint) > COMMENT_LINES_MAX:
+            break
+    if hint:
+        number[0] = 0
+        raise ValueError(f"no header and no candle in {hint[0]!r}; {LISTED}")
+    return None, ""
+
+
+def _without_ticker(lines: Iterator[Line], product_id: str) -> Iterator[Line]:
+    """The rows below the three header lines of yfinance, whose second names the product."""
+    for number, cells in lines:
+        word = plain_name(cells[0])
+        if word == "ticker":
+            wrong = [cell for cell in cells[1:] if contradicts(cell, product_id)]
+            if wrong:
+                raise ValueError(
+                    f"the file holds {pair_of(wrong[0]) or wrong[0]}, not {product_id}"
+                )
+        elif word not in ("datetime", "date"):
+            yield number, cells
+
+
+def _sample(rows: Iterator[Line], number: list[int]) -> list[Line]:
+    found: list[Line] = []
+    for line in rows:
+        number[0] = line[0]
+        found.append(line)
+        if len(found) == SAMPLE_ROWS:
+            break
+    return found
+
+
+def _shape(
+    names: Sequence[str], product_id: str, sample: list[Line], hint: str, number: list[int]
+) -> Shape:
+    number[0] = 0
+    rows = [cells for _, cells in sample]
+    if names:
+        return named_shape(names, product_id, rows, hint=hint)
+    return bare_shape(rows)
+
+
+def _require_minutes(shape: Shape, sample: Sequence[Sequence[str]]) -> None:
+    """See that the first rows are a minute apart, so that the error names what they are."""
+    stamps = deque[int]()
+    for cells in sample:
+        if len(cells) <= shape.time or shape.clock is not None:
+            return
+        if is_time(cells[shape.time]):
+            stamps.append(unix_ns(cells[shape.time]))
+    if len(stamps) > 2 and (words := step_words(stamps)):
+        raise ValueError(f"it holds candles of {words}; {MINUTES_NEEDED}")
+
+
+def _venue_of(hint: str) -> str:
+    return next((venue for word, venue in VENUES.items() if f"/{word}" in hint.lower()), "")
+
+
+def sources_words(files: Sequence[PriceFile]) -> str:
+    """Where the prices of some files come from, in a line of ASCII: names, venues, a digest.
+
+    The digest is of the rows, not of the bytes: the first digits of `digest_of`.
+    """
+    named = [file.source for file in files[:FILES_NAMED_MAX]]
+    if len(files) > FILES_NAMED_MAX:
+        named.append(f"{len(files) - FILES_NAMED_MAX} more")
+    names = ascii(one_line(", ".join(named), SOURCE_CHARS_MAX))[1:-1]
+    return f"{names}; rows {digest_of(files)[:DIGEST_CHARS_SHOWN]}"
+
+
+def digest_of(files: Sequence[PriceFile]) -> str:
+    """SHA-256 of the rows of some files, in hex.
+
+    Of one file, that of its rows; of more, that of a line `product digest` for each, sorted.
+    """
+    if len(files) == 1:
+        return files[0].rows.digest
+    lines = sorted(f"{file.product_id} {file.rows.digest}\n" for file in files)
+    return sha256("".join(lines).encode()).hexdigest()

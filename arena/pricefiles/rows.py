@@ -1,0 +1,321 @@
+"""The rows of a price file: checked one by one, kept as text, oldest first. Pure.
+
+A row that cannot be right is refused with its number: what is wrong in a file of prices is wrong
+in every result. The same minute twice is one minute if both rows say the same.
+"""
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from functools import cached_property
+from hashlib import sha256
+from itertools import islice, pairwise
+from math import gcd
+from typing import Final
+
+from arena.money import PRICE_DIGITS, decimal_text, parse_decimal
+from arena.pricefiles.names import contradicts, pair_of
+from arena.pricefiles.shapes import OHLC, Shape, length_words, shown
+from arena.pricefiles.times import MINUTE_NS, SECOND_NS, unix_ns, words_of
+
+MINUTE_S: Final = 60
+MINUTES_NEEDED: Final = "candles of 1 minute are needed"
+QUOTED_DIGITS: Final = Decimal("1E-8")
+"""A volume that was divided by a price is rounded to this."""
+EMPTY: Final = frozenset({"", "nan", "none", "null", "na", "n/a", "<na>", "nat"})
+COMMON_ROWS_MIN: Final = 10
+"""From so many rows on, the usual distance between two says how long the candles are."""
+
+_EXACT = Context(prec=60)
+_PLAIN = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
+_LAST_ZEROS = re.compile(r"(\.[0-9]*[1-9])0+(?=,|$)|\.0+(?=,|$)")
+_FIRST_ZEROS = re.compile(r"(?<![0-9.])0+(?=[0-9])")
+
+Trades = tuple[Decimal, Decimal, Decimal, Decimal, Decimal]
+"""Open, high, low, close, and the volume in base units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One minute.
+
+    Attributes:
+        ts: Its start, Unix seconds.
+        trades: Open, high, low, close and volume, or None if nothing traded.
+        bid: Best bid at its end, or None. ask: best ask.
+    """
+
+    ts: int
+    trades: Trades | None
+    bid: Decimal | None
+    ask: Decimal | None
+
+
+class Rows(Mapping[int, Row]):
+    """The minutes of a file by their start, Unix seconds; oldest first.
+
+    A row is kept as text and read when it is asked for: a year takes 100 MB instead of 500.
+
+    Args:
+        lines: Start -> open, high, low, close, volume, bid and ask, as they are in the file.
+    """
+
+    def __init__(self, lines: dict[int, str]) -> None:
+        """Sort the minutes."""
+        ordered = list(lines)
+        if any(after < before for before, after in pairwise(ordered)):
+            lines = {ts: lines[ts] for ts in sorted(ordered)}
+        self._lines = lines
+        self._last: Row | None = None
+
+    def __getitem__(self, ts: int) -> Row:
+        """The row of a minute."""
+        if self._last is None or self._last.ts != ts:
+            cells = [Decimal(cell) if cell else None for cell in self._lines[ts].split(",")]
+            a, b, c, d, volume, bid, ask = cells
+            trades = None
+            if a is not None and b is not None and c is not None and d is not None:
+                trades = (a, b, c, d, volume or Decimal(0))
+            self._last = Row(ts, trades, bid, ask)
+        return self._last
+
+    def __contains__(self, ts: object) -> bool:
+        """True for a minute that the file has."""
+        return ts in self._lines
+
+    def __iter__(self) -> Iterator[int]:
+        """The starts of the minutes, oldest first."""
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        """How many minutes there are."""
+        return len(self._lines)
+
+    @cached_property
+    def first_s(self) -> int:
+        """Start of the oldest minute."""
+        return next(iter(self._lines))
+
+    @cached_property
+    def last_s(self) -> int:
+        """Start of the newest minute."""
+        return next(reversed(self._lines))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the rows, in hex: whatever the file's form, order, digits and line ends are.
+
+        Each row is `ts,open,high,low,close,volume,bid,ask` and a line end; numbers are plain,
+        without zeros at their end; what a row does not have is empty.
+        """
+        found = sha256()
+        for ts, line in self._lines.items():
+            found.update(f"{ts},{plain_line(line)}\n".encode())
+        return found.hexdigest()
+
+    @cached_property
+    def price_digits(self) -> int:
+        """Digits after the point that the finest price needs, zeros at its end left out."""
+        found = 0
+        for line in self._lines.values():
+            cells = line.split(",")
+            for cell in (*cells[:4], *cells[5:]):
+                point = cell.find(".")
+                if point >= 0 and len(cell) - point - 1 > found:
+                    found = max(found, len(cell.rstrip("0")) - point - 1)
+        return found
+
+    @cached_property
+    def quiet(self) -> int:
+        """Minutes that have quotes and no trade."""
+        return sum(line.startswith(",") for line in self._lines.values())
+
+    @property
+    def missing(self) -> int:
+        """Minutes between the first and the last that the file does not have."""
+        return (self.last_s - self.first_s) // MINUTE_S + 1 - len(self)
+
+
+class RowChecker:
+    """Takes the rows of a file one by one.
+
+    Args:
+        shape: Where a row has what.
+        product_id: What the file is of.
+
+    Attributes:
+        merged: Rows that said what another row had said.
+        empty: Rows without a price: minutes without a trade.
+    """
+
+    def __init__(self, shape: Shape, product_id: str) -> None:
+        """Begin before the first row."""
+        self._shape = shape
+        self._product_id = product_id
+        self._lines: dict[int, str] = {}
+        self._numbers = array("q")
+        self._symbol = ""
+        self.merged = 0
+        self.empty = 0
+
+    def take(self, number: int, cells: Sequence[str]) -> None:
+        """Check a row and keep it.
+
+        Args:
+            number: Of the row in its file, from 1.
+            cells: As they are there.
+
+        Raises:
+            ValueError: It cannot be right.
+        """
+        shape = self._shape
+        if len(cells) != shape.width:
+            cells = self._whole(cells)
+        stamp = cells[shape.time]
+        if shape.clock is not None:
+            stamp = f"{stamp} {cells[shape.clock]}"
+        minute, rest = divmod(unix_ns(stamp), MINUTE_NS)
+        if rest:
+            raise ValueError(f"time {stamp.strip()} does not start a minute; {MINUTES_NEEDED}")
+        if shape.symbol is not None and cells[shape.symbol] != self._symbol:
+            self._check_symbol(cells[shape.symbol])
+        if (line := self._line(cells)) is None:
+            self.empty += 1
+            return
+        ts = minute * MINUTE_S
+        if (before := self._lines.get(ts)) is None:
+            self._lines[ts] = line
+            self._numbers.append(number)
+        elif _same(before, line):
+            self.merged += 1
+        else:
+            raise ValueError(
+                f"{words_of(ts)} is in row {self._number_of(ts)} with other numbers; keep the row "
+                "that is right (local time that was set back repeats an hour: write UTC)"
+            )
+
+    def rows(self) -> Rows:
+        """What was taken.
+
+        Raises:
+            ValueError: Nothing was, or candles of another length.
+        """
+        if not self._lines:
+            raise ValueError("it holds no candle")
+        rows = Rows(self._lines)
+        steps = [after - before for before, after in pairwise(rows)]
+        length_s = gcd(*steps) if steps else MINUTE_S
+        usual_s, times = Counter(steps).most_common(1)[0] if steps else (MINUTE_S, 0)
+        if length_s == MINUTE_S and len(steps) >= COMMON_ROWS_MIN and 2 * times > len(steps):
+            length_s = usual_s
+        if length_s > MINUTE_S:
+            raise ValueError(
+                f"it holds candles of {length_words(length_s * SECOND_NS)}; {MINUTES_NEEDED}"
+            )
+        return rows
+
+    def _whole(self, cells: Sequence[str]) -> Sequence[str]:
+        width = self._shape.width
+        if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
+            return cells[:width]
+        raise ValueError(
+            f"{len(cells)} cells instead of {width}: {shown(cells)}; "
+            "a row that was cut off must be taken out"
+        )
+
+    def _check_symbol(self, symbol: str) -> None:
+        if contradicts(symbol, self._product_id):
+            raise ValueError(
+                f"the row is of {pair_of(symbol) or symbol.strip()[:40]}, the file of "
+                f"{self._product_id}; name the file after the product of its rows"
+            )
+        self._symbol = symbol
+
+    def _line(self, cells: Sequence[str]) -> str | None:
+        """The row as text; None if it has neither prices nor quotes."""
+        shape = self._shape
+        prices = ["", "", "", "", ""]
+        if shape.prices is not None and shape.volume is not None:
+            given = [cells[index].strip() for index in shape.prices]
+            if not all(map(_is_number, given)):
+                given = self._no_trade(given)
+            if given[0]:
+                prices = [*given, self._volume(cells[shape.volume].strip(), given)]
+        quotes = self._quotes(cells)
+        if not prices[0] and not quotes[0]:
+            return None
+        return ",".join((*prices, *quotes))
+
+    def _no_trade(self, given: Sequence[str]) -> list[str]:
+        """Prices that are not plain digits: none at all, or all of them in another form."""
+        held = [role for role, cell in zip(OHLC, given, strict=True) if not _is_empty(cell)]
+        if not held:
+            return ["", "", "", ""]
+        if len(held) < len(given):
+            without = next(role for role in OHLC if role not in held)
+            raise ValueError(
+                f"{without} is empty and {held[0]} is not: {shown(given)}; leave all four empty "
+                "for a minute without a trade"
+            )
+        return [decimal_text(_carried(parse_decimal(cell))) for cell in given]
+
+    def _volume(self, cell: str, given: Sequence[str]) -> str:
+        """The volume in base units, after the prices were checked."""
+        open_, high, low, close = map(Decimal, given)
+        if not 0 < low <= open_ <= high or not low <= close <= high:
+            raise ValueError(
+                f"open {open_}, high {high}, low {low}, close {close} is not a candle; "
+                "the high is the highest and the low the lowest, and all are above 0"
+            )
+        if _is_empty(cell):
+            raise ValueError("the volume is empty; write 0 for a minute without a trade")
+        number = Decimal(cell) if _is_number(cell) else parse_decimal(cell)
+        if number < 0:
+            raise ValueError(f"volume {cell[:40]} is negative; a volume is 0 or more")
+        if not self._shape.quote_volume:
+            return cell if _is_number(cell) else decimal_text(number)
+        return decimal_text(_EXACT.divide(number, close).quantize(QUOTED_DIGITS, context=_EXACT))
+
+    def _quotes(self, cells: Sequence[str]) -> tuple[str, str]:
+        shape = self._shape
+        if shape.bid is None or shape.ask is None:
+            return "", ""
+        given = cells[shape.bid].strip(), cells[shape.ask].strip()
+        if any(map(_is_empty, given)):
+            return "", ""
+        bid, ask = (decimal_text(_carried(parse_decimal(cell))) for cell in given)
+        if not 0 < Decimal(bid) <= Decimal(ask):
+            raise ValueError(f"bid {bid} and ask {ask} cannot be; the bid is above 0 and not above")
+        return bid, ask
+
+    def _number_of(self, ts: int) -> int:
+        place = next(i for i, known in enumerate(self._lines) if known == ts)
+        return next(islice(self._numbers, place, None))
+
+
+def _carried(price: Decimal) -> Decimal:
+    """A price with as many decimals as prices have; the rest is noise of binary floats."""
+    exponent = price.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -PRICE_DIGITS:
+        return _EXACT.quantize(price, Decimal(1).scaleb(-PRICE_DIGITS))
+    return price
+
+
+def plain_line(line: str) -> str:
+    """The numbers of a row without zeros at either end: "007.10,5.0" is "7.1,5"."""
+    return _FIRST_ZEROS.sub("", _LAST_ZEROS.sub(r"\1", line))
+
+
+def _same(line: str, other: str) -> bool:
+    return line == other or plain_line(line) == plain_line(other)
+
+
+def _is_number(cell: str) -> bool:
+    return _PLAIN.fullmatch(cell) is not None
+
+
+def _is_empty(cell: str) -> bool:
+    return cell.strip().lower() in EMPTY
