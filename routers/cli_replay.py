@@ -7,21 +7,25 @@ from typing import Annotated
 
 import typer
 
+from arena.commands.where import Run, exported_records
 from arena.errors import EXIT_NO
 from arena.visible import laid_out
 
 
 def router_replay(
-    records: Annotated[Path, typer.Option("--records", help="A folder of exported records.")],
+    records: Annotated[
+        Path | None, typer.Option("--records", help="A folder of exported records. [the run's]")
+    ] = None,
+    run_name: Run = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Play recorded turns again: the same prompts, requests, tool calls and records?
 
-    Example: arena router-replay --records .arena/runs/2026-11-21T09-12-03/records
+    Example: arena router-replay --run last
     """
     from routers.replay_records import Replay
 
-    found = Replay(records).run()
+    found = Replay(exported_records(records, run_name)).run()
     counts = {name: count for name, count in sorted(found.counts.items()) if count}
     document = {
         "ok": not found.differences,

@@ -7,21 +7,25 @@ from typing import Annotated
 
 import typer
 
+from arena.commands.where import Run, exported_records
 from arena.errors import EXIT_NO
 from arena.visible import laid_out
 
 
 def tools_replay(
-    records: Annotated[Path, typer.Option("--records", help="A folder of exported records.")],
+    records: Annotated[
+        Path | None, typer.Option("--records", help="A folder of exported records. [the run's]")
+    ] = None,
+    run_name: Run = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Decide recorded orders again, and compare every event byte by byte.
 
-    Example: arena tools-replay --records .arena/runs/2026-11-21T09-12-03/records
+    Example: arena tools-replay --run last
     """
     from trading_tools.replay import Replay
 
-    found = Replay(records).run()
+    found = Replay(exported_records(records, run_name)).run()
     document = {
         "ok": not found.differences,
         "counts": dict(sorted(found.counts.items())),

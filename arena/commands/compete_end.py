@@ -4,7 +4,6 @@ Reads the topics of the run; writes `<run>/records/`, `<run>/report/` (by `arena
 a process of its own) and the file of `--json`.
 """
 
-import asyncio
 import json
 import os
 import subprocess
@@ -19,17 +18,17 @@ from arena.accounts import Shard
 from arena.commands.compete_hold import End, Ending
 from arena.commands.compete_tally import Tally, clock_words, cost_words, tokens_words
 from arena.commands.compete_vitals import dead_lines
+from arena.commands.export_run import export_run
 from arena.commands.session import LAUNCHER, Beginning, environment, typed
 from arena.commands.steps import Steps
 from arena.errors import ArenaError
-from arena.exports import Manifest, export_topics, read_records
-from arena.localbroker.progress import Progress, Step
+from arena.exports import Manifest, read_records
+from arena.localbroker.progress import Step
 from arena.money import decimal_text
 from arena.passed_over import passed_over_in
-from arena.supervisor.runs import read_run
+from arena.supervisor.runs import RECORDS, read_run
 from arena.written import write_whole
 
-RECORDS = "records"
 REPORT = "report"
 REPORT_DEADLINE_S = 600.0
 
@@ -43,7 +42,7 @@ def finish(
         ArenaError: The records or the report could not be written.
     """
     print(flush=True)
-    manifest = asyncio.run(_export(begin, steps.show))
+    manifest = export_run(begin, steps.show)
     document = outcome(begin, tally, ending, manifest)
     write_outcome(document, json_file)
     steps.show(Step(REPORT, "computing the verdict"))
@@ -55,23 +54,6 @@ def finish(
         print(f" {line}".rstrip())
     if json_file is not None:
         print(f" Written: {json_file}")
-
-
-async def _export(begin: Beginning, progress: Progress) -> Manifest:
-    from arena.bus.kafka import KafkaBus
-
-    bus = KafkaBus(begin.settings, client_id="arena-export")
-    await bus.start()
-    try:
-        return await export_topics(
-            bus,
-            begin.directory / RECORDS,
-            [topic.name for topic in (*topics.fixed_topics(), *begin.spec.topics())],
-            prefix=begin.settings.prefix,
-            progress=progress,
-        )
-    finally:
-        await bus.close()
 
 
 def _report(begin: Beginning) -> str:

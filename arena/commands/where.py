@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.errors import ArenaError, DependencyMissing
+from arena.errors import ArenaError, DependencyMissing, UsageError
 from arena.localbroker.cluster_state import local_state
 from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, resolve_broker
 from arena.localbroker.security import PLAINTEXT, credentials_for
 from arena.settings import KafkaAccess, Settings
 from arena.supervisor.runs import (
+    EXPORT_NEEDED,
     RECORDS,
     RECORDS_NEEDED,
     RunRecord,
@@ -219,6 +220,23 @@ def logged_in(settings: Settings, home: Path, principal: str) -> Settings:
     if state.security == PLAINTEXT or not ours:
         return settings
     return settings.override(access=KafkaAccess.of(credentials_for(home, principal)))
+
+
+def exported_records(folder: Path | None, run_name: str | None) -> Path:
+    """The folder of exported records that a command means.
+
+    Args:
+        folder: What its flag says.
+        run_name: A run; the newest with exported records if neither is given.
+
+    Raises:
+        UsageError: Both are given, or there is no such run.
+    """
+    if folder is not None and run_name is not None:
+        raise UsageError("--records and --run both say what to read", remedy="give one")
+    if folder is not None:
+        return folder
+    return find_run(Settings().home, run_name or "last", need=EXPORT_NEEDED)[0] / RECORDS
 
 
 def _running_here(home: Path) -> str | None:
