@@ -23,7 +23,8 @@ ARGUMENTS_CHARS_MAX = 8_192
 DECIMAL_CHARS_MAX = 64
 PRODUCT_CHARS_MAX = 64
 DIGITS_MAX = 18
-QUANTITY_MAX = Decimal(90_000_000_000)
+AMOUNT_END = Decimal(10**18)
+"""No account holds as much of anything."""
 LATE = frozenset({"expired", "control_unknown"})
 """Both say that the deadline had passed; which it is depends on when the owner read the order."""
 TOO_OLD, ISSUED_AHEAD = "too_old", "issued_ahead"
@@ -173,7 +174,7 @@ def _reasons(
         return LATE
     if listing is None or listing.get("status", "online") != "online" or not _in_usd(listing):
         return frozenset({"unknown_product"})
-    if (reason := _quantity_reason(asked, listing)) is not None:
+    if (reason := _quantity_reason(asked, listing, money[1])) is not None:
         return frozenset({reason})
     if event["used"] is None or ticker is None:
         return frozenset({"no_price"})
@@ -185,9 +186,10 @@ def _in_usd(listing: Json) -> bool:
     return bool(listing.get("quote_currency", "USD") == "USD")
 
 
-def _quantity_reason(asked: Asked, listing: Json) -> str | None:
+def _quantity_reason(asked: Asked, listing: Json, held: Decimal) -> str | None:
     quantity = asked.quantity
-    if quantity <= 0 or quantity >= QUANTITY_MAX + ATOM:
+    room = AMOUNT_END - held if asked.action == "buy" else AMOUNT_END
+    if quantity <= 0 or quantity >= room:
         return "invalid_quantity"
     steps = EXACT.divide(quantity, Decimal(listing["base_increment"]))
     exact = EXACT.multiply(quantity, Decimal(10**8))
@@ -226,7 +228,9 @@ def _money_reason(
         return "below_minimum"
     if buy and notional + fee > cash:
         return "insufficient_cash"
-    return "insufficient_position" if not buy and asked.quantity > held else None
+    if not buy and asked.quantity > held:
+        return "insufficient_position"
+    return "invalid_quantity" if not buy and cash + notional >= AMOUNT_END else None
 
 
 def age_ms(event: Json, ticker: Json) -> int:
