@@ -26,6 +26,7 @@ import typer
 from arena import __version__
 from arena.commands import demo_spec, words
 from arena.commands.demo_report import report
+from arena.commands.export_run import keep_export
 from arena.commands.local_llm import install_local_llm
 from arena.commands.session import (
     Beginning,
@@ -157,6 +158,8 @@ def _demo(text: str, seconds: float, json_file: Path | None, stack: ExitStack) -
         content = json.dumps(report(document, begin, show.elapsed_s), indent=2)
         write_whole(json_file, content + "\n")
         print(f" Written: {json_file}")
+    if stopped is None:
+        keep_export(begin)
     return stopped or (EXIT_NO if lost else 0)
 
 

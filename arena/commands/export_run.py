@@ -7,6 +7,8 @@ import asyncio
 
 from arena import topics
 from arena.commands.session import Beginning
+from arena.commands.where import say
+from arena.errors import ArenaError
 from arena.exports import Manifest, export_topics
 from arena.localbroker.progress import Progress, no_progress
 from arena.supervisor.runs import RECORDS
@@ -36,3 +38,11 @@ async def _export(begin: Beginning, progress: Progress) -> Manifest:
         )
     finally:
         await bus.close()
+
+
+def keep_export(begin: Beginning) -> None:
+    """Export a run that has ended; if that fails, say so: its broker still has the records."""
+    try:
+        export_run(begin)
+    except ArenaError as error:
+        say(f"the records stay in the broker and were not exported: {error}")
