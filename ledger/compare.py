@@ -1,18 +1,19 @@
 """Fold, books and read model side by side: which figures differ, and by how much. Pure.
 
-A figure is an account and a unit, such as cash of momentum in USD, or something counted of an
+A figure is an account and a unit, such as cash of momentum in USDT, or something counted of an
 agent, such as its fees. Amounts are whole units of 10^-8.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from arena.account_state import Account
-from arena.accounts import Shard
+from arena.accounts import CAPITAL, Shard
+from arena.currency import DEFAULT_CURRENCY
 from arena.money import units_text
 
-USD, COUNT = "USD", "count"
+COUNT = "count"
 HOUSE = "house"
 
 
@@ -79,12 +80,18 @@ def fold_figures(shards: Mapping[int, Shard]) -> dict[Key, int]:
     """The figures of the fold; positions in several quotes of one currency are one figure."""
     found: dict[Key, int] = {}
     for shard in shards.values():
+        currency = opened_in(shard.house)
         for (name, unit), units in shard.house.items():
             _add(found, key_of(name, unit), units)
         for agent, account in shard.accounts.items():
-            for key, units in _agent_figures(agent, account):
+            for key, units in _agent_figures(agent, account, currency):
                 _add(found, key, units)
     return found
+
+
+def opened_in(accounts: Iterable[tuple[str, str]]) -> str:
+    """The currency of the accounts, from the names and units of what was posted to."""
+    return min((unit for name, unit in accounts if name == CAPITAL), default=DEFAULT_CURRENCY)
 
 
 def key_of(account: str, unit: str) -> Key:
@@ -126,17 +133,17 @@ def compare(
     ]
 
 
-def _agent_figures(agent: str, account: Account) -> list[tuple[Key, int]]:
+def _agent_figures(agent: str, account: Account, currency: str) -> list[tuple[Key, int]]:
     figures = [
-        (Key(agent, "cash", USD), account.cash),
-        (Key(agent, "fees", USD), account.fees),
-        (Key(agent, "realised", USD), account.realised),
-        (Key(agent, "slippage", USD), account.slippage),
+        (Key(agent, "cash", currency), account.cash),
+        (Key(agent, "fees", currency), account.fees),
+        (Key(agent, "realised", currency), account.realised),
+        (Key(agent, "slippage", currency), account.slippage),
         (Key(agent, "fills", COUNT), account.fills),
         (Key(agent, "rejections", COUNT), account.rejections),
     ]
     if account.scraped:
-        figures.append((Key(agent, "scraped", USD), account.scraped))
+        figures.append((Key(agent, "scraped", currency), account.scraped))
     for product_id, held in account.positions.items():
         unit = product_id.split("-")[0]
         figures.append((Key(agent, "position", unit), held.quantity))

@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from arena.money import SCALE
 from ledger.batch import Value
+from ledger.compare import opened_in
 from ledger.schema import accounts, entries, fills, journal
 
 Kind = Literal["text", "amount", "count", "time"]
-USD = "USD"
 DEBIT, CREDIT = "debit", "credit"
 
 
@@ -84,9 +84,9 @@ def trial_balance(connection: Connection) -> tuple[Sheet, bool]:
 
     Not only the totals: each journal row must have all its entries, and those sum to zero.
     """
-    found = sorted(
-        balances(connection).items(), key=lambda item: (item[0][1] != USD, *item[0][::-1])
-    )
+    held = balances(connection)
+    currency = opened_in(held)
+    found = sorted(held.items(), key=lambda item: (item[0][1] != currency, *item[0][::-1]))
     rows: list[tuple[Value, ...]] = []
     totals: dict[str, list[int]] = {}
     for (name, unit), amount in found:

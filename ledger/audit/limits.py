@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from arena import topics
 from arena.account_log import STRUCTURAL
+from arena.currency import DEFAULT_CURRENCY
 from arena.messages import Halt, Resume
 from arena.money import SCALE, units_text
 from arena.switch import EVERYBODY, Switch, key_of
@@ -68,6 +69,7 @@ class LimitsChecker(Checker):
         self._open: defaultdict[str, list[_Halted]] = defaultdict(list)
         self._unread: dict[str, _Halted] = {}
         self._orders: list[_Order] = []
+        self._currency = DEFAULT_CURRENCY
 
     def take(self, seen: Seen) -> None:
         """Take in rules, halts, listings and events."""
@@ -129,8 +131,11 @@ class LimitsChecker(Checker):
         if rules is not None:
             wanted = rules.starting_cash_usd
             found = event["cash_usd"]
-            text = f"{wanted} USD by the rules"
-            self.expect(units(found) == units(str(wanted)), seen.place, subject, text, found)
+            text = f"{wanted} {rules.currency} by the rules"
+            self._currency = rules.currency
+            posted = {leg["unit"] for leg in event.get("postings") or ()}
+            same = units(found) == units(str(wanted)) and posted == {rules.currency}
+            self.expect(same, seen.place, subject, text, f"{found} {' '.join(sorted(posted))}")
 
     def _fill(self, seen: Seen, event: Json, holding: Holding) -> None:
         agent, product_id = event["agent"], event["product_id"]
@@ -152,7 +157,7 @@ class LimitsChecker(Checker):
     def _scrape(self, seen: Seen, event: Json, subject: str) -> None:
         scraped, realised = units(event.get("scraped")), units(event.get("realised"))
         most = max(0, realised) * self._shares.get(event["agent"], 0) // SCALE
-        text = f"at most {units_text(most)} USD set aside"
+        text = f"at most {units_text(most)} {self._currency} set aside"
         self.expect(0 <= scraped <= most, seen.place, subject, text, units_text(scraped))
 
     def _halt(self, seen: Seen, event: Json, subject: str) -> None:
@@ -182,6 +187,7 @@ class LimitsChecker(Checker):
                 order.quantity > 0 and order.quantity % base == 0 and order.notional >= least
                 for base, _, least in listings
             )
-            found = f"{units_text(order.quantity)} worth {units_text(order.notional)} USD"
+            worth = f"{units_text(order.notional)} {self._currency}"
+            found = f"{units_text(order.quantity)} worth {worth}"
             wanted = f"a multiple of a step of {order.product_id}, worth its least"
             self.expect(fits, order.place, order.subject, wanted, found)

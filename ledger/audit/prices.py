@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arena import topics
+from arena.currency import cash_step
 from arena.messages import Rules, Ticker
 from arena.money import (
     BPS,
@@ -210,9 +211,10 @@ class PricesChecker(Checker):
             text = f"a price of {price_text(slipped[-1])}"
             true = said in slipped
             self.expect(true, fill.place, fill.subject, text, event["price"])
-        notional = cash_notional_units(quantity, said)
+        step = cash_step(rules.currency)
+        notional = cash_notional_units(quantity, said, step)
         self._same(fill, "notional", notional, event["notional"])
-        self._same(fill, "fee", fee_units(notional, rules.fee_bps), event["fee"])
+        self._same(fill, "fee", fee_units(notional, rules.fee_bps, step), event["fee"])
         lost = (1 if up else -1) * notional_units(quantity, price_difference(said, best))
         self._same(fill, "slippage", lost, event["slippage"])
 
