@@ -11,7 +11,7 @@ import logging
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from arena import logs
@@ -24,6 +24,7 @@ from arena.settings import Settings
 from dashboard.feeds import Feeds
 from dashboard.frame import build_frame
 from dashboard.picture import print_screen, save_picture
+from dashboard.rows import Link
 from dashboard.screen import Screen, render
 from dashboard.standings import progress_line, render_standings, standings
 from dashboard.terminal import Painter, Terminal, can_show_screens
@@ -51,7 +52,9 @@ class Options:
         seconds: Leave by itself after so many; None stays.
         width, height: Of a screen that is printed or exported; None is the terminal's.
         svg: Where to write the last screen as a picture.
+        picture_only: Read to the ends, write the picture and leave; print nothing else.
         title: Shown at the top left.
+        ended: "ended 22:39" if the run that is shown has ended; "" while it runs.
         broker: Bootstrap servers, told back in the document.
     """
 
@@ -61,7 +64,9 @@ class Options:
     width: int | None = None
     height: int | None = None
     svg: Path | None = None
+    picture_only: bool = False
     title: str = "arena"
+    ended: str = ""
     broker: str = ""
 
 
@@ -98,12 +103,14 @@ async def run(bus: Bus, clock: Clock, options: Options, settings: Settings) -> N
 
 
 async def _show(feeds: Feeds, clock: Clock, options: Options) -> None:
-    if options.once:
+    if options.picture_only:
+        await catch_up(feeds, clock)
+    elif options.once:
         await show_once(feeds, clock, options)
     elif can_show_screens():
         await show_screens(feeds, clock, options)
     else:
-        await print_lines(feeds, clock)
+        await print_lines(feeds, clock, options.ended)
 
 
 async def catch_up(feeds: Feeds, clock: Clock) -> None:
@@ -138,10 +145,14 @@ def _printed(feeds: Feeds, options: Options) -> Screen:
     width = options.width or PRINTED_SIZE[0]
     height = options.height or PRINTED_SIZE[1]
     frame = build_frame(feeds.view, feeds.now())
-    return render(frame, Ui(), width, height, title=options.title, link=feeds.link())
+    return render(frame, Ui(), width, height, title=options.title, link=_link(feeds, options))
 
 
-async def print_lines(feeds: Feeds, clock: Clock) -> None:
+def _link(feeds: Feeds, options: Options) -> Link:
+    return replace(feeds.link(), ended=options.ended)
+
+
+async def print_lines(feeds: Feeds, clock: Clock, ended: str = "") -> None:
     """Print a line for each new snapshot, at most one every two seconds, until cancelled."""
     shown, last = -1, clock.monotonic()
     try:
@@ -150,7 +161,8 @@ async def print_lines(feeds: Feeds, clock: Clock) -> None:
             fresh = feeds.view.market.newest_offset != shown and elapsed >= LINE_EVERY_S
             if fresh or elapsed >= LINE_AT_LEAST_EVERY_S:
                 shown, last = feeds.view.market.newest_offset, clock.monotonic()
-                print(progress_line(build_frame(feeds.view, feeds.now())), flush=True)
+                frame = build_frame(feeds.view, feeds.now())
+                print(progress_line(frame, ended), flush=True)
             await clock.sleep(POLL_S)
     finally:
         print(render_standings(build_frame(feeds.view, feeds.now())), flush=True)
@@ -204,7 +216,7 @@ class Session:
         trades = height + (self.ui.scroll if self.ui.pane == "trades" else 0)
         view, now = self._feeds.view, self._feeds.now()
         frame = build_frame(view, now, agent=agent, trades=trades, points=width)
-        link = self._feeds.link()
+        link = _link(self._feeds, self._options)
         screen = render(frame, self.ui, width, height, title=self._options.title, link=link)
         self._reach = screen.reach
         return screen

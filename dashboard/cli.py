@@ -38,7 +38,12 @@ def dashboard(
         int | None, typer.Option("--height", help="Lines of a printed screen.", min=5, max=500)
     ] = None,
     svg: Annotated[
-        Path | None, typer.Option("--svg", help="Write the last screen as a picture to FILE.")
+        Path | None,
+        typer.Option(
+            "--svg",
+            help="Write the last screen as a picture; in a pipe, write it now and leave.",
+            metavar="FILE",
+        ),
     ] = None,
     title: Annotated[str, typer.Option("--title", help="Name at the top.")] = "arena",
     run_name: Run = None,
@@ -55,6 +60,8 @@ def dashboard(
     from arena.clock import SystemClock
     from arena.node import run_async
     from dashboard.app import Options, run
+    from dashboard.feed import ended_words
+    from dashboard.terminal import can_show_screens
 
     if as_json and not once:
         raise UsageError("--json shows one moment", remedy="add --once")
@@ -62,6 +69,9 @@ def dashboard(
     with find_arena(bootstrap_servers, prefix, run_name, offline=True) as where:
         settings = where.settings
         logs.configure(settings, node="dashboard")
+        seen = SystemClock().now().astimezone()
+        over = where.run is not None and not where.run.is_running()
+        picture_only = svg is not None and not once and seconds is None and not can_show_screens()
         options = Options(
             once=once,
             as_json=as_json,
@@ -69,7 +79,9 @@ def dashboard(
             width=width,
             height=height,
             svg=svg,
+            picture_only=picture_only,
             title=title,
+            ended=ended_words(where.run.ended_at, seen) if where.run and over else "",
             broker=settings.bootstrap_servers,
         )
         bus = where.bus("arena-dashboard")
@@ -78,3 +90,5 @@ def dashboard(
         except BrokenPipeError:
             # Whoever read the lines has gone; the interpreter must not complain when it flushes.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if picture_only:
+        print(f"written: {svg}")

@@ -14,8 +14,8 @@ from rich.text import Text
 from dashboard.palette import QUIET
 
 GAP_MAX = 3
-WORTH_A_CUT = 2
-"""The first optional columns are shown even where others must shrink for them."""
+FULL_CELLS = 20
+"""A name of so many cells is shown whole before there is room for an optional column."""
 GROW_MAX = 24
 """Most cells that a growing column gets beyond what it needs; the rest stays free at the right."""
 
@@ -31,6 +31,7 @@ class Column:
         floor: Fewest cells; a column that may shrink stops there.
         shrink: True where it may be cut to make room for required columns.
         grow: True where it takes what is left over.
+        vital: True for an optional column that is shown even if others are cut for it.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Column:
     floor: int = 1
     shrink: bool = False
     grow: bool = False
+    vital: bool = False
 
 
 def fit(text: Text, width: int, align: Literal["left", "right"] = "left") -> Text:
@@ -99,14 +101,19 @@ def _choose(columns: Sequence[Column], natural: list[int], width: int) -> list[i
     shown = [i for i, column in enumerate(columns) if not column.optional]
     optional = [i for i, column in enumerate(columns) if column.optional]
     for place in sorted(optional, key=lambda i: columns[i].optional):
-        cuts = columns[place].optional <= WORTH_A_CUT
-        least = [
-            columns[i].floor if cuts and columns[i].shrink else natural[i] for i in (*shown, place)
-        ]
+        vital = columns[place].vital
+        least = [_least(columns[i], natural[i], vital) for i in (*shown, place)]
         if sum(least) + len(shown) > width:
             break
         shown.append(place)
     return sorted(shown)
+
+
+def _least(column: Column, natural: int, vital: bool) -> int:
+    """The cells that a column must have for another one to be shown."""
+    if not column.shrink:
+        return natural
+    return column.floor if vital else max(column.floor, min(natural, FULL_CELLS))
 
 
 def _widths(

@@ -2,6 +2,7 @@
 
 from rich.text import Text
 
+from arena.plural import counted
 from dashboard import text
 from dashboard.body import Body
 from dashboard.borders import Section, bottom, side, top
@@ -40,6 +41,8 @@ WORDS = (
     ("ranks", "the ranks that the judge's newest evaluation leaves open; wide means undecided"),
     ("interim", "the season is not over: claims are made at planned looks alone, then stay"),
     ("interval", "where the true return may lie, in percent, as the judge's evaluation has it"),
+    ("P&L", "of a position: its value at the best bid less what it cost"),
+    ("╌ ┈ ⋅", "lines of agents beyond the eighth, whose colours come again: dashed, dotted, sparse"),
     ("s", "scripted rules answer, not an LLM"),
     ("b", "a baseline: there to compare with"),
 )
@@ -101,9 +104,10 @@ def _health(standing: Standing) -> list[tuple[str, str, str]]:
     if standing.fee_bps is not None and standing.slippage_bps is not None:
         rules = f"fee {standing.fee_bps:f} bps, slippage {standing.slippage_bps:f} bps per fill"
     stale = ", ".join(standing.stale_products) or "none"
-    calls = f"{text.count(standing.llm_calls)} calls, {text.count(standing.llm_errors)} failed"
+    calls = f"{counted(standing.llm_calls, 'call')}, {text.count(standing.llm_errors)} failed"
+    feed = f"last price {text.age(standing.feed_age_s)} ago; stale products: {stale}"
     rows = [
-        ("feed", f"last price {text.age(standing.feed_age_s)} ago; stale products: {stale}", ""),
+        ("feed", text.one_line(standing.feed_down) or feed, WARNING if standing.feed_down else ""),
         ("rules", rules, ""),
         (
             "models",
@@ -128,7 +132,7 @@ def _unreadable(standing: Standing) -> str:
     if not standing.malformed:
         return "0 records"
     newest = text.one_line(standing.malformed_newest)
-    return f"{text.count(standing.malformed)} records; the newest: {newest}"
+    return f"{counted(standing.malformed, 'record')}; the newest: {newest}"
 
 
 def _process_cells(row: ProcessRow) -> list[Text]:

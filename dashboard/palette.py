@@ -10,6 +10,10 @@ AGENT_COLOURS = (
     "bright_white",
     "medium_purple1",
 )
+LINE_MARKS = (" ", "╌", "┈", "⋅")
+"""How the curves of agents 1-8, 9-16, 17-24 and 25-32 are drawn: whole, dashed, dotted, sparse."""
+LINE_PATTERNS = ((True,), (True,) * 4 + (False,) * 2, (True, False, False), (True,) + (False,) * 5)
+"""Which dots of a curve are drawn, by their column; the eight colours come again in each."""
 BORDER = "grey42"
 FOCUS = "bold bright_white"
 TITLE = "bold"
@@ -25,6 +29,16 @@ SELECTED_MARK = "›"
 def agent_style(colour: int) -> str:
     """The style of an agent's name and curve."""
     return AGENT_COLOURS[colour % len(AGENT_COLOURS)]
+
+
+def line_mark(colour: int) -> str:
+    """The sample of an agent's line beside its name; a blank for the first eight."""
+    return LINE_MARKS[colour // len(AGENT_COLOURS) % len(LINE_MARKS)]
+
+
+def line_pattern(colour: int) -> tuple[bool, ...]:
+    """Which dots of an agent's curve are drawn."""
+    return LINE_PATTERNS[colour // len(AGENT_COLOURS) % len(LINE_PATTERNS)]
 
 
 def change_style(units: int | None) -> str:

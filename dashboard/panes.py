@@ -3,11 +3,15 @@
 A pane that has nothing to say says why.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from rich.text import Text
 
+from arena.plural import counted, noun
 from dashboard import text
 from dashboard.frame import Frame
-from dashboard.grid import Column, table, wrap
+from dashboard.grid import FULL_CELLS, Column, table, wrap
 from dashboard.palette import (
     ALARM,
     FOCUS,
@@ -17,12 +21,14 @@ from dashboard.palette import (
     WARNING,
     agent_style,
     change_style,
+    line_mark,
 )
 from dashboard.plot import plot_returns
 from dashboard.rows import AgentRow, PositionRow, Thought, TradeRow
 from dashboard.standings import model_words
 from dashboard.verdict import interval_cell, judged_columns, ranks_cell
 
+NAME_CELLS_MIN = 8
 TITLES_FROM = 8
 """Lines from which on the trades pane spends one on titles."""
 
@@ -54,7 +60,7 @@ POSITIONS = (
     Column("quantity", "right", floor=6),
     Column("avg cost", "right", optional=3),
     Column("bid", "right", optional=4),
-    Column("unrealised", "right", floor=8),
+    Column("P&L", "right", floor=8),
     Column("held", "right", optional=1, floor=4),
 )
 FILLS = (
@@ -74,7 +80,28 @@ FILLS = (
 )
 
 
-def ranking(frame: Frame, width: int, height: int, chosen: str) -> list[Text]:
+def narrow(columns: tuple[Column, ...], needed: Mapping[str, int]) -> tuple[Column, ...]:
+    """Columns for a small terminal: those that are named come if there is room, in this order.
+
+    Args:
+        columns: Of the whole table.
+        needed: Title -> place among the optional ones; the others that are optional come later.
+    """
+    last = max(needed.values())
+    return tuple(
+        replace(one, optional=needed.get(one.title, one.optional + last * bool(one.optional)))
+        for one in columns
+    )
+
+
+NARROW_RANKING = narrow(RANKING, {"P&L 5m": 1, "trades": 2, "cash": 3})
+NARROW_FILLS = narrow(FILLS, {"time": 1, "bps": 2, "seen": 3, "": 4, "ms": 5})
+"""On a small terminal a trade is who did what at which price."""
+
+
+def ranking(
+    frame: Frame, width: int, height: int, chosen: str, columns: tuple[Column, ...] = RANKING
+) -> list[Text]:
     """Agents by equity; scrolls so that the chosen one is seen."""
     if not frame.ranking:
         return wrap("no agent yet: routers put theirs on the roster when they start", width)
@@ -84,11 +111,10 @@ def ranking(frame: Frame, width: int, height: int, chosen: str) -> list[Text]:
     rows = frame.ranking[first : first + rooms]
     mixed = len({row.scripted for row in frame.ranking if row.scripted is not None}) > 1
     cells = [_agent_cells(row, chosen, mixed) for row in rows]
-    columns: tuple[Column, ...] = RANKING
     if frame.evaluation is not None:
         for row, line in zip(rows, cells, strict=True):
             line[JUDGED_AT:JUDGED_AT] = [ranks_cell(row.judged), interval_cell(row.judged)]
-        columns = judged_columns(RANKING, JUDGED_AT, frame.evaluation.confidence)
+        columns = judged_columns(columns, JUDGED_AT, frame.evaluation.confidence)
     cells = [
         line if row.ranked else [*line[:3], *(Text("") for _ in line[3:])]
         for row, line in zip(rows, cells, strict=True)
@@ -115,7 +141,7 @@ def _agent_cells(row: AgentRow, chosen: str, mixed: bool) -> list[Text]:
     return [
         Text.assemble((SELECTED_MARK if here else " ", FOCUS), rank),
         Text(row.agent, style="bold" if here else ""),
-        Text(tags, style=QUIET),
+        Text.assemble((tags, QUIET), (line_mark(row.colour).strip(), agent_style(row.colour))),
         Text(model_words(row)),
         Text(text.money(row.equity), style="bold"),
         Text(text.signed_percent(gain, opening), style=change_style(gain)),
@@ -149,7 +175,8 @@ def positions(frame: Frame, width: int, height: int, scroll: int) -> list[Text]:
         accounts = sum(row.equity is not None for row in frame.ranking)
         if not accounts:
             return wrap("no position: no account is open yet", width)
-        return wrap(f"no position: all {accounts} agents hold only cash", width)
+        who = f"all {accounts} agents hold" if accounts > 1 else "the agent holds"
+        return wrap(f"no position: {who} only cash", width)
     rows = frame.positions[scroll : scroll + max(1, height - 1)]
     return table(POSITIONS, [_position_cells(row) for row in rows], width)
 
@@ -167,18 +194,20 @@ def _position_cells(row: PositionRow) -> list[Text]:
     ]
 
 
-def trades(frame: Frame, width: int, height: int, scroll: int) -> list[Text]:
+def trades(
+    frame: Frame, width: int, height: int, scroll: int, columns: tuple[Column, ...] = FILLS
+) -> list[Text]:
     """Decided orders, newest first; a refusal takes the room of the prices."""
     if not frame.trades:
         turns = sum(row.turns for row in frame.ranking)
-        seen = frame.standing.snapshots
-        return wrap(f"no trade yet: agents ended {turns} turns on {seen} snapshots", width)
+        seen = counted(frame.standing.snapshots, "snapshot")
+        return wrap(f"no trade yet: agents ended {counted(turns, 'turn')} on {seen}", width)
     header = height >= TITLES_FROM
     rows = frame.trades[scroll : scroll + height - header]
     zone = frame.now.tzinfo
     times = [f"{row.at.astimezone(zone):%H:%M:%S}" for row in rows]
     cells = [_fill_cells(row, time) for row, time in zip(rows, times, strict=True)]
-    lines = table(FILLS, cells, width, header=header)
+    lines = table(columns, cells, width, header=header)
     return lines[:header] + [
         line if row.filled else _refused(row, line, width)
         for row, line in zip(rows, lines[header:], strict=True)
@@ -222,17 +251,17 @@ def _with_words(line: Text, words: str, style: str, width: int) -> Text:
 def thinking(frame: Frame, width: int, height: int, scroll: int) -> list[Text]:
     """The newest words of each agent, and how long it has been deciding."""
     if not frame.thoughts:
-        waiting = f"no turn yet: {len(frame.ranking)} agents have seen no snapshot"
-        if frame.standing.snapshots:
-            waiting = (
-                f"no turn yet: {len(frame.ranking)} agents, {frame.standing.snapshots} snapshots"
-            )
-        return wrap(waiting, width)
+        agents, seen = len(frame.ranking), frame.standing.snapshots
+        waiting = f"{counted(agents, 'agent')} {noun(agents, 'has', 'have')} seen no snapshot"
+        if seen:
+            waiting = f"{counted(agents, 'agent')}, {counted(seen, 'snapshot')}"
+        return wrap(f"no turn yet: {waiting}", width)
     thoughts = frame.thoughts[scroll:]
     if len(frame.thoughts) <= height:
         thoughts = tuple(sorted(thoughts, key=lambda thought: thought.agent))
     each = max(1, min(4, height // max(1, len(thoughts))))
-    name_width = min(14, max(len(thought.agent) for thought in thoughts))
+    longest = max(len(thought.agent) for thought in thoughts)
+    name_width = min(longest, FULL_CELLS, max(NAME_CELLS_MIN, width // 4))
     lines: list[Text] = []
     for thought in thoughts:
         lines += _thought_lines(thought, frame, width, name_width, each)
@@ -279,12 +308,13 @@ def _thought_note(thought: Thought, frame: Frame) -> Text:
     return Text(f"{tokens} tok  {ago} ago", style=QUIET)
 
 
-def legend(frame: Frame, height: int) -> list[Text]:
+def legend(frame: Frame, height: int, *, short: bool = False) -> list[Text]:
     """What must be said of the ranking: scripted models, baselines, rows out of sight."""
     parts: list[Text] = []
     scripted = [row.scripted for row in frame.ranking if row.scripted is not None]
     if scripted and all(scripted):
-        parts.append(Text("models: scripted rules, not LLMs", style=WARNING))
+        words = "scripted, no LLM" if short else "models: scripted rules, not LLMs"
+        parts.append(Text(words, style=WARNING))
     elif any(scripted):
         parts.append(Text("s scripted rules, not an LLM", style=WARNING))
     if any(row.kind == "baseline" for row in frame.ranking):
@@ -292,7 +322,8 @@ def legend(frame: Frame, height: int) -> list[Text]:
     if dead := sum(row.dead is not None for row in frame.ranking):
         parts.append(Text(f"{dead} dead, not ranked", style=ALARM))
     if len(frame.ranking) >= height:
-        parts.append(Text(f"{height - 1} of {len(frame.ranking)}", style=QUIET))
+        shown = Text(f"{height - 1} of {len(frame.ranking)}", style=QUIET)
+        parts.insert(1 if short and parts else len(parts), shown)
     if frame.standing.broken_log:
         parts = [Text(f"ACCOUNT LOG BROKEN: {frame.standing.broken_log}", style=ALARM)]
     return parts

@@ -1,23 +1,28 @@
 """Curves in braille: eight dots to a character cell. Pure.
 
 Every curve has its own colour and, beside its end, its own name: a cell that several curves share
-takes the colour of the one drawn last. Floats are fine here: a dot is coarser than any of them.
+takes the colour of the one drawn last. Agents beyond the eighth have the same colours and another
+line. Both axes have labels: the return in percent, and market time if there are eight lines.
+Floats are fine here: a dot is coarser than any of them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 
 from rich.text import Text
 
-from dashboard.palette import QUIET, agent_style
+from dashboard.palette import QUIET, agent_style, line_mark, line_pattern
 from dashboard.rows import Series
 
 BRAILLE_BASE = 0x2800
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bit of each dot of a cell, by row and column (Unicode chapter 21.1, braille patterns)."""
 AXIS_CELLS = 8
-LABEL_CELLS_MAX = 16
+LABEL_CELLS_MAX = 24
+TIMES_FROM = 8
+"""Lines from which on the last one says of which time the curves are."""
 LEAST_SPAN = 0.0002
 """The least height of the plot, as a return: two basis points."""
 
@@ -59,14 +64,20 @@ class Canvas:
         self.masks[row][column] |= DOTS[y % 4][x % 2]
         self.styles[row][column] = style
 
-    def line(self, start: tuple[int, int], end: tuple[int, int], style: str) -> None:
-        """Join two dots."""
+    def line(
+        self,
+        start: tuple[int, int],
+        end: tuple[int, int],
+        style: str,
+        pattern: tuple[bool, ...] = (True,),
+    ) -> None:
+        """Join two dots; of the pattern's columns only those that are True are drawn."""
         (x0, y0), (x1, y1) = start, end
         steps = max(abs(x1 - x0), abs(y1 - y0), 1)
         for step in range(steps + 1):
-            self.dot(
-                x0 + round((x1 - x0) * step / steps), y0 + round((y1 - y0) * step / steps), style
-            )
+            x = x0 + round((x1 - x0) * step / steps)
+            if pattern[x % len(pattern)]:
+                self.dot(x, y0 + round((y1 - y0) * step / steps), style)
 
     def row(self, place: int, *, empty: str = " ") -> Text:
         """One line of characters; cells without a dot show `empty`."""
@@ -98,6 +109,8 @@ def plot_returns(
         return []
     longest = max(len(s.agent) for s in series)
     names_width = min(LABEL_CELLS_MAX, longest + 4, max(12, width // 3))
+    times_line = height >= TIMES_FROM
+    height -= times_line
     canvas = Canvas(width - AXIS_CELLS - names_width, height)
     scale = _scale(values, canvas)
     order = sorted(series, key=lambda s: (s.agent == chosen, -s.rank))
@@ -105,17 +118,37 @@ def plot_returns(
         bold = "bold " if one.agent == chosen else ""
         style = bold + agent_style(one.colour)
         dots = [(scale.x(ms), scale.y(value)) for ms, value in curves[one.agent]]
+        pattern = line_pattern(one.colour)
         for start, end in zip(dots, dots[1:] or dots, strict=False):
-            canvas.line(start, end, style)
+            canvas.line(start, end, style, pattern)
     names = _names(series, curves, scale, height, names_width, chosen)
     axis = _axis(scale, height)
     zero = scale.y(0.0) // 4
-    return [
+    lines = [
         Text.assemble(
             axis[row], canvas.row(row, empty="┈" if row == zero else " "), names[row], no_wrap=True
         )
         for row in range(height)
     ]
+    return [*lines, _times(scale, canvas.width, width)] if times_line else lines
+
+
+def span_words(first_ms: int, last_ms: int) -> tuple[str, str]:
+    """The two ends of a span of market time, with the day if they are not of one."""
+    ends = [datetime.fromtimestamp(ms / 1000, UTC) for ms in (first_ms, last_ms)]
+    form = "%H:%M" if ends[0].date() == ends[1].date() else "%m-%d %H:%M"
+    first, last = (f"{end:{form}}" for end in ends)
+    return first, f"{last} UTC"
+
+
+def _times(scale: Scale, cells: int, width: int) -> Text:
+    """The axis below: where the curves begin and end, in market time."""
+    first, last = span_words(scale.first_ms, scale.last_ms)
+    room = width - AXIS_CELLS
+    words = f"{first}{last:>{max(1, cells - len(first))}}"
+    if len(words) > room or cells < len(first) + len(last) + 1:
+        words = f"{first} - {last}"[:room]
+    return Text(f"{' ' * AXIS_CELLS}{words:<{room}}", style=QUIET)
 
 
 def _returns(series: Series) -> list[tuple[int, float]]:
@@ -168,7 +201,7 @@ def _names(
         limit = rows[place] - 1
     lines = [Text(" " * width) for _ in range(height)]
     for row, one in zip(rows, named, strict=True):
-        words = f" {one.rank} {one.agent}"
+        words = f"{line_mark(one.colour)}{one.rank} {one.agent}"
         words = words if len(words) <= width else words[: width - 1] + "…"
         bold = "bold " if one.agent == chosen else ""
         lines[row] = Text(f"{words:<{width}}", style=bold + agent_style(one.colour))

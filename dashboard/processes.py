@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from arena.living import FEED_DOWN
 from arena.messages import Heartbeat
 from arena.skew import SkewFold, by_broker_clock
 
@@ -13,6 +14,7 @@ INTERVAL_S = 5.0
 GONE_AFTER_S = 600.0
 """A process silent for longer is no longer shown."""
 PROCESSES_MAX = 512
+CONNECTOR = "connector"
 
 Life = Literal["starting", "running", "standby", "stopping", "stopped", "silent"]
 
@@ -73,6 +75,16 @@ class Processes:
         return [
             beat for beat in self.newest.values() if beat.kind == kind and _row(beat, now).alive
         ]
+
+    def feed(self) -> tuple[str, datetime | None]:
+        """Why the venue sends nothing, "" if it does; and when the last connector stopped."""
+        beats = [beat for beat in self.newest.values() if beat.kind == CONNECTOR]
+        if not beats:
+            return "", None
+        newest = max(beats, key=lambda beat: (beat.at, beat.node))
+        if all(beat.status == "stopping" for beat in beats):
+            return "", newest.at
+        return str(newest.details.get(FEED_DOWN, "")), None
 
     def rows(self, now: datetime) -> list[ProcessRow]:
         """The processes heard of within `GONE_AFTER_S` by the broker's time, by kind and name."""

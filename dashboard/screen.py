@@ -13,19 +13,21 @@ from dashboard import panes, text
 from dashboard.agent_screen import agent_body, prompt_body
 from dashboard.body import Body
 from dashboard.borders import Section, bottom, divider, side, sides, top
+from dashboard.compact import compact_body, fits, one_line_screen
+from dashboard.feed import feed_notice
 from dashboard.frame import Frame
-from dashboard.grid import blank, fit, spread
+from dashboard.grid import fit
 from dashboard.halts import halted_line
+from dashboard.header import header_line, health_parts
 from dashboard.help_screen import help_body
-from dashboard.palette import ALARM, QUIET, WARNING
+from dashboard.palette import QUIET
+from dashboard.plot import TIMES_FROM, span_words
 from dashboard.rows import Link
-from dashboard.standings import market_words, spending_words
 from dashboard.ui import SCROLLING, Reach, Ui
 from dashboard.verdict import verdict_line
 
 WIDTH_MIN, HEIGHT_MIN = 80, 24
-FEED_SILENT_S = 15.0
-BEHIND_MANY = 1_000
+"""A smaller terminal gets the screen of `dashboard.compact`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,15 @@ def render(
         title: The arena's name.
         link: How the reading goes.
     """
-    if width < WIDTH_MIN or height < HEIGHT_MIN:
-        return _too_small(width, height)
-    header = _header(frame, width, title, link or Link())
-    if ui.screen == "main":
-        body = _main(frame, ui, width, height - 1, link or Link())
+    link = link or Link()
+    if not fits(width, height):
+        shown = one_line_screen(frame, width, height, link)
+        return Screen(width, height, tuple(harmless(line, width) for line in shown))
+    header = header_line(frame, width, title, link)
+    if ui.screen == "main" and (width < WIDTH_MIN or height < HEIGHT_MIN):
+        body = compact_body(frame, ui, width, height - 1, link)
+    elif ui.screen == "main":
+        body = _main(frame, ui, width, height - 1, link)
     elif ui.screen == "help":
         body = help_body(frame, ui, width, height - 1)
     elif ui.screen == "prompt":
@@ -79,53 +85,6 @@ def harmless(line: Text, width: int) -> Text:
     if line.plain.isprintable():
         return line
     return fit(Text(text.clean(line.plain).replace("\n", " ")), width)
-
-
-def _too_small(width: int, height: int) -> Screen:
-    words = (
-        "the terminal is too small:",
-        f"{width} x {height}, needs {WIDTH_MIN} x {HEIGHT_MIN}",
-        "make it larger, or q to quit",
-    )
-    lines = [fit(Text(line), width) for line in words[:height]]
-    lines += [blank(width)] * (height - len(lines))
-    return Screen(width, height, tuple(lines))
-
-
-def _header(frame: Frame, width: int, title: str, link: Link) -> Text:
-    standing = frame.standing
-    market = Text(market_words(standing), style=WARNING if standing.simulated else "bold")
-    items = [
-        Text(title, style="bold"),
-        market,
-        Text(f"{frame.now:%H:%M:%S} {text.offset_text(frame.now)}"),
-        Text(f"snapshot {text.count(standing.snapshots)}"),
-        _feed(standing.feed_age_s, len(standing.stale_products)),
-        _broker(link),
-    ]
-    if standing.venue_now is not None:
-        items.append(Text(f"market {standing.venue_now:%Y-%m-%d %H:%M:%S} UTC", style=QUIET))
-    return spread(items, width, droppable=(6, 0, 3, 2))
-
-
-def _feed(age_s: float | None, stale: int) -> Text:
-    if age_s is None:
-        return Text("no price yet", style=QUIET)
-    if age_s > FEED_SILENT_S:
-        return Text(f"feed SILENT {text.age(age_s)}", style=ALARM)
-    if stale:
-        return Text(f"feed {text.age(age_s)}, {stale} stale", style=WARNING)
-    return Text(f"feed {text.age(age_s)}")
-
-
-def _broker(link: Link) -> Text:
-    if link.silent_s is not None:
-        return Text(f"broker SILENT {text.age(link.silent_s)}", style=ALARM)
-    if link.read_share is not None:
-        return Text(f"reading {link.read_share:.0%}", style=WARNING)
-    if link.behind > BEHIND_MANY:
-        return Text(f"{text.short_count(link.behind)} behind", style=WARNING)
-    return Text("broker ok")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +111,7 @@ def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
     inner = width - 4
     notices = [
         *halted_line(frame.halts, frame.now, inner),
+        *feed_notice(frame.standing, inner, link.ended),
         *verdict_line(frame.evaluation, inner),
     ]
     heights = _heights(max(1, len(frame.ranking)), height, len(notices))
@@ -175,7 +135,7 @@ def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
             width,
             left,
             "┬",
-            Section("equity", ui.pane == "equity", _span(frame)),
+            Section("equity %", ui.pane == "equity", _span(frame, heights.middle)),
             Section("positions", ui.pane == "positions"),
         ),
         *sides(
@@ -195,7 +155,7 @@ def _main(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
             width,
             heights.thinking,
         ),
-        bottom(width, _keys(ui), _health(frame, width)),
+        bottom(width, _keys(ui), health_parts(frame, width, link)),
     ]
     agents = tuple(row.agent for row in frame.ranking)
     return Body(lines, Reach(agents=agents, scroll_max=shown[1], page=shown[0]))
@@ -215,40 +175,18 @@ def _reach_of(frame: Frame, heights: _Heights, pane: str) -> tuple[int, int]:
     return room, max(0, rows - room)
 
 
-def _span(frame: Frame) -> list[Text]:
+def _span(frame: Frame, height: int) -> list[Text]:
+    """How much market the curves show; from when to when, unless the axis says it."""
     times = [ms for one in frame.series[:1] for ms, _ in one.values]
     if len(times) < 2:
         return []
-    return [Text(f"{text.age((times[-1] - times[0]) / 1000)} of market", style=QUIET)]
+    first, last = span_words(times[0], times[-1])
+    words = [f"{text.age((times[-1] - times[0]) / 1000)} of market"]
+    if height < TIMES_FROM:
+        words.insert(0, f"{first}-{last}")
+    return [Text(one, style=QUIET) for one in words]
 
 
 def _keys(ui: Ui) -> list[tuple[str, str]]:
     arrows = "scroll" if ui.pane in SCROLLING else "agent"
     return [("q", "quit"), ("tab", "pane"), ("↑↓", arrows), ("enter", "its turns"), ("?", "help")]
-
-
-def _health(frame: Frame, width: int) -> list[Text]:
-    """What goes wrong and what it costs, most important first."""
-    standing = frame.standing
-    silent = [row for row in frame.processes if row.life == "silent"]
-    parts: list[Text] = []
-    if silent:
-        parts.append(Text(f"{len(silent)} silent", style=ALARM))
-    if standing.dead_letters:
-        parts.append(Text(f"{text.count(standing.dead_letters)} dead letters", style=WARNING))
-    if standing.malformed:
-        parts.append(Text(f"{text.count(standing.malformed)} unreadable", style=WARNING))
-    errors = standing.llm_errors
-    plural = "error" if errors == 1 else "errors"
-    parts.append(Text(f"{text.count(errors)} {plural}", style=WARNING if errors else ""))
-    cost = spending_words(standing)
-    if width < 120 and standing.unpriced:
-        cost = "$ unknown" if standing.cost_usd is None else f"{text.cost(standing.cost_usd)}+?"
-    parts.append(Text(cost))
-    if width >= 100:
-        lags = [row.lag for row in frame.processes if row.lag is not None and row.alive]
-        parts.append(Text(f"{text.short_count(standing.tokens)} tokens"))
-        parts.append(Text(f"lag {text.count(max(lags, default=0))}"))
-        alive = sum(row.alive for row in frame.processes)
-        parts.append(Text(f"{alive} processes"))
-    return parts

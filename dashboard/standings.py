@@ -10,8 +10,10 @@ from decimal import Decimal
 from pydantic import JsonValue
 
 from arena.money import decimal_text, from_units, units_text
+from arena.plural import counted
 from arena.vitals import Dead
 from dashboard import text
+from dashboard.feed import feed_words
 from dashboard.frame import Frame, build_frame
 from dashboard.halts import halted_document
 from dashboard.processes import ProcessRow
@@ -195,20 +197,25 @@ def market_words(standing: Standing) -> str:
 def spending_words(standing: Standing) -> str:
     """What the models cost, unknown prices said as unknown."""
     if standing.cost_usd is None:
-        return f"{text.count(standing.unpriced)} calls of unknown price"
+        return f"{counted(standing.unpriced, 'call')} of unknown price"
     words = text.cost(standing.cost_usd)
     if standing.unpriced:
-        words += f" + {text.count(standing.unpriced)} calls of unknown price"
+        words += f" + {counted(standing.unpriced, 'call')} of unknown price"
     return words
 
 
-def progress_line(frame: Frame) -> str:
-    """One line for a log: the clock, the market, who leads, trades and errors."""
+def progress_line(frame: Frame, ended: str = "") -> str:
+    """One line for a log: the clock, the market, who leads, trades and errors.
+
+    Args:
+        frame: What there is to see.
+        ended: "ended 22:39" if the run that is shown has ended.
+    """
     standing, ranking = frame.standing, frame.ranking
     parts = [
         f"{frame.now:%H:%M:%S}",
         f"snapshot {standing.snapshots} ({market_words(standing)})",
-        f"feed {text.age(standing.feed_age_s)}",
+        feed_words(standing, frame.now, ended)[0],
     ]
     if ranking and ranking[0].equity is not None and ranking[0].ranked:
         leader = ranking[0]
@@ -218,8 +225,10 @@ def progress_line(frame: Frame) -> str:
         parts.append(f"{len(dead)} DEAD: {', '.join(text.one_line(name, 40) for name in dead)}")
     fills = sum(row.fills for row in ranking)
     refused = sum(row.rejections for row in ranking)
-    parts.append(f"{text.count(fills)} trades, {text.count(refused)} rejected")
-    parts.append(f"{text.count(standing.llm_errors)} LLM errors, {spending_words(standing)}")
+    parts.append(f"{counted(fills, 'trade')}, {text.count(refused)} rejected")
+    parts.append(f"{counted(standing.llm_errors, 'LLM error')}, {spending_words(standing)}")
+    if standing.feed_down and not ended:
+        parts.append(text.one_line(standing.feed_down))
     if frame.halts:
         parts.append("HALTED: " + ", ".join(text.one_line(row.scope, 40) for row in frame.halts))
     if standing.broken_log:

@@ -1,5 +1,7 @@
 """Curves in braille."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ def series(*percents: float | None, agent: str = "momentum", rank: int = 1) -> S
     return Series(agent, rank, rank, OPENING, values)
 
 
-def plain(curves: list[Series], width: int = 60, height: int = 9) -> list[str]:
+def plain(curves: list[Series], width: int = 60, height: int = 7) -> list[str]:
     """The lines without styles."""
     return [line.plain for line in plot_returns(curves, width, height)]
 
@@ -31,6 +33,30 @@ def test_the_axis_names_the_extremes_and_zero() -> None:
 
     assert ["+2.00%", "-1.00%"] == [lines[0][:AXIS_CELLS].strip(), lines[-1][:AXIS_CELLS].strip()]
     assert any(line.startswith("  0.00% ") for line in lines)
+
+
+def test_the_axis_below_names_the_ends_in_market_time() -> None:
+    """From eight lines on the last one says of which time the curves are; a day is named."""
+    line = plain([series(0, 1, 2)], height=8)[-1].split()
+    days = plain([series(*([0.0] * 3_000))], height=8)[-1].split()
+
+    assert ["00:00", "00:02", "UTC"] == line
+    assert ["01-01", "00:00", "01-03", "01:59", "UTC"] == [one for one in days if one != "-"]
+
+
+@pytest.mark.parametrize(("colour", "mark"), [(0, " "), (7, " "), (8, "╌"), (16, "┈"), (24, "⋅")])
+def test_agents_beyond_the_eighth_have_another_line(colour: int, mark: str) -> None:
+    """The colour comes again; fewer dots are drawn, and the name carries the line's mark."""
+    curve = series(*([0.0] * 9 + [5.0]))
+    lines = [one.plain for one in plot_returns([replace(curve, colour=colour)], 60, 7)]
+    whole = [one.plain for one in plot_returns([replace(curve, colour=0)], 60, 7)]
+
+    assert f"{mark}1 momentum" in lines[0]
+    assert (colour < 8) == (_dots(lines) == _dots(whole))
+
+
+def _dots(lines: list[str]) -> int:
+    return sum((ord(c) - 0x2800).bit_count() for line in lines for c in line if c > "\u2800")
 
 
 def test_a_rising_curve_goes_from_the_lower_left_to_the_upper_right() -> None:

@@ -1,0 +1,125 @@
+"""The screen of a small terminal: who leads, one pane below, and the keys. Pure.
+
+Below 80 x 24 cells the panes do not fit beside each other. Down to 40 x 12 the ranking is shown
+with one pane below it, which tab changes; below that, one line.
+"""
+
+from rich.text import Text
+
+from dashboard import panes, text
+from dashboard.body import Body
+from dashboard.feed import feed_notice, feed_words
+from dashboard.frame import Frame
+from dashboard.grid import blank, fit
+from dashboard.halts import halted_line
+from dashboard.header import health_parts
+from dashboard.palette import BORDER, KEY, QUIET, TITLE
+from dashboard.rows import Link
+from dashboard.ui import SCROLLING, Reach, Ui
+
+WIDTH_MIN, HEIGHT_MIN = 40, 12
+PANE_LINES_MIN = 3
+"""Lines of the lower pane; the ranking takes at most the rest."""
+KEYS = (("q", "quit"), ("tab", "pane"), ("enter", "turns"), ("?", "help"))
+BELOW = "trades"
+"""The pane below the ranking while the keys go to the ranking."""
+
+
+def fits(width: int, height: int) -> bool:
+    """True if there is room for the compact screen."""
+    return width >= WIDTH_MIN and height >= HEIGHT_MIN
+
+
+def compact_body(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> Body:
+    """Ranking, one pane and keys.
+
+    Args:
+        frame: What there is to see.
+        ui: Where the person is.
+        width: Cells of every line.
+        height: Lines, without the header.
+        link: How the reading goes.
+    """
+    notices = [
+        *halted_line(frame.halts, frame.now, width),
+        *feed_notice(frame.standing, width, link.ended),
+    ]
+    room = height - 3 - len(notices)  # two titles and the keys
+    ranking = min(1 + max(1, len(frame.ranking)), max(2, room - PANE_LINES_MIN))
+    below = max(1, room - ranking)
+    pane = BELOW if ui.pane == "ranking" else ui.pane
+    rows = {
+        "positions": len(frame.positions) + 1,
+        "trades": frame.trades_kept,
+        "thinking": len(frame.thoughts),
+    }
+    scroll_max = max(0, rows.get(ui.pane, 0) - below)
+    scroll = min(ui.scroll, scroll_max) if ui.pane in SCROLLING else 0
+    chosen = ui.agent if frame.row(ui.agent) else (frame.ranking[0].agent if frame.ranking else "")
+    if link.read_share is not None and not frame.ranking:
+        first = [fit(Text(f"reading the topics: {link.read_share:.0%}"), width)]
+    else:
+        first = panes.ranking(frame, width, ranking, chosen, panes.NARROW_RANKING)
+    legend = panes.legend(frame, ranking, short=True)
+    lines = [
+        _title("ranking", legend, width, focused=ui.pane == "ranking"),
+        *_filled(first, width, ranking),
+        *notices,
+        _title(pane, [], width, focused=ui.pane == pane),
+        *_filled(_pane(frame, pane, width, below, scroll, chosen), width, below),
+        _keys(width, health_parts(frame, width, link)),
+    ]
+    agents = tuple(row.agent for row in frame.ranking)
+    return Body(lines[:height], Reach(agents=agents, scroll_max=scroll_max, page=below))
+
+
+def one_line_screen(frame: Frame, width: int, height: int, link: Link) -> list[Text]:
+    """Who leads and how the feed fares, on one line, or on one each; the others are blank."""
+    words = [feed_words(frame.standing, frame.now, link.ended)[0], "q quits"]
+    if frame.ranking and frame.ranking[0].ranked and frame.ranking[0].equity is not None:
+        leader = frame.ranking[0]
+        change = text.signed_percent(leader.gain, leader.opening or 0)
+        words.insert(0, f"#1 {text.one_line(leader.agent, 40)} {change}")
+    shown = words if height >= len(words) else ["  ".join(words)]
+    return _filled([Text(one) for one in shown], width, height)
+
+
+def _pane(frame: Frame, pane: str, width: int, height: int, scroll: int, chosen: str) -> list[Text]:
+    match pane:
+        case "equity":
+            return panes.equity(frame, width, height, chosen)
+        case "positions":
+            return panes.positions(frame, width, height, scroll)
+        case "thinking":
+            return panes.thinking(frame, width, height, scroll)
+        case _:
+            return panes.trades(frame, width, height, scroll, panes.NARROW_FILLS)
+
+
+def _filled(lines: list[Text], width: int, height: int) -> list[Text]:
+    shown = [fit(line, width) for line in lines[:height]]
+    return shown + [blank(width)] * (height - len(shown))
+
+
+def _title(name: str, notes: list[Text], width: int, *, focused: bool) -> Text:
+    """A rule with the pane's name, and the notes that find room behind it."""
+    line = Text.assemble(("─", BORDER), ("▸" if focused else " ", TITLE), (name, TITLE), " ")
+    for note in notes:
+        if line.cell_len + note.cell_len + 1 <= width:
+            line.append_text(note)
+            line.append(" ")
+    line.append("─" * max(0, width - line.cell_len), style=BORDER)
+    return fit(line, width)
+
+
+def _keys(width: int, health: list[Text]) -> Text:
+    line = Text(no_wrap=True)
+    for key, words in KEYS:
+        line.append(key, style=KEY)
+        line.append(f" {words}  ")
+    for part in health:
+        if line.cell_len + part.cell_len + 2 > width:
+            break
+        line.append_text(part)
+        line.append("  ", style=QUIET)
+    return fit(line, width)

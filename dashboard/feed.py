@@ -1,0 +1,63 @@
+"""How the prices fare, in words. Pure.
+
+A feed that sends nothing says why: the run has ended, the venue cannot be reached, or it is silent.
+"""
+
+from datetime import datetime
+
+from rich.text import Text
+
+from dashboard import text
+from dashboard.grid import wrap
+from dashboard.palette import ALARM, QUIET, WARNING
+from dashboard.rows import Standing
+
+FEED_SILENT_S = 15.0
+NOTICE_LINES_MAX = 2
+ENDED = "ended"
+KILLED = "ended without a word (killed?)"
+
+
+def ended_words(ended_at: datetime | None, now: datetime) -> str:
+    """When a run ended, in the zone of `now`: "ended 22:39", "ended 28 Nov 22:39".
+
+    Args:
+        ended_at: None if it did not write its end down.
+        now: Wall time.
+    """
+    if ended_at is None:
+        return KILLED
+    at = ended_at.astimezone(now.tzinfo)
+    day = "" if at.date() == now.date() else f"{at.day} {at:%b} "
+    return f"{ENDED} {day}{at:%H:%M}"
+
+
+def feed_words(standing: Standing, now: datetime, ended: str = "") -> tuple[str, str]:
+    """How the prices fare, and the style of these words.
+
+    Args:
+        standing: Of the arena.
+        now: Wall time.
+        ended: "ended 22:39" if the run that is shown has ended.
+    """
+    age_s, stale = standing.feed_age_s, len(standing.stale_products)
+    if ended:
+        return ended, QUIET
+    if standing.feed_ended_at is not None and (age_s is None or age_s > FEED_SILENT_S):
+        return f"feed {ended_words(standing.feed_ended_at, now)}", QUIET
+    if age_s is None:
+        return ("feed DOWN", ALARM) if standing.feed_down else ("no price yet", QUIET)
+    if age_s > FEED_SILENT_S:
+        word = "DOWN" if standing.feed_down else "SILENT"
+        return f"feed {word} {text.age(age_s)}", ALARM
+    if stale:
+        return f"feed {text.age(age_s)}, {stale} stale", WARNING
+    return f"feed {text.age(age_s)}", ""
+
+
+def feed_notice(standing: Standing, width: int, ended: str = "") -> list[Text]:
+    """Why the venue sends nothing and what to do; nothing if it does, or the run has ended."""
+    if not standing.feed_down or ended:
+        return []
+    words = text.one_line(standing.feed_down)
+    return wrap(words, width, style=WARNING, limit=NOTICE_LINES_MAX)
