@@ -27,7 +27,7 @@ WORDS = (
     ("equity", "cash and positions, marked at the best bid; fees and slippage are paid"),
     ("P&L 5m", "equity less that of five minutes of market time ago"),
     (
-        "latency $",
+        "lat. cost",
         "what the price did between the snapshot an agent saw and its fill: "
         "- lost, + gained, summed over its trades",
     ),
@@ -42,7 +42,10 @@ WORDS = (
     ("interim", "the season is not over: claims are made at planned looks alone, then stay"),
     ("interval", "where the true return may lie, in percent, as the judge's evaluation has it"),
     ("P&L", "of a position: its value at the best bid less what it cost"),
-    ("╌ ┈ ⋅", "lines of agents beyond the eighth, whose colours come again: dashed, dotted, sparse"),
+    (
+        "╌ ┈ ⋅",
+        "lines of agents beyond the eighth, whose colours come again",
+    ),
     ("s", "scripted rules answer, not an LLM"),
     ("b", "a baseline: there to compare with"),
 )
