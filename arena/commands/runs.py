@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -95,10 +96,10 @@ def delete(
     home = Settings().home
     chosen = list({run.directory: run for run in (named_run(home, n) for n in names)}.values())
     for run in chosen:
-        require_removable(run)
+        require_removable(home, run)
     if not yes:
         _ask(chosen, command="arena runs delete", needs_terminal=True)
-    _remove(chosen, as_json=as_json)
+    _remove(home, chosen, as_json=as_json)
 
 
 @app.command(epilog="Example: arena runs prune --keep 20 --older-than 7d --dry-run")
@@ -129,7 +130,7 @@ def prune(
         sweep(home)
         if chosen and not yes:
             _ask(chosen, command="arena runs prune", needs_terminal=False)
-        _remove(chosen, as_json=as_json)
+        _remove(home, chosen, as_json=as_json)
     elif as_json:
         print(json.dumps({"would_delete": [run.document() for run in chosen]}, indent=2))
     else:
@@ -226,19 +227,20 @@ def _ask(runs: Sequence[RunInfo], *, command: str, needs_terminal: bool) -> None
         sys.exit(EXIT_NO)
 
 
-def _remove(runs: Sequence[RunInfo], *, as_json: bool) -> None:
+def _remove(home: Path, runs: Sequence[RunInfo], *, as_json: bool) -> None:
     """Remove runs one by one; one that cannot be removed does not keep the others."""
     removed, codes = [], [0]
     for run in runs:
+        home_of_broker = str(run.directory.resolve())
         try:
-            remove_run(run)
+            remove_run(home, run)
         except (ArenaError, OSError) as error:  # the next one is tried
             codes.append(report(error))
             continue
         removed.append(run)
         if not as_json:
             print(f"deleted {_one(run)}")
-            if run.record is not None and run.record.broker_home != str(run.directory.resolve()):
+            if run.record is not None and run.record.broker_home != home_of_broker:
                 print(f"  its topics stay in the broker: prefix {run.record.prefix!r}")
     if as_json:
         print(json.dumps({"deleted": [run.document() for run in removed]}, indent=2))

@@ -162,28 +162,30 @@ def choose_old(
 
 
 def named_run(home: Path, name: str) -> RunInfo:
-    """The run of `<home>/runs` that a name means, also one whose run.json cannot be read.
+    """The run that a name means, also one of `<home>/runs` whose run.json cannot be read.
 
     Raises:
-        UsageError: There is none, or it is elsewhere: only runs of the home are removed.
+        UsageError: No run has this name.
     """
     for directory in run_directories(home):
         if directory.name == name and read_run(directory) is None:
             return describe_run(directory, None)
     directory, run = find_run(home, name)
-    if directory.resolve().parent != (home / "runs").resolve():
-        raise UsageError(
-            f"{directory} is not in {home / 'runs'}", remedy="remove it as any folder: rm -r"
-        )
-    return describe_run(directory, run)
+    return describe_run(Path(os.path.abspath(directory)), run)
 
 
-def require_removable(run: RunInfo) -> None:
-    """See that nothing uses a run.
+def require_removable(home: Path, run: RunInfo) -> None:
+    """See that a run is one of a home's, and that nothing uses it.
 
     Raises:
+        UsageError: It is elsewhere: only runs of the home are removed.
         ArenaError: It is running, or its broker is.
     """
+    if run.directory.parent.resolve() != (home / "runs").resolve():
+        raise UsageError(
+            f"{run.directory} is not in {home / 'runs'}",
+            remedy="remove it as any folder: rm -r",
+        )
     if run.state == "running" and run.record is not None:
         raise ArenaError(
             f"run {run.name} is running (pid {run.record.pid})", remedy="stop it first: Ctrl-C"
@@ -196,14 +198,14 @@ def require_removable(run: RunInfo) -> None:
         )
 
 
-def remove_run(run: RunInfo) -> None:
+def remove_run(home: Path, run: RunInfo) -> None:
     """Remove a run's directory; it is out of the list before its first file is deleted.
 
     Raises:
-        ArenaError: It is in use.
+        ArenaError: It is in use, or not of this home.
         OSError: A file cannot be deleted.
     """
-    require_removable(run)
+    require_removable(home, run)
     if run.directory.is_symlink():
         run.directory.unlink()
         return
