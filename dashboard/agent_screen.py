@@ -139,13 +139,13 @@ def _figures(row: AgentRow, width: int) -> list[Text]:
     if not row.ranked:
         rank = ("dead  ", ALARM) if row.dead else ("no rank  ", WARNING)
     worth = Text.assemble(rank, no_wrap=True)
-    worth.append(text.money(row.equity), style="bold")
+    worth.append(text.money(row.equity, row.digits), style="bold")
     worth.append(f"  {text.signed_percent(gain, row.opening or 0)}", style=change_style(gain))
     for words in (
-        f"cash {text.money(row.cash)}",
-        f"fees {text.money(row.fees)}",
-        f"realised {text.signed_money(row.realised)}",
-        f"latency {text.signed_money(-row.latency_cost)}",
+        f"cash {text.money(row.cash, row.digits)}",
+        f"fees {text.money(row.fees, row.digits)}",
+        f"realised {text.signed_money(row.realised, row.digits)}",
+        f"latency {text.signed_money(-row.latency_cost, row.digits)}",
     ):
         worth.append(f"   {words}")
     work = Text(no_wrap=True)

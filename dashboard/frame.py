@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from arena.account_state import Account
+from arena.currency import cash_digits
 from arena.messages import Evaluation, LeaderboardRow, Turn
 from arena.money import PriceUnits, notional_units, to_units, unit_cost
 from arena.vitals import Dead
@@ -79,12 +80,13 @@ def build_frame(
     ranking = _ranking(view, accounts, colours)
     turns = view.turns.agents.get(agent)
     orders = view.books.newest_orders(min(trades, TRADES_REACHED))
+    digits = cash_digits(view.currency)
     return Frame(
         now=now,
         standing=_standing(view, now),
         ranking=ranking,
         positions=_positions(view, accounts, ranking),
-        trades=tuple(trade_row(e, colours.get(e["agent"], 0)) for e in orders),
+        trades=tuple(trade_row(e, colours.get(e["agent"], 0), digits) for e in orders),
         trades_kept=min(TRADES_REACHED, view.books.orders_kept),
         series=_series(view, ranking, points),
         thoughts=_thoughts(view, ranking, now),
@@ -172,6 +174,7 @@ def _agent_row(
         dead=_dead(view, name),
         estimated=bool(spent and spent.estimated),
         apart=_apart(view, name),
+        digits=cash_digits(view.currency),
     )
 
 
@@ -217,6 +220,7 @@ def _positions(
                     bid=bid,
                     unrealised=None if value is None else value - held.cost,
                     held_s=venue_now.timestamp() - held.entry_ms / 1000 if venue_now else None,
+                    digits=agent.digits,
                 )
             )
     return tuple(rows)
@@ -298,10 +302,11 @@ def _standing(view: ArenaView, now: datetime) -> Standing:
         broken_log=view.books.broken,
         feed_down=feed_down,
         feed_ended_at=feed_ended_at,
+        currency=view.currency,
     )
 
 
-def trade_row(event: Event, colour: int) -> TradeRow:
+def trade_row(event: Event, colour: int, digits: int = 2) -> TradeRow:
     """A decided order as people read it."""
     used, seen = event["used"], _seen(event)
     filled = event["outcome"] == "filled"
@@ -327,6 +332,7 @@ def trade_row(event: Event, colour: int) -> TradeRow:
         notional=_units(event["notional"]) if filled else None,
         fee=_units(event["fee"]) if filled else None,
         words="" if filled else _refusal(event),
+        digits=digits,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from rich.text import Text
 
+from arena.currency import DEFAULT_CURRENCY
 from arena.plural import counted, noun
 from dashboard import text
 from dashboard.frame import Frame
@@ -44,7 +45,7 @@ RANKING = (
     Column("trades", "right"),
     Column("rej", "right", optional=3),
     Column("fees", "right", optional=1, floor=6),
-    Column("latency $", "right", optional=2),
+    Column("lat. cost", "right", optional=2),
     Column("tokens", "right", optional=4),
     Column("turns", "right", optional=6),
     Column("cost", "right", optional=7),
@@ -143,19 +144,21 @@ def _agent_cells(row: AgentRow, chosen: str, mixed: bool) -> list[Text]:
         Text(row.agent, style="bold" if here else ""),
         Text.assemble((tags, QUIET), (line_mark(row.colour).strip(), agent_style(row.colour))),
         Text(model_words(row)),
-        Text(text.money(row.equity), style="bold"),
+        Text(text.money(row.equity, row.digits), style="bold"),
         Text(text.signed_percent(gain, opening), style=change_style(gain)),
-        Text(text.signed_money(row.recent_pnl), style=change_style(row.recent_pnl)),
+        Text(text.signed_money(row.recent_pnl, row.digits), style=change_style(row.recent_pnl)),
         Text(text.percent(row.cash, row.equity)),
         Text(text.count(row.fills)),
         Text(text.count(row.rejections), style=WARNING if row.rejections else ""),
-        Text(text.money(row.fees)),
-        Text(text.signed_money(-row.latency_cost), style=change_style(-row.latency_cost)),
+        Text(text.money(row.fees, row.digits)),
+        Text(
+            text.signed_money(-row.latency_cost, row.digits), style=change_style(-row.latency_cost)
+        ),
         Text("~" * row.estimated + text.short_count(row.tokens)),
         Text(text.count(row.turns)),
         Text(cost),
-        Text(text.signed_money(row.realised), style=change_style(row.realised)),
-        Text(text.money(row.slippage)),
+        Text(text.signed_money(row.realised, row.digits), style=change_style(row.realised)),
+        Text(text.money(row.slippage, row.digits)),
         Text(row.strategy, style=QUIET),
     ]
 
@@ -182,7 +185,7 @@ def positions(frame: Frame, width: int, height: int, scroll: int) -> list[Text]:
 
 
 def _position_cells(row: PositionRow) -> list[Text]:
-    profit = Text(text.signed_money(row.unrealised), style=change_style(row.unrealised))
+    profit = Text(text.signed_money(row.unrealised, row.digits), style=change_style(row.unrealised))
     return [
         Text(row.agent, style=agent_style(row.colour)),
         Text(row.product_id),
@@ -228,8 +231,8 @@ def _fill_cells(row: TradeRow, time: str) -> list[Text]:
         Text(text.price(row.price) if row.filled else ""),
         moved if row.filled else Text(""),
         Text(f"{row.latency_ms:,.0f}" if row.filled else ""),
-        Text(text.money(row.notional) if row.filled else ""),
-        Text(text.money(row.fee) if row.filled else ""),
+        Text(text.money(row.notional, row.digits) if row.filled else ""),
+        Text(text.money(row.fee, row.digits) if row.filled else ""),
         Text(venue if row.filled else "", style=QUIET),
     ]
 
@@ -319,6 +322,9 @@ def legend(frame: Frame, height: int, *, short: bool = False) -> list[Text]:
         parts.append(Text("s scripted rules, not an LLM", style=WARNING))
     if any(row.kind == "baseline" for row in frame.ranking):
         parts.append(Text("b baseline", style=QUIET))
+    if frame.standing.currency != DEFAULT_CURRENCY:
+        words = frame.standing.currency if short else f"amounts in {frame.standing.currency}"
+        parts.append(Text(words, style=QUIET))
     if dead := sum(row.dead is not None for row in frame.ranking):
         parts.append(Text(f"{dead} dead, not ranked", style=ALARM))
     if len(frame.ranking) >= height:

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from arena.currency import DEFAULT_CURRENCY
 from arena.messages import LeaderboardRow
 from arena.money import PriceUnits
 from arena.vitals import Dead
@@ -22,7 +23,7 @@ class AgentRow:
         colour: Index of the agent among all names in order, for its colour in every pane.
         scripted: True where built-in rules answer and no LLM; None before the first answer.
         recent_pnl: Equity less that of five venue minutes ago.
-        latency_cost: USD lost between the price seen and the best price at the fill.
+        latency_cost: Lost between the price seen and the best price at the fill.
         cost_usd: Of the model calls whose price is known; None where none is. unpriced: the others.
         scraped: Profit set aside, part of the equity and not of the cash.
         held: Quantity of every product the market has, and of any other that is held.
@@ -30,6 +31,7 @@ class AgentRow:
         dead: Why it is not ranked; None if it is alive.
         apart: Why its figures are not one contestant's, as the judge says it; "" if they are.
         estimated: True if the tokens of some calls are estimates.
+        digits: After the point that amounts are shown with.
     """
 
     rank: int
@@ -62,6 +64,7 @@ class AgentRow:
     dead: Dead | None = None
     estimated: bool = False
     apart: str = ""
+    digits: int = 2
 
     @property
     def ranked(self) -> bool:
@@ -78,7 +81,7 @@ class AgentRow:
 
 @dataclass(frozen=True, slots=True)
 class PositionRow:
-    """What an agent holds of a product; `held_s` is venue time."""
+    """What an agent holds of a product; `held_s` is venue time. digits: see `AgentRow`."""
 
     agent: str
     colour: int
@@ -88,6 +91,7 @@ class PositionRow:
     bid: PriceUnits | None
     unrealised: int | None
     held_s: float | None
+    digits: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class TradeRow:
         move_bps: From seen to price; positive is up. against: True where that cost the agent.
         latency_ms: From issuing the order to the decision, wall time.
         words: For a rejection: why.
+        digits: See `AgentRow`.
     """
 
     order_id: str
@@ -118,6 +123,7 @@ class TradeRow:
     notional: int | None
     fee: int | None
     words: str
+    digits: int = 2
 
     @property
     def filled(self) -> bool:
@@ -163,6 +169,7 @@ class Standing:
     Attributes:
         snapshots: Published so far.
         partial: True where tokens, costs and turns are sums over the newest records only.
+        currency: What accounts hold; what models cost is in US dollars.
         feed_down: Why the venue sends nothing and what to do; "" if it does.
         feed_ended_at: When the last connector stopped; None while one runs.
     """
@@ -190,6 +197,7 @@ class Standing:
     broken_log: str
     feed_down: str = ""
     feed_ended_at: datetime | None = None
+    currency: str = DEFAULT_CURRENCY
 
 
 @dataclass(frozen=True, slots=True)

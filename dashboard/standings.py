@@ -1,7 +1,8 @@
 """The standings as a document for programs and as a table for people. Pure.
 
-The document is what `arena dashboard --once --json` prints; its keys only grow. Money is text in
-USD, as everywhere on the wire; percentages are text too.
+The document is what `arena dashboard --once --json` prints; its keys only grow. Money is text, in
+the document's `currency` (only `cost_usd`, what models cost, is in US dollars); percentages are
+text too.
 """
 
 from datetime import datetime
@@ -33,10 +34,10 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
         broker: Bootstrap servers, told back to the reader.
 
     Returns:
-        broker, snapshots, as_of, simulated, speed, rules, agents (in rank order, the dead last and
-        without a rank), other_accounts (such as an operator's), dead (with their cause), digest
-        (of all accounts), verdict (of the judge, null without one), halted, processes, and what
-        could not be read.
+        broker, snapshots, as_of, simulated, speed, currency, rules, agents (in rank order, the dead
+        last and without a rank), other_accounts (such as an operator's), dead (with their cause),
+        digest (of all accounts), verdict (of the judge, null without one), halted, processes, and
+        what could not be read.
     """
     frame = build_frame(view, now)
     standing = frame.standing
@@ -46,6 +47,7 @@ def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, 
         "as_of": standing.as_of.isoformat() if standing.as_of else None,
         "simulated": standing.simulated,
         "speed": standing.speed,
+        "currency": standing.currency,
         "rules": _rules(standing),
         "agents": [_agent(row) for row in frame.ranking],
         "other_accounts": [_agent(row) for row in frame.other_accounts],
@@ -166,9 +168,9 @@ def _cells(row: AgentRow) -> tuple[str, ...]:
         row.agent,
         row.strategy,
         model_words(row),
-        text.money(row.equity),
+        text.money(row.equity, row.digits),
         text.signed_percent(row.gain, row.opening or 0),
-        text.money(row.fees),
+        text.money(row.fees, row.digits),
         text.count(row.fills),
         text.count(row.rejections),
     )
@@ -220,7 +222,7 @@ def progress_line(frame: Frame, ended: str = "") -> str:
     if ranking and ranking[0].equity is not None and ranking[0].ranked:
         leader = ranking[0]
         change = text.signed_percent(leader.gain, leader.opening or 0)
-        parts.append(f"#1 {leader.agent} {text.money(leader.equity)} {change}")
+        parts.append(f"#1 {leader.agent} {text.money(leader.equity, leader.digits)} {change}")
     if dead := [row.agent for row in ranking if row.dead is not None]:
         parts.append(f"{len(dead)} DEAD: {', '.join(text.one_line(name, 40) for name in dead)}")
     fills = sum(row.fills for row in ranking)

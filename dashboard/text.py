@@ -46,17 +46,17 @@ def one_line(text: str, limit: int = 400) -> str:
     return " ".join(clean(text[: 8 * limit]).split())[:limit]
 
 
-def money(units: int | None) -> str:
-    """USD with separators and cents: "100,412.77"."""
-    return NO_VALUE if units is None else f"{_cents(units):,}"
+def money(units: int | None, digits: int = 2) -> str:
+    """Cash with separators and cents: "100,412.77"; with more digits of a currency like BTC."""
+    return NO_VALUE if units is None else f"{_cash(units, digits):,}"
 
 
-def signed_money(units: int | None) -> str:
-    """A change of USD, its sign always shown: "+38.20", "-42.10", "0.00"."""
+def signed_money(units: int | None, digits: int = 2) -> str:
+    """A change of cash, its sign always shown: "+38.20", "-42.10", "0.00"."""
     if units is None:
         return NO_VALUE
-    cents = _cents(units)
-    return f"{cents:+,}" if cents else "0.00"
+    amount = _cash(units, digits)
+    return f"{amount:+,}" if amount else f"{amount:.{digits}f}"
 
 
 def signed_percent(part: int | None, whole: int) -> str:
@@ -175,5 +175,5 @@ def _digits(number: Decimal, digits: int) -> str:
     return f"{number.quantize(step, ROUND_HALF_EVEN).normalize():,f}"
 
 
-def _cents(units: int) -> Decimal:
-    return from_units(units).quantize(_CENT, ROUND_HALF_EVEN)
+def _cash(units: int, digits: int) -> Decimal:
+    return from_units(units).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)

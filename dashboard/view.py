@@ -8,6 +8,7 @@ also where the reader joined late (`WINDOWS` and `RECENT` say from where it must
 
 from arena import topics
 from arena.bus.base import Record
+from arena.currency import DEFAULT_CURRENCY
 from arena.errors import Malformed
 from arena.living import heartbeat_in
 from arena.messages import (
@@ -145,6 +146,11 @@ class ArenaView:
                 self.rules = message
             case Evaluation():
                 self.evaluation = message
+
+    @property
+    def currency(self) -> str:
+        """What accounts hold, as the executor's rules say."""
+        return self.rules.currency if self.rules else DEFAULT_CURRENCY
 
     def _forget(self, topic: str, key: str) -> None:
         if topic == topics.HEARTBEATS.name:

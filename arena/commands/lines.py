@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import singledispatch
 
+from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.messages import (
     AccountOpened,
     AgentSpec,
@@ -24,6 +25,7 @@ from arena.messages import (
     OpenAccount,
     OrderDecided,
     PassOver,
+    Posting,
     Product,
     Resume,
     Rules,
@@ -38,12 +40,20 @@ from arena.messages import (
 )
 
 FIELDS_SHOWN = 6
+CENT_DIGITS = 2
 
 
 def money(value: Decimal | None) -> str:
-    """USD with separators and at least cents; "-" for None."""
+    """An amount with separators and at least cents; "-" for None."""
+    return cash(value, DEFAULT_CURRENCY)
+
+
+def cash(value: Decimal | None, currency: str) -> str:
+    """An amount with separators: at least cents, or all digits of a currency such as BTC."""
     if value is None:
         return "-"
+    if cash_digits(currency) > CENT_DIGITS:
+        return f"{value:,f}"
     return f"{value:,.2f}" if abs(value) >= 1 or value == 0 else f"{value:,f}"
 
 
@@ -78,7 +88,8 @@ def _(message: Product) -> str:
     return (
         f"{message.product_id} {message.status}  step {number(message.base_increment)}"
         f"  price step {number(message.quote_increment)}"
-        f"  smallest order {money(message.min_market_funds)} {message.quote_currency}"
+        f"  smallest order {cash(message.min_market_funds, message.quote_currency)}"
+        f" {message.quote_currency}"
     )
 
 
@@ -156,7 +167,14 @@ def _(message: StateDigest) -> str:
 
 @describe.register
 def _(message: AccountOpened) -> str:
-    return f"{message.agent} opened with {money(message.cash_usd)} USD"
+    unit = _unit_of(message.postings)
+    return f"{message.agent} opened with {cash(message.cash_usd, unit)} {unit}"
+
+
+def _unit_of(postings: tuple[Posting, ...]) -> str:
+    """The currency of the account that an event posts to."""
+    found = (leg.unit for leg in postings if leg.account.endswith("/cash"))
+    return next(found, DEFAULT_CURRENCY)
 
 
 @describe.register
@@ -167,9 +185,10 @@ def _(message: OrderDecided) -> str:
     )
     if message.outcome == "rejected":
         return f"{asked} rejected {message.reason}: {message.detail}"
+    unit = _unit_of(message.postings)
     return (
-        f"{asked} filled at {number(message.price)}  fee {money(message.fee)}"
-        f"  cash {money(message.cash_after)}  position {number(message.position_after)}"
+        f"{asked} filled at {number(message.price)}  fee {cash(message.fee, unit)}"
+        f"  cash {cash(message.cash_after, unit)}  position {number(message.position_after)}"
     )
 
 
@@ -202,7 +221,7 @@ def _(message: Rules) -> str:
     return (
         f"fee {number(message.fee_bps)} bps ({message.fee_schedule}), "
         f"slippage {number(message.slippage_bps)} bps, "
-        f"start {money(message.starting_cash_usd)} USD, "
+        f"start {cash(message.starting_cash_usd, message.currency)} {message.currency}, "
         f"price age up to {message.price_age_s_max:g} s, collar {number(message.collar_bps)} bps"
         f"{f', {planned:,} snapshots planned' if planned else ''}"
     )

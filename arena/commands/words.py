@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
+from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.plural import counted, noun
 from arena.spec import ArenaSpec
 from arena.spec_baselines import moved_words
@@ -82,7 +83,9 @@ def rules_words(document: Document) -> str:
     if not isinstance(rules, Mapping):
         return ""
     fee = Decimal(str(rules["fee_bps"])) / 100
-    return f"; fees {fee:.2f} % taker, slippage {rules['slippage_bps']} bps"
+    unit = document.get("currency", DEFAULT_CURRENCY)
+    held = "" if unit == DEFAULT_CURRENCY else f"; amounts in {unit}"
+    return f"; fees {fee:.2f} % taker, slippage {rules['slippage_bps']} bps{held}"
 
 
 def standings_table(document: Document) -> list[str]:
@@ -91,7 +94,9 @@ def standings_table(document: Document) -> list[str]:
     The strategies have a column only where they are not the agents' names.
     """
     agents = [a for a in agents_of(document) if a.get("alive", True) and not a.get("apart")]
-    rows = [HEAD, *(tuple(one_line(cell, CELL_CHARS_MAX) for cell in _row(a)) for a in agents)]
+    digits = cash_digits(str(document.get("currency", DEFAULT_CURRENCY)))
+    made = (_row(agent, digits) for agent in agents)
+    rows = [HEAD, *(tuple(one_line(cell, CELL_CHARS_MAX) for cell in row) for row in made)]
     named = all(row[1].replace("-", "_") == row[2] for row in rows[1:])
     shown = [i for i in range(len(HEAD)) if not (named and HEAD[i] == "strategy")]
     widths = {i: max(len(row[i]) for row in rows) for i in shown}
@@ -139,7 +144,7 @@ def too_few_words(document: Document, elapsed_s: float) -> list[str]:
     ]
 
 
-def _row(agent: Document) -> tuple[str, ...]:
+def _row(agent: Document, digits: int) -> tuple[str, ...]:
     equity, change, fees = (agent.get(k) for k in ("equity_usd", "return_pct", "fees_usd"))
     model = str(agent.get("model") or "-")
     if agent.get("scripted") and "scripted" not in model:
@@ -149,9 +154,9 @@ def _row(agent: Document) -> tuple[str, ...]:
         str(agent.get("agent")),
         str(agent.get("strategy")),
         model,
-        "-" if equity is None else f"{Decimal(str(equity)):,.2f}",
+        "-" if equity is None else f"{Decimal(str(equity)):,.{digits}f}",
         "-" if change is None else f"{Decimal(str(change)):+.2f} %",
-        "-" if fees is None else f"{Decimal(str(fees)):,.2f}",
+        "-" if fees is None else f"{Decimal(str(fees)):,.{digits}f}",
         f"{_int(agent.get('trades')):,}",
         f"{_int(agent.get('rejections')):,}",
     )

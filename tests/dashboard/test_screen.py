@@ -255,7 +255,7 @@ def test_help_explains_columns_and_lists_processes() -> None:
     """The help screen carries the health of every process, scrolled to the end."""
     shown = words_of(render(FRAMES["demo"], Ui(screen="help"), 120, 60))
 
-    for words in ("fee 60 bps, slippage 2 bps", "connector", "running", "latency $", "quit"):
+    for words in ("fee 60 bps, slippage 2 bps", "connector", "running", "lat. cost", "quit"):
         assert words in shown
 
 
