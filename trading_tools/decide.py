@@ -1,29 +1,21 @@
 """How an order is decided: a pure function of account, market, rules and the time.
 
-An order fills whole or is refused, with the first reason of `RejectReason` that applies. Amounts
-are whole units of 10^-8, prices of 10^-18; the fill's notional is rounded half to even to a step of
-cash and its fee up, once, here. What rounding gives or takes is posted to `house/rounding`, so
-postings sum to zero.
+An order fills whole or is refused, with the first reason of `RejectReason` that applies. The money
+of a fill is in `trading_tools.fill`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal
 
-from arena.account_state import Account, Position
-from arena.messages import QuoteSeen, RejectReason, Side, ToolCall
+from arena.account_state import Account
+from arena.messages import QuoteSeen, RejectReason, ToolCall
 from arena.money import (
-    AMOUNT_MAX,
     BPS,
-    SCALE,
     PriceUnits,
-    cash_notional_units,
     decimal_text,
     divide_half_even,
-    fee_units,
-    notional_units,
-    price_difference,
-    price_or_none,
+    from_units,
     price_text,
     round_to_units,
     slip_price,
@@ -31,53 +23,23 @@ from arena.money import (
     units_text,
 )
 from arena.switch import Stop
+from arena.terms import MARKET_ORDERS_REFUSED, ONLINE, condition
 from trading_tools.arguments import shown
 from trading_tools.context import Order
-from trading_tools.portfolio import cash_text
+from trading_tools.fill import QUANTITY_MAX, Fill, Refusal, fill_order, seen_price
+from trading_tools.possible import Possible, held_of
 from trading_tools.quotes import Listing, Market, Quote
 from trading_tools.rules import TradingRules
 from trading_tools.schema import Refused
 
-QUANTITY_MAX = AMOUNT_MAX
-"""The most that an order may ask for and an account may hold, in units of 10^-8."""
+__all__ = ["Decision", "Fill", "Refusal", "control_unknown_since", "decide"]
+
 PRODUCTS_NAMED_MAX = 12
+NOT_TRADED_HERE = " is not traded here"
+TRADED_ARE = "; traded are "
 CONTROL_UNREAD = "arena.control could not be read to its end since "
 """How the refusal of an order begins that waited for the kill switch until its deadline."""
 CONTROL_UNREAD_FORMAT = "%Y-%m-%d %H:%M:%S UTC"
-
-Leg = tuple[str, str, int]
-"""Account, unit, amount."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """A filled order: everything its event says about money; amounts are units of 10^-8.
-
-    Attributes:
-        price: With slippage. notional: price times quantity, in steps of cash.
-        slippage: Lost against the best price. latency_cost: lost against the price seen.
-        realised: Profit of a sell, None for a buy. scraped: what of it is set aside.
-    """
-
-    quantity: int
-    price: PriceUnits
-    notional: int
-    fee: int
-    slippage: int
-    latency_cost: int
-    realised: int | None
-    scraped: int
-    postings: tuple[Leg, ...]
-    cash_after: int
-    position_after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A refused order: the rule, what was asked, what was possible."""
-
-    reason: RejectReason
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +50,14 @@ class Decision:
         order: As asked, or None where the arguments could not be read.
         quote: The newest of the product, if there is one: what the decision was made with.
         seen: The prices of the product in the agent's snapshot.
+        listing: Its trading rules, if they are known.
     """
 
     outcome: Fill | Refusal
     order: Order | None = None
     quote: Quote | None = None
     seen: QuoteSeen | None = None
+    listing: Listing | None = None
 
 
 def decide(
@@ -129,20 +93,50 @@ def decide(
     seen = call.quotes_seen.get(order.product_id)
     quote = market.quotes.get(order.product_id)
     listing = market.listings.get(order.product_id)
+    at = prices_at or now
+
+    def outcome_of(asked: Order) -> Fill | Refusal:
+        refusal = _refuse_price(asked, quote, seen, rules, at, prices_current)
+        if refusal is not None:
+            return refusal
+        assert quote is not None
+        assert listing is not None
+        return fill_order(account, call.agent, asked, quote, seen, listing, rules)
+
+    def fits(quantity: int) -> bool:
+        return isinstance(outcome_of(replace(order, quantity=from_units(quantity))), Fill)
+
     refusal = (
         _refuse_unknown(call, now, control_unknown)
         or _refuse_late(call, now)
         or _refuse_halted(halt)
         or _refuse_product(order, listing, market, rules.currency)
-        or _refuse_quantity(order, listing, account)
-        or _refuse_price(order, quote, seen, rules, prices_at or now, prices_current)
     )
-    if refusal is not None:
-        return Decision(refusal, order, quote, seen)
-    assert quote is not None
-    assert listing is not None
-    outcome = _fill(account, call.agent, order, quote, seen, listing, rules)
-    return Decision(outcome, order, quote, seen)
+    if refusal is None:
+        assert listing is not None
+        possible = Possible(
+            order.action,
+            account,
+            held_of(account, order.product_id),
+            listing,
+            _price_of(order, quote, listing, rules),
+            rules.fee_bps,
+            rules.cash_step,
+            fits,
+        )
+        refusal = _refuse_quantity(order, possible)
+    return Decision(refusal or outcome_of(order), order, quote, seen, listing)
+
+
+def _price_of(
+    order: Order, quote: Quote | None, listing: Listing, rules: TradingRules
+) -> PriceUnits | None:
+    """What an order would be filled at, None without a usable price."""
+    if quote is None or not quote.usable:
+        return None
+    buy = order.action == "buy"
+    best = quote.ask if buy else quote.bid
+    return slip_price(best, rules.slippage_bps, listing.quote_increment, up=buy)
 
 
 def _refuse_late(call: ToolCall, now: datetime) -> Refusal | None:
@@ -183,37 +177,46 @@ def _refuse_product(
 ) -> Refusal | None:
     if listing is not None and listing.tradable(currency):
         return None
+    reason = RejectReason.UNKNOWN_PRODUCT
     if listing is None:
-        what = f"{shown(order.product_id)} is not traded here"
+        what = f"{shown(order.product_id)}{NOT_TRADED_HERE}"
     elif listing.quote_currency != currency:
         what = f"{order.product_id} is quoted in {listing.quote_currency}, accounts hold {currency}"
     else:
-        what = f"{order.product_id} is {listing.status} at the venue"
+        reason = RejectReason.NOT_TRADABLE
+        what = f"{order.product_id} is {condition(listing.status, listing.modes)} at the venue"
+        what += f": {MARKET_ORDERS_REFUSED}" if listing.status == ONLINE else ""
     names = market.tradable(currency)
     named = ", ".join(names[:PRODUCTS_NAMED_MAX]) or "nothing yet"
     more = f" and {len(names) - PRODUCTS_NAMED_MAX} more" if len(names) > PRODUCTS_NAMED_MAX else ""
-    return Refusal(RejectReason.UNKNOWN_PRODUCT, f"{what}; traded are {named}{more}")
+    return Refusal(reason, f"{what}{TRADED_ARE}{named}{more}")
 
 
-def _refuse_quantity(order: Order, listing: Listing | None, account: Account) -> Refusal | None:
-    assert listing is not None
-    asked = decimal_text(order.quantity)
+def _refuse_quantity(order: Order, possible: Possible) -> Refusal | None:
+    asked, unit = decimal_text(order.quantity), possible.listing.base_currency
     if order.quantity <= 0:
-        detail = f"quantity was {asked}; send a positive quantity of {listing.base_currency}"
+        detail = f"quantity was {asked}; send a positive quantity of {unit}"
         return Refusal(RejectReason.INVALID_QUANTITY, detail)
     floor = round_to_units(order.quantity, ROUND_FLOOR)
-    held = account.positions.get(order.product_id, Position()).quantity
-    room = QUANTITY_MAX - held if order.action == "buy" else QUANTITY_MAX
-    if floor > room:
-        detail = f"quantity was {asked}; at most {units_text(room)} can be ordered"
+    buy = order.action == "buy"
+    if floor > (QUANTITY_MAX - possible.held if buy else QUANTITY_MAX):
+        near = possible.near(floor)
+        detail = f"quantity was {asked}, " + (
+            f"at most {units_text(near)} can be {'bought' if buy else 'sold'} now"
+            if near is not None
+            else f"more {unit} than an account can {'hold' if buy else 'sell'}"
+        )
         return Refusal(RejectReason.INVALID_QUANTITY, detail)
-    step = listing.base_increment
-    if floor % step or not _is_exact(order.quantity):
-        possible = units_text(max(floor // step, 1) * step)
-        increment = units_text(step)
-        detail = f"{asked} is no multiple of {increment} {listing.base_currency}; try {possible}"
-        return Refusal(RejectReason.BAD_INCREMENT, detail)
-    return None
+    step = possible.listing.base_increment
+    if floor % step == 0 and _is_exact(order.quantity):
+        return None
+    detail = f"{asked} is no multiple of {units_text(step)} {unit}"
+    near = possible.near(floor)
+    if near is not None:
+        detail += f"; try {units_text(near)}"
+    elif not buy and 0 < possible.held < step:
+        detail += f", and the {units_text(possible.held)} held is less than that: it cannot be sold"
+    return Refusal(RejectReason.BAD_INCREMENT, detail)
 
 
 def _is_exact(quantity: Decimal) -> bool:
@@ -243,124 +246,15 @@ def _refuse_price(
         limit_s = f"{rules.price_age_s_max:g}"
         detail = f"the price of {name} is {age_s:.1f} s old, at most {limit_s} s is traded on"
         return Refusal(RejectReason.STALE_PRICE, detail)
-    seen_price = _seen_units(seen, order.action)
-    if seen_price is None:
+    price_seen = seen_price(seen, order.action)
+    if price_seen is None:
         return None
     best = quote.ask if order.action == "buy" else quote.bid
-    if abs(best - seen_price) * BPS * BPS > int(rules.collar_bps * BPS) * seen_price:
-        moved_bps = divide_half_even((best - seen_price) * BPS, seen_price)
+    if abs(best - price_seen) * BPS * BPS > int(rules.collar_bps * BPS) * price_seen:
+        moved_bps = divide_half_even((best - price_seen) * BPS, price_seen)
         detail = (
-            f"{name} moved {moved_bps:+d} bps since your snapshot, {price_text(seen_price)} to"
+            f"{name} moved {moved_bps:+d} bps since your snapshot, {price_text(price_seen)} to"
             f" {price_text(best)}; the collar is {decimal_text(rules.collar_bps)} bps"
         )
         return Refusal(RejectReason.BEYOND_COLLAR, detail)
     return None
-
-
-def _seen_units(seen: QuoteSeen | None, action: Side) -> PriceUnits | None:
-    if seen is None:
-        return None
-    price = seen.ask if action == "buy" else seen.bid
-    return None if price <= 0 else price_or_none(price)
-
-
-def _fill(
-    account: Account,
-    agent: str,
-    order: Order,
-    quote: Quote,
-    seen: QuoteSeen | None,
-    listing: Listing,
-    rules: TradingRules,
-) -> Fill | Refusal:
-    buy = order.action == "buy"
-    quantity = to_units(order.quantity)
-    best = quote.ask if buy else quote.bid
-    price = slip_price(best, rules.slippage_bps, listing.quote_increment, up=buy)
-    unit, step = rules.currency, rules.cash_step
-    notional = cash_notional_units(quantity, price, step)
-    fee = fee_units(notional, rules.fee_bps, step)
-    held = account.positions.get(order.product_id, Position())
-    asked = f"{units_text(quantity)} {order.product_id} at {price_text(price)}"
-    if notional < max(listing.min_funds, 1):
-        worth = cash_text(notional, unit, grouped=True)
-        least = cash_text(listing.min_funds, unit, grouped=True)
-        detail = f"{asked} is worth {worth} {unit}, the smallest order is {least} {unit}"
-        return Refusal(RejectReason.BELOW_MINIMUM, detail)
-    if buy and notional + fee > account.cash:
-        needs = cash_text(notional + fee, unit, grouped=True)
-        has = cash_text(account.cash, unit, grouped=True)
-        detail = f"{asked} needs {needs} with fees, has {has}"
-        return Refusal(RejectReason.INSUFFICIENT_CASH, detail)
-    if not buy and quantity > held.quantity:
-        detail = (
-            f"selling {units_text(quantity)} {order.product_id}, has {units_text(held.quantity)}"
-        )
-        return Refusal(RejectReason.INSUFFICIENT_POSITION, detail)
-    if not buy and account.cash + notional > AMOUNT_MAX:
-        detail = f"{asked} would leave more than the {units_text(AMOUNT_MAX)} {unit} of an account"
-        return Refusal(RejectReason.INVALID_QUANTITY, detail)
-    side = 1 if buy else -1
-    cash_move = -(notional + fee) if buy else notional - fee
-    seen_price = _seen_units(seen, order.action)
-    realised = None if buy else _realised(held, quantity, notional - fee)
-    scraped = _scraped(realised or 0, account.scrape, step)
-    legs: tuple[Leg, ...] = (
-        (f"agent/{agent}/cash", unit, cash_move - scraped),
-        (f"agent/{agent}/scraped", unit, scraped),
-        *_market_postings(quantity, best, price, notional, fee, side, unit),
-        (f"agent/{agent}/position", listing.base_currency, side * quantity),
-        ("house/market", listing.base_currency, -side * quantity),
-    )
-    lost = _lost(quantity, price, best, side)
-    latency = 0 if seen_price is None else _lost(quantity, best, seen_price, side)
-    return Fill(
-        quantity=quantity,
-        price=price,
-        notional=notional,
-        fee=fee,
-        slippage=lost,
-        latency_cost=latency,
-        realised=realised,
-        scraped=scraped,
-        postings=tuple(leg for leg in legs if leg[2]),
-        cash_after=account.cash + cash_move - scraped,
-        position_after=held.quantity + side * quantity,
-    )
-
-
-def _lost(quantity: int, price: PriceUnits, better: PriceUnits, side: int) -> int:
-    """What a taker lost by one price instead of a better one; negative if it gained."""
-    return side * notional_units(quantity, price_difference(price, better))
-
-
-def _realised(held: Position, quantity: int, proceeds: int) -> int:
-    return proceeds - divide_half_even(held.cost * quantity, held.quantity)
-
-
-def _scraped(realised: int, share: int, step: int) -> int:
-    """What of a profit is set aside: its share, down to a step of cash."""
-    if realised <= 0:
-        return 0
-    aside: int = realised * share // SCALE // step * step
-    return aside
-
-
-def _market_postings(
-    quantity: int,
-    best: PriceUnits,
-    price: PriceUnits,
-    notional: int,
-    fee: int,
-    side: int,
-    unit: str,
-) -> tuple[Leg, ...]:
-    """Where the agent's money went: to the market at its best price, and what trading cost."""
-    at_best = notional_units(quantity, best)
-    slippage = _lost(quantity, price, best, side)
-    return (
-        ("house/market", unit, side * at_best),
-        ("house/slippage", unit, slippage),
-        ("house/fees", unit, fee),
-        ("house/rounding", unit, side * (notional - at_best) - slippage),
-    )

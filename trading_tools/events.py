@@ -28,7 +28,7 @@ from arena.messages import (
 from arena.money import decimal_text, from_units, price_text, units_text
 from arena.wire import Headers, encode, headers_of
 from trading_tools.decide import Decision, Fill
-from trading_tools.quotes import Quote
+from trading_tools.quotes import Listing, Quote
 from trading_tools.rules import TradingRules
 
 NO_FILL = (
@@ -183,6 +183,7 @@ def _outcome(
         "quantity": None if order is None else _quantity(decision),
         "seen": _seen(decision.seen),
         "used": _used(decision.quote, prices_at),
+        **_listing(decision.listing),
         **_money(outcome if isinstance(outcome, Fill) else None, account, product_id, rules),
     }
 
@@ -211,6 +212,13 @@ def _used(quote: Quote | None, prices_at: datetime) -> dict[str, Any] | None:  #
         "age_ms": quote.age_ms(prices_at),
         "event_time": utc_text(quote.event_time),
     }
+
+
+def _listing(listing: Listing | None) -> dict[str, Any]:  # Any: JSON values
+    if listing is None or listing.place is None:
+        return {}
+    partition, offset = listing.place
+    return {"listing": {"partition": partition, "offset": offset}}
 
 
 def _money(

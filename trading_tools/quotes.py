@@ -18,8 +18,7 @@ from arena.money import (
     to_units,
     why_not_carried,
 )
-
-TRADABLE = "online"
+from arena.terms import takes_market_orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,8 @@ class Listing:
     Attributes:
         base_increment: Smallest step of a quantity. quote_increment: of a price.
         min_funds: Smallest notional, in the quote currency.
-        status: The venue's word.
+        status: The venue's word. modes: its flags that forbid market orders and are on.
+        place: Partition and offset in `market.tickers`; None if an event does not name it.
     """
 
     product_id: str
@@ -74,10 +74,17 @@ class Listing:
     quote_increment: PriceUnits
     min_funds: int
     status: str
+    modes: tuple[str, ...] = ()
+    place: tuple[int, int] | None = None
+
+    @property
+    def open(self) -> bool:
+        """True if the venue takes market orders now."""
+        return takes_market_orders(self.status, self.modes)
 
     def tradable(self, currency: str) -> bool:
-        """True if the venue trades it now, and accounts in this currency can settle it."""
-        return self.status == TRADABLE and self.quote_currency == currency
+        """True if the venue takes market orders, and accounts in this currency can settle it."""
+        return self.open and self.quote_currency == currency
 
 
 @dataclass(slots=True)
@@ -105,7 +112,7 @@ class Market:
             elif isinstance(message, Product):
                 # What can no longer be carried is not traded by its old steps.
                 self.listings.pop(message.product_id, None)
-                self.listings[message.product_id] = listing_of(message)
+                self.listings[message.product_id] = listing_of(message, (partition, offset))
             else:
                 raise Malformed(f"market.tickers holds a {message.type_name()}")
         except ValueError as error:
@@ -146,8 +153,12 @@ def quote_of(ticker: Ticker, partition: int, offset: int) -> Quote:
     )
 
 
-def listing_of(product: Product) -> Listing:
+def listing_of(product: Product, place: tuple[int, int] | None = None) -> Listing:
     """The listing of a product.
+
+    Args:
+        product: As published.
+        place: Partition and offset of that record, which the events of orders name.
 
     Raises:
         ValueError: A step of quantity or price cannot be carried (`arena.money`).
@@ -164,4 +175,6 @@ def listing_of(product: Product) -> Listing:
         quote_increment=to_price_units(product.quote_increment),
         min_funds=round_to_units(product.min_market_funds, ROUND_CEILING),
         status=product.status,
+        modes=product.modes,
+        place=place,
     )

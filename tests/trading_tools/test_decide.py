@@ -155,7 +155,7 @@ REFUSALS = [
         "0.123456789",
         {},
     ),
-    (RejectReason.BAD_INCREMENT, "try 0.00000001", "0.000000001", {}),
+    (RejectReason.BAD_INCREMENT, "try 0.00001488", "0.000000001", {}),
     (
         RejectReason.BEYOND_COLLAR,
         "moved +238 bps since your snapshot",
@@ -202,19 +202,45 @@ def test_arguments_that_cannot_be_read_are_refused_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "detail"),
+    ("reason", "changes", "detail"),
     [
-        ({"status": "delisted"}, "BTC-USD is delisted at the venue; traded are nothing yet"),
-        ({"quote_currency": "EUR"}, "BTC-USD is quoted in EUR, accounts hold USD"),
+        ("not_tradable", {"status": "delisted"}, "delisted at the venue; traded are nothing yet"),
+        ("not_tradable", {"status": "offline"}, "offline at the venue;"),
+        ("not_tradable", {"status": "paused"}, "paused at the venue;"),
+        (
+            "not_tradable",
+            {"modes": ("limit_only",)},
+            "limit_only at the venue: market orders are refused; traded are nothing yet",
+        ),
+        (
+            "not_tradable",
+            {"modes": ("cancel_only", "closing_mode", "post_only")},
+            "cancel_only, closing_mode and post_only at the venue: market orders are refused;",
+        ),
+        ("unknown_product", {"quote_currency": "EUR"}, "quoted in EUR, accounts hold USD"),
     ],
 )
-def test_a_product_that_cannot_be_traded_is_unknown(changes: dict[str, Any], detail: str) -> None:
-    """The venue must trade it, and accounts must be able to pay for it."""
-    outcome = decide(account(), call(), order("1"), market(**changes), TradingRules(), NOW).outcome
+@pytest.mark.parametrize("action", ["buy", "sell"])
+def test_what_cannot_be_traded_is_refused_with_the_reason(
+    reason: str, changes: dict[str, Any], detail: str, action: Side
+) -> None:
+    """The venue must take market orders in it, and accounts must be able to pay for it."""
+    asked, found = order("0.1", action), market(**changes)
+    outcome = decide(account(held="1", cost="1"), call(), asked, found, TradingRules(), NOW).outcome
 
     assert isinstance(outcome, Refusal)
-    assert RejectReason.UNKNOWN_PRODUCT == outcome.reason
-    assert detail in outcome.detail
+    assert reason == outcome.reason
+    assert f"BTC-USD is {detail}" in outcome.detail
+
+
+def test_a_mode_that_ends_lets_orders_through() -> None:
+    """The newest record of the product counts, in both directions."""
+    found = market(modes=("limit_only",))
+    found.note(product(), 0, 2)
+
+    fill = decide(account(), call(), order("0.1"), found, TradingRules(), NOW)
+    assert isinstance(fill.outcome, Fill)
+    assert (0, 2) == (fill.listing and fill.listing.place)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +325,13 @@ def test_ten_trillion_units_of_a_coin_with_twelve_decimals_are_bought() -> None:
 @pytest.mark.parametrize(
     ("price", "held", "quantity", "action", "detail"),
     [
-        ("0.000001", "999999999999999000", "2000", "buy", "2000; at most 999.99999999 can be ord"),
+        (
+            "0.000001",
+            "999999999999999000",
+            "2000",
+            "buy",
+            "2000, more BTC than an account can hold",
+        ),
         ("100000", "1e17", "1e17", "sell", f"more than the {units_text(AMOUNT_MAX)} USD of an acc"),
     ],
 )

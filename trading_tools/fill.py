@@ -1,0 +1,204 @@
+"""The money of an order at a price: a fill, or why account and product do not allow one. Pure.
+
+Amounts are whole units of 10^-8, prices of 10^-18; the fill's notional is rounded half to even to a
+step of cash and its fee up, once, here. What rounding gives or takes is posted to `house/rounding`,
+so postings sum to zero.
+"""
+
+from dataclasses import dataclass
+
+from arena.account_state import Account, Position
+from arena.messages import QuoteSeen, RejectReason, Side
+from arena.money import (
+    AMOUNT_MAX,
+    SCALE,
+    PriceUnits,
+    cash_notional_units,
+    divide_half_even,
+    fee_units,
+    notional_units,
+    price_difference,
+    price_or_none,
+    price_text,
+    slip_price,
+    to_units,
+    units_text,
+)
+from trading_tools.context import Order
+from trading_tools.portfolio import cash_text
+from trading_tools.quotes import Listing, Quote
+from trading_tools.rules import TradingRules
+
+QUANTITY_MAX = AMOUNT_MAX
+"""The most that an order may ask for and an account may hold, in units of 10^-8."""
+
+Leg = tuple[str, str, int]
+"""Account, unit, amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A filled order: everything its event says about money; amounts are units of 10^-8.
+
+    Attributes:
+        price: With slippage. notional: price times quantity, in steps of cash.
+        slippage: Lost against the best price. latency_cost: lost against the price seen.
+        realised: Profit of a sell, None for a buy. scraped: what of it is set aside.
+    """
+
+    quantity: int
+    price: PriceUnits
+    notional: int
+    fee: int
+    slippage: int
+    latency_cost: int
+    realised: int | None
+    scraped: int
+    postings: tuple[Leg, ...]
+    cash_after: int
+    position_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refused order: the rule, what was asked, what was possible."""
+
+    reason: RejectReason
+    detail: str
+
+
+def seen_price(seen: QuoteSeen | None, action: Side) -> PriceUnits | None:
+    """The price in the agent's snapshot that an order would have got; None if it has none."""
+    if seen is None:
+        return None
+    price = seen.ask if action == "buy" else seen.bid
+    return None if price <= 0 else price_or_none(price)
+
+
+def fill_order(
+    account: Account,
+    agent: str,
+    order: Order,
+    quote: Quote,
+    seen: QuoteSeen | None,
+    listing: Listing,
+    rules: TradingRules,
+) -> Fill | Refusal:
+    """Fill an order whole, or say why account and product do not allow it.
+
+    Args:
+        account: Before the order.
+        agent: Whose it is.
+        order: A multiple of the product's step.
+        quote: The usable price to fill at.
+        seen: The prices in the agent's snapshot, for the cost of latency.
+        listing: Rules of the product.
+        rules: Fees and slippage.
+    """
+    buy = order.action == "buy"
+    quantity = to_units(order.quantity)
+    best = quote.ask if buy else quote.bid
+    price = slip_price(best, rules.slippage_bps, listing.quote_increment, up=buy)
+    unit, step = rules.currency, rules.cash_step
+    notional = cash_notional_units(quantity, price, step)
+    fee = fee_units(notional, rules.fee_bps, step)
+    held = account.positions.get(order.product_id, Position())
+    asked = f"{units_text(quantity)} {order.product_id} at {price_text(price)}"
+    if notional < max(listing.min_funds, 1):
+        worth = cash_text(notional, unit, grouped=True)
+        least = cash_text(listing.min_funds, unit, grouped=True)
+        detail = f"{asked} is worth {worth} {unit}, the smallest order is {least} {unit}"
+        if not buy and held.quantity and not _sellable(account, held, price, listing, step):
+            detail += f"; all of the {units_text(held.quantity)} held is too little to be sold"
+        return Refusal(RejectReason.BELOW_MINIMUM, detail)
+    if buy and notional + fee > account.cash:
+        needs = cash_text(notional + fee, unit, grouped=True)
+        has = cash_text(account.cash, unit, grouped=True)
+        detail = f"{asked} needs {needs} with fees, has {has}"
+        return Refusal(RejectReason.INSUFFICIENT_CASH, detail)
+    if not buy and quantity > held.quantity:
+        detail = (
+            f"selling {units_text(quantity)} {order.product_id}, has {units_text(held.quantity)}"
+        )
+        if held.quantity % listing.base_increment:
+            whole = _sellable(account, held, price, listing, step)
+            rest = f"of which {units_text(whole)} can be sold" if whole else "too little to be sold"
+            detail += f", {rest} in steps of {units_text(listing.base_increment)}"
+        return Refusal(RejectReason.INSUFFICIENT_POSITION, detail)
+    if not buy and account.cash + notional > AMOUNT_MAX:
+        detail = f"{asked} would leave more than the {units_text(AMOUNT_MAX)} {unit} of an account"
+        return Refusal(RejectReason.INVALID_QUANTITY, detail)
+    side = 1 if buy else -1
+    cash_move = -(notional + fee) if buy else notional - fee
+    price_seen = seen_price(seen, order.action)
+    realised = None if buy else _realised(held, quantity, notional - fee)
+    scraped = _scraped(realised or 0, account.scrape, step)
+    legs: tuple[Leg, ...] = (
+        (f"agent/{agent}/cash", unit, cash_move - scraped),
+        (f"agent/{agent}/scraped", unit, scraped),
+        *_market_postings(quantity, best, price, notional, fee, side, unit),
+        (f"agent/{agent}/position", listing.base_currency, side * quantity),
+        ("house/market", listing.base_currency, -side * quantity),
+    )
+    lost = _lost(quantity, price, best, side)
+    latency = 0 if price_seen is None else _lost(quantity, best, price_seen, side)
+    return Fill(
+        quantity=quantity,
+        price=price,
+        notional=notional,
+        fee=fee,
+        slippage=lost,
+        latency_cost=latency,
+        realised=realised,
+        scraped=scraped,
+        postings=tuple(leg for leg in legs if leg[2]),
+        cash_after=account.cash + cash_move - scraped,
+        position_after=held.quantity + side * quantity,
+    )
+
+
+def _sellable(
+    account: Account, held: Position, price: PriceUnits, listing: Listing, cash_step: int
+) -> int:
+    """The most of a position that can be sold at a price, 0 if it is too little for an order."""
+    whole = held.quantity // listing.base_increment * listing.base_increment
+    worth = cash_notional_units(whole, price, cash_step)
+    fits = worth >= max(listing.min_funds, 1) and account.cash + worth <= AMOUNT_MAX
+    return whole if fits else 0
+
+
+def _lost(quantity: int, price: PriceUnits, better: PriceUnits, side: int) -> int:
+    """What a taker lost by one price instead of a better one; negative if it gained."""
+    return side * notional_units(quantity, price_difference(price, better))
+
+
+def _realised(held: Position, quantity: int, proceeds: int) -> int:
+    return proceeds - divide_half_even(held.cost * quantity, held.quantity)
+
+
+def _scraped(realised: int, share: int, step: int) -> int:
+    """What of a profit is set aside: its share, down to a step of cash."""
+    if realised <= 0:
+        return 0
+    aside: int = realised * share // SCALE // step * step
+    return aside
+
+
+def _market_postings(
+    quantity: int,
+    best: PriceUnits,
+    price: PriceUnits,
+    notional: int,
+    fee: int,
+    side: int,
+    unit: str,
+) -> tuple[Leg, ...]:
+    """Where the agent's money went: to the market at its best price, and what trading cost."""
+    at_best = notional_units(quantity, best)
+    slippage = _lost(quantity, price, best, side)
+    return (
+        ("house/market", unit, side * at_best),
+        ("house/slippage", unit, slippage),
+        ("house/fees", unit, fee),
+        ("house/rounding", unit, side * (notional - at_best) - slippage),
+    )
