@@ -1,6 +1,7 @@
 """Messages to bytes and back: JSON bodies, and headers that tell what a body is.
 
-Headers: `type` and `schema` always; `correlation_id` (the turn), `causation_id` (the call),
+Headers: `type`, `schema` and `arena` (the version that wrote it) always; `correlation_id` (the
+turn), `causation_id` (the call),
 `deadline_ms` (Unix milliseconds) and `traceparent` (W3C Trace Context) where the message has them.
 A body is decoded only by the type its header names.
 """
@@ -13,12 +14,15 @@ from functools import cache
 from pydantic import ValidationError
 
 import arena.messages as messages
+from arena import __version__
 from arena.errors import Malformed
 from arena.messages import Message
 from arena.topics import RECORD_BYTES_MAX
 
 ERROR_TEXT_MAX = 400
 NAME_CHARS_MAX = 100
+VERSION_HEADER = "arena"
+"""Names the version of the arena that wrote a record; `arena.versions` reads it."""
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -118,7 +122,11 @@ def _registry() -> dict[str, type[Message]]:
 
 @cache
 def _fixed_headers(kind: type[Message]) -> Headers:
-    return (("type", kind.type_name().encode()), ("schema", b"%d" % kind.SCHEMA))
+    return (
+        ("type", kind.type_name().encode()),
+        ("schema", b"%d" % kind.SCHEMA),
+        (VERSION_HEADER, __version__.encode()),
+    )
 
 
 def _traceparent(turn: str, call: str) -> bytes:

@@ -23,6 +23,7 @@ def router_replay(
 
     Example: arena router-replay --run last
     """
+    from routers.replay_found import OTHERWISE, PLAYED
     from routers.replay_records import Replay
 
     found = Replay(exported_records(records, run_name)).run()
@@ -35,12 +36,17 @@ def router_replay(
         "turns_sha256": found.turns,
         "notes": found.notes,
         "differences": found.differences,
+        "of_today": found.of_today,
+        "older": {version: dict(counts) for version, counts in sorted(found.older.items())},
     }
     if as_json:
         print(json.dumps(document, indent=2))
     else:
         text = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         print(f"{text}: {'all the same' if document['ok'] else 'not the same'}")
+        for version, of in sorted(found.older.items()):
+            told = f"{of[OTHERWISE]:,} of {of[PLAYED]:,} turns come out otherwise"
+            print(laid_out(f"recorded by {version}: {told}"))
         for line in found.notes:
             print(laid_out(f"note: {line}"))
         for difference in found.differences:

@@ -5,9 +5,8 @@ side with them. Keeps a hash of every request and call, and of everything else a
 Where the export has no requests and inboxes, only the prompts are rendered again.
 """
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -29,6 +28,7 @@ from arena.messages import (
     TurnStarted,
 )
 from arena.topics import partition_of
+from arena.versions import VersionsInOrder, recorded_by
 from routers.memory import History
 from routers.plan import Limits, Opening, Player
 from routers.prompt import (
@@ -41,11 +41,12 @@ from routers.prompt import (
     render_user,
 )
 from routers.replay import content_sha256, play_again, turn_difference
+from routers.replay_found import Replayed
 from routers.replay_inbox import Inbox, message_in
 from routers.replay_kept import KeptRecords
 from routers.replay_roster import RosterOfTheTime
 from routers.replay_turns import own_turns
-from routers.strategy import Strategy, load_strategy
+from routers.strategy import Strategy, load_shipped
 from routers.transcript import ROUNDS_MAX
 
 SNAPSHOTS, TURNS, ROSTER = topics.SNAPSHOTS.name, topics.TURNS.name, topics.ROSTER.name
@@ -55,32 +56,6 @@ DIFFERENCES_MAX = 100
 RULES_BEGIN = HOUSE_RULES.partition("{")[0].strip().splitlines()[0]
 """How the rules begin in prompts of every size."""
 NO_LIMIT_S = 1e9
-
-
-@dataclass(slots=True)
-class Replayed:
-    """What came of a replay.
-
-    Attributes:
-        counts: What was played.
-        notes: What could not be, and why.
-        differences: Place, subject, expected and found.
-        prompts, asked, turns: Hashes over every prompt, every request and call, every turn.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
-    differences: list[dict[str, str]] = field(default_factory=list)
-    prompts: str = ""
-    asked: str = ""
-    turns: str = ""
-
-    def expect(self, true: bool, place: str, subject: str, expected: str, found: str) -> bool:
-        """Note a difference unless something is true."""
-        if not true:
-            texts = {"expected": expected[:400], "found": found[:400]}
-            self.differences.append({"place": place, "subject": subject, **texts})
-        return true
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +87,8 @@ class _Agent:
         self.history = History()
         self.skipped = 0
         self._turns = turns
+        self._versions = VersionsInOrder()
+        self.older = ""
         self.next: tuple[str, Turn] | None = self._advance()
 
     def end(self, turn: Turn) -> None:
@@ -131,6 +108,8 @@ class _Agent:
                 self.skipped = max(0, gap) if last >= 0 else 0
                 self.history.begin(message)
             else:
+                today = self._versions.is_of_today(record)
+                self.older = "" if today else recorded_by(record)
                 return f"{TURNS}[{record.partition}]@{record.offset}", message
         return None
 
@@ -247,6 +226,7 @@ class Replay:
                     size = self._size_of(turn)
                     if size not in texts:
                         texts[size] = render_market(snapshot, size)
+                    self._replayed.begin(agent.older)
                     self._turn(agent, place, turn, snapshot, texts[size])
                 else:
                     self._replayed.counts["cut off"] += 1
@@ -319,7 +299,7 @@ class Replay:
         if kept in self._strategies:
             return self._strategies[kept]
         try:
-            strategy = load_strategy(spec.strategy)
+            strategy = load_shipped(spec.strategy)
         except UsageError:
             strategy = Strategy(spec.strategy, prompt="-")
         if strategy.prompt_sha256 != spec.prompt_sha256:
@@ -383,5 +363,6 @@ class Replay:
         """The rest of an agent's turns cannot be played: their snapshot is not there."""
         assert agent.next is not None, "its caller looked"
         place, turn = agent.next
+        self._replayed.version = ""  # No version leaves out a snapshot.
         text = f"snapshot {turn.snapshot_id} at {SNAPSHOTS}[0]@{turn.snapshot_offset}"
         self._replayed.expect(False, place, f"turn {turn.turn_id}", text, "none")

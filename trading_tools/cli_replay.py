@@ -24,6 +24,7 @@ def tools_replay(
     Example: arena tools-replay --run last
     """
     from trading_tools.replay import Replay
+    from trading_tools.replay_older import OTHERWISE, PLAYED
 
     found = Replay(exported_records(records, run_name)).run()
     document = {
@@ -32,12 +33,17 @@ def tools_replay(
         "events_sha256": found.sha256,
         "account_digest": found.account_digest,
         "differences": found.differences,
+        "of_today": found.of_today,
+        "older": {version: dict(counts) for version, counts in sorted(found.older.items())},
     }
     if as_json:
         print(json.dumps(document, indent=2))
     else:
         counts = ", ".join(f"{count:,} {name}" for name, count in sorted(found.counts.items()))
         print(f"{counts}: {'all the same' if document['ok'] else 'not the same'}")
+        for version, of in sorted(found.older.items()):
+            told = f"{of[OTHERWISE]:,} of {of[PLAYED]:,} events come out otherwise"
+            print(laid_out(f"recorded by {version}: {told}"))
         for difference in found.differences:
             said = "{place} ({subject}): expected {expected}, found {found}"
             print(laid_out(said.format(**difference)))

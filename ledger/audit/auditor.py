@@ -22,6 +22,7 @@ from ledger.audit.places import PlacesChecker
 from ledger.audit.postings import PostingsChecker
 from ledger.audit.prices import PricesChecker
 from ledger.audit.reading import Seen
+from ledger.audit.recorded import RecordedBy
 from ledger.audit.secrets import SecretsChecker
 from ledger.audit.turns import Turns
 
@@ -68,10 +69,12 @@ class Auditor:
         self._passed_over: list[Record] = []
         self.records = 0
         self.foreign: Counter[str] = Counter()
+        self.recorded = RecordedBy()
 
     def take(self, record: Record) -> None:
         """One record; they come in the order of `reading.in_order`."""
         self.records += 1
+        self.recorded.take(record)
         seen = Seen(record)
         if record.topic == topics.EVENTS.name:
             self._judge_event(seen)

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 import arena
-from arena import topics
+from arena import __version__, topics
 from arena.localbroker.progress import Progress, Step, no_progress
 from ledger.audit.findings import FINDINGS_KEPT, Finding, Status, Verdict
 from ledger.audit.sources import Source
@@ -27,6 +28,7 @@ TITLE = "replay: the same prompts, orders and accounts"
 HASH_SEEDS = ("1", "20261121")
 DEADLINE_S = 3_600.0
 POLL_S = 0.1
+OLDER_TAKEN = "not decided again"
 ERROR_CHARS_MAX = 300
 PARTS = {
     "routers": ("router-replay", (topics.SNAPSHOTS.name, topics.TURNS.name, topics.ROSTER.name)),
@@ -84,10 +86,23 @@ def replay(source: Source, account_digest: str, progress: Progress = no_progress
             runs = [_start(files, part, command, seed, source.records) for seed in HASH_SEEDS]
             _wait(runs, progress)
             _judge(verdict, runs, account_digest)
-    if verdict.status is Status.PASS and not verdict.looked_at:
+    if verdict.status is Status.PASS and verdict.why:
+        verdict.status = Status.NOT_CHECKABLE
+    elif verdict.status is Status.PASS and not verdict.looked_at:
         verdict.status = Status.NOT_CHECKABLE
         verdict.why = "; ".join(verdict.notes) or "nothing could be played again"
     return verdict
+
+
+def _note_older(verdict: Verdict, part: str, version: str, of: Mapping[str, int]) -> None:
+    """Say what became of the work that another version recorded."""
+    played, otherwise, taken = (of.get(name, 0) for name in ("played", "otherwise", OLDER_TAKEN))
+    text = f"{part}, recorded by {version}: {played - otherwise:,} of {played:,} the same"
+    if otherwise:
+        text += f"; {otherwise:,} otherwise: prompts and rules of {__version__} are others"
+    if taken:
+        text += f"; {taken:,} {OLDER_TAKEN}"
+    verdict.notes.append(text)
 
 
 def _start(files: ExitStack, part: str, command: str, seed: str, records: Path) -> _Run:
@@ -130,6 +145,11 @@ def _judge(verdict: Verdict, runs: list[_Run], account_digest: str) -> None:
     for name, count in first["counts"].items():
         verdict.looked_at[name] = count
     verdict.notes += first.get("notes", [])
+    older = first.get("older", {})
+    for version, of in older.items():
+        _note_older(verdict, runs[0].part, version, of)
+    if any(of.get("otherwise") for of in older.values()) and not first.get("of_today"):
+        verdict.why = f"{runs[0].part} recorded by {', '.join(older)} decided or wrote otherwise"
     for difference in first["differences"]:
         _fail(verdict, **difference)
     for run, document in zip(runs[1:], said[1:], strict=True):

@@ -39,6 +39,8 @@ class Audit:
         source: Its name. records, topics: how many were read.
         seal: Lines about the seal, where it is a bundle. broken: what the seal does not fit.
         account_digest: Hash of all accounts, as the fold has them.
+        recorded_by: Version of the arena -> records that it wrote.
+        older: The same in words, if another version than this one wrote any.
     """
 
     source: str
@@ -49,6 +51,8 @@ class Audit:
     seconds: float
     seal: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    recorded_by: dict[str, int] = field(default_factory=dict)
+    older: str = ""
 
     @property
     def failed(self) -> bool:
@@ -61,6 +65,7 @@ class Audit:
             "source": self.source,
             "ok": not self.failed,
             "records": self.records,
+            "recorded_by": {**self.recorded_by},
             "topics": self.topics,
             "account_digest": self.account_digest,
             "seconds": round(self.seconds, 3),
@@ -138,6 +143,8 @@ def audit(
         seconds=time.monotonic() - began_s,
         seal=[] if check is None else check.lines,
         broken=[] if check is None else check.broken,
+        recorded_by=auditor.recorded.versions(),
+        older=auditor.recorded.words(),
     )
 
 
@@ -207,6 +214,8 @@ def lines(found: Audit) -> list[str]:
     """The same for people."""
     text = [f"{found.source}: {found.records:,} records of {found.topics} topics", *found.seal]
     text += [f"  BROKEN  {line}" for line in found.broken]
+    if found.older:
+        text.append(found.older)
     for verdict in found.verdicts:
         text += verdict_lines(verdict)
     text.append(f"accounts {found.account_digest}")

@@ -1,0 +1,47 @@
+"""Which versions of the arena wrote the records of a source. Pure."""
+
+from collections import Counter
+
+from arena import __version__
+from arena.bus.base import Record
+from arena.versions import FIRST, SECOND, UNKNOWN, recorded_by
+
+CACHED_MAX = 8
+"""Versions that are told apart; more are counted as one."""
+OTHERS = "others"
+
+
+class RecordedBy:
+    """Counts the records of each version."""
+
+    def __init__(self) -> None:
+        """Count none."""
+        self._counts: Counter[str] = Counter()
+
+    def take(self, record: Record) -> None:
+        """Take in one record."""
+        version = recorded_by(record)
+        if version not in self._counts and len(self._counts) > CACHED_MAX:
+            version = OTHERS
+        self._counts[version] += 1
+
+    def versions(self) -> dict[str, int]:
+        """Version -> records of it, oldest first.
+
+        Records that do not tell count for the newest version that does not name itself.
+        """
+        found = Counter(self._counts)
+        told = next((version for version in (SECOND, FIRST) if version in found), None)
+        if told is not None and UNKNOWN in found:
+            found[told] += found.pop(UNKNOWN)
+        return dict(sorted(found.items()))
+
+    def words(self) -> str:
+        """Say which versions other than this one wrote records; "" if none did."""
+        found = self.versions()
+        others = [version for version in found if version != __version__]
+        unnamed = SECOND in found and self._counts.keys() & {UNKNOWN, SECOND}
+        if not others and not unnamed:
+            return ""
+        counted = ", ".join(f"{version} ({count:,} records)" for version, count in found.items())
+        return f"recorded by {counted}; this is {__version__}"
