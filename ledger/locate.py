@@ -113,6 +113,8 @@ def opened(place: Place) -> "Iterator[Database]":
     Raises:
         DependencyMissing: There are none.
     """
+    from ledger.database import Database
+
     require_books(place)
     database = Database(place, read_only=True)
     try:
