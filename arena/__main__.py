@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compete report": ("judge.cli_report:report", "Write the report of a contest."),
     "compete verify": ("judge.cli_report:verify", "Recompute every figure of a report."),
     "compete compare": ("judge.cli_report:compare", "Compare two contests: did a change help?"),
+    "candles": ("arena.commands.candles:app", "List and check files of recorded prices."),
     "bench": ("arena.commands.bench:bench", "Measure turns per second, latency and memory."),
     "broker": ("arena.commands.broker:app", "Start, stop or look at the local Kafka."),
     "topics": ("arena.commands.topics:app", "Create or describe the topics."),

@@ -138,6 +138,8 @@ class MarketSnapshot(Message):
         simulated: True where the venue is the simulated exchange or a recording.
         recorded: True if its prices were once those of a real market: a model may have read about
             them.
+        source: Where recorded prices come from, "BTC-USD.csv (Kraken); rows 44f052d5d04ea0c2": the
+            digest is that of `arena.pricefiles`; "" for others.
         speed: Venue seconds per wall second.
         connection_epoch: The connector's connection it was made on.
         rewinds: How often the venue's time had gone back before it, by more than an interval.
@@ -152,6 +154,7 @@ class MarketSnapshot(Message):
     interval_s: float
     simulated: bool = False
     recorded: bool = Field(default=False, exclude_if=_is_false)
+    source: str = Field(default="", exclude_if=_is_empty)
     speed: float = 1.0
     connection_epoch: int = 0
     rewinds: int = 0

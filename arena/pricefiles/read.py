@@ -9,13 +9,13 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from arena.bounded_files import limits_factor
 from arena.errors import ArenaError, BrokenLog, UsageError
+from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import Format
 from arena.pricefiles.jsons import begins_json, json_lines
 from arena.pricefiles.names import VENUES, contradicts, name_says, pair_of, product_of
@@ -32,18 +32,15 @@ from arena.pricefiles.shapes import (
     shown,
     step_words,
 )
+from arena.pricefiles.span import pair_files
 from arena.pricefiles.tables import feather_lines, parquet_lines
 from arena.pricefiles.texts import Line, NotUtf8, csv_lines
 from arena.pricefiles.times import is_time, unix_ns
 from arena.pricefiles.volumes import plain_name
-from arena.visible import one_line
 
 ROWS_MAX: Final = 2_000_000
 COMMENT_LINES_MAX: Final = 5
 TOLD_EVERY_ROWS: Final = 1 << 16
-SOURCE_CHARS_MAX: Final = 200
-FILES_NAMED_MAX: Final = 3
-DIGEST_CHARS_SHOWN: Final = 16
 
 Tell = Callable[[Path, int], None]
 """Is told, now and then, how many rows of a file were read."""
@@ -82,10 +79,48 @@ class PriceFile:
         return self.rows.last_s + MINUTE_S
 
     @property
-    def source(self) -> str:
-        """Where its prices come from: "BTC-USD.csv (Kraken)"."""
-        name = self.path.name[:SOURCE_CHARS_MAX]
-        return f"{name} ({self.venue})" if self.venue else name
+    def facts(self) -> PriceFacts:
+        """What is said of it; takes a second for a year of minutes."""
+        return PriceFacts(
+            path=str(self.path),
+            name=self.path.name,
+            product_id=self.product_id,
+            format=self.format.name,
+            venue=self.venue,
+            minutes=len(self.rows),
+            missing=self.rows.missing,
+            quiet=self.rows.quiet,
+            empty=self.empty,
+            merged=self.merged,
+            first_s=self.first_s,
+            last_s=self.last_s,
+            price_digits=self.rows.price_digits,
+            digest=self.rows.digest,
+        )
+
+
+def read_price_files(
+    paths: Sequence[Path], products: Sequence[str], tell: Tell | None = None
+) -> Iterator[PriceFile]:
+    """Read the files of a market, one after another.
+
+    Args:
+        paths: The files.
+        products: One for each, in the same order; none to take them from the names.
+        tell: Told how far it is.
+
+    Raises:
+        UsageError: One cannot be used, or they do not fit the products.
+    """
+    seen: dict[str, Path] = {}
+    for path, product_id in pair_files(paths, products):
+        file = read_price_file(path, product_id, tell)
+        if (other := seen.setdefault(file.product_id, path)) is not path:
+            raise UsageError(
+                f"two price files of {file.product_id}: {other} and {path}",
+                remedy="give one file per product",
+            )
+        yield file
 
 
 def read_price_file(path: Path, product_id: str = "", tell: Tell | None = None) -> PriceFile:
@@ -140,6 +175,9 @@ def _read(
     rest = _without_ticker(lines, product_id) if plain_name(head[1][0]) == "price" else lines
     rows = chain([] if names else [head], rest)
     sample = _sample(rows, number)
+    if not sample:
+        number[0] = 0
+        raise ValueError("it holds no candle")
     shape = _shape(names, product_id, sample, hint, number)
     _require_minutes(shape, [cells for _, cells in sample])
     checker = RowChecker(shape, product_id)
@@ -234,26 +272,3 @@ def _require_minutes(shape: Shape, sample: Sequence[Sequence[str]]) -> None:
 
 def _venue_of(hint: str) -> str:
     return next((venue for word, venue in VENUES.items() if f"/{word}" in hint.lower()), "")
-
-
-def sources_words(files: Sequence[PriceFile]) -> str:
-    """Where the prices of some files come from, in a line of ASCII: names, venues, a digest.
-
-    The digest is of the rows, not of the bytes: the first digits of `digest_of`.
-    """
-    named = [file.source for file in files[:FILES_NAMED_MAX]]
-    if len(files) > FILES_NAMED_MAX:
-        named.append(f"{len(files) - FILES_NAMED_MAX} more")
-    names = ascii(one_line(", ".join(named), SOURCE_CHARS_MAX))[1:-1]
-    return f"{names}; rows {digest_of(files)[:DIGEST_CHARS_SHOWN]}"
-
-
-def digest_of(files: Sequence[PriceFile]) -> str:
-    """SHA-256 of the rows of some files, in hex.
-
-    Of one file, that of its rows; of more, that of a line `product digest` for each, sorted.
-    """
-    if len(files) == 1:
-        return files[0].rows.digest
-    lines = sorted(f"{file.product_id} {file.rows.digest}\n" for file in files)
-    return sha256("".join(lines).encode()).hexdigest()

@@ -42,6 +42,9 @@ SIMULATED_RATE_PER_S: Final = 60.0
 """The simulated exchange runs faster than the venue; so may requests to it."""
 RECORDED: Final = "recorded"
 """How the exchange's word for its prices begins where they were recorded."""
+RECORDED_FROM: Final = "recorded candles of "
+"""How it begins where it also says of which files."""
+SOURCE_CHARS_MAX: Final = 300
 
 
 class RestFailed(Exception):
@@ -68,12 +71,13 @@ def origin_of(headers: Mapping[str, str]) -> Origin | None:
     """Who answers, as the simulated exchange says in its headers; None where they are missing."""
     if "x-arena-speed" not in headers:
         return None
-    recorded = headers.get("x-arena-simulated", "").startswith(RECORDED)
+    said = headers.get("x-arena-simulated", "")[:SOURCE_CHARS_MAX]
+    source = said.removeprefix(RECORDED_FROM) if said.startswith(RECORDED_FROM) else ""
     try:
         speed = max(1e-6, float(headers["x-arena-speed"]))
     except ValueError:
         speed = 1.0
-    return Origin(simulated=True, speed=speed, recorded=recorded)
+    return Origin(simulated=True, speed=speed, recorded=said.startswith(RECORDED), source=source)
 
 
 class CoinbaseRest:

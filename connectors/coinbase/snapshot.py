@@ -23,11 +23,13 @@ class Origin:
         simulated: True for the simulated exchange and for recordings.
         recorded: True if the prices were once those of a real market.
         speed: Venue seconds per wall second.
+        source: Where recorded prices come from, if that is known.
     """
 
     simulated: bool = False
     speed: float = 1.0
     recorded: bool = False
+    source: str = ""
 
 
 @dataclass(slots=True)
@@ -137,6 +139,7 @@ def compose(
         interval_s=interval_s,
         simulated=origin.simulated,
         recorded=origin.recorded,
+        source=origin.source,
         speed=origin.speed,
         connection_epoch=epoch,
         rewinds=rewinds,

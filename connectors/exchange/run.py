@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,11 +9,13 @@ from typing import Final
 
 from arena import logs
 from arena.clock import Clock, SystemClock
-from arena.errors import UsageError
+from arena.pricefiles.facts import sources_words
+from arena.pricefiles.read import read_price_files
+from arena.pricefiles.span import EXCHANGE_HISTORY_S, span_of
 from connectors.exchange.faults import Fault
 from connectors.exchange.listing import listed
 from connectors.exchange.market import MINUTE_S, Market
-from connectors.exchange.pricefile import load_tape, product_of
+from connectors.exchange.pricefile import tape_of
 from connectors.exchange.server import ExchangeServer
 from connectors.exchange.standing import (
     AHEAD_S,
@@ -25,7 +26,7 @@ from connectors.exchange.standing import (
 )
 from connectors.exchange.synthetic import SyntheticTape
 
-HISTORY_S: Final = 5 * 3600
+HISTORY_S: Final = EXCHANGE_HISTORY_S
 """Of market before "now": it fills every candle window of a connector that joins at once."""
 PLAYED_MAX_S: Final = 20 * 86_400
 """Of synthetic market, over all products, that is played again at most: some ten seconds."""
@@ -73,11 +74,13 @@ class Opening:
         market: Its products and prices.
         venue_s: Venue time of that moment, Unix seconds.
         began_s: Venue time its prices are counted from, Unix seconds.
+        source: Which files its prices come from, in words; "" for synthetic ones.
     """
 
     market: Market
     venue_s: float
     began_s: int
+    source: str = ""
 
 
 def open_market(options: ExchangeOptions, now: datetime, left: Standing | None = None) -> Opening:
@@ -115,30 +118,16 @@ def _from_seed(options: ExchangeOptions, now: datetime, left: Standing | None) -
 
 
 def _from_files(options: ExchangeOptions, left: Standing | None) -> Opening:
-    products: Sequence[str] = options.products or [product_of(path) for path in options.prices]
-    if len(products) != len(options.prices) or len(set(products)) != len(products):
-        raise UsageError(
-            f"{len(options.prices)} price files for the products {', '.join(products)}",
-            remedy="give one product per file, in the same order",
-        )
-    pairs = zip(options.prices, products, strict=True)
-    tapes = [load_tape(path, product) for path, product in pairs]
-    first_s = min(tape.first_s for tape in tapes)
-    last_s = max(tape.last_s for tape in tapes)
-    start_s = first_s + min(options.history_s, _whole_minutes((last_s - first_s) // 2))
-    if options.start is not None:
-        start_s = _minute(options.start)
-    if not first_s <= start_s < last_s:
-        raise UsageError(
-            f"--start {options.start} lies outside the prices",
-            remedy=f"choose a time from {first_s} to {last_s} (Unix seconds)",
-        )
-    venue_s = float(start_s)
-    if left is not None and left.tape == options.tape and start_s < left.venue_s < last_s:
+    files = list(read_price_files(options.prices, options.products))
+    ends = [(file.first_s, file.last_s) for file in files]
+    span = span_of(ends, start=options.start, history_s=options.history_s)
+    venue_s = float(span.start_s)
+    if left is not None and left.tape == options.tape and venue_s < left.venue_s < span.last_s:
         venue_s = left.venue_s
-    market = Market(tapes, start_s=first_s, end_s=last_s, seed=options.seed)
+    tapes = [tape_of(file) for file in files]
+    market = Market(tapes, start_s=span.first_s, end_s=span.last_s, seed=options.seed)
     market.advance(int(venue_s))
-    return Opening(market, venue_s, first_s)
+    return Opening(market, venue_s, span.first_s, sources_words([file.facts for file in files]))
 
 
 def _minute(moment: datetime) -> int:
@@ -161,7 +150,7 @@ async def run_exchange(options: ExchangeOptions, clock: Clock | None = None) -> 
         speed=options.speed,
         clock=clock,
         faults=options.faults,
-        label=options.label,
+        label=f"{options.label} of {opening.source}" if opening.source else options.label,
         start_s=opening.venue_s,
     )
     async with await server.listen(options.port):

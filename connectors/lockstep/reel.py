@@ -12,6 +12,7 @@ from typing import Final
 from arena.errors import UsageError
 from arena.ids import snapshot_id
 from arena.messages import MarketSnapshot, Product, Ticker
+from arena.pricefiles.span import Span, interval_of, snapshots_of
 from connectors.coinbase.candles import BOOK_MINUTES_MAX, MINUTE_S, CandleBook
 from connectors.coinbase.events import HeartbeatSeen
 from connectors.coinbase.feed import VENUE, Feed, Received
@@ -38,9 +39,11 @@ class Reel:
         interval_s: Venue seconds from snapshot to snapshot.
         snapshots: How many there are; None for all that the prices give.
         recorded: True if the prices were once those of a real market.
+        source: Where those come from, in words.
 
     Attributes:
         total: How many there are.
+        source: Where the prices come from, in words; "" for synthetic ones.
         index: Number of the present one, from 0.
         product_ids: What is traded, sorted. products: the trading rules.
 
@@ -55,15 +58,12 @@ class Reel:
         interval_s: float,
         snapshots: int | None,
         recorded: bool = False,
+        source: str = "",
     ) -> None:
         """Stand at the first snapshot."""
-        if interval_s < STEP_S or interval_s % STEP_S:
-            raise UsageError(
-                f"an interval of {interval_s:g} s",
-                remedy=f"recorded time moves in steps of {STEP_S} s; choose a multiple of that",
-            )
-        self._recorded = recorded
-        self.interval_s = int(interval_s)
+        self._origin = Origin(simulated=True, recorded=recorded, source=source)
+        self.source = source
+        self.interval_s = interval_of(interval_s)
         self.start_s = market.now_s
         self.total = _count(market, self.interval_s, snapshots)
         self.index = 0
@@ -127,7 +127,7 @@ class Reel:
             now_s=as_of.timestamp(),
             now=published_at,
             interval_s=float(self.interval_s),
-            origin=Origin(simulated=True, recorded=self._recorded),
+            origin=self._origin,
             epoch=EPOCH,
         )
 
@@ -192,10 +192,5 @@ def _count(market: Market, interval_s: int, snapshots: int | None) -> int:
                 "synthetic prices never end", remedy="say how many snapshots with --snapshots"
             )
         return snapshots
-    available = (market.end_s - market.now_s) // interval_s + 1
-    if snapshots is not None and snapshots > available:
-        raise UsageError(
-            f"{snapshots:,} snapshots, but the prices have time for {available:,}",
-            remedy="ask for fewer, start earlier, or choose a shorter interval",
-        )
-    return available if snapshots is None else snapshots
+    span = Span(market.now_s, market.now_s, market.end_s)
+    return snapshots_of(span, interval_s, snapshots)

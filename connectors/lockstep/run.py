@@ -8,16 +8,17 @@ from typing import Final
 from arena.errors import UsageError
 from arena.ids import check_name
 from arena.node import Node, run_node
+from arena.pricefiles.span import REPLAY_HISTORY_S
 from arena.settings import Settings
 from connectors.exchange.listing import DEFAULT_PRODUCTS
 from connectors.exchange.pricefile import HALF_SPREAD_BPS
-from connectors.exchange.run import HISTORY_S, ExchangeOptions, build_market
+from connectors.exchange.run import HISTORY_S, ExchangeOptions, open_market
 from connectors.lockstep.conductor import Conductor, Waits
 from connectors.lockstep.reel import Reel
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """Venue time of the first snapshot of synthetic prices."""
-FILE_HISTORY_S: Final = 3_600
+FILE_HISTORY_S: Final = REPLAY_HISTORY_S
 """Of a file's candles that lie before the first snapshot, where nothing else is said."""
 SEED: Final = 7
 
@@ -64,12 +65,13 @@ def build_reel(options: LockstepOptions) -> Reel:
         start=start,
         history_s=FILE_HISTORY_S if options.prices else HISTORY_S,
     )
-    market = build_market(exchange, START)
+    opening = open_market(exchange, START)
     return Reel(
-        market,
+        opening.market,
         interval_s=options.interval_s,
         snapshots=options.snapshots,
         recorded=bool(options.prices),
+        source=opening.source,
     )
 
 
@@ -82,7 +84,7 @@ def run_lockstep(settings: Settings, options: LockstepOptions) -> None:
     reel = build_reel(options)
 
     async def serve(node: Node) -> None:
-        source = {"source": "recorded candles"} if options.prices else {"source": "synthetic"}
+        source = {"source": reel.source or "synthetic"}
         spread = f"{2 * HALF_SPREAD_BPS} bps where a candle has no quotes"
         node.details |= source | ({"spread": spread} if options.prices else {})
         node.details |= {"simulated": True, "products": ", ".join(reel.product_ids)}

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from arena.bus.kafka import KafkaBus
 from arena.messages import Heartbeat, MarketSnapshot, Message, Product, Ticker
+from arena.pricefiles.names import product_of
 from arena.settings import Settings
-from connectors.exchange.pricefile import load_tape, product_of
+from connectors.exchange.pricefile import load_tape
 from tests.connectors.venue import eventually
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from arena.errors import UsageError
+from arena.pricefiles.names import product_of
 from connectors.coinbase.events import HeartbeatSeen, SubscriptionsAcked, TickerSeen, TradeSeen
 from connectors.coinbase.events import VenueRefused as Refused
 from connectors.coinbase.protocol import parse
-from connectors.coinbase.rest_protocol import list_products, read_candles, read_ticker
+from connectors.coinbase.protocol_products import list_products
+from connectors.coinbase.rest_protocol import read_candles, read_ticker
 from connectors.coinbase.subscription import CHANNELS, subscribe_messages
 from connectors.exchange.desk import Desk, heartbeat_frame
 from connectors.exchange.market import Market
-from connectors.exchange.pricefile import FileTape, load_tape, product_of
+from connectors.exchange.pricefile import FileTape, load_tape
 from connectors.exchange.rest import answer
 from connectors.exchange.run import ExchangeOptions, build_market
 from tests.connectors.builders import FIXTURES, T0
@@ -103,9 +105,9 @@ def test_parquet_is_read_as_csv_is(shared_recordings: Path) -> None:
         ("", "no candle"),
         ("ts,open\n", "no candle"),
         ("when,open\n1,2\n", "no time"),
-        ("ts,open,high,low,close,volume\n61,1,1,1,1,1\n", "does not start a minute"),
-        ("ts,open,high,low,close,volume\n60,1,1,2,1,1\n", "is no candle"),
-        ("ts,open,high,low,close,volume\n60,x,1,1,1,1\n", "not a decimal"),
+        ("ts,open,high,low,close,volume\n1788998461,1,1,1,1,1\n", "does not start a minute"),
+        ("ts,open,high,low,close,volume\n1788998460,1,1,2,1,1\n", "is not a candle"),
+        ("ts,open,high,low,close,volume\n1788998460,x,1,1,1,1\n", "not a decimal"),
     ],
 )
 def test_a_file_that_holds_no_candles_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
@@ -115,7 +117,7 @@ def test_a_file_that_holds_no_candles_is_refused(tmp_path: Path, text: str, comp
 
     with pytest.raises(UsageError, match=complaint):
         load_tape(path, "AAA-USD")
-    with pytest.raises(UsageError, match="does not begin with a product"):
+    with pytest.raises(UsageError, match="does not name a product"):
         product_of(Path("candles.csv"))
 
 

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from arena.errors import UsageError
 from arena.messages import MarketSnapshot
+from arena.pricefiles.names import product_of
+from arena.pricefiles.rows import Rows
 from arena.wire import encode
 from connectors.coinbase.candles import CandleBook
 from connectors.coinbase.protocol import parse
 from connectors.coinbase.rest_protocol import read_candles
 from connectors.exchange.desk import ticker_frame
 from connectors.exchange.market import Market
-from connectors.exchange.pricefile import load_tape, product_of
+from connectors.exchange.pricefile import load_tape
 from connectors.exchange.rest import answer
 from connectors.exchange.run import ExchangeOptions, build_market
 from connectors.lockstep.conductor import Waits
@@ -194,11 +196,12 @@ def test_quotes_of_a_row_without_trades_are_shown() -> None:
 def test_a_long_hole_is_stale_and_a_short_one_quiet(tmp_path: Path) -> None:
     """Five minutes without a row are a quiet product, more are no price to trade on."""
     path = tmp_path / "HOLE-USD.csv"
-    rows = [f"{minute * 60},5,5,5,5,1" for minute in (*range(60), *range(80, 90))]
+    first_s = int(T0.timestamp())
+    rows = [f"{first_s + minute * 60},5,5,5,5,1" for minute in (*range(60), *range(80, 90))]
     path.write_text("ts,open,high,low,close,volume\n" + "\n".join(rows))
-    start = datetime.fromtimestamp(50 * 60, UTC)
+    start = T0 + timedelta(minutes=50)
     reel = reel_of(products=(), prices=(path,), start=start, snapshots=None)
-    views = {int(s.as_of.timestamp()) // 60: s.products[0] for s in played(reel)}
+    views = {(s.as_of - T0) // timedelta(minutes=1): s.products[0] for s in played(reel)}
 
     stale = [minute for minute, view in views.items() if view.stale]
     assert list(range(65, 81)) == stale
@@ -258,7 +261,7 @@ def test_two_real_days_are_shown_as_they_were(shared_recordings: Path) -> None:
 
 def _is_sum(volume: Decimal, start_s: int, rows: object) -> bool:
     """True where a five-minute bar has the volume of its minutes."""
-    assert isinstance(rows, dict)
+    assert isinstance(rows, Rows)
     minutes = [rows.get(start_s + 60 * i) for i in range(5)]
     return volume == sum((m.trades[4] for m in minutes if m and m.trades), Decimal(0))
 

@@ -1,0 +1,108 @@
+"""What is said of a price file that was read: in a line, in JSON, and of several in one. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from pydantic import JsonValue
+
+from arena.pricefiles.times import words_of
+from arena.visible import one_line
+
+DIGEST_CHARS_SHOWN: Final = 16
+FILES_NAMED_MAX: Final = 3
+SOURCE_CHARS_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFacts:
+    """A price file, without its rows.
+
+    Attributes:
+        path: Of the file. name: its last part.
+        product_id: What it is of.
+        format: Name of its form.
+        venue: That its prices are of, or "".
+        minutes: How many it has. missing: that it does not have between the first and the last.
+        quiet: Minutes with quotes and without a trade.
+        empty: Rows without a price. merged: rows that repeated others.
+        first_s: Start of the first minute, Unix seconds. last_s: end of the last.
+        price_digits: Digits after the point of the finest price.
+        digest: SHA-256 of the rows, in hex.
+    """
+
+    path: str
+    name: str
+    product_id: str
+    format: str
+    venue: str
+    minutes: int
+    missing: int
+    quiet: int
+    empty: int
+    merged: int
+    first_s: int
+    last_s: int
+    price_digits: int
+    digest: str
+
+    @property
+    def source(self) -> str:
+        """Where its prices come from: "BTC-USD.csv (Kraken)"."""
+        name = self.name[:SOURCE_CHARS_MAX]
+        return f"{name} ({self.venue})" if self.venue else name
+
+    @property
+    def line(self) -> str:
+        """What is in it, in a line."""
+        said = [
+            f"{self.product_id}  {one_line(self.source, SOURCE_CHARS_MAX)}",
+            f"{self.minutes:,} minutes {words_of(self.first_s)} to {words_of(self.last_s)}",
+            f"{self.missing:,} missing" if self.missing else "no holes",
+        ]
+        said += [f"{self.merged:,} repeated rows"] if self.merged else []
+        said += [f"{self.quiet:,} with quotes only"] if self.quiet else []
+        return f"{', '.join(said)}; rows {self.digest[:DIGEST_CHARS_SHOWN]}"
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """What `arena candles check --json` prints of it."""
+        return {
+            "path": self.path,
+            "ok": True,
+            "product": self.product_id,
+            "format": self.format,
+            "venue": self.venue,
+            "minutes": self.minutes,
+            "missing": self.missing,
+            "quiet": self.quiet,
+            "empty_rows": self.empty,
+            "repeated_rows": self.merged,
+            "first": words_of(self.first_s),
+            "last": words_of(self.last_s),
+            "price_digits": self.price_digits,
+            "digest": self.digest,
+        }
+
+
+def sources_words(files: Sequence[PriceFacts]) -> str:
+    """Where the prices of some files come from, in a line of ASCII: names, venues, a digest.
+
+    The digest is of the rows, not of the bytes: the first digits of `digest_of`.
+    """
+    named = [file.source for file in files[:FILES_NAMED_MAX]]
+    if len(files) > FILES_NAMED_MAX:
+        named.append(f"{len(files) - FILES_NAMED_MAX} more")
+    names = ascii(one_line(", ".join(named), SOURCE_CHARS_MAX))[1:-1]
+    return f"{names}; rows {digest_of(files)[:DIGEST_CHARS_SHOWN]}"
+
+
+def digest_of(files: Sequence[PriceFacts]) -> str:
+    """SHA-256 of the rows of some files, in hex.
+
+    Of one file, that of its rows; of more, that of a line `product digest` for each, sorted.
+    """
+    if len(files) == 1:
+        return files[0].digest
+    lines = sorted(f"{file.product_id} {file.digest}\n" for file in files)
+    return sha256("".join(lines).encode()).hexdigest()
