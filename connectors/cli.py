@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from arena.errors import UsageError
+from arena.pricefiles.formats import SUFFIXES
 from arena.settings import Settings
 
 WS_URL = "wss://ws-feed.exchange.coinbase.com"
@@ -19,7 +20,6 @@ PRODUCTS = ("BTC-USD", "FARTCOIN-USD", "SOL-USD")
 PRODUCTS_MAX = 60
 """So many products still fit into one snapshot of at most a megabyte."""
 INTERVAL_S = 60.0
-PRICE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 START_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
@@ -41,7 +41,9 @@ Interval = Annotated[
 ]
 Prices = Annotated[
     list[Path] | None,
-    typer.Option("--prices", help="Candles of one minute, CSV or Parquet, one per product."),
+    typer.Option(
+        "--prices", help="Files of minute candles, one per product (arena candles formats)."
+    ),
 ]
 LockStep = Annotated[
     bool, typer.Option("--lock-step", help="The next snapshot comes when all agents have answered.")
@@ -265,8 +267,8 @@ def _settings(bootstrap_servers: str | None, log_level: str | None) -> Settings:
 
 def _files(prices: list[Path] | None, more: list[str] | None) -> tuple[tuple[Path, ...], list[str]]:
     """Price files out of the flag and the arguments, and the arguments that are none."""
-    words = [Path(word) for word in more or () if word.endswith(PRICE_SUFFIXES)]
-    ids = [word for word in more or () if not word.endswith(PRICE_SUFFIXES)]
+    words = [Path(word) for word in more or () if word.lower().endswith(SUFFIXES)]
+    ids = [word for word in more or () if not word.lower().endswith(SUFFIXES)]
     return (*(prices or ()), *words), ids
 
 

@@ -13,6 +13,7 @@ import asyncio
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -32,8 +33,11 @@ from arena.commands.compete_start import (
 )
 from arena.commands.compete_vitals import dead_lines
 from arena.commands.doctor_quick import NoCheck, NothingStarted, check_contest
+from arena.commands.environment import prepare_beside
 from arena.commands.live_line import LiveLine
 from arena.commands.local_llm import require_local_llm
+from arena.commands.plugin_flags import AllowFlag, FolderFlag, choice_of
+from arena.commands.plugins import check_plugins
 from arena.commands.session import (
     Beginning,
     ensure_topics,
@@ -47,11 +51,12 @@ from arena.commands.session import (
 from arena.commands.so_far import so_far
 from arena.commands.steps import Steps
 from arena.commands.where import mute_output
-from arena.commands.words import models_words, prices_words, process_words
+from arena.commands.words import file_lines, models_words, prices_words, process_words
 from arena.errors import EXIT_NO, UsageError
 from arena.localbroker.launch import BrokerHandle
 from arena.localbroker.progress import Step
 from arena.localbroker.signals import Terminated, terminate_as_interrupt
+from arena.pricefiles.facts import PriceFacts
 from arena.prices import load_prices
 from arena.settings import Settings
 from arena.supervisor.child import ProcessSpec
@@ -93,24 +98,29 @@ def run(
         bool, typer.Option("--dashboard", help="Show the dashboard meanwhile; q stops.")
     ] = False,
     no_check: NoCheck = False,
+    plugins: FolderFlag = None,
+    allow_plugins: AllowFlag = False,
 ) -> None:
     """Hold a contest: every process, to the last snapshot, the report and the leaderboard.
 
     Example: arena compete run examples/competition.toml
     """
     require_writable(json_file, "--json")
-    settings = Settings()
     files, more = split_words(spec or [])
     if (len(files) != 1) == (resume is None) or (resume and (prices or more or snapshots)):
         raise UsageError(
             "give one specification, or --resume and a run, which keeps what it began with",
             remedy="`arena compete new` writes a specification",
         )
+    choice = choice_of(plugins, allow=allow_plugins)
     if resume is not None:
-        contest = resume_contest(resume, settings)
+        contest = resume_contest(resume, Settings(), choice)
     else:
+        prepare_beside(files[0])
         given = [*(prices or ()), *more]
-        contest = begin_contest(files[0], prices=given, snapshots=snapshots, settings=settings)
+        contest = begin_contest(
+            files[0], prices=given, snapshots=snapshots, settings=Settings(), choice=choice
+        )
     try:
         with terminate_as_interrupt(), ExitStack() as stack:
             code = _compete(
@@ -140,6 +150,7 @@ def _compete(
         if check:
             check_contest(contest.spec, contest.directory, json_file)
         require_local_llm(contest.spec)
+        check_plugins(contest.loaded, Settings())
         broker = stack.enter_context(broker_of(contest, steps.show))
     except BaseException as error:
         dead = error.dead if isinstance(error, NothingStarted) else ()
@@ -160,13 +171,14 @@ def _compete(
         terminal=terminal,
         run_directory=begin.directory,
         own_broker=True,
+        plugins=contest.loaded.plugins,
     )
     line = LiveLine(sys.stdout, hidden=terminal)
     with StopSignals() as signals:
         run = open_run(begin, processes, lambda change: _tell(line, change))
         try:
             run.start(lambda: signals.received is not None)
-            _introduce(begin, processes, steps)
+            _introduce(begin, processes, steps, contest.prices)
             holder = Holder(run, contest.spec, line, seconds=seconds)
             ending = asyncio.run(holder.hold(begin.settings, signals))
         finally:
@@ -201,15 +213,19 @@ def _beginning(contest: Contest, broker: BrokerHandle) -> Beginning:
         broker=broker,
         broker_home=home if own and broker.durable else None,
         directory=contest.directory,
+        files=contest.loaded.files,
     )
 
 
-def _introduce(begin: Beginning, processes: list[ProcessSpec], steps: Steps) -> None:
+def _introduce(
+    begin: Beginning, processes: list[ProcessSpec], steps: Steps, prices: Sequence[PriceFacts]
+) -> None:
     spec = begin.spec
     detail = f"{len(processes)}, which share nothing but Kafka topics"
     steps.show(Step(PROCESSES, detail, finished=True))
     print(f"       {process_words(processes, len(spec.agents))}\n")
-    print(f" {prices_words(spec)}\n {models_words(spec)}")
+    for line in (prices_words(spec), *file_lines(prices), models_words(spec)):
+        print(f" {line}")
     print(" Nothing here trades real money.")
     print(f" Ctrl-C stops; to go on: {_resume_words(begin.directory)}")
     if begin.broker.note:

@@ -5,7 +5,6 @@ file is read more often than any page about it.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from arena.errors import UsageError
+from arena.pricefiles.names import product_of
 from arena.toml_files import parse_toml
 
-PRICE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 SNAPSHOTS = 864
 """Three days of market, about two minutes on two cores."""
 
@@ -92,11 +91,11 @@ def changed_toml(text: str, *, prices: Sequence[Path] = (), snapshots: int | Non
 
     Args:
         text: Valid TOML.
-        prices: Candle files; their names begin with their products, which are then traded.
+        prices: Candle files; their names say their products, which are then traded.
         snapshots: Decisions of each agent.
 
     Raises:
-        UsageError: A file's name does not begin with a product, or a product has two files.
+        UsageError: A file's name does not say a product, or a product has two files.
     """
     if not prices and snapshots is None:
         return text
@@ -104,7 +103,13 @@ def changed_toml(text: str, *, prices: Sequence[Path] = (), snapshots: int | Non
     if prices:
         products = [product_of(path) for path in prices]
         if len(set(products)) < len(products):
-            raise UsageError(f"--prices: two files of {products}", remedy="give one per product")
+            twice = next(product for product in products if products.count(product) > 1)
+            names = ", ".join(
+                p.name for p, one in zip(prices, products, strict=True) if one == twice
+            )
+            raise UsageError(
+                f"--prices: more than one file of {twice}: {names}", remedy="give one per product"
+            )
         tables["arena"] = {**tables.get("arena", {}), "products": products}
         tables["market"] = {"source": "replay", "prices": [str(path) for path in prices]}
     if snapshots is not None:
@@ -112,21 +117,6 @@ def changed_toml(text: str, *, prices: Sequence[Path] = (), snapshots: int | Non
         contest.pop("duration", None)
         tables["competition"] = contest
     return toml_of(tables)
-
-
-def product_of(path: Path) -> str:
-    """The product that a candle file's name begins with, such as `BTC-USD_2018-04.csv.gz`.
-
-    Raises:
-        UsageError: It begins with none.
-    """
-    found = re.match(r"[A-Za-z0-9]+-[A-Za-z0-9]+", path.name)
-    if found is None:
-        raise UsageError(
-            f"--prices {path.name} does not begin with a product",
-            remedy="name it like BTC-USD_2018-04.csv.gz, or list the files in the specification",
-        )
-    return found[0].upper()
 
 
 # Any: whatever TOML holds.

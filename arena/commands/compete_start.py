@@ -12,14 +12,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from arena.commands.compete_spec import PRICE_SUFFIXES, changed_toml
+from arena.commands.compete_spec import changed_toml
+from arena.commands.plugin_flags import NO_CHOICE, Choice
+from arena.commands.plugins import ForRun, load_for_run
+from arena.commands.price_check import check_prices
 from arena.errors import DependencyMissing, UsageError
 from arena.localbroker.launch import BrokerHandle
 from arena.localbroker.progress import Progress
 from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, resolve_broker
+from arena.pricefiles.facts import PriceFacts
+from arena.pricefiles.formats import SUFFIXES
 from arena.settings import Settings
-from arena.spec import ArenaSpec, parse_spec, read_spec
-from arena.strategy_files import describe_in
+from arena.spec import ArenaSpec, read_spec
 from arena.supervisor.runs import SPEC_FILE, RunRecord, find_run, new_run_directory, write_run
 from arena.vitals import Dead
 from arena.written import write_whole
@@ -37,6 +41,8 @@ class Contest:
         directory: Of the run.
         prefix: Before its topics: every run has topics of its own.
         before: How the run fared, where it is gone on with.
+        loaded: The specification with what is loaded from outside the source tree.
+        prices: What is in its price files.
     """
 
     spec: ArenaSpec
@@ -44,11 +50,18 @@ class Contest:
     folder: Path
     directory: Path
     prefix: str
+    loaded: ForRun
+    prices: tuple[PriceFacts, ...] = ()
     before: RunRecord | None = None
 
 
 def begin_contest(
-    path: Path, *, prices: Sequence[Path], snapshots: int | None, settings: Settings
+    path: Path,
+    *,
+    prices: Sequence[Path],
+    snapshots: int | None,
+    settings: Settings,
+    choice: Choice = NO_CHOICE,
 ) -> Contest:
     """A new run of a specification.
 
@@ -57,19 +70,22 @@ def begin_contest(
         prices: Candle files, or folders of them, instead of its own prices.
         snapshots: Instead of its own length.
         settings: Home, and a prefix before the run's own.
+        choice: What the flags say of plugins.
 
     Raises:
         UsageError: The specification or a price file cannot be used.
     """
     text = changed_toml(read_spec(path), prices=_price_files(prices), snapshots=snapshots)
-    spec = _contest_of(text, str(path), path.resolve().parent)
+    loaded = _contest_of(text, path, path.resolve().parent, choice)
+    spec = loaded.spec
+    found = check_prices(spec, path.resolve().parent)
     directory = new_run_directory(settings.home, datetime.now().astimezone())
     tag = uuid4().hex[:TAG_CHARS]
     prefix = f"{settings.prefix}{spec.arena.prefix}{directory.name}-{tag}."
-    return Contest(spec, text, path.resolve().parent, directory, prefix)
+    return Contest(spec, text, path.resolve().parent, directory, prefix, loaded, found)
 
 
-def resume_contest(name: str, settings: Settings) -> Contest:
+def resume_contest(name: str, settings: Settings, choice: Choice = NO_CHOICE) -> Contest:
     """A run that was stopped or killed.
 
     Raises:
@@ -87,8 +103,10 @@ def resume_contest(name: str, settings: Settings) -> Contest:
         )
     path = directory / SPEC_FILE
     text = read_spec(path)
-    spec = _contest_of(text, str(path), Path(run.folder))
-    return Contest(spec, text, Path(run.folder), directory, run.prefix, before=run)
+    folder = Path(run.folder)
+    loaded = _contest_of(text, path, folder, choice)
+    found = check_prices(loaded.spec, folder)
+    return Contest(loaded.spec, text, folder, directory, run.prefix, loaded, found, before=run)
 
 
 @contextmanager
@@ -139,29 +157,34 @@ def keep_dead(contest: Contest, dead: tuple[Dead, ...]) -> None:
 
 def split_words(words: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """The specifications and the price files among arguments: `--prices A B` leaves B there."""
-    prices = [word for word in words if word.name.endswith(PRICE_SUFFIXES)]
+    prices = [word for word in words if word.name.lower().endswith(SUFFIXES)]
     return [word for word in words if word not in prices], prices
 
 
-def _contest_of(text: str, path: str, folder: Path) -> ArenaSpec:
-    spec = parse_spec(text, path=path, describe=describe_in(folder))
-    if spec.competition is None:
+def _contest_of(text: str, path: Path, folder: Path, choice: Choice) -> ForRun:
+    loaded = load_for_run(text, path, folder, choice)
+    if loaded.spec.competition is None:
         raise UsageError(
             f"{path} holds no contest: it has no [competition]",
             remedy="`arena up` runs it as it is; `arena compete new` writes one",
         )
-    return spec
+    return loaded
 
 
 def _price_files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         inside = sorted(path.iterdir()) if path.is_dir() else [path]
-        files = [each.resolve() for each in inside if each.name.endswith(PRICE_SUFFIXES)]
+        # A link keeps its name: the product is in it.
+        files = [
+            each.parent.resolve() / each.name
+            for each in inside
+            if each.name.lower().endswith(SUFFIXES) and not each.name.startswith(".")
+        ]
         if not files or not all(file.is_file() for file in files):
             raise UsageError(
                 f"--prices {path}: no candle file there",
-                remedy=f"name files that end with {', '.join(PRICE_SUFFIXES)}, or their folder",
+                remedy=f"name files that end with {', '.join(SUFFIXES)}, or their folder",
             )
         found += files
     return found

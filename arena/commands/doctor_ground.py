@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from arena.errors import ArenaError
+from arena.commands.price_check import check_prices
+from arena.errors import ArenaError, UsageError
 from arena.findings import Finding, broken, ok, warning
 from arena.localbroker.cache import cache_root
 from arena.localbroker.java import JAVA_MAJOR_MIN, JAVA_WHEEL, find_system_java
@@ -20,6 +21,7 @@ from arena.localbroker.lock import load_lock
 from arena.localbroker.ports import DEFAULT_PORT, can_bind, choose_ports
 from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, ask
 from arena.localbroker.status import look
+from arena.plural import counted
 from arena.settings import Settings
 from arena.spec import ArenaSpec
 
@@ -219,16 +221,12 @@ def _clock_sync() -> Finding:
 
 
 def _price_files(spec: ArenaSpec, folder: Path) -> Finding:
-    for name in spec.market.prices:
-        try:
-            with (folder / name).open("rb") as file:
-                empty = not file.read(1)
-        except OSError as error:
-            text = f"{folder / name}: {error.strerror}"
-            return broken("prices", text, "paths in [market] prices are relative to the file")
-        if empty:
-            return broken("prices", f"{folder / name} is empty", "give a file with candles")
-    return ok("prices", f"{len(spec.market.prices)} files can be read")
+    try:
+        files = check_prices(spec, folder)
+    except UsageError as error:
+        return broken("prices", str(error.args[0]), error.remedy or "arena candles check FILE")
+    minutes = sum(file.minutes for file in files)
+    return ok("prices", f"{counted(len(files), 'file')} read, {minutes:,} minutes")
 
 
 def _variables(spec: ArenaSpec, environ: Mapping[str, str]) -> list[Finding]:

@@ -18,12 +18,15 @@ from typing import Annotated
 
 import typer
 
-from arena.bounded_files import read_text_file
 from arena.commands.dead_watch import DeadWatch
 from arena.commands.doctor_quick import NoCheck, check_arena
+from arena.commands.environment import prepare_beside
 from arena.commands.health import dead_line
 from arena.commands.local_llm import require_local_llm
 from arena.commands.market_time import keep_market_time
+from arena.commands.plugin_flags import AllowFlag, FolderFlag, choice_of
+from arena.commands.plugins import ForRun, check_plugins, load_for_run
+from arena.commands.price_check import check_prices
 from arena.commands.session import (
     Beginning,
     ensure_topics,
@@ -36,7 +39,7 @@ from arena.commands.session import (
 )
 from arena.commands.so_far import given_up, so_far
 from arena.commands.up_names import require_names
-from arena.commands.words import models_words, prices_words, process_words
+from arena.commands.words import file_lines, models_words, prices_words, process_words
 from arena.errors import EXIT_INTERRUPTED, EXIT_NO
 from arena.localbroker.launch import BrokerHandle
 from arena.localbroker.resolve import resolve_broker
@@ -44,7 +47,7 @@ from arena.localbroker.signals import terminate_as_interrupt
 from arena.plural import counted
 from arena.prefix import MARK, local_name
 from arena.settings import Settings
-from arena.spec import ArenaSpec, load_spec
+from arena.spec import ArenaSpec, read_spec
 from arena.supervisor.child import ProcessSpec
 from arena.supervisor.plan import CONNECTOR, require_keys
 from arena.supervisor.running import ArenaRun
@@ -83,51 +86,75 @@ def up(
         ),
     ] = False,
     no_check: NoCheck = False,
+    plugins: FolderFlag = None,
+    allow_plugins: AllowFlag = False,
 ) -> None:
     """Run the processes of an ARENA.toml here: restarted on a crash, one log file each.
 
     Example: arena up examples/demo.toml --seconds 60
     """
-    spec = load_spec(path)
+    prepare_beside(path)
+    text, folder = read_spec(path), path.resolve().parent
+    choice = choice_of(plugins, allow=allow_plugins or dry_run)
+    loaded = load_for_run(text, path, folder, choice)
+    spec = loaded.spec
     settings = Settings().override(prefix=_prefix(spec, prefix))
     shown = dashboard if dashboard is not None else spec.dashboard.show and on_terminal()
     words = ("--title", spec.arena.name) if shown else None
-    folder = path.resolve().parent
     if dry_run:
-        _print_commands(spec, settings, folder, words)
+        _print_commands(loaded, settings, words)
         return
+    prices = check_prices(spec, folder)
     require_keys(spec, os.environ)
     require_local_llm(spec)
     check_arena(spec, settings.home, skip=no_check)
+    check_plugins(loaded, settings)
+    for line in file_lines(prices):
+        print(f" {line}", flush=True)
+    quiet = on_terminal() and shown
+    sys.exit(_start(loaded, settings, words, seconds, replace=replace, quiet=quiet))
+
+
+def _start(
+    loaded: ForRun,
+    settings: Settings,
+    dashboard: tuple[str, ...] | None,
+    seconds: float | None,
+    *,
+    replace: bool,
+    quiet: bool,
+) -> int:
+    """Run what has been checked, on a broker that is there or is started; returns the exit code."""
+    spec, folder = loaded.spec, loaded.folder
     with terminate_as_interrupt(), ExitStack() as stack:
         broker = _open_broker(settings.home, stack)
         settings = settings_for(broker, settings)
         ensure_topics(spec, settings)
-        require_names(spec, settings, folder, replace=replace)
+        require_names(spec, settings, folder, loaded.plugins, replace=replace)
         keep_market_time(spec, settings, market_file(settings))
         begin = Beginning(
             command="up",
             spec=spec,
-            text=read_text_file(path),
+            text=loaded.text,
             folder=folder,
             settings=settings,
             broker=broker,
             broker_home=settings.home if broker.data_dir else None,
             directory=new_run_directory(settings.home, datetime.now().astimezone()),
+            files=loaded.files,
         )
-        terminal = on_terminal()
         processes = processes_of(
             spec,
             settings,
             folder,
-            dashboard=words,
-            terminal=terminal,
+            dashboard=dashboard,
+            terminal=on_terminal(),
             run_directory=begin.directory,
             market=market_file(settings),
             replace_names=replace,
+            plugins=loaded.plugins,
         )
-        code = _run(begin, processes, seconds, quiet=terminal and shown)
-    sys.exit(code)
+        return _run(begin, processes, seconds, quiet=quiet)
 
 
 def _prefix(spec: ArenaSpec, flag: str | None) -> str | None:
@@ -151,17 +178,16 @@ def _open_broker(home: Path, stack: ExitStack) -> BrokerHandle:
         return stack.enter_context(resolve_broker(home, progress=progress))
 
 
-def _print_commands(
-    spec: ArenaSpec, settings: Settings, folder: Path, dashboard: tuple[str, ...] | None
-) -> None:
+def _print_commands(loaded: ForRun, settings: Settings, dashboard: tuple[str, ...] | None) -> None:
     processes = processes_of(
-        spec,
+        loaded.spec,
         settings,
-        folder,
+        loaded.folder,
         dashboard=dashboard,
         terminal=False,
         launcher=("arena",),
         market=market_file(settings),
+        plugins=loaded.plugins,
     )
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX"):
         if value := processes[0].environ[name]:

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.plural import counted, noun
+from arena.pricefiles.facts import PriceFacts
 from arena.spec import ArenaSpec
 from arena.spec_baselines import moved_words
 from arena.supervisor.child import ProcessSpec
@@ -17,6 +18,7 @@ from arena.visible import one_line
 
 HEAD = ("#", "agent", "strategy", "model", "equity", "return", "fees", "trades", "rejected")
 CELL_CHARS_MAX = 80
+FILES_MAX = 10
 LINE_CHARS_MAX = 1_000
 WORDS = ("agent", "strategy", "model")
 """The columns that line up left."""
@@ -38,6 +40,13 @@ def prices_words(spec: ArenaSpec) -> str:
         return f"Prices: {'replayed' if market.prices else 'simulated'}, {what}, in lock-step."
     pace = "real time" if market.speed == 1 else f"{market.speed:g} times real time"
     return f"Prices: simulated exchange, {what}, {pace}."
+
+
+def file_lines(files: Sequence[PriceFacts]) -> list[str]:
+    """What is in the price files: one line each."""
+    more = len(files) - FILES_MAX
+    lines = [f"  {file.line}" for file in files[:FILES_MAX]]
+    return [*lines, f"  and {more} more files"] if more > 0 else lines
 
 
 def models_words(spec: ArenaSpec) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from arena.errors import UsageError
+from arena.plural import counted
 from arena.pricefiles.names import name_says
 from arena.pricefiles.rows import MINUTE_S
 from arena.pricefiles.times import words_of
@@ -15,6 +16,7 @@ EXCHANGE_HISTORY_S: Final = 5 * 3_600
 """Seconds of a file's candles that are before the start of a simulated exchange."""
 REPLAY_HISTORY_S: Final = 3_600
 """Seconds of a file's candles that are before the first snapshot of a replay."""
+FILES_SHOWN_MAX: Final = 5
 STEP_S: Final = 5
 """Market time moves in such steps, Unix seconds: the cadence of Coinbase's `ticker_batch`."""
 
@@ -49,8 +51,10 @@ def pair_files(paths: Sequence[Path], products: Sequence[str]) -> list[tuple[Pat
     said = [name_says(path.name).product_id for path in paths]
     known = [product or name for product, name in zip(named, said, strict=False) if product or name]
     if len(named) != len(paths) or len(set(known)) < len(known):
+        files = ", ".join(path.name for path in paths[:FILES_SHOWN_MAX])
         raise UsageError(
-            f"{len(paths)} price files for the products {', '.join(known or named)}",
+            f"{counted(len(paths), 'price file')} ({files}) for the products "
+            f"{', '.join(known or named)}",
             remedy="give one product per file, in the same order, and one file per product",
         )
     for path, product, name in zip(paths, named, said, strict=True):
