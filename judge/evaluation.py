@@ -12,6 +12,7 @@ from judge.design import SeedUse, design_gains, design_words
 from judge.entrants import Field
 from judge.lost_accounts import ruin_notes
 from judge.metrics_returns import total_return
+from judge.refused import refusal_note
 from judge.season.model import Season
 from judge.season.seeds import seeds_sent
 from judge.simple_returns import TOO_WIDE, per_day, simple_detectable
@@ -96,6 +97,7 @@ def make_evaluation(found: Judged, options: StatisticsOptions) -> Evaluation:
     )
     tested = [c.survives_stress for c in claims if c.measure == "return" and c.withdrawn is None]
     warnings = (
+        refusal_note(season),
         *field.notes,
         *ruin_notes(season),
         stress_words(stress, tested),

@@ -7,6 +7,7 @@ a process of its own) and the file of `--json`.
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,10 +28,12 @@ from arena.localbroker.progress import Step
 from arena.money import decimal_text
 from arena.passed_over import passed_over_in
 from arena.supervisor.runs import RECORDS, read_run
+from arena.visible import one_line
 from arena.written import write_whole
 
 REPORT = "report"
 REPORT_DEADLINE_S = 600.0
+DETAIL_CHARS_MAX = 200
 
 
 def finish(
@@ -80,8 +83,8 @@ def _words_of(asked: subprocess.CompletedProcess[str]) -> str:
     return said or f"it ended with {asked.returncode}"
 
 
-def account_digest(records: Path) -> str:
-    """Hash of what every agent owns and did, folded from exported records."""
+def fold_accounts(records: Path) -> dict[int, Shard]:
+    """The account log of exported records, folded: partition -> shard."""
     shards: dict[int, Shard] = {}
     passed_over = passed_over_in(records)
     for record in read_records(records, [topics.EVENTS.name]):
@@ -89,10 +92,30 @@ def account_digest(records: Path) -> str:
         new = Shard(passed_over=passed_over.get(record.partition, {}))
         shard = shards.setdefault(record.partition, new)
         shard.apply(kind, record.value, record.offset)
+    return shards
+
+
+def account_digest(shards: Mapping[int, Shard]) -> str:
+    """Hash of what every agent owns and did."""
     accounts: dict[str, Account] = {}
     for shard in shards.values():
         accounts |= shard.accounts
     return accounts_digest(accounts)
+
+
+def refused_words(shards: Mapping[int, Shard]) -> str:
+    """That every order of the contest was refused, and why; "" if one was filled, or none sent."""
+    accounts = [account for shard in shards.values() for account in shard.accounts.values()]
+    refused = sum(account.rejections for account in accounts)
+    if not refused or any(account.fills for account in accounts):
+        return ""
+    decided = [one for shard in shards.values() for one in shard.orders.values()]
+    reasons = sorted({(one.reason or "").replace("_", " ") for one in decided if one.reason})
+    said = f"Every order was refused ({refused:,}): {', '.join(reasons)}"
+    if len(reasons) == 1:
+        newest = next(shard.recent[-1] for shard in shards.values() if len(shard.recent))
+        said += f", {one_line(str(newest['detail']), DETAIL_CHARS_MAX)}"
+    return f"{said}."
 
 
 def outcome(
@@ -108,6 +131,7 @@ def outcome(
     """
     run = read_run(begin.directory)
     over = manifest is not None
+    shards = fold_accounts(begin.directory / RECORDS) if over else {}
     return {
         "run": begin.directory.name,
         "directory": str(begin.directory),
@@ -128,7 +152,8 @@ def outcome(
         "restarts": sum(p.restarts for p in run.processes) if run else 0,
         "dead": [one.document() for one in ending.dead],
         "records": sum(f.count for f in manifest.topics.values()) if manifest else None,
-        "account_digest": account_digest(begin.directory / RECORDS) if over else None,
+        "account_digest": account_digest(shards) if over else None,
+        "all_refused": refused_words(shards) or None,
         "report": str(begin.directory / REPORT / "index.html") if over else None,
         "figures": str(begin.directory / REPORT / "figures.json") if over else None,
     }
@@ -151,6 +176,8 @@ def _last_words(
     arena, name = typed(), begin.directory.name
     lines = [] if ending.why is End.DONE else [f"Cut short: {ending.text}."]
     lines = [*dead_lines(ending.dead), *lines]
+    if all_refused := document.get("all_refused"):
+        lines.append(str(all_refused))
     cost = "" if not tally.tokens else f", {tokens_words(tally)}, {cost_words(tally)}"
     lines += [
         f"{tally.snapshots} snapshots, {tally.turns:,} turns of {len(tally.agents)} agents{cost}, "
