@@ -4,17 +4,19 @@ One line per handled message, with its ids, outcome and `duration_ms`. Values un
 sound like a secret are masked, whoever logs them.
 """
 
+import contextlib
 import json
 import logging
 import re
 import sys
 import time
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
 from arena.exits import is_debug, place_of
 from arena.explain import in_words
+from arena.kafka_log import CLIENT, ClientWords
 from arena.repeats import Repeats
 from arena.settings import Settings
 from arena.visible import one_line
@@ -68,8 +70,23 @@ def configure(settings: Settings, *, node: str = "") -> None:
         structlog.contextvars.bind_contextvars(node=node)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine(as_json=not pretty, node=node))
+    if not is_debug():
+        handler.addFilter(ClientWords())
     handler.addFilter(Repeats(time.monotonic))
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+
+
+@contextlib.contextmanager
+def without_client() -> Iterator[None]:
+    """Keep the Kafka client's lines out of the log while an error of ours will say the same."""
+    client = logging.getLogger(CLIENT)
+    before = client.level
+    if not is_debug():
+        client.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        client.setLevel(before)
 
 
 def get(name: str) -> Log:

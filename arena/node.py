@@ -161,7 +161,8 @@ async def serve_node(node: Node, serve: Serve) -> None:
         Stuck: A reader asks for records that are there and gets none.
     """
     bus = node.bus
-    await bus.start()
+    with logs.without_client():
+        await bus.start()
     tasks: list[asyncio.Task[None]] = []
     try:
         await bus.ensure_topics([topics.HEARTBEATS, topics.DEAD_LETTERS])
