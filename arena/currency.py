@@ -61,10 +61,10 @@ class CurrencyFault(NamedTuple):
     remedy: str
 
 
-IN_SPEC: Final = 'write [rules] currency = "{}"'
+IN_SPEC: Final = 'write [rules] currency = "{0}"'
 """How a currency is asked for in an ARENA.toml."""
 
-AS_FLAG: Final = "start with --currency {}"
+AS_FLAG: Final = "start with --currency {0}"
 """How a currency is asked for on a command line."""
 
 
@@ -76,7 +76,7 @@ def currency_fault(
     Args:
         products: Ids such as "BTC-USDT"; or ids with the currencies that they are quoted in.
         currency: What the accounts are to hold; None if nothing names it.
-        ask: How another currency is asked for, with "{}" in its place.
+        ask: How another currency is asked for, with "{0}" in its place.
     """
     given = products if isinstance(products, Mapping) else {p: quote_of(p) for p in products}
     by_quote: dict[str, list[str]] = {}
@@ -108,7 +108,7 @@ def account_currency(products: Products, currency: str | None = None, ask: str =
     Args:
         products: Ids such as "BTC-USDT"; or ids with the currencies that they are quoted in.
         currency: What was asked for; None for the default.
-        ask: How another currency is asked for, with "{}" in its place.
+        ask: How another currency is asked for, with "{0}" in its place.
 
     Raises:
         UsageError: A product is quoted in another currency.

@@ -90,6 +90,10 @@ def run(
     snapshots: Annotated[
         int | None, typer.Option("--snapshots", help="Decisions of each agent.", min=1)
     ] = None,
+    currency: Annotated[
+        str | None,
+        typer.Option("--currency", help="What accounts hold: what the products are quoted in."),
+    ] = None,
     json_file: Annotated[
         Path | None,
         typer.Option("--json", help="Also write how it ended to FILE.", metavar="FILE"),
@@ -107,7 +111,9 @@ def run(
     """
     require_writable(json_file, "--json")
     files, more = split_words(spec or [])
-    if (len(files) != 1) == (resume is None) or (resume and (prices or more or snapshots)):
+    if (len(files) != 1) == (resume is None) or (
+        resume and (prices or more or snapshots or currency)
+    ):
         raise UsageError(
             "give one specification, or --resume and a run, which keeps what it began with",
             remedy="`arena compete new` writes a specification",
@@ -119,7 +125,12 @@ def run(
         prepare_beside(files[0])
         given = [*(prices or ()), *more]
         contest = begin_contest(
-            files[0], prices=given, snapshots=snapshots, settings=Settings(), choice=choice
+            files[0],
+            prices=given,
+            snapshots=snapshots,
+            settings=Settings(),
+            choice=choice,
+            currency=currency,
         )
     try:
         with terminate_as_interrupt(), ExitStack() as stack:

@@ -11,12 +11,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from arena.currency import AS_FLAG, IN_SPEC, account_currency
 from arena.errors import UsageError
 from arena.pricefiles.names import product_of
 from arena.toml_files import parse_toml
 
 SNAPSHOTS = 864
 """Three days of market, about two minutes on two cores."""
+
+EITHER_WAY = f"{AS_FLAG}, or {IN_SPEC}"
+"""How a contest on other prices is given their currency."""
 
 TEXT = """\
 # A contest: every strategy with every model, on the same prices, to a verdict.
@@ -41,6 +45,7 @@ seed = 7                    # (live) go with pacing = "real-time"
 fees = "coinbase-advanced-1"
 slippage_bps = 2
 starting_cash = 100000
+# currency = "USDT"         # what accounts hold; every product must be quoted in it. USD by default
 # price_age_s = 30          # an older price is refused
 # collar_bps = 200          # so is one that has moved farther from what the agent saw
 
@@ -86,18 +91,26 @@ def competition_toml(
     return TEXT.format(path=path, name=name, snapshots=snapshots)
 
 
-def changed_toml(text: str, *, prices: Sequence[Path] = (), snapshots: int | None = None) -> str:
+def changed_toml(
+    text: str,
+    *,
+    prices: Sequence[Path] = (),
+    snapshots: int | None = None,
+    currency: str | None = None,
+) -> str:
     """A specification with other prices or another length; without changes, the text itself.
 
     Args:
         text: Valid TOML.
         prices: Candle files; their names say their products, which are then traded.
         snapshots: Decisions of each agent.
+        currency: What accounts hold.
 
     Raises:
-        UsageError: A file's name does not say a product, or a product has two files.
+        UsageError: A file's name does not say a product, a product has two files, or accounts hold
+            another currency than the products are quoted in.
     """
-    if not prices and snapshots is None:
+    if not prices and snapshots is None and currency is None:
         return text
     tables = parse_toml(text, "the specification", parse_float=Decimal)
     if prices:
@@ -110,13 +123,23 @@ def changed_toml(text: str, *, prices: Sequence[Path] = (), snapshots: int | Non
             raise UsageError(
                 f"--prices: more than one file of {twice}: {names}", remedy="give one per product"
             )
+        account_currency(products, currency or _currency_in(tables), EITHER_WAY)
         tables["arena"] = {**tables.get("arena", {}), "products": products}
         tables["market"] = {"source": "replay", "prices": [str(path) for path in prices]}
+    if currency is not None:
+        tables["rules"] = {**tables.get("rules", {}), "currency": currency}
     if snapshots is not None:
         contest = {**tables.get("competition", {}), "snapshots": snapshots}
         contest.pop("duration", None)
         tables["competition"] = contest
     return toml_of(tables)
+
+
+# Any: whatever TOML holds.
+def _currency_in(tables: Mapping[str, Any]) -> str | None:
+    rules = tables.get("rules")
+    found = rules.get("currency") if isinstance(rules, Mapping) else None
+    return found if isinstance(found, str) else None
 
 
 # Any: whatever TOML holds.

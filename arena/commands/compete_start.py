@@ -62,6 +62,7 @@ def begin_contest(
     snapshots: int | None,
     settings: Settings,
     choice: Choice = NO_CHOICE,
+    currency: str | None = None,
 ) -> Contest:
     """A new run of a specification.
 
@@ -71,11 +72,14 @@ def begin_contest(
         snapshots: Instead of its own length.
         settings: Home, and a prefix before the run's own.
         choice: What the flags say of plugins.
+        currency: What accounts hold, instead of its own.
 
     Raises:
         UsageError: The specification or a price file cannot be used.
     """
-    text = changed_toml(read_spec(path), prices=_price_files(prices), snapshots=snapshots)
+    text = changed_toml(
+        read_spec(path), prices=_price_files(prices), snapshots=snapshots, currency=currency
+    )
     loaded = _contest_of(text, path, path.resolve().parent, choice)
     spec = loaded.spec
     found = check_prices(spec, path.resolve().parent)
