@@ -9,5 +9,6 @@ market    ticks folded to tickers, trades, candles      pure
 desk      one client's subscriptions, frames to text    pure
 rest      one REST request to one response              pure
 faults    what goes wrong, and until when               pure
+modes     what the venue says of a product, changed     pure
 server    the sockets around them
 """

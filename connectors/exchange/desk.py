@@ -133,7 +133,7 @@ class Desk:
             if not product:
                 return f"You need to specify at least one product ID for channel {channel}"
             book = self._market.books.get(product)
-            if book is None:
+            if book is None or book.unlisted:
                 return f"{product} is not a valid product"
             if book.status == "delisted":
                 return f"{product} is delisted"

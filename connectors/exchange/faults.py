@@ -12,7 +12,15 @@ big_frame  one frame of 5 MB
 bad_print  a ticker at a thousandth of the price            product
 delist     a product disappears                             product
 bad_ack    the next acknowledgement leaves a product out    product
-garbage    a frame that is no JSON
+garbage    a frame that is not JSON
+mode       a product is in these modes from now on          product, mode
+status     a product has this status from now on            product, status
+terms      a product has these increments from now on       product, any of the increments
+unlist     a product is not in `/products` any more         product
+
+`mode` names the venue's flags joined by `+`, such as `limit_only+post_only`; without one the
+product is in none. An increment is sent as it is written here, `null` as nothing: so an entry is
+spoiled.
 """
 
 from collections.abc import Mapping
@@ -35,9 +43,15 @@ KINDS: Final = (
     "delist",
     "bad_ack",
     "garbage",
+    "mode",
+    "status",
+    "terms",
+    "unlist",
 )
 LASTING: Final = ("stall", "gap", "rest_429", "ws_429", "html")
-NAMES: Final = ("seconds", "product", "code", "retry_after", "at")
+TERMS: Final = ("base_increment", "quote_increment", "min_market_funds")
+"""What `terms` changes of a product."""
+NAMES: Final = ("seconds", "product", "code", "retry_after", "at", "mode", "status", *TERMS)
 SECONDS: Final = 20.0
 CODES: Final = (*range(1000, 1004), *range(1007, 1015), *range(3000, 5000))
 
@@ -52,6 +66,7 @@ class Fault:
         code: Close code.
         retry_after: Value of the header of a 429, or "".
         at: Wall seconds after the start at which it begins.
+        modes: Flags of the product. status: its status. terms: its increments, by name.
     """
 
     kind: str
@@ -60,6 +75,9 @@ class Fault:
     code: int = 1006
     retry_after: str = ""
     at: float = 0.0
+    modes: tuple[str, ...] = ()
+    status: str = ""
+    terms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -102,6 +120,10 @@ def read_fault(words: Mapping[str, str]) -> Fault:
         raise UsageError(f"fault {kind}: {error}") from None
     if code != 1006 and code not in CODES:
         raise UsageError(f"close code {code} cannot be sent", remedy="use 1000-1014 or 3000-4999")
+    if kind == "status" and not words.get("status"):
+        raise UsageError("fault status has no status", remedy="add status=offline, say")
+    if kind == "terms" and not set(words) & set(TERMS):
+        raise UsageError("fault terms changes nothing", remedy=f"add one of {', '.join(TERMS)}")
     return Fault(
         kind=kind,
         seconds=seconds,
@@ -109,6 +131,9 @@ def read_fault(words: Mapping[str, str]) -> Fault:
         code=code,
         retry_after=words.get("retry_after", ""),
         at=at,
+        modes=tuple(filter(None, words.get("mode", "").split("+"))),
+        status=words.get("status", ""),
+        terms={name: words[name] for name in TERMS if name in words},
     )
 
 

@@ -56,6 +56,8 @@ class Book:
     Attributes:
         minutes: Start of the minute -> bar, oldest first.
         changed: True from a trade until its ticker was sent.
+        status, modes, terms: What the list of products says of it; terms by their names there.
+        unlisted: True if that list leaves it out.
     """
 
     tape: Tape
@@ -63,12 +65,20 @@ class Book:
     sequence: int
     trade_id: int = FIRST_TRADE_ID
     status: str = "online"
+    modes: tuple[str, ...] = ()
+    terms: dict[str, str | None] = field(default_factory=dict)
+    unlisted: bool = False
     tick: Tick | None = None
     minutes: dict[int, Bar] = field(default_factory=dict)
     prints: deque[Print] = field(default_factory=lambda: deque(maxlen=TRADES_MAX))
     volume_24h: Decimal = Decimal(0)
     day_edge_s: int = 0
     changed: bool = False
+
+    @property
+    def live(self) -> bool:
+        """True if the feed has it."""
+        return self.status == "online" and not self.unlisted
 
     def fold(self, tick: Tick, at_s: int) -> None:
         """Take over one tick."""

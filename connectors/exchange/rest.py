@@ -69,8 +69,14 @@ def _json(body: object, headers: Mapping[str, str] | None = None) -> Answer:
 
 
 def _products(market: Market) -> list[dict[str, object]]:
-    living = [_product(book.tape.product, book.status) for book in market.books.values()]
+    living = [_listed(book) for book in market.books.values() if not book.unlisted]
     return living + [_product(listed(gone), "delisted") for gone in DELISTED]
+
+
+def _listed(book: Book) -> dict[str, object]:
+    """A product as it is listed now; a mode that is not among the flags is one flag more."""
+    flags = dict.fromkeys(book.modes, True)
+    return _product(book.tape.product, book.status) | flags | book.terms
 
 
 def _product(product: Listed, status: str) -> dict[str, object]:

@@ -24,7 +24,7 @@ from websockets.http11 import Request, Response
 from arena import logs
 from arena.clock import Clock
 from arena.errors import DependencyMissing, UsageError
-from connectors.exchange import breakage
+from connectors.exchange import breakage, modes
 from connectors.exchange.desk import (
     TICKER_CHANNELS,
     Desk,
@@ -170,8 +170,8 @@ class ExchangeServer:
             self.board.set(fault, now_s)
         elif fault.kind == "bad_ack":
             self.board.forget = self._product(fault)
-        elif fault.kind == "delist":
-            self._delist(self._product(fault))
+        elif fault.kind in modes.KINDS:
+            self._change(self._product(fault), fault)
         elif fault.kind in ("close", "drop"):
             await breakage.disconnect([c.connection for c in self.clients], fault)
         else:
@@ -185,8 +185,11 @@ class ExchangeServer:
             raise UsageError(f"fault {fault.kind}: there is no product {fault.product}")
         return fault.product or next(iter(self.market.books))
 
-    def _delist(self, product: str) -> None:
-        self.market.books[product].status = "delisted"
+    def _change(self, product: str, fault: Fault) -> None:
+        book = self.market.books[product]
+        modes.change(book, fault)
+        if book.live:
+            return
         for client in self.clients:
             client.desk.pairs = {pair for pair in client.desk.pairs if pair[1] != product}
 
@@ -210,7 +213,7 @@ class ExchangeServer:
         at = self.venue_now()
         for product, book in self.market.books.items():
             readers = [c for c in self.clients if c.desk.wants(("heartbeat",), product)]
-            if readers and book.status == "online":
+            if readers and book.live:
                 frame = heartbeat_frame(self.market, product, at)
                 for client in readers:
                     self._put(client, frame)
@@ -219,7 +222,7 @@ class ExchangeServer:
         now_s = self._clock.monotonic()
         gap = self.board.active("gap", now_s)
         for product, book in self.market.books.items():
-            if not book.changed or book.status != "online":
+            if not book.changed or not book.live:
                 continue
             book.changed = False
             frame = ticker_frame(self.market, product)

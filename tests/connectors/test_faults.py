@@ -7,8 +7,9 @@ from connectors.exchange.faults import KINDS, Fault, FaultBoard, parse_fault
 
 
 def test_every_kind_can_be_asked_for() -> None:
-    """A bare kind has defaults; parameters follow a colon."""
-    assert list(KINDS) == [parse_fault(kind).kind for kind in KINDS]
+    """A bare kind has defaults, unless it says nothing without; parameters follow a colon."""
+    needed = {"status": ":status=offline", "terms": ":base_increment=1"}
+    assert list(KINDS) == [parse_fault(kind + needed.get(kind, "")).kind for kind in KINDS]
     assert Fault("close", code=1012, at=30.0) == parse_fault("close:code=1012,at=30")
     assert Fault("gap", seconds=2.5, product="BTC-USD") == parse_fault(
         "gap:seconds=2.5,product=BTC-USD"
@@ -23,6 +24,8 @@ def test_every_kind_can_be_asked_for() -> None:
         ("close:code=abc", "invalid literal"),
         ("close:code=1005", "cannot be sent"),
         ("stall:minutes=1", "no parameter"),
+        ("status:product=BTC-USD", "no status"),
+        ("terms:product=BTC-USD", "changes nothing"),
     ],
 )
 def test_a_fault_that_cannot_be_is_refused(text: str, complaint: str) -> None:

@@ -172,7 +172,7 @@ def test_rest_tells_products_tickers_trades_and_time() -> None:
     )
 
     assert ["BTC-USD", "AERO-USD"] == [p.product_id for p in found.online]
-    assert {"LUNA-USD": "delisted"} == found.rejected
+    assert [("LUNA-USD", "delisted")] == [(p.product_id, p.status) for p in found.closed]
     assert seen.trade_id == trades[0]["trade_id"]
     ids = [trade["trade_id"] for trade in trades + page]
     assert list(range(ids[0], ids[0] - 10, -1)) == ids
