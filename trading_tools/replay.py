@@ -9,16 +9,13 @@ Reads an export (`arena.exports`) a batch at a time and keeps the quote of every
 nothing.
 """
 
-from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -27,18 +24,20 @@ from arena.account_log import STRUCTURAL
 from arena.account_state import Account, accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
-from arena.errors import Malformed
 from arena.exports import read_manifest, read_records
-from arena.messages import Message, OpenAccount, Product, Ticker, ToolCall
+from arena.messages import Message, OpenAccount, ToolCall
 from arena.passed_over import passed_over_in
 from arena.switch import Switch
+from arena.versions import VersionsInOrder, recorded_by
 from trading_tools.decide import control_unknown_since
 from trading_tools.desk import Desk
 from trading_tools.events import account_opened
-from trading_tools.quotes import Listing, Market, Quote, listing_of, quote_of
+from trading_tools.quotes import Market
 from trading_tools.registry import Tool, load_catalogue
 from trading_tools.replay_commands import Commands, Missing, MissingCommands
 from trading_tools.replay_halts import HaltsOfTheTime
+from trading_tools.replay_older import OTHERWISE, PLAYED, TAKEN, says_the_same
+from trading_tools.replay_prices import Event, Prices, message_in
 from trading_tools.replay_rules import RulesOfTheTime
 from trading_tools.rules import TradingRules
 
@@ -52,9 +51,11 @@ LOST = "commands_lost"
 WAITED_FOR_PRICES = "prices of "
 """How the refusal of an order begins whose prices did not arrive in time."""
 
-Event = dict[str, Any]  # Any: a decoded event of the account log
-Place = tuple[int, int]
-"""Partition and offset."""
+OTHER_BYTES_MAX = 50
+"""Events of another version in a shard that may come out as other bytes: each costs a copy of the
+shard. The rest is taken as it is."""
+COMMANDS_NOT_KEPT = "orders whose commands are no longer kept"
+NOT_KEPT = "orders whose prices are no longer kept"
 
 
 @dataclass(slots=True)
@@ -65,88 +66,26 @@ class Replayed:
         counts: Epochs, openings, orders and ignored records that were seen; `LOST` of the openings
             and orders cannot be decided again.
         differences: Where another event came out: place, subject, expected, found.
+        older: Version -> events of it that were decided again, and that came out otherwise.
+        of_today: Events of this version that were decided again.
         sha256: Over the bytes of every event that was written again.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     differences: list[dict[str, str]] = field(default_factory=list)
+    older: dict[str, Counter[str]] = field(default_factory=dict)
+    of_today: int = 0
     sha256: str = ""
     account_digest: str = ""
+
+    def of_version(self, version: str) -> Counter[str]:
+        """What came of the events that another version wrote."""
+        return self.older.setdefault(version, Counter())
 
     def differ(self, place: str, subject: str, expected: str, found: str) -> None:
         """Note a difference."""
         entry = {"place": place, "subject": subject, "expected": expected, "found": found}
         self.differences.append(entry)
-
-
-@dataclass(slots=True)
-class _Prices:
-    """What `market.tickers` held that matters to the recorded orders.
-
-    Attributes:
-        wanted: Places of tickers that orders were priced with. ends: places where snapshots end.
-        quotes: The first, decoded. clocks: the market's newest venue time at the second.
-        listings: Product -> offsets, and the listing from each on.
-    """
-
-    wanted: set[Place] = field(default_factory=set)
-    ends: set[Place] = field(default_factory=set)
-    quotes: dict[Place, Quote] = field(default_factory=dict)
-    clocks: dict[Place, datetime] = field(default_factory=dict)
-    listings: dict[str, tuple[list[int], list[Listing]]] = field(
-        default_factory=lambda: defaultdict(lambda: ([], []))
-    )
-
-    def read(self, records: Iterator[Record]) -> None:
-        """Read the topic once."""
-        clock: datetime | None = None
-        end: Place = (0, 0)
-        for record in records:
-            place = (record.partition, record.offset)
-            if place in self.ends and clock is not None:
-                self.clocks[place] = clock
-            message = _message(record)
-            if isinstance(message, Ticker):
-                clock = max(message.event_time, clock or message.event_time)
-                if place in self.wanted:
-                    self.quotes[place] = quote_of(message, *place)
-            elif isinstance(message, Product):
-                with suppress(ArithmeticError, ValueError):  # The executor buried it.
-                    listing = listing_of(message)
-                    offsets, found = self.listings[message.product_id]
-                    offsets.append(record.offset)
-                    found.append(listing)
-            end = (record.partition, record.offset + 1)
-        if clock is not None:
-            self.clocks[end] = clock
-
-    def market(self, event: Event, call: ToolCall, *, lock_step: bool) -> Market:
-        """The market as the order of an event found it."""
-        used = event["used"]
-        until = max([*call.ticker_offsets.values(), used["offset"] + 1 if used else 0])
-        market = Market(listings=self._listings_at(until))
-        if used is not None:
-            quote = self.quotes.get((used["partition"], used["offset"]))
-            if quote is not None:
-                market.quotes[event["product_id"]] = quote
-                if lock_step:
-                    market.newest_at = self._clock(call, quote, used["age_ms"])
-        return market
-
-    def _clock(self, call: ToolCall, quote: Quote, age_ms: int) -> datetime:
-        """The market's clock: where its snapshot ended, or later if the market had moved on."""
-        found = [self.clocks[end] for end in call.ticker_offsets.items() if end in self.clocks]
-        clock = max(found, default=quote.event_time)
-        if quote.age_ms(clock) < age_ms:
-            return quote.alive_at + timedelta(milliseconds=age_ms)
-        return clock
-
-    def _listings_at(self, offset: int) -> dict[str, Listing]:
-        known = {}
-        for product_id, (offsets, listings) in self.listings.items():
-            index = bisect_right(offsets, max(offset - 1, offsets[0])) - 1
-            known[product_id] = listings[index]
-        return known
 
 
 class Replay:
@@ -158,7 +97,7 @@ class Replay:
         self._held = read_manifest(folder).topics
         self.rules = RulesOfTheTime(self._messages(topics.ROSTER.name))
         self.halts = HaltsOfTheTime(self._read_control())
-        self._prices = _Prices()
+        self._prices = Prices()
         self.passed_over = passed_over_in(folder)
         self._tools: dict[str, Tool] = {
             name: tool for name, tool in load_catalogue().items() if tool.touches_account
@@ -174,6 +113,7 @@ class Replay:
             BrokenLog: The account log itself cannot be folded.
         """
         self._note_prices()
+        self._prices.first = {p: s.first for p, s in self._held[TICKERS].partitions.items()}
         self._prices.read(read_records(self._folder, [TICKERS]))
         accounts: dict[str, Account] = {}
         commands = Commands(self._folder, self._held.get(COMMANDS))
@@ -190,7 +130,7 @@ class Replay:
     def _messages(self, topic: str) -> Iterator[Message]:
         if topic in self._held:
             for record in read_records(self._folder, [topic]):
-                if record.value is not None and (message := _message(record)) is not None:
+                if record.value is not None and (message := message_in(record)) is not None:
                     yield message
 
     def _note_prices(self) -> None:
@@ -203,7 +143,7 @@ class Replay:
                     if isinstance(partition, int) and isinstance(offset, int):
                         self._prices.wanted.add((partition, offset))
         for record in read_records(self._folder, [COMMANDS]):
-            if isinstance(call := _message(record), ToolCall):
+            if isinstance(call := message_in(record), ToolCall):
                 self._prices.ends.update(call.ticker_offsets.items())
 
     def _read_control(self) -> Iterable[Record]:
@@ -222,7 +162,7 @@ class Replay:
         return Desk(partition, self.shards, shard, Market(), TradingRules(), self._tools)
 
     @property
-    def prices(self) -> _Prices:
+    def prices(self) -> Prices:
         """What the market showed."""
         return self._prices
 
@@ -245,6 +185,8 @@ class _ShardReplay:
         self._commands = commands
         self._missing = MissingCommands(lambda offset: commands.holds(partition, offset))
         self._truth = Shard(passed_over=replay.passed_over.get(partition, {}))
+        self._versions = VersionsInOrder()
+        self._other_bytes = 0
         self.desk = replay.desk(partition, 0)
 
     def run(self, events: Iterator[Record]) -> None:
@@ -278,14 +220,35 @@ class _ShardReplay:
         if not opening:
             self._missing.decided(event["order_id"], source)
         if _is_missing(event, command, opening=opening):
+            if source < self._commands.first(self._partition):
+                replayed.counts[COMMANDS_NOT_KEPT] += 1
+                self.desk.shard.apply(kind, value, record.offset)
+                return
             self._missing.note(Missing(source, place, subject))
             self.desk.shard.apply(kind, value, record.offset)
             return
+        if isinstance(command, ToolCall) and not self._replay.prices.are_kept(event, command):
+            replayed.counts[NOT_KEPT] += 1
+            self.desk.shard.apply(kind, value, record.offset)
+            return
+        today = self._versions.is_of_today(record)
+        replayed.of_today += today
+        older = None if today else replayed.of_version(recorded_by(record))
+        if older is not None and self._other_bytes >= OTHER_BYTES_MAX:
+            older[TAKEN] += 1
+            self.desk.shard.apply(kind, value, record.offset)
+            return
         written = self._open(event, command) if opening else self._decide(event, command)
+        if older is not None:
+            older[PLAYED] += 1
         if written == value:
             self._replay.wrote(written)
             return
-        replayed.differ(place, subject, *_difference(value, written))
+        if older is not None:
+            older[OTHERWISE] += not says_the_same(value, written)
+            self._other_bytes += 1
+        else:
+            replayed.differ(place, subject, *_difference(value, written))
         self.desk.shard = deepcopy(self._truth)
 
     def _open(self, event: Event, command: Message | None) -> bytes | None:
@@ -324,7 +287,7 @@ class _ShardReplay:
 
     def _command_at(self, offset: int) -> Message | None:
         found = self._commands.at(self._partition, offset)
-        return None if found is None else _message(found)
+        return None if found is None else message_in(found)
 
 
 def _is_missing(event: Event, command: Message | None, *, opening: bool) -> bool:
@@ -340,13 +303,6 @@ def _by_partition(records: Iterator[Record]) -> Iterator[tuple[int, Iterator[Rec
     from itertools import groupby
 
     yield from groupby(records, key=lambda record: record.partition)
-
-
-def _message(record: Record) -> Message | None:
-    try:
-        return record.message()
-    except Malformed:
-        return None
 
 
 def _body(record: Record) -> Event:

@@ -49,6 +49,11 @@ class Commands:
         found = self._current
         return found if found is not None and _place(found) == wanted else None
 
+    def first(self, partition: int) -> int:
+        """Offset of the oldest command that is kept."""
+        span = self._spans.get(partition)
+        return 0 if span is None else span.first
+
     def holds(self, partition: int, offset: int) -> bool:
         """True where a place is between the first record and the end of the export."""
         span = self._spans.get(partition)

@@ -9,6 +9,7 @@ from ledger.audit.findings import Checker, Scope
 from ledger.audit.reading import Seen, place_of, when
 
 INBOX, PROMPTED = topics.INBOX.name, topics.PROMPTED.name
+NOT_KEPT = "whose answers are no longer kept"
 
 
 class _OfFates(Checker):
@@ -129,6 +130,9 @@ class RepliesChecker(_OfFates):
         outcome = self.fates.ended.get(fate.turn_id)
         if fate.told:
             self.looked[f"told as {fate.told}"] += 1
+            if not fate.first and self.fates.may_be_deleted(fate):
+                self.looked[NOT_KEPT] += 1
+                return
             # A reply that came after the turn had given up is late, and the turn says expired.
             true = fate.told == fate.first or fate.told == "expired"
             text = f"{fate.told} as the turn says"
@@ -173,6 +177,9 @@ class LagChecker(_OfFates):
                 self.looked["that wait"] += 1
                 if not self.fates.waits(fate) or self.fates.ended.get(fate.turn_id) == "aborted":
                     continue
+                if self.fates.may_be_deleted(fate):
+                    self.looked[NOT_KEPT] += 1
+                    continue
                 text = f"an end before its deadline {fate.deadline}"
                 found = f"none at {newest:%Y-%m-%dT%H:%M:%SZ}, the newest record"
                 true = newest <= when(fate.deadline)
@@ -208,6 +215,9 @@ class ConsumedChecker(_OfFates):
             self.looked["dead-lettered"] += buried
             self.looked["processed"] += fate.asked if not buried else 0
             if fates.ended.get(fate.turn_id) == "aborted" or (told and fate.told):
+                continue
+            if unanswered and not buried and fates.may_be_deleted(fate):
+                self.looked[NOT_KEPT] += fate.asked
                 continue
             text = "an end, an answer or a dead letter"
             true = bool(fate.ends or fate.answers or buried)

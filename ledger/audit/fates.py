@@ -18,6 +18,8 @@ from ledger.audit.turns import Turns
 
 TIMESTAMP_MS_MAX = 253_402_300_799_000
 """The end of the year 9999: a later timestamp is not a time of this arena."""
+CLOCKS_DIFFER_MS = 5_000
+"""Who asks and who answers may be two hosts, and both put their own time on their records."""
 COMMANDS, CALLS, EVENTS = topics.COMMANDS.name, topics.TOOL_CALLS.name, topics.EVENTS.name
 
 
@@ -28,6 +30,7 @@ class Fate:
     Attributes:
         place: Where it stood first. asked: how many records asked for it.
         deadline: ISO time past which nobody waits. proper: it is where its router writes.
+        asked_ms: Timestamp of the first record that asked for it.
         ends: Effective events that decide it. answers: replies or results. first: the first one's
             outcome. told: what the turn says of it, "" where the turn says nothing.
     """
@@ -49,6 +52,7 @@ class Fate:
     answers: int = 0
     first: str = ""
     told: str = ""
+    asked_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -79,6 +83,7 @@ class Fates:
         decided_to: Shard -> offset of the newest command that an event decides.
         lost_from: Shard -> the offset at which `account.commands` was cut, and written again.
         newest_ms: Timestamp of the newest record of any topic.
+        oldest_ms: Inbox -> timestamp of the oldest record that is kept.
     """
 
     turns: Turns
@@ -97,6 +102,7 @@ class Fates:
     lost_from: dict[int, int] = field(default_factory=dict)
     decided_to: dict[int, int] = field(default_factory=dict)
     newest_ms: int = 0
+    oldest_ms: dict[str, int] = field(default_factory=dict)
     letters: int = 0
     _marks: set[int] = field(default_factory=set)
 
@@ -105,6 +111,8 @@ class Fates:
         if not seen.foreign and seen.record.timestamp_ms <= TIMESTAMP_MS_MAX:
             self.newest_ms = max(self.newest_ms, seen.record.timestamp_ms)
         topic = seen.topic
+        if topic.startswith(topics.INBOX.name):
+            self.oldest_ms.setdefault(topic, seen.record.timestamp_ms)
         if topic in (COMMANDS, CALLS) or topic.startswith(topics.PROMPTED.name):
             self._asked(seen)
         elif topic == EVENTS and seen.effective:
@@ -184,6 +192,7 @@ class Fates:
             issued=str(body.get("issued_at")),
             proper=proper,
             asked=1 if known is None else known.asked + 1,
+            asked_ms=record.timestamp_ms,
         )
 
     def _is_proper(self, seen: Seen, agent: str) -> bool:
@@ -248,6 +257,17 @@ class Fates:
         Calls of several agents are answered side by side: a later one may be done before.
         """
         return fate.turn_id not in self.ended and self.newest() <= when(fate.deadline)
+
+    def may_be_deleted(self, fate: Fate) -> bool:
+        """True if retention deleted answers of the agent, and that of a call may be among them.
+
+        An answer is written after its call: one to a newer call than the oldest answer is kept.
+        """
+        inbox = topics.inbox(fate.agent)
+        span = self.turns.scope.spans.get(inbox, {}).get(0)
+        if span is None or span.first == 0:
+            return False
+        return fate.asked_ms <= self.oldest_ms.get(inbox, fate.asked_ms) + CLOCKS_DIFFER_MS
 
     def waits(self, fate: Fate) -> bool:
         """True where it stands behind everything of its partition whose end is known."""
