@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from statistics import fmean, stdev
 from typing import Any
 
+from arena.currency import cash_step
 from arena.messages import Estimate, LeaderboardRow, Repeat
+from arena.money import from_units
 from judge.cells import Entrant
 from judge.entrants import Window
 from judge.metrics import Metrics
@@ -19,7 +22,7 @@ _MICRO = Decimal("0.000001")
 AMOUNTS = (
     "equity_usd", "fees_usd", "slippage_usd", "latency_usd", "biggest_win_usd", "biggest_loss_usd",
 )  # fmt: skip
-"""Columns in USD. Unknown of some repeats, each is the mean over the others."""
+"""Amounts of money. Unknown of some repeats, each is the mean over the others."""
 COSTS = ("llm_usd", "llm_paid_usd", "net_return")
 """Columns that are unknown if any repeat's is: a mean that leaves a cost out would be too low."""
 RATIOS = (
@@ -27,7 +30,7 @@ RATIOS = (
     "win_rate", "profit_factor", "turnover", "invalid_rate", "hold_share",
 )  # fmt: skip
 """Columns that are plain numbers."""
-COUNTS = ("drawdown_periods", "trades", "closed", "rejected", "decisions", "skipped")
+COUNTS = ("drawdown_periods", "trades", "closed", "rejected", "decisions", "aborted", "skipped")
 """Columns that are whole numbers; a mean is rounded."""
 RENAMED = {"drawdown": "max_drawdown", "compared_return": "total_return"}
 """Column -> its metric, if the two have different names."""
@@ -92,9 +95,14 @@ def row_of(
         bradley_terry=_estimate(standing.bradley_terry),
         p_best=standing.p_best,
         cutoff=season.entries[entrant.places[0]].cutoff,
-        **_means(own),
+        **_means(own, _step(season)),
     )
     return row.model_copy(update={"reasons": _reasons(row, own, standing, verdict)})
+
+
+def _step(season: Season) -> Decimal:
+    """The step in which cash moves."""
+    return from_units(cash_step(season.assumptions.currency))
 
 
 def metric_of(column: str) -> str:
@@ -102,16 +110,16 @@ def metric_of(column: str) -> str:
     return RENAMED.get(column, column)
 
 
-def _means(own: Sequence[Metrics]) -> dict[str, Any]:  # Any: the fields of a row.
+def _means(own: Sequence[Metrics], step: Decimal) -> dict[str, Any]:  # Any: the fields of a row.
     found: dict[str, Any] = {}
     for column in AMOUNTS:
-        found[column] = _mean(own, column, usd_mean)
+        found[column] = _mean(own, column, partial(amount_mean, step=step))
     for column in COSTS:
         values = [getattr(one, column) for one in own]
         if any(value is None for value in values):
             found[column] = None
         else:
-            found[column] = usd_mean(values) if column.endswith("_usd") else fmean(values)
+            found[column] = amount_mean(values) if column.endswith("_usd") else fmean(values)
     for column in RATIOS:
         found[column] = _mean(own, metric_of(column), fmean)
     for column in COUNTS:
@@ -125,12 +133,12 @@ def _mean(own: Sequence[Metrics], name: str, of: Callable[[list[Any]], Any]) -> 
     return of(known) if known else None
 
 
-def usd_mean(amounts: Sequence[float | Decimal]) -> Decimal:
-    """The mean of amounts in USD, to a micro-dollar; a single exact amount stays as it is."""
+def amount_mean(amounts: Sequence[float | Decimal], step: Decimal = _MICRO) -> Decimal:
+    """The mean of amounts, to a step of cash; a single exact amount stays as it is."""
     exact = [one if isinstance(one, Decimal) else Decimal(repr(one)) for one in amounts]
     if len(exact) == 1 and isinstance(amounts[0], Decimal):
         return exact[0]
-    return (sum(exact, Decimal(0)) / len(exact)).quantize(_MICRO)
+    return (sum(exact, Decimal(0)) / len(exact)).quantize(step)
 
 
 def _repeats(
@@ -142,7 +150,7 @@ def _repeats(
         Repeat(
             agent=season.entries[place].name,
             seed=season.entries[place].seed,
-            equity_usd=usd_mean([found.equity_usd]),
+            equity_usd=amount_mean([found.equity_usd], _step(season)),
             total_return=gain,
         )
         for place, found, gain in zip(entrant.places, own, gains, strict=True)

@@ -27,7 +27,7 @@ P_BEST_NOTE = "P(best): probability that the entrant is truly the best, shrunken
 MARKET_NOTE = f"vs market: return less that of the {MARKET}, an index of all products."
 COSTS_NOTE = (
     "gross: return of the season before fees and slippage; net: after them; net of LLM: after "
-    "model calls too."
+    "model calls too. Every turn is a decision or aborted: cut off by the end of its router."
 )
 
 Column = tuple[str, Callable[[LeaderboardRow], str]]
@@ -180,6 +180,7 @@ def costs(currency: str = DEFAULT_CURRENCY) -> tuple[Column, ...]:
         ("biggest win", lambda row: _gain(row.biggest_win_usd, currency)),
         ("biggest loss", lambda row: _gain(row.biggest_loss_usd, currency)),
         ("decisions", lambda row: f"{row.decisions:,}"),
+        ("aborted", lambda row: f"{row.aborted:,}"),
         ("holds", lambda row: _share(row.hold_share)),
         ("invalid", lambda row: _share(row.invalid_rate)),
         ("skipped", lambda row: f"{row.skipped:,}"),

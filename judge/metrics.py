@@ -74,6 +74,8 @@ class Metrics:
         trades: Fills. closed: sells. rejected: refused orders.
         latency_usd: Lost against the price seen; < 0 is a gain.
         llm_usd: Of all calls; llm_paid_usd: without those that were replayed.
+        decisions: Turns that ran to their end. aborted: turns that the end of their router cut
+            off, as where a contest is stopped and resumed; every turn is in one of the two.
         decision_ms, model_ms: Means of our wall time.
         reasons: Metric -> why it is None.
     """
@@ -117,6 +119,7 @@ class Metrics:
     net_return: float | None
     usd_per_decision: float | None
     decisions: int
+    aborted: int
     skipped: int
     invalid_rate: float | None
     hold_share: float | None
@@ -218,6 +221,7 @@ def _of_conduct(season: Season, place: int) -> dict[str, float | Decimal | None]
         "net_return": conduct.net_return(season.equity[:, place], paid),
         "usd_per_decision": dollars / count if dollars is not None and count else None,
         "decisions": count,
+        "aborted": len(decisions) - count,
         "skipped": sum(one.skipped for one in decisions),
         "invalid_rate": conduct.invalid_rate(decisions),
         "hold_share": conduct.hold_share(decisions),

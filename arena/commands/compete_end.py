@@ -144,6 +144,7 @@ def outcome(
         "snapshots_wanted": tally.wanted,
         "agents": list(tally.agents),
         "turns": tally.turns,
+        "turns_aborted": tally.aborted,
         "tokens": tally.tokens,
         "tokens_estimated": tally.estimated,
         "cost_usd": decimal_text(tally.cost_usd),
@@ -178,10 +179,11 @@ def _last_words(
     lines = [*dead_lines(ending.dead), *lines]
     if all_refused := document.get("all_refused"):
         lines.append(str(all_refused))
+    aborted = f" ({tally.aborted:,} aborted)" if tally.aborted else ""
     cost = "" if not tally.tokens else f", {tokens_words(tally)}, {cost_words(tally)}"
     lines += [
-        f"{tally.snapshots} snapshots, {tally.turns:,} turns of {len(tally.agents)} agents{cost}, "
-        f"in {clock_words(ending.elapsed_s)}.",
+        f"{tally.snapshots} snapshots, {tally.turns:,} turns{aborted} of {len(tally.agents)} "
+        f"agents{cost}, in {clock_words(ending.elapsed_s)}.",
         f"Verdict:  {verdict}",
         f"Accounts: {document['account_digest']}",
         f"Report:   {document['report']}",

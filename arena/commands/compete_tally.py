@@ -23,6 +23,7 @@ class Tally:
         wanted: Snapshots of the whole contest.
         agents: Who takes part.
         last: Offset of the contest's last snapshot; None before it is there.
+        turns: All that were recorded. aborted: those of them that were cut off.
         tokens: Of calls that went to a model. cost_usd: what they cost.
         estimated: True if a server did not count them, and they were estimated.
         replayed: Calls that were answered from a recording.
@@ -36,6 +37,7 @@ class Tally:
     snapshots: int = 0
     last: int | None = None
     turns: int = 0
+    aborted: int = 0
     tokens: int = 0
     cost_usd: Decimal = Decimal(0)
     estimated: bool = False
@@ -67,6 +69,7 @@ class Tally:
                     self._ended.add(message.turn_id)
                     self._newest[message.agent] = message
                     self.turns += 1
+                    self.aborted += message.outcome == "aborted"
                     self.health.ended(message)
             case AgentSpec():
                 self.health.joined(message)

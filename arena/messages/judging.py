@@ -106,6 +106,7 @@ class LeaderboardRow(Part):
     rejected: int = 0
     turnover: float | None = None
     decisions: int = 0
+    aborted: int = 0
     skipped: int = 0
     invalid_rate: float | None = None
     hold_share: float | None = None

@@ -161,7 +161,9 @@ def decisions_table(facts: Facts) -> Table:
         Head("entry", "w stick", up=True), Head("decisions"), Head("$ per decision"), Head("LLM $"),
         Head("paid", note="without replayed replies"), Head("tokens per decision"),
         Head("model took", note="mean wall time of the calls of a turn"), Head("replayed"),
-        Head("failed calls"), Head("invalid"), Head("skipped snapshots"),
+        Head("failed calls"), Head("invalid"),
+        Head("aborted turns", note="cut off by the end of their router, and no decisions"),
+        Head("skipped snapshots"),
     )  # fmt: skip
     rows = []
     for place in facts.order:
@@ -181,6 +183,7 @@ def decisions_table(facts: Facts) -> Table:
             plain(words.count(spend.replayed), spend.replayed),
             plain(words.count(spend.failed), spend.failed),
             plain(words.share(metrics.invalid_rate), metrics.invalid_rate),
+            plain(words.count(metrics.aborted), metrics.aborted),
             plain(words.count(metrics.skipped), metrics.skipped),
         )
         rows.append(Row(cells, _css(facts, place)))

@@ -68,6 +68,15 @@ def test_what_comes_twice_counts_once() -> None:
     assert (tally.snapshots, tally.turns, tally.last) == (1, 1, None)
 
 
+def test_turns_that_were_cut_off_are_counted_apart() -> None:
+    """A turn that a stop cut off is among the turns, and among the aborted ones."""
+    tally = Tally(2, ["a"])
+    tally.apply(turn("a", 0), 0)
+    tally.apply(turn("a", 1).model_copy(update={"outcome": "aborted"}), 1)
+
+    assert (2, 1) == (tally.turns, tally.aborted)
+
+
 def test_all_are_in_when_each_has_decided_on_the_last_snapshot_or_later() -> None:
     """Who skipped the last one has answered a newer one; nobody is waited for twice."""
     tally = Tally(2, ["a", "b"])

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from arena import topics
-from arena.messages import Usage
+from arena.messages import LeaderboardRow, Usage
 from arena.money import SCALE
 from judge import metrics_conduct as conduct
 from judge import metrics_trades as trading
+from judge.leaderboard_words import costs
 from judge.metrics import WHY_NONE, as_columns, measure
 from judge.season import LlmSpend, Season, SeasonBuilder
 from judge.statistics.sharpe import sharpe_ratio
@@ -141,6 +142,20 @@ def test_llm_cost_lowers_the_net_return() -> None:
 
     assert (Decimal("12.5"), 15) == (found.llm_usd, found.tokens)
     assert found.net_return == pytest.approx(-12.5 / 100_000)
+
+
+def test_every_turn_is_in_one_column() -> None:
+    """Turns that a stop cut off are counted beside the decisions, in the text as well."""
+    scenario = Scenario(agents=(("solo", "cash", "agent"),)).run(3)
+    season = season_of(scenario)
+    first, *others = season.decisions[0]
+    cut = replace(season, decisions=((replace(first, outcome="aborted"), *others),))
+    found = measure(cut, 0)
+    texts = dict(costs())
+    row = LeaderboardRow.model_construct(decisions=found.decisions, aborted=found.aborted)
+
+    assert (len(others), 1) == (found.decisions, found.aborted)
+    assert (str(len(others)), "1") == (texts["decisions"](row), texts["aborted"](row))
 
 
 def test_turns_without_call_records_have_no_known_cost() -> None:
