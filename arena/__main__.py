@@ -74,6 +74,10 @@ GROUPS = {
 }
 """First words of commands that have two, such as `compete run`."""
 
+SPEC_COMMANDS = ("up", "doctor", "compete run")
+OTHER_NAMES = ("LLM_API_KEY", "HISTORICAL_MINUTES")
+"""Variables of other arenas that mean something here (`arena.variables`)."""
+
 EXAMPLE = "\n\nExample: "
 """What begins the last paragraph of a command's docstring: its help ends with it."""
 
@@ -90,6 +94,7 @@ def _run() -> int | None:
     if asked not in COMMANDS:
         asked = first
     if asked in COMMANDS:
+        _prepare(asked)
         _add(_group(app, asked), asked, *COMMANDS[asked], load=True)
     elif asked in GROUPS:
         group = _group(app, f"{asked} ")
@@ -98,8 +103,32 @@ def _run() -> int | None:
     else:
         for name, (path, text) in _top_commands().items():
             _add(app, name, path, text, load=False)
-    code = app(prog_name="arena", standalone_mode=False)
+    code = _command(app)(prog_name="arena", standalone_mode=False)
     return code if isinstance(code, int) else None
+
+
+def _prepare(command: str) -> None:
+    """Read the `.env` of the current folder, and other names of variables, where there are any.
+
+    Commands with an ARENA.toml read the file beside it, once they know where it is.
+    """
+    found = os.path.isfile(".env") or any(name in os.environ for name in OTHER_NAMES)
+    if not found or command in SPEC_COMMANDS or {"-h", "--help"} & set(sys.argv):
+        return
+    from arena.commands.environment import prepare_here
+
+    prepare_here(command)
+
+
+def _command(app: "typer.Typer") -> "Callable[..., object]":
+    """The command of an app; its help has one style for defaults and variables."""
+    import typer
+
+    from arena.help_style import style
+
+    command = typer.main.get_command(app)
+    style(command)
+    return command
 
 
 def _top_commands() -> dict[str, tuple[str, str]]:

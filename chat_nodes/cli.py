@@ -46,7 +46,10 @@ def chat_node(
     quick: flags.Quick = False,
     json_: flags.CheckJson = False,
     local: flags.Local = False,
-    log_level: Annotated[LogLevel | None, typer.Option(case_sensitive=False)] = None,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(case_sensitive=False, help="How much to log. [ARENA_LOG_LEVEL]"),
+    ] = None,
 ) -> None:
     """Serve one model to every agent that names this node.
 

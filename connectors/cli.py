@@ -53,7 +53,7 @@ Agents = Annotated[
     typer.Option("--agents", help="Who must answer: comma-separated or the flag repeated."),
 ]
 ReplaySeed = Annotated[
-    int | None, typer.Option("--seed", help="Of synthetic prices, where no file is given. [7]")
+    int | None, typer.Option("--seed", help="Seed for synthetic prices, without files. [7]")
 ]
 ReplayStart = Annotated[
     datetime | None,
@@ -145,7 +145,7 @@ def replay(
     ] = None,
     speed: Annotated[
         float,
-        typer.Option("--speed", help="Of --frames: recorded seconds per wall second.", min=0.001),
+        typer.Option("--speed", help="With --frames: recorded seconds per wall second.", min=0.001),
     ] = 1.0,
     products: Annotated[
         list[str] | None,
@@ -198,7 +198,7 @@ def replay(
 
 def exchange(
     port: Annotated[
-        int, typer.Option("--port", help="Of 127.0.0.1; 0 is any free one.", min=0, max=65535)
+        int, typer.Option("--port", help="Port on 127.0.0.1; 0 is any free one.", min=0, max=65535)
     ] = 8765,
     products: Annotated[
         list[str] | None,
@@ -208,7 +208,7 @@ def exchange(
         list[str] | None,
         typer.Argument(metavar="[PRODUCT|FILE]...", help="Further product ids or price files."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the synthetic prices.")] = 7,
+    seed: Annotated[int, typer.Option("--seed", help="Seed for the synthetic prices.")] = 7,
     speed: Annotated[
         float, typer.Option("--speed", help="Venue seconds per wall second.", min=0.01, max=3600.0)
     ] = 1.0,

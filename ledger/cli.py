@@ -59,7 +59,7 @@ Limit = Annotated[
 
 @app.command(epilog="Example: arena ledger run")
 def run(
-    name: Annotated[str, typer.Option(help="Of this process.")] = "ledger",
+    name: Annotated[str, typer.Option(help="Name of this process.")] = "ledger",
     database: Books = None,
     servers: Servers = None,
     prefix: Prefix = None,
@@ -183,7 +183,7 @@ def fills(
 @app.command(epilog="Example: arena ledger export books --format csv")
 def export(
     folder: Annotated[Path, typer.Argument(help="Is made where it is not there.")],
-    form: Annotated[Form, typer.Option("--format", help="Of the files.")] = Form.PARQUET,
+    form: Annotated[Form, typer.Option("--format", help="Format of the files.")] = Form.PARQUET,
     database: Books = None,
     prefix: Prefix = None,
     as_json: AsJson = False,

@@ -33,7 +33,7 @@ def run(
     dashboard: Annotated[
         bool, typer.Option(help="Ask the dashboard, too; --no-dashboard: fold and books only.")
     ] = True,
-    name: Annotated[str, typer.Option(help="Of this process, with --watch.")] = "reconcile",
+    name: Annotated[str, typer.Option(help="Name of this process, with --watch.")] = "reconcile",
     database: Books = None,
     servers: Servers = None,
     prefix: Prefix = None,

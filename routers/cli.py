@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from arena.baselines import baseline_remedy, baseline_trouble
+from arena.commands.plugin_flags import FolderFlag, plugins_of
 from arena.errors import UsageError
 from arena.ids import check_name
 from arena.messages import Pacing, PromptSize
 from arena.money import parse_share
 from arena.names import check_agent_name
+from arena.plugins import NO_PLUGINS, Plugins
 from arena.settings import Settings
+from arena.strategy_files import shipped_strategies
 from routers.plan import Limits
 from routers.strategy import load_strategy
 from routers.transcript import ROUNDS_MAX
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 Agent = tuple[str, str, str, int | None]
 """Name, strategy, chat node, and the seed of the model's sampling."""
+
+SHIPPED = sorted(shipped_strategies())
 
 SEED_PATTERN = re.compile(r"[0-9]{1,18}")
 
@@ -95,7 +100,10 @@ def router(
     ],
     strategy: Annotated[
         str,
-        typer.Option("--strategy", help="A shipped strategy, or the path of a .toml or .py file."),
+        typer.Option(
+            "--strategy",
+            help=f"{', '.join(SHIPPED)}, one of a plugin, or a .toml, .md, .txt or .py file.",
+        ),
     ],
     bootstrap_servers: Bootstrap = None,
     max_rounds: Rounds = 4,
@@ -104,12 +112,13 @@ def router(
     cadence: Cadence = None,
     pacing: Paced = "real-time",
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Of the model's sampling. [the strategy's own]")
+        int | None, typer.Option("--seed", help="Seed for the model. [the strategy's own]")
     ] = None,
     scrape: Scrape = None,
     prompt: Size = "full",
     kind: Kind = None,
     replace_: Replace = False,
+    plugins: FolderFlag = None,
     log_level: Level = None,
 ) -> None:
     """Run one agent: a strategy, a model behind a chat node, and its memory.
@@ -120,7 +129,8 @@ def router(
     """
     limits = _limits(max_rounds, decision_deadline, tool_timeout, pacing)
     agents = [(name, strategy, chat_node_name, seed)]
-    seats = _seats(agents, limits, cadence, pacing, scrape)
+    found = plugins_of(plugins, Settings())
+    seats = _seats(agents, limits, cadence, pacing, scrape, found)
     seats = sized(named(seats, kind=kind, taking=replace_), [prompt])
     _run("router", name, seats, bootstrap_servers, log_level)
 
@@ -130,7 +140,7 @@ def routers(
         list[str],
         typer.Option("--agent", help="NAME=STRATEGY@CHAT_NODE or ...#SEED, once for every agent."),
     ],
-    name: Annotated[str, typer.Option("--name", help="Of this process, for people.")] = "agents",
+    name: Annotated[str, typer.Option("--name", help="Name of this process.")] = "agents",
     bootstrap_servers: Bootstrap = None,
     max_rounds: Rounds = 4,
     decision_deadline: Decision = 60.0,
@@ -141,6 +151,7 @@ def routers(
     prompt: Sizes = [],  # noqa: B006 - typer copies it
     kind: Kind = None,
     replace_: Replace = False,
+    plugins: FolderFlag = None,
     log_level: Level = None,
 ) -> None:
     """Run several agents in one process.
@@ -148,7 +159,9 @@ def routers(
     Example: arena routers --agent mo=momentum@rules --agent idle=cash@rules
     """
     limits = _limits(max_rounds, decision_deadline, tool_timeout, pacing)
-    seats = _seats([split_agent(text) for text in agent], limits, cadence, pacing, scrape)
+    found = plugins_of(plugins, Settings())
+    agents = [split_agent(text) for text in agent]
+    seats = _seats(agents, limits, cadence, pacing, scrape, found)
     seats = sized(named(seats, kind=kind, taking=replace_), prompt)
     _run("routers", name, seats, bootstrap_servers, log_level)
 
@@ -169,13 +182,14 @@ def _seats(
     cadence: int | None,
     pacing: Pacing,
     scrape: str | None,
+    plugins: Plugins = NO_PLUGINS,
 ) -> "list[Seat]":
     from routers.seat import Seat
 
     share = _share(scrape)
     seats = []
     for agent, strategy_name, chat_node, seed in agents:
-        strategy = load_strategy(strategy_name)
+        strategy = load_strategy(strategy_name, plugins)
         if seed is not None:
             sampling = strategy.sampling.model_copy(update={"seed": seed})
             strategy = replace(strategy, sampling=sampling)

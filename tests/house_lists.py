@@ -41,6 +41,7 @@ PURE = (
     "arena/living.py",
     "arena/money.py",
     "arena/names.py",
+    "arena/help_style.py",
     "arena/kafka_log.py",
     "arena/plural.py",
     "arena/prefix.py",

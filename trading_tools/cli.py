@@ -3,6 +3,7 @@
 import json
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,8 +15,9 @@ from arena.ids import check_name
 from arena.messages import Pacing
 from arena.names import OPERATOR
 from arena.node import Node, run_async, run_node
-from arena.plugins import NO_PLUGINS
+from arena.plugins import NO_PLUGINS, Plugins
 from arena.settings import Settings
+from arena.variables import INITIAL_CASH
 from arena.visible import visible, visible_json
 from trading_tools.cli_plugins import check, new
 from trading_tools.rules import DEFAULT_FEES, TradingRules
@@ -53,6 +55,18 @@ Servers = Annotated[
     typer.Option(help="Kafka addresses. [env: KAFKA_BOOTSTRAP_SERVERS]", show_default=False),
 ]
 
+StartingCash = Annotated[
+    str,
+    typer.Option(envvar=INITIAL_CASH, help="What a new account opens with, in that currency."),
+]
+PriceAge = Annotated[
+    float, typer.Option("--price-age-s", "--price-age", help="Older prices are refused, seconds.")
+]
+OnlyFlag = Annotated[
+    Only | None,
+    typer.Option(help="Run only the executor, or only the other tools.", show_default=False),
+]
+
 
 @app.callback(invoke_without_command=True)
 def serve(
@@ -64,20 +78,12 @@ def serve(
     currency: Annotated[
         str, typer.Option(help="What accounts hold: the currency that products are quoted in.")
     ] = DEFAULT_CURRENCY,
-    starting_cash: Annotated[
-        str, typer.Option(help="What a new account opens with, in that currency.")
-    ] = "100000",
-    price_age_s: Annotated[
-        float,
-        typer.Option("--price-age-s", "--price-age", help="Older prices are refused, seconds."),
-    ] = 30.0,
+    starting_cash: StartingCash = "100000",
+    price_age_s: PriceAge = 30.0,
     collar_bps: Annotated[
         str, typer.Option(help="Farther from the price the agent saw is refused.")
     ] = "200",
-    only: Annotated[
-        Only | None,
-        typer.Option(help="Run only the executor, or only the other tools.", show_default=False),
-    ] = None,
+    only: OnlyFlag = None,
     pacing: Annotated[
         Pacing,
         typer.Option(help="lock-step: the age of a price is told by the market's own clock."),
@@ -89,7 +95,10 @@ def serve(
     name: Annotated[str, typer.Option(help="Name of this process.")] = "tools",
     plugins: FolderFlag = None,
     bootstrap_servers: Servers = None,
-    log_level: Annotated[LogLevel | None, typer.Option(case_sensitive=False)] = None,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(case_sensitive=False, help="How much to log. [ARENA_LOG_LEVEL]"),
+    ] = None,
 ) -> None:
     """Serve the trading tools and execute orders.
 
@@ -113,9 +122,7 @@ def serve(
     settings = Settings().override(
         bootstrap_servers=bootstrap_servers, log_level=log_level and log_level.value
     )
-    found = plugins_of(plugins, settings) if plugins or only is not Only.EXECUTOR else NO_PLUGINS
-    if found.tools and only is not Only.STATELESS:
-        raise UsageError(EXECUTOR_ALONE[0], remedy=EXECUTOR_ALONE[1])
+    found = _plugins_beside(only, plugins, settings)
 
     async def work(node: Node) -> None:
         from trading_tools.serve import serve_tools
@@ -129,6 +136,16 @@ def serve(
         )
 
     run_node("tools", name, settings, work)
+
+
+def _plugins_beside(only: Only | None, flag: list[Path] | None, settings: Settings) -> Plugins:
+    """The plugins that this process may load: none beside the executor."""
+    if only is Only.EXECUTOR and not flag:
+        return NO_PLUGINS
+    found = plugins_of(flag, settings)
+    if found.tools and only is not Only.STATELESS:
+        raise UsageError(EXECUTOR_ALONE[0], remedy=EXECUTOR_ALONE[1])
+    return found
 
 
 @app.command("list")
