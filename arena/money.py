@@ -14,15 +14,15 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 SCALE_DIGITS = 8
-SCALE = 10**SCALE_DIGITS
+SCALE: int = 10**SCALE_DIGITS
 PRICE_DIGITS = 18
-PRICE_SCALE = 10**PRICE_DIGITS
+PRICE_SCALE: int = 10**PRICE_DIGITS
 CASH_STEP = 100
 """Cash of a dollar's size moves in whole millionths: 100 units of 10^-8."""
 BPS = 10_000
 AMOUNT_DIGITS_MAX = 18
 """Digits before the point that an amount may have; more is a bad print, not money."""
-AMOUNT_MAX = 10**AMOUNT_DIGITS_MAX * SCALE - 1
+AMOUNT_MAX: int = 10**AMOUNT_DIGITS_MAX * SCALE - 1
 """The largest amount that is carried, in units of 10^-8."""
 DECIMAL_TEXT_MAX = 64
 COST_DIGITS = 12

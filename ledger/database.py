@@ -9,8 +9,10 @@ import hashlib
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from alembic import command
@@ -78,9 +80,11 @@ class Database:
         self._read_only = read_only
         self.engine = _sqlite(place, read_only) if self.is_sqlite else _postgres(place, read_only)
         self._role: str | None = None
+        self._reads: Engine | None = None
+        self._folder: TemporaryDirectory[str] | None = None
 
-    def upgrade(self) -> None:
-        """Bring the schema to the newest revision; creates it where there is none.
+    def upgrade(self, revision: str = "head") -> None:
+        """Bring the schema to the newest revision, or to one; creates it where there is none.
 
         Raises:
             BooksGone: The database does not answer or is full.
@@ -93,17 +97,21 @@ class Database:
                     {"key": lock_key("migrate", self.place.schema)},
                 )
                 connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.place.schema}"'))
-            config = _alembic()
-            newest = ScriptDirectory.from_config(config).get_current_head()
-            current = MigrationContext.configure(connection).get_current_revision()
-            if current != newest:
-                if current is not None and current > str(newest):
-                    raise BrokenBooks(
-                        f"the books at {self.place} have schema {current}, this arena {newest}",
-                        remedy="use the arena that wrote them",
-                    )
+            if self._is_older(connection):
+                config = _alembic()
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
+
+    def _is_older(self, connection: Connection) -> bool:
+        """True if the schema is not the newest one yet."""
+        newest = str(ScriptDirectory.from_config(_alembic()).get_current_head())
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current is not None and current > newest:
+            raise BrokenBooks(
+                f"the books at {self.place} have schema {current}, this arena {newest}",
+                remedy="use the arena that wrote them",
+            )
+        return current != newest
 
     def _made(self) -> "Database":
         if self.place.path is not None:
@@ -134,14 +142,51 @@ class Database:
         Raises:
             BooksGone: The database does not answer, or there are no books.
         """
-        with database_errors(self.place), self.engine.connect() as connection:
+        with database_errors(self.place), self._readable().connect() as connection:
             isolation = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
             with connection.execution_options(**{READS: True}, **isolation).begin():
                 yield connection
 
+    def _readable(self) -> Engine:
+        """What is read from: for a file of an older schema that is only read, a copy of today's.
+
+        Raises:
+            BooksRefused: A schema of PostgreSQL is older; this process may not change it.
+        """
+        if not self._read_only or self._reads is not None:
+            return self._reads or self.engine
+        with self.engine.connect() as connection:
+            made = MigrationContext.configure(connection).get_current_revision() is not None
+            is_older = made and self._is_older(connection)
+        self._reads = self._newest_copy() if is_older else self.engine
+        return self._reads
+
+    def _newest_copy(self) -> Engine:
+        if self.place.path is None:
+            raise BooksRefused(
+                f"the books at {self.place} are those of an older arena",
+                remedy="`arena ledger run` brings them to the schema of this one",
+            )
+        self._folder = TemporaryDirectory(prefix="arena-books-")
+        path = Path(self._folder.name) / "ledger.db"
+        with (
+            closing(
+                sqlite3.connect(f"{self.place.path.resolve().as_uri()}?mode=ro", uri=True)
+            ) as old,
+            closing(sqlite3.connect(path)) as new,
+        ):
+            old.backup(new)
+        copy = Database(replace(self.place, url=self.place.url.set(database=str(path))))
+        copy.upgrade()
+        return copy.engine
+
     def close(self) -> None:
         """Give up the connections."""
         self.engine.dispose()
+        if self._reads is not None:
+            self._reads.dispose()
+        if self._folder is not None:
+            self._folder.cleanup()
 
 
 @contextmanager

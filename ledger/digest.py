@@ -6,12 +6,15 @@ digest, on either engine, however often they were made. Rows are streamed: memor
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Select, and_, false, or_, select
 
+from arena.money import decimal_text
+from ledger.amounts import pair
 from ledger.schema import accounts, entries, fills, journal, positions
 
 ROWS_READ = 5_000
@@ -50,7 +53,7 @@ def _queries() -> list[tuple[str, Select[Any]]]:
         entries.c.leg,
         accounts.c.name,
         accounts.c.unit,
-        entries.c.amount,
+        *pair(entries, "amount"),
     ).join(accounts, accounts.c.account_id == entries.c.account_id)
     return [
         ("journal", select(journal).order_by(journal.c.shard, journal.c.log_offset)),
@@ -77,6 +80,8 @@ def _streamed(connection: Connection, query: Select[Any]) -> Iterator[list[tuple
 
 
 def _as_text(value: object) -> str:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
     raise TypeError(f"{value!r} is in no table of the books")

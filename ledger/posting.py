@@ -4,13 +4,15 @@ Whether an event counts is asked of the one fold (`arena.accounts.Shard`): what 
 records of a zombie or the epoch that came second, is in no row here either.
 """
 
+from decimal import Decimal
+
 from arena import topics
 from arena.account_state import Position
 from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.checkpoint import attested_image
 from arena.errors import BrokenLog
-from arena.money import SCALE_DIGITS
+from arena.money import PRICE_DIGITS, SCALE_DIGITS, price_text, to_price_units
 from arena.passed_over import PassedOver
 from ledger import schema
 from ledger.batch import Batch, Place
@@ -92,7 +94,7 @@ class Poster:
         for leg, posting in enumerate(event.postings):
             account = self._account(posting.account, posting.unit, batch)
             amount = fits(int(posting.amount), offset)
-            rows[schema.entries].append((number, offset, leg, legs, account, amount))
+            rows[schema.entries].append((number, offset, leg, legs, account, *amount))
         rows[schema.journal].append(
             (
                 number,
@@ -129,16 +131,16 @@ class Poster:
                 clean(event.snapshot_id),
                 clean(event.product_id),
                 clean(event.action or ""),
-                units(event.quantity, offset),
-                units(event.price, offset),
-                units(event.notional, offset),
-                units(event.fee, offset),
-                units(event.slippage, offset),
-                units(event.latency_cost, offset),
-                None if event.realised is None else units(event.realised, offset),
-                units(event.scraped or "0", offset),
-                units(event.cash_after, offset),
-                units(event.position_after, offset),
+                *units(event.quantity, offset),
+                price(event.price, offset),
+                *units(event.notional, offset),
+                *units(event.fee, offset),
+                *units(event.slippage, offset),
+                *units(event.latency_cost, offset),
+                *((None, None) if event.realised is None else units(event.realised, offset)),
+                *units(event.scraped or "0", offset),
+                *units(event.cash_after, offset),
+                *units(event.position_after, offset),
                 used.partition,
                 used.offset,
                 micros_of(used.event_time),
@@ -146,7 +148,7 @@ class Poster:
             )
         )
         held = shard.accounts[agent].positions.get(event.product_id, NO_POSITION)
-        position = (fits(held.quantity, offset), fits(held.cost, offset), held.entry_ms)
+        position = (*fits(held.quantity, offset), *fits(held.cost, offset), held.entry_ms)
         batch.rows[schema.positions].append(
             (number, offset, clean(agent), clean(event.product_id), *position)
         )
@@ -178,11 +180,11 @@ def whose(account: str) -> tuple[str, str | None]:
     return clean(rest or account), None
 
 
-def units(text: str | None, offset: int) -> int:
-    """Whole units of 10^-8 of a decimal text.
+def units(text: str | None, offset: int) -> tuple[int, int]:
+    """The two columns of the amount that a decimal text says.
 
     Raises:
-        BrokenLog: There is no text, it is no such decimal, or 64 bits do not hold it.
+        BrokenLog: There is no text, it is no such decimal, or the columns do not hold it.
     """
     whole, _, decimals = (text or "").partition(".")
     try:
@@ -194,3 +196,17 @@ def units(text: str | None, offset: int) -> int:
             f"{EVENTS}@{offset}: {text!r} is no amount of {SCALE_DIGITS} decimals"
         ) from None
     return fits(amount, offset)
+
+
+def price(text: str | None, offset: int) -> str:
+    """A price as the books keep it: plain digits without zeros at the end.
+
+    Raises:
+        BrokenLog: There is no text, or it is no price.
+    """
+    try:
+        return price_text(to_price_units(Decimal(text or "")))
+    except (ArithmeticError, ValueError):
+        raise BrokenLog(
+            f"{EVENTS}@{offset}: {text!r} is not a price of {PRICE_DIGITS} decimals"
+        ) from None

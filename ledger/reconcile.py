@@ -6,7 +6,7 @@ the dashboard is compared at the offset where its digest says it stands.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -23,16 +23,19 @@ from arena.money import from_units
 from arena.node import Node
 from arena.passed_over import PassedOver, read_passed_over
 from arena.settings import Settings
+from ledger.amounts import sums, total
 from ledger.compare import COUNT, Key, Line, compare, fold_figures, key_of, opened_in
 from ledger.database import Database
 from ledger.posting import EVENTS
 from ledger.read_model import ReadModel, ask_dashboard
 from ledger.resume import fold, fold_to
 from ledger.schema import fills, journal
-from ledger.statements import balances, halves, whole
+from ledger.statements import balances
 from ledger.writer import progress_of
 
 READ_TIMEOUT_S = 0.5
+SUMMED = {"fees": "fee", "realised": "realised", "slippage": "slippage"}
+"""Figures that are sums over the fills of an agent, and the amount that is summed."""
 
 
 @dataclass(slots=True)
@@ -159,16 +162,14 @@ def book_figures(connection: Connection) -> dict[Key, int]:
     for (name, unit), units in held.items():
         key = key_of(name, unit)
         found[key] = found.get(key, 0) + units
-    sums = [
-        half
-        for column in (fills.c.fee, fills.c.realised, fills.c.slippage)
-        for half in halves(column)
-    ]
-    counted = connection.execute(select(fills.c.agent, func.count(), *sums).group_by(fills.c.agent))
-    for agent, count, *parts in counted:
+    parts = [part for name in SUMMED.values() for part in sums(fills, name)]
+    counted = connection.execute(
+        select(fills.c.agent, func.count(), *parts).group_by(fills.c.agent)
+    )
+    for agent, count, *of_all in counted:
         found[Key(agent, "fills", COUNT)] = count
-        for what, at in (("fees", 0), ("realised", 2), ("slippage", 4)):
-            found[Key(agent, what, currency)] = whole(parts[at], parts[at + 1])
+        for what, of_one in zip(SUMMED, _in_parts(of_all), strict=True):
+            found[Key(agent, what, currency)] = total(*of_one)
     rejected = connection.execute(
         select(journal.c.agent, func.count())
         .where(journal.c.kind == "rejected")
@@ -177,6 +178,12 @@ def book_figures(connection: Connection) -> dict[Key, int]:
     for agent, count in rejected:
         found[Key(agent, "rejections", COUNT)] = count
     return found
+
+
+def _in_parts(sums_of_all: Sequence[int | None]) -> Iterator[Sequence[int | None]]:
+    """The parts of each of several sums."""
+    size = len(sums_of_all) // len(SUMMED)
+    return (sums_of_all[at : at + size] for at in range(0, len(sums_of_all), size))
 
 
 async def watch(

@@ -10,8 +10,9 @@ import msgspec
 
 from arena.account_log import PostingRead, QuoteRead, SourceRead
 from arena.errors import BrokenLog
+from arena.money import units_text
+from ledger.amounts import AMOUNT_MAX, INT64_MAX, split
 
-INT64_MAX = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -67,15 +68,18 @@ def read_booked(value: bytes, offset: int) -> BookedRead:
         raise BrokenLog(f"account.events@{offset} cannot be booked: {error}") from None
 
 
-def fits(amount: int, offset: int) -> int:
-    """The amount, where a column of 64 bits holds it; `offset` is where it stands in the log.
+def fits(amount: int, offset: int) -> tuple[int, int]:
+    """The two columns of an amount; `offset` is where it stands in the log.
 
     Raises:
-        BrokenLog: It does not.
+        BrokenLog: They do not hold it.
     """
-    if -INT64_MAX <= amount <= INT64_MAX:
-        return amount
-    raise BrokenLog(f"account.events@{offset} has an amount of {amount}: the books hold 64 bits")
+    if -AMOUNT_MAX <= amount <= AMOUNT_MAX:
+        return split(amount)
+    raise BrokenLog(
+        f"account.events@{offset} has an amount of {units_text(amount)}: the books hold"
+        f" {INT64_MAX:.1e}"
+    )
 
 
 def micros(moment: datetime) -> int:

@@ -1,7 +1,7 @@
 """A sheet as text for people, JSON, CSV or Parquet. Amounts are decimal text, never a float.
 
-In Parquet an amount is `decimal128(38, 8)` and a time a timestamp; the file holds what the books
-hold, to the last digit.
+In Parquet an amount is `decimal128(38, 8)`, a price `decimal128(38, 18)` and a time a timestamp;
+the file holds what the books hold, to the last digit.
 """
 
 import csv
@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arena.money import from_units, units_text
+from arena.money import PRICE_DIGITS, SCALE_DIGITS, from_units, units_text
 from arena.visible import csv_text
 from arena.written import whole_file
 from ledger.batch import Value
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DECIMAL_DIGITS, DECIMALS = 38, 8
+DECIMAL_DIGITS = 38
 
 
 def moment(micros: int) -> datetime:
@@ -46,7 +46,7 @@ def cells(sheet: Sheet, *, grouped: bool = False) -> list[list[str]]:
     kinds = [kind for _, kind in sheet.columns]
     return [
         [
-            thousands(text) if grouped and kind == "amount" else text
+            thousands(text) if grouped and kind in ("amount", "price") else text
             for value, kind in zip(row, kinds, strict=True)
             for text in (cell(value, kind),)
         ]
@@ -104,7 +104,8 @@ def arrow_table(sheet: Sheet) -> "pa.Table":
 
     types = {
         "text": pa.string(),
-        "amount": pa.decimal128(DECIMAL_DIGITS, DECIMALS),
+        "amount": pa.decimal128(DECIMAL_DIGITS, SCALE_DIGITS),
+        "price": pa.decimal128(DECIMAL_DIGITS, PRICE_DIGITS),
         "count": pa.int64(),
         "time": pa.timestamp("us", tz="UTC"),
     }
@@ -121,6 +122,8 @@ def _typed(value: Value, kind: Kind) -> str | int | Decimal | datetime | None:
         return value if not isinstance(value, bytes) else value.hex()
     if kind == "amount":
         return from_units(int(value))
+    if kind == "price":
+        return Decimal(str(value))
     if kind == "time":
         return moment(int(value))
     return cell(value, kind)

@@ -1,11 +1,10 @@
 """The tables of the books, the same on SQLite and PostgreSQL.
 
-Amounts are whole units of 10^-8 in 64 bits (INTEGER on SQLite, BIGINT on PostgreSQL): one posting,
-price or balance of an agent holds up to 92 billion of a unit, and whatever does not fit is refused
-before it is written. Sums over many rows may need more: PostgreSQL sums BIGINT into NUMERIC, and on
-SQLite they are taken in two halves (`ledger.statements`). Candles keep the venue's own digits:
-NUMERIC on PostgreSQL, decimal text on SQLite, because a volume may be any number. No column is a
-floating one. Times are microseconds since 1970, UTC.
+An amount has two columns of whole numbers, `<name>_whole` units and `<name>_e8`, the rest in 10^-8
+(`ledger.amounts`): it holds 9.2 * 10^18 of a unit, and whatever does not fit is refused before it
+is written. Sums are exact on both engines. Prices and candles keep their own digits: NUMERIC on
+PostgreSQL, decimal text on SQLite, because a price may have eighteen decimals and a volume may be
+any number. No column is a floating one. Times are microseconds since 1970, UTC.
 
 Rows of these tables are only ever added; triggers refuse anything else. What
 moves on is `progress` and `folds`: how far the topics are in the books.
@@ -29,6 +28,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.schema import SchemaItem
+
+from ledger.amounts import amount_columns
 
 BIG = BigInteger().with_variant(Integer(), "sqlite")
 SMALL = SmallInteger().with_variant(Integer(), "sqlite")
@@ -55,6 +56,10 @@ def _texts(*names: str) -> list[Column[str]]:
 
 def _bigs(*names: str) -> list[Column[int]]:
     return [Column(name, BIG, nullable=False) for name in names]
+
+
+def _amounts(*names: str, nullable: bool = False) -> list[SchemaItem]:
+    return list(amount_columns(BIG, *names, nullable=nullable))
 
 
 def _place(*names: str) -> list[SchemaItem]:
@@ -113,7 +118,7 @@ entries = _table(
     Column("leg", SMALL, nullable=False),
     Column("legs", SMALL, nullable=False),
     Column("account_id", Integer, ForeignKey("accounts.account_id"), nullable=False),
-    Column("amount", BIG, nullable=False),
+    *_amounts("amount"),
     PrimaryKeyConstraint("shard", "log_offset", "leg"),
     ForeignKeyConstraint(
         ["shard", "log_offset", "legs"],
@@ -130,9 +135,11 @@ fills = _table(
     "fills",
     *_place("shard", "log_offset"),
     *_texts("order_id", "agent", "turn_id", "snapshot_id", "product_id", "action"),
-    *_bigs("quantity", "price", "notional", "fee", "slippage", "latency_cost"),
-    Column("realised", BIG),
-    *_bigs("scraped", "cash_after", "position_after"),
+    *_amounts("quantity"),
+    Column("price", DIGITS, nullable=False),
+    *_amounts("notional", "fee", "slippage", "latency_cost"),
+    *_amounts("realised", nullable=True),
+    *_amounts("scraped", "cash_after", "position_after"),
     Column("ticker_partition", Integer, nullable=False),
     *_bigs("ticker_offset", "priced_at_us", "at_us"),
     _of_journal(),
@@ -143,7 +150,8 @@ positions = _table(
     "positions",
     *_place("shard", "log_offset"),
     *_texts("agent", "product_id"),
-    *_bigs("quantity", "cost", "entry_ms"),
+    *_amounts("quantity", "cost"),
+    *_bigs("entry_ms"),
     _of_journal(),
 )
 """What an agent held of a product after each fill; the newest row is what it holds."""
@@ -151,7 +159,8 @@ positions = _table(
 equity_snapshots = _table(
     "equity_snapshots",
     *_texts("snapshot_id", "agent", "venue"),
-    *_bigs("as_of_us", "log_offset", "cash", "scraped", "equity"),
+    *_bigs("as_of_us", "log_offset"),
+    *_amounts("cash", "scraped", "equity"),
     PrimaryKeyConstraint("snapshot_id", "agent"),
 )
 """Each account marked at the bids of each snapshot, as the books stood at `log_offset`."""
@@ -164,7 +173,7 @@ llm_usage = _table(
     Column("scripted", SMALL, nullable=False),
     Column("replayed", SMALL, nullable=False),
     *_bigs("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens"),
-    Column("cost", BIG),
+    *_amounts("cost", nullable=True),
     Column("attempts", Integer, nullable=False),
     *_bigs("latency_us", "started_at_us", "ended_at_us"),
 )

@@ -8,8 +8,9 @@ from arena.bus.base import Record
 from arena.messages import CandleWindow, LlmCall, MarketSnapshot, Message, Turn
 from arena.money import PriceUnits, decimal_text, price_or_none, round_to_units
 from ledger import schema
+from ledger.amounts import AMOUNT_MAX, INT64_MAX, split, split_or_null
 from ledger.batch import Batch, Row
-from ledger.records import INT64_MAX, clean, micros
+from ledger.records import clean, micros
 
 US_PER_MS = 1_000
 ID_CHARS_MAX = 500
@@ -127,9 +128,9 @@ def equity_row(
         clean(snapshot.venue),
         micros(snapshot.as_of),
         offset,
-        account.cash,
-        account.scraped,
-        max(-INT64_MAX, min(INT64_MAX, account.equity(bids))),
+        *split(account.cash),
+        *split(account.scraped),
+        *split(max(-AMOUNT_MAX, min(AMOUNT_MAX, account.equity(bids)))),
     )
 
 
@@ -149,7 +150,7 @@ def usage_row(record: Record, call: LlmCall) -> Row:
         usage.completion_tokens,
         usage.reasoning_tokens,
         usage.cached_tokens,
-        None if usage.cost_usd is None else round_to_units(usage.cost_usd),
+        *split_or_null(None if usage.cost_usd is None else round_to_units(usage.cost_usd)),
         call.attempts,
         round(call.latency_ms * US_PER_MS),
         micros(call.started_at),

@@ -1,21 +1,22 @@
 """What the books say, as sheets: balances, journal, trial balance, an agent's statement, fills.
 
-Reads the database alone. Amounts are whole units of 10^-8 until they are shown. A sum is taken in
-two halves, whole units and the rest, because one of SQLite has 64 bits and refuses to go beyond.
+Reads the database alone. Amounts are whole units of 10^-8 until they are shown; in the tables each
+has two columns (`ledger.amounts`).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, select
 
 from arena.money import SCALE
+from ledger.amounts import fields_of, merged, pair, sums, total
 from ledger.batch import Value
 from ledger.compare import opened_in
 from ledger.schema import accounts, entries, fills, journal
 
-Kind = Literal["text", "amount", "count", "time"]
+Kind = Literal["text", "amount", "price", "count", "time"]
 DEBIT, CREDIT = "debit", "credit"
 
 
@@ -25,7 +26,8 @@ class Sheet:
 
     Attributes:
         name: What it is.
-        columns: Name and kind of each; amounts are units of 10^-8, times microseconds since 1970.
+        columns: Name and kind of each; amounts are units of 10^-8, prices decimal text, times
+            microseconds since 1970.
         rows: In those columns' order.
         remarks: Lines below it, for people.
     """
@@ -36,30 +38,19 @@ class Sheet:
     remarks: list[str] = field(default_factory=list)
 
 
-def halves(amount: ColumnElement[int]) -> tuple[ColumnElement[int], ColumnElement[int]]:
-    """Two sums that make one without an overflow: `whole` puts them together."""
-    return func.sum(amount // SCALE), func.sum(amount % SCALE)
-
-
-def whole(units: int, rest: int) -> int:
-    """The sum of its two halves."""
-    total: int = int(units or 0) * SCALE + int(rest or 0)
-    return total
-
-
 def balances(connection: Connection) -> dict[tuple[str, str], int]:
     """(account, unit) -> balance, of every account that was ever posted to."""
     totals = (
-        select(entries.c.account_id, *(h.label(n) for h, n in zip(_sums(), "ab", strict=True)))
+        select(entries.c.account_id, *(p.label(n) for p, n in zip(_sums(), "abc", strict=True)))
         .group_by(entries.c.account_id)
         .subquery()
     )
     rows = connection.execute(
-        select(accounts.c.name, accounts.c.unit, totals.c.a, totals.c.b).join(
+        select(accounts.c.name, accounts.c.unit, totals.c.a, totals.c.b, totals.c.c).join(
             totals, totals.c.account_id == accounts.c.account_id
         )
     )
-    return {(name, unit): whole(a, b) for name, unit, a, b in rows}
+    return {(name, unit): total(*parts) for name, unit, *parts in rows}
 
 
 def balance_sheet(connection: Connection) -> Sheet:
@@ -116,15 +107,15 @@ def trial_balance(connection: Connection) -> tuple[Sheet, bool]:
 def unbalanced(connection: Connection, limit: int = 20) -> list[tuple[int, int, str]]:
     """Journal rows that lack entries or do not sum to zero: shard, offset and what is wrong."""
     place = (entries.c.shard, entries.c.log_offset)
-    high, low = _sums()
-    sums = connection.execute(
-        select(*place, accounts.c.unit, high, low)
+    units, rest = pair(entries, "amount")
+    found = connection.execute(
+        select(*place, accounts.c.unit, *_sums())
         .join(accounts, accounts.c.account_id == entries.c.account_id)
         .group_by(*place, accounts.c.unit)
-        .having(high * SCALE + low != 0)
+        .having(func.sum(units) * SCALE + func.sum(rest) != 0)
         .limit(limit)
     )
-    wrong = [(s, o, f"{unit} sums to {whole(a, b)} of 10^-8") for s, o, unit, a, b in sums]
+    wrong = [(s, o, f"{unit} sums to {total(*parts)} of 10^-8") for s, o, unit, *parts in found]
     counted = select(*place, func.count().label("legs")).group_by(*place).subquery()
     lacking = connection.execute(
         select(journal.c.shard, journal.c.log_offset, journal.c.legs, counted.c.legs)
@@ -153,7 +144,7 @@ def journal_sheet(connection: Connection, limit: int | None = None) -> Sheet:
             func.coalesce(journal.c.reason, ""),
             func.coalesce(accounts.c.name, ""),
             func.coalesce(accounts.c.unit, ""),
-            entries.c.amount,
+            *pair(entries, "amount"),
         )
         .join(
             newest,
@@ -178,7 +169,8 @@ def journal_sheet(connection: Connection, limit: int | None = None) -> Sheet:
         ("unit", "text"),
         ("amount", "amount"),
     )
-    return Sheet("journal", columns, [tuple(row) for row in rows])
+    widths = _widths(columns)
+    return Sheet("journal", columns, [merged(widths, row) for row in rows])
 
 
 def statement(connection: Connection, agent: str, limit: int | None = None) -> Sheet:
@@ -191,7 +183,7 @@ def statement(connection: Connection, agent: str, limit: int | None = None) -> S
             func.coalesce(journal.c.order_id, ""),
             accounts.c.kind,
             accounts.c.unit,
-            entries.c.amount,
+            *pair(entries, "amount"),
         )
         .select_from(entries)
         .join(accounts, accounts.c.account_id == entries.c.account_id)
@@ -204,7 +196,8 @@ def statement(connection: Connection, agent: str, limit: int | None = None) -> S
     )
     running: dict[tuple[str, str], int] = {}
     lines: list[tuple[Value, ...]] = []
-    for *head, kind, unit, amount in rows:
+    for *head, kind, unit, high, low in rows:
+        amount = high * SCALE + low
         running[kind, unit] = running.get((kind, unit), 0) + amount
         lines.append((*head, kind, unit, amount, running[kind, unit]))
     columns: tuple[tuple[str, Kind], ...] = (
@@ -222,7 +215,8 @@ def statement(connection: Connection, agent: str, limit: int | None = None) -> S
 
 FILL_KINDS: dict[str, Kind] = {
     **dict.fromkeys(("shard", "log_offset", "ticker_partition", "ticker_offset"), "count"),
-    **dict.fromkeys(("quantity", "price", "notional", "fee", "slippage"), "amount"),
+    **dict.fromkeys(("quantity", "notional", "fee", "slippage"), "amount"),
+    "price": "price",
     **dict.fromkeys(("latency_cost", "realised", "scraped"), "amount"),
     **dict.fromkeys(("cash_after", "position_after"), "amount"),
     **dict.fromkeys(("priced_at_us", "at_us"), "time"),
@@ -250,16 +244,27 @@ def fills_sheet(
     names: Iterable[str] | None = None,
 ) -> Sheet:
     """The newest fills, oldest first."""
-    shown = tuple(names or fills.c.keys())
+    shown = tuple(names or (name for name, _ in fields_of(fills)))
     query = select(fills)
     if agent is not None:
         query = query.where(fills.c.agent == agent)
     newest = _newest(query, fills.c, limit).subquery()
     rows = connection.execute(
-        select(*(newest.c[name] for name in shown)).order_by(newest.c.shard, newest.c.log_offset)
+        select(*(column for name in shown for column in _columns(newest, name))).order_by(
+            newest.c.shard, newest.c.log_offset
+        )
     )
     columns = tuple((name.removesuffix("_us"), FILL_KINDS.get(name, "text")) for name in shown)
-    return Sheet("fills", columns, [tuple(row) for row in rows])
+    widths = _widths(columns)
+    return Sheet("fills", columns, [merged(widths, row) for row in rows])
+
+
+def _columns(table: FromClause, name: str) -> tuple[ColumnElement[Any], ...]:
+    return pair(table, name) if FILL_KINDS.get(name) == "amount" else (table.c[name],)
+
+
+def _widths(columns: tuple[tuple[str, Kind], ...]) -> list[int]:
+    return [2 if kind == "amount" else 1 for _, kind in columns]
 
 
 # Any: the columns and rows of any of our tables.
@@ -269,5 +274,5 @@ def _newest(query: Select[Any], columns: Any, limit: int | None) -> Select[Any]:
     return query.order_by(columns.log_offset.desc(), columns.shard).limit(limit)
 
 
-def _sums() -> tuple[ColumnElement[int], ColumnElement[int]]:
-    return halves(entries.c.amount)
+def _sums() -> tuple[ColumnElement[int], ...]:
+    return sums(entries, "amount")

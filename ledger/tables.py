@@ -1,7 +1,7 @@
 """Every table of the books as a file of Parquet or CSV, all of the same moment.
 
-Amounts are decimals of eight places, times UTC; a candle's digits are the venue's. Rows are
-streamed into the files, a bounded number at a time.
+Amounts are decimals of eight places, prices of eighteen, times UTC; a candle's digits are the
+venue's. Rows are streamed into the files, a bounded number at a time.
 """
 
 import csv
@@ -11,19 +11,14 @@ from pathlib import Path
 from sqlalchemy import Connection, Table, select
 
 from arena.written import whole_file
-from ledger.batch import Value
+from ledger.amounts import fields_of, merged
 from ledger.render import arrow_table, cells
 from ledger.schema import APPEND_ONLY
 from ledger.statements import Kind, Sheet
 
 ROWS = 10_000
 TIMES = "_us"
-AMOUNTS = frozenset(
-    {
-        *("amount", "quantity", "cost", "price", "notional", "fee", "slippage", "latency_cost"),
-        *("realised", "scraped", "cash_after", "position_after", "cash", "equity"),
-    }
-)
+PRICES = frozenset({"price"})
 DURATIONS = frozenset({"latency_us"})
 
 
@@ -45,17 +40,15 @@ def export_tables(connection: Connection, folder: Path, form: str) -> dict[str, 
 
 def kinds_of(table: Table) -> tuple[tuple[str, Kind], ...]:
     """The columns of a table as a sheet has them."""
-    return tuple((name.removesuffix(TIMES), _kind(table, name)) for name in names_of(table))
-
-
-def names_of(table: Table) -> list[str]:
-    """The names of a table's columns."""
-    return [column.name for column in table.columns]
+    return tuple(
+        (name.removesuffix(TIMES), "amount" if width > 1 else _kind(table, name))
+        for name, width in fields_of(table)
+    )
 
 
 def _kind(table: Table, name: str) -> Kind:
-    if name in AMOUNTS:
-        return "amount"
+    if name in PRICES:
+        return "price"
     if name.endswith(TIMES) and name not in DURATIONS:
         return "time"
     return "count" if issubclass(table.columns[name].type.python_type, int) else "text"
@@ -65,17 +58,11 @@ def _sheets(connection: Connection, table: Table) -> Iterator[Sheet]:
     """The rows in slices; at least one, so that a file has its headings."""
     columns = kinds_of(table)
     query = select(table).order_by(*table.primary_key.columns)
+    widths = [width for _, width in fields_of(table)]
     streamed = connection.execution_options(yield_per=ROWS).execute(query)
     yield Sheet(table.name, columns, [])
     for rows in streamed.partitions(ROWS):
-        yield Sheet(table.name, columns, [_plain(tuple(row)) for row in rows])
-
-
-def _plain(row: tuple[object, ...]) -> tuple[Value, ...]:
-    return tuple(
-        value if value is None or isinstance(value, int | str | bytes) else str(value)
-        for value in row
-    )
+        yield Sheet(table.name, columns, [merged(widths, row) for row in rows])
 
 
 def _write_csv(sheets: Iterator[Sheet], path: Path) -> int:

@@ -1,20 +1,31 @@
 """The schema, how it comes to be, and where the books lie."""
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Text, insert, select, text
+from sqlalchemy import Connection, Table, Text, insert, select, text
+from sqlalchemy.exc import DBAPIError
 
 from arena.errors import UsageError
+from arena.money import to_units
 from ledger import schema
+from ledger.amounts import fields_of, merged
+from ledger.batch import Row
 from ledger.database import Database, _alembic
-from ledger.errors import BooksGone, BrokenBooks
+from ledger.digest import books_digest
+from ledger.errors import BooksGone, BooksRefused, BrokenBooks
 from ledger.place import Place, find_place
+from ledger.posting import Poster
+from ledger.projector import Projector
 from ledger.schema import metadata
+from ledger.statements import balances, trial_balance
+from ledger.writer import Writer
+from tests.ledger.helpers import records_of, written_log
 
 
 def test_the_migrations_make_the_schema_of_the_code(database: Database) -> None:
@@ -31,7 +42,7 @@ async def test_two_may_start_at_once(place: Place) -> None:
     await asyncio.gather(*(asyncio.to_thread(database.upgrade) for database in databases))
     with databases[0].reading() as connection:
         found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
-        assert ["0003"] == list(found)
+        assert ["0004"] == list(found)
     for database in databases:
         database.close()
 
@@ -56,6 +67,65 @@ def test_rows_outlive_the_longer_keys(place: Place) -> None:
     database.close()
 
     assert ["new", "old"] == sorted(found)
+
+
+def test_rows_of_one_column_an_amount_are_carried_over(place: Place) -> None:
+    """Books of revision 0003 become those of the same log today: same digest, sums and guards."""
+    batch = Projector(Poster(), {}).batch(records_of(written_log(60)))
+    old, new = Database(place), Database(place.beside("new"))
+    old.upgrade("0003")
+    with old.engine.begin() as connection:
+        for table, rows in batch.rows.items():
+            for row in rows:
+                add_old(connection, table, row)
+    old.upgrade()
+    new.upgrade()
+    Writer(new).write(batch)
+    with old.reading() as carried, new.reading() as fresh:
+        assert books_digest(fresh) == books_digest(carried)
+        assert balances(fresh) == balances(carried)
+        assert trial_balance(carried)[1]
+    for change in ("UPDATE fills SET quantity_whole = 1", "DELETE FROM entries"):
+        with pytest.raises(DBAPIError, match="never changed"), old.engine.begin() as connection:
+            connection.exec_driver_sql(change)
+    old.close()
+    new.close()
+
+
+def test_books_of_an_older_arena_are_read_without_a_change(place: Place) -> None:
+    """A file is read from a copy that has today's schema; a server's books say what to do."""
+    batch = Projector(Poster(), {}).batch(records_of(written_log(5)))
+    old = Database(place)
+    old.upgrade("0003")
+    with old.engine.begin() as connection:
+        for table, rows in batch.rows.items():
+            for row in rows:
+                add_old(connection, table, row)
+    reader = Database(place, read_only=True)
+    if place.path is None:
+        with pytest.raises(BooksRefused, match="arena ledger run"), reader.reading():
+            pass
+        return
+    with reader.reading() as connection:
+        assert trial_balance(connection)[1]
+    with old.reading() as connection:
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    reader.close()
+    old.close()
+
+    assert "0003" == found
+
+
+def add_old(connection: Connection, table: Table, row: Row) -> None:
+    """Add a row as revision 0003 had it: one column an amount, prices in units of 10^-8."""
+    names = [name for name, _ in fields_of(table)]
+    values = list(merged([width for _, width in fields_of(table)], row))
+    if "price" in names:
+        at = names.index("price")
+        values[at] = to_units(Decimal(str(values[at])))
+    marks = ", ".join(f":{name}" for name in names)
+    words = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"
+    connection.execute(text(words), dict(zip(names, values, strict=True)))
 
 
 def test_what_sqlite_must_be_set_to(tmp_path: Path) -> None:

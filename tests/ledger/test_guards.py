@@ -7,11 +7,13 @@ from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import DBAPIError
 
 from ledger import schema
+from ledger.amounts import split
 from ledger.database import Database
 from ledger.errors import BrokenBooks
 from ledger.posting import Poster
 from ledger.projector import Projector
 from ledger.schema import APPEND_ONLY
+from ledger.statements import trial_balance
 from ledger.writer import Writer
 from tests.ledger.helpers import records_of, written_log
 
@@ -40,15 +42,18 @@ def journal_row(offset: int, legs: int) -> dict[str, object]:
     }
 
 
+def entry(offset: int, leg: int, legs: int, account: int, amount: int) -> dict[str, int]:
+    """A row of the entries; the amount in units of 10^-8."""
+    whole, rest = split(amount)
+    names = ("shard", "log_offset", "leg", "legs", "account_id", "amount_whole", "amount_e8")
+    return dict(zip(names, (0, offset, leg, legs, account, whole, rest), strict=True))
+
+
 def add(connection: Connection, offset: int, amounts: list[int], legs: int | None = None) -> None:
     """Entries of one account per amount, and their journal row behind them."""
     count = len(amounts) if legs is None else legs
     for leg, amount in enumerate(amounts):
-        connection.execute(
-            insert(schema.entries).values(
-                shard=0, log_offset=offset, leg=leg, legs=count, account_id=1, amount=amount
-            )
-        )
+        connection.execute(insert(schema.entries).values(entry(offset, leg, count, 1, amount)))
     connection.execute(insert(schema.journal).values(**journal_row(offset, count)))
 
 
@@ -101,6 +106,8 @@ def test_truncate_is_refused(filled: Database) -> None:
     [
         ([5, -4], 2, "do not sum to zero"),
         ([5], 1, "do not sum to zero"),
+        ([10**26, -(10**26) + 1], 2, "do not sum to zero"),
+        ([10**26 + 10**8, -(10**26)], 2, "do not sum to zero"),
         ([5, -5], 3, "not exactly its entries"),
         ([], 1, "not exactly its entries"),
     ],
@@ -113,6 +120,23 @@ def test_a_journal_that_does_not_balance_is_not_committed(
         add(connection, 1_000, amounts, legs)
 
 
+@pytest.mark.parametrize("amounts", [[10**26, -(10**26)], [-1, 1], [1, 10**21, -(10**21) - 1]])
+def test_amounts_of_any_size_balance(filled: Database, amounts: list[int]) -> None:
+    """Each is in two columns; together they sum to zero, whatever the rest and the sign."""
+    with filled.writing() as connection:
+        add(connection, 1_000, amounts)
+    with filled.reading() as connection:
+        assert trial_balance(connection)[1]
+
+
+def test_a_rest_is_below_a_whole_unit(filled: Database) -> None:
+    """No amount can be written in two ways."""
+    for rest in (-1, 10**8):
+        row = entry(1_000, 0, 1, 1, 0) | {"amount_e8": rest}
+        with pytest.raises(BrokenBooks), filled.writing() as connection:
+            connection.execute(insert(schema.entries).values(row))
+
+
 def test_units_are_not_added_to_each_other(filled: Database) -> None:
     """Five dollars are not balanced by five bitcoin."""
     with filled.reading() as connection:
@@ -121,11 +145,7 @@ def test_units_are_not_added_to_each_other(filled: Database) -> None:
     assert len(units) > 1
     with pytest.raises(BrokenBooks, match="do not sum to zero"), filled.writing() as connection:
         for leg, (account, amount) in enumerate(zip(units.values(), (5, -5), strict=True)):
-            connection.execute(
-                insert(schema.entries).values(
-                    shard=0, log_offset=1_000, leg=leg, legs=2, account_id=account, amount=amount
-                )
-            )
+            connection.execute(insert(schema.entries).values(entry(1_000, leg, 2, account, amount)))
         connection.execute(insert(schema.journal).values(**journal_row(1_000, 2)))
 
 
@@ -133,11 +153,7 @@ def late(offset: int, leg: int, legs: int) -> Callable[[Connection], None]:
     """An entry for a journal row of an earlier transaction, or for none."""
 
     def write(connection: Connection) -> None:
-        connection.execute(
-            insert(schema.entries).values(
-                shard=0, log_offset=offset, leg=leg, legs=legs, account_id=1, amount=0
-            )
-        )
+        connection.execute(insert(schema.entries).values(entry(offset, leg, legs, 1, 0)))
 
     return write
 
@@ -165,7 +181,7 @@ def test_the_runtime_role_may_only_add(filled: Database) -> None:
     if filled.is_sqlite:
         pytest.skip("SQLite has no roles")
     attempts = (
-        "UPDATE entries SET amount = 0",
+        "UPDATE entries SET amount_e8 = 0",
         "DELETE FROM journal",
         "TRUNCATE fills",
         "DROP TRIGGER no_change ON entries",

@@ -24,7 +24,7 @@ from ledger.reconcile import Reconciler, watch
 from tests.ledger.helpers import booked, fold_balances, keeping, new_node, publish, written_log
 
 INJECTED = """
-UPDATE entries SET amount = amount + 1 WHERE (log_offset, leg) IN (
+UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE (log_offset, leg) IN (
   SELECT log_offset, leg FROM entries JOIN accounts USING (account_id)
   WHERE name = 'agent/a/position' ORDER BY log_offset LIMIT 1)
 """

@@ -14,11 +14,12 @@ from arena.errors import ArenaError, BrokenLog, DependencyMissing
 from arena.messages import OrderDecided, Posting
 from arena.money import from_units, units_text
 from ledger import schema
+from ledger.amounts import split
 from ledger.batch import Batch
 from ledger.cli import app
 from ledger.database import Database
 from ledger.place import Place
-from ledger.posting import Poster, units, whose
+from ledger.posting import Poster, price, units, whose
 from ledger.projector import Projector
 from ledger.records import BookedRead, read_booked
 from ledger.render import thousands
@@ -28,7 +29,8 @@ from ledger.writer import Writer
 from tests.arena.test_accounts import Log
 from tests.ledger.helpers import fold_balances, records_of, written_log
 
-NEAR_MAX = 9 * 10**18
+NEAR_MAX = 9 * 10**26
+"""In units of 10^-8: a pair of columns holds a little more."""
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def test_books_out_of_balance_are_told(database: Database, log: Log) -> None:
         name = "entries_no_update" if database.is_sqlite else "no_change ON entries"
         connection.exec_driver_sql(f"DROP TRIGGER {name}")
         connection.exec_driver_sql(
-            "UPDATE entries SET amount = amount + 1 WHERE log_offset = 1 AND leg = 0"
+            "UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE log_offset = 1 AND leg = 0"
         )
 
     told = ask("trial-balance", code=1)
@@ -151,14 +153,16 @@ def test_there_are_no_books(place: Place, asked: None, monkeypatch: pytest.Monke
 
 
 def test_sums_beyond_64_bits(database: Database) -> None:
-    """One entry fits into 64 bits; what a hundred come to need not."""
+    """One entry fits into its columns; what a hundred come to need not."""
     writer = Writer(database)
     batch = Projector(Poster(), {}).batch(records_of(written_log(0)))
     writer.write(batch)
     more = Batch()
     for offset in range(100, 104):
         legs = enumerate(((1, NEAR_MAX), (2, -NEAR_MAX)))
-        more.rows[schema.entries] += [(0, offset, leg, 2, *row) for leg, row in legs]
+        more.rows[schema.entries] += [
+            (0, offset, leg, 2, account, *split(amount)) for leg, (account, amount) in legs
+        ]
         nobody = (None, None, None, None)
         row = (0, offset, "opened", 1, offset, *nobody, 2, 0, bytes(32))
         more.rows[schema.journal].append(row)
@@ -172,11 +176,19 @@ def test_sums_beyond_64_bits(database: Database) -> None:
 
 
 def test_an_amount_that_does_not_fit_stops_it() -> None:
-    """More than 64 bits, more than eight decimals, no number."""
-    for wrong in ("92233720368.54775808", "1.123456789", "x", None):
+    """More than 64 bits of whole units, more than eight decimals, no number."""
+    for wrong in ("9223372036854775808", "1.123456789", "x", None):
         with pytest.raises(BrokenLog):
             units(wrong, 7)
-    assert [150_000_000, -1] == [units("1.5", 0), units("-0.00000001", 0)]
+    assert [(1, 50_000_000), (-1, 99_999_999)] == [units("1.5", 0), units("-0.00000001", 0)]
+
+
+@pytest.mark.parametrize("wrong", ["0.0000000000000000001", "x", "", None])
+def test_a_price_that_is_none_stops_it(wrong: str | None) -> None:
+    """Nineteen decimals, no number, nothing."""
+    with pytest.raises(BrokenLog, match="not a price of 18 decimals"):
+        price(wrong, 7)
+    assert "0.000001123456" == price("0.0000011234560", 0)
 
 
 def test_the_books_read_what_the_messages_say() -> None:

@@ -16,7 +16,7 @@ from tests.ledger.audit.world import EVENTS
 from tests.ledger.helpers import booked, keeping, publish
 
 DRIFT = """
-UPDATE entries SET amount = amount + 1 WHERE (log_offset, leg) IN (
+UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE (log_offset, leg) IN (
   SELECT log_offset, leg FROM entries ORDER BY log_offset LIMIT 1)
 """
 
