@@ -53,7 +53,7 @@ def dashboard(
 
     It only reads, so any number may run and none slows the arena. On a terminal it fills the
     screen (q quits, ? helps); into a pipe it prints a line per snapshot. Without an address it
-    shows the newest run here, also one that has ended.
+    shows the newest run here, also one that has ended; that one is printed once into a pipe.
 
     Example: arena dashboard --once --json
     """
@@ -72,8 +72,10 @@ def dashboard(
         seen = SystemClock().now().astimezone()
         over = where.run is not None and not where.run.is_running()
         picture_only = svg is not None and not once and seconds is None and not can_show_screens()
+        # Nothing more comes of an ended run: in a pipe its screen is printed once.
+        whole = where.records is not None and seconds is None and not can_show_screens()
         options = Options(
-            once=once,
+            once=once or whole,
             as_json=as_json,
             seconds=seconds,
             width=width,
