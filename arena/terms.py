@@ -42,6 +42,15 @@ def condition(status: str, modes: Sequence[str]) -> str:
     return " and ".join([", ".join(modes[:-1]), modes[-1]] if len(modes) > 1 else modes)
 
 
+def _in_words(mode: str) -> str:
+    """A flag as the end of "it is ...": "limit only", "in auction mode", "disabled for trading"."""
+    words = mode.replace("_", " ")
+    if mode.endswith("_mode"):
+        return f"in {words}"
+    thing, _, end = words.rpartition(" ")
+    return f"disabled for {thing}" if end == "disabled" else words
+
+
 def restriction(status: str, modes: Sequence[str]) -> str:
     """A product's restriction as people read it: "limit only: market orders are refused".
 
@@ -54,5 +63,6 @@ def restriction(status: str, modes: Sequence[str]) -> str:
     """
     if takes_market_orders(status, modes):
         return ""
-    what = condition(status, modes).replace("_", " ")
-    return f"{what}: {NOT_TRADED if status != ONLINE else MARKET_ORDERS_REFUSED}"
+    if status != ONLINE:
+        return f"{status}: {NOT_TRADED}"
+    return f"{condition(status, [_in_words(mode) for mode in modes])}: {MARKET_ORDERS_REFUSED}"

@@ -36,6 +36,7 @@ from routers.prompt_text import (
     clock_text,
     counted,
     plain_text,
+    restricted_lines,
     ticker_cells,
 )
 
@@ -168,6 +169,7 @@ def render_market(snapshot: MarketSnapshot, size: PromptSize = "full") -> Market
     names = ", ".join(view.product_id for view in shown)
     heading = f"# Market as of {snapshot.as_of:%Y-%m-%dT%H:%M:%SZ} ({names})"
     lines = ["## Tickers", TICKER_COLUMNS, *(",".join(ticker_cells(v).values()) for v in shown)]
+    lines += restricted_lines(shown)
     left_out = []
     if more := len(snapshot.products) - len(shown):
         lines.append(f"({more} further products are not shown: prompt limit)")

@@ -26,6 +26,7 @@ from routers.prompt_text import (
     counted,
     listed,
     plain_text,
+    restricted_lines,
     ticker_cells,
 )
 
@@ -108,6 +109,7 @@ def _rendered(
     for view in shown:
         cells = ticker_cells(view)
         lines.append(",".join(cells[column] for column in columns))
+    lines += restricted_lines(shown)
     if any(level.counts):
         lines += _closes(shown, level) if level.closes else _candles(shown, level)
         lines += _lagging(shown, level)

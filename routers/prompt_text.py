@@ -1,11 +1,13 @@
 """Pieces of text that prompts of every size are made of. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from arena.messages import ProductView
 from arena.money import decimal_text
+from arena.terms import restriction
 
 PRODUCTS_MAX = 30
 WINDOWS = ("15m", "5m", "1m")
@@ -47,6 +49,18 @@ def ticker_cells(view: ProductView) -> dict[str, str]:
         if ticker.volume_24h is not None:
             cells["volume_24h"] = decimal_text(ticker.volume_24h)
     return cells
+
+
+def restricted_lines(shown: Sequence[ProductView]) -> list[str]:
+    """One line per restriction: "(SOL-USD is limit only: market orders are refused)"."""
+    names: dict[str, list[str]] = {}
+    for view in shown:
+        if words := restriction(view.status, view.modes):
+            names.setdefault(words, []).append(view.product_id)
+    return [
+        f"({listed(found)} {'is' if len(found) == 1 else 'are'} {words})"
+        for words, found in names.items()
+    ]
 
 
 def clock_text(instant: datetime) -> str:

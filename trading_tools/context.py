@@ -6,7 +6,7 @@ executor decides the order by the rules. No tool ever changes an account itself.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -17,7 +17,7 @@ from arena.currency import DEFAULT_CURRENCY
 from arena.messages import Side
 from arena.money import parse_decimal
 from trading_tools.portfolio import Portfolio, portfolio_of
-from trading_tools.quotes import Quote
+from trading_tools.quotes import Listing, Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,11 @@ class AccountContext(ToolContext):
     _account: Account
     _quotes: Mapping[str, Quote]
     _currency: str = DEFAULT_CURRENCY
+    _listings: Mapping[str, Listing] = field(default_factory=dict)
 
     def portfolio(self) -> Portfolio:
         """The caller's account after everything decided before this call, at the newest bids."""
-        return portfolio_of(self._account, self._quotes, self._currency)
+        return portfolio_of(self._account, self._quotes, self._currency, self._listings)
 
 
 @dataclass(frozen=True, slots=True)

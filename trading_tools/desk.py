@@ -236,6 +236,7 @@ class Desk:
             now=now,
             _account=account,
             _quotes=self.market.quotes,
+            _listings=self.market.listings,
             _currency=self.rules.currency,
         )
         arguments = tool.signature.read(call.arguments)
@@ -252,7 +253,8 @@ class Desk:
         return self._decide(call, outcome, offset, now, seen)
 
     def _portfolio(self, account: Account) -> Portfolio:
-        return portfolio_of(account, self.market.quotes, self.rules.currency)
+        market = self.market
+        return portfolio_of(account, market.quotes, self.rules.currency, market.listings)
 
     def _decide(
         self, call: ToolCall, order: Order | Refused, offset: int, now: datetime, seen: "_Seen"

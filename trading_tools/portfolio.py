@@ -19,7 +19,8 @@ from arena.money import (
     unit_cost,
     units_text,
 )
-from trading_tools.quotes import Quote
+from arena.terms import restriction
+from trading_tools.quotes import Listing, Quote
 
 CENT = SCALE // 100
 
@@ -33,6 +34,7 @@ class Holding:
         bid: None if no price is known. unrealised: Gain at the bid, before the
             fee of a sale; None without a bid.
         held_s: Venue seconds from the quantity-weighted entry to the newest price, or None.
+        note: Why it, or a part of it, cannot be sold now; "" if it can.
     """
 
     product_id: str
@@ -41,6 +43,7 @@ class Holding:
     bid: PriceUnits | None
     unrealised: int | None
     held_s: int | None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +108,15 @@ class Portfolio:
                 "unknown" if h.held_s is None else duration(h.held_s),
             )
             lines.append(" | ".join(cells))
+        lines += [h.note for h in self.holdings if h.note]
         return "\n".join(lines)
 
 
 def portfolio_of(
-    account: Account, quotes: Mapping[str, Quote], currency: str = DEFAULT_CURRENCY
+    account: Account,
+    quotes: Mapping[str, Quote],
+    currency: str = DEFAULT_CURRENCY,
+    listings: Mapping[str, Listing] | None = None,
 ) -> Portfolio:
     """The portfolio of an account; a product without a price counts at its cost.
 
@@ -117,6 +124,7 @@ def portfolio_of(
         account: As folded.
         quotes: The newest by product.
         currency: What the account holds.
+        listings: Trading rules by product, for what cannot be sold; None to leave that out.
     """
     holdings = []
     equity = account.cash + account.scraped
@@ -134,10 +142,24 @@ def portfolio_of(
                 bid=bid,
                 unrealised=None if bid is None else worth - position.cost,
                 held_s=None if held_ms is None else held_ms // 1000,
+                note=_unsellable((listings or {}).get(product_id), position.quantity),
             )
         )
     scraped = account.scraped if account.scrape or account.scraped else None
     return Portfolio(account.cash, scraped, equity, tuple(holdings), currency)
+
+
+def _unsellable(listing: Listing | None, quantity: int) -> str:
+    """Why a position, or what is left of it after whole steps, cannot be sold."""
+    if listing is None:
+        return ""
+    if words := restriction(listing.status, listing.modes):
+        return f"{listing.product_id} is {words}; it is valued at its last bid."
+    dust = quantity % listing.base_increment
+    if not dust:
+        return ""
+    step = f"less than one step of {units_text(listing.base_increment)} and cannot be sold"
+    return f"{units_text(dust)} {listing.product_id} is {step}."
 
 
 def cash_text(units: int, currency: str, *, signed: bool = False, grouped: bool = False) -> str:

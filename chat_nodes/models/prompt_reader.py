@@ -7,7 +7,7 @@ or left out; nothing raises. Pure: reads and writes nothing.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from arena.currency import DEFAULT_CURRENCY
@@ -31,6 +31,10 @@ _SLIPPAGE = re.compile(r"([\d.]+) bps slippage")
 _HELD_PART = re.compile(r"(\d+)([dhms])")
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _WINDOW = re.compile(r"\A[0-9]{1,4}[smhd]\Z")
+_RESTRICTED = re.compile(
+    r"^\((\S+(?:(?:, | and )\S+){0,99}) (?:is|are) .+: "
+    r"(?:market orders are refused|it cannot be traded)\)$"
+)
 _CANDLE_FIELDS = 6
 _CLOSE_FIELD = 4
 _CLOSES_MAX = 1_000
@@ -39,7 +43,11 @@ _CLOSES_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """One line of the tickers: prices in quote units per base unit."""
+    """One line of the tickers: prices in quote units per base unit.
+
+    Attributes:
+        stale: True if it cannot be traded now: an old price, or the venue takes no market orders.
+    """
 
     product_id: str
     price: Decimal
@@ -116,7 +124,12 @@ def read_market(text: str) -> MarketSeen | None:
         if lines[0].startswith("Tickers"):
             columns = lines[1].split(",") if len(lines) > 1 else []
             found = (_quote(line, columns) for line in lines[2:])
-            quotes = {q.product_id: q for q in found if q is not None}
+            closed = {name for line in lines[2:] for name in _restricted(line)}
+            quotes = {
+                q.product_id: replace(q, stale=True) if q.product_id in closed else q
+                for q in found
+                if q is not None
+            }
         elif lines[0].startswith("Closes"):
             listed = dict(filter(None, map(_closes, lines[2:])))
         elif named := _CANDLES.match(lines[0]):
@@ -170,6 +183,12 @@ def _quote(line: str, columns: list[str]) -> Quote | None:
     if not (price and bid and ask and row.get("product_id")):
         return None
     return Quote(row["product_id"], price, bid, ask, stale=row.get("stale", "").strip() != "no")
+
+
+def _restricted(line: str) -> list[str]:
+    """The products that a line below the tickers says cannot be traded."""
+    found = _RESTRICTED.match(line)
+    return re.split(r", | and ", found[1]) if found else []
 
 
 def _closes(line: str) -> tuple[tuple[str, str], list[Decimal]] | None:

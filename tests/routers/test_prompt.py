@@ -3,10 +3,19 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena.messages import CandleWindow, HeldPosition, MarketSnapshot, Portfolio, Rules
+from arena.messages import (
+    CandleWindow,
+    HeldPosition,
+    MarketSnapshot,
+    Portfolio,
+    PromptSize,
+    Rules,
+)
+from chat_nodes.models.prompt_reader import read_market
 from routers.portfolio import KnownPortfolio
 from routers.prompt import (
     PRODUCTS_MAX,
@@ -125,6 +134,26 @@ def test_a_stale_product_is_marked_and_the_rules_say_what_it_means() -> None:
 
     assert sections(rendered(seen))["Tickers"][1].endswith(",yes")
     assert "stale=yes" in render_system("Trade.", None)
+
+
+@pytest.mark.parametrize("size", ["full", "compact", "tiny"])
+def test_a_mode_is_said_in_words_in_every_size(size: PromptSize) -> None:
+    """Below the tickers, products in the same mode in one line; the scripted rules read it."""
+    modes = {"modes": ("limit_only",)}
+    views = (
+        view("BTC-USD", "67203.60"),
+        view("ETH-USD", "3240").model_copy(update=modes),
+        view("OLD-USD", "1", stale=True).model_copy(update={"status": "delisted"}),
+        view("SOL-USD", "141.2").model_copy(update=modes),
+    )
+    seen = snapshot().model_copy(update={"products": views})
+    text = render_user(render_market(seen, size), seen, None, (), size)
+    market = read_market(text)
+
+    assert "\n(ETH-USD and SOL-USD are limit only: market orders are refused)\n" in text
+    assert "\n(OLD-USD is delisted: it cannot be traded)\n" in text
+    assert market is not None
+    assert ["BTC-USD"] == [quote.product_id for quote in market.live()]
 
 
 def test_a_product_without_a_ticker_is_stale_and_empty() -> None:

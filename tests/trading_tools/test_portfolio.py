@@ -1,10 +1,12 @@
 """What an agent is told of its account."""
 
+from decimal import Decimal
+
 import pytest
 
 from arena.account_state import Account, Position
 from arena.money import SCALE
-from tests.trading_tools.helpers import ticker
+from tests.trading_tools.helpers import product, ticker
 from trading_tools.portfolio import cash_text, duration, portfolio_of
 from trading_tools.quotes import Market
 
@@ -73,6 +75,36 @@ def test_profit_set_aside_is_shown_beside_the_cash() -> None:
         "equity_usd": "55000",
         "positions": [],
     } == found.value()
+
+
+@pytest.mark.parametrize(
+    ("terms", "note"),
+    [
+        (
+            {"status": "delisted"},
+            "BTC-USD is delisted: it cannot be traded; it is valued at its last bid.",
+        ),
+        (
+            {"modes": ("limit_only",)},
+            "BTC-USD is limit only: market orders are refused; it is valued at its last bid.",
+        ),
+        (
+            {"base_increment": Decimal("0.3")},
+            "0.2 BTC-USD is less than one step of 0.3 and cannot be sold.",
+        ),
+        ({"base_increment": Decimal("0.1")}, ""),
+    ],
+)
+def test_what_cannot_be_sold_is_said(terms: dict[str, object], note: str) -> None:
+    """A line after the table, for the position or for what whole steps leave of it."""
+    market = Market()
+    market.note(ticker("62000", "62010"), 0, 0)
+    market.note(product().model_copy(update=terms), 0, 1)
+    found = portfolio_of(account(), market.quotes, "USD", market.listings)
+    plain = portfolio_of(account(), market.quotes)
+
+    assert plain.text() + (f"\n{note}" if note else "") == found.text()
+    assert plain.value() == found.value()
 
 
 def test_the_fold_and_the_portfolio_agree_on_equity() -> None:
