@@ -13,7 +13,7 @@ from typing import Final
 
 import orjson
 
-from arena.money import parse_decimal
+from arena.money import AMOUNT_DIGITS_MAX, parse_decimal
 from connectors.coinbase.events import (
     Event,
     FrameIgnored,
@@ -94,8 +94,17 @@ def parse_number(body: Body, name: str) -> Decimal:
 
 
 def _optional(body: Body, name: str) -> Decimal | None:
-    """A number that may be missing, null or empty."""
-    return None if body.get(name) in (None, "") else parse_number(body, name)
+    """A number that may be missing, null or empty, or larger than an amount can be.
+
+    A coin with a supply of 10^20 has such volumes; its prices are good all the same.
+    """
+    value = body.get(name)
+    if value in (None, ""):
+        return None
+    is_number = isinstance(value, str) and NUMBER.fullmatch(value)
+    if is_number and Decimal(str(value)).adjusted() >= AMOUNT_DIGITS_MAX:
+        return None
+    return parse_number(body, name)
 
 
 def _integer(body: Body, name: str, *, default: int | None = None) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from arena.money import PRICE_DIGITS, price_or_none
 from connectors.coinbase.events import TickerSeen
 
 PRICE_BAND: Final = Decimal("0.10")
@@ -37,6 +38,8 @@ def incoherent(ticker: TickerSeen) -> str | None:
         return "a price that is not positive"
     if ticker.best_bid > ticker.best_ask:
         return "crossed"
+    if price_or_none(ticker.best_bid) is None or price_or_none(ticker.best_ask) is None:
+        return f"a price of more than {PRICE_DIGITS} decimals"
     mid = mid_price(ticker)
     band = max(PRICE_BAND * mid, ticker.best_ask - ticker.best_bid)
     return "last trade far from the spread" if abs(ticker.price - mid) > band else None

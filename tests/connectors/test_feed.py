@@ -130,8 +130,9 @@ def test_a_repair_by_rest_brings_the_product_back() -> None:
         ticker("100", sequence=2, bid="101", ask="99"),
         ticker("100", sequence=2, bid="0", ask="101"),
         ticker("0.10", sequence=2, bid="99.9", ask="100.1"),
+        ticker("100", sequence=2, bid="99.9999999999999999999", ask="100.1"),
     ],
-    ids=["all at a thousandth", "quotes away", "crossed", "zero bid", "price away"],
+    ids=["all at a thousandth", "quotes away", "crossed", "zero bid", "price away", "too fine"],
 )
 def test_a_bad_print_is_dropped(bad: TickerSeen) -> None:
     """An ETH print at 0.10 USD never becomes a price."""

@@ -129,6 +129,16 @@ def test_a_ticker_keeps_every_digit() -> None:
     assert event.best_bid_size is None
 
 
+@pytest.mark.parametrize("volume", ["1" + "0" * 18, "9.9e20", "9" * 29])
+def test_a_volume_beyond_any_amount_does_not_cost_the_prices(volume: str) -> None:
+    """A coin with a supply of 10^20 has such volumes; its quotes are good all the same."""
+    event = parse_body(volume_24h=volume, best_bid="0.000000000012")
+
+    assert isinstance(event, TickerSeen)
+    assert event.volume_24h is None
+    assert Decimal("1.2E-11") == event.best_bid
+
+
 def test_a_match_tells_the_taker() -> None:
     """A maker who sells means a taker who buys."""
     event = parse(
