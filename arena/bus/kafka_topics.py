@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
 
 from arena.bus.kafka_access import connection, unreachable
 from arena.errors import BrokerUnavailable, UsageError
@@ -27,8 +27,11 @@ TOPIC_EXISTS = 36
 INVALID_TOPIC = 17
 COLLIDES = "collides"
 NOT_AUTHORIZED = 29
-NOT_CONTROLLER = 41
 UNKNOWN_TOPIC_TIMEOUT_S = 10.0
+"""How long a topic is waited for that another process may just be creating."""
+OWN_TOPIC_TIMEOUT_S = 60.0
+"""The same for one that this process needs and has seen to: a busy broker acks it before every
+broker knows it, or tells that its time was over and creates it all the same."""
 MISSING_SHOWN_MAX = 5
 
 Answer = TypeVar("Answer")
@@ -52,6 +55,7 @@ class KafkaTopics:
         self._prefix = settings.prefix
         self._client_id = client_id
         self._admin: AIOKafkaAdminClient | None = None
+        self._own: set[str] = set()
 
     async def close(self) -> None:
         """Close the connection, where there is one."""
@@ -65,6 +69,7 @@ class KafkaTopics:
         Raises:
             BrokerUnavailable: A topic could not be created.
         """
+        self._own.update(self._prefix + spec.name for spec in specs)
         existing = await self._ask(lambda admin: admin.describe_topics())
         names = {found["topic"] for found in existing}
         missing = [s for s in specs if self._prefix + s.name not in names]
@@ -89,8 +94,6 @@ class KafkaTopics:
     async def _create(self, admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
         response = await admin.create_topics(wanted)
         for name, code, text in response.topic_errors:
-            if code == NOT_CONTROLLER:
-                raise OSError(f"broker asked for {name} lost the controller")
             if code == NOT_AUTHORIZED:
                 raise BrokerUnavailable(
                     f"topic {name} does not exist, and {self._settings.access.sasl_username!r} "
@@ -104,10 +107,13 @@ class KafkaTopics:
                     " same",
                 )
             if code not in (0, TOPIC_EXISTS):
+                kind = for_code(code)
+                if kind.retriable:
+                    raise kind(name)  # It is asked again; the topic may be there by then.
                 raise BrokerUnavailable(f"the broker did not create topic {name}: {text}")
 
     async def partitions(self, topics: Iterable[str]) -> dict[str, int]:
-        """How many partitions topics have; waits a moment for one that was created just now.
+        """How many partitions topics have; waits for one that was created just now.
 
         Raises:
             BrokerUnavailable: A topic does not exist, or no broker answers.
@@ -115,7 +121,7 @@ class KafkaTopics:
         names = {self._prefix + topic: topic for topic in topics}
         if not names:
             return {}
-        deadline = asyncio.get_running_loop().time() + UNKNOWN_TOPIC_TIMEOUT_S
+        began = asyncio.get_running_loop().time()
         while True:
             described = await self._ask(lambda admin: admin.describe_topics([*names]))
             found = {
@@ -126,7 +132,9 @@ class KafkaTopics:
             missing = [name for name, topic in names.items() if topic not in found]
             if not missing:
                 return found
-            if asyncio.get_running_loop().time() > deadline:
+            own = self._own.issuperset(missing)
+            wait_s = OWN_TOPIC_TIMEOUT_S if own else UNKNOWN_TOPIC_TIMEOUT_S
+            if asyncio.get_running_loop().time() > began + wait_s:
                 raise BrokerUnavailable(
                     f"no such topic: {', '.join(missing[:MISSING_SHOWN_MAX])}",
                     remedy=await self._wrong_prefix(),
