@@ -8,6 +8,7 @@
     [[agents]]      name, strategy, chat_node, process, cadence, seed, scrape, prompt
     [competition]   snapshots, pacing, strategies, models, repeats, baselines, replies, ...
     [ledger]        enabled
+    [plugins]       folders
     [dashboard]     show
 
 Reads one file, and the files of strategies that it names. `parse_spec` is pure; every error names
@@ -38,6 +39,7 @@ from arena.spec_tables import (
     DashboardTable,
     LedgerTable,
     MarketTable,
+    PluginsTable,
     RulesTable,
     Table,
 )
@@ -68,6 +70,7 @@ class ArenaSpec(Table):
     agents: tuple[AgentTable, ...] = Field(default=(), max_length=AGENTS_MAX)
     competition: CompetitionTable | None = None
     ledger: LedgerTable = LedgerTable()
+    plugins: PluginsTable = PluginsTable()
     dashboard: DashboardTable = DashboardTable()
 
     _moved: dict[str, str] = PrivateAttr(default_factory=dict)

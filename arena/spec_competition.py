@@ -29,6 +29,7 @@ from arena.spec_tables import (
     Name,
     Table,
 )
+from arena.strategy_files import is_file_name
 
 BASELINES = "baselines"
 """Name of the chat node of the baselines, and of the process of their agents."""
@@ -210,7 +211,7 @@ def _require_once(key: str, names: Sequence[str]) -> None:
 
 def _name(key: str, *parts: str) -> str:
     """The agent of a cell; a strategy that is a file gives its name without the folders."""
-    stem = PurePath(parts[0]).stem if parts[0].endswith((".py", ".toml")) else parts[0]
+    stem = PurePath(parts[0]).stem if is_file_name(parts[0]) else parts[0]
     name = "-".join((stem.replace("_", "-"), *parts[1:]))
     try:
         return check_agent_name(name)

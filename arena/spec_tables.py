@@ -34,6 +34,7 @@ LOCAL = "local"
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 AGENTS_MAX = 200
+PLUGIN_FOLDERS_MAX = 20
 SEED_MAX = 2**31 - 1
 STRATEGY_PATTERN = r"^[^@=\s][^@=]*$"
 PRODUCT_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,10}$"
@@ -293,6 +294,18 @@ class AgentTable(Table):
     def limits(self) -> tuple[int | None, int | None, float | None, Decimal | None]:
         """What agents that share a process must have in common."""
         return self.cadence, self.max_rounds, self.decision_deadline_s, self.scrape
+
+
+class PluginsTable(Table):
+    """Tools and strategies outside the source tree; they are code, and run with --allow-plugins.
+
+    Attributes:
+        folders: Relative to the ARENA.toml.
+    """
+
+    folders: tuple[Annotated[str, Field(min_length=1, max_length=4_096)], ...] = Field(
+        default=(), max_length=PLUGIN_FOLDERS_MAX
+    )
 
 
 class LedgerTable(Table):

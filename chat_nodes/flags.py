@@ -13,6 +13,7 @@ from arena import endpoint
 from arena.cutoffs import check_month
 from arena.errors import UsageError
 from arena.prices import Price, PriceList, load_prices, parse_own_price
+from arena.variables import TOKEN_BUDGET
 from chat_nodes.models import KEYLESS, LOCAL, WORKERS_MAX, provider_of
 from chat_nodes.models.base import ModelSettings
 
@@ -108,7 +109,12 @@ CompletionCap = Annotated[
     int, typer.Option(min=0, help="Cap per call; 0 is the provider's default.")
 ]
 DailyBudget = Annotated[
-    int, typer.Option(min=0, help="Tokens per UTC day, then calls are refused; 0 is no limit.")
+    int,
+    typer.Option(
+        envvar=TOKEN_BUDGET,
+        min=0,
+        help="Tokens per UTC day, then calls are refused; 0 is no limit.",
+    ),
 ]
 Check = Annotated[
     bool,

@@ -58,6 +58,8 @@ def spec_of(seat: Seat, joined_at: datetime) -> AgentSpec:
         cadence=seat.cadence,
         seed=strategy.sampling.seed,
         prompt_size=seat.prompt_size,
+        source=strategy.source,
+        source_sha256=strategy.source_sha256,
         joined_at=joined_at,
     )
 

@@ -1,14 +1,14 @@
 """What a strategy is, and where strategies are found.
 
 A strategy is a prompt, the tools it may use and how often it answers. The shipped ones are the
-modules of `routers/strategies`; a user's own is a `.toml` or `.py` file named on the command line.
-Reads those files, writes nothing.
+modules of `routers/strategies`; a user's own is a `.toml`, `.md`, `.txt` or `.py` file that is
+named by its path, or by its name where it is in a plugin folder. Reads those files, runs `.py`
+ones, writes nothing.
 """
 
 import hashlib
-import importlib.util
 import pkgutil
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -16,9 +16,13 @@ from typing import Literal
 from pydantic import ValidationError
 
 from arena.errors import UsageError
+from arena.explain import in_words
 from arena.ids import check_name
 from arena.messages import Sampling
-from arena.toml_files import read_toml
+from arena.names import listed
+from arena.plugin_code import Fault, run_file
+from arena.plugins import NO_PLUGINS, Plugins, label_of, read_plugin_bytes
+from arena.strategy_files import is_file_name, strategy_tables
 
 PACKAGE = "routers.strategies"
 PROMPT_BYTES_MAX = 20_000
@@ -38,6 +42,8 @@ class Strategy:
         kind: "agent" competes, "baseline" is there to compare with.
         sampling: Settings for the model; None fields leave the provider's default.
         prompt_version: Grows when the prompt's text is changed by its author.
+        source: Folder and name of the file it was read from; "" for a shipped one.
+        source_sha256: Of that file.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Strategy:
     kind: Literal["agent", "baseline"] = "agent"
     sampling: Sampling = field(default_factory=Sampling)
     prompt_version: int = 1
+    source: str = ""
+    source_sha256: str = ""
 
     @property
     def prompt_sha256(self) -> str:
@@ -61,32 +69,58 @@ def shipped_names() -> tuple[str, ...]:
     return tuple(sorted(name for name in found if not name.startswith("_")))
 
 
-def load_strategy(name_or_path: str) -> Strategy:
-    """The strategy of a shipped name or of a user's file.
+def load_strategy(name_or_path: str, plugins: Plugins = NO_PLUGINS) -> Strategy:
+    """The strategy of a shipped name, of a plugin's, or of a user's file.
 
     Args:
-        name_or_path: "momentum", "buy-and-hold", or a path that ends in `.toml` or `.py`.
+        name_or_path: "momentum", "buy-and-hold", or a path that ends in `.toml`, `.md`, `.txt` or
+            `.py`.
+        plugins: Where strategies of other names are looked for.
 
     Raises:
-        UsageError: There is none, or it cannot be used; the message says what to change.
+        UsageError: It does not exist, or cannot be used; the message says what to change.
     """
-    if name_or_path.endswith(".toml"):
-        return _check(_from_toml(Path(name_or_path)), name_or_path)
-    if name_or_path.endswith(".py"):
-        return _check(_from_python(Path(name_or_path)), name_or_path)
-    module = name_or_path.replace("-", "_")
-    names = shipped_names()
-    if module not in names:
+    if is_file_name(name_or_path):
+        return _from_file(Path(name_or_path))
+    if (path := plugins.strategy(name_or_path)) is not None:
+        return _from_file(path)
+    if name_or_path.replace("-", "_") not in shipped_names():
+        known = listed([*shipped_names(), *plugins.names])
         raise UsageError(
             f"there is no strategy {name_or_path!r}",
-            remedy=f"take one of {', '.join(names)}, or the path of a .toml or .py file",
+            remedy=f"take one of {known}, or the path of a .toml, .md, .txt or .py file",
         )
-    return _check(import_module(f"{PACKAGE}.{module}").STRATEGY, name_or_path)
+    return load_shipped(name_or_path)
 
 
-def _from_toml(path: Path) -> Strategy:
-    table = read_toml(path)
-    known = {f.name for f in fields(Strategy)}
+def load_shipped(name: str) -> Strategy:
+    """A shipped strategy; never a file, whatever the name says.
+
+    Raises:
+        UsageError: None of them is called so.
+    """
+    module = name.replace("-", "_")
+    if module not in shipped_names():
+        raise UsageError(f"no shipped strategy is called {name!r}")
+    return _check(import_module(f"{PACKAGE}.{module}").STRATEGY, name)
+
+
+def _from_file(path: Path) -> Strategy:
+    if path.suffix == ".py":
+        return _check(_from_python(path), str(path))
+    content = read_plugin_bytes(path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: {in_words(error)}", remedy="save it as UTF-8") from None
+    found = _from_tables(path, text)
+    digest = hashlib.sha256(content).hexdigest()
+    return _check(replace(found, source=label_of(path), source_sha256=digest), str(path))
+
+
+def _from_tables(path: Path, text: str) -> Strategy:
+    table = strategy_tables(path, text)
+    known = {f.name for f in fields(Strategy)} - {"source", "source_sha256"}
     if unknown := sorted(set(table) - known):
         raise UsageError(
             f"{path} has {', '.join(unknown)}, which a strategy has not",
@@ -102,25 +136,25 @@ def _from_toml(path: Path) -> Strategy:
         return Strategy(**table, tools=tuple(tools), sampling=Sampling.model_validate(sampling))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise UsageError(f"{path}: sampling.{first['loc'][0]}: {first['msg']}") from None
+        place = ".".join(["sampling", *map(str, first["loc"])])
+        raise UsageError(f"{path}: {place}: {first['msg']}") from None
 
 
 def _from_python(path: Path) -> Strategy:
-    spec = importlib.util.spec_from_file_location("user_strategy", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise UsageError(f"there is no strategy file {path}")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError, TypeError, ValueError) as error:
-        raise UsageError(f"{path} cannot be loaded: {error!r}") from error
-    found = getattr(module, "STRATEGY", None)
+    loaded = run_file(path)
+    if isinstance(loaded, Fault):
+        raise UsageError(f"{loaded.path} cannot be loaded: {_place(loaded)}{loaded.error}")
+    found = getattr(loaded.module, "STRATEGY", None)
     if not isinstance(found, Strategy):
         raise UsageError(
             f"{path} has no STRATEGY",
             remedy="set STRATEGY = Strategy(name=..., prompt=..., tools=(...)) at its top level",
         )
-    return found
+    return replace(found, source=loaded.label, source_sha256=loaded.sha256)
+
+
+def _place(fault: Fault) -> str:
+    return "" if fault.line is None else f"line {fault.line}: "
 
 
 def _check(strategy: Strategy, source: str) -> Strategy:

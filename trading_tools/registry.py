@@ -186,26 +186,26 @@ async def _in_thread(work: Callable[[], object]) -> object:
     return await done
 
 
-@overload
-def tool(function: _Function, /) -> _Function: ...
-@overload
-def tool(*, touches_account: bool = False) -> Callable[[_Function], _Function]: ...
-def tool(
-    function: _Function | None = None, /, *, touches_account: bool = False
-) -> _Function | Callable[[_Function], _Function]:
-    """Mark a function as a tool: `@tool`, or `@tool(touches_account=True)` in the catalogue.
+class _Mark:
+    @overload
+    def __call__(self, function: _Function) -> _Function: ...
+    @overload
+    def __call__(self, *, touches_account: bool = False) -> Callable[[_Function], _Function]: ...
+    # Any: the overloads say what.
+    def __call__(self, function: Any = None, *, touches_account: bool = False) -> Any:
+        def mark(marked: _Function) -> _Function:
+            setattr(marked, MARK, touches_account)
+            return marked
 
-    Args:
-        function: What is marked.
-        touches_account: True if it needs the caller's account: then its context is an
-            `AccountContext` and it may return an `Order`.
-    """
+        return mark if function is None else mark(function)
 
-    def mark(marked: _Function) -> _Function:
-        setattr(marked, MARK, touches_account)
-        return marked
 
-    return mark if function is None else mark(function)
+tool = _Mark()
+"""Marks a function as a tool: `@tool`, or `@tool(touches_account=True)` in the catalogue.
+
+With `touches_account` the tool gets the caller's account, as an `AccountContext`, and may return an
+`Order`; it then runs in the account's single writer.
+"""
 
 
 class Catalogue(NamedTuple):

@@ -17,6 +17,7 @@ import typer
 
 from arena.commands.doctor_ground import ground_findings, spec_findings
 from arena.commands.doctor_quick import check_nodes, prompt_of
+from arena.commands.environment import prepare, prepare_beside
 from arena.commands.session import LAUNCHER, environment
 from arena.errors import UsageError
 from arena.findings import Finding, State, any_broken, broken, lines, of_node, ok, summary
@@ -25,7 +26,9 @@ from arena.server_answers import cost_findings, cutoff_findings
 from arena.server_check import PROMPT_VARIABLE
 from arena.settings import Settings
 from arena.spec import ArenaSpec, ChatNodeTable, load_spec
+from arena.spec_environment import with_environment
 from arena.supervisor.plan import chat_node_words, require_prices
+from arena.variables import MODEL_KEYS
 
 AT_ONCE = 4
 CHECKS_S = 180.0
@@ -49,8 +52,12 @@ def doctor(
 
     Example: arena doctor examples/multi-model.toml --quick
     """
-    spec = None if path is None else load_spec(path)
     folder = Path.cwd() if path is None else path.resolve().parent
+    if path is None:
+        prepare(folder, MODEL_KEYS)
+    else:
+        prepare_beside(path)
+    spec = None if path is None else with_environment(load_spec(path), os.environ)
     _tell("checking this machine")
     settings = Settings()
     found = ground_findings(settings, os.environ)

@@ -1,5 +1,7 @@
 """The flags that name plugin folders, and what they come to."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +30,27 @@ AllowFlag = Annotated[
 ]
 
 
-def plugins_of(flag: list[Path] | None, settings: Settings) -> Plugins:
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the flags of a run say of code from outside the source tree.
+
+    Attributes:
+        folders: Of --plugins. allow: True if the code that the ARENA.toml names may run.
+    """
+
+    folders: tuple[Path, ...] = ()
+    allow: bool = False
+
+
+NO_CHOICE = Choice()
+
+
+def choice_of(flag: list[Path] | None, *, allow: bool) -> Choice:
+    """The flags as one value."""
+    return Choice(tuple(flag or ()), allow)
+
+
+def plugins_of(flag: Sequence[Path] | None, settings: Settings) -> Plugins:
     """The plugins of the flag's folders, else of the environment's; none of them is run.
 
     Raises:

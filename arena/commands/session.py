@@ -18,6 +18,7 @@ from arena.localbroker.child import started_at
 from arena.localbroker.launch import KAFKA_COMPATIBLE, BrokerHandle
 from arena.localbroker.ports import choose_ports
 from arena.localbroker.security import ADMIN, credentials_of_command
+from arena.plugins import NO_PLUGINS, PluginFile, Plugins
 from arena.settings import Settings
 from arena.spec import ArenaSpec
 from arena.supervisor.child import ProcessSpec
@@ -44,6 +45,7 @@ class Beginning:
         broker: As it was found or started.
         broker_home: Whose data it keeps, or None where that is not ours.
         directory: Of the run.
+        files: From outside the source tree, which the run loads.
     """
 
     command: str
@@ -54,6 +56,7 @@ class Beginning:
     broker: BrokerHandle
     broker_home: Path | None
     directory: Path
+    files: tuple[PluginFile, ...] = ()
 
 
 def processes_of(
@@ -68,6 +71,7 @@ def processes_of(
     own_broker: bool = False,
     market: Path | None = None,
     replace_names: bool = False,
+    plugins: Plugins = NO_PLUGINS,
 ) -> list[ProcessSpec]:
     """The processes of an arena here, with a free port for its exchange.
 
@@ -82,6 +86,7 @@ def processes_of(
         own_broker: The run's log begins with it, so its books do: they lie in its directory.
         market: Where a simulated market keeps its venue time; None for the run's directory.
         replace_names: Take agents' names that played something else.
+        plugins: Tools and strategies outside the source tree.
     """
     around = Surroundings(
         launcher=launcher,
@@ -94,6 +99,7 @@ def processes_of(
         books=run_directory.resolve() / BOOKS if run_directory and own_broker else None,
         market=market or (run_directory.resolve() / MARKET if run_directory else None),
         replace_names=replace_names,
+        plugins=plugins,
     )
     return [_with_login(process, settings, launcher) for process in plan(spec, around)]
 
@@ -124,6 +130,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "ARENA_PREFIX": settings.prefix,
         "ARENA_HOME": str(settings.home.resolve()),
+        "ARENA_PLUGINS": "",  # what a process may load is in its flags
+        "ARENA_ENV_READ": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
     }
 
@@ -176,6 +184,7 @@ def open_run(
         started_at=datetime.now(UTC),
         agents=tuple(agent.name for agent in spec.agents),
         version=arena.__version__,
+        plugins=begin.files,
     )
     return ArenaRun(record, begin.directory, processes, spec_text=begin.text, on_change=on_change)
 

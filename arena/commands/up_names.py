@@ -16,6 +16,7 @@ from arena.errors import Malformed, UsageError
 from arena.living import LOOK_BACK_S, living
 from arena.messages import AgentSpec, Heartbeat
 from arena.names import NAMES_SHOWN_MAX, listed
+from arena.plugins import NO_PLUGINS, Plugins
 from arena.prefix import prefix_text
 from arena.roster import read_agents
 from arena.settings import Settings
@@ -28,13 +29,21 @@ SHARED = ("connector", "tools")
 """Kinds of processes of which an arena has one that works."""
 
 
-def require_names(spec: ArenaSpec, settings: Settings, folder: Path, *, replace: bool) -> None:
+def require_names(
+    spec: ArenaSpec,
+    settings: Settings,
+    folder: Path,
+    plugins: Plugins = NO_PLUGINS,
+    *,
+    replace: bool,
+) -> None:
     """See that every name is free, or was asked to be taken.
 
     Args:
         spec: The arena.
         settings: Broker and prefix; the topics are there.
         folder: What the strategies' paths are relative to.
+        plugins: Where strategies of other names are.
         replace: True if names may be taken.
 
     Raises:
@@ -43,7 +52,7 @@ def require_names(spec: ArenaSpec, settings: Settings, folder: Path, *, replace:
     agents, beats = _read(settings)
     if words := beside_words(beats, datetime.now(UTC), settings.prefix):
         say(words)
-    found = clashes(spec, agents, describe_in(folder))
+    found = clashes(spec, agents, describe_in(folder, plugins.strategy_paths))
     if not found:
         return
     shown = found[:NAMES_SHOWN_MAX]

@@ -17,10 +17,13 @@ from arena.endpoint import (
     resolve_headers,
 )
 from arena.errors import UsageError
+from arena.plugins import NO_PLUGINS, Plugins
 from arena.prices import PriceList
 from arena.spec import AgentTable, ArenaSpec, ChatNodeTable, CompetitionTable
 from arena.spec_competition import BASELINES
+from arena.strategy_files import is_file_name
 from arena.supervisor.child import ProcessSpec
+from arena.variables import MODEL_KEYS
 
 BASE_URL_VARIABLE = "OPENAI_BASE_URL"
 LOOPBACK = "127.0.0.1"
@@ -30,6 +33,8 @@ DASHBOARD = "dashboard"
 CONNECTOR = "connector"
 EXCHANGE = "exchange"
 JUDGE = "judge"
+TOOLS = "tools"
+TOOL_SERVER = "tool-server"
 LOCK_STEP = ("--pacing", "lock-step")
 
 
@@ -48,6 +53,7 @@ class Surroundings:
         books: The file the books of this run are kept in, or None for where they lie by default.
         market: The file in which a simulated market keeps its venue time, or None for nowhere.
         replace_names: Routers take names that other strategies or chat nodes played under.
+        plugins: Tools and strategies outside the source tree.
     """
 
     launcher: tuple[str, ...]
@@ -60,12 +66,13 @@ class Surroundings:
     books: Path | None = None
     market: Path | None = None
     replace_names: bool = False
+    plugins: Plugins = NO_PLUGINS
 
 
 def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
     """The processes of an arena."""
     none: frozenset[str] = frozenset()
-    secrets = none.union(*(node.variables for node in spec.chat_nodes))
+    secrets = secrets_of(spec)
 
     def process(
         name: str, *words: str, keys: frozenset[str] = none, ready_port: int = 0
@@ -86,14 +93,17 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
         words = exchange_words(spec, around)
         found.append(process(EXCHANGE, *words, ready_port=around.exchange_port))
     found.append(process(CONNECTOR, *connector_words(spec, around)))
-    found.append(process("tools", *tools_words(spec), *pacing))
+    alone = ("--only", "executor") if around.plugins.tools else ()
+    found.append(process(TOOLS, *tools_words(spec), *pacing, *alone))
+    if alone:  # code of plugins never shares a process with the accounts
+        found.append(process(TOOL_SERVER, *tool_server_words(around.plugins)))
     for node in spec.chat_nodes:
         paid = not node.keyless and not (contest and contest.replies == "replay")
         words = chat_node_words(node) + replies_words(node, contest, around.directory)
         keys = node.variables if paid else none
         found.append(process(f"chat-node-{node.name}", *words, keys=keys))
     for name, agents in spec.processes().items():
-        words = router_words(agents, around.directory, spec.chat_nodes)
+        words = router_words(agents, around.directory, spec.chat_nodes, around.plugins)
         taking = ("--replace",) if around.replace_names else ()
         found.append(process(name, *words, *pacing, *taking))
     if spec.ledger.enabled:
@@ -103,6 +113,11 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
     if around.dashboard is not None:
         found.append(process(DASHBOARD, "dashboard", *around.dashboard))
     return found
+
+
+def secrets_of(spec: ArenaSpec) -> frozenset[str]:
+    """The variables that only the chat nodes that name them may see."""
+    return MODEL_KEYS.union(*(node.variables for node in spec.chat_nodes))
 
 
 def exchange_words(spec: ArenaSpec, around: Surroundings) -> list[str]:
@@ -182,6 +197,14 @@ def tools_words(spec: ArenaSpec) -> list[str]:
     return ["tools", *_flags(options)]
 
 
+def tool_server_words(plugins: Plugins) -> list[str]:
+    """The command of the tools that touch no account, with those of plugins."""
+    words = ["tools", "--only", "stateless", "--name", TOOL_SERVER]
+    for folder in plugins.folders:
+        words += ["--plugins", str(folder)]
+    return words
+
+
 def chat_node_words(node: ChatNodeTable) -> list[str]:
     """The command of a chat node; never its key."""
     options = {
@@ -205,7 +228,10 @@ def chat_node_words(node: ChatNodeTable) -> list[str]:
 
 
 def router_words(
-    agents: tuple[AgentTable, ...], directory: Path, nodes: tuple[ChatNodeTable, ...] = ()
+    agents: tuple[AgentTable, ...],
+    directory: Path,
+    nodes: tuple[ChatNodeTable, ...] = (),
+    plugins: Plugins = NO_PLUGINS,
 ) -> list[str]:
     """The command of one agent, or of several that share a process."""
     first = agents[0]
@@ -213,7 +239,7 @@ def router_words(
     prompts = [(agent.name, agent.prompt or sizes.get(agent.chat_node)) for agent in agents]
     if first.process is None:
         words = ["router", "--name", first.name, "--chat-node-name", first.chat_node]
-        words += ["--strategy", _strategy(first, directory)]
+        words += ["--strategy", _strategy(first, directory, plugins)]
         words += _flags({"--seed": first.seed, "--prompt": prompts[0][1]})
     else:
         words = ["routers", "--name", first.process]
@@ -221,7 +247,7 @@ def router_words(
             words += ["--kind", "baseline"]
         for agent in agents:
             seed = "" if agent.seed is None else f"#{agent.seed}"
-            seat = f"{agent.name}={_strategy(agent, directory)}@{agent.chat_node}{seed}"
+            seat = f"{agent.name}={_strategy(agent, directory, plugins)}@{agent.chat_node}{seed}"
             words += ["--agent", seat]
         for name, size in prompts:
             words += _flags({"--prompt": size and f"{name}={size}"})
@@ -284,9 +310,11 @@ def require_prices(spec: ArenaSpec, prices: PriceList) -> None:
             )
 
 
-def _strategy(agent: AgentTable, directory: Path) -> str:
-    is_file = agent.strategy.endswith((".py", ".toml"))
-    return str(directory / agent.strategy) if is_file else agent.strategy
+def _strategy(agent: AgentTable, directory: Path, plugins: Plugins) -> str:
+    if is_file_name(agent.strategy):
+        return str(directory / agent.strategy)
+    path = plugins.strategy(agent.strategy)
+    return agent.strategy if path is None else str(path)
 
 
 def _flags(options: Mapping[str, object]) -> list[str]:

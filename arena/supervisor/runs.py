@@ -17,6 +17,7 @@ from arena.bounded_files import NotReadable, read_regular
 from arena.errors import UsageError
 from arena.localbroker.child import is_same_process
 from arena.localbroker.config import files_of
+from arena.plugins import PluginFile
 from arena.vitals import Dead
 from arena.written import write_whole
 
@@ -79,6 +80,7 @@ class RunRecord(BaseModel):
         dead: Agents that are dead, as far as a contest has seen.
         agents: Who played, by name; empty in records of older versions.
         version: Of the arena that ran it; "" in records of older versions.
+        plugins: Files from outside the source tree that it loaded, with their hashes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -102,6 +104,7 @@ class RunRecord(BaseModel):
     dead: tuple[Dead, ...] = ()
     agents: tuple[str, ...] = ()
     version: str = ""
+    plugins: tuple[PluginFile, ...] = ()
 
     def is_running(self) -> bool:
         """True while its supervisor lives."""
