@@ -32,6 +32,7 @@ from connectors.tails import snapshots_back
 PAUSE_MAX_S: Final = 10.0
 FLUSH_EVERY_FRAMES: Final = 500
 RAW_CHARS_MAX: Final = 500
+NAME_CHARS_MAX: Final = 100
 
 
 def print_frames(path: Path) -> None:
@@ -101,7 +102,8 @@ class Playback:
         self._speed = speed
         self._products = frozenset(products)
         self._cadence = Cadence(interval_s)
-        self._origin = Origin(simulated=True, speed=speed or 1.0, recorded=True)
+        source = f"{ascii(path.name[:NAME_CHARS_MAX])[1:-1]} (frames of Coinbase)"
+        self._origin = Origin(True, speed or 1.0, recorded=True, source=source)
         self._bars: dict[str, TradeBars] = {}
         self._epoch = 0
 

@@ -322,6 +322,7 @@ def _assumptions(
         venue=market.venue,
         simulated=market.simulated,
         recorded=market.recorded,
+        source=market.source,
         speed=market.speed,
         pacing=folded.pacing or (rules.pacing if rules else None),
         interval_s=market.interval_s or INTERVAL_S,
@@ -337,6 +338,7 @@ def _assumptions(
         notes=notes,
         planned=folded.planned,
         currency=rules.currency if rules else DEFAULT_CURRENCY,
+        restricted=tuple(sorted(market.restricted.items())),
     )
 
 

@@ -50,6 +50,8 @@ class MarketImage(msgspec.Struct, array_like=True):
     missing: int
     late_count: int
     late: dict[str, int]
+    restricted: dict[str, str] = {}
+    source: str = ""
 
 
 class Head(msgspec.Struct, array_like=True):
@@ -156,6 +158,8 @@ def _head(builder: SeasonBuilder, places: Places, segments: list[str]) -> Head:
             missing=market.missing,
             late_count=market.late,
             late=late,
+            restricted=market.restricted,
+            source=market.source,
         ),
         players=folded.thinking.players,
         contestants=folded.thinking.contestants,
@@ -204,10 +208,11 @@ def restore(
     market.points = [point for part in parts for point in part.points]
     market.index = head.market.late | {p.snapshot_id: n for n, p in enumerate(market.points)}
     market.venue, market.simulated = head.market.venue, head.market.simulated
-    market.recorded = head.market.recorded
+    market.recorded, market.source = head.market.recorded, head.market.source
     market.speed, market.interval_s = head.market.speed, head.market.interval_s
     market.stale, market.missing = head.market.stale, head.market.missing
     market.late = head.market.late_count
+    market.restricted = head.market.restricted
     folded.books.shards = {p: unpack_shard(packed) for p, packed in head.shards.items()}
     folded.books.opened = head.opened
     folded.books.stated, folded.books.rules = head.stated, head.rules

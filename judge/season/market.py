@@ -5,6 +5,7 @@ from datetime import datetime
 
 from arena.messages import MarketSnapshot
 from arena.money import PriceUnits, price_or_none
+from arena.terms import restriction
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Market:
         index: Snapshot id -> index; an id that does not count has that of the newest that did.
         stale: Quotes that were marked as not to be traded on. missing: products without a quote.
         late: Snapshots that were older than one before them.
+        restricted: Product -> why it cannot be traded, by the newest snapshot that counts.
     """
 
     def __init__(self) -> None:
@@ -36,11 +38,13 @@ class Market:
         self.venue = ""
         self.simulated = False
         self.recorded = False
+        self.source = ""
         self.speed = 1.0
         self.interval_s = 0.0
         self.stale = 0
         self.missing = 0
         self.late = 0
+        self.restricted: dict[str, str] = {}
 
     def apply(self, partition: int, offset: int, snapshot: MarketSnapshot) -> None:
         """Take the next snapshot; one that was read before changes nothing."""
@@ -52,8 +56,13 @@ class Market:
             return
         if not self.points:
             self.venue, self.simulated = snapshot.venue, snapshot.simulated
-            self.recorded = snapshot.recorded
+            self.recorded, self.source = snapshot.recorded, snapshot.source
             self.speed, self.interval_s = snapshot.speed, snapshot.interval_s
+        self.restricted = {
+            view.product_id: words
+            for view in snapshot.products
+            if (words := restriction(view.status, view.modes))
+        }
         self.index[snapshot.snapshot_id] = len(self.points)
         self.points.append(
             Point(

@@ -200,6 +200,7 @@ class Assumptions:
     Attributes:
         fee_bps, slippage_bps, starting_cash_usd: None where the executor published no rules.
         recorded: True if the prices were once those of a real market.
+        source: Where recorded prices come from, in words; "" if the records do not say it.
         interval_s: Venue seconds between snapshots. pacing: None where the reader was not told.
         first, last: Venue times of the first and last snapshot; None where there is none.
         rules_changed: What changed and when, if orders were decided by different rules; else "".
@@ -207,6 +208,7 @@ class Assumptions:
         planned: Snapshots that the season was planned to have when it began; None if it has no
             planned end.
         currency: What accounts hold.
+        restricted: Products that could not be traded at the newest snapshot, and why.
         notes: What was missing or odd, one sentence each.
     """
 
@@ -227,7 +229,9 @@ class Assumptions:
     notes: tuple[str, ...] = ()
     planned: int | None = None
     recorded: bool = False
+    source: str = ""
     currency: str = DEFAULT_CURRENCY
+    restricted: tuple[tuple[str, str], ...] = ()
 
     def lines(self) -> tuple[str, ...]:
         """The assumptions in words, one sentence each."""

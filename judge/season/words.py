@@ -2,7 +2,10 @@
 
 from arena.currency import DEFAULT_CURRENCY, DOLLARS, cash_words
 from arena.money import decimal_text
+from arena.visible import one_line
 from judge.season.model import Assumptions
+
+SOURCE_CHARS_MAX = 300
 
 
 def assumption_lines(known: Assumptions) -> tuple[str, ...]:
@@ -23,12 +26,13 @@ def assumption_lines(known: Assumptions) -> tuple[str, ...]:
 
 
 def _market(known: Assumptions) -> str:
-    kind = "a simulation or a recording, not a live market" if known.simulated else "live"
-    if known.recorded:
-        kind = "recorded, not a live market"
-    venue = known.venue or "no venue"
     products = ", ".join(known.products) or "none"
-    return f"Prices: {venue} ({kind}); products: {products}."
+    if known.recorded:
+        source = one_line(known.source, SOURCE_CHARS_MAX) or "recorded prices"
+        return f"Prices: {source} (recorded, not a live market); products: {products}."
+    if known.simulated:
+        return f"Prices: a simulation or a recording, not a live market; products: {products}."
+    return f"Prices: {known.venue or 'no venue'} (live); products: {products}."
 
 
 def _clock(known: Assumptions) -> str:
