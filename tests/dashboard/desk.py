@@ -53,18 +53,20 @@ class Desk(Recording):
     Attributes:
         seed: Of prices and decisions. speed: Venue seconds per wall second.
         planned: Snapshots that the executor says the season is to have.
+        currency: What accounts hold, and products are quoted in.
     """
 
     seed: int = 7
     speed: float = 60.0
     planned: int | None = None
+    currency: str = "USD"
 
     def __post_init__(self) -> None:
         """Take over the account log."""
         super().__post_init__()
         self.random = random.Random(self.seed)
         self.shard = Shard()
-        self.prices = dict(PRICES)
+        self.prices = {p.replace("USD", self.currency): price for p, price in PRICES.items()}
         self.snapshots = 0
         self.newest: MarketSnapshot | None = None
         self.calls = 0
@@ -85,6 +87,7 @@ class Desk(Recording):
             price_age_s_max=15,
             collar_bps=Decimal(100),
             planned_snapshots=self.planned,
+            currency=self.currency,
             at=self.wall,
         )
         self.write(topics.ROSTER.name, rules, "rules")
@@ -116,8 +119,8 @@ class Desk(Recording):
                 agent=name,
                 cash_usd=CASH,
                 postings=(
-                    Posting(account=f"agent/{name}/cash", unit="USD", amount=units),
-                    Posting(account="house/capital", unit="USD", amount=f"-{units}"),
+                    Posting(account=f"agent/{name}/cash", unit=self.currency, amount=units),
+                    Posting(account="house/capital", unit=self.currency, amount=f"-{units}"),
                 ),
                 at=self.wall,
             )
@@ -270,7 +273,7 @@ def _terms(
     cash: int,
 ) -> dict[str, object]:
     """The parts of a fill that follow from the account: postings and what is left after it."""
-    unit = product_id.split("-")[0]
+    unit, _, quote = product_id.partition("-")
     sign = 1 if action == "buy" else -1
     realised = Decimal(0)
     if action == "sell":
@@ -278,9 +281,9 @@ def _terms(
     else:
         held.quantity += size
     legs = [
-        (f"agent/{agent}/cash", "USD", -sign * notional - fee),
-        ("house/market", "USD", sign * notional),
-        ("house/fees", "USD", fee),
+        (f"agent/{agent}/cash", quote, -sign * notional - fee),
+        ("house/market", quote, sign * notional),
+        ("house/fees", quote, fee),
         (f"agent/{agent}/position", unit, sign * size),
         ("house/market", unit, -sign * size),
     ]

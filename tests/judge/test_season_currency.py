@@ -1,0 +1,163 @@
+"""Seasons of accounts in another currency: what is said of them, and what is not compared."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from arena.errors import UsageError
+from arena.messages import Evaluation, RejectReason
+from judge.leaderboard import leaderboard
+from judge.leaderboard_words import render
+from judge.metrics import measure
+from judge.refused import refusal_note
+from judge.report.compare import compare_runs
+from judge.report.facts import Options, make_facts
+from judge.report.page import html
+from judge.season import Season, SeasonBuilder
+from judge.season.model import LlmSpend, Rejection
+from tests.dashboard.scenario import Scenario
+from tests.judge.seasons import BASELINES, entry, make_season
+
+FEW = (entry("momentum", "momentum", "small"), *BASELINES)
+RESAMPLES = 199
+
+
+def in_currency(season: Season, currency: str) -> Season:
+    """The season, of accounts that hold another currency."""
+    return replace(season, assumptions=replace(season.assumptions, currency=currency))
+
+
+def season_of(currency: str) -> Season:
+    """Six snapshots of a scripted arena, from its records."""
+    builder = SeasonBuilder()
+    for record in Scenario(currency=currency).run(6).records:
+        builder.apply(record)
+    return builder.season()
+
+
+def evaluation_of(season: Season) -> Evaluation:
+    """What a judge says of it."""
+    return leaderboard(season, resamples=RESAMPLES).evaluation()
+
+
+@pytest.mark.parametrize(
+    ("currency", "cash", "costs"),
+    [
+        ("USDT", "Starting cash 100,000.00 USDT", "one is counted as one USDT"),
+        ("EUR", "Starting cash 100,000.00 EUR", "as accounts hold EUR"),
+        ("BTC", "Starting cash 100,000.00000000 BTC", "as accounts hold BTC"),
+    ],
+)
+def test_an_evaluation_says_what_accounts_hold(currency: str, cash: str, costs: str) -> None:
+    """In the record, beside the amounts, and in what stands behind them."""
+    found = evaluation_of(season_of(currency))
+    said = " ".join(found.assumptions)
+
+    assert currency == found.currency
+    assert f'"currency":"{currency}"' in found.model_dump_json()
+    assert f"amounts in {currency}" in render(found)
+    assert cash in said
+    assert costs in said
+
+
+def test_an_evaluation_of_dollars_is_written_as_before() -> None:
+    """A record of USD accounts names no currency."""
+    found = evaluation_of(season_of("USD"))
+
+    assert '"currency"' not in found.model_dump_json()
+    assert "Model calls cost" not in " ".join(found.assumptions)
+
+
+def test_the_same_prices_bring_the_same_returns_in_any_currency() -> None:
+    """A dollar and a tether differ by the name alone."""
+    dollars, tethers = season_of("USD"), season_of("USDT")
+
+    assert (dollars.equity == tethers.equity).all()
+    assert ("BTC-USDT", "ETH-USDT", "SOL-USDT") == tethers.products
+
+
+def test_a_page_shows_the_currency_and_no_dollars() -> None:
+    """Curves, costs and figures name what accounts hold."""
+    season = in_currency(make_season(snapshots=20, entries=FEW), "EUR")
+    page = html(make_facts("run", season, Options()))
+
+    assert "EUR, marked at the best bid" in page
+    assert "equity, EUR" in page
+    assert "Trading costs, EUR" in page
+    assert " USD" not in page.replace("BTC-USD", "").replace("SOL-USD", "")
+
+
+@pytest.mark.parametrize(
+    ("currency", "cost", "known"),
+    [
+        ("USD", Decimal(5), True),
+        ("USDC", Decimal(5), True),
+        ("EUR", Decimal(5), False),
+        ("EUR", Decimal(0), True),
+    ],
+)
+def test_model_costs_are_only_taken_from_dollars(currency: str, cost: Decimal, known: bool) -> None:
+    """How many euros a dollar was is not known here."""
+    season = in_currency(make_season(snapshots=20, entries=FEW), currency)
+    spent: Sequence[LlmSpend] = [replace(one, cost_usd=cost) for one in season.llm]
+    found = measure(replace(season, llm=tuple(spent)), 0)
+
+    assert known == (found.net_return is not None)
+
+
+def test_runs_of_two_currencies_are_not_compared() -> None:
+    """Their returns differ by the rate between the two, which nobody knows here."""
+    season = make_season(snapshots=20, entries=FEW)
+    before = make_facts("before", season, Options())
+    after = make_facts("after", in_currency(season, "USDT"), Options())
+
+    with pytest.raises(UsageError, match="of before hold USD, those of after USDT"):
+        compare_runs(before, after)
+
+
+def refused(reasons: Sequence[RejectReason]) -> Season:
+    """A season in which nothing was filled, and orders were refused for these reasons."""
+    season = make_season(snapshots=20, entries=FEW)
+    at = datetime(2026, 11, 21, 9, tzinfo=UTC)
+    own = tuple(
+        Rejection(n, n, f"o{n}", f"t{n}", at, "X-USD", "buy", 1, reason, "not \x1b[31mtraded")
+        for n, reason in enumerate(reasons)
+    )
+    nothing = ((),) * (len(season.entries) - 1)
+    return replace(season, fills=((), *nothing), rejections=(own, *nothing))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        (
+            [RejectReason.UNKNOWN_PRODUCT] * 3,
+            "(3 orders), all for the same reason: unknown product, not ",
+        ),
+        ([RejectReason.HALTED], "(1 order), all for the same reason: halted, not "),
+        (
+            [RejectReason.HALTED, RejectReason.NO_PRICE, RejectReason.NO_PRICE],
+            "(3 orders): 2 as no price, 1 as halted.",
+        ),
+    ],
+)
+def test_a_season_without_a_fill_says_what_refused_its_orders(
+    reasons: Sequence[RejectReason], words: str
+) -> None:
+    """Zero returns of which nobody knows why are worse than none."""
+    season = refused(reasons)
+    said = refusal_note(season)
+
+    assert words in said
+    assert "\x1b" not in said
+    assert said in evaluation_of(season).warnings
+    assert said.endswith("The returns here say nothing about the agents.")
+
+
+def test_a_season_with_a_fill_or_without_orders_says_nothing() -> None:
+    """One order that was filled is enough."""
+    assert "" == refusal_note(refused([]))
+    assert "" == refusal_note(make_season(snapshots=20, entries=FEW))
