@@ -1,0 +1,113 @@
+"""README's commands, from its text: what is run in order, what is shortened, what is left out.
+
+Reads README.md. A fenced block without a language holds commands if each of its lines begins like
+one. Everything here is decided by the kind of a command, so that a new line of README is walked
+without a change here, or makes the test fail until it is sorted.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )*(?:make|arena|scripts/\S+|\.) ")
+COMMENT = re.compile(r"\s+# .*$")
+FILE = re.compile(r"# (\S+\.toml)\n")
+
+LEFT_OUT = (
+    (r"^make test\b", "is the suite that walks here"),
+    (r"^make (check|real-servers|bench|storm|verdict-check)\b", "takes over a minute"),
+    (r"^[A-Z_]+_API_KEY=", "needs a key"),
+    (r"^arena doctor\b", "asks for keys, and model servers for their models"),
+    (r"examples/live\.toml|arena connector coinbase(?!.*--ws-url)", "needs the live feed"),
+    (r"examples/local-model\.toml", "needs a model server on this machine"),
+    (r"local-llm", "fetches a model, over a minute"),
+    (
+        r"^arena (up|exchange|connector|chat-node|router|routers|tools|judge|ledger run)\b"
+        r"(?! (list|call|new|check))(?!.*--once)",
+        "runs until it is stopped",
+    ),
+    (r"^\. \.venv/bin/activate$", "the test has `arena` on its path"),
+)
+"""Pattern of a command -> why the walk leaves it out."""
+
+SHORTER = (
+    (r"^make demo$", "arena demo --seconds 10 --speed 300"),
+    (r"^make compete$", "arena compete run examples/competition.toml --snapshots 12"),
+    (r"^(arena compete run \S+\.toml)$", r"\1 --snapshots 12"),
+    (r"^(arena compete report .*) --open$", r"\1"),
+)
+"""Pattern of a command -> what is run in its place, because it takes over a minute or a browser."""
+
+EXIT_CODES: dict[str, int] = {}
+"""Command -> its exit code, if that is not 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of README.
+
+    Attributes:
+        line: Of README.md, from 1.
+        text: The command as it is there, without its comment.
+        run: What is run; "" if it is left out.
+        why: Why it is left out, or "".
+    """
+
+    line: int
+    text: str
+    run: str
+    why: str = ""
+
+
+def steps_of(text: str) -> list[Step]:
+    """The commands of all blocks, in order.
+
+    Raises:
+        ValueError: A block without a language holds commands and something else.
+    """
+    found = []
+    for block in FENCE.finditer(text):
+        first = text.count("\n", 0, block.start(2)) + 1
+        lines = [COMMENT.sub("", line).rstrip() for line in block[2].splitlines()]
+        commands = [bool(COMMAND.match(f"{line} ")) for line in lines]
+        if block[1] or not any(commands):
+            continue
+        for number, (line, is_command) in enumerate(zip(lines, commands, strict=True), first):
+            if is_command:
+                found.append(step_of(number, line))
+            elif line and not line.startswith("#"):
+                raise ValueError(f"README.md:{number}: {line!r} among commands is not one")
+    return found
+
+
+def step_of(line: int, text: str) -> Step:
+    """Sort one command."""
+    for pattern, why in LEFT_OUT:
+        if re.search(pattern, text):
+            return Step(line, text, "", why)
+    run = text
+    for pattern, instead in SHORTER:
+        run = re.sub(pattern, instead, run)
+    return Step(line, text, run)
+
+
+def files_of(text: str) -> dict[str, str]:
+    """The files that README shows: name -> content, of TOML blocks that begin with their name."""
+    shown = (block[2] for block in FENCE.finditer(text) if block[1] == "toml")
+    return {name[1]: content for content in shown if (name := FILE.match(content))}
+
+
+def left_out_lines(steps: list[Step]) -> list[str]:
+    """What the walk leaves out and why, and what it shortens; a line each."""
+    return [
+        f"README.md:{step.line}: {step.text}: "
+        + (f"left out: {step.why}" if not step.run else f"run as: {step.run}")
+        for step in steps
+        if step.run != step.text
+    ]
+
+
+def make_targets(makefile: Path) -> set[str]:
+    """The targets of a Makefile."""
+    return set(re.findall(r"^([a-z-]+):", makefile.read_text(encoding="utf-8"), re.MULTILINE))

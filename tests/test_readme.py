@@ -1,0 +1,129 @@
+"""README's commands work in README's order, as it says, in a folder with nothing but the clone."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from arena.__main__ import COMMANDS
+from arena.spec import load_spec
+from routers.strategy import load_strategy
+from tests.commands.cli import ROOT
+from tests.readme_walk import (
+    EXIT_CODES,
+    LEFT_OUT,
+    SHORTER,
+    Step,
+    files_of,
+    left_out_lines,
+    make_targets,
+    steps_of,
+)
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+STEPS = steps_of(TEXT)
+NEEDS_BROKER = re.compile(r"arena (demo|compete run|up)\b")
+STEP_DEADLINE_S = 150.0
+HIDDEN = ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX", "ARENA_STEP", "DATABASE_URL")
+LEFT_IN = ("examples", "Makefile", "scripts", "README.md")
+"""What the walk finds of the clone."""
+
+
+@pytest.mark.timeout(400)
+def test_readme_works_in_its_order(
+    broker_address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command ends as it should; only what starts an arena knows of a broker."""
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    for name in LEFT_IN:
+        (folder / name).symlink_to(ROOT / name)
+    for name, content in files_of(TEXT).items():
+        (folder / name).write_text(content)
+    with capsys.disabled():
+        print("\n" + "\n".join(left_out_lines(STEPS)))
+    wrong = []
+    for step in STEPS:
+        if not step.run:
+            continue
+        began = time.monotonic()
+        broker = broker_address if NEEDS_BROKER.match(step.run) else None
+        done = _run(step, folder, broker)
+        print(f"{step.run}: exit code {done.returncode}, {time.monotonic() - began:.1f} s")
+        said = f"{done.stdout[-800:]}\n{done.stderr[-800:]}"
+        if done.returncode != EXIT_CODES.get(step.text, 0) or "Traceback" in said:
+            wrong.append(f"README.md:{step.line}: {step.run}: {done.returncode}\n{said}")
+
+    assert [] == wrong
+    assert {"audit.key", "bundle", "mine.toml"} <= set(os.listdir(folder))
+
+
+def test_every_left_out_command_exists() -> None:
+    """What the walk does not run is a target, a command or a file that is there."""
+    targets = make_targets(ROOT / "Makefile")
+    for step in STEPS:
+        words = [w for w in shlex.split(step.text) if not re.match(r"[A-Z_]+=", w)]
+        asked = " ".join(words[1:3])
+        if words[0] == "make":
+            assert words[1] in targets, step
+        elif words[0] == "arena":
+            assert asked in COMMANDS or words[1] in COMMANDS, step
+        for word in words:
+            if word.startswith("examples/"):
+                load_spec(ROOT / word)
+
+
+def test_every_rule_of_the_walk_is_used() -> None:
+    """A pattern that fits nothing in README any more is taken out, so that the list stays true."""
+    texts = [step.text for step in STEPS]
+    kinds = [pattern for pattern, _ in LEFT_OUT[2:]]
+    unused = [
+        p for p in (*kinds, *(p for p, _ in SHORTER)) if not any(re.search(p, t) for t in texts)
+    ]
+
+    assert [] == unused
+    assert set(EXIT_CODES) <= set(texts)
+
+
+def test_the_strategy_in_readme_is_one(tmp_path: Path) -> None:
+    """The file that README shows can be played."""
+    files = files_of(TEXT)
+
+    assert {"patient.toml"} == set(files)
+    path = tmp_path / "patient.toml"
+    path.write_text(files["patient.toml"])
+    assert "patient" == load_strategy(str(path)).name
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("```\nmake demo   # the demo\nsomething else\n```\n", "'something else' among commands"),
+        ("```\narena demo\n  --seconds 3\n```\n", "among commands"),
+    ],
+)
+def test_a_line_that_is_not_a_command_is_told(text: str, said: str) -> None:
+    """A block of commands holds nothing that the walk would pass over in silence."""
+    with pytest.raises(ValueError, match=said):
+        steps_of(text)
+
+
+def _run(step: Step, folder: Path, broker: str | None) -> "subprocess.CompletedProcess[str]":
+    kept = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+    given = {} if broker is None else {"KAFKA_BOOTSTRAP_SERVERS": broker}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    return subprocess.run(
+        ["/bin/bash", "-c", step.run],
+        env=kept | given | {"PYTHONPATH": str(ROOT), "PATH": path},
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=STEP_DEADLINE_S,
+        check=False,
+    )
