@@ -147,7 +147,8 @@ def _(message: ToolResult) -> str:
 @describe.register
 def _(message: ToolOffered) -> str:
     where = "in the account's writer" if message.touches_account else "anywhere"
-    return f"{message.name}, runs {where}: {message.description}"
+    of = f", {message.source} {message.source_sha256[:12]}" if message.source else ""
+    return f"{message.name}, runs {where}{of}: {message.description}"
 
 
 @describe.register
@@ -212,6 +213,7 @@ def _(message: AgentSpec) -> str:
     return (
         f"{message.agent} ({message.kind}) plays {message.strategy} with {message.node}, "
         f"every {message.cadence}. snapshot, prompt {message.prompt_sha256[:12]}"
+        f"{f', {message.source}' if message.source else ''}"
     )
 
 

@@ -70,7 +70,8 @@ def process_words(processes: Sequence[ProcessSpec], agents: int) -> str:
     words: list[str] = [name for name in ("exchange", "connector") if name in names]
     words.append(counted(nodes, "chat node"))
     words.append(f"{counted(routers, 'router')} ({counted(agents, 'agent')})")
-    words += [name for name in ("tools", "ledger", "judge", "dashboard") if name in names]
+    others = ("tools", "tool-server", "ledger", "judge", "dashboard")
+    words += [name for name in others if name in names]
     return ", ".join(words)
 
 

@@ -20,6 +20,7 @@ from ledger.audit.auditor import UNREADABLE, Auditor
 from ledger.audit.books import check_books
 from ledger.audit.findings import FINDINGS_KEPT, Status, Verdict
 from ledger.audit.money import HoldingsChecker
+from ledger.audit.outside import outside_files, outside_lines
 from ledger.audit.replayed import NUMBER, TITLE
 from ledger.audit.seal_check import SealCheck, check_seal
 from ledger.audit.sources import Source
@@ -41,6 +42,7 @@ class Audit:
         account_digest: Hash of all accounts, as the fold has them.
         recorded_by: Version of the arena -> records that it wrote.
         older: The same in words, if another version than this one wrote any.
+        outside: Tools and strategies from outside the source tree.
     """
 
     source: str
@@ -53,6 +55,7 @@ class Audit:
     broken: list[str] = field(default_factory=list)
     recorded_by: dict[str, int] = field(default_factory=dict)
     older: str = ""
+    outside: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -71,6 +74,7 @@ class Audit:
             "seconds": round(self.seconds, 3),
             "seal": [*self.seal],
             "seal_broken": [*self.broken],
+            "outside": [{**one} for one in self.outside],
             "invariants": [verdict_document(v) for v in self.verdicts],
         }
 
@@ -143,6 +147,7 @@ def audit(
         seconds=time.monotonic() - began_s,
         seal=[] if check is None else check.lines,
         broken=[] if check is None else check.broken,
+        outside=_outside(source),
         recorded_by=auditor.recorded.versions(),
         older=auditor.recorded.words(),
     )
@@ -152,6 +157,11 @@ def _unreadable(source: Source, check: SealCheck, why: str, seconds: float) -> A
     """A bundle with changed bytes, of which the seal says all that can be said."""
     broken = [*check.broken, f"no invariant can be checked: {why}"]
     return Audit(source.name, check.records, 0, [], "", seconds, check.lines, broken)
+
+
+def _outside(source: Source) -> list[dict[str, str]]:
+    held = topics.ROSTER.name in source.topics()
+    return outside_files(source.read([topics.ROSTER.name])) if held else []
 
 
 def check_bundle(
@@ -216,6 +226,7 @@ def lines(found: Audit) -> list[str]:
     text += [f"  BROKEN  {line}" for line in found.broken]
     if found.older:
         text.append(found.older)
+    text += outside_lines(found.outside)
     for verdict in found.verdicts:
         text += verdict_lines(verdict)
     text.append(f"accounts {found.account_digest}")
