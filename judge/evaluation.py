@@ -23,6 +23,7 @@ from judge.statistics.pairs import LookMemo
 from judge.statistics.sharpe import sharpe_scale
 from judge.statistics.verdict import PERIODS_MIN
 from judge.stress import Stress, stress_of, stress_words
+from judge.unsellable import unsellable_note
 
 METHOD = 3
 """Of the rule by which evaluations are made: part of their id, raised with every change."""
@@ -98,6 +99,7 @@ def make_evaluation(found: Judged, options: StatisticsOptions) -> Evaluation:
     tested = [c.survives_stress for c in claims if c.measure == "return" and c.withdrawn is None]
     warnings = (
         refusal_note(season),
+        unsellable_note(season),
         *field.notes,
         *ruin_notes(season),
         stress_words(stress, tested),

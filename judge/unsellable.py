@@ -1,0 +1,34 @@
+"""Positions that no order could sell when the season was judged, in words. Pure."""
+
+from typing import Final
+
+from arena.plural import counted, noun
+from judge.season.model import Season
+
+POSITIONS_SHOWN: Final = 5
+
+
+def unsellable_note(season: Season) -> str:
+    """A sentence on positions in products that the venue does not trade; "" if there are none.
+
+    A season's equity counts them at the last bid that was seen, which no order would get.
+    """
+    known = season.assumptions
+    found = []
+    for product_id, why in known.restricted:
+        if product_id not in season.products:
+            continue
+        place = season.products.index(product_id)
+        for entry, value in zip(season.entries, season.exposure[-1, :, place], strict=True):
+            if value > 0:
+                what = f"{float(value):,.2f} {known.currency} of {product_id}"
+                found.append(f"{entry.name} holds {what}, which is {why}")
+    if not found:
+        return ""
+    more = len(found) - POSITIONS_SHOWN
+    rest = f"; and {more:,} more" if more > 0 else ""
+    count, end = counted(len(found), "position"), noun(len(found), "is", "are")
+    return (
+        f"{count} could not be sold at the end and {end} counted at the last bid:"
+        f" {'; '.join(found[:POSITIONS_SHOWN])}{rest}."
+    )
