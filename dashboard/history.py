@@ -22,7 +22,7 @@ FILLS_KEPT = 4_096
 """Newest fills kept per agent; snapshots before the oldest of them have no equity."""
 
 Value = tuple[int, int | None]
-"""Venue time in Unix milliseconds, and equity in units of 10^-8 USD."""
+"""Venue time in Unix milliseconds, and equity in units of 10^-8."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from arena.messages import DeadEntry
 from arena.vitals import Dead
 from judge.formatting import utc_words
 from judge.season.dead import unranked
-from judge.season.model import EQUITY_FLOOR_SHARE, EQUITY_FLOOR_USD, FloatArray, Season
+from judge.season.model import EQUITY_FLOOR, EQUITY_FLOOR_SHARE, FloatArray, Season
 from judge.simple_returns import DECIDING_MIN, deciding_periods
 from judge.statistics import Verdict
 from judge.statistics.types import BoolArray
@@ -82,7 +82,7 @@ def without_money(season: Season, places: Iterable[int], begin: int) -> frozense
     """
     members = frozenset(places)
     first, now = season.equity[0], season.equity[min(begin, season.periods)]
-    floor = np.maximum(first * EQUITY_FLOOR_SHARE, EQUITY_FLOOR_USD)
+    floor = np.maximum(first * EQUITY_FLOOR_SHARE, EQUITY_FLOOR)
     found = frozenset(place for place in members if now[place] <= floor[place])
     return frozenset() if found == members else found
 

@@ -12,8 +12,8 @@ def mean_exposure(exposure: FloatArray, equity: FloatArray) -> float | None:
     """Mean share of the equity that is in positions; long only, so it is the leverage as well.
 
     Args:
-        exposure: [T+1, P] USD.
-        equity: [T+1] USD.
+        exposure: [T+1, P] cash.
+        equity: [T+1] cash.
     """
     shares = _shares(exposure, equity)
     return float(shares.mean()) if len(shares) else None
@@ -76,7 +76,7 @@ def hold_share(decisions: Sequence[Decision]) -> float | None:
 
 
 def llm_cost(spend: LlmSpend, decisions: Sequence[Decision]) -> Decimal | None:
-    """USD of all model calls, a replayed one at its recorded cost.
+    """US dollars of all model calls, a replayed one at its recorded cost.
 
     None where the price of any is unknown, or turns of a model have no record of their calls.
     """

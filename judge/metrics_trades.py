@@ -72,17 +72,17 @@ def profit_factor(profits: FloatArray) -> float | None:
 
 
 def expectancy(profits: FloatArray) -> float | None:
-    """Mean profit of a closed trade, USD. None where none was closed."""
+    """Mean profit of a closed trade, in cash. None where none was closed."""
     return float(profits.mean()) if len(profits) else None
 
 
 def biggest_win(profits: FloatArray) -> float | None:
-    """The largest profit of a closed trade, USD. None where none made one."""
+    """The largest profit of a closed trade, in cash. None where none made one."""
     return float(profits.max()) if len(profits) and profits.max() > 0 else None
 
 
 def biggest_loss(profits: FloatArray) -> float | None:
-    """The largest loss of a closed trade, USD, below zero. None where none lost."""
+    """The largest loss of a closed trade, in cash, below zero. None where none lost."""
     return float(profits.min()) if len(profits) and profits.min() < 0 else None
 
 
@@ -92,7 +92,7 @@ def average_hold(trades: Sequence[ClosedTrade]) -> float | None:
 
 
 def traded(fills: Sequence[Fill]) -> float:
-    """Sum of the notionals, USD, fees not included."""
+    """Sum of the notionals, in cash, fees not included."""
     return float(sum(fill.notional for fill in fills) / SCALE)
 
 
@@ -106,26 +106,26 @@ def turnover(fills: Sequence[Fill], equity: FloatArray) -> float | None:
 
 
 def fees(fills: Sequence[Fill]) -> float:
-    """USD paid in fees."""
+    """Cash paid in fees."""
     return float(sum(fill.fee for fill in fills) / SCALE)
 
 
 def before_costs(equity_usd: float, fills: Sequence[Fill]) -> float:
-    """What the account would hold had the same orders paid neither fee nor slippage, USD.
+    """What the account would hold had the same orders paid neither fee nor slippage.
 
     The last equity with every fee and all slippage paid back; what those amounts would have earned
-    is left out, so gross less fees less slippage is the equity, to the micro-dollar.
+    is left out, so gross less fees less slippage is the equity, to the step of cash.
     """
     return float(equity_usd + sum(fill.fee + fill.slippage for fill in fills) / SCALE)
 
 
 def slippage(fills: Sequence[Fill]) -> float:
-    """USD lost against the best price at the fill."""
+    """Cash lost against the best price at the fill."""
     return float(sum(fill.slippage for fill in fills) / SCALE)
 
 
 def latency_cost(fills: Sequence[Fill]) -> float:
-    """USD lost because prices moved between the snapshot seen and the decision (< 0: gained).
+    """Cash lost because prices moved between the snapshot seen and the decision (< 0: gained).
 
     Per fill: quantity x (ask used - ask seen) for a buy, quantity x (bid seen - bid used) for a
     sell.

@@ -88,7 +88,7 @@ def held_and_losses(season: Season) -> tuple[FloatArray, FloatArray]:
 
 
 def _costs(season: Season) -> FloatArray:
-    """[T, N] USD of fees and slippage of the orders that answer each snapshot."""
+    """[T, N] cash of fees and slippage of the orders that answer each snapshot."""
     costs = np.zeros((season.periods, len(season.entries)))
     for column, fills in enumerate(season.fills):
         for fill in fills:

@@ -44,7 +44,7 @@ class LeaderboardRow(Part):
         repeats: The compared agents of a cell, even if all others of it are dead or left; empty
             for an agent without repeats. Amounts, counts and returns are then means over them.
         repeat_sd: Standard deviation of the repeats' returns; None without repeats.
-        equity_usd: At the last bids, to a micro-dollar.
+        equity_usd: At the last bids, to a step of cash.
         return_interval: Of the compared part of the season (`Evaluation.compared_from`).
         gross_return: Before fees and slippage; `total_return` is after them.
         cutoff: The model's training cut-off, such as "2025-01"; "" if it is not known.

@@ -1,6 +1,6 @@
 """The report's tables as files: `leaderboard.csv`, `fills.csv`, `fills.parquet`, `equity.parquet`.
 
-Amounts of single orders are exact decimal text; series are USD as float64.
+Amounts of single orders are exact decimal text; series are cash as float64.
 """
 
 import csv

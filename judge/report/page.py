@@ -315,7 +315,7 @@ def _contents(
 
 
 def _decision_costs(facts: Facts) -> dict[str, float]:
-    """Name -> USD per decision, of the entries that paid or would have paid, dearest first."""
+    """Name -> dollars per decision, of the entries that paid or would have, dearest first."""
     found = {
         facts.season.names[n]: cost
         for n in facts.order

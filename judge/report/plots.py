@@ -206,7 +206,7 @@ def decision_chart(names: Sequence[str], dollars: Sequence[float]) -> Chart:
         textposition="auto",
         hovertemplate="%{y}: $%{x:.5f} a decision<extra></extra>",
     )
-    return _bars([trace], len(names), "US$ per decision", {"tickformat": "$.4~f"})
+    return _bars([trace], len(names), "$ per decision", {"tickformat": "$.4~f"})
 
 
 def curve_points(season: Season) -> int:

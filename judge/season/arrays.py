@@ -32,10 +32,10 @@ def account_arrays(
     products: tuple[str, ...],
     bids: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Cash [T+1, N] and the value of each position [T+1, N, P], in USD.
+    """Cash [T+1, N] and the value of each position [T+1, N, P], in cash.
 
     Args:
-        openings: Starting cash of each entry in units of 10^-8 USD.
+        openings: Starting cash of each entry in units of 10^-8.
         fills: Of each entry; their sums are exact, whatever the order.
         products: Of the last axis; every filled one is among them.
         bids: [T+1, P]; a position without a bid is worth what it cost.
@@ -77,7 +77,7 @@ def _levels(start: int, changes: list[tuple[int, int]], rows: int) -> FloatArray
 def hold_curve(
     cash: int, bids: FloatArray, asks: FloatArray, fee: float, slippage: float
 ) -> FloatArray:
-    """USD of the equal-weight market, [T+1]: an index, beside which every agent is shown.
+    """Cash of the equal-weight market, [T+1]: an index, beside which every agent is shown.
 
     An equal share of the cash buys each product at the ask of the first snapshot that has one,
     moved by the slippage, with the fee paid out of the share; it is then marked at the bid, and
@@ -85,7 +85,7 @@ def hold_curve(
     for every account.
 
     Args:
-        cash: Starting cash in units of 10^-8 USD.
+        cash: Starting cash in units of 10^-8.
         bids: [T+1, P].
         asks: [T+1, P].
         fee: Share of the notional.

@@ -287,7 +287,7 @@ def _spend(folded: Folded, name: str, last: int, *, whole: bool) -> LlmSpend:
 
 
 def _opening(folded: Folded, name: str) -> int:
-    """Starting cash in units of 10^-8 USD; of an account that is not open yet, what it will be."""
+    """Starting cash in units of 10^-8; of an account that is not open yet, what it will be."""
     known = folded.books.opened.get(name)
     return _hold_cash(folded, folded.rules) if known is None else known
 

@@ -36,7 +36,7 @@ class Books:
 
     Attributes:
         shards: By partition.
-        opened: Agent -> starting cash in units of 10^-8 USD.
+        opened: Agent -> starting cash in units of 10^-8.
         orders: Agent -> its orders in the order of the log.
         broken: Partition -> what is wrong with its log; it is folded no further.
         passed_over: Records of the log that an operator named (`arena.passed_over`).
@@ -134,7 +134,7 @@ def _read(record: Record) -> tuple[Message | None, Malformed | None]:
 
 
 def _cost(shard: Shard, message: object) -> int:
-    """What the agent's position in the product of an order has cost, in units of 10^-8 USD."""
+    """What the agent's position in the product of an order has cost, in units of 10^-8."""
     if not isinstance(message, OrderDecided) or message.agent not in shard.accounts:
         return 0
     position = shard.accounts[message.agent].positions.get(message.product_id)

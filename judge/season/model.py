@@ -5,7 +5,7 @@ Row t of an account is its state *before* the orders that answer snapshot t, mar
 snapshot t; row T is its state after every order, at the bids of the last snapshot. An order belongs
 to the snapshot it answers, never to the time it arrived, so every reader computes the same.
 
-Amounts of single orders are whole units of 10^-8 (`arena.money`); arrays are USD as float64.
+Amounts of single orders are whole units of 10^-8 (`arena.money`); arrays are cash as float64.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ from arena.money import PriceUnits
 FloatArray = NDArray[np.float64]
 TimeArray = NDArray[np.datetime64]
 
-EQUITY_FLOOR_USD = 1e-6
-"""A micro-dollar: the least equity a log return is computed of."""
+EQUITY_FLOOR = 1e-6
+"""The least equity a log return is computed of."""
 EQUITY_FLOOR_SHARE = 1e-6
 """The same as a share of the first equity: an account that lost everything has lost ln 1e-6."""
 
@@ -76,7 +76,7 @@ class Fill:
         priced_ms: Venue time of the price it was filled at, Unix milliseconds.
         seen_bid, seen_ask: Best prices in the snapshot; None where it had none.
         bid, ask: Best prices used. price: fill price, slippage included.
-        notional, fee, slippage: USD. latency_cost: USD lost against the price seen (< 0: gained).
+        notional, fee, slippage: Cash. latency_cost: cash lost against the price seen (< 0: gained).
         realised: Profit of a sell after all fees, at average cost; None for a buy.
         cash_change, quantity_change, cost_change: What it did to the account; profit that was set
             aside is cash as well.
@@ -248,11 +248,11 @@ class Season:
         entries: [N] agents first, then baselines, each by name; without `dead` and `apart`.
         times: [T+1] venue times (UTC) of the snapshots; the last one twice.
         bids, asks: [T+1, P] best prices; a missing one is carried forward, NaN before the first.
-        equity, cash: [T+1, N] USD; profit that was set aside is cash.
-        exposure: [T+1, N, P] USD of each position at the bid, at its cost where there is no bid.
+        equity, cash: [T+1, N] cash; profit that was set aside is cash.
+        exposure: [T+1, N, P] value of each position at the bid, at its cost where there is no bid.
         fills, rejections, decisions: Per entry, in the order of the log.
         llm: Per entry.
-        hold: [T+1] USD, the equal-weight market: an index of all products, bought at the first
+        hold: [T+1] value of the equal-weight market: an index of all products, bought at the first
             snapshot with the same cash, fees and slippage; not the agent `buy_and_hold`.
         ends: Topic -> partition -> offset behind the last record it was made from; for a part of
             a season only `market.snapshots`, up to its last snapshot.
@@ -312,5 +312,5 @@ def log_returns(equity: FloatArray) -> FloatArray:
     The floor is a millionth of the first equity: what an account that lost everything has lost
     does not depend on the unit of its money.
     """
-    floor = np.maximum(equity[:1] * EQUITY_FLOOR_SHARE, EQUITY_FLOOR_USD)
+    floor = np.maximum(equity[:1] * EQUITY_FLOOR_SHARE, EQUITY_FLOOR)
     return np.diff(np.log(np.maximum(equity, floor)), axis=0)

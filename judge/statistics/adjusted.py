@@ -54,8 +54,8 @@ def exposure_shares(equity: FloatArray, exposure: FloatArray) -> FloatArray:
     """The share of equity that was in the market at the start of each period.
 
     Args:
-        equity: Shape [T + 1, N], USD.
-        exposure: Shape [T + 1, N, P], USD of each position.
+        equity: Shape [T + 1, N], cash.
+        exposure: Shape [T + 1, N, P], value of each position.
 
     Returns:
         Shape [T, N], between 0 and 1; 0 for an account that is worth nothing.
