@@ -1,8 +1,8 @@
 """Metrics of an equity curve and of its returns. Pure numpy functions; None where undefined.
 
 A curve has T+1 values in cash, a return series has T of them. `periods_per_year` is that of a
-market that never closes: 365 x 24 h divided by the interval. `scale` is its square root, or 1 where a
-season is too short to say anything of a year (`judge.statistics.sharpe.sharpe_scale`). The
+market that never closes: 365 x 24 h divided by the interval. `scale` is its square root, or 1 where
+a season is too short to say anything of a year (`judge.statistics.sharpe.sharpe_scale`). The
 risk-free rate is zero throughout.
 """
 

@@ -13,6 +13,7 @@ shard is ours ends the process; so does every failed append. There is no other w
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from random import Random
 
 from arena import topics
@@ -24,7 +25,7 @@ from arena.topics import partition_of
 from trading_tools.desk import Desk
 from trading_tools.owner import Owner
 from trading_tools.prices import PriceFeed
-from trading_tools.quotes import Market
+from trading_tools.quotes import Market, Quote
 from trading_tools.recovery import EventLog
 from trading_tools.registry import Tool
 from trading_tools.rules import TradingRules
@@ -39,6 +40,8 @@ FENCED_PAUSE_S = 0.1
 """The first pause of an owner that was fenced before it wrote anything; each next one is twice as
 long, until it has written: so the other one comes to write, however slow the machine is."""
 FENCED_PAUSE_S_MAX = 5.0
+LIVE_MS = 60_000
+"""A product whose price was confirmed longer ago does not say what the market is quoted in."""
 FENCED_MAX = 10
 """Doublings that are counted."""
 BURIES = 0
@@ -84,15 +87,31 @@ def check_currency(rules: TradingRules, opened_in: Iterable[str]) -> None:
         )
 
 
-def check_products(rules: TradingRules, market: Market) -> None:
+def check_products(rules: TradingRules, market: Market, now: datetime) -> None:
     """Refuse to serve if products are quoted in another currency than accounts hold.
 
+    What is listed still, but gets no prices any more, is left out: `market.tickers` keeps what an
+    earlier connector wrote. In lock-step prices have the market's time, and all products count.
+
+    Args:
+        rules: Of this executor.
+        market: What was read of `market.tickers`.
+        now: Our wall time.
+
     Raises:
-        UsageError: A listed product is.
+        UsageError: A product with live prices is.
     """
+    quotes = {
+        product_id: listing.quote_currency
+        for product_id, listing in market.listings.items()
+        if rules.lock_step or _is_live(market.quotes.get(product_id), now)
+    }
     currency = None if rules.currency == DEFAULT_CURRENCY else rules.currency
-    quotes = {p: listing.quote_currency for p, listing in market.listings.items()}
     account_currency(quotes, currency, AS_FLAG)
+
+
+def _is_live(quote: Quote | None, now: datetime) -> bool:
+    return quote is not None and quote.age_ms(now) < LIVE_MS
 
 
 class Executor:
@@ -254,7 +273,7 @@ class Executor:
             market = self._feed.market
             foreign = market.foreign(self._rules.currency)
             if foreign and not self._node.counters["orders"]:
-                check_products(self._rules, market)
+                check_products(self._rules, market, self._node.clock.now())
             if foreign != told:
                 told = foreign
                 self._node.log.warning(

@@ -1,7 +1,7 @@
 """Accounts in another currency than USD: orders, postings, words, and what is refused at start."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -156,20 +156,37 @@ def test_rules_of_usd_are_written_as_before() -> None:
     )
 
 
+def market_with(*listed: str) -> Market:
+    """A market with live prices of these products."""
+    market = Market()
+    for name in listed:
+        one = market_of(name, "0.0478", "0.0479")
+        market.listings |= one.listings
+        market.quotes |= one.quotes
+    return market
+
+
 @pytest.mark.parametrize("listed", [["BTC-USDT"], ["BTC-USD", "ETH-BTC"]])
 def test_products_of_another_currency_are_refused(listed: list[str]) -> None:
     """The remedy is a flag; a mixed list has none but fewer products."""
-    market = Market()
-    for offset, name in enumerate(listed):
-        market.note(quoted(name), 0, offset)
-
     with pytest.raises(UsageError, match=r"--currency USDT|keep the products of one"):
-        check_products(TradingRules(), market)
+        check_products(TradingRules(), market_with(*listed), NOW)
+
+
+def test_what_an_earlier_connector_listed_is_not_held_against_a_start() -> None:
+    """A listing without live prices is of another time; in lock-step every listing counts."""
+    market, later = market_with("BTC-USDT"), NOW + timedelta(minutes=2)
+    check_products(TradingRules(), market, later)
+
+    with pytest.raises(UsageError, match="--currency USDT"):
+        check_products(TradingRules(pacing="lock-step"), market, later)
 
 
 async def test_the_executor_ends_if_the_market_has_another_currency(memory_bus: MemoryBus) -> None:
     """Started by hand, it reads the listings and says which flag to give."""
-    await memory_bus.send(topics.TICKERS.name, quoted("BTC-USDT"), key="BTC-USDT")
+    name, prices = "BTC-USDT", ticker("67000", "67001", "BTC-USDT")
+    await memory_bus.send(topics.TICKERS.name, quoted(name), key=name)
+    await memory_bus.send(topics.TICKERS.name, prices, key=name)
 
     with pytest.raises(UsageError, match=r"BTC-USDT is quoted in USDT.*start with --currency USDT"):
         async with serving(memory_bus):
