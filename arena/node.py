@@ -252,7 +252,7 @@ def _failure_before(cancelled: asyncio.CancelledError) -> BaseException:
     error: BaseException | None = cancelled
     while isinstance(error, asyncio.CancelledError):
         error = error.__context__
-    text = "a library that this command uses gave up, and did not say why"
+    text = "the work was cancelled from within: a library gave up and did not say why"
     return error or ArenaError(text, remedy="start it again; `arena up` does so by itself")
 
 

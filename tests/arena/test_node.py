@@ -18,7 +18,7 @@ from arena.clock import ManualClock
 from arena.errors import AppendFailed
 from arena.messages import DeadLetter, Heartbeat, OpenAccount
 from arena.messages.base import Message
-from arena.node import Node, serve_node
+from arena.node import Node, run_until_signal, serve_node
 from arena.settings import Settings
 
 START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -138,6 +138,19 @@ def test_a_cancellation_from_within_is_a_failure() -> None:
 
     assert 1 == done.returncode
     assert "arena: the work was cancelled from within" in done.stderr
+
+
+async def test_what_failed_before_a_cancellation_is_told() -> None:
+    """A library that cancels its caller while it is closed does not hide why it was closed."""
+
+    async def work() -> None:
+        try:
+            raise AppendFailed("the disk is full")
+        finally:
+            raise asyncio.CancelledError
+
+    with pytest.raises(AppendFailed, match="the disk is full"):
+        await run_until_signal(work())
 
 
 def test_an_arena_error_is_one_line_and_a_code() -> None:
