@@ -204,6 +204,7 @@ def _positions(
     view: ArenaView, accounts: dict[str, Account], ranking: tuple[AgentRow, ...]
 ) -> tuple[PositionRow, ...]:
     bids, venue_now = view.market.bids, view.market.venue_now
+    closed = view.market.restricted
     rows: list[PositionRow] = []
     for agent in ranking:
         account = accounts.get(agent.agent)
@@ -221,6 +222,7 @@ def _positions(
                     unrealised=None if value is None else value - held.cost,
                     held_s=venue_now.timestamp() - held.entry_ms / 1000 if venue_now else None,
                     digits=agent.digits,
+                    closed=closed.get(product_id, ""),
                 )
             )
     return tuple(rows)

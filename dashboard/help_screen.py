@@ -36,6 +36,10 @@ WORDS = (
         "price in the agent's snapshot, price paid or got with slippage; "
         "how far it moved; wall time from the order to its decision",
     ),
+    (
+        "unsellable",
+        "the venue takes no market orders in it now, or has closed it; it counts at its last bid",
+    ),
     ("held", "market time since entry, weighted by quantity"),
     ("rej", "orders that were refused, each with its reason in the trades pane"),
     ("ranks", "the ranks that the judge's newest evaluation leaves open; wide means undecided"),

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from arena.messages import MarketSnapshot, Ticker
 from arena.money import PriceUnits, price_or_none
+from arena.terms import restriction
 
 PRODUCTS_MAX = 1_000
 """Products that are kept; a venue lists fewer."""
@@ -63,6 +64,13 @@ class Market:
     def bids(self) -> dict[str, PriceUnits]:
         """Product -> best bid."""
         return {product_id: mark.bid for product_id, mark in self.marks.items()}
+
+    @property
+    def restricted(self) -> dict[str, str]:
+        """Product -> why it cannot be traded now, by the newest snapshot."""
+        views = self.newest.products if self.newest is not None else ()
+        found = {view.product_id: restriction(view.status, view.modes) for view in views}
+        return {product_id: words for product_id, words in found.items() if words}
 
     @property
     def venue_now(self) -> datetime | None:

@@ -186,13 +186,14 @@ def positions(frame: Frame, width: int, height: int, scroll: int) -> list[Text]:
 
 def _position_cells(row: PositionRow) -> list[Text]:
     profit = Text(text.signed_money(row.unrealised, row.digits), style=change_style(row.unrealised))
+    trouble = "unsellable" if row.closed else "no bid" if row.bid is None else ""
     return [
         Text(row.agent, style=agent_style(row.colour)),
         Text(row.product_id),
         Text(text.quantity(row.quantity)),
         Text(text.unit_price(row.average_cost)),
         Text(text.unit_price(row.bid)),
-        Text("no bid", style=WARNING) if row.bid is None else profit,
+        Text(trouble, style=WARNING) if trouble else profit,
         Text(text.age(row.held_s)),
     ]
 

@@ -81,7 +81,11 @@ class AgentRow:
 
 @dataclass(frozen=True, slots=True)
 class PositionRow:
-    """What an agent holds of a product; `held_s` is venue time. digits: see `AgentRow`."""
+    """What an agent holds of a product; `held_s` is venue time. digits: see `AgentRow`.
+
+    Attributes:
+        closed: Why it cannot be sold now; "" if it can.
+    """
 
     agent: str
     colour: int
@@ -92,6 +96,7 @@ class PositionRow:
     unrealised: int | None
     held_s: float | None
     digits: int = 2
+    closed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

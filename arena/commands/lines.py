@@ -38,6 +38,7 @@ from arena.messages import (
     TurnStarted,
     Usage,
 )
+from arena.terms import ONLINE, condition, restriction
 
 FIELDS_SHOWN = 6
 CENT_DIGITS = 2
@@ -85,8 +86,9 @@ def _(message: Ticker) -> str:
 
 @describe.register
 def _(message: Product) -> str:
+    state = restriction(message.status, message.modes) or message.status
     return (
-        f"{message.product_id} {message.status}  step {number(message.base_increment)}"
+        f"{message.product_id} {state}  step {number(message.base_increment)}"
         f"  price step {number(message.quote_increment)}"
         f"  smallest order {cash(message.min_market_funds, message.quote_currency)}"
         f" {message.quote_currency}"
@@ -98,7 +100,9 @@ def _(message: MarketSnapshot) -> str:
     views = []
     for view in message.products:
         price = number(view.ticker.price) if view.ticker else "no price"
-        views.append(f"{view.product_id} {price}{' stale' if view.stale else ''}")
+        closed = condition(view.status, view.modes).replace("_", " ")
+        state = " stale" if view.stale else ""
+        views.append(f"{view.product_id} {price}{state if closed == ONLINE else f' {closed}'}")
     simulated = f"  simulated, {message.speed:g}x" if message.simulated else ""
     return f"as of {clock(message.as_of)}  {'  '.join(views)}{simulated}"
 

@@ -150,8 +150,8 @@ def _cannot_know(
     """True if the reason is one that depends on what an executor had read of the market."""
     if asked is None or late:
         return False
-    if said == "unknown_product":
-        return listing is not None  # one that was started since may not have read it
+    if said in ("unknown_product", "not_tradable"):
+        return listing is not None  # one that was started since may not have read it, or an older
     # Prices as new as the agent's snapshot did not arrive in time.
     return said == "no_price" and event["used"] is not None
 
@@ -172,8 +172,10 @@ def _reasons(
         return frozenset({"malformed_arguments"})
     if late:
         return LATE
-    if listing is None or listing.get("status", "online") != "online" or not _in_usd(listing):
+    if listing is None or not _in_usd(listing):
         return frozenset({"unknown_product"})
+    if listing.get("status", "online") != "online" or listing.get("modes"):
+        return frozenset({"not_tradable"})
     if (reason := _quantity_reason(asked, listing, money[1])) is not None:
         return frozenset({reason})
     if event["used"] is None or ticker is None:

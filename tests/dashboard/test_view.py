@@ -15,6 +15,7 @@ from arena.bus.base import Record
 from arena.messages import Usage
 from dashboard import calls, history, turns
 from dashboard.frame import Frame, build_frame
+from dashboard.panes import positions
 from dashboard.view import RECENT, RECENT_S, WINDOWS, ArenaView
 from tests.dashboard.scenario import Scenario
 
@@ -273,3 +274,25 @@ def test_a_frame_does_not_grow_with_the_log() -> None:
     assert frame.trades_kept > 20
     assert all(25 < len(one.values) <= 51 for one in frame.series)
     assert turns.TURNS_KEPT == len(view.turns.agents["momentum"].kept)
+
+
+def test_a_position_that_cannot_be_sold_is_marked() -> None:
+    """It keeps its last bid and its value; "unsellable" stands in the place of its profit."""
+    view = view_of(EVENTFUL.records)
+    snapshot = view.market.newest
+    assert snapshot is not None
+    before = frame_of(view)
+    closed = before.positions[0].product_id
+    views = tuple(
+        one.model_copy(update={"status": "delisted"}) if one.product_id == closed else one
+        for one in snapshot.products
+    )
+    view.market.newest = snapshot.model_copy(update={"products": views})
+    after = frame_of(view)
+
+    said = {row.product_id: row.closed for row in after.positions}
+    assert "delisted: it cannot be traded" == said.pop(closed)
+    assert not any(said.values())
+    assert [row.bid for row in before.positions] == [row.bid for row in after.positions]
+    lines = [line.plain for line in positions(after, 60, 20, 0)]
+    assert all(("unsellable" in line) == (closed in line) for line in lines)
