@@ -1,7 +1,8 @@
 """The numbered steps of a start: `[2/4] Apache Kafka 4.3.1 ..... 47 files, 45 MB`.
 
-On a terminal a step is one line that is drawn over until it ends. Anywhere else it is a line
-when it begins (where it takes long) and one when it ends, so that a log stays short.
+On a terminal a step is one line that is drawn over until it ends. Anywhere else it is a line when
+it begins (where it takes long) and one when it ends, so that a log stays short. Every number is
+printed: a step that had nothing to do says so before the next one.
 """
 
 import shutil
@@ -17,6 +18,7 @@ BAR_WIDTH = 16
 DRAW_INTERVAL_S = 0.1
 LINE_INTERVAL_S = 5.0
 DETAIL_CHARS_MAX = 1_000
+NOTHING = "there already"
 
 
 class Steps:
@@ -44,6 +46,7 @@ class Steps:
         self._clock = clock
         self._terminal = stream.isatty()
         self._name = ""
+        self._place = -1
         self._shown_at_s = clock()
         self._drawn_chars = 0
 
@@ -61,9 +64,17 @@ class Steps:
 
     def _draw(self, detail: str, *, last: bool) -> None:
         place = next((i for i, name in enumerate(self._names) if self._name.startswith(name)), 0)
+        for skipped in range(self._place + 1, place):
+            self._write(self._line(skipped, self._names[skipped], NOTHING), last=True)
+        self._place = max(self._place, place)
+        self._write(self._line(place, self._name, detail), last=last)
+
+    def _line(self, place: int, name: str, detail: str) -> str:
         total = self._first + len(self._names) - 1
-        head = f" [{self._first + place}/{total}] {self._name} "
-        line = head + "." * max(3, NAME_WIDTH - len(head)) + " " + detail
+        head = f" [{self._first + place}/{total}] {name} "
+        return head + "." * max(3, NAME_WIDTH - len(head)) + " " + detail
+
+    def _write(self, line: str, *, last: bool) -> None:
         if not self._terminal:
             self._stream.write(line + "\n")
         else:

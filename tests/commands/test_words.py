@@ -130,6 +130,19 @@ def test_steps_keep_their_numbers() -> None:
     ]
 
 
+def test_no_number_is_left_out() -> None:
+    """What is there already has its line, too, before the step that follows it."""
+    lines = steps_shown(
+        Step("broker", "ready", finished=True), Step("processes", "10", finished=True), first=1
+    )
+
+    assert lines == [
+        " [1/3] Apache Kafka .......... there already",
+        " [2/3] broker ................ ready",
+        " [3/3] processes ............. 10",
+    ]
+
+
 def test_a_long_step_says_little_in_a_pipe() -> None:
     """One line every five seconds, with how much is there, and one at the end."""
     waiting = [Step("Apache Kafka 4.3.1", "files", done=n, total=20) for n in range(12)]
