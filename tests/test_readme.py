@@ -28,13 +28,14 @@ from tests.readme_walk import (
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 STEPS = steps_of(TEXT)
 NEEDS_BROKER = re.compile(r"arena (demo|compete run|up)\b")
-STEP_DEADLINE_S = 150.0
+STEP_DEADLINE_S = 300.0
+"""Far above what any takes here: the machine may do other things."""
 HIDDEN = ("KAFKA_BOOTSTRAP_SERVERS", "ARENA_PREFIX", "ARENA_STEP", "DATABASE_URL")
 LEFT_IN = ("examples", "Makefile", "scripts", "README.md")
 """What the walk finds of the clone."""
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_readme_works_in_its_order(
     broker_address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
