@@ -57,6 +57,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "router": ("routers.cli:router", "Run one agent."),
     "routers": ("routers.cli:routers", "Run several agents in one process."),
     "tools": ("trading_tools.cli:app", "Serve the trading tools and execute orders."),
+    "strategies": ("routers.cli_strategies:app", "List, write and check strategies."),
     "judge": ("judge.cli:judge", "Rank agents, with confidence intervals."),
     "verdict-check": ("judge.check:verdict_check", "Try the judge on seasons with a known truth."),
     "ledger": ("ledger.cli:app", "Keep the books, and print what they say."),

@@ -1,14 +1,23 @@
 """The contract of strategies, over whatever is found, and the files users bring."""
 
+import json
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from arena.errors import UsageError
 from arena.ids import NAME_PATTERN
 from arena.messages import Sampling
+from arena.plugins import find_plugins
+from arena.strategy_files import PROMPT_TOOLS
+from routers.cli_strategies import app
+from routers.plan import Limits
 from routers.prompt import HOUSE_RULES
-from routers.strategy import PROMPT_BYTES_MAX, load_strategy, shipped_names
+from routers.seat import Seat, spec_of
+from routers.strategy import PROMPT_BYTES_MAX, load_shipped, load_strategy, shipped_names
 
 TOML = """
 name = "mine"
@@ -145,3 +154,72 @@ def test_a_prompt_that_is_too_long_is_refused(tmp_path: Path) -> None:
     path.write_text(f"name = 'x'\nprompt = '{'p' * (PROMPT_BYTES_MAX + 1)}'")
     with pytest.raises(UsageError, match="at most 20,000"):
         load_strategy(str(path))
+
+
+@pytest.mark.parametrize("suffix", [".md", ".txt"])
+def test_a_prompt_is_a_strategy(tmp_path: Path, suffix: str) -> None:
+    """Its file's name is its name; fields may come before it, and its hash is on the roster."""
+    path = tmp_path / f"wait{suffix}"
+    text = '\ufeff+++\r\ntools = ["get_portfolio"]\r\ncadence = 3\r\n+++\r\n\r\nWait.\r\n'
+    path.write_bytes(text.encode())
+    found = load_strategy(str(path))
+    seat = Seat("a", "n", found, Limits(), 3)
+    listed = spec_of(seat, datetime(2026, 1, 1, tzinfo=UTC))
+
+    assert ("wait", ("get_portfolio",), 3) == (found.name, found.tools, found.cadence)
+    assert "Wait." == found.prompt.strip()
+    assert f"{tmp_path.name}/wait{suffix}" == listed.source
+    assert sha256(path.read_bytes()).hexdigest() == listed.source_sha256
+    path.write_text("Only words.\n")
+    assert (PROMPT_TOOLS, 1) == (load_strategy(str(path)).tools, load_strategy(str(path)).cadence)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "prompt is empty"),
+        ("---\ncadence: 2\n---\nBuy.", r"begins with ---; write its fields as TOML between"),
+        ("+++\ncadence = 2\nBuy.", r"have no end; add \+\+\+"),
+        ("+++\ncadence = \n+++\nBuy.", r"is no TOML.*line 2"),
+        ("+++\nprompt = 'x'\n+++\nBuy.", r"write the prompt after the second \+\+\+"),
+        ("+++\ncolour = 1\n+++\nBuy.", "has colour, which a strategy has not"),
+        ("+++\nsource = 'x'\n+++\nBuy.", "has source, which a strategy has not"),
+    ],
+)
+def test_a_bad_prompt_file_says_what_to_change(tmp_path: Path, text: str, said: str) -> None:
+    """Every mistake is a usage error that names the file."""
+    path = tmp_path / "bad.md"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=rf"bad\.md.*{said}"):
+        load_strategy(str(path))
+
+
+def test_a_recorded_name_never_loads_a_file(tmp_path: Path) -> None:
+    """Records may be a stranger's: a replay looks for shipped strategies alone."""
+    path = tmp_path / "evil.py"
+    path.write_text("from pathlib import Path\nPath(__file__).with_name('ran').touch()\n")
+    for name in (str(path), str(path.with_suffix("")), "evil"):
+        with pytest.raises(UsageError, match="no shipped strategy"):
+            load_shipped(name)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_strategies_are_written_checked_and_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`new` writes what `check`, `list` and a router take; it writes over nothing."""
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke
+    written = run(app, ["new", "patient"])
+    again = [run(app, ["new", name]).exception for name in ("patient", "buy-and-hold", "a b")]
+    (tmp_path / "plugins" / "bad.toml").write_text("name = 'bad'")
+    checked = run(app, ["check", "plugins", "--json"])
+    fine = run(app, ["check", "plugins/patient.md"])
+    listed = json.loads(run(app, ["list", "--plugins", "plugins", "--json"]).stdout)
+    found = load_strategy("patient", find_plugins([Path("plugins")]))
+
+    assert (0, 1, 0) == (written.exit_code, checked.exit_code, fine.exit_code)
+    assert ["UsageError"] * 3 == [type(error).__name__ for error in again]
+    assert [True, False] == ["error" in one for one in json.loads(checked.stdout)]
+    assert [*shipped_names(), "patient"] == [one["name"] for one in listed]
+    assert ("patient", "plugins/patient.md") == (found.name, found.source)

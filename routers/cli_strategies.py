@@ -1,0 +1,154 @@
+"""`arena strategies list|new|check`: what agents can play, and a prompt of one's own."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena.baselines import has_rules
+from arena.commands.plugin_flags import FolderFlag, plugins_of
+from arena.errors import EXIT_NO, UsageError
+from arena.ids import check_name
+from arena.plugins import plugin_paths, read_plugin, split_folders
+from arena.settings import Settings
+from arena.strategy_files import SUFFIXES, shipped_strategies
+from arena.visible import laid_out
+from arena.written import write_whole
+from routers.strategy import Strategy, load_shipped, load_strategy, shipped_names
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DEFAULT_FOLDER = Path("plugins")
+TEXT = """\
++++
+# What the agent may call, and how often it decides: 1 is every snapshot.
+tools = ["execute_trade", "get_portfolio", "calculator"]
+cadence = 1
++++
+You buy only after a fall of two percent within an hour, a tenth of your cash at a time.
+
+- You sell a position when it is up by more than twice the cost of buying and selling it.
+- You hold at most two products. A market that goes sideways is not yours: holding is a decision.
+"""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+@app.command("list")
+def list_strategies(plugins: FolderFlag = None, as_json: AsJson = False) -> None:
+    """List the strategies that agents can play by name, and where each comes from.
+
+    Example: arena strategies list --json
+    """
+    found = plugins_of(plugins, Settings())
+    strategies = [load_shipped(name) for name in shipped_names()]
+    faults = []
+    for name in found.names:
+        try:
+            strategies.append(load_strategy(name, found))
+        except UsageError as error:
+            faults.append(str(error))
+    if as_json:
+        print(json.dumps([_document(one) for one in strategies], indent=2))
+    else:
+        print("\n".join(map(_line, strategies)))
+    for fault in faults:
+        print(laid_out(f"note: left out: {fault}"), file=sys.stderr)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Of the strategy, such as patient.")],
+    plugins: FolderFlag = None,
+) -> None:
+    """Write a prompt that can be played as it is, into the plugin folder.
+
+    Example: arena strategies new patient --plugins plugins
+    """
+    check_name("strategy", name)
+    if name.replace("-", "_") in shipped_strategies():
+        raise UsageError(f"{name!r} is a built-in strategy", remedy="choose another name")
+    if plugins and len(plugins) > 1:
+        raise UsageError("--plugins is given twice", remedy="name the one folder to write to")
+    folder = (plugins or split_folders(Settings().plugins) or [DEFAULT_FOLDER])[0].expanduser()
+    taken = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
+    if there := next((path for path in taken if path.exists()), None):
+        raise UsageError(f"{there} exists", remedy="choose another name, or edit that file")
+    path = folder / f"{name}.md"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, TEXT)
+    print(f"wrote {path}\n  check it:  arena strategies check {path}")
+    print(f'  play it:   strategy = "{name}" in an ARENA.toml, and --plugins {folder};')
+    print(f"             or arena router --name {name} --chat-node-name NODE --strategy {path}")
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files, or folders.")],
+    as_json: AsJson = False,
+) -> None:
+    """Load strategy files here, and say what each is, or what it lacks.
+
+    Example: arena strategies check plugins/patient.md
+    """
+    document: list[dict[str, object]] = []
+    for path in files:
+        if path.is_dir():
+            inside = [p for p in plugin_paths(path) if read_plugin(p)[-1].kind == "strategy"]
+            document += [_checked(one) for one in inside]
+        else:
+            document.append(_checked(path))
+    if not document:
+        names = ", ".join(map(str, files))
+        raise UsageError(f"{names}: no file of a strategy", remedy=f"name {', '.join(SUFFIXES)}")
+    if as_json:
+        shown = [{k: v for k, v in one.items() if k != "line"} for one in document]
+        print(json.dumps(shown, indent=2))
+    else:
+        for one in document:
+            said = f"wrong  {one['error']}" if "error" in one else f"ok     {one['line']}"
+            print("\n".join(map(laid_out, said.splitlines())))
+    if any("error" in one for one in document):
+        sys.exit(EXIT_NO)
+
+
+def _checked(path: Path) -> dict[str, object]:
+    if not path.name.endswith(SUFFIXES):
+        raise UsageError(f"{path} is not a strategy", remedy=f"name a {', '.join(SUFFIXES)} file")
+    if not path.exists():
+        raise UsageError(f"no file {path}", remedy="`arena strategies new NAME` writes one")
+    try:
+        found = load_strategy(str(path))
+    except UsageError as error:
+        return {"file": str(path), "error": str(error)}
+    return {"file": str(path), **_document(found), "line": _line(found)}
+
+
+def _document(one: Strategy) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "tools": list(one.tools),
+        "cadence": one.cadence,
+        "prompt_sha256": one.prompt_sha256,
+        "prompt_bytes": len(one.prompt.encode()),
+        "scripted_rules": has_rules(one.name),
+        "source": one.source,
+        "source_sha256": one.source_sha256,
+    }
+
+
+def _line(one: Strategy) -> str:
+    """A strategy for people."""
+    every = "every snapshot" if one.cadence == 1 else f"one snapshot in {one.cadence}"
+    rules = ", also scripted rules" if has_rules(one.name) else ""
+    of = f"\n              {one.source}, SHA-256 {one.source_sha256}" if one.source else ""
+    tools = ", ".join(one.tools) or "no tools"
+    return f"{one.name:<13} {one.kind}, {every}{rules}; {tools}{of}"

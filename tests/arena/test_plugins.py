@@ -1,0 +1,172 @@
+"""Plugin folders: what is found in them without running any of it, and what a run may load."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from arena.commands.plugin_flags import Choice
+from arena.commands.plugins import load_for_run
+from arena.errors import UsageError
+from arena.plugins import NO_PLUGINS, Plugins, find_plugins, split_folders
+from arena.strategy_files import shipped_strategies
+from arena.supervisor.plan import Surroundings, plan
+from routers.strategy import shipped_names
+
+EVIL = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n"
+TOOL = f'{EVIL}from trading_tools import tool\n\n@tool\ndef mine() -> str:\n    """Say."""\n'
+STRATEGY = f"{EVIL}STRATEGY = Strategy(name='own-py', prompt='p')\n"
+SPEC = """
+[[chat_nodes]]
+name = "rules"
+model_id = "scripted"
+[[agents]]
+name = "a"
+strategy = "{strategy}"
+chat_node = "rules"
+"""
+
+
+def folder_of(path: Path, **files: str) -> Path:
+    """A folder with files; the last "_" of a name stands for the dot."""
+    path.mkdir(exist_ok=True)
+    for name, text in files.items():
+        stem, _, suffix = name.rpartition("_")
+        (path / f"{stem}.{suffix}").write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ARENA_PLUGINS", "OPENAI_API_KEY", "INITIAL_CASH", "DAILY_TOKEN_BUDGET"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_files_are_found_and_hashed_and_not_run(tmp_path: Path) -> None:
+    """Tools, strategies and their names; papers and hidden files are neither."""
+    folder = folder_of(
+        tmp_path / "own",
+        tool_py=TOOL,
+        player_py=STRATEGY,
+        broken_py="def (",
+        patient_md="Wait.",
+        fast_toml='name = "fast-one"\nprompt = "Go."',
+        README_md="Read me.",
+        requirements_txt="numpy",
+        _helper_py=EVIL,
+    )
+    found = find_plugins([folder, folder])
+
+    assert ["broken.py", "tool.py"] == [Path(one.path).name for one in found.tools]
+    assert ("fast-one", "own-py", "patient") == found.names
+    assert folder / "patient.md" == found.strategy("patient")
+    assert folder / "fast.toml" == found.strategy("fast_one")
+    assert sha256(TOOL.encode()).hexdigest() == found.tools[1].sha256
+    assert "own/tool.py" == found.tools[1].label
+    assert not (folder / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"momentum_md": "p"}, "strategy 'momentum' has the name of a built-in strategy"),
+        ({"a_toml": 'name = "buy-and-hold"'}, "has the name of a built-in strategy"),
+        ({"a_md": "p", "b_toml": 'name = "a"'}, "hold two strategies called 'a'"),
+    ],
+)
+def test_a_strategy_that_takes_a_name_is_refused(
+    tmp_path: Path, files: dict[str, str], says: str
+) -> None:
+    """One name is one strategy."""
+    with pytest.raises(UsageError, match=says):
+        find_plugins([folder_of(tmp_path / "own", **files)])
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """With the variable or flag that names it."""
+    (tmp_path / "file.py").touch()
+    with pytest.raises(UsageError, match=r"nope \(ARENA_PLUGINS\) does not exist"):
+        find_plugins(split_folders("nope"))
+    with pytest.raises(UsageError, match=r"--plugins\) is a file, not a folder"):
+        find_plugins([tmp_path / "file.py"], said_by="--plugins")
+    assert () == split_folders("") == find_plugins(split_folders(" ")).folders
+
+
+def test_the_shipped_strategies_are_known_without_loading_them() -> None:
+    """A plugin cannot take the name of any of them."""
+    assert set(shipped_names()) == shipped_strategies()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            SPEC.format(strategy="momentum") + '[plugins]\nfolders = ["own"]\n',
+            r"line 10: \[plugins\] names own, and the code in it would run.*add --allow-plugins",
+        ),
+        (
+            SPEC.format(strategy="own/player.py"),
+            r"agent a plays own/player\.py, and a \.py file is code.*add --allow-plugins",
+        ),
+    ],
+)
+def test_a_file_runs_no_code_unless_it_is_allowed(tmp_path: Path, text: str, says: str) -> None:
+    """A specification may be a stranger's."""
+    folder = folder_of(tmp_path / "own", player_py=STRATEGY, tool_py=TOOL)
+    path = tmp_path / "x.toml"
+    with pytest.raises(UsageError, match=says):
+        load_for_run(text, path, tmp_path, Choice())
+    loaded = load_for_run(text, path, tmp_path, Choice(allow=True))
+
+    assert loaded.files
+    assert not (folder / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "says"),
+    [
+        ("hodl", r"agent a: there is no strategy 'hodl'; take one of brainrot.*patient, or the"),
+        ("nope.md", r"agent a: no strategy file nope\.md; paths are relative to"),
+    ],
+)
+def test_a_strategy_that_is_not_there_is_said_before_a_start(
+    tmp_path: Path, strategy: str, says: str
+) -> None:
+    """The names that there are, those of plugins with them."""
+    folder = folder_of(tmp_path / "own", patient_md="Wait.")
+    with pytest.raises(UsageError, match=says):
+        load_for_run(SPEC.format(strategy=strategy), tmp_path / "x", tmp_path, Choice((folder,)))
+
+
+def planned(tmp_path: Path, plugins: Plugins, strategy: str = "momentum") -> dict[str, str]:
+    """The commands of an arena by the names of its processes."""
+    text = SPEC.format(strategy=strategy)
+    loaded = load_for_run(text, tmp_path / "x", tmp_path, Choice(plugins.folders))
+    around = Surroundings(
+        launcher=("arena",), environ={}, directory=tmp_path, plugins=loaded.plugins
+    )
+    return {process.name: " ".join(process.argv) for process in plan(loaded.spec, around)}
+
+
+def test_tools_of_plugins_run_beside_the_executor(tmp_path: Path) -> None:
+    """Only their own process is told of the folder; routers are told of one strategy."""
+    folder = folder_of(tmp_path / "own", tool_py=TOOL, patient_md="Wait.")
+    plain = planned(tmp_path, NO_PLUGINS)
+    found = planned(tmp_path, find_plugins([folder]), "patient")
+    told = [name for name, words in found.items() if "--plugins" in words]
+
+    assert "tool-server" not in plain
+    assert "--only" not in plain["tools"]
+    assert ["tool-server"] == told
+    assert found["tools"].endswith("--only executor")
+    assert f"--only stateless --name tool-server --plugins {folder}" in found["tool-server"]
+    assert f"--strategy {folder / 'patient.md'}" in found["router-a"]
+
+
+def test_no_process_but_a_chat_node_sees_a_key_that_nothing_names(tmp_path: Path) -> None:
+    """Also where every model is scripted: the tool server runs code from outside."""
+    loaded = load_for_run(SPEC.format(strategy="cash"), tmp_path / "x", tmp_path, Choice())
+    around = Surroundings(launcher=("arena",), environ={}, directory=tmp_path)
+
+    for process in plan(loaded.spec, around):
+        assert {"OPENAI_API_KEY", "LLM_API_KEY"} <= process.without
