@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from arena.commands.plugin_flags import FolderFlag, plugins_of
+from arena.commands.where import Prefix, Run, running_settings
 from arena.currency import DEFAULT_CURRENCY
 from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
@@ -200,6 +201,8 @@ def call_tool(
     as_json: Annotated[bool, typer.Option("--json", help="The whole result as JSON.")] = False,
     plugins: FolderFlag = None,
     bootstrap_servers: Servers = None,
+    prefix: Prefix = None,
+    run_name: Run = None,
 ) -> None:
     """Call one tool: here where it touches no account, else through the topics.
 
@@ -208,7 +211,7 @@ def call_tool(
     Example: arena tools call calculator '{"expression": "0.25 * 97228.12 / 67203.55"}'
     """
     check_name("agent", agent)
-    settings = Settings().override(bootstrap_servers=bootstrap_servers)
+    settings = running_settings(bootstrap_servers, prefix, run_name)
     found = plugins_of(plugins, settings)
 
     async def work() -> None:

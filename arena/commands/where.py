@@ -222,6 +222,26 @@ def logged_in(settings: Settings, home: Path, principal: str) -> Settings:
     return settings.override(access=KafkaAccess.of(credentials_for(home, principal)))
 
 
+def running_settings(servers: str | None, prefix: str | None, run_name: str | None) -> Settings:
+    """Broker and prefix of the arena that a command talks to, without starting anything.
+
+    Args:
+        servers: The flag's value.
+        prefix: Likewise.
+        run_name: Likewise; if none is given: a run of this home that is running, if one is, else
+            what flags and variables say.
+
+    Raises:
+        ArenaError: The run that is named does not run.
+    """
+    settings = Settings()
+    runs = () if run_name is not None else newest_first(settings.home)
+    if run_name is None and not any(run.is_running() for _, run in runs):
+        return settings.override(bootstrap_servers=servers, prefix=prefix)
+    with find_arena(servers, prefix, run_name, start_broker=False) as where:
+        return where.settings
+
+
 def exported_records(folder: Path | None, run_name: str | None) -> Path:
     """The folder of exported records that a command means.
 
