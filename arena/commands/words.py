@@ -31,7 +31,12 @@ Document = Mapping[str, JsonValue]
 
 
 def prices_words(spec: ArenaSpec) -> str:
-    """Where the prices come from."""
+    """Where the prices come from, and what accounts hold if it is not USD."""
+    held = "" if spec.currency == DEFAULT_CURRENCY else f" Accounts hold {spec.currency}."
+    return f"{_prices(spec)}{held}"
+
+
+def _prices(spec: ArenaSpec) -> str:
     market = spec.market
     if market.source == "coinbase":
         return "Prices: Coinbase, live."

@@ -1,10 +1,15 @@
 """The products of the simulated exchange: increments, first price, temperament. Pure."""
 
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from decimal import ROUND_UP, Decimal
 from typing import Final
 
+from arena.currency import SMALL_UNITS
+from arena.money import SCALE_DIGITS
+
 SPREAD_BPS: Final = 2
+CROSS_DIGITS: Final = 4
+"""Digits behind the first one of a coin's price in another coin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +84,37 @@ KNOWN: Final = {
             spread_bps=15,
             trades_per_mille=25,
         ),
+        _listed("BABYDOGE-USD", "0.000000001234", "0.000000000001", "1", heat_pct=400),
     )
 }
-"""AERO-USD is the quiet one: minutes pass between its trades."""
+"""AERO-USD is the quiet one: minutes pass between its trades. BABYDOGE-USD has twelve decimals, and
+an account buys trillions of it."""
 DEFAULT_PRODUCTS: Final = ("BTC-USD", "ETH-USD", "SOL-USD", "FARTCOIN-USD", "AERO-USD")
 DELISTED: Final = ("LUNA-USD",)
 """Stands in `/products` and cannot be subscribed to, as hundreds of real ones do."""
 
 
 def listed(product_id: str) -> Listed:
-    """A known product, or a plain one at 100 for an id nobody has heard of."""
-    return KNOWN.get(product_id) or Listed(product_id, Decimal(100), Decimal("0.01"))
+    """A known product, a known coin in another currency, or a plain product at 100."""
+    plain = KNOWN.get(product_id) or Listed(product_id, Decimal(100), Decimal("0.01"))
+    coin = KNOWN.get(f"{plain.base_currency}-USD")
+    if coin is None or product_id in KNOWN:
+        return plain
+    if plain.quote_currency in SMALL_UNITS:
+        return replace(coin, product_id=product_id)
+    paid_with = KNOWN.get(f"{plain.quote_currency}-USD")
+    return plain if paid_with is None else _cross(product_id, coin, paid_with)
+
+
+def _cross(product_id: str, coin: Listed, paid_with: Listed) -> Listed:
+    """A coin that is paid for with another one, such as ETH-BTC."""
+    exact = coin.price / paid_with.price
+    step = Decimal(1).scaleb(max(exact.adjusted() - CROSS_DIGITS, -SCALE_DIGITS))
+    funds = (coin.min_market_funds / paid_with.price).quantize(Decimal("0.00001"), ROUND_UP)
+    return replace(
+        coin,
+        product_id=product_id,
+        price=exact.quantize(step),
+        quote_increment=step,
+        min_market_funds=funds,
+    )

@@ -11,7 +11,7 @@ from arena.accounts import Shard
 from arena.commands.compete_end import refused_words
 from arena.commands.compete_spec import changed_toml, competition_toml
 from arena.commands.lines import describe
-from arena.commands.words import rules_words, standings_table
+from arena.commands.words import prices_words, rules_words, standings_table
 from arena.errors import UsageError
 from arena.messages import AccountOpened, OrderDecided, Rules
 from arena.spec import parse_spec
@@ -51,6 +51,7 @@ def test_a_specification_hands_its_currency_to_the_executor() -> None:
     words = tools_words(spec)
 
     assert "USDT" == spec.currency
+    assert prices_words(spec).endswith(" Accounts hold USDT.")
     assert "USDT" == words[words.index("--currency") + 1]
     assert "--currency" not in tools_words(parse_spec(competition_toml(), path="c.toml"))
 

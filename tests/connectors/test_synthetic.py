@@ -79,6 +79,25 @@ def test_a_quiet_product_rarely_trades(product: str, low: int, high: int) -> Non
     assert low <= count <= high
 
 
+@pytest.mark.parametrize(
+    ("product", "low", "high", "funds"),
+    [
+        ("BTC-USDT", "40000", "110000", "1"),
+        ("DOGE-EUR", "0.05", "0.3", "1"),
+        ("ETH-BTC", "0.03", "0.08", "0.00002"),
+        ("BTC-ETH", "14", "28", "0.00031"),
+    ],
+)
+def test_a_known_coin_costs_as_much_in_another_currency(
+    product: str, low: str, high: str, funds: str
+) -> None:
+    """In a currency like the dollar as in dollars, in another coin by the rate between the two."""
+    prices = [tick.bid for tick in ticks(product, 7, 500)]
+
+    assert Decimal(low) < min(prices) < max(prices) < Decimal(high)
+    assert Decimal(funds) == listed(product).min_market_funds
+
+
 def test_an_unknown_product_is_plain() -> None:
     """Any id can be asked for."""
     assert ("XYZ", "EUR") == (listed("XYZ-EUR").base_currency, listed("XYZ-EUR").quote_currency)
