@@ -65,7 +65,7 @@ def _cause(error: BaseException) -> str:
         if isinstance(one, socket.gaierror):
             return "its name is not known"
         if isinstance(one, ssl.SSLError):
-            said = getattr(one, "verify_message", "") or one.reason or "TLS failed"
+            said = getattr(one, "verify_message", "") or getattr(one, "reason", "") or str(one)
             return f"its certificate is not trusted: {one_line(said, WORDS_CHARS_MAX)}"
         if isinstance(one, TimeoutError) or "Timeout" in type(one).__name__:
             return TIMED_OUT

@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from signal import SIGKILL
 
 from arena.commands import words
 from arena.commands.session import LAUNCHER, environment
@@ -62,7 +63,7 @@ def read_standings(
                 return None
     finally:
         if asked.poll() is None:
-            asked.kill()
+            os.killpg(asked.pid, SIGKILL)
             asked.communicate()
     with suppress(ValueError):
         if isinstance(document := json.loads(said), dict):

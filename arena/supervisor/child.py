@@ -92,12 +92,18 @@ class Child:
         """Keep the log within its bound: copy it away and cut it.
 
         The process keeps its open file, which is in append mode, so it goes on at the start. A
-        line written between copy and cut is lost; the process never waits for a reader.
+        line written between copy and cut is lost; the process never waits for a reader. On a full
+        disk the copy is given up: a log that is cut makes room.
         """
-        with suppress(FileNotFoundError):
-            if self._log_file.stat().st_size > bytes_max:
-                shutil.copyfile(self._log_file, self._log_file.with_suffix(".log.1"))
-                os.truncate(self._log_file, 0)
+        with suppress(OSError):
+            if self._log_file.stat().st_size <= bytes_max:
+                return
+            older = self._log_file.with_suffix(".log.1")
+            try:
+                shutil.copyfile(self._log_file, older)
+            except OSError:
+                older.unlink(missing_ok=True)
+            os.truncate(self._log_file, 0)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):

@@ -1,19 +1,25 @@
 """One run of an arena: its directory, its record, its processes.
 
 Writes `<home>/runs/<time>/`: ARENA.toml as it was, run.json as it is, `logs/supervisor.log`
-with what happened to the processes.
+with what happened to the processes. If the disk takes no more, that is said once, and the run
+continues; its stop ends every process as always.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from arena.explain import explain
 from arena.supervisor.child import ProcessSpec
 from arena.supervisor.runs import LOGS, SPEC_FILE, RunRecord, write_run
 from arena.supervisor.supervisor import Change, Supervisor
 from arena.vitals import Dead
 from arena.written import write_whole
+
+RUN = "run"
+"""What a change is about that concerns no process."""
 
 
 class ArenaRun:
@@ -40,10 +46,11 @@ class ArenaRun:
         self.directory = directory
         self._record = record
         self._on_change = on_change
+        self._unwritten: set[str] = set()
         self._log = directory / LOGS / "supervisor.log"
         self.supervisor = Supervisor(processes, directory, on_change=self._note)
         write_whole(directory / SPEC_FILE, spec_text)
-        self._write()
+        self._write_record()
 
     @property
     def record(self) -> RunRecord:
@@ -74,12 +81,27 @@ class ArenaRun:
         self._write()
 
     def _write(self) -> None:
+        with self._said_if_failed():
+            self._write_record()
+
+    def _write_record(self) -> None:
         records = self.supervisor.records()
         self._record = self._record.model_copy(update={"processes": records})
         write_run(self.directory, self._record)
 
     def _note(self, change: Change) -> None:
         line = f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {change.name} {change.text}"
-        with self._log.open("a", encoding="utf-8") as log:
+        with self._said_if_failed(), self._log.open("a", encoding="utf-8") as log:
             log.write(line + os.linesep)
         self._on_change(change)
+
+    @contextmanager
+    def _said_if_failed(self) -> Iterator[None]:
+        """Say what cannot be written, once for each cause, and go on."""
+        try:
+            yield
+        except OSError as error:
+            words = str(explain(error) or error)
+            if words not in self._unwritten:
+                self._unwritten.add(words)
+                self._on_change(Change(RUN, words))
