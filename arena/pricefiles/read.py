@@ -40,6 +40,8 @@ from arena.pricefiles.volumes import plain_name
 
 ROWS_MAX: Final = 2_000_000
 COMMENT_LINES_MAX: Final = 5
+COLUMNS_MIN: Final = 5
+"""A line of so many cells that is neither a header nor a row is not a comment."""
 TOLD_EVERY_ROWS: Final = 1 << 16
 
 Tell = Callable[[Path, int], None]
@@ -216,11 +218,10 @@ def _head(lines: Iterator[Line], number: list[int]) -> tuple[Line | None, str]:
         if is_row(["2025-01-01", *cells[1:]]):
             unix_ns(cells[0])
         hint.append(shown(cells))
-        if len(hint) > COMMENT_LINES_MAX:
-            break
+        if len(hint) > COMMENT_LINES_MAX or len(cells) >= COLUMNS_MIN:
+            raise ValueError(f"no header and no candle in {hint[-1]!r}; {LISTED}")
     if hint:
-        number[0] = 0
-        raise ValueError(f"no header and no candle in {hint[0]!r}; {LISTED}")
+        raise ValueError(f"no header and no candle in {hint[-1]!r}; {LISTED}")
     return None, ""
 
 
