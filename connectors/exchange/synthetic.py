@@ -44,6 +44,8 @@ COMMON_PCT: Final = 50
 NOTIONAL_USD: Final = (5, 60_000)
 QUOTED_USD: Final = (2_000, 60_000)
 SIZE_DIGITS: Final = 8
+FINER_DIGITS: Final = 6
+"""What a mid price has more than the step of a coin with more than eight decimals."""
 
 
 class SyntheticTape:
@@ -54,8 +56,11 @@ class SyntheticTape:
         self.product = product
         self._own = Noise(seed, product.product_id)
         self._market = Noise(seed, "the market")
-        self._home = self._mid = self._anchor = to_units(product.price)
-        self._increment = to_units(product.quote_increment)
+        step = product.quote_increment.normalize()
+        decimals = -int(step.as_tuple().exponent)
+        self._digits = SCALE_DIGITS if decimals <= SCALE_DIGITS else decimals + FINER_DIGITS
+        self._home = self._mid = self._anchor = int(product.price.scaleb(self._digits))
+        self._increment = int(step.scaleb(self._digits))
         self._left = 0
         self.regime = REGIMES[0]
 
@@ -111,13 +116,13 @@ class SyntheticTape:
 
     def _price(self, units: int) -> Decimal:
         """Units as a price with as many digits as its increment."""
-        return from_units(units).quantize(self.product.quote_increment)
+        return Decimal(units).scaleb(-self._digits).quantize(self.product.quote_increment)
 
     def _size(self, low_usd: int, high_usd: int) -> Decimal:
         """Base units worth something between the two, in whole base increments."""
         span = high_usd - low_usd
         share = self._own.below(1000) * self._own.below(1000)
         usd = low_usd + span * share // MILLION
-        units = usd * 10 ** (2 * SCALE_DIGITS) // self._mid
+        units = usd * 10 ** (SIZE_DIGITS + self._digits) // self._mid
         step = to_units(self.product.base_increment)
         return from_units(max(step, units // step * step))

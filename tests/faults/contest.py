@@ -78,7 +78,7 @@ class Contest:
     Attributes:
         settings: Broker and a prefix that no other contest has.
         folder: For logs. snapshots: how many. together: all agents in one process.
-        replies: Further flags of the chat node.
+        replies: Further flags of the chat node. products: what is traded; empty for the default.
         fault: Gives the `ARENA_FAULT` of a process by its name, at each start.
     """
 
@@ -87,6 +87,7 @@ class Contest:
     snapshots: int
     together: bool = True
     replies: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
     fault: Callable[[str], str] = lambda _: ""
     ends: Counter[str] = field(default_factory=Counter)
     _living: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -102,6 +103,7 @@ class Contest:
                 *("connector", "replay", "--lock-step", "--agents", ",".join(AGENTS)),
                 *("--seed", "11", "--start", START, "--min-interval", "300"),
                 *("--snapshots", str(self.snapshots), "--deadline", f"{DEADLINE_S:g}"),
+                *(("--products", ",".join(self.products)) if self.products else ()),
             ],
             "tools": ["tools", *lock_step],
             "model": ["chat-node", "--name", "rules", "--model-id", "scripted", *self.replies],

@@ -14,6 +14,9 @@ from tests.faults.contest import Contest
 from tests.ledger.audit.world import World
 
 SNAPSHOTS = 14
+MEME_COIN = "BABYDOGE-USD"
+"""Twelve decimals, at a price of which an account buys trillions."""
+PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-USD", "FARTCOIN-USD", MEME_COIN)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +46,8 @@ def hold_contest(broker_address: str, home: Path, records: Path) -> None:
         heartbeat_interval_s=0.5,
     )
     half = home / f"{settings.prefix}records"
-    asyncio.run(Contest(settings, home / "sound-logs", SNAPSHOTS).run())
+    contest = Contest(settings, home / "sound-logs", SNAPSHOTS, products=PRODUCTS)
+    asyncio.run(contest.run())
     asyncio.run(export_arena(settings, half))
     half.rename(records)
 
