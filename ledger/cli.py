@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from arena.bus.base import Bus
+    from arena.commands.where import Where
     from ledger.statements import Sheet
 
 SHOWN = 50
@@ -218,13 +219,13 @@ def rebuild(
     from arena.node import run_async
 
     named = named_with_books(database, servers, prefix, run_name)
-    with find_arena(servers, prefix, named) as where, draw_progress() as progress:
+    with find_arena(servers, prefix, named, offline=True) as where, draw_progress() as progress:
         place = books_in(where.settings, where.directory, database)
 
         async def work() -> None:
             from ledger.rebuild import rebuild as make_anew
 
-            async with bus_of(where.settings) as bus:
+            async with bus_of(where) as bus:
                 made = await make_anew(bus, where.settings, place, progress)
             if as_json:
                 print(json.dumps(asdict(made) | {"same": made.same}))
@@ -241,11 +242,9 @@ def rebuild(
 
 
 @asynccontextmanager
-async def bus_of(settings: Settings) -> "AsyncIterator[Bus]":
-    """A connected bus."""
-    from arena.bus.kafka import KafkaBus
-
-    bus = KafkaBus(settings, client_id="arena-ledger")
+async def bus_of(where: "Where") -> "AsyncIterator[Bus]":
+    """A connected bus to what a command reads."""
+    bus = where.bus("arena-ledger")
     await bus.start()
     try:
         yield bus

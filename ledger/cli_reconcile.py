@@ -13,7 +13,7 @@ from arena.money import parse_decimal, to_units
 from arena.node import Node, run_async, run_node
 from arena.settings import Settings
 from arena.visible import laid_out
-from ledger.cli import Books
+from ledger.cli import Books, bus_of
 from ledger.locate import books_in, find_books, named_with_books, opened, require_books
 
 if TYPE_CHECKING:
@@ -65,15 +65,11 @@ def run(
         async def work() -> None:
             from ledger.reconcile import Reconciler
 
-            bus = where.bus("arena-reconcile")
-            await bus.start()
-            try:
+            run_read = where.directory if where.records is not None else None
+            async with bus_of(where) as bus:
                 with opened(place) as books:
-                    run_read = where.directory if where.records is not None else None
                     reconciler = Reconciler(bus, where.settings, books, run_read)
                     found = await reconciler.compare(threshold=units, dashboard=dashboard)
-            finally:
-                await bus.close()
             print(as_document(found) if as_json else "\n".join(as_lines(found)))
             if found.drifts or found.remarks:
                 sys.exit(EXIT_NO)
