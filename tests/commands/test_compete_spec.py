@@ -9,7 +9,6 @@ from arena.commands.compete_spec import (
     SNAPSHOTS,
     changed_toml,
     competition_toml,
-    product_of,
     toml_of,
 )
 from arena.commands.compete_start import split_words
@@ -105,13 +104,12 @@ def test_toml_is_written_as_it_was_read() -> None:
     assert tomllib.loads(toml_of(tomllib.loads(text))) == tomllib.loads(text)
 
 
-def test_a_file_without_a_product_is_refused() -> None:
-    """The remedy names a file as it should be."""
-    assert product_of(Path("x/BTC-USD_2018-04.csv.gz")) == "BTC-USD"
-    with pytest.raises(UsageError, match="name it like BTC-USD_2018-04"):
-        product_of(Path("candles.csv"))
-    with pytest.raises(UsageError, match="give one per product"):
-        changed_toml(competition_toml(), prices=[Path("BTC-USD_1.csv"), Path("BTC-USD_2.csv")])
+def test_two_files_of_a_product_are_refused() -> None:
+    """Their names are in the message."""
+    files = [Path("BTC-USD_1.csv"), Path("BTCUSD-1m.csv")]
+
+    with pytest.raises(UsageError, match=r"file of BTC-USD: BTC-USD_1.csv, BTCUSD-1m.csv; give"):
+        changed_toml(competition_toml(), prices=files)
 
 
 def test_price_files_may_stand_one_after_another() -> None:

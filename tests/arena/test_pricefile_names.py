@@ -1,0 +1,109 @@
+"""What the names of price files and symbols say, what times are, and when a market of files is."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from arena.errors import UsageError
+from arena.pricefiles.names import contradicts, name_says, pair_of, product_of
+from arena.pricefiles.span import Span, interval_of, snapshots_of, span_of
+from arena.pricefiles.times import is_time, unix_ns
+
+NAMES = {
+    "BTC-USD_2018.csv.gz": ("BTC-USD", ""),
+    "BTC-USD.csv": ("BTC-USD", ""),
+    "btc-usd.CSV": ("BTC-USD", ""),
+    "BTCUSDT-1m-2025-10.csv": ("BTC-USDT", ""),
+    "BTCUSDT_1m.parquet": ("BTC-USDT", ""),
+    "1000PEPEUSDT-1m-2025-10.zip": ("1000PEPE-USDT", ""),
+    "XBTUSD_1.csv": ("BTC-USD", ""),
+    "XXBTZUSD.json": ("BTC-USD", ""),
+    "XDGUSD_1.csv": ("DOGE-USD", ""),
+    "GRTUSD_1.csv": ("GRT-USD", ""),
+    "AVAXBUSD-1m.csv": ("AVAX-BUSD", ""),
+    "ETHXBT_1.csv": ("ETH-BTC", ""),
+    "BTC_USD-1m.json": ("BTC-USD", ""),
+    "BTC_USDT-1m.feather": ("BTC-USDT", ""),
+    "Binance_BTCUSDT_1h.csv": ("BTC-USDT", "Binance"),
+    "Coinbase_BTCUSD_minute.csv": ("BTC-USD", "Coinbase"),
+    "gemini_BTCUSD_2019_1min.csv": ("BTC-USD", "Gemini"),
+    "AAA-USD_1m.csv": ("AAA-USD", ""),
+    "BTC-EUR.csv": ("BTC-EUR", ""),
+    "bitstampUSD_1-min_data_2012.csv": ("", ""),
+    "20180404_trade.zip": ("", ""),
+    "candles.csv": ("", ""),
+    "data-BTC.csv": ("", ""),
+    "BTC-1m.csv": ("", ""),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_says_a_product_or_nothing(name: str) -> None:
+    """In the usual codes, with the venue in front of it; never an interval as a currency."""
+    said = name_says(name)
+
+    assert (said.product_id, said.venue) == NAMES[name]
+
+
+def test_a_name_without_a_product_is_refused_with_an_example() -> None:
+    """The remedy is a name as it should be."""
+    with pytest.raises(UsageError, match="name it like BTC-USD_2018-04.csv.gz"):
+        product_of(Path("candles.csv"))
+
+
+def test_symbols_are_written_in_many_ways() -> None:
+    """What cannot be the name of an asset contradicts nothing."""
+    same = ("BTC/USD", "BTCUSD", "XBTUSD", "tBTCUSD", "COINBASE:BTCUSD", "btc_usd", "BTC-USD")
+
+    assert {pair_of(symbol) for symbol in same} == {"BTC-USD"}
+    assert [contradicts(s, "BTC-USD") for s in ("BTC", "spot", "", "Bitcoin", "XBT")] == [False] * 5
+    assert [contradicts(s, "BTC-USD") for s in ("ETH", "BTC/USDT", "ETHUSD")] == [True] * 3
+
+
+TIMES = (
+    "1761711720", "1761711720.0", "1.76171172e9", "1761711720000", "1761711720000.000",
+    "1761711720000000", "1761711720000000000", "2025-10-29T04:22:00Z", "2025-10-29 04:22",
+    "2025-10-29 04:22:00+00:00", "2025-10-29 00:22:00-04:00", "2025-10-29 04:22:00 UTC",
+    "2025/10/29 04:22:00", "2025-10-29T04:22:00.000000000Z", " 1761711720 ",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TIMES)
+def test_a_time_is_one_moment_in_any_unit(text: str) -> None:
+    """Seconds to nanoseconds by their size, ISO with an offset, UTC without."""
+    assert unix_ns(text) == 1_761_711_720 * 10**9
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0", "60", "20251029", "45000.5", "9" * 25, "9" * 5_000, "29.10.2025", "1e999999", "x",
+     "10/29/2025 04:22", "2125-01-01", "1970-01-01", "-1761711720", "nan",
+     "0001-01-01", "٣١٧٦١٧١١٧٢٠"],
+)  # fmt: skip
+def test_what_is_no_time_of_a_candle_is_refused(text: str) -> None:
+    """Days since 1900, milliseconds of a day, and dates of which the month is not known."""
+    assert not is_time(text)
+
+
+def test_a_market_of_files_begins_and_ends() -> None:
+    """Some history before the start; a start and a length inside the files."""
+    ends = [(1_761_711_720, 1_761_735_720), (1_761_711_780, 1_761_735_000)]
+
+    span = span_of(ends, start=None, history_s=3_600)
+
+    assert span == Span(1_761_711_720, 1_761_715_320, 1_761_735_720)
+    assert snapshots_of(span, 300, None) == 69
+    assert span_of(ends, start=None, history_s=10**6).start_s == 1_761_723_720
+    with pytest.raises(UsageError, match="70 snapshots every 300 s, but the prices have time for"):
+        snapshots_of(span, 300, 70)
+    with pytest.raises(UsageError, match="2025-01-01 00:00 UTC is outside the prices"):
+        span_of(ends, start=datetime(2025, 1, 1, tzinfo=UTC), history_s=0)
+
+
+@pytest.mark.parametrize("interval_s", [0, 7, 4.9, 62.5])
+def test_an_interval_is_a_number_of_steps(interval_s: float) -> None:
+    """Recorded time moves in steps of five seconds."""
+    assert interval_of(60.0) == 60
+    with pytest.raises(UsageError, match="multiple"):
+        interval_of(interval_s)
