@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from arena import ids, topics
-from ledger.audit.fates import CALLS, COMMANDS, Event, Fate, Fates
+from ledger.audit.fates import CALLS, COMMANDS, EVENTS, Event, Fate, Fates
 from ledger.audit.findings import Checker, Scope
 from ledger.audit.reading import Seen, place_of, when
 
@@ -55,6 +55,9 @@ class OrdersChecker(_OfFates):
                 continue
             if fate.ends == 0 and self._was_too_old(fate):
                 self.looked["orders too old to be decided, refused without an event"] += 1
+                continue
+            if fate.ends == 0 and self.scope.first(EVENTS, fate.partition) > 0:
+                self.looked["orders whose events are no longer kept"] += 1
                 continue
             text = "one terminal event"
             self.expect(fate.ends == 1, fate.place, fate.subject, text, f"{fate.ends}")
@@ -216,7 +219,8 @@ class ConsumedChecker(_OfFates):
             self.looked["processed"] += fate.asked if not buried else 0
             if fates.ended.get(fate.turn_id) == "aborted" or (told and fate.told):
                 continue
-            if unanswered and not buried and fates.may_be_deleted(fate):
+            decided = fates.is_order(fate) and self.scope.first(EVENTS, fate.partition) > 0
+            if unanswered and not buried and (decided or fates.may_be_deleted(fate)):
                 self.looked[NOT_KEPT] += fate.asked
                 continue
             text = "an end, an answer or a dead letter"
@@ -229,6 +233,9 @@ class ConsumedChecker(_OfFates):
                 continue
             self.looked["records consumed"] += 1
             self.looked["processed"] += 1
+            if not opened and self.scope.first(EVENTS, partition) > 0:
+                self.looked[NOT_KEPT] += 1
+                continue
             self.expect(opened, place, f"agent {agent}", "an account", "none was opened")
         for topic, partition, offset, kind in fates.unreadable:
             if offset > fates.done[topic, partition]:

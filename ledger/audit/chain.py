@@ -47,6 +47,7 @@ class ChainChecker(Checker):
         if seen.topic != topics.EVENTS.name:
             return
         record = seen.record
+        begins = record.partition not in self._walks
         walk = self._walks.setdefault(record.partition, _Walk())
         self.looked["events"] += 1
         seen.effective = False
@@ -57,6 +58,8 @@ class ChainChecker(Checker):
         event = self._read(seen)
         if event is None:
             return
+        if begins and (first := self.scope.first(topics.EVENTS.name, record.partition)):
+            self._begin_late(walk, seen, event, first)
         counts = (
             self._epoch(walk, event) if seen.kind == "Epoch" else self._follows(walk, seen, event)
         )
@@ -80,6 +83,15 @@ class ChainChecker(Checker):
             wanted = "an event that can be read (`arena repair` passes over one that never counted)"
             self.expect(False, seen.place, seen.kind, wanted, error)
             return None
+
+    def _begin_late(self, walk: _Walk, seen: Seen, event: LogEvent, first: int) -> None:
+        """Name the beginning that is gone once, and walk from the first event that is there."""
+        found = f"a log that begins at offset {first}: {first:,} offsets were deleted"
+        text = "every event: account.events is kept forever"
+        self.expect(False, seen.place, f"shard {seen.record.partition}", text, found)
+        epoch, structural = seen.kind == "Epoch", seen.kind in STRUCTURAL
+        walk.epoch, walk.owner = event.epoch - epoch, event.owner
+        walk.seq, walk.head = event.seq - (not structural), event.prev
 
     def _epoch(self, walk: _Walk, event: LogEvent) -> bool:
         """The first claim that carries the next epoch, the sequence and the head wins."""

@@ -18,7 +18,7 @@ from arena.messages import Halt, Resume
 from arena.money import SCALE, units_text
 from arena.switch import EVERYBODY, Switch, key_of
 from ledger.audit.findings import Checker, Scope
-from ledger.audit.money import Holding, fill_moves
+from ledger.audit.money import NOT_KEPT, Holding, fill_moves
 from ledger.audit.reading import Json, Seen, units, when
 from ledger.audit.rules import Listings, RulesInForce
 
@@ -82,6 +82,8 @@ class LimitsChecker(Checker):
         elif seen.topic == topics.EVENTS.name and seen.effective:
             if seen.kind == "Epoch":
                 self._rules.take_epoch(seen)
+            elif self.scope.first(seen.topic, seen.record.partition) > 0:
+                self.why = NOT_KEPT
             elif seen.kind not in STRUCTURAL:
                 self._event(seen)
 

@@ -20,6 +20,7 @@ from ledger.audit.findings import Checker, Scope
 from ledger.audit.reading import Json, Seen, place_of, units
 
 EVENTS = topics.EVENTS.name
+NOT_KEPT = "the beginning of account.events is no longer kept"
 
 
 @dataclass(slots=True)
@@ -58,6 +59,10 @@ class HoldingsChecker(Checker):
     def take(self, seen: Seen) -> None:
         """Add up one event, and fold it."""
         if seen.topic == EVENTS:
+            if self.scope.first(EVENTS, seen.record.partition) > 0:
+                self.why = NOT_KEPT
+                self.looked["events behind a deleted beginning"] += 1
+                return
             self._fold(seen)
             if seen.effective and seen.kind not in STRUCTURAL:
                 self._add(seen)
