@@ -26,6 +26,7 @@ from judge.report.write import FIGURES, MARKDOWN, PAGE, texts
 
 TOLERANCE = 1e-9
 NAMED_MAX = 1_000
+VERSION_CHARS_MAX = 40
 FIGURES_BYTES_MAX = 16 << 20
 REPORT_BYTES = 1 << 20
 REPORT_RATIO = 4
@@ -66,14 +67,22 @@ def verify_report(directory: Path, folder: Path) -> Checked:
     except ArenaError as error:
         return Checked(0, (*differences, f"the records cannot be read: {error}"))
     given = orjson.loads(canonical(document(facts)))
-    if told.get("arena") != __version__:
-        notes.append(f"written by arena {told.get('arena')}, checked by {__version__}")
-        told["arena"] = given["arena"]
+    version, told["arena"] = told.get("arena"), given["arena"]
+    if version != __version__:
+        notes.append(f"written by arena {version}, checked by {__version__}")
     compared, written = _count(given), texts(facts)
+    otherwise: list[str] = []
     for name, found in _tables(facts, written, folder):
         compared += found.compared
-        differences += found.differences
+        # What is computed of fills and prices is the version's; the fills are the records'.
+        own = version != __version__ and name not in (files.FILLS, files.FILLS_PARQUET)
+        (otherwise if own else differences).extend(found.differences)
         notes += [f"{name}: {note}" for note in found.notes]
+    if version != __version__:
+        otherwise += _compare(FIGURES, told, given)
+        notes += _said_of_older(str(version), len(otherwise))
+        differences += _pages(written, folder, comparable=False)
+        return Checked(compared, tuple(differences), tuple(notes))
     # Apart, so that texts of the page never push a difference of the figures out of the bound.
     texts_told, texts_given = told.pop(PRINTED, "nothing"), given.pop(PRINTED)
     differences += _bounded(FIGURES, list(_compare(FIGURES, told, given)))
@@ -81,6 +90,15 @@ def verify_report(directory: Path, folder: Path) -> Checked:
     differences += _bounded(where, list(_compare(where, texts_told, texts_given)))
     differences += _pages(written, folder, comparable=not notes)
     return Checked(compared, tuple(differences), tuple(notes))
+
+
+def _said_of_older(version: str, otherwise: int) -> Iterator[str]:
+    """What is said of figures that this version computes otherwise: they are not wrong."""
+    if otherwise:
+        yield (
+            f"{otherwise:,} figures come out otherwise: {__version__} computes them by other rules"
+            f" than {version[:VERSION_CHARS_MAX]}; `arena compete report` writes them again"
+        )
 
 
 def _options(told: Mapping[str, Any]) -> Options:  # Any: a JSON tree.

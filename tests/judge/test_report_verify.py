@@ -178,3 +178,19 @@ def test_without_a_report_there_is_nothing_to_verify(run: Path) -> None:
     (run / "report/figures.json").unlink()
     with pytest.raises(UsageError, match="compete report"):
         check(run)
+
+
+def test_a_report_of_another_version_is_not_called_wrong(run: Path) -> None:
+    """Other figures are said to be that version's; a fill that is not the records' is named."""
+    path = run / "report" / "figures.json"
+    told = json.loads(path.read_text())
+    told["arena"] = "0.1.0"
+    told["options"]["confidence"], told["extra"] = 0.9, 1
+    path.write_text(json.dumps(told))
+    older = check(run)
+    rewrite(run / "report" / files.FILLS_PARQUET, "fee", 0, lambda fee: f"1{fee}")
+
+    assert () == older.differences
+    assert "written by arena 0.1.0" in older.notes[0]
+    assert "figures come out otherwise" in older.notes[-1]
+    assert [files.FILLS_PARQUET in line for line in check(run).differences] == [True]
