@@ -162,7 +162,7 @@ async def print_lines(feeds: Feeds, clock: Clock, ended: str = "") -> None:
             if fresh or elapsed >= LINE_AT_LEAST_EVERY_S:
                 shown, last = feeds.view.market.newest_offset, clock.monotonic()
                 frame = build_frame(feeds.view, feeds.now())
-                print(progress_line(frame, ended), flush=True)
+                print(progress_line(frame, ended, feeds.link().silent_s), flush=True)
             await clock.sleep(POLL_S)
     finally:
         print(render_standings(build_frame(feeds.view, feeds.now())), flush=True)

@@ -6,11 +6,10 @@ text too.
 """
 
 from datetime import datetime
-from decimal import Decimal
 
 from pydantic import JsonValue
 
-from arena.money import decimal_text, from_units, units_text
+from arena.money import decimal_text, from_units, to_digits, units_text
 from arena.plural import counted
 from arena.vitals import Dead
 from dashboard import text
@@ -22,7 +21,7 @@ from dashboard.rows import AgentRow, Standing
 from dashboard.verdict import judged_document, verdict_document
 from dashboard.view import ArenaView
 
-_PERCENT_STEP = Decimal("0.0001")
+PERCENT_DIGITS = 4
 
 
 def standings(view: ArenaView, now: datetime, *, broker: str = "") -> dict[str, JsonValue]:
@@ -118,7 +117,7 @@ def _return_pct(row: AgentRow) -> str | None:
     if row.gain is None or not row.opening:
         return None
     ratio = from_units(row.gain) / from_units(row.opening) * 100
-    return decimal_text(ratio.quantize(_PERCENT_STEP))
+    return decimal_text(to_digits(ratio, PERCENT_DIGITS))
 
 
 def _process(row: ProcessRow) -> JsonValue:
@@ -206,12 +205,13 @@ def spending_words(standing: Standing) -> str:
     return words
 
 
-def progress_line(frame: Frame, ended: str = "") -> str:
+def progress_line(frame: Frame, ended: str = "", silent_s: float | None = None) -> str:
     """One line for a log: the clock, the market, who leads, trades and errors.
 
     Args:
         frame: What there is to see.
         ended: "ended 22:39" if the run that is shown has ended.
+        silent_s: Since when the broker gave no answer, if it gives none.
     """
     standing, ranking = frame.standing, frame.ranking
     parts = [
@@ -219,6 +219,8 @@ def progress_line(frame: Frame, ended: str = "") -> str:
         f"snapshot {standing.snapshots} ({market_words(standing)})",
         feed_words(standing, frame.now, ended)[0],
     ]
+    if silent_s is not None:
+        parts.append(f"broker SILENT {text.age(silent_s)}")
     if ranking and ranking[0].equity is not None and ranking[0].ranked:
         leader = ranking[0]
         change = text.signed_percent(leader.gain, leader.opening or 0)

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
+from signal import SIGINT
 
 from arena import topics
 from arena.bus.base import LogReader
@@ -175,7 +176,8 @@ class Holder:
         """The first of the reasons to end that holds now."""
         budget = self._contest.llm_budget_usd
         if signals.received is not None:
-            return Ending(End.STOPPED, f"by {signals.received.name}", elapsed_s)
+            name = "Ctrl-C" if signals.received == SIGINT else signals.received.name
+            return Ending(End.STOPPED, f"by {name}", elapsed_s)
         if self._run.supervisor.foreground_ended:
             return Ending(End.STOPPED, "at the dashboard", elapsed_s)
         if self._is_done():

@@ -24,10 +24,13 @@ from typing import Annotated
 import typer
 
 from arena import __version__
+from arena.baselines import strategy_key
 from arena.commands import demo_spec, words
 from arena.commands.demo_report import report
 from arena.commands.export_run import keep_export
 from arena.commands.local_llm import install_local_llm
+from arena.commands.plugin_flags import FolderFlag, plugins_of
+from arena.commands.plugins import check_plugins, loaded_of
 from arena.commands.session import (
     Beginning,
     ensure_topics,
@@ -48,12 +51,12 @@ from arena.commands.so_far import (
 )
 from arena.commands.steps import Steps
 from arena.commands.where import mute_output
-from arena.errors import EXIT_NO, ArenaError
+from arena.errors import EXIT_NO, ArenaError, UsageError
 from arena.localbroker.progress import Step
 from arena.localbroker.resolve import resolve_broker
 from arena.localbroker.signals import Terminated, terminate_as_interrupt
+from arena.plugins import Plugins
 from arena.settings import Settings
-from arena.spec import parse_spec
 from arena.supervisor.child import ProcessSpec
 from arena.supervisor.plan import DASHBOARD
 from arena.supervisor.running import ArenaRun
@@ -88,7 +91,9 @@ def demo(
     ] = None,
     agents: Annotated[
         str | None,
-        typer.Option("--agents", help="Who plays, such as momentum,scalper,cash. [all six]"),
+        typer.Option(
+            "--agents", help=f"Who plays, of {','.join(demo_spec.PLAYERS)}. [all of them]"
+        ),
     ] = None,
     local_llm: Annotated[
         bool,
@@ -97,6 +102,7 @@ def demo(
             help="Two agents more, on a real 135 M model that trades at random; 130 MB, once.",
         ),
     ] = False,
+    plugins: FolderFlag = None,
 ) -> None:
     """Run a whole arena here: simulated exchange, agents, executor, dashboard, standings.
 
@@ -107,12 +113,16 @@ def demo(
     require_writable(json_file, "--json")
     chosen = [a.strip().replace("-", "_") for a in agents.split(",")] if agents else None
     speed = speed or (demo_spec.LOCAL_SPEED if local_llm else demo_spec.SPEED)
-    text = demo_spec.demo_toml(seed=seed, speed=speed, strategies=chosen, local=local_llm)
+    outside = plugins_of(plugins, Settings())
+    others = [strategy_key(name) for name in outside.names]
+    text = demo_spec.demo_toml(
+        seed=seed, speed=speed, strategies=chosen, local=local_llm, others=others
+    )
     if local_llm:
         install_local_llm()
     try:
         with terminate_as_interrupt(), ExitStack() as stack:
-            code = _demo(text, seconds, json_file, stack)
+            code = _demo(text, seconds, json_file, stack, outside)
     except Terminated:
         code = EXIT_TERMINATED
     except BrokenPipeError:
@@ -121,16 +131,20 @@ def demo(
     sys.exit(code)
 
 
-def _demo(text: str, seconds: float, json_file: Path | None, stack: ExitStack) -> int:
+def _demo(
+    text: str, seconds: float, json_file: Path | None, stack: ExitStack, outside: Plugins
+) -> int:
     home = Settings().home
     directory = new_run_directory(home, datetime.now().astimezone())
     steps = _begin()
     try:
+        loaded = loaded_of(text, directory, outside)
+        check_plugins(loaded, Settings())
         broker = stack.enter_context(resolve_broker(directory, progress=steps.show))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, UsageError):
         shutil.rmtree(directory, ignore_errors=True)  # nothing was run, nothing is to be read
         raise
-    spec = parse_spec(text, path="the demo")
+    spec = loaded.spec
     settings = settings_for(broker, Settings().override(prefix=f"demo-{directory.name}."))
     ensure_topics(spec, settings)
     begin = Beginning(
@@ -142,8 +156,9 @@ def _demo(text: str, seconds: float, json_file: Path | None, stack: ExitStack) -
         broker=broker,
         broker_home=directory if broker.data_dir else None,
         directory=directory,
+        files=loaded.files,
     )
-    show = _Show(begin, seconds, terminal=on_terminal())
+    show = _Show(begin, seconds, outside, terminal=on_terminal())
     with StopSignals() as signals:
         document = show.play(steps, signals)
     stopped = exit_code_of(signals)
@@ -176,6 +191,7 @@ class _Show:
 
     begin: Beginning
     seconds: float
+    outside: Plugins
     terminal: bool
     elapsed_s: float = 0.0
     told: int = 0
@@ -196,6 +212,7 @@ class _Show:
             terminal=self.terminal,
             run_directory=self.begin.directory,
             own_broker=True,
+            plugins=self.outside,
         )
         run = open_run(self.begin, processes, self._tell)
         try:
@@ -228,7 +245,10 @@ class _Show:
         deadline_s = STOPPED_DEADLINE_S if stopped else DEADLINE_S
         try:
             return read_standings(
-                self.begin.settings, deadline_s=deadline_s, hurried=lambda: signals.hurried
+                self.begin.settings,
+                deadline_s=deadline_s,
+                hurried=lambda: signals.hurried,
+                remedy=f"read the logs in {self.begin.directory}/logs and of the broker",
             )
         except ArenaError as error:
             if signals.received is None:

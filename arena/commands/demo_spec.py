@@ -19,6 +19,7 @@ STRATEGIES = ("momentum", "brainrot", "scalper")
 LOCAL_STRATEGIES = ("momentum", "scalper")
 """Played by the local model, too, where it is asked for."""
 BASELINES = ("buy_and_hold", "random", "cash")
+PLAYERS = (*STRATEGIES, *BASELINES)
 
 HEAD = """\
 # A whole arena without a key: simulated prices, scripted rules instead of LLMs.
@@ -88,6 +89,7 @@ def demo_toml(
     speed: float = SPEED,
     strategies: Sequence[str] | None = None,
     local: bool = False,
+    others: Sequence[str] = (),
 ) -> str:
     """The demo's ARENA.toml.
 
@@ -96,22 +98,22 @@ def demo_toml(
         speed: Seconds of market in a second of ours.
         strategies: Who plays; all three strategies and three baselines where none are given.
         local: Two agents more, which think with the small local model.
+        others: Strategies of plugins, which may be among `strategies`.
 
     Raises:
         UsageError: A strategy is not one of the demo's.
     """
-    known = (*STRATEGIES, *BASELINES)
-    chosen = list(dict.fromkeys(strategies or known))
+    chosen = list(dict.fromkeys(strategies or PLAYERS))
     for strategy in chosen:
-        if strategy not in known:
+        if strategy not in (*PLAYERS, *others):
             raise UsageError(
-                f"--agents: {strategy!r} is no strategy of the demo",
-                remedy=f"choose from {','.join(known)}; `arena up` runs your own",
+                f"--agents: {strategy!r} is not a strategy of the demo",
+                remedy=f"choose from {','.join((*PLAYERS, *others))}; `arena up` runs your own",
             )
     text = HEAD.format(seed=seed, speed=speed) + LOCAL_NODE * local
     for strategy in LOCAL_STRATEGIES * local:
         text += LOCAL_AGENT.format(name=strategy, strategy=strategy)
     for strategy in chosen:
-        table = AGENT if strategy in STRATEGIES else BASELINE
+        table = BASELINE if strategy in BASELINES else AGENT
         text += table.format(name=strategy.replace("_", "-"), strategy=strategy)
     return text

@@ -29,7 +29,11 @@ NOT_ONE = "stopped before the first snapshot: there are no standings"
 
 
 def read_standings(
-    settings: Settings, *, deadline_s: float, hurried: Callable[[], bool] = lambda: False
+    settings: Settings,
+    *,
+    deadline_s: float,
+    hurried: Callable[[], bool] = lambda: False,
+    remedy: str = "the records are kept; arena dashboard --once reads them again",
 ) -> words.Document | None:
     """What the dashboard folds from the topics, once every process has ended.
 
@@ -37,6 +41,7 @@ def read_standings(
         settings: Broker and prefix of the run.
         deadline_s: Wait for so long.
         hurried: Asked ten times a second; True ends the wait.
+        remedy: What to do if they cannot be read.
 
     Returns:
         The standings document; None if the wait was cut short.
@@ -68,10 +73,12 @@ def read_standings(
     with suppress(ValueError):
         if isinstance(document := json.loads(said), dict):
             return document
-    why = errors.strip().removeprefix("arena: ") or said or f"no answer in {deadline_s:.0f} s"
+    # Its remedies are for a person who named a broker; here the broker is that of the run.
+    why = errors.strip().removeprefix("arena: ").partition("; ")[0] or said
     raise ArenaError(
-        f"the standings could not be read: {one_line(why, SAID_CHARS_MAX)}",
-        remedy="the records are kept; arena dashboard --once reads them again",
+        "the standings could not be read: "
+        f"{one_line(why, SAID_CHARS_MAX) or f'no answer in {deadline_s:.0f} s'}",
+        remedy=remedy,
     )
 
 

@@ -170,11 +170,17 @@ def _row(agent: Document, digits: int) -> tuple[str, ...]:
         str(agent.get("strategy")),
         model,
         "-" if equity is None else f"{Decimal(str(equity)):,.{digits}f}",
-        "-" if change is None else f"{Decimal(str(change)):+.2f} %",
+        "-" if change is None else _signed_percent(Decimal(str(change))),
         "-" if fees is None else f"{Decimal(str(fees)):,.{digits}f}",
         f"{_int(agent.get('trades')):,}",
         f"{_int(agent.get('rejections')):,}",
     )
+
+
+def _signed_percent(value: Decimal) -> str:
+    """Two decimals with the sign; no sign for what is zero in them."""
+    text = f"{value:+.2f}"
+    return f"{text[1:] if Decimal(text) == 0 else text} %"
 
 
 def _int(value: JsonValue) -> int:

@@ -16,9 +16,9 @@ from arena.supervisor.child import ProcessSpec
 from arena.supervisor.runs import LOGS, SPEC_FILE, RunRecord, write_run
 from arena.supervisor.supervisor import Change, Supervisor
 from arena.vitals import Dead
-from arena.written import write_whole
+from arena.written import named_if_full, write_whole
 
-RUN = "run"
+RUN = "this run:"
 """What a change is about that concerns no process."""
 
 
@@ -91,7 +91,11 @@ class ArenaRun:
 
     def _note(self, change: Change) -> None:
         line = f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {change.name} {change.text}"
-        with self._said_if_failed(), self._log.open("a", encoding="utf-8") as log:
+        with (
+            self._said_if_failed(),
+            named_if_full(self._log),
+            self._log.open("a", encoding="utf-8") as log,
+        ):
             log.write(line + os.linesep)
         self._on_change(change)
 
