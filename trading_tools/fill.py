@@ -103,31 +103,9 @@ def fill_order(
     notional = cash_notional_units(quantity, price, step)
     fee = fee_units(notional, rules.fee_bps, step)
     held = account.positions.get(order.product_id, Position())
-    asked = f"{units_text(quantity)} {order.product_id} at {price_text(price)}"
-    if notional < max(listing.min_funds, 1):
-        worth = cash_text(notional, unit, grouped=True)
-        least = cash_text(listing.min_funds, unit, grouped=True)
-        detail = f"{asked} is worth {worth} {unit}, the smallest order is {least} {unit}"
-        if not buy and held.quantity and not _sellable(account, held, price, listing, step):
-            detail += f"; all of the {units_text(held.quantity)} held is too little to be sold"
-        return Refusal(RejectReason.BELOW_MINIMUM, detail)
-    if buy and notional + fee > account.cash:
-        needs = cash_text(notional + fee, unit, grouped=True)
-        has = cash_text(account.cash, unit, grouped=True)
-        detail = f"{asked} needs {needs} with fees, has {has}"
-        return Refusal(RejectReason.INSUFFICIENT_CASH, detail)
-    if not buy and quantity > held.quantity:
-        detail = (
-            f"selling {units_text(quantity)} {order.product_id}, has {units_text(held.quantity)}"
-        )
-        if held.quantity % listing.base_increment:
-            whole = _sellable(account, held, price, listing, step)
-            rest = f"of which {units_text(whole)} can be sold" if whole else "too little to be sold"
-            detail += f", {rest} in steps of {units_text(listing.base_increment)}"
-        return Refusal(RejectReason.INSUFFICIENT_POSITION, detail)
-    if not buy and account.cash + notional > AMOUNT_MAX:
-        detail = f"{asked} would leave more than the {units_text(AMOUNT_MAX)} {unit} of an account"
-        return Refusal(RejectReason.INVALID_QUANTITY, detail)
+    refusal = _refuse_money(account, order, held, listing, rules, (price, notional, fee))
+    if refusal is not None:
+        return refusal
     side = 1 if buy else -1
     cash_move = -(notional + fee) if buy else notional - fee
     price_seen = seen_price(seen, order.action)
@@ -155,6 +133,46 @@ def fill_order(
         cash_after=account.cash + cash_move - scraped,
         position_after=held.quantity + side * quantity,
     )
+
+
+def _refuse_money(
+    account: Account,
+    order: Order,
+    held: Position,
+    listing: Listing,
+    rules: TradingRules,
+    cost: tuple[PriceUnits, int, int],
+) -> Refusal | None:
+    """Why an order of this price, notional and fee cannot be filled; None if it can."""
+    price, notional, fee = cost
+    buy, quantity = order.action == "buy", to_units(order.quantity)
+    unit, step = rules.currency, rules.cash_step
+    asked = f"{units_text(quantity)} {order.product_id} at {price_text(price)}"
+    if notional < max(listing.min_funds, 1):
+        worth = cash_text(notional, unit, grouped=True)
+        least = cash_text(listing.min_funds, unit, grouped=True)
+        detail = f"{asked} is worth {worth} {unit}, the smallest order is {least} {unit}"
+        if not buy and held.quantity and not _sellable(account, held, price, listing, step):
+            detail += f"; all of the {units_text(held.quantity)} held is too little to be sold"
+        return Refusal(RejectReason.BELOW_MINIMUM, detail)
+    if buy and notional + fee > account.cash:
+        needs = cash_text(notional + fee, unit, grouped=True)
+        has = cash_text(account.cash, unit, grouped=True)
+        detail = f"{asked} needs {needs} with fees, has {has}"
+        return Refusal(RejectReason.INSUFFICIENT_CASH, detail)
+    if not buy and quantity > held.quantity:
+        detail = (
+            f"selling {units_text(quantity)} {order.product_id}, has {units_text(held.quantity)}"
+        )
+        if held.quantity % listing.base_increment:
+            whole = _sellable(account, held, price, listing, step)
+            rest = f"of which {units_text(whole)} can be sold" if whole else "too little to be sold"
+            detail += f", {rest} in steps of {units_text(listing.base_increment)}"
+        return Refusal(RejectReason.INSUFFICIENT_POSITION, detail)
+    if not buy and account.cash + notional > AMOUNT_MAX:
+        detail = f"{asked} would leave more than the {units_text(AMOUNT_MAX)} {unit} of an account"
+        return Refusal(RejectReason.INVALID_QUANTITY, detail)
+    return None
 
 
 def _sellable(
