@@ -5,22 +5,29 @@ Numbers stay the text they are: no digit goes through a float.
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
 from arena.bounded_files import limits_factor
 from arena.pricefiles.shapes import COLUMNS_MAX
-from arena.pricefiles.texts import BYTE_ORDER_MARK, LINE_BYTES_MAX, Line, decoded, require_utf8
+from arena.pricefiles.texts import (
+    BYTE_ORDER_MARK,
+    LINE_BYTES_MAX,
+    Line,
+    decoded,
+    require_line,
+    require_utf8,
+)
 
 BYTES_MAX: Final = 128 << 20
-DEPTH_MAX: Final = 4
-"""How deep in objects the candles may be."""
+CLOSING: Final = {"[": "]", "{": "}"}
 WHITE: Final = b" \t\r\n"
 
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ARRAY = re.compile(r"\[\s*[\[{]")
+"""Where the candles begin: an array whose first element is an array or an object."""
+_EMPTY = re.compile(r"\[\s*\]")
+_AFTER = re.compile(r"\s*([,\]])\s*")
 _ONE = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 
 
@@ -58,8 +65,8 @@ def _is_by_line(begin: bytes) -> bool:
     if not end or rest.lstrip(WHITE)[:1] not in (b"[", b"{"):
         return False
     try:
-        msgspec.json.decode(first, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
+        _ONE.decode(first.decode())
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -67,44 +74,43 @@ def _is_by_line(begin: bytes) -> bool:
 def _by_line(stream: io.BufferedReader) -> Iterator[tuple[int, str]]:
     lines = iter(lambda: stream.readline(LINE_BYTES_MAX + 1), b"")
     for number, line in enumerate(lines, 1):
-        if len(line) > LINE_BYTES_MAX:
-            raise ValueError(f"a line of more than {LINE_BYTES_MAX:,} bytes")
+        require_line(number, len(line))
         if text := decoded(line.removeprefix(BYTE_ORDER_MARK), number).strip():
             yield number, text
 
 
 def _whole(stream: io.BufferedReader) -> Iterator[tuple[int, str]]:
+    """The elements of the one array that holds arrays or objects; no other is looked at."""
     limit = BYTES_MAX * limits_factor()
     content = stream.read(limit + 1)
     if len(content) > limit:
         raise ValueError(f"more than {limit:,} bytes of JSON; split it, or save it as CSV")
-    try:
-        rows = _candles(content.removeprefix(BYTE_ORDER_MARK), DEPTH_MAX)
-    except RecursionError:
-        raise ValueError("values are nested too deep; give an array of candles") from None
-    except msgspec.DecodeError as error:
-        raise ValueError(f"it is not whole JSON: {error}; NaN must be null") from None
+    text = decoded(content.removeprefix(BYTE_ORDER_MARK), 0)
     del content
-    for number, row in enumerate(rows, 1):
-        yield number, decoded(bytes(row), number)
-
-
-def _candles(content: bytes | msgspec.Raw, depth: int) -> list[msgspec.Raw]:
-    """The array of candles in a value."""
-    first = bytes(memoryview(content)[:64]).lstrip(WHITE)[:1]
-    if first == b"[":
-        return _LIST.decode(content)
-    inside = _OBJECT.decode(content)
-    lists = []
-    for value in inside.values():
-        begin = bytes(memoryview(value)[:64]).lstrip(WHITE)
-        if begin[:1] == b"[" and begin[1:].lstrip(WHITE)[:1] in (b"[", b"{"):
-            lists.append(_LIST.decode(value))
-        elif begin[:1] == b"{" and depth > 1:
-            lists += filter(None, [_candles(value, depth - 1)])
-    if len(lists) > 1:
-        raise ValueError(f"{len(lists)} arrays of candles in one object; give one per file")
-    return lists[0] if lists else []
+    found = _ARRAY.search(text)
+    if found is None:
+        if _EMPTY.search(text):
+            return
+        raise ValueError("no array of candles in it; give an array of arrays or of objects")
+    at, number, more = found.end() - 1, 0, True
+    while more:
+        number += 1
+        end = text.find(CLOSING.get(text[at : at + 1], ""), at)
+        if text[at : at + 1] not in CLOSING:
+            raise ValueError(f"row {number} is {text[at : at + 20]!r}; give arrays or objects")
+        if end < 0:
+            raise ValueError(f"row {number} is cut off; copy the file again from where it came")
+        require_line(number, end - at)
+        yield number, text[at : end + 1]
+        after = _AFTER.match(text, end + 1)
+        if after is None:
+            raise ValueError(
+                f"neither a comma nor the end of the array comes after row {number}; "
+                "copy the file again from where it came"
+            )
+        at, more = after.end(), after[1] == ","
+    if _ARRAY.search(text, at):
+        raise ValueError("more than one array of candles in it; give one per file")
 
 
 def _value(text: str) -> dict[str, object] | list[object]:
@@ -112,6 +118,8 @@ def _value(text: str) -> dict[str, object] | list[object]:
         found = _ONE.decode(text)
     except RecursionError:
         raise ValueError("a value is nested too deep; give arrays of numbers") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{text[:40]!r} is not JSON: {error.msg}") from None
     if not isinstance(found, dict | list):
         raise ValueError(f"{text[:40]!r} is not a candle; give arrays or objects")
     return found

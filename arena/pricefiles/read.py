@@ -143,10 +143,12 @@ def read_price_file(path: Path, product_id: str = "", tell: Tell | None = None) 
             product_id = product_id or says.product_id or _product_inside(path, opened)
             return _read(path, product_id, opened, number, tell)
     except NotUtf8 as error:
-        raise UsageError(f"{path}: row {error.number}: {error}") from None
+        place = f"row {error.number}: " if error.number else ""
+        raise UsageError(f"{path}: {place}{error}") from None
     except (ValueError, ArithmeticError, csv.Error) as error:
-        place = f"row {number[0]}: " if number[0] else ""
-        raise UsageError(f"{path}: {place}{str(error)[:400]}") from None
+        said = str(error)[:400]
+        place = f"row {number[0]}: " if number[0] and not said.startswith("row ") else ""
+        raise UsageError(f"{path}: {place}{said}") from None
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(
             f"{path} cannot be read: {str(error)[:200] or type(error).__name__}",

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from arena.bounded_files import too_large
 from arena.bounded_parquet import open_parquet
+from arena.errors import UsageError
 from arena.pricefiles.feather import feather_batches
 from arena.pricefiles.shapes import COLUMNS_MAX, is_header, shown
 from arena.pricefiles.texts import Line
@@ -22,52 +24,55 @@ def parquet_lines(path: Path) -> Iterator[Line]:
     """The rows of a Parquet file, its names first.
 
     Raises:
-        ValueError: A column holds lists or the like.
+        UsageError: A column holds lists, or a value is too long.
         BrokenLog: It cannot be decoded.
         NotReadable: It is above a limit.
     """
     with open_parquet(path) as file:
-        names = _names(file.schema)
+        names = _names(path, file.schema)
         yield 0, names
-        yield from _rows(file.batches(names, BATCH_ROWS))
+        yield from _rows(path, file.batches(names, BATCH_ROWS))
 
 
 def feather_lines(path: Path, stream: BinaryIO) -> Iterator[Line]:
     """The rows of a Feather or Arrow file, its names first; as `parquet_lines`."""
     schema, batches = feather_batches(path, stream)
-    names = _names(schema)
+    names = _names(path, schema)
     yield 0, names
-    yield from _rows(batch.select(names) for batch in batches)
+    yield from _rows(path, (batch.select(names) for batch in batches))
 
 
-def _names(schema: "pa.Schema") -> list[str]:
+def _names(path: Path, schema: "pa.Schema") -> list[str]:
     """The columns that hold one value a row."""
     if len(schema.names) > COLUMNS_MAX:
-        raise ValueError(f"more than {COLUMNS_MAX} columns")
+        raise UsageError(f"{path} has more than {COLUMNS_MAX} columns")
     if len(set(schema.names)) < len(schema.names):
-        raise ValueError(f"two columns of one name among {shown(schema.names)}")
+        raise UsageError(f"{path} has two columns of one name: {shown(schema.names)}")
     nested = [field for field in schema if field.type.num_fields]
     if wrong := [field for field in nested if is_header([field.name])]:
-        raise ValueError(f"the column {wrong[0].name} holds {wrong[0].type}")
+        raise UsageError(
+            f"{path}: the column {wrong[0].name} holds {wrong[0].type}",
+            remedy="give a number or a time in each row",
+        )
     return [field.name for field in schema if field not in nested]
 
 
-def _rows(batches: Iterable["pa.RecordBatch"]) -> Iterator[Line]:
+def _rows(path: Path, batches: Iterable["pa.RecordBatch"]) -> Iterator[Line]:
     number = 0
     for batch in batches:
-        columns = [_cells(column) for column in batch.columns]
+        columns = [_cells(path, column) for column in batch.columns]
         for cells in zip(*columns, strict=True):
             number += 1
             yield number, list(cells)
 
 
-def _cells(column: "pa.Array") -> list[str]:
+def _cells(path: Path, column: "pa.Array") -> list[str]:
     """A column as text."""
     import pyarrow as pa
 
     kind = column.type
     if pa.types.is_dictionary(kind):
-        _require_short(column.dictionary)
+        _require_short(path, column.dictionary)
         column = column.dictionary_decode()
         kind = column.type
     if pa.types.is_timestamp(kind):
@@ -77,13 +82,13 @@ def _cells(column: "pa.Array") -> list[str]:
         return _texts(column.cast(pa.int32()), lambda value: str(value * DAY_NS))
     if pa.types.is_float32(kind) or pa.types.is_float16(kind):
         return [str(value) for value in column.to_numpy(zero_copy_only=False)]  # shortest digits
-    _require_short(column)
+    _require_short(path, column)
     if pa.types.is_binary(kind):
-        return _texts(column, lambda value: bytes(value).decode())
+        return _texts(column, lambda value: bytes(value).decode(errors="replace"))
     return _texts(column, str)
 
 
-def _require_short(column: "pa.Array") -> None:
+def _require_short(path: Path, column: "pa.Array") -> None:
     """See that no text is longer than a cell may be."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -92,7 +97,7 @@ def _require_short(column: "pa.Array") -> None:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
         longest = pc.max(pc.binary_length(column)).as_py() or 0
         if longest > CELL_BYTES_MAX:
-            raise ValueError(f"a value of {longest:,} bytes; the limit is {CELL_BYTES_MAX:,}")
+            raise too_large(path, f"has a value of {longest:,} bytes", CELL_BYTES_MAX)
 
 
 def _texts(column: "pa.Array", text: Callable[..., str]) -> list[str]:

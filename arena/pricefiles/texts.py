@@ -5,7 +5,11 @@ import io
 from collections.abc import Iterator
 from typing import Final
 
+from arena.bounded_files import limits_factor
+
 LINE_BYTES_MAX: Final = 64 << 10
+LINES_MAX: Final = 2_100_000
+"""More than a file may have rows: some may be empty."""
 DELIMITERS: Final = ",;\t|"
 MARKS: Final = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
@@ -73,6 +77,18 @@ def decoded(line: bytes, number: int) -> str:
         ) from None
 
 
+def require_line(number: int, size_bytes: int) -> None:
+    """See that a line is not too long, and not one too many.
+
+    Raises:
+        ValueError: It is.
+    """
+    if size_bytes > LINE_BYTES_MAX:
+        raise ValueError(f"a line of more than {LINE_BYTES_MAX:,} bytes")
+    if number > LINES_MAX and number > LINES_MAX * limits_factor():
+        raise ValueError(f"more than {LINES_MAX * limits_factor():,} lines; keep the days you need")
+
+
 class NotUtf8(ValueError):
     """A line that is not UTF-8.
 
@@ -107,8 +123,7 @@ class _Lines(Iterator[str]):
         """The next line."""
         line = next(self._lines)
         self._number += 1
-        if len(line) > LINE_BYTES_MAX:
-            raise ValueError(f"a line of more than {LINE_BYTES_MAX:,} bytes")
+        require_line(self._number, len(line))
         return decoded(line, self._number)
 
 

@@ -246,7 +246,7 @@ def test_another_product_in_the_rows_is_refused(tmp_path: Path) -> None:
         (b"BZh91AY", "BTC-USD.csv", "is packed with bzip2; unpack it"),
         (b"<!DOCTYPE html><html>", "BTC-USD.csv", "is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "BTC-USD.csv", "pointer of Git LFS"),
-        (shapes.as_json(shapes.whole())[:-30], "BTC-USD.json", "it is not whole JSON"),
+        (shapes.as_json(shapes.whole())[:-30], "BTC-USD.json", "BTC-USD.json: row 40 is cut off"),
         (b'{"a":' * 5_000, "BTC-USD.json", "BTC-USD.json: "),
         (b"[" * 90_000, "BTC-USD.json", "BTC-USD.json: "),
         (b'[{"t":1},{"o":2}]', "BTC-USD.json", "BTC-USD.json: "),

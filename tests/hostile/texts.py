@@ -2,12 +2,15 @@
 
 import gzip
 import os
+import zipfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 
 from arena.checkpoint import MAGIC
@@ -77,18 +80,53 @@ def one_text_often() -> pa.Table:
     return pa.table({"ts": pa.DictionaryArray.from_arrays(indices, texts)})
 
 
+def zip_zeros(size_bytes: int, name: str) -> Make:
+    """An archive with one file of zeros."""
+
+    def make(folder: Path) -> None:
+        with (
+            zipfile.ZipFile(folder / name, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+            archive.open("BTC-USD.csv", "w", force_zip64=True) as member,
+        ):
+            for _ in range(size_bytes // MEMBER_BYTES):
+                member.write(bytes(MEMBER_BYTES))
+
+    return make
+
+
+def feather_bomb(folder: Path) -> None:
+    """A column of zeros that unpacks to 400 MB."""
+    stamps = pa.array(np.zeros(50_000_000, np.int8))
+    feather.write_feather(pa.table({"ts": stamps}), folder / "BTC-USD.feather", compression="zstd")
+
+
 HEAD = "ts,open,high,low,close,volume\n"
 PRICES = (
     Case("endless line", sparse("BTC-USD.csv", 200 << 20), "line of more than"),
-    Case("NUL", candles(HEAD + "60,1,\0,1,1,1\n"), "row 2"),
+    Case("NUL", candles(HEAD + "1788998460,1,\0,1,1,1\n"), "row 2"),
     Case("million columns", candles("a," * 25_000 + "\n1\n"), "columns"),
     Case("longer than a line may be", candles("a," * 500_000 + "\n1\n"), "line of more than"),
-    Case("huge number", candles(HEAD + "60," + "9" * 60_000 + ",1,1,1,1\n"), "row 2"),
-    Case("huge exponent", candles(HEAD + "60,1e999999999,1e999999999,1,1,1\n"), "row 2"),
+    Case("huge number", candles(HEAD + "1788998460," + "9" * 60_000 + ",1,1,1,1\n"), "row 2"),
+    Case("huge exponent", candles(HEAD + "1788998460,1e999999999,1e999999999,1,1,1\n"), "row 2"),
     Case("huge time", candles(HEAD + "9" * 5_000 + ",1,1,1,1,1\n"), "row 2"),
-    Case("not a number", candles(HEAD + "60,NaN,inf,1,1,1\n"), "row 2"),
+    Case("not a number", candles(HEAD + "1788998460,NaN,inf,1,1,1\n"), "row 2"),
     Case("not UTF-8", candles(b"ts,open\n\xff\xfe,1\n"), "row"),
     Case("gzip bomb", gzip_zeros(64 << 20, "BTC-USD.csv.gz"), "line of more|limit"),
+    Case(
+        "empty lines",
+        candles(gzip.compress(b"\n" * (64 << 20), 1), "BTC-USD.csv.gz"),
+        "lines",
+    ),
+    Case("zip bomb", zip_zeros(300 << 20, "BTC-USD.zip"), "line of more|limit"),
+    Case("Feather of many rows", feather_bomb, "limit"),
+    Case(
+        "JSON of empty arrays",
+        candles("[" + "[]," * 9_000_000 + "[]]", "BTC-USD.json"),
+        "no header",
+    ),
+    Case("JSON of numbers", candles("[" + "1," * 9_000_000 + "1]", "BTC-USD.json"), "no array"),
+    Case("JSON of one row", candles("[[" + "1," * 9_000_000 + "1]]", "BTC-USD.json"), "a line of"),
+    Case("deep JSON", candles("[" * 30_000 + "]" * 30_000, "BTC-USD.json"), "BTC-USD.json"),
     Case("cut gzip", candles(gzip.compress(os.urandom(900))[:500], "BTC-USD.csv.gz"), "cannot|row"),
     Case("not gzip", candles(b"hello", "BTC-USD.csv.gz"), "cannot be read"),
     Case("garbled gzip", candles(b"\x1f\x8b\x08" + b"\xff" * 99, "BTC-USD.csv.gz"), "cannot"),
