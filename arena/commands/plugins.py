@@ -71,6 +71,13 @@ def load_for_run(text: str, path: Path, folder: Path, choice: Choice) -> ForRun:
     return ForRun(spec, text, folder, plugins, files_of(spec, plugins, folder))
 
 
+def loaded_of(text: str, folder: Path, plugins: Plugins) -> ForRun:
+    """An arena of the arena's own making, such as the demo, with plugins beside it."""
+    describe = describe_in(folder, plugins.strategy_paths)
+    spec = parse_spec(text, path="the demo", describe=describe)
+    return ForRun(spec, text, folder, plugins, files_of(spec, plugins, folder))
+
+
 def _plugins(text: str, path: Path, folder: Path, choice: Choice) -> Plugins:
     """The plugins of the flag or the environment, and those the file names."""
     outside = plugins_of(choice.folders, Settings())
