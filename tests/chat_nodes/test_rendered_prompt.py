@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from arena.messages import ChatMessage, HeldPosition, Rules
 from arena.messages import Portfolio as ToldPortfolio
-from arena.money import SCALE
+from arena.money import SCALE, to_price_units
 from chat_nodes.models.prompt_reader import Held, read_account, read_cost_bps, read_market
 from routers.portfolio import KnownPortfolio
 from routers.prompt import render_market, render_system, render_user
@@ -48,7 +48,8 @@ def test_a_rendered_account_is_read_whole() -> None:
 
 def test_the_portfolio_tools_words_are_read() -> None:
     """Cash, equity and a position from the text that `get_portfolio` answers."""
-    holding = Holding("BTC-USD", SCALE // 2, 67_000 * SCALE, 68_000 * SCALE, 500 * SCALE, 61)
+    cost, bid = to_price_units(Decimal(67_000)), to_price_units(Decimal(68_000))
+    holding = Holding("BTC-USD", SCALE // 2, cost, bid, 500 * SCALE, 61)
     account = read_account([Portfolio(900 * SCALE, None, 34_900 * SCALE, (holding,)).text()])
 
     assert account is not None
