@@ -139,6 +139,11 @@ def from_units(units: int) -> Decimal:
     return Decimal(units).scaleb(-SCALE_DIGITS, _EXACT)
 
 
+def to_digits(number: Decimal, digits: int) -> Decimal:
+    """A number of any size, rounded half to even to so many digits after the point."""
+    return _EXACT.quantize(number, Decimal(1).scaleb(-digits))
+
+
 def units_text(units: int) -> str:
     """An amount in units of 10^-8 as plain decimal text without trailing zeros: "0.5", "-12"."""
     if units < 0:

@@ -12,6 +12,7 @@ from arena.money import (
     divide_half_even,
     from_price_units,
     from_units,
+    to_digits,
     units_text,
 )
 from arena.visible import visible
@@ -24,7 +25,7 @@ HUGE = ((15, "e15"), (12, "T"), (9, "B"))
 """From this power of ten on a quantity is shortened, and what stands for it."""
 HUGE_DIGITS = 5
 
-_CENT = Decimal("0.01")
+CENT_DIGITS = 2
 
 
 def clean(text: str, limit: int = CLEAN_CHARS_MAX) -> str:
@@ -104,7 +105,7 @@ def unit_price(price: PriceUnits | None) -> str:
         return NO_VALUE
     number = from_price_units(price)
     if number >= 100:
-        return f"{number.quantize(_CENT, ROUND_HALF_EVEN):,}"
+        return f"{to_digits(number, CENT_DIGITS):,}"
     if 0 < number < Decimal("0.1"):
         return _digits(number, PRICE_DIGITS_SHOWN)
     whole, _, part = format(number, "f").partition(".")
@@ -176,4 +177,5 @@ def _digits(number: Decimal, digits: int) -> str:
 
 
 def _cash(units: int, digits: int) -> Decimal:
-    return from_units(units).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
+    found = to_digits(from_units(units), digits)
+    return found or abs(found)  # no "-0.00"

@@ -10,6 +10,7 @@ from arena.messages import Claim, Detectable, Evaluation, LeaderboardRow
 from judge.claims import ClaimRecord
 from judge.design import SeedUse, design_gains, design_words
 from judge.entrants import Field
+from judge.leaderboard_rows import unbelievable_note
 from judge.lost_accounts import ruin_notes
 from judge.metrics_returns import total_return
 from judge.refused import refusal_note
@@ -100,6 +101,7 @@ def make_evaluation(found: Judged, options: StatisticsOptions) -> Evaluation:
     warnings = (
         refusal_note(season),
         unsellable_note(season),
+        unbelievable_note(found.rows, known.currency),
         *field.notes,
         *ruin_notes(season),
         stress_words(stress, tested),

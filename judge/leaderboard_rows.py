@@ -8,9 +8,10 @@ from typing import Any
 
 from arena.currency import cash_step
 from arena.messages import Estimate, LeaderboardRow, Repeat
-from arena.money import from_units
+from arena.money import AMOUNT_MAX, from_units
 from judge.cells import Entrant
 from judge.entrants import Window
+from judge.formatting import listed
 from judge.metrics import Metrics
 from judge.metrics_returns import total_return
 from judge.season.model import Season
@@ -18,6 +19,8 @@ from judge.simple_returns import TOO_WIDE, simple_interval
 from judge.statistics import Interval, Standing, Verdict
 
 _MICRO = Decimal("0.000001")
+AMOUNT_BOUND = Decimal(int(from_units(AMOUNT_MAX)))
+"""What no message can carry more of."""
 
 AMOUNTS = (
     "equity_usd", "fees_usd", "slippage_usd", "latency_usd", "biggest_win_usd", "biggest_loss_usd",
@@ -134,11 +137,28 @@ def _mean(own: Sequence[Metrics], name: str, of: Callable[[list[Any]], Any]) -> 
 
 
 def amount_mean(amounts: Sequence[float | Decimal], step: Decimal = _MICRO) -> Decimal:
-    """The mean of amounts, to a step of cash; a single exact amount stays as it is."""
+    """The mean of amounts, to a step of cash; a single exact amount stays as it is.
+
+    An amount beyond `AMOUNT_BOUND`, which no message carries, is that bound.
+    """
     exact = [one if isinstance(one, Decimal) else Decimal(repr(one)) for one in amounts]
+    mean = exact[0] if len(exact) == 1 else sum(exact, Decimal(0)) / len(exact)
+    bounded = min(max(mean, -AMOUNT_BOUND), AMOUNT_BOUND)
     if len(exact) == 1 and isinstance(amounts[0], Decimal):
-        return exact[0]
-    return (sum(exact, Decimal(0)) / len(exact)).quantize(step)
+        return bounded
+    return bounded.quantize(step)
+
+
+def unbelievable_note(rows: Sequence[LeaderboardRow], currency: str) -> str:
+    """That an equity is larger than any amount can be, one sentence; "" if none is."""
+    names = [row.agent for row in rows if abs(row.equity_usd) >= AMOUNT_BOUND]
+    if not names:
+        return ""
+    are = "is" if len(names) == 1 else "are"
+    return (
+        f"The equity of {listed(names)} {are} beyond {AMOUNT_BOUND:,} {currency}, the most that is"
+        " carried: a price that it is marked at cannot be real."
+    )
 
 
 def _repeats(

@@ -22,7 +22,7 @@ from decimal import Decimal
 
 from arena.currency import DEFAULT_CURRENCY, cash_digits
 from arena.messages import CandleWindow, MarketSnapshot, ProductView, PromptSize, Rules
-from arena.money import decimal_text
+from arena.money import decimal_text, to_digits
 from routers.portfolio import KnownPortfolio, MarkedPosition, mark
 from routers.prompt_sizes import FORMS, FULL, PromptForm, cut_strategy, strategy_is_cut
 from routers.prompt_small import render_small_market
@@ -283,7 +283,7 @@ def _account_text(known: KnownPortfolio, snapshot: MarketSnapshot, form: PromptF
 
 
 def _to_the_cent(amount: Decimal, currency: str) -> Decimal:
-    return amount.quantize(Decimal(1).scaleb(-cash_digits(currency)))
+    return to_digits(amount, cash_digits(currency))
 
 
 def _position_line(position: MarkedPosition, currency: str, key: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena.money import SCALE
+from arena.money import SCALE, to_price_units
 from dashboard import text
 
 
@@ -116,3 +116,42 @@ def test_one_line_is_printable(raw: str) -> None:
 def test_no_escape_survives(raw: str) -> None:
     """Broken and nested sequences leave no escape byte behind."""
     assert "\x1b" not in text.clean(raw)
+
+
+@pytest.mark.parametrize(
+    ("price", "shown"),
+    [
+        ("67203.555", "67,203.56"),
+        ("141.2", "141.20"),
+        ("0.2134", "0.2134"),
+        ("12.3456789", "12.345678"),
+        ("0.00001123", "0.00001123"),
+        ("0.000000001234", "0.000000001234"),
+        ("0.000000123456789", "0.000000123457"),
+        ("0", "0.00"),
+        ("1" + "0" * 17, "100,000,000,000,000,000.00"),
+    ],
+)
+def test_a_price_of_any_size_is_legible(price: str, shown: str) -> None:
+    """A tiny one has six digits that say something, never only zeros."""
+    assert shown == text.unit_price(to_price_units(Decimal(price)))
+
+
+@pytest.mark.parametrize(
+    ("units", "shown"),
+    [
+        (41 * 10**6, "0.41"),
+        (123_456_789 * 10**8 + 1, "123,456,789.00000001"),
+        (43_745_355_570_986 * 10**8, "43.745T"),
+        (-2 * 10**17, "-2B"),
+        (10**26 - 1, "1,000e15"),
+    ],
+)
+def test_a_huge_quantity_is_short(units: int, shown: str) -> None:
+    """From a billion on five digits and the power of ten; below it is exact."""
+    assert shown == text.quantity(units)
+
+
+def test_an_amount_beyond_all_bounds_is_shown() -> None:
+    """A price that cannot be real must not end the screen."""
+    assert text.money(10**50).endswith("000.00")

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from arena.messages import LeaderboardRow
+from arena.messages import Evaluation, LeaderboardRow
 from judge.claim_words import claim_lines
 from judge.entrants import without
 from judge.leaderboard import Leaderboard, leaderboard
-from judge.leaderboard_rows import UNEXPLAINED
+from judge.leaderboard_rows import AMOUNT_BOUND, UNEXPLAINED
 from judge.leaderboard_words import render
 from judge.season import FloatArray, Season
 from judge.statistics.looks import Horizon
@@ -74,6 +74,16 @@ def test_an_interval_that_says_nothing_is_a_dash_with_a_reason(after: float) -> 
     assert "too wide to say anything: one period decides it" == row.reasons["return_interval"]
     assert all(d.difference <= 10 for d in found.said.detectables)
     assert all(r.return_interval for r in found.rows if r.agent != "a")
+
+
+def test_an_equity_that_no_message_carries_is_bounded_and_said() -> None:
+    """A price a billion billion times too high must not end the judge."""
+    found = leaderboard(two(steps(60, 1e5, 1e30), 60), resamples=199).evaluation()
+    row = next(row for row in found.rows if row.agent == "a")
+
+    assert AMOUNT_BOUND == row.equity_usd
+    assert any("The equity of a is beyond" in text for text in found.warnings)
+    assert Evaluation.model_validate_json(found.model_dump_json()) == found
 
 
 @pytest.mark.parametrize(

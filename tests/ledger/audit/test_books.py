@@ -11,7 +11,10 @@ from arena.settings import Settings
 from ledger.audit.books import BOOKS_FILE, check_books
 from ledger.audit.findings import Status, Verdict
 from ledger.audit.sources import Source
+from ledger.database import Database
 from ledger.place import find_place
+from ledger.statements import balances, trial_balance
+from tests.ledger.audit.conftest import MEME_COIN
 from tests.ledger.audit.world import EVENTS
 from tests.ledger.helpers import booked, keeping, publish
 
@@ -47,6 +50,19 @@ async def test_books_that_were_kept_of_the_log_are_its_fold(kept: Source) -> Non
 
     assert (Status.PASS, []) == (found.status, found.findings)
     assert found.looked_at["figures of the books"] > 20
+
+
+async def test_the_books_hold_a_coin_by_the_trillion(kept: Source, tmp_path: Path) -> None:
+    """More units of 10^-8 than 64 bits hold, and every unit sums to zero."""
+    database = Database(find_place(tmp_path, "", None), read_only=True)
+    with database.reading() as connection:
+        held = balances(connection)
+        balanced = trial_balance(connection)[1]
+    database.close()
+    base = MEME_COIN.split("-")[0]
+
+    assert max(units for (_, unit), units in held.items() if unit == base) > 2**63
+    assert balanced
 
 
 async def test_the_smallest_drift_in_the_books_is_named(kept: Source, tmp_path: Path) -> None:
