@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from arena.messages import LASTING_CAUSES, ChatMessage, Round, Turn
+from arena.plural import counted
 from dashboard import text
 from dashboard.body import Body
 from dashboard.borders import Section, bottom, divider, side, top
@@ -153,9 +154,9 @@ def _figures(row: AgentRow, width: int) -> list[Text]:
         work.append(f"dead: {text.one_line(row.dead.cause)}   ", style=ALARM)
     elif row.apart:
         work.append(f"not comparable: {text.one_line(row.apart)}   ", style=WARNING)
-    work.append(f"{text.count(row.fills)} trades, {text.count(row.rejections)} rejected   ")
-    work.append(f"{text.count(row.turns)} turns, {text.count(row.turns_aborted)} aborted   ")
-    work.append(f"{text.count(row.skipped)} snapshots skipped   ")
+    work.append(f"{counted(row.fills, 'trade')}, {text.count(row.rejections)} rejected   ")
+    work.append(f"{counted(row.turns, 'turn')}, {text.count(row.turns_aborted)} aborted   ")
+    work.append(f"{counted(row.skipped, 'snapshot')} skipped   ")
     work.append(f"{'~' * row.estimated}{text.short_count(row.tokens)} tokens")
     return [fit(worth, width), fit(work, width)]
 
@@ -224,7 +225,7 @@ def transcript(turn: Turn, width: int) -> list[Text]:
     asked = f"prompt {turn.prompt_sha256[:16]} version {turn.prompt_version}"
     lines = [
         *wrap(f"{market}, {heard}", width),
-        *wrap(f"{asked}: {text.count(size)} characters in {len(prompt)} messages", width),
+        *wrap(f"{asked}: {counted(size, 'character')} in {counted(len(prompt), 'message')}", width),
     ]
     if turn.prompt_size != "full" or turn.left_out:
         shown = f"{turn.prompt_size} prompt, without {text.clean(turn.left_out) or 'nothing'}"

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from rich.text import Text
 
 from arena.messages import Evaluation, LeaderboardRow
+from arena.plural import counted
 from dashboard import text
 from dashboard.grid import Column, fit
 from dashboard.palette import QUIET
@@ -52,7 +53,7 @@ def verdict_line(evaluation: Evaluation | None, width: int) -> list[Text]:
     if evaluation is None:
         return []
     words = text.one_line(evaluation.verdict, VERDICT_CHARS_MAX)
-    head = f"judge, {text.count(evaluation.snapshots)} snapshots: "
+    head = f"judge, {counted(evaluation.snapshots, 'snapshot')}: "
     sentences, counts = _SENTENCES.split(words), _counts(evaluation)
     first = _IN_BRACKETS.sub("", sentences[0]).rstrip(".")
     shorter = (" ".join(sentences[:kept]) for kept in range(len(sentences) - 1, 0, -1))
@@ -70,7 +71,7 @@ def _counts(evaluation: Evaluation) -> str:
     gone = sum(claim.withdrawn is not None for claim in evaluation.claims)
     held = len(evaluation.claims) - gone
     parts = [
-        f"{held} claim{'s' * (held != 1)}" if held else "",
+        counted(held, "claim") if held else "",
         f"{gone} withdrawn" if gone else "",
         _warnings(evaluation),
     ]
@@ -79,7 +80,7 @@ def _counts(evaluation: Evaluation) -> str:
 
 def _warnings(evaluation: Evaluation) -> str:
     count = len(evaluation.warnings)
-    return f"{count} warning{'s' * (count != 1)}" if count else ""
+    return counted(count, "warning") if count else ""
 
 
 def verdict_document(evaluation: Evaluation | None) -> JsonValue:

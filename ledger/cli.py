@@ -14,6 +14,7 @@ import typer
 from arena.commands.where import AsJson, Prefix, Run, Servers, say
 from arena.errors import EXIT_NO, ArenaError
 from arena.node import Node, run_node
+from arena.plural import counted
 from arena.settings import Settings
 from arena.written import write_whole
 from ledger.locate import books_in, books_of, find_books, named_with_books, opened
@@ -271,7 +272,7 @@ def put(sheet: "Sheet", *, as_json: bool, csv: Path | None, parquet: Path | None
         render.write_parquet(sheet, parquet)
     for path in (csv, parquet):
         if path is not None:
-            say(f"{len(sheet.rows):,} rows in {path}")
+            say(f"{counted(len(sheet.rows), 'row')} in {path}")
     if as_json:
         print(render.as_json(sheet))
     elif csv is None and parquet is None:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from arena.errors import EXIT_NO, UsageError
+from arena.plural import counted
 
 SECRET_VARIABLES = (
     "OPENAI_API_KEY",
@@ -175,7 +176,8 @@ def export(
     if as_json:
         print(json.dumps(document, indent=2))
         return
-    print(f"{sealed.count:,} records of {len(sealed.topics)} topics of {sealed.source}: {folder}")
+    held = f"{counted(sealed.count, 'record')} of {counted(len(sealed.topics), 'topic')}"
+    print(f"{held} of {sealed.source}: {folder}")
     print(f"seal: SHA-256 {digest}")
     signed = f"signed by ed25519 {sealed.signed_by}" if sealed.signed_by else "not signed"
     print(f"seal: {signed}")

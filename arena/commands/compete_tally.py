@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from arena.commands.compete_vitals import Health, health_parts
 from arena.messages import AgentSpec, Evaluation, LlmCall, MarketSnapshot, Message, Turn
+from arena.plural import counted
 
 RATE_SNAPSHOTS_MIN = 3
 """Fewer say nothing about how long the rest will take."""
@@ -125,7 +126,7 @@ def progress_line(tally: Tally, elapsed_s: float, began_at: int) -> str:
         f"{done}/{tally.wanted} snapshots {done / tally.wanted:4.0%}",
         _left(tally.wanted - done, done - began_at, elapsed_s),
         *health_parts(tally.health),
-        f"{tally.turns:,} turns",
+        counted(tally.turns, "turn"),
     ]
     if tally.replayed:
         parts.append(f"{tally.replayed:,} replies replayed")

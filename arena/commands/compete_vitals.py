@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 from arena.messages import AgentSpec, Turn
+from arena.plural import counted
 from arena.vitals import DEAD_TURNS, Dead, Vitals, is_decision, one_line, short_cause, without_turn
 
 NAMED_MAX = 3
@@ -142,7 +143,7 @@ def health_parts(health: Health) -> list[str]:
         )
         parts.append(f"{len(dead)} dead: {named}{', ...' if len(dead) > NAMED_MAX else ''}")
     if count := health.failed_turns:
-        parts.append(f"{count:,} failed turn{'s' * (count != 1)}")
+        parts.append(counted(count, "failed turn"))
     return parts
 
 

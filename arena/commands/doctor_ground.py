@@ -21,7 +21,7 @@ from arena.localbroker.lock import load_lock
 from arena.localbroker.ports import DEFAULT_PORT, can_bind, choose_ports
 from arena.localbroker.resolve import BOOTSTRAP_VARIABLE, ask
 from arena.localbroker.status import look
-from arena.plural import counted
+from arena.plural import counted, noun
 from arena.settings import Settings
 from arena.spec import ArenaSpec
 
@@ -60,7 +60,8 @@ def spec_findings(spec: ArenaSpec, folder: Path, environ: Mapping[str, str]) -> 
         remedy = f"paths are relative to {folder}"
         found.append(broken("strategies", f"not there: {', '.join(missing)}", remedy))
     elif files:
-        found.append(ok("strategies", f"{len(files)} files are there"))
+        there = noun(len(files), "is there", "are there")
+        found.append(ok("strategies", f"{counted(len(files), 'file')} {there}"))
     if spec.market.source == "coinbase":
         found += feed_findings(FEED_URL)
     return found + _variables(spec, environ)

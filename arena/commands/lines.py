@@ -38,6 +38,7 @@ from arena.messages import (
     TurnStarted,
     Usage,
 )
+from arena.plural import counted
 from arena.terms import ONLINE, condition, restriction
 
 FIELDS_SHOWN = 6
@@ -111,7 +112,7 @@ def _(message: MarketSnapshot) -> str:
 def _(message: ChatRequest) -> str:
     characters = sum(len(m.content) for m in message.messages)
     return (
-        f"{message.agent} round {message.round}: {len(message.messages)} messages, "
+        f"{message.agent} round {message.round}: {counted(len(message.messages), 'message')}, "
         f"{characters:,} characters, {len(message.tools)} tools"
     )
 
@@ -208,7 +209,8 @@ def _(message: Turn) -> str:
     said = message.error or message.final_text or message.memory
     return (
         f"{message.agent} {message.outcome} in {message.total_ms:,.0f} ms: "
-        f"{len(message.rounds)} rounds, {calls} tool calls, {_usage(message.usage)}  {said}"
+        f"{counted(len(message.rounds), 'round')}, {counted(calls, 'tool call')}, "
+        f"{_usage(message.usage)}  {said}"
     )
 
 
@@ -264,10 +266,10 @@ def _switched(what: str, message: Halt | Resume) -> str:
 @describe.register
 def _(message: Evaluation) -> str:
     count = len(message.warnings)
-    warned = f", {count} warning{'s' * (count != 1)}" if count else ""
+    warned = f", {counted(count, 'warning')}" if count else ""
     return (
-        f"after {message.snapshots:,} snapshots ({message.confidence:.0%} intervals{warned}): "
-        f"{message.verdict}"
+        f"after {counted(message.snapshots, 'snapshot')} "
+        f"({message.confidence:.0%} intervals{warned}): {message.verdict}"
     )
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from arena.currency import cash_digits
 from arena.money import SCALE, PriceUnits, price_text, units_text
+from arena.plural import counted
 from judge.metrics_returns import total_return
 from judge.report import words
 from judge.report.tables import Cell, Head, Row, Table, plain
@@ -104,7 +105,8 @@ def agent_part(season: Season, number: int, figures: Sequence[tuple[str, str]]) 
         what=words.quote(entry_words(entry), 2 * NAME_MAX),
         tone="gain" if (gain or 0) > 0 else "loss" if (gain or 0) < 0 else "",
         result=words.change(gain),
-        counts=f"{len(fills):,} trades, {len(rejections):,} refused, {len(decisions):,} turns",
+        counts=f"{counted(len(fills), 'trade')}, {len(rejections):,} refused, "
+        f"{counted(len(decisions), 'turn')}",
         figures=tuple(figures),
         trades=_table("trades", entry, TRADE_HEADS, [_trade(f, told, digits) for f in shown]),
         trades_cut=_cut(len(fills), len(shown), "trades", "all are in fills.csv"),

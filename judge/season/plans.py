@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from arena.messages import Rules
+from arena.plural import counted
 
 PLANS_MAX = 16
 """More plans of a shard are not kept: two are enough to say that it changed."""
@@ -71,4 +72,4 @@ def changed_plan(plans: Sequence[Plan]) -> str:
 
 
 def _words(snapshots: int | None) -> str:
-    return "no planned end" if snapshots is None else f"{snapshots:,} snapshots"
+    return "no planned end" if snapshots is None else counted(snapshots, "snapshot")

@@ -2,6 +2,7 @@
 
 from arena.currency import DEFAULT_CURRENCY, DOLLARS, cash_words
 from arena.money import decimal_text
+from arena.plural import counted
 from arena.visible import one_line
 from judge.season.model import Assumptions
 
@@ -52,7 +53,7 @@ def _clock(known: Assumptions) -> str:
 def _count(known: Assumptions) -> str:
     planned = known.planned
     if planned is None or known.snapshots >= planned:
-        return f"{known.snapshots:,} snapshots"
+        return counted(known.snapshots, "snapshot")
     return f"{known.snapshots:,} of {planned:,} planned snapshots"
 
 

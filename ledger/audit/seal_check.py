@@ -16,6 +16,7 @@ from arena.errors import ArenaError
 from arena.export_files import MANIFEST_BYTES_MAX, file_sha256
 from arena.exports import MANIFEST_FILE, Manifest, read_manifest, read_records
 from arena.localbroker.progress import Progress, Step, no_progress
+from arena.plural import counted
 from ledger.audit.reading import place_of
 from ledger.audit.seal import (
     HASHES,
@@ -149,7 +150,7 @@ def check_seal(
         progress(Step(STEP, topic, found.records, total))
     if found.more:
         found.broken.append(f"... and {found.more:,} more findings ({BROKEN_MAX:,} are named)")
-    progress(Step(STEP, f"{found.records:,} records", found.records, total, finished=True))
+    progress(Step(STEP, counted(found.records, "record"), found.records, total, finished=True))
     if not found.broken:
         found.lines.append(
             f"seal: {found.records:,} records of {len(seal.topics)} topics are as they were sealed"

@@ -17,6 +17,7 @@ from arena.bus.base import Record
 from arena.chat_body import chat_body_sha256
 from arena.messages import Ticker
 from arena.money import decimal_text
+from arena.plural import counted
 from ledger.audit.frames import Frame, find_frame, frame_files
 from ledger.audit.reading import place_of, prompt_sha256
 from ledger.audit.sources import Source
@@ -164,7 +165,8 @@ def _request(found: Found) -> Step:
     record, request = found.request
     step = _step("request", record)
     step.says = (
-        f"round {request.round}, {len(request.messages)} messages, {len(request.tools)} tools"
+        f"round {request.round}, {counted(len(request.messages), 'message')}, "
+        f"{counted(len(request.tools), 'tool')}"
     )
     if found.turn is not None:
         computed = prompt_sha256([m.model_dump(mode="json") for m in request.messages[:2]])

@@ -15,6 +15,7 @@ from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.errors import UsageError
 from arena.localbroker.progress import Progress, Step, no_progress
+from arena.plural import counted
 from arena.visible import laid_out
 from ledger.audit.auditor import UNREADABLE, Auditor
 from ledger.audit.books import check_books
@@ -222,7 +223,8 @@ def _told(records: Iterator[Record], total: int, progress: Progress) -> Iterator
 
 def lines(found: Audit) -> list[str]:
     """The same for people."""
-    text = [f"{found.source}: {found.records:,} records of {found.topics} topics", *found.seal]
+    held = f"{counted(found.records, 'record')} of {counted(found.topics, 'topic')}"
+    text = [f"{found.source}: {held}", *found.seal]
     text += [f"  BROKEN  {line}" for line in found.broken]
     if found.older:
         text.append(found.older)
