@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from arena.plural import counted
 from arena.pricefiles.times import words_of
 from arena.visible import one_line
 
@@ -56,9 +57,10 @@ class PriceFacts:
     @property
     def line(self) -> str:
         """What is in it, in a line."""
+        span = f"{words_of(self.first_s)} to {words_of(self.last_s)}"
         said = [
             f"{self.product_id}  {one_line(self.source, SOURCE_CHARS_MAX)}",
-            f"{self.minutes:,} minutes {words_of(self.first_s)} to {words_of(self.last_s)}",
+            f"{counted(self.minutes, 'minute')} {span}",
             f"{self.missing:,} missing" if self.missing else "no holes",
         ]
         said += [f"{self.merged:,} repeated rows"] if self.merged else []

@@ -97,8 +97,8 @@ YAHOO: Final = Format(
 )
 OHLCV: Final = Format(
     "ohlcv",
-    "ccxt, freqtrade; JSON or CSV without a header",
-    "time, open, high, low, close, volume",
+    "ccxt, freqtrade, Bybit's REST; JSON or CSV without a header",
+    "time, open, high, low, close, volume[, turnover]",
     ANY_UNIT,
     f"the sixth, {BASE}",
 )

@@ -190,7 +190,8 @@ def _read(
         number[0] = at
         if count > limit:
             raise ValueError(f"more than {limit:,} rows; keep the days that are needed")
-        checker.take(at, cells)
+        if cells != names:  # the header again: files that were put together
+            checker.take(at, cells)
         if tell is not None and count % TOLD_EVERY_ROWS == 0:
             tell(path, count)
     number[0] = 0

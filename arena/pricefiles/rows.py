@@ -179,7 +179,11 @@ class RowChecker:
             stamp = f"{stamp} {cells[shape.clock]}"
         minute, rest = divmod(unix_ns(stamp), MINUTE_NS)
         if rest:
-            raise ValueError(f"time {stamp.strip()} does not start a minute; {MINUTES_NEEDED}")
+            short = "; a spreadsheet has shortened it" if "e" in stamp.lower() else ""
+            raise ValueError(
+                f"time {stamp.strip()} does not start a minute{short}; {MINUTES_NEEDED}, "
+                "each with its start"
+            )
         if shape.symbol is not None and cells[shape.symbol] != self._symbol:
             self._check_symbol(cells[shape.symbol])
         if (line := self._line(cells)) is None:

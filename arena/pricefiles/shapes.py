@@ -5,7 +5,7 @@ another order the lows are above the highs. Orders that give different candles a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from math import gcd
@@ -18,6 +18,8 @@ from arena.pricefiles.volumes import find_volume, plain_name
 SAMPLE_ROWS: Final = 200
 """Rows that are looked at before the first is read."""
 COLUMNS_MAX: Final = 100
+KRAKEN_WIDTH: Final = 7
+SECONDS_DIGITS_MAX: Final = 12
 CELLS_SHOWN: Final = 8
 CELL_CHARS_SHOWN: Final = 30
 LISTED: Final = "`arena candles formats` lists the columns that are read"
@@ -135,7 +137,9 @@ def bare_shape(sample: Sequence[Sequence[str]]) -> Shape:
     """
     width = len(sample[0])
     fitting = [shape for shape in _orders(width) if _fits(shape, sample)]
-    if not fitting and width in (6, 7, 8, 9, 11, 12):
+    if width == KRAKEN_WIDTH and sample[0][0].strip()[SECONDS_DIGITS_MAX:]:
+        fitting = [replace(shape, format=formats.OHLCV) for shape in fitting]  # Bybit: ms
+    if not fitting and width in (6, 7, 9, 11, 12):
         fitting = _orders(width)[:1]  # the checks of the rows name the first that is wrong
     if not fitting:
         raise ValueError(
@@ -173,7 +177,7 @@ def length_words(length_ns: int) -> str:
 
 def shown(cells: Sequence[str]) -> str:
     """Some cells, for an error."""
-    short = [cell.strip()[:CELL_CHARS_SHOWN] for cell in cells[:CELLS_SHOWN]]
+    short = [" ".join(cell[:CELL_CHARS_SHOWN].split()) for cell in cells[:CELLS_SHOWN]]
     return ", ".join(short) + (", ..." if len(cells) > CELLS_SHOWN else "")
 
 
@@ -249,10 +253,18 @@ def _candles(shape: Shape, sample: Sequence[Sequence[str]]) -> list[Candle]:
 
 
 def _fits(shape: Shape, sample: Sequence[Sequence[str]]) -> bool:
+    if shape.format is formats.KRAKEN_REST and not all(map(_has_mean, sample)):
+        return False
     return all(
         low <= min(open_, close) and high >= max(open_, close)
         for open_, high, low, close in _candles(shape, sample)
     )
+
+
+def _has_mean(row: Sequence[str]) -> bool:
+    """True if the sixth number of a row of Kraken's is a mean of its prices, or nothing traded."""
+    high, low, mean, volume = (_decimal(row[i]) if i < len(row) else None for i in (2, 3, 5, 6))
+    return not volume or (high is not None and low is not None and low <= (mean or -1) <= high)
 
 
 def _decimal(cell: str) -> Decimal | None:

@@ -127,6 +127,9 @@ SHAPES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "old line ends": ("BTC-USD.csv", "arena", lambda: REF.replace(b"\n", b"\r")),
     "gzip": ("BTC-USD.csv.gz", "arena", lambda: gzip.compress(REF)),
     "newest first": ("BTC-USD.csv", "arena", lambda: lines(HEAD, [csv(*r) for r in ROWS[::-1]])),
+    "two files in one": (
+        "BTC-USD.csv", "arena", lambda: REF[: REF.index(csv(*ROWS[9]).encode())] + REF,
+    ),
     "repeated rows": ("BTC-USD.csv", "arena", lambda: REF + lines(csv(*ROWS[3]))),
     "zeros at the end": (
         "BTC-USD.csv", "arena", lambda: lines(HEAD, [f"{csv(*r)}000" for r in ROWS]),

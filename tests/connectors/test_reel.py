@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from arena.errors import UsageError
 from arena.messages import MarketSnapshot
 from arena.pricefiles.names import product_of
+from arena.pricefiles.read import read_price_file
 from arena.pricefiles.rows import Rows
 from arena.wire import encode
 from connectors.coinbase.candles import CandleBook
@@ -226,6 +227,15 @@ def test_flags_that_contradict_each_other_are_refused(
     """The message names the remedy."""
     with pytest.raises(UsageError, match=complaint):
         reel_of(**words)  # type: ignore[arg-type]  # each case is another flag
+
+
+def test_a_snapshot_says_which_files_its_prices_are_from() -> None:
+    """With the digest of their rows; synthetic prices are from no file, and say nothing."""
+    filed, made = reel_of(products=(), prices=(CSV,), snapshots=2), reel_of(snapshots=2)
+    rows = read_price_file(CSV).rows.digest[:16]
+
+    assert filed.snapshot({}, WALL).source == f"AAA-USD_1m.csv; rows {rows}"
+    assert "source" not in made.snapshot({}, WALL).model_dump(mode="json")
 
 
 def test_two_real_days_are_shown_as_they_were(shared_recordings: Path) -> None:

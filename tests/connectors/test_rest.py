@@ -160,6 +160,18 @@ def test_recorded_prices_are_known_by_the_exchanges_word(
     assert (True, bool(prices)) == (origin.simulated, origin.recorded)
 
 
+def test_recorded_prices_bring_the_names_of_its_files() -> None:
+    """They are in every snapshot, so that a report names the files and not the venue."""
+    source = "BTC-USD.csv (Kraken); rows 44f052d5f13192e7"
+    said = {"x-arena-speed": "1", "x-arena-simulated": f"recorded candles of {source}"}
+    plain = origin_of({"x-arena-speed": "1", "x-arena-simulated": "recorded candles"})
+
+    assert (found := origin_of(said)) is not None
+    assert (found.recorded, found.source) == (True, source)
+    assert plain is not None
+    assert (plain.recorded, plain.source) == (True, "")
+
+
 async def test_a_429_of_the_exchange_is_its_own() -> None:
     """The simulated refusal carries the venue's words and the header asked for."""
     async with running_exchange() as server:
