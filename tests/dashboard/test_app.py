@@ -19,7 +19,8 @@ from arena.clock import SystemClock
 from arena.messages import Heartbeat
 from arena.money import units_text
 from arena.settings import Settings
-from dashboard.app import catch_up
+from dashboard.app import Options, catch_up
+from dashboard.app import run as show
 from dashboard.feeds import Feeds
 from dashboard.frame import build_frame
 from dashboard.view import ArenaView
@@ -186,6 +187,25 @@ async def test_a_late_reader_of_the_topics_sees_the_same(memory_bus: MemoryBus) 
     now = scenario.wall
     assert build_frame(live.view, now) == build_frame(late.view, now)
     assert 18 == build_frame(late.view, now).standing.snapshots
+
+
+async def test_a_picture_alone_is_written_and_the_dashboard_leaves(
+    memory_bus: MemoryBus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In a pipe `--svg` needs no `--seconds`; a run that has ended says when."""
+    monkeypatch.setenv("ARENA_HOME", str(tmp_path))
+    await publish(memory_bus, recent(2))
+    picture = tmp_path / "screen.svg"
+    options = Options(picture_only=True, svg=picture, ended="ended 22:39")
+
+    await asyncio.wait_for(show(memory_bus, SystemClock(), options, Settings()), DEADLINE_S)
+
+    drawn = picture.read_text(encoding="utf-8").replace("&#160;", " ")
+    assert "ended 22:39" in drawn
+    assert "" == capsys.readouterr().out
 
 
 class Wrong(SystemClock):

@@ -166,11 +166,11 @@ async def test_control_c_leaves_the_terminal_as_it_was(pane: Pane, scenario: Sce
 
 
 async def test_a_resized_terminal_is_filled_again(pane: Pane, scenario: Scenario) -> None:
-    """The panes follow the size; one that is too small says so."""
+    """The panes follow the size; a small one has a screen of its own."""
     pane.start()
     await pane.until_words("▸ranking")
     pane.tmux("resize-window", "-t", "arena", "-x", "70", "-y", "20")
-    await pane.until_words("too small")
+    await pane.until_words("─▸ranking")
     pane.tmux("resize-window", "-t", "arena", "-x", "100", "-y", "30")
     pane.width, pane.height = 100, 30
     lines = await pane.until_filled("▸ranking")
