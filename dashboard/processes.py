@@ -82,7 +82,7 @@ class Processes:
         if not beats:
             return "", None
         newest = max(beats, key=lambda beat: (beat.at, beat.node))
-        if all(beat.status == "stopping" for beat in beats):
+        if newest.status == "stopping":  # one that runs would have said so since
             return "", newest.at
         return str(newest.details.get(FEED_DOWN, "")), None
 

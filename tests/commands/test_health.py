@@ -35,6 +35,20 @@ def beat(
     )
 
 
+def test_a_feed_that_is_down_is_said_with_its_remedy() -> None:
+    """A connector that runs and hears nothing shows why, instead of its counters."""
+    down = beat("connector", 7, 1.0).model_copy(
+        update={"details": {"feed_down": "cannot reach h: its name is not known; are you offline?"}}
+    )
+    shown = table(rows([down], None, host="host", now=NOW, interval_s=5.0))
+
+    assert shown[1].endswith("cannot reach h: its name is not known; are you offline?")
+    assert (
+        "turns=3"
+        in table(rows([beat("connector", 7, 1.0)], None, host="host", now=NOW, interval_s=5.0))[1]
+    )
+
+
 def run_of(*processes: tuple[str, int | None, ProcessState]) -> RunRecord:
     """A run with these processes."""
     records = tuple(

@@ -1,0 +1,66 @@
+"""A feed that sends nothing says why."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from arena.living import FEED_DOWN
+from dashboard.feed import KILLED, ended_words
+from dashboard.rows import Link
+from dashboard.screen import render
+from dashboard.standings import progress_line
+from dashboard.ui import Ui
+from tests.dashboard.scenario import Scenario
+from tests.dashboard.test_screen import frame_of, words_of
+
+WHY = "cannot reach h.example: its name is not known; are you offline?"
+NOW = datetime(2026, 11, 29, 23, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "words"),
+    [
+        (datetime(2026, 11, 29, 22, 39, 59, tzinfo=UTC), "ended 22:39"),
+        (datetime(2026, 11, 28, 22, 39, tzinfo=UTC), "ended 28 Nov 22:39"),
+        (None, KILLED),
+    ],
+)
+def test_the_end_of_a_run_has_a_time(ended_at: datetime | None, words: str) -> None:
+    """The day is named if it is another one; a run that was killed wrote nothing down."""
+    assert words == ended_words(ended_at, NOW)
+
+
+@pytest.mark.parametrize("snapshots", [0, 2])
+@pytest.mark.parametrize("size", [(120, 40), (60, 20)])
+def test_a_venue_that_is_not_reached_says_why(snapshots: int, size: tuple[int, int]) -> None:
+    """From the start, or later: the header says DOWN, and a line the cause and the remedy."""
+    scenario = Scenario().run(snapshots)
+    scenario.wall += timedelta(seconds=60)
+    scenario.beat("connector", "coinbase", details={FEED_DOWN: WHY})
+    frame = frame_of(scenario)
+
+    shown = words_of(render(frame, Ui(), *size))
+
+    assert "feed DOWN" in shown
+    assert "cannot reach h.example: its name is not known;" in shown
+    assert WHY in progress_line(frame)
+    assert "feed DOWN" not in words_of(render(frame, Ui(), *size, link=Link(ended="ended 1:00")))
+
+
+def test_a_connector_that_has_stopped_is_not_silent() -> None:
+    """A contest whose market is over has a feed that ended, at that time."""
+    scenario = Scenario().run(2)
+    scenario.wall += timedelta(seconds=1)
+    scenario.beat("connector", "replay", status="stopping")
+    at = scenario.wall
+    scenario.wall += timedelta(seconds=300)
+
+    shown = words_of(render(frame_of(scenario), Ui(), 120, 40))
+
+    assert f"feed ended {at + timedelta(hours=1):%H:%M}" in shown
+    assert "SILENT" not in shown
+
+
+def test_a_broker_that_is_silent_is_in_the_line_of_a_pipe() -> None:
+    """Whoever follows the lines learns that nothing new can come."""
+    assert "broker SILENT 12 s" in progress_line(frame_of(Scenario().run(1)), silent_s=12.0)
