@@ -19,9 +19,10 @@ from arena.plural import counted
 from arena.visible import laid_out
 from ledger.audit.auditor import UNREADABLE, Auditor
 from ledger.audit.books import check_books
-from ledger.audit.findings import FINDINGS_KEPT, Status, Verdict
+from ledger.audit.findings import FINDINGS_KEPT, Scope, Status, Verdict
 from ledger.audit.money import HoldingsChecker
 from ledger.audit.outside import outside_files, outside_lines
+from ledger.audit.places import compacted
 from ledger.audit.replayed import NUMBER, TITLE
 from ledger.audit.seal_check import SealCheck, check_seal
 from ledger.audit.sources import Source
@@ -43,6 +44,7 @@ class Audit:
         account_digest: Hash of all accounts, as the fold has them.
         recorded_by: Version of the arena -> records that it wrote.
         older: The same in words, if another version than this one wrote any.
+        not_kept: Topic -> offsets before its oldest records, which retention deleted.
         outside: Tools and strategies from outside the source tree.
     """
 
@@ -56,6 +58,7 @@ class Audit:
     broken: list[str] = field(default_factory=list)
     recorded_by: dict[str, int] = field(default_factory=dict)
     older: str = ""
+    not_kept: dict[str, int] = field(default_factory=dict)
     outside: list[dict[str, str]] = field(default_factory=list)
 
     @property
@@ -70,6 +73,7 @@ class Audit:
             "ok": not self.failed,
             "records": self.records,
             "recorded_by": {**self.recorded_by},
+            "no_longer_kept": {**self.not_kept},
             "topics": self.topics,
             "account_digest": self.account_digest,
             "seconds": round(self.seconds, 3),
@@ -151,7 +155,18 @@ def audit(
         outside=_outside(source),
         recorded_by=auditor.recorded.versions(),
         older=auditor.recorded.words(),
+        not_kept=no_longer_kept(source.scope()),
     )
+
+
+def no_longer_kept(scope: Scope) -> dict[str, int]:
+    """How many offsets of each topic were deleted before its oldest records; compacted ones not."""
+    found = {
+        topic: sum(span.first for span in spans.values())
+        for topic, spans in scope.spans.items()
+        if not compacted(topic)
+    }
+    return {topic: count for topic, count in found.items() if count}
 
 
 def _unreadable(source: Source, check: SealCheck, why: str, seconds: float) -> Audit:
@@ -228,6 +243,9 @@ def lines(found: Audit) -> list[str]:
     text += [f"  BROKEN  {line}" for line in found.broken]
     if found.older:
         text.append(found.older)
+    if found.not_kept:
+        named = ", ".join(f"{count:,} of {topic}" for topic, count in found.not_kept.items())
+        text.append(f"no longer kept: {named}")
     text += outside_lines(found.outside)
     for verdict in found.verdicts:
         text += verdict_lines(verdict)

@@ -5,15 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from arena.exports import Span
+from arena.exports import Span, read_manifest
 from ledger.audit import fates
 from ledger.audit.answers import NOT_KEPT
+from ledger.audit.findings import Scope
+from ledger.audit.verify import no_longer_kept
 from routers.replay_records import Replay as RouterReplay
 from tests.ledger.audit.cuts import Part, cut, deletable, write
 from tests.ledger.audit.world import COMMANDS, EVENTS, SNAPSHOTS, TICKERS, World
 from trading_tools.replay import COMMANDS_NOT_KEPT
 from trading_tools.replay import NOT_KEPT as PRICES_NOT_KEPT
 from trading_tools.replay import Replay as ToolsReplay
+
+
+def read_spans(records: Path) -> dict[str, dict[int, Span]]:
+    """What of every topic an export holds."""
+    return {topic: file.partitions for topic, file in read_manifest(records).topics.items()}
 
 
 def any_cut(world: World, seed: int) -> dict[Part, int]:
@@ -50,6 +57,7 @@ def test_what_is_gone_is_counted(world: World, tmp_path: Path) -> None:
     prices = write(cut(world, {(TICKERS, 0): ends[TICKERS, 0]}), tmp_path / "prices")
     commands = write(cut(world, {(COMMANDS, 0): ends[COMMANDS, 0]}), tmp_path / "commands")
 
+    assert {TICKERS: ends[TICKERS, 0]} == no_longer_kept(Scope(read_spans(prices)))
     assert inboxes.verdicts()[10].looked_at[NOT_KEPT] > 0
     assert ToolsReplay(prices).run().counts[PRICES_NOT_KEPT] > 0
     assert ToolsReplay(commands).run().counts[COMMANDS_NOT_KEPT] > 0
