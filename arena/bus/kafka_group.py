@@ -365,7 +365,8 @@ class KafkaGroupReader(GroupReader, ConsumerRebalanceListener):  # type: ignore[
             ends = await self._lookup.end_offsets(list(reading)) if reading else {}
         except KafkaError as error:
             raise BrokerUnavailable(
-                f"no answer about the ends of the log: {in_words(error)}"
+                f"no answer about the ends of the log: {in_words(error)}",
+                remedy="does the broker run? `arena broker status` asks it",
             ) from error
         found: dict[tuple[str, int], Standing] = {}
         for tp, end in ends.items():

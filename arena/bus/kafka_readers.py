@@ -43,7 +43,8 @@ class KafkaLogReader(LogReader):
             ends = await self._lookup.end_offsets([self._tp(*pair) for pair in self._next])
         except KafkaError as error:
             raise BrokerUnavailable(
-                f"no answer about the ends of the log: {in_words(error)}"
+                f"no answer about the ends of the log: {in_words(error)}",
+                remedy="does the broker run? `arena broker status` asks it",
             ) from error
         skip = len(self._prefix)
         return {(tp.topic[skip:], tp.partition): end for tp, end in ends.items()}

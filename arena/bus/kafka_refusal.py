@@ -21,6 +21,10 @@ from arena.visible import one_line
 
 TRY_TIMEOUT_S = 3.0
 DEFAULT_PORT = 9092
+NOT_THERE = (
+    "is KAFKA_BOOTSTRAP_SERVERS right? `arena broker start` runs a broker here, and `arena demo` "
+    "brings its own"
+)
 ILLEGAL_SASL_STATE = 34
 WORDS_MAX = 300
 _CERTIFICATE = "check KAFKA_SSL_CAFILE, the name in KAFKA_BOOTSTRAP_SERVERS, and the dates"
@@ -76,7 +80,7 @@ def why(error: BaseException, settings: Settings) -> tuple[str, str] | None:
     if isinstance(error, socket.gaierror):
         return "its host name is not known", "check KAFKA_BOOTSTRAP_SERVERS, and the network"
     if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in said:
-        return "nothing listens there", unreachable(settings)
+        return "nothing listens there", NOT_THERE
     if isinstance(error, OSError) and error.errno in _NO_WAY:
         return "no route to that address", "check KAFKA_BOOTSTRAP_SERVERS, and the network"
     if isinstance(error, ssl.SSLCertVerificationError):
