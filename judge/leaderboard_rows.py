@@ -105,7 +105,7 @@ def row_of(
 
 def _step(season: Season) -> Decimal:
     """The step in which cash moves."""
-    return from_units(cash_step(season.assumptions.currency))
+    return from_units(cash_step(season.assumptions.currency)).normalize()
 
 
 def metric_of(column: str) -> str:

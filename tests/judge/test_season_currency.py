@@ -79,6 +79,14 @@ def test_the_same_prices_bring_the_same_returns_in_any_currency() -> None:
     assert ("BTC-USDT", "ETH-USDT", "SOL-USDT") == tethers.products
 
 
+@pytest.mark.parametrize(("currency", "digits"), [("USD", 6), ("USDT", 6), ("BTC", 8)])
+def test_means_have_the_step_of_their_currency(currency: str, digits: int) -> None:
+    """A millionth of a dollar, and a satoshi."""
+    row = evaluation_of(in_currency(make_season(snapshots=20, entries=FEW), currency)).rows[0]
+
+    assert -digits == row.equity_usd.as_tuple().exponent
+
+
 def test_a_page_shows_the_currency_and_no_dollars() -> None:
     """Curves, costs and figures name what accounts hold."""
     season = in_currency(make_season(snapshots=20, entries=FEW), "EUR")
