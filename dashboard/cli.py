@@ -13,6 +13,16 @@ from arena.errors import UsageError
 from arena.written import require_writable
 
 
+Picture = Annotated[
+    Path | None,
+    typer.Option(
+        "--svg",
+        help="Write the last screen as a picture; in a pipe, write it now and leave.",
+        metavar="FILE",
+    ),
+]
+
+
 def dashboard(
     bootstrap_servers: Annotated[
         str | None,
@@ -37,14 +47,7 @@ def dashboard(
     height: Annotated[
         int | None, typer.Option("--height", help="Lines of a printed screen.", min=5, max=500)
     ] = None,
-    svg: Annotated[
-        Path | None,
-        typer.Option(
-            "--svg",
-            help="Write the last screen as a picture; in a pipe, write it now and leave.",
-            metavar="FILE",
-        ),
-    ] = None,
+    svg: Picture = None,
     title: Annotated[str, typer.Option("--title", help="Name at the top.")] = "arena",
     run_name: Run = None,
     prefix: Prefix = None,
