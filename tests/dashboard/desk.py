@@ -29,8 +29,11 @@ from arena.messages.market import Side
 from arena.money import (
     cash_notional_units,
     fee_units,
+    from_price_units,
     from_units,
+    price_difference,
     slip_price,
+    to_price_units,
     to_units,
     units_text,
 )
@@ -38,6 +41,7 @@ from tests.dashboard.recording import Recording
 
 FEE_BPS = Decimal(60)
 SLIPPAGE_BPS = Decimal(2)
+CENT = to_price_units(Decimal("0.01"))
 CASH = Decimal(100_000)
 PRICES = {
     "BTC-USD": Decimal("67201.10"),
@@ -193,7 +197,8 @@ class Desk(Recording):
         used = self.ticker(product_id)
         seen = view.ticker
         best = used.best_ask if action == "buy" else used.best_bid
-        price = slip_price(to_units(best), SLIPPAGE_BPS, 10**6, up=action == "buy")
+        exact = to_price_units(best)
+        price = slip_price(exact, SLIPPAGE_BPS, CENT, up=action == "buy")
         account = self.shard.accounts[agent]
         held = account.positions.get(product_id, Position())
         size = to_units(quantity)
@@ -232,14 +237,14 @@ class Desk(Recording):
             terms = _terms(agent, action, product_id, size, notional, fee, copy(held), account.cash)
             seen_best = seen.best_ask if action == "buy" else seen.best_bid
             worse = best - seen_best if action == "buy" else seen_best - best
-            lost = cash_notional_units(size, to_units(worse))
-            slip = cash_notional_units(size, abs(price - to_units(best)))
+            lost = cash_notional_units(size, to_price_units(worse))
+            slip = abs(cash_notional_units(size, price_difference(price, exact)))
             event = OrderDecided.model_validate(
                 {
                     **base,
                     **terms,
                     "outcome": "filled",
-                    "price": from_units(price),
+                    "price": from_price_units(price),
                     "notional": from_units(notional),
                     "fee": from_units(fee),
                     "fee_bps": FEE_BPS,

@@ -22,7 +22,7 @@ from arena import topics
 from arena.account_state import GENESIS, Position, bought, sold
 from arena.accounts import chain
 from arena.bus.base import Record
-from arena.money import fee_units, notional_units, units_text
+from arena.money import PriceUnits, fee_units, notional_units, price_text, units_text
 from ledger import statements
 from ledger.database import Database
 from ledger.digest import books_digest
@@ -38,7 +38,7 @@ AGENTS = 10
 AT = "2026-11-21T09:30:00.123456Z"
 PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-USD")
 CASH = 10**17
-PRICE = 6_720_355_000_000
+PRICE = PriceUnits(67_203_550_000_000_000_000_000)
 
 
 def records(count: int, seed: int = 1) -> Iterator[Record]:
@@ -113,7 +113,7 @@ def filled(
         "action": "sell" if sells else "buy",
         "quantity": units_text(quantity),
         "used": {"partition": 0, "offset": offset, "bid": "1", "ask": "1", "event_time": AT},
-        "price": units_text(PRICE),
+        "price": price_text(PRICE),
         "notional": units_text(notional),
         "fee": units_text(fee),
         "slippage": "0.01",

@@ -22,9 +22,10 @@ from arena.messages import (
     Turn,
     Usage,
 )
-from arena.money import to_units
+from arena.money import to_price_units
 from arena.settings import Settings
 from ledger import schema, service
+from ledger.amounts import split
 from ledger.database import Database
 from ledger.place import Place
 from ledger.records import micros
@@ -138,10 +139,12 @@ async def test_each_topic_fills_its_tables(memory_bus: MemoryBus, place: Place) 
     assert Decimal("0.000000000001") == Decimal(candles[0].low)
     assert Decimal("123456789012.5") == Decimal(candles[0].volume)
     assert ["s1", "s2"] == [row.snapshot_id for row in equity]
-    bids = {"BTC-USD": to_units(Decimal(67_000))}
-    assert (account.cash, account.equity(bids)) == (equity[0].cash, equity[0].equity)
-    assert (2, 7, "m�", 12_500) == (
-        usage.cost,
+    worth = account.equity({"BTC-USD": to_price_units(Decimal(67_000))})
+    assert split(account.cash) == (equity[0].cash_whole, equity[0].cash_e8)
+    assert split(worth) == (equity[0].equity_whole, equity[0].equity_e8)
+    assert (0, 2, 7, "m�", 12_500) == (
+        usage.cost_whole,
+        usage.cost_e8,
         usage.prompt_tokens,
         usage.model,
         usage.latency_us,
