@@ -12,7 +12,6 @@ from arena.commands.where import Prefix, Run, find_arena
 from arena.errors import UsageError
 from arena.written import require_writable
 
-
 Picture = Annotated[
     Path | None,
     typer.Option(
@@ -20,6 +19,12 @@ Picture = Annotated[
         help="Write the last screen as a picture; in a pipe, write it now and leave.",
         metavar="FILE",
     ),
+]
+Width = Annotated[
+    int | None, typer.Option("--width", help="Columns of a printed screen.", min=20, max=1000)
+]
+Height = Annotated[
+    int | None, typer.Option("--height", help="Lines of a printed screen.", min=5, max=500)
 ]
 
 
@@ -41,12 +46,8 @@ def dashboard(
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="Leave after so many seconds.", min=0)
     ] = None,
-    width: Annotated[
-        int | None, typer.Option("--width", help="Columns of a printed screen.", min=20, max=1000)
-    ] = None,
-    height: Annotated[
-        int | None, typer.Option("--height", help="Lines of a printed screen.", min=5, max=500)
-    ] = None,
+    width: Width = None,
+    height: Height = None,
     svg: Picture = None,
     title: Annotated[str, typer.Option("--title", help="Name at the top.")] = "arena",
     run_name: Run = None,
