@@ -32,7 +32,7 @@ LEFT_OUT = (
 """Pattern of a command -> why the walk leaves it out."""
 
 SHORTER = (
-    (r"^make demo$", "arena demo --seconds 10 --speed 300"),
+    (r"^make demo$", "arena demo --seconds 20 --speed 300 --agents scalper,cash"),
     (r"^make compete$", "arena compete run examples/competition.toml --snapshots 12"),
     (r"^(arena compete run \S+\.toml)$", r"\1 --snapshots 12"),
     (r"^(arena compete report .*) --open$", r"\1"),
