@@ -15,7 +15,7 @@ from arena.ids import check_name
 from arena.node import Node, run_node
 from arena.settings import Settings
 from chat_nodes import flags
-from chat_nodes.flags import Asking, LogLevel, Replies
+from chat_nodes.flags import Asking, Replies
 from chat_nodes.models import open_model
 from chat_nodes.models.base import Model, ModelSettings
 
@@ -46,10 +46,7 @@ def chat_node(
     quick: flags.Quick = False,
     json_: flags.CheckJson = False,
     local: flags.Local = False,
-    log_level: Annotated[
-        LogLevel | None,
-        typer.Option(case_sensitive=False, help="How much to log. [ARENA_LOG_LEVEL]"),
-    ] = None,
+    log_level: flags.Level = None,
 ) -> None:
     """Serve one model to every agent that names this node.
 

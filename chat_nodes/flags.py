@@ -31,6 +31,12 @@ class LogLevel(StrEnum):
     ERROR = "ERROR"
 
 
+Level = Annotated[
+    LogLevel | None,
+    typer.Option(case_sensitive=False, help="How much to log. [ARENA_LOG_LEVEL]"),
+]
+
+
 class Replies(StrEnum):
     """The ways of `--replies`."""
 
