@@ -113,8 +113,8 @@ class Replay:
             BrokenLog: The account log itself cannot be folded.
         """
         self._note_prices()
-        self._prices.first = {p: s.first for p, s in self._held[TICKERS].partitions.items()}
         self._prices.read(read_records(self._folder, [TICKERS]))
+        self._prices.first = {p: s.first for p, s in self._held[TICKERS].partitions.items()}
         accounts: dict[str, Account] = {}
         commands = Commands(self._folder, self._held.get(COMMANDS))
         for partition, events in _by_partition(read_records(self._folder, [EVENTS])):

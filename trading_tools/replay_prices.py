@@ -101,6 +101,6 @@ def message_in(record: Record) -> Message | None:
 
 
 def _end_of_prices(event: Event, call: ToolCall) -> int:
-    """The offset behind the newest ticker that an order may have been decided with."""
+    """The offset after the newest ticker that an order may have been decided with."""
     used = event["used"]
     return max([*call.ticker_offsets.values(), used["offset"] + 1 if used else 0])

@@ -13,6 +13,7 @@ from arena.account_state import accounts_digest
 from arena.accounts import Shard
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
+from arena.errors import UsageError
 from arena.exports import export_topics
 from arena.messages import Halt, OpenAccount, OrderDecided, QuoteSeen, Resume, ToolCall, ToolResult
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
@@ -94,6 +95,16 @@ async def halted(bus: MemoryBus, index: int) -> None:
         if any(result.error == "halted" for result in results):
             return
     raise AssertionError("the halt was not obeyed")
+
+
+async def test_an_export_without_prices_is_refused(memory_bus: MemoryBus, tmp_path: Path) -> None:
+    """A topic that the replay needs is named, instead of a traceback."""
+    await trade(memory_bus)
+    others = [name for name in TOPICS if name != topics.TICKERS.name]
+    await export_topics(memory_bus, tmp_path / "records", others)
+
+    with pytest.raises(UsageError, match=topics.TICKERS.name):
+        Replay(tmp_path / "records").run()
 
 
 async def test_every_kind_of_decision_comes_out_again(
