@@ -61,7 +61,7 @@ class HoldingsChecker(Checker):
         if seen.topic == EVENTS:
             if self.scope.first(EVENTS, seen.record.partition) > 0:
                 self.why = NOT_KEPT
-                self.looked["events behind a deleted beginning"] += 1
+                self.looked["events after a deleted beginning"] += 1
                 return
             self._fold(seen)
             if seen.effective and seen.kind not in STRUCTURAL:

@@ -149,7 +149,7 @@ def prices(text: str | None) -> PriceUnits:
     """The price of a decimal text; nothing is zero.
 
     Raises:
-        ValueError: It is no decimal, or has more digits behind the point than are carried.
+        ValueError: It is no decimal, or has more digits after the point than are carried.
         ArithmeticError: Likewise.
     """
     return PriceUnits(0) if text is None else to_price_units(Decimal(text))

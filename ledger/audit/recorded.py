@@ -4,7 +4,9 @@ from collections import Counter
 
 from arena import __version__
 from arena.bus.base import Record
+from arena.plural import counted
 from arena.versions import FIRST, SECOND, UNKNOWN, recorded_by
+from arena.wire import VERSION_HEADER
 
 CACHED_MAX = 8
 """Versions that are told apart; more are counted as one."""
@@ -17,6 +19,7 @@ class RecordedBy:
     def __init__(self) -> None:
         """Count none."""
         self._counts: Counter[str] = Counter()
+        self._unnamed = False
 
     def take(self, record: Record) -> None:
         """Take in one record."""
@@ -24,6 +27,7 @@ class RecordedBy:
         if version not in self._counts and len(self._counts) > CACHED_MAX:
             version = OTHERS
         self._counts[version] += 1
+        self._unnamed = self._unnamed or VERSION_HEADER not in record.headers
 
     def versions(self) -> dict[str, int]:
         """Version -> records of it, oldest first.
@@ -37,11 +41,9 @@ class RecordedBy:
         return dict(sorted(found.items()))
 
     def words(self) -> str:
-        """Say which versions other than this one wrote records; "" if none did."""
+        """Name the versions, if records are of another one than this or name none; else ""."""
         found = self.versions()
-        others = [version for version in found if version != __version__]
-        unnamed = SECOND in found and self._counts.keys() & {UNKNOWN, SECOND}
-        if not others and not unnamed:
+        if not self._unnamed and not found.keys() - {__version__}:
             return ""
-        counted = ", ".join(f"{version} ({count:,} records)" for version, count in found.items())
-        return f"recorded by {counted}; this is {__version__}"
+        named = ", ".join(f"{one} ({counted(count, 'record')})" for one, count in found.items())
+        return f"recorded by {named}; this is {__version__}"
