@@ -1,7 +1,9 @@
 """Positions that no order could sell when the season was judged, in words. Pure."""
 
+from decimal import Decimal
 from typing import Final
 
+from arena.currency import cash_words
 from arena.plural import counted, noun
 from judge.season.model import Season
 
@@ -21,8 +23,8 @@ def unsellable_note(season: Season) -> str:
         place = season.products.index(product_id)
         for entry, value in zip(season.entries, season.exposure[-1, :, place], strict=True):
             if value > 0:
-                what = f"{float(value):,.2f} {known.currency} of {product_id}"
-                found.append(f"{entry.name} holds {what}, which is {why}")
+                worth = cash_words(Decimal(float(value)), known.currency)
+                found.append(f"{entry.name} holds {worth} of {product_id}, which is {why}")
     if not found:
         return ""
     more = len(found) - POSITIONS_SHOWN

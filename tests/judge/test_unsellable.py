@@ -13,7 +13,7 @@ DELISTED = "delisted: it cannot be traded"
 
 
 def season_with(restricted: tuple[tuple[str, str], ...], held: float = 1_234.5) -> Season:
-    """A short season whose first entry holds SOL-USD at the end, and nobody else."""
+    """A short season whose first entry holds SOL-USD at the end, and no other entry."""
     season = make_season(snapshots=12)
     exposure = season.exposure.copy()
     exposure[-1, :, 1] = 0.0
@@ -30,6 +30,14 @@ def test_a_position_that_cannot_be_sold_is_named() -> None:
         "1 position could not be sold at the end and is counted at the last bid:"
         f" {season.names[0]} holds 1,234.50 USD of SOL-USD, which is {DELISTED}."
     ) == unsellable_note(season)
+
+
+def test_a_small_amount_of_bitcoin_is_not_shown_as_nothing() -> None:
+    """A position that is worth a thousandth of a bitcoin keeps its digits."""
+    season = season_with((("SOL-USD", DELISTED),), held=0.0015)
+    season = replace(season, assumptions=replace(season.assumptions, currency="BTC"))
+
+    assert "holds 0.00150000 BTC of SOL-USD" in unsellable_note(season)
 
 
 def test_without_one_nothing_is_said() -> None:
