@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from arena.pricefiles.names import KNOWN, QUOTES, STABLES, asset
+from arena.currency import DOLLARS
+from arena.pricefiles.names import KNOWN, QUOTES, asset
 
 _BASE = "volume vol v volumefrom basevolume volumebase baseassetvolume basevol volbase tradedvolume"
 BASE_NAMES: Final = frozenset(_BASE.split())
@@ -24,7 +25,6 @@ _OTHER = (
 )
 OTHER_NAMES: Final = frozenset(_OTHER.split())
 """Volumes that are a part of the whole, or are not volumes."""
-DOLLARS: Final = STABLES | {"USD"}
 UNITS: Final = QUOTES | KNOWN
 """What a volume may be in; another word beside "volume" is not a unit."""
 

@@ -6,6 +6,7 @@ import pytest
 
 from arena.currency import (
     AS_FLAG,
+    SMALL_UNITS,
     account_currency,
     cash_digits,
     cash_step,
@@ -13,6 +14,7 @@ from arena.currency import (
     currency_fault,
 )
 from arena.errors import UsageError
+from arena.pricefiles.names import COINS, QUOTES
 
 
 @pytest.mark.parametrize(
@@ -89,3 +91,8 @@ def test_a_bitcoin_is_no_small_amount(currency: str, step: int, digits: int, wor
     found = (cash_step(currency), cash_digits(currency), cash_words(Decimal("1234.5"), currency))
 
     assert (step, digits, words) == found
+
+
+def test_every_quote_of_a_file_name_that_is_not_a_coin_has_cents() -> None:
+    """A price file in roubles or pesos is shown to the cent, like one in dollars."""
+    assert SMALL_UNITS >= QUOTES - COINS

@@ -176,6 +176,7 @@ def test_a_row_that_cannot_be_right_is_refused_by_its_number(
         ("ts,open,high,low,close,vol_weird", "the unit of the column 'vol_weird' is not known"),
         ("ts,open,high,low,close,other", "no column with the volume"),
         ("ts,open,high,low,close,Volume ETH", "'Volume ETH' is in ETH, the product is BTC-USD"),
+        ("ts,open,high,low,close,Volume EURC", "'Volume EURC' is in EURC, the product is BTC-USD"),
         ("ts,open,high,low,last,volume", "no column 'close' among ts, open, high, low, last"),
         ("close_time,open,high,low,close,volume", "no time in any of the columns"),
         ("ts,open,open,low,close,volume", "two columns of one name among open, open"),
