@@ -14,6 +14,7 @@ from arena.env_file import NAME, read_env_file
 from arena.errors import UsageError
 from arena.exits import SUPERVISED_VARIABLE
 from arena.names import listed
+from arena.plural import counted
 from arena.toml_files import parse_toml
 from arena.variables import HISTORY, KEY, KEY_ALIAS, MODEL_KEYS, named_in
 
@@ -47,7 +48,7 @@ def prepare_beside(path: Path, folder: Path | None = None) -> None:
     try:
         named = frozenset(named_in(parse_toml(path.read_text("utf-8-sig"), str(path))))
     except (OSError, ValueError, UsageError):
-        named = frozenset()  # whoever reads the specification says what is wrong with it
+        named = frozenset()  # the reader of the specification says what is wrong with it
     prepare(folder or path.resolve().parent, named | MODEL_KEYS, told=True)
 
 
@@ -70,7 +71,7 @@ def prepare(
             os.environ.update(found.taken, **{READ_VARIABLE: "1"})
             place = folder / NAME
             if found.taken:
-                say(f"read {place}: {_count(len(found.taken))}: {listed(found.taken)}")
+                say(f"read {place}: {counted(len(found.taken), 'variable')}: {listed(found.taken)}")
             if found.left and (told or keys):
                 say(f"left {listed(found.left)} of {place} out: not of this arena; export them")
     take_other_names(os.environ)
@@ -91,7 +92,3 @@ def take_other_names(environ: MutableMapping[str, str]) -> None:
             )
         if int(minutes) > HISTORY_MINUTES:
             say(f"{HISTORY} is {minutes}: {HISTORY_MINUTES} minutes are loaded, prompts show 240")
-
-
-def _count(number: int) -> str:
-    return f"{number} variable{'s' * (number != 1)}"

@@ -14,6 +14,7 @@ import typer
 
 from arena.errors import EXIT_NO, ArenaError, UsageError
 from arena.exits import report
+from arena.plural import counted
 from arena.settings import Settings
 from arena.supervisor.run_list import (
     RunInfo,
@@ -65,11 +66,10 @@ def list_(as_json: AsJson = False) -> None:
         print(f"no runs in {home / 'runs'}; `arena demo` makes one")
         return
     total = sum(run.size_bytes for run in found) / MEGABYTE
-    plural = "s" * (len(found) != 1)
     print_table(
         COLUMNS,
         [_cells(run) for run in found],
-        remarks=[f"{len(found)} run{plural}, {total:,.0f} MB in {home / 'runs'}"],
+        remarks=[f"{counted(len(found), 'run')}, {total:,.0f} MB in {home / 'runs'}"],
     )
 
 
@@ -205,7 +205,7 @@ def _one(run: RunInfo) -> str:
 
 def _count(runs: Sequence[RunInfo]) -> str:
     size = sum(run.size_bytes for run in runs) / MEGABYTE
-    return f"{len(runs)} run{'s' * (len(runs) != 1)}, {size:,.0f} MB,"
+    return f"{counted(len(runs), 'run')}, {size:,.0f} MB,"
 
 
 def _ask(runs: Sequence[RunInfo], *, command: str, needs_terminal: bool) -> None:

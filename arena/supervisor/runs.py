@@ -18,6 +18,7 @@ from arena.errors import UsageError
 from arena.localbroker.child import is_same_process
 from arena.localbroker.config import files_of
 from arena.plugins import PluginFile
+from arena.plural import counted
 from arena.vitals import Dead
 from arena.written import write_whole
 
@@ -280,7 +281,7 @@ def _not_that_many(
 ) -> UsageError:
     kind = f" of `arena {command}`" if command else ""
     lacking = f" with {need.text}" if need else ""
-    count = f"{len(fit)} run{'s' * (len(fit) != 1)}{kind}{lacking}"
+    count = f"{counted(len(fit), 'run')}{kind}{lacking}"
     remedy = known_words(fit, f"{kind}{lacking}".strip() or "known") if fit else ""
     remedy = remedy or (need.remedy if need else "`arena demo` or `arena compete run` makes one")
     return UsageError(f"no run {name!r}: {home / 'runs'} has {count}", remedy=remedy)
