@@ -133,8 +133,8 @@ def plugin_paths(folder: Path) -> list[Path]:
 def read_plugin(path: Path) -> tuple[PluginFile, ...]:
     """What a file is to the arena: tools, a strategy, or both.
 
-    A `.py` file without a STRATEGY is one of tools, also if it cannot be parsed: whoever loads it
-    says what is wrong with it.
+    A `.py` file without a STRATEGY is one of tools, also if it cannot be parsed: the process that
+    loads it says what is wrong with it.
 
     Raises:
         UsageError: It cannot be read.

@@ -102,7 +102,7 @@ def _filled(lines: list[Text], width: int, height: int) -> list[Text]:
 
 
 def _title(name: str, notes: list[Text], width: int, *, focused: bool) -> Text:
-    """A rule with the pane's name, and the notes that find room behind it."""
+    """A rule with the pane's name, and the notes that fit after it."""
     line = Text.assemble(("─", BORDER), ("▸" if focused else " ", TITLE), (name, TITLE), " ")
     for note in notes:
         if line.cell_len + note.cell_len + 1 <= width:

@@ -65,7 +65,7 @@ def list_strategies(plugins: FolderFlag = None, as_json: AsJson = False) -> None
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Of the strategy, such as patient.")],
+    name: Annotated[str, typer.Argument(help="Name of the strategy, such as patient.")],
     plugins: FolderFlag = None,
 ) -> None:
     """Write a prompt that can be played as it is, into the plugin folder.

@@ -1,6 +1,6 @@
 """The bus over an export: a finished run's topics, read from its files without a broker.
 
-Reads the folder that `arena.exports` writes. Nothing can be written, and nobody can join a group.
+Reads the folder that `arena.exports` writes. Nothing can be written, and no group can be joined.
 A reader merges its partitions by the records' time; of each file one batch is in memory, and the
 place and time of every record (16 bytes).
 """

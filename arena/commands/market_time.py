@@ -1,7 +1,7 @@
-"""Before `arena up` starts a simulated market: is its time behind that of the topics?
+"""Before `arena up` starts a simulated market: is its time before that of the topics?
 
 The market keeps its time in a file of the home. Homes of 0.1.0 have none, a file can be lost, and
-another home's is older than the topics. Time would go back then, so the file is written anew from
+another home's is older than the topics. Time would go back then, so the file is rewritten from
 the newest snapshot: a market from a seed begins its prices again at that time, one from files
 continues there. `connectors/exchange/standing.py` reads the file.
 """

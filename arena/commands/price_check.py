@@ -1,7 +1,7 @@
 """The price files of an arena, read and checked before anything is started.
 
 What is wrong with them is said once, by the command, in seconds: not by a process that was started
-behind a broker and is started again. Reads the files; writes a line on a terminal while it does.
+after a broker and is started again. Reads the files; writes a line on a terminal while it does.
 """
 
 import sys
@@ -25,7 +25,7 @@ TELL_AFTER_S = 2.0
 
 
 class Reading:
-    """Says how far the reading is, once it takes long; nothing where nobody reads it live."""
+    """Says how far the reading is, once it takes long; only on a terminal."""
 
     def __init__(self) -> None:
         """Begin to count the time."""

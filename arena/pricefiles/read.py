@@ -45,7 +45,7 @@ COLUMNS_MIN: Final = 5
 TOLD_EVERY_ROWS: Final = 1 << 16
 
 Tell = Callable[[Path, int], None]
-"""Is told, now and then, how many rows of a file were read."""
+"""Called every `TOLD_EVERY_ROWS` rows with the file and the rows read so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,13 @@ class PriceFile:
     """A file that was read.
 
     Attributes:
-        path: Of it.
-        product_id: What it is of.
-        format: Which of the known ones.
-        venue: That its prices are of, if its name or its form says it; else "".
-        rows: Its minutes.
-        merged: Rows that repeated others.
-        empty: Rows without a price.
+        path: The file.
+        product_id: The product of its prices.
+        format: The format that was recognised.
+        venue: Venue of the prices, if the file's name or format says it; else "".
+        rows: The minutes, oldest first.
+        merged: How many rows repeated another.
+        empty: How many rows had no price.
     """
 
     path: Path
@@ -82,7 +82,7 @@ class PriceFile:
 
     @property
     def facts(self) -> PriceFacts:
-        """What is said of it; takes a second for a year of minutes."""
+        """The file without its rows; a year of minutes takes a second."""
         return PriceFacts(
             path=str(self.path),
             name=self.path.name,

@@ -34,7 +34,7 @@ class TickerPublisher:
     Attributes:
         published: Product -> the last ticker the brokers have acknowledged.
         terms: Product -> its trading rules as last acknowledged; snapshots show these.
-        next_offsets: Partition -> offset behind the last acknowledged ticker or product.
+        next_offsets: Partition -> offset after the last acknowledged ticker or product.
         active: While False (a standby) nothing is published and what is handed over is forgotten.
         rules_epoch: The newest connection since which the products were listed; tickers of a later
             one are forgotten. None for a source that has no list.

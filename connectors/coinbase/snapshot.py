@@ -116,7 +116,7 @@ def compose(
         books: Product id -> candles.
         published: Product id -> the last ticker the brokers have acknowledged.
         terms: Product id -> its trading rules as the brokers have acknowledged them.
-        ticker_offsets: Partition -> offset behind the newest of both.
+        ticker_offsets: Partition -> offset after the newest of both.
         as_of: Venue time.
         windows_at: Venue time, not after `as_of`; windows end with the minute that closed before.
         now_s: Monotonic seconds, for ages.
