@@ -13,6 +13,7 @@ from typing import Any
 
 from arena.currency import AS_FLAG, IN_SPEC, account_currency
 from arena.errors import UsageError
+from arena.money import decimal_text
 from arena.pricefiles.names import product_of
 from arena.toml_files import parse_toml
 
@@ -133,6 +134,22 @@ def changed_toml(
         contest.pop("duration", None)
         tables["competition"] = contest
     return toml_of(tables)
+
+
+def with_starting_cash(text: str, cash: Decimal | None) -> str:
+    """A specification that says what accounts open with; its own starting cash goes first.
+
+    A contest that is resumed opens accounts as it began, whatever the environment holds by then.
+
+    Args:
+        text: Valid TOML.
+        cash: An amount of the accounts' currency; None leaves the text as it is.
+    """
+    tables = parse_toml(text, "the specification", parse_float=Decimal)
+    rules = tables.get("rules", {})
+    if cash is None or "starting_cash" in rules:
+        return text
+    return toml_of({**tables, "rules": {**rules, "starting_cash": Decimal(decimal_text(cash))}})
 
 
 # Any: whatever TOML holds.

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from arena.commands.compete_spec import changed_toml
+from arena.commands.compete_spec import changed_toml, with_starting_cash
 from arena.commands.plugin_flags import NO_CHOICE, Choice
 from arena.commands.plugins import ForRun, load_for_run
 from arena.commands.price_check import check_prices
@@ -24,6 +24,7 @@ from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import SUFFIXES
 from arena.settings import Settings
 from arena.spec import ArenaSpec, read_spec
+from arena.spec_environment import initial_cash
 from arena.supervisor.runs import SPEC_FILE, RunRecord, find_run, new_run_directory, write_run
 from arena.vitals import Dead
 from arena.written import write_whole
@@ -81,7 +82,7 @@ def begin_contest(
         read_spec(path), prices=_price_files(prices), snapshots=snapshots, currency=currency
     )
     loaded = _contest_of(text, path, path.resolve().parent, choice)
-    spec = loaded.spec
+    spec, text = loaded.spec, with_starting_cash(text, initial_cash(os.environ))
     found = check_prices(spec, path.resolve().parent)
     directory = new_run_directory(settings.home, datetime.now().astimezone())
     tag = uuid4().hex[:TAG_CHARS]

@@ -1,6 +1,7 @@
 """What `arena compete new` writes, and what the flags of a run change in it."""
 
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from arena.commands.compete_spec import (
     changed_toml,
     competition_toml,
     toml_of,
+    with_starting_cash,
 )
-from arena.commands.compete_start import split_words
+from arena.commands.compete_start import begin_contest, split_words
 from arena.errors import UsageError
 from arena.settings import Settings
 from arena.spec import parse_spec
@@ -46,6 +48,31 @@ def test_a_file_that_exists_is_kept(settings: Settings, tmp_path: Path) -> None:
     assert kept == "mine"
     assert forced.returncode == 0
     assert path.read_text() == competition_toml(path=str(path))
+
+
+def test_a_resumed_contest_has_the_cash_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What INITIAL_CASH says at the start is in the text that `--resume` reads."""
+    path = tmp_path / "mine.toml"
+    path.write_text(competition_toml().replace("starting_cash = 100000\n", ""))
+    monkeypatch.setenv("INITIAL_CASH", "2500")
+
+    begun = begin_contest(path, prices=(), snapshots=None, settings=Settings(home=tmp_path / "h"))
+
+    assert Decimal(2_500) == parse_spec(begun.text, path="c.toml").rules.starting_cash
+
+
+def test_its_own_starting_cash_goes_first() -> None:
+    """The amount of the environment is written only if the specification has none."""
+    open_text = competition_toml().replace("starting_cash = 100000\n", "")
+    cash = Decimal("2.5E+3")
+
+    assert parse_spec(open_text, path="c.toml").rules.starting_cash is None
+    kept = parse_spec(with_starting_cash(open_text, cash), path="c.toml")
+    assert Decimal(2_500) == kept.rules.starting_cash
+    assert open_text == with_starting_cash(open_text, None)
+    assert competition_toml() == with_starting_cash(competition_toml(), cash)
 
 
 def test_every_commented_key_is_a_key() -> None:
