@@ -9,15 +9,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from arena.messages.base import Message, Part, Utc
+from arena.messages.base import Message, Part, Utc, is_none
 from arena.messages.market import Side
 from arena.messages.tools import QuoteSeen
 from arena.messages.turns import Rules
 from arena.money import WireDecimal
-
-
-def _is_none(value: object) -> bool:
-    return value is None
 
 
 class RejectReason(StrEnum):
@@ -178,7 +174,7 @@ class OrderDecided(Message):
     quantity: WireDecimal | None = None
     seen: QuoteSeen | None = None
     used: QuoteUsed | None = None
-    listing: ListingUsed | None = Field(default=None, exclude_if=_is_none)
+    listing: ListingUsed | None = Field(default=None, exclude_if=is_none)
     price: WireDecimal | None = None
     notional: WireDecimal | None = None
     fee: WireDecimal | None = None

@@ -39,12 +39,18 @@ CURRENCY_FIELD: Any = Field(default=DEFAULT_CURRENCY, exclude_if=_is_default_cur
 """A record of USD accounts leaves the currency out, as older records do."""
 
 
-def _is_empty(value: object) -> bool:
-    return value == ""
+def is_empty(value: object) -> bool:
+    """True for a value without content, which a record leaves out, as older records do."""
+    return not value
+
+
+def is_none(value: object) -> bool:
+    """True for None; zero and an empty text are values."""
+    return value is None
 
 
 # Any: as above.
-SOURCE_FIELD: Any = Field(default="", max_length=512, exclude_if=_is_empty)
+SOURCE_FIELD: Any = Field(default="", max_length=512, exclude_if=is_empty)
 """Of a plugin's file; a record of what the arena ships leaves it out, as older records do."""
 
 

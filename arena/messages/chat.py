@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from arena.messages.base import Message, Part, Utc
+from arena.messages.base import Message, Part, Utc, is_empty
 from arena.money import WireDecimal
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -42,10 +42,6 @@ LASTING_CAUSES = frozenset({Cause.AUTH, Cause.FORBIDDEN, Cause.MODEL_NOT_FOUND, 
 """Causes that do not pass by themselves: an agent that meets one is dead at once."""
 
 
-def _is_empty(value: object) -> bool:
-    return not value
-
-
 class RequestedCall(Part):
     """A tool call as the model wrote it.
 
@@ -61,9 +57,9 @@ class RequestedCall(Part):
     model_call_id: str
     name: str
     arguments: str
-    recovered: bool = Field(default=False, exclude_if=_is_empty)
-    problem: str = Field(default="", exclude_if=_is_empty)
-    provider: JsonObject = Field(default_factory=dict, exclude_if=_is_empty)
+    recovered: bool = Field(default=False, exclude_if=is_empty)
+    problem: str = Field(default="", exclude_if=is_empty)
+    provider: JsonObject = Field(default_factory=dict, exclude_if=is_empty)
 
 
 class ChatMessage(Part):
@@ -81,8 +77,8 @@ class ChatMessage(Part):
     content: str = ""
     tool_calls: tuple[RequestedCall, ...] = ()
     tool_call_id: str | None = None
-    reasoning: str = Field(default="", exclude_if=_is_empty)
-    provider: JsonObject = Field(default_factory=dict, exclude_if=_is_empty)
+    reasoning: str = Field(default="", exclude_if=is_empty)
+    provider: JsonObject = Field(default_factory=dict, exclude_if=is_empty)
 
 
 class ToolSchema(Part):
@@ -250,4 +246,4 @@ class LlmCall(Message):
     started_at: Utc
     ended_at: Utc
     errors: tuple[str, ...] = Field(default=(), description="One line per failed attempt.")
-    cutoff: str = Field(default="", max_length=7, exclude_if=_is_empty)
+    cutoff: str = Field(default="", max_length=7, exclude_if=is_empty)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from arena.messages.base import Message, Part, Utc
+from arena.messages.base import Message, Part, Utc, is_empty
 from arena.money import WireDecimal
 from arena.terms import ONLINE
 
@@ -13,10 +13,6 @@ Side = Literal["buy", "sell"]
 
 def _is_false(value: object) -> bool:
     return value is False
-
-
-def _is_empty(value: object) -> bool:
-    return not value
 
 
 def _is_online(value: object) -> bool:
@@ -44,7 +40,7 @@ class Product(Message):
     quote_increment: WireDecimal
     min_market_funds: WireDecimal
     status: str = ONLINE
-    modes: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
+    modes: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
 
 
 class Ticker(Message):
@@ -125,7 +121,7 @@ class ProductView(Part):
     stale: bool = True
     windows: dict[str, CandleWindow] = Field(default_factory=dict)
     status: str = Field(default=ONLINE, exclude_if=_is_online)
-    modes: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
+    modes: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
 
 
 class MarketSnapshot(Message):
@@ -154,7 +150,7 @@ class MarketSnapshot(Message):
     interval_s: float
     simulated: bool = False
     recorded: bool = Field(default=False, exclude_if=_is_false)
-    source: str = Field(default="", exclude_if=_is_empty)
+    source: str = Field(default="", exclude_if=is_empty)
     speed: float = 1.0
     connection_epoch: int = 0
     rewinds: int = 0

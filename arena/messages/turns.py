@@ -5,7 +5,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from arena.messages.base import CURRENCY_FIELD, SOURCE_FIELD, Currency, Message, Part, Utc
+from arena.messages.base import (
+    CURRENCY_FIELD,
+    SOURCE_FIELD,
+    Currency,
+    Message,
+    Part,
+    Utc,
+    is_none,
+)
 from arena.messages.chat import CallOutcome, ChatMessage, PromptSize, Usage
 from arena.money import WireDecimal
 
@@ -13,10 +21,6 @@ TurnOutcome = Literal["completed", "max_rounds", "failed", "expired", "aborted"]
 
 Pacing = Literal["real-time", "lock-step"]
 """Whether the market waits: in lock-step it moves on when every turn on a snapshot has ended."""
-
-
-def _is_none(value: object) -> bool:
-    return value is None
 
 
 class HeldPosition(Part):
@@ -187,6 +191,6 @@ class Rules(Message):
     price_age_s_max: float
     collar_bps: WireDecimal
     pacing: Pacing = "real-time"
-    planned_snapshots: int | None = Field(default=None, ge=1, exclude_if=_is_none)
+    planned_snapshots: int | None = Field(default=None, ge=1, exclude_if=is_none)
     currency: Currency = CURRENCY_FIELD
     at: Utc
