@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from arena.baselines import has_rules
-from arena.commands.plugin_flags import FolderFlag, plugins_of
+from arena.commands.plugin_flags import FolderFlag, folder_to_write, plugins_of
 from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
-from arena.plugins import plugin_paths, read_plugin, split_folders
+from arena.plugins import plugin_paths, read_plugin
 from arena.settings import Settings
 from arena.strategy_files import SUFFIXES, shipped_strategies
 from arena.visible import laid_out
@@ -25,7 +25,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-DEFAULT_FOLDER = Path("plugins")
 TEXT = """\
 +++
 # What the agent may call, and how often it decides: 1 is every snapshot.
@@ -75,9 +74,7 @@ def new(
     check_name("strategy", name)
     if name.replace("-", "_") in shipped_strategies():
         raise UsageError(f"{name!r} is a built-in strategy", remedy="choose another name")
-    if plugins and len(plugins) > 1:
-        raise UsageError("--plugins is given twice", remedy="name the one folder to write to")
-    folder = (plugins or split_folders(Settings().plugins) or [DEFAULT_FOLDER])[0].expanduser()
+    folder = folder_to_write(plugins, Settings())
     taken = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
     if there := next((path for path in taken if path.exists()), None):
         raise UsageError(f"{there} exists", remedy="choose another name, or edit that file")

@@ -9,14 +9,13 @@ from typing import Annotated
 
 import typer
 
-from arena.commands.plugin_flags import FolderFlag
+from arena.commands.plugin_flags import FolderFlag, folder_to_write
 from arena.errors import EXIT_NO, UsageError
-from arena.plugins import read_plugin, split_folders
+from arena.plugins import read_plugin
 from arena.settings import Settings
 from arena.visible import laid_out
 from arena.written import write_whole
 
-DEFAULT_FOLDER = Path("plugins")
 TEXT = '''\
 """A tool of this folder: the function's type hints and docstring are what models are told.
 
@@ -74,7 +73,7 @@ def new(
         )
     if name in load_catalogue():
         raise UsageError(f"{name!r} is a built-in tool", remedy="choose another name")
-    folder = plugin_folder(plugins)
+    folder = folder_to_write(plugins, Settings())
     path = folder / f"{name}.py"
     if path.exists():
         raise UsageError(f"{path} exists", remedy="choose another name, or edit that file")
@@ -82,13 +81,6 @@ def new(
     write_whole(path, TEXT.format(name=name, path=path, folder=folder))
     print(f"wrote {path}\n  check it:  arena tools check {path}")
     print(f"  use it:    name {name} in the tools of a strategy, and start with --plugins {folder}")
-
-
-def plugin_folder(flag: list[Path] | None) -> Path:
-    """The folder to write to: the flag's, else the first of the environment, else `plugins`."""
-    if flag and len(flag) > 1:
-        raise UsageError("--plugins is given twice", remedy="name the one folder to write to")
-    return (flag or split_folders(Settings().plugins) or [DEFAULT_FOLDER])[0].expanduser()
 
 
 def check(

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from arena.errors import UsageError
 from arena.plugins import VARIABLE, Plugins, find_plugins, split_folders
 from arena.settings import Settings
 
 FLAG = "--plugins"
+DEFAULT_FOLDER = Path("plugins")
 
 FolderFlag = Annotated[
     list[Path] | None,
@@ -59,3 +61,14 @@ def plugins_of(flag: Sequence[Path] | None, settings: Settings) -> Plugins:
     if flag:
         return find_plugins(flag, said_by=FLAG)
     return find_plugins(split_folders(settings.plugins))
+
+
+def folder_to_write(flag: Sequence[Path] | None, settings: Settings) -> Path:
+    """The folder of a new plugin: the flag's, else the environment's first, else `plugins`.
+
+    Raises:
+        UsageError: The flag names several.
+    """
+    if flag and len(flag) > 1:
+        raise UsageError(f"{FLAG} is given twice", remedy="name the one folder to write to")
+    return (flag or split_folders(settings.plugins) or [DEFAULT_FOLDER])[0].expanduser()
