@@ -22,7 +22,7 @@ ALIKE_MAX = 0.1
 """Windows whose scatter is below this share of the model's variance all ended alike."""
 MISSES_AIMED = 1.04
 """Wins are whole numbers, so that an interval that aims at 10 % of misses has a few less."""
-WINDOW_COSINES = 7
+WINDOW_COSINES = 5
 """Coefficients of the long-run variance over windows."""
 NEWTON_STEPS_MAX = 25
 TOLERANCE = 1e-9
