@@ -40,8 +40,9 @@ def recorded_by(record: Record) -> str:
 class VersionsInOrder:
     """Tells which records of one writer, in the order of its log, are of this version.
 
-    A record that names no version after one that names this version is judged as this version's:
-    no version wrote it, so it is foreign.
+    After the first record that names this version every record is judged as this version's: a log
+    is continued by newer versions only, so one that names an older version there, or none, is
+    foreign, and a forged name must not excuse it. So a log is audited by the newest of its versions.
     """
 
     def __init__(self) -> None:
@@ -54,11 +55,8 @@ class VersionsInOrder:
         Args:
             record: The next one in the log.
         """
-        version = record.headers.get(VERSION_HEADER)
-        if not version:
-            return self._named
-        self._named = self._named or version == _TODAY
-        return version == _TODAY
+        self._named = self._named or record.headers.get(VERSION_HEADER) == _TODAY
+        return self._named
 
 
 _TODAY = __version__.encode()
