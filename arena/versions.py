@@ -42,7 +42,7 @@ class VersionsInOrder:
 
     After the first record that names this version every record is judged as this version's: a log
     is continued by newer versions only, so one that names an older version there, or none, is
-    foreign, and a forged name must not excuse it. So a log is audited by the newest of its versions.
+    foreign, and a forged name must not excuse it. So the newest of its versions audits a log.
     """
 
     def __init__(self) -> None:
