@@ -42,9 +42,10 @@ from arena.export_files import (
 )
 from arena.exports import MANIFEST_FILE, read_manifest, read_records
 from arena.localbroker.progress import Progress, Step, no_progress
+from arena.supervisor.runs import RECORDS
 from arena.written import named_if_full
 from ledger.audit.signing import Signer
-from ledger.audit.sources import RECORDS, SEAL_FILE, Source
+from ledger.audit.sources import SEAL_FILE, Source
 
 if TYPE_CHECKING:
     import pyarrow as pa

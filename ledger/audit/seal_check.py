@@ -17,6 +17,7 @@ from arena.export_files import MANIFEST_BYTES_MAX, file_sha256
 from arena.exports import MANIFEST_FILE, Manifest, read_manifest, read_records
 from arena.localbroker.progress import Progress, Step, no_progress
 from arena.plural import counted
+from arena.supervisor.runs import RECORDS
 from ledger.audit.reading import place_of
 from ledger.audit.seal import (
     HASHES,
@@ -30,7 +31,6 @@ from ledger.audit.seal import (
     record_sha256,
 )
 from ledger.audit.signing import is_signed
-from ledger.audit.sources import RECORDS
 
 NAMED_MAX = 1_000
 """Records of a topic that are named; the rest are counted."""

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from arena import topics
 from arena.errors import UsageError
+from arena.supervisor.runs import RECORDS
 from ledger.audit.seal import HASHES, SIGNATURE_FILE, read_seal, seal
 from ledger.audit.seal_check import check_seal
 from ledger.audit.signing import Signer, is_signed, new_key
-from ledger.audit.sources import RECORDS, SEAL_FILE, Source
+from ledger.audit.sources import SEAL_FILE, Source
 from tests.ledger.audit.world import EVENTS, TICKERS, World
 
 SEALED = (EVENTS, TICKERS, topics.TURNS.name, topics.ROSTER.name)
