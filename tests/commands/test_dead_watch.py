@@ -10,10 +10,11 @@ import pytest
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.commands.dead_watch import DeadWatch
-from arena.commands.up import _note_dead
+from arena.commands.up import _Noting
 from arena.errors import UsageError
 from arena.messages import Heartbeat
 from arena.settings import Settings
+from arena.supervisor.plan import CONNECTOR
 from arena.supervisor.running import ArenaRun
 from arena.supervisor.runs import RunRecord, find_run, read_run, write_run
 from arena.supervisor.supervisor import Change
@@ -80,27 +81,33 @@ async def test_heartbeats_say_who_is_dead_and_who_decides_again(
         await asyncio.to_thread(watch.stop)
 
 
-class Told:
-    """Stands for a watch: the dead are set by the test."""
+class Told(DeadWatch):
+    """A watch that reads no topic: the test sets what it has heard."""
 
     def __init__(self) -> None:
-        """Nobody is dead."""
+        """Begin with every agent alive and the venue heard."""
         self.now: tuple[Dead, ...] = ()
+        self.down = ""
 
     def dead(self) -> tuple[Dead, ...]:
         """Who is dead."""
         return self.now
+
+    def feed_down(self) -> str:
+        """Why the venue sends nothing."""
+        return self.down
 
 
 def test_a_death_and_a_return_are_said_once_and_kept(tmp_path: Path) -> None:
     """Two lines for four looks; the record on disk names the dead while they are."""
     changes: list[Change] = []
     run, health = ArenaRun(record("up"), tmp_path, (), spec_text=""), Told()
+    noting = _Noting(run, health, changes.append)
     mo = Dead("mo", "401", 3, code="auth", remedy="set the key")
     kept = []
     for now in ((mo,), (mo,), (), ()):
         health.now = now
-        _note_dead(run, health, changes.append)  # type: ignore[arg-type]  # only `dead` is used
+        noting.tick()
         found = read_run(tmp_path)
         kept.append(found is not None and bool(found.dead))
 
@@ -109,6 +116,26 @@ def test_a_death_and_a_return_are_said_once_and_kept(tmp_path: Path) -> None:
         Change("mo", "is alive again"),
     ] == changes
     assert [True, True, False, False] == kept
+
+
+def test_a_feed_that_is_down_is_said_once_and_so_is_its_return(tmp_path: Path) -> None:
+    """One line with cause and remedy, however often it is looked at, and one when it is back."""
+    changes: list[Change] = []
+    run, health = ArenaRun(record("up"), tmp_path, (), spec_text=""), Told()
+    noting = _Noting(run, health, changes.append)
+    for down in (
+        "",
+        "cannot reach HOST; are you offline?",
+        "cannot reach HOST; are you offline?",
+        "",
+    ):
+        health.down = down
+        noting.tick()
+
+    assert [
+        Change(CONNECTOR, "cannot reach HOST; are you offline?"),
+        Change(CONNECTOR, "hears the venue again"),
+    ] == changes
 
 
 def test_last_is_the_newest_run(tmp_path: Path) -> None:

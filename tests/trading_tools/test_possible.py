@@ -47,15 +47,17 @@ def decided(
     return decide(holder, call, asked, market, rules, NOW).outcome
 
 
-DUST = {"held": "0.12345678", "step": "0.01"}
+def dust(quantity: str) -> Fill | Refusal:
+    """A sale out of a position whose step has become coarser."""
+    return decided(quantity, held="0.12345678", step="0.01")
 
 
 @pytest.mark.parametrize(
     ("outcome", "reason", "detail"),
     [
         # All of a position whose step has become coarser: the part that can be sold is named.
-        (decided("0.12345678", **DUST), "bad_increment", "multiple of 0.01 BTC; try 0.12"),
-        (decided("0.5", **DUST), "insufficient_position", "0.12345678, of which 0.12 can be sold"),
+        (dust("0.12345678"), "bad_increment", "multiple of 0.01 BTC; try 0.12"),
+        (dust("0.5"), "insufficient_position", "0.12345678, of which 0.12 can be sold"),
         # The rest is less than one step.
         (
             decided("0.00345678", held="0.00345678", step="0.01"),
