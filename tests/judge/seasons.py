@@ -12,7 +12,7 @@ from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.exports import export_topics
 from arena.messages import RejectReason
-from arena.money import SCALE
+from arena.money import PRICE_SCALE, SCALE, PriceUnits
 from judge.season.model import (
     Assumptions,
     Decision,
@@ -257,11 +257,11 @@ class _Book:
                 product_id=PRODUCTS[p],
                 side="buy" if buys else "sell",
                 quantity=_units(quantity),
-                price=_units(price),
-                seen_bid=_units(bid),
-                seen_ask=_units(ask),
-                bid=_units(bid * moved),
-                ask=_units(ask * moved),
+                price=_price(price),
+                seen_bid=_price(bid),
+                seen_ask=_price(ask),
+                bid=_price(bid * moved),
+                ask=_price(ask * moved),
                 priced_ms=int(as_of.timestamp() * 1000) + 900,
                 notional=_units(notional),
                 fee=_units(fee),
@@ -278,3 +278,7 @@ class _Book:
 def _units(amount: float) -> int:
     units: int = round(float(amount) * SCALE)
     return units
+
+
+def _price(amount: float | Decimal) -> PriceUnits:
+    return PriceUnits(round(float(amount) * PRICE_SCALE))

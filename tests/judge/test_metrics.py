@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from arena import topics
-from arena.messages import LeaderboardRow, Usage
-from arena.money import SCALE
+from arena.messages import Usage
+from arena.money import PRICE_SCALE, SCALE
 from judge import metrics_conduct as conduct
 from judge import metrics_trades as trading
 from judge.leaderboard_words import costs
@@ -18,6 +18,7 @@ from judge.metrics import WHY_NONE, as_columns, measure
 from judge.season import LlmSpend, Season, SeasonBuilder
 from judge.statistics.sharpe import sharpe_ratio
 from tests.dashboard.scenario import Scenario
+from tests.judge.evaluations import row
 from tests.judge.seasons import BASELINES, entry, make_season
 
 
@@ -152,10 +153,10 @@ def test_every_turn_is_in_one_column() -> None:
     cut = replace(season, decisions=((replace(first, outcome="aborted"), *others),))
     found = measure(cut, 0)
     texts = dict(costs())
-    row = LeaderboardRow.model_construct(decisions=found.decisions, aborted=found.aborted)
+    shown = row("solo", 1, 1, decisions=found.decisions, aborted=found.aborted)
 
     assert (len(others), 1) == (found.decisions, found.aborted)
-    assert (str(len(others)), "1") == (texts["decisions"](row), texts["aborted"](row))
+    assert (str(len(others)), "1") == (texts["decisions"](shown), texts["aborted"](shown))
 
 
 def test_turns_without_call_records_have_no_known_cost() -> None:
@@ -198,7 +199,7 @@ def test_gross_is_what_the_same_orders_bring_at_the_best_prices(
         money, held = start, dict.fromkeys(season.products, 0.0)
         for fill in season.fills[place]:
             size, buys = fill.quantity / SCALE, fill.side == "buy"
-            money -= size * fill.ask / SCALE if buys else -size * fill.bid / SCALE
+            money -= size * fill.ask / PRICE_SCALE if buys else -size * fill.bid / PRICE_SCALE
             held[fill.product_id] += size if buys else -size
         worth = sum(held[p] * season.bids[-1, n] for n, p in enumerate(season.products))
 
