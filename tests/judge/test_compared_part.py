@@ -7,6 +7,7 @@ import pytest
 
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.leaderboard_words import compared_return, render
+from judge.statistics.looks import Horizon
 from tests.judge.seasons import BASELINES, MATRIX, make_season
 
 SNAPSHOTS = 150
@@ -14,10 +15,11 @@ WHOLE = "drawdown, equity, costs and conduct are of each whole account"
 
 
 def judged(joined: int, left: int | None) -> Leaderboard:
-    """Two cells of two repeats and the baselines; one repeat was there for a part alone."""
+    """A planned season of two cells and the baselines; one repeat was there for a part alone."""
     first, *others = MATRIX[:4] + BASELINES
     entries = (replace(first, joined=joined, left=left), *others)
-    return leaderboard(make_season(snapshots=SNAPSHOTS, entries=entries), resamples=199)
+    season = make_season(snapshots=SNAPSHOTS, entries=entries)
+    return leaderboard(season, resamples=199, horizon=Horizon(season.periods, over=True))
 
 
 @pytest.mark.parametrize(
