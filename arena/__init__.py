@@ -4,4 +4,4 @@ Nothing here imports a room. Importing this package costs nothing: every module 
 by the process that needs it.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"
