@@ -148,8 +148,9 @@ def _judge(verdict: Verdict, runs: list[_Run], account_digest: str) -> None:
     older = first.get("older", {})
     for version, of in older.items():
         _note_older(verdict, runs[0].part, version, of)
-    if any(of.get("otherwise") for of in older.values()) and not first.get("of_today"):
-        verdict.why = f"{runs[0].part} recorded by {', '.join(older)} decided or wrote otherwise"
+    if otherwise := sum(of.get("otherwise", 0) for of in older.values()):
+        named = ", ".join(older)
+        verdict.why = f"{otherwise:,} {runs[0].part} recorded by {named} came out otherwise"
     for difference in first["differences"]:
         _fail(verdict, **difference)
     for run, document in zip(runs[1:], said[1:], strict=True):
