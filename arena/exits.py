@@ -118,7 +118,6 @@ def report(error: BaseException) -> int:
     from arena.errors import NotInstalled
     from arena.explain import explain
     from arena.output import drop_rest
-    from arena.visible import one_line
 
     failed = getattr(sys.stdout, "failed", None)
     if failed is not None:
@@ -138,7 +137,7 @@ def report(error: BaseException) -> int:
         _tell(_unexpected_line(error))
         return EXIT_NO
     where = "standard output: " if failed is error else ""
-    _tell(one_line(hide_secrets(f"{where}{found}"), LINE_CHARS_MAX))
+    tell_failure(f"{where}{found}")
     if isinstance(found, NotInstalled) and SUPERVISED_VARIABLE in os.environ:
         return EXIT_USAGE
     return found.exit_code
@@ -178,6 +177,13 @@ def hide_secrets(text: str) -> str:
         if is_secret and len(value) >= SECRET_CHARS_MIN:
             text = text.replace(value, "***")
     return text
+
+
+def tell_failure(text: str) -> None:
+    """Say in one line what failed, and nothing secret: for commands that look at more after it."""
+    from arena.visible import one_line
+
+    _tell(one_line(hide_secrets(text), LINE_CHARS_MAX))
 
 
 def _tell(line: str) -> None:

@@ -13,8 +13,8 @@ from pydantic import JsonValue
 
 from arena.commands.price_check import read_facts
 from arena.errors import EXIT_USAGE, UsageError
+from arena.exits import tell_failure
 from arena.pricefiles.formats import CONTAINERS, FORMATS
-from arena.visible import one_line
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -63,7 +63,7 @@ def check(
             refused = True
             found.append({"path": str(path), "ok": False, "error": str(error)})
             if not as_json:
-                print(f"arena: {one_line(str(error), 1_000)}", file=sys.stderr)
+                tell_failure(str(error))
             continue
         found.append(facts.as_json())
         if not as_json:
