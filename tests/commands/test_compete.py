@@ -118,10 +118,16 @@ def test_kill_9_of_the_contest_itself_changes_nothing(
 
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
+    ("number", "code", "cause"),
+    [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")],
+    ids=["ctrl-c", "sigterm"],
 )
 def test_a_stopped_contest_says_how_to_go_on(
-    contests: Contests, undisturbed: dict[str, Any], number: signal.Signals, code: int
+    contests: Contests,
+    undisturbed: dict[str, Any],
+    number: signal.Signals,
+    code: int,
+    cause: str,
 ) -> None:
     """The records stay, and what is typed next ends with the same accounts."""
     process = contests.start(str(contests.spec))
@@ -136,7 +142,7 @@ def test_a_stopped_contest_says_how_to_go_on(
 
     assert process.returncode == code, output
     assert "Traceback" not in output
-    assert f"Stopped by {number.name}; no process is left." in output
+    assert f"Stopped by {cause}; no process is left." in output
     assert f"compete run --resume {directory.name}" in output
     outcome = contests.outcome("--resume", directory.name)
     assert outcome["account_digest"] == undisturbed["account_digest"]
@@ -161,13 +167,14 @@ def test_a_contest_that_is_held_cannot_be_held_twice(contests: Contests) -> None
 @pytest.mark.timeout(200)
 def test_a_node_that_refuses_its_flags_ends_the_contest(contests: Contests) -> None:
     """It could never end: exit code 1, the reason, and how to go on once that is put right."""
-    contests.spec.write_text(SPEC.replace('"scalper"', '"genius"'))
+    contests.spec.write_text(SPEC.replace('"scalper"', '"genius.toml"'))
+    contests.spec.with_name("genius.toml").write_text('name = "genius"\n')
     process = contests.start(str(contests.spec))
     output, _ = process.communicate(timeout=DEADLINE_S)
 
     assert process.returncode == 1, output
     assert "could not be kept up: it refuses its configuration" in output
-    assert "genius" in output
+    assert "genius.toml lacks prompt" in output
 
 
 @pytest.mark.timeout(200)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -19,11 +19,7 @@ def test_a_contest_ends_with_its_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The verdict is printed on top of the leaderboard, and again where the screen ends."""
-
-    async def exported(*_: Any) -> None:
-        return None
-
-    monkeypatch.setattr(compete_end, "_export", exported)
+    monkeypatch.setattr(compete_end, "export_run", lambda *_: None)
     monkeypatch.setattr(compete_end, "_report", lambda _: f"{VERDICT}\n\nStandings\n  a\n")
     monkeypatch.setattr(
         compete_end, "outcome", lambda *_: {"account_digest": "5e", "report": "index.html"}

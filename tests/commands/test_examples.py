@@ -70,7 +70,7 @@ def test_the_demo_has_three_strategies_and_three_baselines() -> None:
 
 def test_an_unknown_player_is_refused() -> None:
     """`arena demo --agents` names what can be chosen."""
-    with pytest.raises(UsageError, match="'genius' is no strategy of the demo; choose from"):
+    with pytest.raises(UsageError, match="'genius' is not a strategy of the demo; choose from"):
         demo_toml(strategies=["genius"])
 
 

@@ -120,8 +120,9 @@ def test_up_keeps_an_arena_running(settings: Settings, spec: Path) -> None:
 
 @pytest.mark.timeout(180)
 def test_a_node_that_refuses_its_flags_is_given_up(settings: Settings, spec: Path) -> None:
-    """An unknown strategy ends that router alone; status and the exit code say so."""
-    spec.write_text(SPEC.replace("buy_and_hold", "genius"))
+    """A strategy file without a prompt ends that router alone; status and the exit code say so."""
+    spec.write_text(SPEC.replace("buy_and_hold", "genius.toml"))
+    spec.with_name("genius.toml").write_text('name = "genius"\n')
     with running(settings, spec) as up:
         document = status_when(settings, healthy=False, at_least=2)
         up.terminate()
