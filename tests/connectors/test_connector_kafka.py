@@ -14,6 +14,7 @@ from arena.bus.kafka import KafkaBus
 from arena.messages import Heartbeat, MarketSnapshot, Message, Product, Ticker
 from arena.pricefiles.names import product_of
 from arena.settings import Settings
+from arena.terms import ONLINE, UNLISTED
 from connectors.exchange.pricefile import load_tape
 from tests.connectors.venue import eventually
 
@@ -103,7 +104,8 @@ async def test_tickers_and_snapshots_arrive(
     assert all(window.candles and not window.gaps for window in btc.windows.values())
     tickers = [m for m in messages if isinstance(m, Ticker)]
     assert set(PRODUCTS) == {t.product_id for t in tickers}
-    assert set(PRODUCTS) == {m.product_id for m in messages if isinstance(m, Product)}
+    said = {m.product_id: m.status for m in messages if isinstance(m, Product)}
+    assert {**dict.fromkeys(PRODUCTS, ONLINE), "NOPE-USD": UNLISTED} == said
     beats = [m for m in messages if isinstance(m, Heartbeat)]
     assert {"connector"} == {beat.kind for beat in beats}
     assert "Traceback" not in log.read_text()
