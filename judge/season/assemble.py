@@ -345,7 +345,9 @@ def _assumptions(
 def _notes(folded: Folded, deeds: Sequence[_Deeds]) -> tuple[str, ...]:
     """What was missing or odd in the records of a whole season."""
     market, books = folded.market, folded.books
-    orphans = sum(o.snapshot_id not in market.index for own in books.orders.values() for o in own)
+    orders = (order for own in books.orders.values() for order in own)
+    # An order by hand answers no snapshot.
+    orphans = sum(o.snapshot_id not in market.index for o in orders if o.snapshot_id)
     deleted = _deleted(folded)
     gaps = _gaps(market)
     malformed = sum(folded.malformed.values())

@@ -128,13 +128,14 @@ def test_orders_by_hand_leave_an_agent_without_rank() -> None:
 
 
 def test_an_operators_account_is_not_an_entry() -> None:
-    """`arena tools call` opens an account and trades; it is in no list."""
+    """`arena tools call` opens an account and trades; it is in no list, and lacks no snapshot."""
     scenario = Scenario().run(5)
     scenario.join("operator", "cash", "agent")
     trade_by_hand(scenario, "operator")
     season = season_of(scenario.records)
 
     assert "operator" not in (*season.names, *(one.agent for one in (*season.dead, *season.apart)))
+    assert () == season.assumptions.notes
 
 
 def test_text_and_report_name_them() -> None:
