@@ -32,8 +32,9 @@ LOOK_AGAIN_S = 0.5
 """From one look at the members of the old group to the next."""
 SAY_AGAIN_S = 30.0
 """From one warning that they are waited for to the next."""
-ANSWER_S = 20.0
-"""How long a broker may fail to answer: a coordinator that moved takes a few seconds."""
+ANSWER_S = 60.0
+"""How long the brokers may fail to answer: on a busy machine the first coordinator of a new cluster
+takes that long, as other waits at a start allow."""
 IDLE = ("Empty", "Dead")
 STABLE = "Stable"
 NO_GENERATION = -1
@@ -42,6 +43,11 @@ NO_RETENTION = -1
 HAS_MEMBERS = (22, 25, 27)
 """Errors of a commit by a process that is not a member: ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID,
 REBALANCE_IN_PROGRESS."""
+
+MAY_NOT = (
+    "this login may not read group %s of an older version, so group %s does not continue where that"
+    " one was; if an older version ran here, `arena topics acl --apply` lets it, and start again"
+)
 
 Committed = dict[TopicPartition, tuple[int, str]]
 """Partition -> the committed offset and its metadata."""
@@ -59,7 +65,7 @@ async def take_over(
         partitions: Full names of the topics -> their partitions.
 
     Raises:
-        BrokerUnavailable: No broker answers.
+        BrokerUnavailable: No broker answers, or no coordinator is known, for `ANSWER_S`.
     """
     asked = [TopicPartition(topic, p) for topic, count in partitions.items() for p in range(count)]
     failing_since: float | None = None
@@ -72,7 +78,7 @@ async def take_over(
                     return await _move(admin, old, new, asked)
             failing_since = None
         except GroupAuthorizationFailedError:
-            log.info("this login may not look at the older version's group %s", old)
+            log.warning(MAY_NOT, old, new)
             return {}
         except BrokerUnavailable:
             failing_since = now if failing_since is None else failing_since
@@ -82,7 +88,8 @@ async def take_over(
             failing_since = now if failing_since is None else failing_since
             if now - failing_since > ANSWER_S:
                 raise BrokerUnavailable(
-                    f"no answer about the group {old}: {in_words(error)}"
+                    f"no answer about the group {old} for {ANSWER_S:g} s: {in_words(error)}",
+                    remedy="`arena broker status` asks the brokers; start again when it is sound",
                 ) from error
         else:
             if now - said_at >= SAY_AGAIN_S:

@@ -2,16 +2,29 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Never
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    KafkaTimeoutError,
+    NotCoordinatorError,
+)
 
 from arena import topics
 from arena.acls import GROUPS
+from arena.bus import kafka_old_groups
 from arena.bus.kafka import KafkaBus
 from arena.bus.kafka_access import connection
 from arena.bus.kafka_old_groups import take_over
-from arena.errors import UsageError
+from arena.errors import BrokerUnavailable, UsageError
 from arena.ids import NAME_PATTERN
 from arena.prefix import check_prefix
 from arena.settings import Settings
@@ -103,3 +116,74 @@ async def test_an_older_process_is_waited_for_and_an_agent_is_not(
     assert [b"0 of 0"] == [record.value for record in await read_count(agent, 1)]
     await agent.close()
     await node.close()
+
+
+class FailingBrokers:
+    """Brokers that answer every question about a group with an error; a clock beside them.
+
+    Args:
+        error: What they answer with.
+        passes_after_s: Until then; afterwards this login may not read the group.
+    """
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, error: type[KafkaError], passes_after_s: float
+    ) -> None:
+        """Stand in for the brokers and the time of `take_over`."""
+        self.now_s = 0.0
+        self.error = error
+        self.passes_after_s = passes_after_s
+        monkeypatch.setattr(kafka_old_groups, "admin_client", self.connect)
+        monkeypatch.setattr(kafka_old_groups, "time", SimpleNamespace(monotonic=self.monotonic))
+        monkeypatch.setattr(kafka_old_groups, "LOOK_AGAIN_S", 0)
+
+    def monotonic(self) -> float:
+        """Two seconds pass between two looks."""
+        self.now_s += 2
+        return self.now_s
+
+    @asynccontextmanager
+    async def connect(self, _: Settings) -> AsyncIterator["FailingBrokers"]:
+        """An admin client."""
+        yield self
+
+    async def describe_consumer_groups(self, _: list[str]) -> Never:
+        """The first question that is asked."""
+        if self.now_s > self.passes_after_s:
+            raise GroupAuthorizationFailedError("old")
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CoordinatorNotAvailableError,
+        NotCoordinatorError,
+        CoordinatorLoadInProgressError,
+        KafkaTimeoutError,
+    ],
+)
+async def test_a_coordinator_is_waited_for_as_long_as_other_things_at_a_start(
+    error: type[KafkaError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the first coordinator takes a while; one that never comes is an error."""
+    FailingBrokers(monkeypatch, error, passes_after_s=55)
+    assert await take_over(Settings(), "old", "new", {"t": 1}) == {}
+
+    brokers = FailingBrokers(monkeypatch, error, passes_after_s=1e9)
+    with pytest.raises(BrokerUnavailable, match="no answer about the group old for 60 s"):
+        await take_over(Settings(), "old", "new", {"t": 1})
+    assert 60 < brokers.now_s < 70
+
+
+async def test_a_login_that_may_not_read_the_old_group_is_warned_about(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The offsets are not taken over then, which is said once, with the remedy."""
+    FailingBrokers(monkeypatch, KafkaTimeoutError, passes_after_s=0)
+
+    assert await take_over(Settings(), "old", "new", {"t": 1}) == {}
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "may not read group old" in record.getMessage()
+    assert "`arena topics acl --apply`" in record.getMessage()
