@@ -53,6 +53,7 @@ PURE = (
     "arena/pricefiles/shapes.py",
     "arena/pricefiles/span.py",
     "arena/pricefiles/times.py",
+    "arena/pricefiles/tradable.py",
     "arena/pricefiles/volumes.py",
     "arena/prices.py",
     "arena/redaction.py",

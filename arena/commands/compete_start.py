@@ -16,6 +16,7 @@ from arena.commands.compete_spec import changed_toml, with_starting_cash
 from arena.commands.plugin_flags import NO_CHOICE, Choice
 from arena.commands.plugins import ForRun, load_for_run
 from arena.commands.price_check import check_prices
+from arena.commands.price_left_out import without_left_out
 from arena.errors import DependencyMissing, UsageError
 from arena.localbroker.launch import BrokerHandle
 from arena.localbroker.progress import Progress
@@ -82,8 +83,10 @@ def begin_contest(
         read_spec(path), prices=_price_files(prices), snapshots=snapshots, currency=currency
     )
     loaded = _contest_of(text, path, path.resolve().parent, choice)
-    spec, text = loaded.spec, with_starting_cash(text, initial_cash(os.environ))
-    found = check_prices(spec, path.resolve().parent)
+    found = check_prices(loaded.spec, path.resolve().parent)
+    text = with_starting_cash(text, initial_cash(os.environ))
+    loaded = without_left_out(loaded, text, found)
+    spec, text = loaded.spec, loaded.text
     directory = new_run_directory(settings.home, datetime.now().astimezone())
     tag = uuid4().hex[:TAG_CHARS]
     prefix = f"{settings.prefix}{spec.arena.prefix}{directory.name}-{tag}."

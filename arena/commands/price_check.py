@@ -19,6 +19,7 @@ from arena.pricefiles.span import (
     snapshots_of,
     span_of,
 )
+from arena.pricefiles.tradable import with_left_out
 from arena.spec import ArenaSpec
 
 TELL_AFTER_S = 2.0
@@ -48,20 +49,24 @@ class Reading:
 def check_prices(spec: ArenaSpec, folder: Path) -> tuple[PriceFacts, ...]:
     """What is in the price files of a specification; nothing if it has none.
 
+    One whose product no account can trade has the reason in `left_out`.
+
     Args:
         spec: The arena.
         folder: What its paths are relative to.
 
     Raises:
-        UsageError: A file cannot be used, or the files have no time for the contest.
+        UsageError: A file cannot be used, no product can be traded, or the files have no time for
+            the contest.
     """
     market, contest = spec.market, spec.competition
     replay = market.source == "replay"
     interval_s = interval_of(spec.arena.interval_s) if replay else 0
     if not market.prices:
         return ()
-    files = read_facts([folder / name for name in market.prices], spec.arena.products)
-    ends = [(file.first_s, file.last_s) for file in files]
+    found = read_facts([folder / name for name in market.prices], spec.arena.products)
+    files = with_left_out(found, spec.rules.starting_cash)
+    ends = [(file.first_s, file.last_s) for file in files if not file.left_out]
     if not replay:
         span_of(ends, start=None, history_s=EXCHANGE_HISTORY_S)
         return files

@@ -27,6 +27,7 @@ from arena.commands.market_time import keep_market_time
 from arena.commands.plugin_flags import AllowFlag, FolderFlag, choice_of
 from arena.commands.plugins import ForRun, check_plugins, load_for_run
 from arena.commands.price_check import check_prices
+from arena.commands.price_left_out import without_left_out
 from arena.commands.session import (
     Beginning,
     ensure_topics,
@@ -105,6 +106,8 @@ def up(
         _print_commands(loaded, settings, words)
         return
     prices = check_prices(spec, folder)
+    loaded = without_left_out(loaded, text, prices)
+    spec = loaded.spec
     require_keys(spec, os.environ)
     require_local_llm(spec)
     check_arena(spec, settings.home, skip=no_check)

@@ -49,8 +49,10 @@ def _prices(spec: ArenaSpec) -> str:
 
 def file_lines(files: Sequence[PriceFacts]) -> list[str]:
     """What is in the price files: one line each."""
+    left_out = [f"  {file.line}" for file in files if file.left_out]
+    files = [file for file in files if not file.left_out]
     more = len(files) - FILES_MAX
-    lines = [f"  {file.line}" for file in files[:FILES_MAX]]
+    lines = [*left_out, *(f"  {file.line}" for file in files[:FILES_MAX])]
     return [*lines, f"  and {more} more files"] if more > 0 else lines
 
 

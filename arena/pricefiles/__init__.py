@@ -5,6 +5,7 @@ times   Unix time in any unit, ISO text, to nanoseconds         pure
 shapes  which column is which, by names or by what is in them   pure
 formats the list that people are shown                          pure
 volumes which column is the volume in base units                pure
+tradable whether an account can trade at such prices            pure
 rows    the checks of every row, and what the rows are          pure
 packed  plain, gzip or zip: a bounded stream of bytes
 texts   CSV as lines of cells

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import sha256
 from typing import Final
 
@@ -31,6 +32,8 @@ class PriceFacts:
         first_s: Start of the first minute, Unix seconds. last_s: end of the last.
         price_digits: Digits after the point of the finest price.
         digest: SHA-256 of the rows, in hex.
+        low: The lowest price, quotes included. high: the highest.
+        left_out: Why the product is not traded, or "".
     """
 
     path: str
@@ -47,6 +50,9 @@ class PriceFacts:
     last_s: int
     price_digits: int
     digest: str
+    low: Decimal
+    high: Decimal
+    left_out: str = ""
 
     @property
     def source(self) -> str:
@@ -56,7 +62,10 @@ class PriceFacts:
 
     @property
     def line(self) -> str:
-        """What is in it, in a line."""
+        """What is in it, in a line; or why it is left out."""
+        if self.left_out:
+            source = one_line(self.source, SOURCE_CHARS_MAX)
+            return f"{self.product_id} is left out ({source}): {self.left_out}"
         span = f"{words_of(self.first_s)} to {words_of(self.last_s)}"
         said = [
             f"{self.product_id}  {one_line(self.source, SOURCE_CHARS_MAX)}",

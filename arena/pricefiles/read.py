@@ -9,6 +9,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -58,6 +59,7 @@ class PriceFile:
         format: The format that was recognised.
         venue: Venue of the prices, if the file's name or format says it; else "".
         rows: The minutes, oldest first.
+        low: The lowest price. high: the highest.
         merged: How many rows repeated another.
         empty: How many rows had no price.
     """
@@ -67,6 +69,8 @@ class PriceFile:
     format: Format
     venue: str
     rows: Rows
+    low: Decimal
+    high: Decimal
     merged: int
     empty: int
 
@@ -98,6 +102,8 @@ class PriceFile:
             last_s=self.last_s,
             price_digits=self.rows.price_digits,
             digest=self.rows.digest,
+            low=self.low,
+            high=self.high,
         )
 
 
@@ -198,7 +204,17 @@ def _read(
     found = checker.rows()
     says = name_says(path.name).venue or name_says(Path(opened.member).name).venue
     venue = says or shape.format.venue or _venue_of(hint)
-    return PriceFile(path, product_id, shape.format, venue, found, checker.merged, checker.empty)
+    return PriceFile(
+        path=path,
+        product_id=product_id,
+        format=shape.format,
+        venue=venue,
+        rows=found,
+        low=checker.low,
+        high=checker.high,
+        merged=checker.merged,
+        empty=checker.empty,
+    )
 
 
 def _lines(path: Path, opened: Opened) -> Iterator[Line]:

@@ -149,6 +149,7 @@ class RowChecker:
     Attributes:
         merged: Rows that said what another row had said.
         empty: Rows without a price: minutes without a trade.
+        low: The lowest price or bid. high: the highest price or ask.
     """
 
     def __init__(self, shape: Shape, product_id: str) -> None:
@@ -160,6 +161,7 @@ class RowChecker:
         self._symbol = ""
         self.merged = 0
         self.empty = 0
+        self.low, self.high = Decimal("Infinity"), Decimal(0)
 
     def take(self, number: int, cells: Sequence[str]) -> None:
         """Check a row and keep it.
@@ -274,6 +276,7 @@ class RowChecker:
                 f"open {open_}, high {high}, low {low}, close {close} is not a candle; "
                 "the high is the highest and the low the lowest, and all are above 0"
             )
+        self._widen(low, high)
         if _is_empty(cell):
             raise ValueError("the volume is empty; write 0 for a minute without a trade")
         number = Decimal(cell) if _is_number(cell) else parse_decimal(cell)
@@ -292,8 +295,17 @@ class RowChecker:
             return "", ""
         bid, ask = (decimal_text(_carried(parse_decimal(cell))) for cell in given)
         if not 0 < Decimal(bid) <= Decimal(ask):
-            raise ValueError(f"bid {bid} and ask {ask} cannot be; the bid is above 0 and not above")
+            raise ValueError(
+                f"bid {bid} and ask {ask} are not quotes; a bid is above 0 and not above the ask"
+            )
+        self._widen(Decimal(bid), Decimal(ask))
         return bid, ask
+
+    def _widen(self, low: Decimal, high: Decimal) -> None:
+        if low < self.low:
+            self.low = low
+        if high > self.high:
+            self.high = high
 
     def _number_of(self, ts: int) -> int:
         place = next(i for i, known in enumerate(self._lines) if known == ts)
