@@ -15,7 +15,7 @@ from arena.errors import UsageError
 from arena.exits import SUPERVISED_VARIABLE
 from arena.names import listed
 from arena.plural import counted
-from arena.toml_files import parse_toml
+from arena.toml_files import read_toml
 from arena.variables import HISTORY, KEY, KEY_ALIAS, MODEL_KEYS, named_in
 
 READ_VARIABLE = "ARENA_ENV_READ"
@@ -46,8 +46,8 @@ def prepare_beside(path: Path, folder: Path | None = None) -> None:
         UsageError: The file or a variable cannot be used.
     """
     try:
-        named = frozenset(named_in(parse_toml(path.read_text("utf-8-sig"), str(path))))
-    except (OSError, ValueError, UsageError):
+        named = frozenset(named_in(read_toml(path)))
+    except (ValueError, UsageError):
         named = frozenset()  # the reader of the specification says what is wrong with it
     prepare(folder or path.resolve().parent, named | MODEL_KEYS, told=True)
 

@@ -8,6 +8,7 @@ and the one that was computed here.
 
 import hashlib
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import orjson
@@ -96,7 +97,7 @@ def _step(name: str, record: Record | None, lacking: str = "") -> Step:
 def _order(found: Found) -> Step:
     record, event = found.event
     step = _step("order", record)
-    what = f"{event.action} {event.quantity} {event.product_id}"
+    what = f"{event.action} {_digits(event.quantity)} {event.product_id}"
     at = f" at {decimal_text(event.price)}" if event.price is not None else f" ({event.reason})"
     step.says = f"{event.agent}: {what} {event.outcome}{at}, {event.at:%Y-%m-%d %H:%M:%S.%f} UTC"
     step.check("digest of the log before it", event.prev, found.prev)
@@ -202,7 +203,7 @@ def _seen_ticker(found: Found) -> Step:
     step.says = _ticker_words(ticker)
     quote = found.event[1].seen
     if quote is not None:
-        step.check("bid and ask seen", f"{quote.bid}/{quote.ask}", _prices(ticker))
+        step.check("bid and ask seen", _pair(quote.bid, quote.ask), _prices(ticker))
     return step
 
 
@@ -215,7 +216,7 @@ def _used_ticker(found: Found) -> Step:
     record, ticker = found.used
     step = _step("ticker used", record)
     step.says = f"{_ticker_words(ticker)}, {event.used.age_ms} ms old"
-    step.check("bid and ask used", f"{event.used.bid}/{event.used.ask}", _prices(ticker))
+    step.check("bid and ask used", _pair(event.used.bid, event.used.ask), _prices(ticker))
     step.check("product", event.product_id, ticker.product_id)
     return step
 
@@ -249,7 +250,15 @@ def _frame_step(name: str, frame: Frame, ticker: Ticker) -> Step:
 
 
 def _prices(ticker: Ticker) -> str:
-    return f"{decimal_text(ticker.best_bid)}/{decimal_text(ticker.best_ask)}"
+    return _pair(ticker.best_bid, ticker.best_ask)
+
+
+def _pair(bid: Decimal, ask: Decimal) -> str:
+    return f"{decimal_text(bid)}/{decimal_text(ask)}"
+
+
+def _digits(quantity: Decimal | None) -> str:
+    return "" if quantity is None else decimal_text(quantity)
 
 
 def _ticker_words(ticker: Ticker) -> str:

@@ -175,6 +175,18 @@ def test_the_file_beside_a_specification_is_read_once(
     assert not re.search("1234567|7654321|u-111", said)
 
 
+def test_what_is_no_arena_toml_is_not_read(tmp_path: Path) -> None:
+    """A device does not fill the memory and a pipe is not waited for; the `.env` is read."""
+    os.environ.pop(SUPERVISED_VARIABLE, None)
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-1234567\n")
+    (tmp_path / "device.toml").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "ARENA.toml")
+    environment.prepare_beside(tmp_path / "ARENA.toml")
+    environment.prepare_beside(tmp_path / "device.toml")
+
+    assert "sk-1234567" == os.environ["OPENAI_API_KEY"]
+
+
 def test_names_of_other_arenas_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
     """A key by another name, cash and tokens where the file says nothing, minutes of history."""
     environ = {"LLM_API_KEY": "k", "INITIAL_CASH": "2500.50", "DAILY_TOKEN_BUDGET": "1000"}

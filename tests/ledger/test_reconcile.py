@@ -147,7 +147,8 @@ async def test_the_dashboard_is_held_against_the_log(
 
     figures = fold_figures({0: log.shard}) | {Key("a", "cash", "USD"): 1}
 
-    async def wrong(_: Settings) -> ReadModel:
+    async def wrong(_: Settings, run: Path | None) -> ReadModel:
+        assert run is None
         return ReadModel(log.shard.digest(), figures)
 
     monkeypatch.setattr(reconcile, "ask_dashboard", wrong)
