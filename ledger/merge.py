@@ -30,6 +30,7 @@ class Merged:
         self.readers = readers
         self._waiting: dict[str, dict[int, deque[Record]]] = {topic: {} for topic in readers}
         self._reading: dict[str, asyncio.Task[list[Record]]] = {}
+        self._taken: dict[tuple[str, int], int] = {}
 
     async def read(self, *, timeout_s: float, max_records: int = READ_MAX) -> list[Record]:
         """The next records of all topics, oldest first; empty after the timeout.
@@ -55,17 +56,25 @@ class Merged:
         return await self.readers[topic].behind() + sum(map(len, self._waiting[topic].values()))
 
     async def ends(self) -> dict[tuple[str, int], int]:
-        """Where every partition ends now."""
+        """Where every partition ends now; call it before `is_past`."""
         found: dict[tuple[str, int], int] = {}
         for reader in self.readers.values():
             found |= await reader.end_offsets()
+        for part in found:
+            self._taken.setdefault(part, 0)
         return found
 
     def is_past(self, ends: Mapping[tuple[str, int], int]) -> bool:
-        """True where everything before these ends was given out."""
-        return not any(self._waiting.values()) and all(
-            self.readers[topic].position(topic, part) >= end for (topic, part), end in ends.items()
+        """True if everything before these ends was given out.
+
+        A reader's position says nothing of it: it moves before the records are handed over.
+        """
+        waiting = (
+            queue[0].offset < ends.get((topic, part), 0)
+            for topic, queues in self._waiting.items()
+            for part, queue in queues.items()
         )
+        return not any(waiting) and all(self._taken[part] >= end for part, end in ends.items())
 
     async def close(self) -> None:
         """Stop reading."""
@@ -122,6 +131,9 @@ class Merged:
     def _take(self, topic: str) -> None:
         for record in self._reading.pop(topic).result():
             self._waiting[topic].setdefault(record.partition, deque()).append(record)
+        for name, part in self._taken:
+            if name == topic:
+                self._taken[name, part] = self.readers[topic].position(topic, part)
 
     def _queues(self) -> Iterator[deque[Record]]:
         """Of every partition of which something waits; none is empty."""

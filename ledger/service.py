@@ -2,9 +2,11 @@
 
 Reads `account.events`, `market.snapshots`, `agent.turns` and `llm.calls`; writes the database, in
 one transaction per batch: rows and the place in the topics together. A second process stands by. A
-database that is full or gone is waited for, and the heartbeat says so.
+database that is full or gone is waited for, and the heartbeat says so. When it is told to stop, it
+first posts what the log holds by then.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,7 +14,7 @@ from typing import TypeVar
 
 from arena import topics
 from arena.bus.base import Start
-from arena.errors import Fenced
+from arena.errors import ArenaError, Fenced
 from arena.node import Node
 from arena.passed_over import read_passed_over
 from ledger.aside import aside
@@ -34,6 +36,9 @@ BATCH_MAX = 2_000
 GATHERED_MIN, GATHER_S = 100, 0.1
 """A smaller batch is followed by a pause: a commit waits for the disk, whatever it holds."""
 STANDBY_POLL_S = 1.0
+FINISH_S = 10.0
+"""After the signal to stop, the rest of the log is posted for at most so long."""
+FINISH_POLL_S = 0.02
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.2, 10.0
 EVENTS_PER_FOLD = 50_000
 """A fold is kept at the first digest of a state that the log holds after so many events."""
@@ -54,9 +59,10 @@ class Ledger:
         self.database = database
         self._lock = WriterLock(database)
         self._writer = Writer(database)
+        self._posting = False
 
     async def run(self) -> None:
-        """Serve until cancelled."""
+        """Serve until cancelled, and then to the end of the log as it is at that time."""
         node = self.node
         node.details["books"] = str(self.database.place)
         await node.bus.ensure_topics(TOPICS)
@@ -66,12 +72,47 @@ class Ledger:
             projector = await self._resume()
             node.status = "running"
             async with self.stream(projector) as stream:
-                while True:
-                    if await self.step(projector, stream) < GATHERED_MIN:
-                        await node.clock.sleep(GATHER_S)
+                posting = asyncio.create_task(self._post(projector, stream))
+                try:
+                    await asyncio.shield(posting)
+                except asyncio.CancelledError:
+                    await self._finish(posting, stream)
+                    raise
+                finally:
+                    posting.cancel()
+                    await asyncio.gather(posting, return_exceptions=True)
         finally:
             self.release()
             self.database.close()
+
+    async def _post(self, projector: Projector, stream: Merged) -> None:
+        """Book what comes, until cancelled."""
+        while True:
+            if await self.step(projector, stream) < GATHERED_MIN:
+                await self.node.clock.sleep(GATHER_S)
+
+    async def _finish(self, posting: "asyncio.Task[None]", stream: Merged) -> None:
+        """Let `posting` come to the present end of the log, for `FINISH_S` at most.
+
+        It is not waited for while the database or the bus has failed.
+        """
+        node = self.node
+        failed = node.bus.failed is not None and node.bus.failed.done()
+        try:
+            async with asyncio.timeout(FINISH_S):
+                ends = None if failed else await stream.ends()
+                while ends is not None and not posting.done() and "waiting" not in node.details:
+                    if not self._posting and stream.is_past(ends):
+                        return
+                    await asyncio.sleep(FINISH_POLL_S)
+        except (ArenaError, TimeoutError) as error:
+            why = str(error) or f"the end was not reached in {FINISH_S:.0f} s"
+        else:
+            why = str(node.details.get("waiting") or "reading or writing failed")
+            if posting.done() and (failure := posting.exception()) is not None:
+                why = str(failure) if isinstance(failure, ArenaError) else type(failure).__name__
+        text = "stops before the end of the log; `arena ledger rebuild` posts the rest"
+        node.log.warning(text, why=why)
 
     def release(self) -> None:
         """Let another process keep the books."""
@@ -83,12 +124,14 @@ class Ledger:
         if not records:
             self.node.gauges["lag"] = await stream.lag(EVENTS)
             return 0
+        self._posting = True
         began = self.node.clock.monotonic()
         batch = projector.batch(records)
         for record, error in projector.unread:
             await self.node.dead_letter(record, error)
         projector.unread.clear()
         await self.patiently(lambda: self._write(batch))
+        self._posting = False
         self._count(projector.poster, batch, self.node.clock.monotonic() - began)
         self.node.gauges["lag"] = await stream.lag(EVENTS)
         return len(records)
@@ -137,6 +180,7 @@ class Ledger:
                     if (name, number) not in cuts:
                         self.node.tell_lost(name, number, self.node.name, words)
             merged = Merged(readers)
+            await merged.ends()
         except BaseException:
             for reader in readers.values():
                 await reader.close()

@@ -30,6 +30,7 @@ class ProcessSpec:
         without: Variables it must not see: keys of others.
         foreground: Owns the terminal; its end ends the run.
         ready_port: A loopback port it answers on once it is ready; 0 where it has none.
+        stops_last: Told to stop after the others have ended: it reads what they wrote last.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ProcessSpec:
     without: frozenset[str] = frozenset()
     foreground: bool = False
     ready_port: int = 0
+    stops_last: bool = False
 
 
 class Child:

@@ -33,6 +33,7 @@ DASHBOARD = "dashboard"
 CONNECTOR = "connector"
 EXCHANGE = "exchange"
 JUDGE = "judge"
+LEDGER = "ledger"
 TOOLS = "tools"
 TOOL_SERVER = "tool-server"
 LOCK_STEP = ("--pacing", "lock-step")
@@ -84,6 +85,7 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
             without=secrets - keys,
             ready_port=ready_port,
             foreground=name == DASHBOARD and around.terminal,
+            stops_last=name == LEDGER,
         )
 
     contest = spec.competition
@@ -107,7 +109,7 @@ def plan(spec: ArenaSpec, around: Surroundings) -> list[ProcessSpec]:
         taking = ("--replace",) if around.replace_names else ()
         found.append(process(name, *words, *pacing, *taking))
     if spec.ledger.enabled:
-        found.append(process("ledger", *ledger_words(around.books)))
+        found.append(process(LEDGER, *ledger_words(around.books)))
     if contest and contest.judge:
         found.append(process(JUDGE, *judge_words(contest)))
     if around.dashboard is not None:

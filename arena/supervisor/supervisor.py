@@ -20,6 +20,8 @@ from arena.supervisor.runs import LOGS, ProcessRecord, ProcessState
 TICK_S = 0.1
 READY_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 8.0
+STOP_LAST_DEADLINE_S = 15.0
+"""A process that stops last has work to finish when it is told to."""
 ROTATE_INTERVAL_S = 5.0
 LOG_TAIL_LINES = 5
 LOG_TAIL_BYTES = 4_000
@@ -133,14 +135,24 @@ class Supervisor:
     ) -> None:
         """SIGTERM to all, a deadline, SIGKILL to the rest; returns when none is left.
 
+        Those that stop last are told when the others have ended, and have `STOP_LAST_DEADLINE_S`.
+
         Args:
-            deadline_s: How long they have.
+            deadline_s: How long the others have.
             hurried: Asked fifty times a second; True is the deadline.
         """
         running = [p for p in self._managed if p.child is not None]
         for process in self._managed:
             if process.state in ("waiting", "running", "restarting"):
                 process.state = "stopped"
+        self._end([p for p in running if not p.spec.stops_last], deadline_s, hurried)
+        self._end([p for p in running if p.spec.stops_last], STOP_LAST_DEADLINE_S, hurried)
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+
+    def _end(self, running: list[_Managed], deadline_s: float, hurried: Callable[[], bool]) -> None:
+        """SIGTERM, a deadline, SIGKILL."""
         for process in running:
             assert process.child is not None
             process.child.terminate()
@@ -155,9 +167,6 @@ class Supervisor:
             process.note = f"killed: it did not end {in_time}"
             self._on_change(Change(process.spec.name, process.note))
             self._has_ended(process)
-        if self._keeper is not None:
-            self._keeper.close()
-            self._keeper = None
 
     def records(self) -> tuple[ProcessRecord, ...]:
         """How every process fares, in start order."""

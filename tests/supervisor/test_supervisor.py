@@ -134,6 +134,33 @@ def test_what_is_not_installed_is_not_waited_for(supervised: Callable[..., Super
     assert "no_such_package is not installed" in supervisor.log_tail("node")
 
 
+def test_who_stops_last_is_told_when_the_others_have_ended(
+    supervised: Callable[..., Supervisor], tmp_path: Path
+) -> None:
+    """It still reads what a process writes that takes its time to end."""
+    note = tmp_path / "note"
+    slow = (
+        "import pathlib, signal, time\n"
+        "def end(*_): time.sleep(0.3); pathlib.Path(NOTE).write_text('written'); raise SystemExit\n"
+        "signal.signal(signal.SIGTERM, end)\nprint('ready', flush=True)\n"
+        "while True: time.sleep(60)"
+    ).replace("NOTE", repr(str(note)))
+    reads = (
+        "import pathlib, signal, time\n"
+        "def end(*_): raise SystemExit(0 if pathlib.Path(NOTE).exists() else 1)\n"
+        "signal.signal(signal.SIGTERM, end)\nprint('ready', flush=True)\n"
+        "while True: time.sleep(60)"
+    ).replace("NOTE", repr(str(note)))
+    supervisor = supervised(python("reads", reads, stops_last=True), python("slow", slow))
+    supervisor.start()
+    logs = [tmp_path / "logs/reads.log", tmp_path / "logs/slow.log"]
+    wait_for(lambda: all(log.read_text() == "ready\n" for log in logs))
+
+    supervisor.stop()
+
+    assert [0, 0] == [record.exit_code for record in supervisor.records()]
+
+
 def test_stop_ends_all_and_kills_the_stubborn(
     supervised: Callable[..., Supervisor], tmp_path: Path
 ) -> None:
