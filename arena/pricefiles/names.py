@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
+from arena.currency import DOLLARS
 from arena.errors import UsageError
 
 _FIATS = (
@@ -26,7 +27,11 @@ BY_LENGTH: Final = sorted(QUOTES, key=lambda quote: (-len(quote), quote))
 _KNOWN = (
     "AAVE ADA ALGO APT ARB ATOM AVAX BCH BNB BONK BTC CRV DASH DOGE DOT EOS ETC ETH FIL ICP"
     " INJ LINK LTC MATIC MKR NEAR OP PEPE POL SEI SHIB SOL STX SUI TON TRX UNI WBTC WIF XBT XDG"
-    " XLM XMR XRP XTZ ZEC"
+    " XLM XMR XRP XTZ ZEC GRT SAND MANA AXS GALA ENJ CHZ IMX FTM ONE ICX ZIL VET HBAR EGLD FLOW"
+    " THETA KAVA ROSE CELO ANKR BAT COMP SNX YFI SUSHI CAKE BAL KNC ZRX LRC DYDX GMX LDO RPL ENS"
+    " APE JASMY MASK AR RNDR TAO FET AGIX OCEAN ORDI STRK TIA JUP PYTH JTO BLUR CFX KAS QNT RUNE"
+    " WAVES NEO IOTA QTUM ONT OMG DCR LUNA LUNC USTC FLOKI TWT CVX FXS WOO HNT NMR UMA OXT SKL"
+    " CTSI STORJ AUDIO GMT FARTCOIN AERO TRUMP PENGU POPCAT TURBO MOG PNUT"
 )
 KNOWN: Final = STABLES.union(_KNOWN.split())
 """Coins by which a word such as "BTCTUSD" is split where more than one way would do."""
@@ -40,8 +45,9 @@ VENUES: Final = {
     "poloniex": "Poloniex", "yahoo": "Yahoo Finance",
 }  # fmt: skip
 _WORDS = (
-    "CANDLES CANDLE CRYPTO DATA DAY DAILY DOWNLOAD EXPORT FILE FROM HISTORY HOUR HOURLY IN KLINES"
-    " MIN MINUTE MINUTES OHLC OHLCV PRICE PRICES SPOT THE TO TRADES"
+    "ALL AND BACKUP BINANCE CANDLES CANDLE COPIE COPY CRYPTO DATA DAY DAILY DE DOWNLOAD EXPORT FILE"
+    " FINAL FOR FROM FUTURES GLOBAL HISTORY HOUR HOURLY IN KLINES KOPIE LINEAR MIN MINUTE MINUTES"
+    " MY NEW OF OHLC OHLCV OLD PERP PRICE PRICES RAW SAMPLE SPOT SWAP TEST THE TO TRADES VON WITH"
 )
 WORDS: Final = frozenset(_WORDS.split())
 """Words of file names that are not the code of an asset."""
@@ -54,7 +60,8 @@ REMEDY: Final = (
 _ASSET = re.compile(r"(?=[0-9]*[A-Z])[A-Z0-9]{1,20}")
 _KRAKEN = re.compile(r"X([A-Z]{3,4})Z([A-Z]{3})")
 _PLAIN = re.compile(r"([A-Z0-9]{1,20})-([A-Z]{3,5})(?![A-Z0-9])")
-_SYMBOL = re.compile(r"[A-Z0-9]{2,10}")
+_PAIR_LIKE = re.compile(r"[A-Z0-9]{5,20}|[A-Za-z0-9]{1,20}([-/_:][A-Za-z0-9]{2,20}){1,2}")
+_SYMBOL = re.compile(r"(?=[0-9]*[A-Z])[A-Z0-9]{2,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +69,14 @@ class NameSays:
     """What a file's name says.
 
     Attributes:
-        product_id: Such as "BTC-USD", or "" if it names none.
+        product_id: Such as "BTC-USD", or "" if it names none, or one of several.
         venue: Such as "Kraken", or "".
+        readings: The products that it may mean if it can be read in more than one way.
     """
 
     product_id: str
     venue: str
+    readings: tuple[str, ...] = ()
 
 
 def name_says(name: str) -> NameSays:
@@ -75,7 +84,10 @@ def name_says(name: str) -> NameSays:
     stem = name[:NAME_CHARS_MAX].split(".", 1)[0] if "." in name else name[:NAME_CHARS_MAX]
     words = [word for word in re.split(r"[^A-Za-z0-9]+", stem) if word]
     venue = next((VENUES[w.lower()] for w in words if w.lower() in VENUES), "")
-    product_id = _pair([word.upper() for word in words if word.lower() not in VENUES])
+    found_here = _readings([word.upper() for word in words if word.lower() not in VENUES])
+    if len(found_here) > 1:
+        return NameSays("", venue, found_here)
+    product_id = found_here[0] if found_here else ""
     if not product_id and (found := _PLAIN.match(stem.upper())):
         base, quote = found.groups()
         if not {base, quote} & WORDS and _ASSET.fullmatch(base) and base.lower() not in VENUES:
@@ -89,27 +101,68 @@ def product_of(path: PurePath) -> str:
     Raises:
         UsageError: It holds none.
     """
-    if not (product_id := name_says(path.name).product_id):
+    says = name_says(path.name)
+    if says.readings:
+        raise UsageError(
+            f"{path.name} may be of {' or of '.join(says.readings)}",
+            remedy=f"write the two parts apart, such as {says.readings[0]}, in the file's name, or "
+            "list the files in the specification's [market] and their products in [arena]",
+        )
+    if not says.product_id:
         raise UsageError(f"{path.name} does not name a product such as BTC-USD", remedy=REMEDY)
-    return product_id
+    return says.product_id
 
 
 def pair_of(symbol: str) -> str:
-    """The product of a symbol such as "BTC/USD", "XBTUSD" or "BINANCE:BTCUSDT"; "" for others."""
+    """The product of a symbol such as "BTC/USD", "XBTUSD" or "BINANCE:BTCUSDT"; "" for others.
+
+    One that can be read in two ways is the first of them.
+    """
+    return next(iter(pairs_of(symbol)), "")
+
+
+def pairs_of(symbol: str) -> tuple[str, ...]:
+    """The products that a symbol may mean, the likely one first; none if it is not a symbol."""
     if symbol[:1] == "t" and symbol[1:] == symbol[1:].upper():
         symbol = symbol[1:]  # Bitfinex: tBTCUSD
     words = re.split(r"[^A-Za-z0-9]+", symbol.strip()[:NAME_CHARS_MAX])
-    return _pair([word.upper() for word in words if word and word.lower() not in VENUES])
+    return _readings([word.upper() for word in words if word and word.lower() not in VENUES])
 
 
 def contradicts(symbol: str, product_id: str) -> bool:
     """True if a symbol names another product; one that is not the name of an asset never does."""
-    if found := pair_of(symbol):
-        return found != product_id
+    if found := pairs_of(symbol):
+        return product_id not in found
     bare = symbol.strip()
-    if not _SYMBOL.fullmatch(bare) or bare in WORDS:
+    if not _SYMBOL.fullmatch(bare) or bare in WORDS or bare.lower() in VENUES:
         return False
-    return asset(bare) != product_id.partition("-")[0]
+    return asset(bare) not in product_id.split("-")
+
+
+def contradicts_weakly(word: str, product_id: str) -> bool:
+    """As `contradicts`, of a word that may be anything: only pairs and known coins name a product.
+
+    "Bitcoin", "US" and "Country" name none; "ETHUSD", "ETH/USD" and "ETH" do.
+    """
+    bare = word.strip()
+    if bare in KNOWN or _PAIR_LIKE.fullmatch(bare):
+        return contradicts(bare, product_id)
+    return False
+
+
+def member_contradicts(name: str, product_id: str) -> bool:
+    """True if the name of a file in an archive is that of another product than the archive's.
+
+    Dollars and what is to be worth one are the same here: who renames an archive may mean that.
+    """
+    says = name_says(name)
+    found = says.readings or ((says.product_id,) if says.product_id else ())
+    return bool(found) and not any(_alike(one, product_id) for one in found)
+
+
+def _alike(one: str, other: str) -> bool:
+    (base, _, quote), (base_2, _, quote_2) = one.partition("-"), other.partition("-")
+    return base == base_2 and (quote == quote_2 or {quote, quote_2} <= DOLLARS)
 
 
 def asset(code: str) -> str:
@@ -117,21 +170,23 @@ def asset(code: str) -> str:
     return ALIASES.get(code, code)
 
 
-def _pair(words: list[str]) -> str:
-    """The first pair among words: two words that follow each other, or one that holds both."""
+def _readings(words: list[str]) -> tuple[str, ...]:
+    """What the first pair among words may be: two words in a row, or one that holds both."""
     for index, word in enumerate(words):
-        after = words[index + 1] if index + 1 < len(words) else ""
+        after, next_one = [*words[index + 1 : index + 3], "", ""][:2]
+        if after in COINS and next_one in FIATS | STABLES:
+            continue  # "Copy of BTC-USD": the pair comes with the next word
         if after in QUOTES and _ASSET.fullmatch(word) and word not in WORDS and word != after:
-            return f"{asset(word)}-{asset(after)}"
+            return (f"{asset(word)}-{asset(after)}",)
         if found := _split(word):
             return found
-    return ""
+    return ()
 
 
-def _split(word: str) -> str:
-    """A word such as "BTCUSDT" in its two parts; "" if it has not two."""
-    if (found := _KRAKEN.fullmatch(word)) and found[2] in FIATS:
-        return f"{asset(found[1])}-{found[2]}"
+def _split(word: str) -> tuple[str, ...]:
+    """A word such as "BTCUSDT" in its two parts, in each way that is as likely as the others."""
+    if (kraken := _KRAKEN.fullmatch(word)) and kraken[2] in FIATS:
+        return (f"{asset(kraken[1])}-{kraken[2]}",)
     halves = [(word[: -len(quote)], quote) for quote in BY_LENGTH if word.endswith(quote)]
     halves = [
         (base, quote)
@@ -141,9 +196,6 @@ def _split(word: str) -> str:
         and base not in WORDS
         and base.lower() not in VENUES
     ]
-    if not halves:
-        return ""
     known = [half for half in halves if half[0] in KNOWN]
-    plain = [half for half in halves if half[1] == "USD"]  # GRTUSD is GRT-USD, not GR-TUSD
-    base, quote = (known or plain or halves)[0]
-    return f"{asset(base)}-{asset(quote)}"
+    likely = known or sorted(halves, key=lambda half: half[1] != "USD")
+    return tuple(f"{asset(base)}-{asset(quote)}" for base, quote in likely)

@@ -19,7 +19,14 @@ from arena.errors import ArenaError, BrokenLog, UsageError
 from arena.pricefiles.facts import PriceFacts
 from arena.pricefiles.formats import Format
 from arena.pricefiles.jsons import begins_json, json_lines
-from arena.pricefiles.names import VENUES, contradicts, name_says, pair_of, product_of
+from arena.pricefiles.names import (
+    VENUES,
+    contradicts,
+    member_contradicts,
+    name_says,
+    pair_of,
+    product_of,
+)
 from arena.pricefiles.packed import Opened, open_packed
 from arena.pricefiles.rows import MINUTE_S, MINUTES_NEEDED, RowChecker, Rows
 from arena.pricefiles.shapes import (
@@ -147,6 +154,7 @@ def read_price_file(path: Path, product_id: str = "", tell: Tell | None = None) 
         with open_packed(path) as opened:
             says = name_says(path.name)
             product_id = product_id or says.product_id or _product_inside(path, opened)
+            _require_same_product(path, product_id, opened.member)
             return _read(path, product_id, opened, number, tell)
     except NotUtf8 as error:
         place = f"row {error.number}: " if error.number else ""
@@ -171,6 +179,18 @@ def _usage(error: ArenaError) -> UsageError:
 def _product_inside(path: Path, opened: Opened) -> str:
     """The product that the name of a file in an archive holds."""
     return name_says(Path(opened.member).name).product_id or product_of(path)
+
+
+def _require_same_product(path: Path, product_id: str, member: str) -> None:
+    """See that the file in an archive is of the archive's product."""
+    name = Path(member).name
+    if member and member_contradicts(name, product_id):
+        says = name_says(name)
+        named = says.product_id or " or ".join(says.readings)
+        raise UsageError(
+            f"{path} is of {product_id}, and the file in it, {name[:80]}, of {named}",
+            remedy="name the archive after what is in it",
+        )
 
 
 def _read(

@@ -17,7 +17,7 @@ from math import gcd
 from typing import Final
 
 from arena.money import PRICE_DIGITS, decimal_text, parse_decimal
-from arena.pricefiles.names import contradicts, pair_of
+from arena.pricefiles.names import contradicts, contradicts_weakly, pair_of
 from arena.pricefiles.shapes import OHLC, Shape, length_words, shown
 from arena.pricefiles.times import MINUTE_NS, SECOND_NS, unix_ns, words_of
 
@@ -158,7 +158,7 @@ class RowChecker:
         self._product_id = product_id
         self._lines: dict[int, str] = {}
         self._numbers = array("q")
-        self._symbol = ""
+        self._symbols: dict[int, str] = {}
         self.merged = 0
         self.empty = 0
         self.low, self.high = Decimal("Infinity"), Decimal(0)
@@ -186,8 +186,8 @@ class RowChecker:
                 f"time {stamp.strip()} does not start a minute{short}; {MINUTES_NEEDED}, "
                 "each with its start"
             )
-        if shape.symbol is not None and cells[shape.symbol] != self._symbol:
-            self._check_symbol(cells[shape.symbol])
+        if shape.symbols or shape.words:
+            self._check_symbols(cells)
         if (line := self._line(cells)) is None:
             self.empty += 1
             return
@@ -232,13 +232,21 @@ class RowChecker:
             "a row that was cut off must be taken out"
         )
 
-    def _check_symbol(self, symbol: str) -> None:
-        if contradicts(symbol, self._product_id):
-            raise ValueError(
-                f"the row is of {pair_of(symbol) or symbol.strip()[:40]}, the file of "
-                f"{self._product_id}; name the file after the product of its rows"
-            )
-        self._symbol = symbol
+    def _check_symbols(self, cells: Sequence[str]) -> None:
+        for columns, differs in (
+            (self._shape.symbols, contradicts),
+            (self._shape.words, contradicts_weakly),
+        ):
+            for index in columns:
+                if self._symbols.get(index) == cells[index]:
+                    continue
+                if differs(cells[index], self._product_id):
+                    named = pair_of(cells[index]) or cells[index].strip()[:40]
+                    raise ValueError(
+                        f"the row is of {named}, the file of {self._product_id}; "
+                        "name the file after the product of its rows"
+                    )
+                self._symbols[index] = cells[index]
 
     def _line(self, cells: Sequence[str]) -> str | None:
         """The row as text; None if it has neither prices nor quotes."""

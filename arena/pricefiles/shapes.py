@@ -40,7 +40,12 @@ PRICE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "bid": ("bid", "bestbid", "bidclose"),
     "ask": ("ask", "bestask", "askclose"),
 }
-SYMBOL_NAMES: Final = ("symbol", "pair", "product", "productid", "instrument", "instrumentid")
+SYMBOL_NAMES: Final = frozenset(
+    "symbol pair product productid instrumentid instid tradingpair ticker asset base".split()
+)
+"""Columns that say what a row is of."""
+WORD_NAMES: Final = frozenset("name coin instrument market currency token crypto".split())
+"""Columns that may say it."""
 OHLC: Final = ("open", "high", "low", "close")
 
 
@@ -56,7 +61,8 @@ class Shape:
         volume: Index of the volume; None for a file of quotes.
         quote_volume: True if it is in the quote currency.
         bid: Index of the closing bid, or None. ask: of the closing ask.
-        symbol: Index of the symbol, or None.
+        symbols: Indices of the columns that name the product.
+        words: Indices of the columns that may name it.
         width: How many columns there are.
     """
 
@@ -69,7 +75,8 @@ class Shape:
     quote_volume: bool = False
     bid: int | None = None
     ask: int | None = None
-    symbol: int | None = None
+    symbols: tuple[int, ...] = ()
+    words: tuple[int, ...] = ()
 
 
 def is_header(cells: Sequence[str]) -> bool:
@@ -125,7 +132,8 @@ def named_shape(
         quote_volume=volume is not None and (volume.quote or format_ is formats.YAHOO),
         bid=found["bid"] if quotes else None,
         ask=found["ask"] if quotes else None,
-        symbol=_index(words, names, SYMBOL_NAMES),
+        symbols=tuple(i for i, word in enumerate(words) if word in SYMBOL_NAMES),
+        words=tuple(i for i, word in enumerate(words) if word in WORD_NAMES),
     )
 
 

@@ -48,7 +48,11 @@ def pair_files(paths: Sequence[Path], products: Sequence[str]) -> list[tuple[Pat
             says another product.
     """
     named = list(products) or ["" for _ in paths]
-    said = [name_says(path.name).product_id for path in paths]
+    says = [name_says(path.name) for path in paths]
+    said = [
+        "" if product in one.readings else one.product_id or " or ".join(one.readings)
+        for one, product in zip(says, [*named, *("" for _ in paths)], strict=False)
+    ]
     known = [product or name for product, name in zip(named, said, strict=False) if product or name]
     if len(named) != len(paths) or len(set(known)) < len(known):
         files = ", ".join(path.name for path in paths[:FILES_SHOWN_MAX])

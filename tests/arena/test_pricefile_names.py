@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from arena.errors import UsageError
-from arena.pricefiles.names import contradicts, name_says, pair_of, product_of
+from arena.pricefiles.names import contradicts, contradicts_weakly, name_says, pair_of, product_of
 from arena.pricefiles.span import Span, interval_of, snapshots_of, span_of
 from arena.pricefiles.times import is_time, unix_ns
 
@@ -30,6 +30,18 @@ NAMES = {
     "gemini_BTCUSD_2019_1min.csv": ("BTC-USD", "Gemini"),
     "AAA-USD_1m.csv": ("AAA-USD", ""),
     "BTC-EUR.csv": ("BTC-EUR", ""),
+    "GRTBUSD-1m-2022-10.csv": ("GRT-BUSD", ""),
+    "SANDBUSD-1m-2022-10.csv": ("SAND-BUSD", ""),
+    "FOOBUSD-1m.csv": ("", ""),
+    "FOOTUSD_1.csv": ("", ""),
+    "FOO_BUSD-1m.csv": ("FOO-BUSD", ""),
+    "ARBUSD-1m.csv": ("", ""),
+    "Copy of BTC-USD.csv": ("BTC-USD", ""),
+    "Copy of ETHUSD.csv": ("ETH-USD", ""),
+    "BTC-USD - Copy (1).csv": ("BTC-USD", ""),
+    "copie de BTC-EUR.csv": ("BTC-EUR", ""),
+    "zu BTC-USD.csv": ("BTC-USD", ""),
+    "Copy of BTC.csv": ("", ""),
     "bitstampUSD_1-min_data_2012.csv": ("", ""),
     "20180404_trade.zip": ("", ""),
     "candles.csv": ("", ""),
@@ -50,6 +62,30 @@ def test_a_name_without_a_product_is_refused_with_an_example() -> None:
     """The remedy is a name as it should be."""
     with pytest.raises(UsageError, match="name it like BTC-USD_2018-04.csv.gz"):
         product_of(Path("candles.csv"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("FOOBUSD-1m.csv", "FOOB-USD or of FOO-BUSD"), ("FOOTUSD.csv", "FOOT-USD or of FOO-TUSD"),
+     ("ARBUSD_1.csv", "AR-BUSD or of ARB-USD")],
+)  # fmt: skip
+def test_a_name_with_two_readings_is_refused_with_both(name: str, said: str) -> None:
+    """A wrong guess would be a contest of another product."""
+    with pytest.raises(UsageError, match="write the two parts apart") as caught:
+        product_of(Path(name))
+
+    assert said in str(caught.value)
+    assert not contradicts("FOOTUSD", "FOO-TUSD")
+    assert not contradicts("FOOTUSD", "FOOT-USD")
+    assert contradicts("FOOTUSD", "FOO-USD")
+
+
+def test_words_of_any_kind_contradict_only_as_coins_or_pairs() -> None:
+    """A column `name` or `market` may hold anything."""
+    fine = ("Bitcoin", "BTC", "USD", "US", "Country", "KRAKEN", "spot", "BTC-USD", "binance", "")
+
+    assert not any(contradicts_weakly(word, "BTC-USD") for word in fine)
+    assert all(contradicts_weakly(w, "BTC-USD") for w in ("ETH", "ETHUSD", "eth/usd", "X:ETHUSD"))
 
 
 def test_symbols_are_written_in_many_ways() -> None:

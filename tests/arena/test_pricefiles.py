@@ -230,6 +230,32 @@ def test_another_product_in_the_rows_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "column", ["ticker", "name", "coin", "instrument", "market", "Symbol", "inst_id", "Pair"]
+)
+def test_a_column_that_names_another_product_is_refused(column: str, tmp_path: Path) -> None:
+    """Whatever it is called; one that names none is passed over."""
+    head = f"{HEAD},{column}"
+
+    for word in ("ETHUSD", "ETH-USD", "ETH", "X:ETHUSD"):
+        said = refusal(tmp_path, lines(head, [f"{row(FIRST_S)},{word}"]))
+        assert "the row is of ETH" in said
+    for word in ("BTC", "BTC/USD", "Bitcoin", "spot", "X:BTCUSD", "KRAKEN"):
+        path = put(tmp_path, "BTC-USD.csv", lines(head, [f"{row(FIRST_S)},{word}"]))
+        assert len(read_price_file(path).rows) == 1
+
+
+def test_an_archive_of_another_product_is_refused(tmp_path: Path) -> None:
+    """By its own name, or by what it is listed for."""
+    content = shapes.zipped(REF, "ETHUSD.csv")
+
+    assert "is of BTC-USD, and the file in it, ETHUSD.csv, of ETH-USD" in refusal(
+        tmp_path, content, "BTC-USD.zip"
+    )
+    with pytest.raises(UsageError, match="the file in it"):
+        read_price_file(put(tmp_path, "october.zip", content), "BTC-USD")
+
+
+@pytest.mark.parametrize(
     ("content", "name", "complaint"),
     [
         (REF.decode().encode("utf-16"), "BTC-USD.csv", "it is UTF-16; save it as UTF-8"),
