@@ -93,6 +93,7 @@ def apart_entry(
     *,
     index: Mapping[str, int],
     last: int,
+    unread: int = 0,
 ) -> DeadEntry | None:
     """The entry as it is listed apart; None if it can be compared.
 
@@ -103,9 +104,12 @@ def apart_entry(
         by_hand: Orders that were sent by hand in its name.
         index: Snapshot id -> its place in the season.
         last: The place of the season's last snapshot.
+        unread: The place of a snapshot that is not in the index.
     """
     found = [
-        one for n, one in enumerate(contestants) if not n or index.get(one.snapshot_id, 0) <= last
+        one
+        for n, one in enumerate(contestants)
+        if not n or index.get(one.snapshot_id, unread) <= last
     ]
     if len(found) > 1:
         code, cause = TWO_CONTESTANTS, _two_words(found)

@@ -30,14 +30,13 @@ from judge.season.model import (
     Season,
     TimeArray,
 )
+from judge.season.placing import deleted_before, place_orders, place_turns, unread_index
 from judge.season.plans import changed_plan, planned_of, plans_of
 from judge.season.rules_used import RulesUsed, changed_words, sets_of
-from judge.season.thinking import Player, Thinking, TurnRead, spend_of
+from judge.season.thinking import Player, Thinking, spend_of
 
 INTERVAL_S = 60.0
 """Assumed while there is no snapshot."""
-BEFORE = -1
-"""Index of an order that was decided before the first snapshot that is kept."""
 
 
 @dataclass(slots=True)
@@ -63,6 +62,11 @@ class Folded:
     def planned(self) -> int | None:
         """Snapshots the season was planned to have when it began; None for no planned end."""
         return planned_of(plans_of(self.books.plans.values(), self.rules))
+
+    @property
+    def deleted(self) -> int:
+        """How many records of the snapshots' partition are no longer kept."""
+        return deleted_before(self.market, self.first_offsets)
 
     def note_malformed(self, topic: str, words: str) -> None:
         """Count a record that nobody can read."""
@@ -99,7 +103,8 @@ def assemble(folded: Folded, ends: dict[str, dict[int, int]], upto: int | None) 
     openings = [_opening(folded, one.entry.name) for one in deeds]
     cash, exposure = account_arrays(openings, [one.fills for one in deeds], products, bids)
     times = _times(folded, count)
-    sets = sets_of(folded.books.rules.values(), market.index, last)
+    unread = unread_index(last, whole=upto is None, deleted=folded.deleted)
+    sets = sets_of(folded.books.rules.values(), market.index, last, unread=unread)
     rules = _rules(folded, sets)
     if upto is not None:
         ends = {topics.SNAPSHOTS.name: {points[-1].partition: points[-1].offset + 1}}
@@ -146,7 +151,8 @@ class _Unranked(NamedTuple):
 def _sorted_deeds(folded: Folded, last: int, *, whole: bool) -> tuple[list[_Deeds], _Unranked]:
     """What each entry did, and who has no rank; an operator's account is not an entry."""
     names = (set(folded.roster) | set(folded.thinking.turns)) - {OPERATOR}
-    found = [_deeds(folded, name, last) for name in sorted(names)]
+    found = [_deeds(folded, name, last, whole=whole) for name in sorted(names)]
+    unread = unread_index(last, whole=whole, deleted=folded.deleted)
     if not whole:
         found = [one for one in found if one.decisions or one.fills or one.rejections]
     found.sort(key=lambda one: (one.entry.kind, one.entry.name))
@@ -158,14 +164,14 @@ def _sorted_deeds(folded: Folded, last: int, *, whole: bool) -> tuple[list[_Deed
         points = folded.market.points
         if (gone := dead_entry(one.entry, one.decisions, spec=spec, points=points)) is not None:
             dead.append(gone)
-        elif (other := _apart(folded, one, last)) is not None:
+        elif (other := _apart(folded, one, last, unread)) is not None:
             apart.append(other)
         else:
             ranked.append(one)
     return ranked, _Unranked(tuple(dead), tuple(apart))
 
 
-def _apart(folded: Folded, one: _Deeds, last: int) -> DeadEntry | None:
+def _apart(folded: Folded, one: _Deeds, last: int, unread: int) -> DeadEntry | None:
     name = one.entry.name
     orders = folded.books.orders.get(name, ())
     return apart_entry(
@@ -175,17 +181,19 @@ def _apart(folded: Folded, one: _Deeds, last: int) -> DeadEntry | None:
         sum(not order.snapshot_id and order.event.index <= last for order in orders),
         index=folded.market.index,
         last=last,
+        unread=unread,
     )
 
 
-def _deeds(folded: Folded, name: str, last: int) -> _Deeds:
-    _place_orders(folded, name)
-    orders = [o.event for o in folded.books.orders.get(name, ())]
+def _deeds(folded: Folded, name: str, last: int, *, whole: bool) -> _Deeds:
+    market, deleted = folded.market, folded.deleted
+    placed = list(folded.books.orders.get(name, ()))
+    place_orders(market, placed, whole=whole, deleted=deleted)
     turns = list(folded.thinking.turns.get(name, ()))
-    _place_turns(folded, name, turns)
+    place_turns(market, placed, turns, whole=whole, deleted=deleted)
     decisions = tuple(t.decision for t in turns if t.decision.index <= last)
-    orders = [one for one in orders if one.index <= last]
-    points = folded.market.points[: last + 1]
+    orders = [order.event for order in placed if order.event.index <= last]
+    points = market.points[: last + 1]
     acted = [d.index for d in decisions if d.decided] + [o.index for o in orders]
     spec = folded.roster.get(name)
     entry = _entry(name, spec, folded.thinking.players.get(name))
@@ -201,45 +209,6 @@ def _deeds(folded: Folded, name: str, last: int) -> _Deeds:
         rejections=tuple(one for one in orders if isinstance(one, Rejection)),
         decisions=decisions,
     )
-
-
-def _place_orders(folded: Folded, name: str) -> None:
-    """Give each order the index of its snapshot; where that is not known, of the order before.
-
-    The topic's retention may have deleted the first snapshots. The season then begins with the
-    accounts as they were: the orders that answered those are before its first row.
-    """
-    market = folded.market
-    before = BEFORE if _deleted(folded) else 0
-    for order in folded.books.orders.get(name, ()):
-        index = market.index.get(order.snapshot_id, before)
-        if market.points:
-            as_of = market.points[max(index, 0)].as_of
-            if (order.event.index, order.event.as_of) != (index, as_of):
-                order.event = replace(order.event, index=index, as_of=as_of)
-        before = index
-
-
-def _deleted(folded: Folded) -> int:
-    """How many records of the snapshots' partition are no longer kept."""
-    points = folded.market.points
-    return folded.first_offsets.get(points[0].partition, 0) if points else 0
-
-
-def _place_turns(folded: Folded, name: str, turns: list[TurnRead]) -> None:
-    orders = list(folded.books.orders.get(name, ()))
-    rejected = {o.event.order_id: o.event.reason for o in orders if isinstance(o.event, Rejection)}
-    filled = {o.event.order_id for o in orders if isinstance(o.event, Fill)}
-    count: dict[str, int] = {}
-    for order in orders:
-        count[order.event.turn_id] = count.get(order.event.turn_id, 0) + 1
-    before = 0
-    for turn in turns:
-        index = folded.market.index.get(turn.snapshot_id, before)
-        if turn.decision.index != index:
-            turn.decision = replace(turn.decision, index=index)
-        turn.complete(count.get(turn.decision.turn_id, 0), rejected, filled)
-        before = index
 
 
 def _entry(name: str, spec: AgentSpec | None, player: Player | None) -> Entry:
@@ -338,7 +307,7 @@ def _assumptions(
         notes=notes,
         planned=folded.planned,
         currency=rules.currency if rules else DEFAULT_CURRENCY,
-        restricted=tuple(sorted(market.restricted.items())),
+        restricted=tuple(sorted(points[-1].restricted.items())) if points else (),
     )
 
 
@@ -348,7 +317,7 @@ def _notes(folded: Folded, deeds: Sequence[_Deeds]) -> tuple[str, ...]:
     orders = (order for own in books.orders.values() for order in own)
     # An order by hand answers no snapshot.
     orphans = sum(o.snapshot_id not in market.index for o in orders if o.snapshot_id)
-    deleted = _deleted(folded)
+    deleted = folded.deleted
     gaps = _gaps(market)
     malformed = sum(folded.malformed.values())
     first = min(folded.malformed_first.values(), default="")

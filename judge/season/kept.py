@@ -30,7 +30,7 @@ from judge.season.rows import NewestIds, Rows
 from judge.season.rules_used import RulesUsed
 from judge.season.thinking import Called, Player, TurnRead
 
-FORMAT = 8
+FORMAT = 9
 """Of head and segments, and of what the fold makes of the topics: another one means another."""
 KEPT = (topics.SNAPSHOTS.name, topics.EVENTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
 """The topics that are kept; the roster is compacted and read anew."""
@@ -50,7 +50,6 @@ class MarketImage(msgspec.Struct, array_like=True):
     missing: int
     late_count: int
     late: dict[str, int]
-    restricted: dict[str, str] = {}
     source: str = ""
 
 
@@ -158,7 +157,6 @@ def _head(builder: SeasonBuilder, places: Places, segments: list[str]) -> Head:
             missing=market.missing,
             late_count=market.late,
             late=late,
-            restricted=market.restricted,
             source=market.source,
         ),
         players=folded.thinking.players,
@@ -212,7 +210,6 @@ def restore(
     market.speed, market.interval_s = head.market.speed, head.market.interval_s
     market.stale, market.missing = head.market.stale, head.market.missing
     market.late = head.market.late_count
-    market.restricted = head.market.restricted
     folded.books.shards = {p: unpack_shard(packed) for p, packed in head.shards.items()}
     folded.books.opened = head.opened
     folded.books.stated, folded.books.rules = head.stated, head.rules

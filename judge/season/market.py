@@ -1,6 +1,6 @@
 """The season's clock and prices, folded from `market.snapshots`. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from arena.messages import MarketSnapshot
@@ -10,7 +10,11 @@ from arena.terms import restriction
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One snapshot: where it stands in the topic, and the best bid and ask per product."""
+    """One snapshot: where it is in the topic, and the best bid and ask per product.
+
+    Attributes:
+        restricted: Product -> why it cannot be traded.
+    """
 
     partition: int
     offset: int
@@ -18,6 +22,7 @@ class Point:
     as_of: datetime
     published_at: datetime
     quotes: dict[str, tuple[PriceUnits, PriceUnits]]
+    restricted: dict[str, str] = field(default_factory=dict)
 
 
 class Market:
@@ -28,7 +33,6 @@ class Market:
         index: Snapshot id -> index; an id that does not count has that of the newest that did.
         stale: Quotes that were marked as not to be traded on. missing: products without a quote.
         late: Snapshots that were older than one before them.
-        restricted: Product -> why it cannot be traded, by the newest snapshot that counts.
     """
 
     def __init__(self) -> None:
@@ -44,7 +48,11 @@ class Market:
         self.stale = 0
         self.missing = 0
         self.late = 0
-        self.restricted: dict[str, str] = {}
+
+    @property
+    def restricted(self) -> dict[str, str]:
+        """Product -> why it cannot be traded, by the newest snapshot that counts."""
+        return self.points[-1].restricted if self.points else {}
 
     def apply(self, partition: int, offset: int, snapshot: MarketSnapshot) -> None:
         """Take the next snapshot; one that was read before changes nothing."""
@@ -58,11 +66,6 @@ class Market:
             self.venue, self.simulated = snapshot.venue, snapshot.simulated
             self.recorded, self.source = snapshot.recorded, snapshot.source
             self.speed, self.interval_s = snapshot.speed, snapshot.interval_s
-        self.restricted = {
-            view.product_id: words
-            for view in snapshot.products
-            if (words := restriction(view.status, view.modes))
-        }
         self.index[snapshot.snapshot_id] = len(self.points)
         self.points.append(
             Point(
@@ -72,6 +75,11 @@ class Market:
                 as_of=snapshot.as_of,
                 published_at=snapshot.published_at,
                 quotes=self._quotes(snapshot),
+                restricted={
+                    view.product_id: words
+                    for view in snapshot.products
+                    if (words := restriction(view.status, view.modes))
+                },
             )
         )
 

@@ -208,7 +208,7 @@ class Assumptions:
         planned: Snapshots that the season was planned to have when it began; None if it has no
             planned end.
         currency: What accounts hold.
-        restricted: Products that could not be traded at the newest snapshot, and why.
+        restricted: Products that could not be traded at its last snapshot, and why.
         notes: What was missing or odd, one sentence each.
     """
 

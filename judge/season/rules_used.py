@@ -64,7 +64,7 @@ def note_used(known: list[RulesUsed], stated: RulesUsed, snapshot_id: str) -> No
 
 
 def sets_of(
-    shards: Iterable[Iterable[RulesUsed]], index: Mapping[str, int], last: int
+    shards: Iterable[Iterable[RulesUsed]], index: Mapping[str, int], last: int, *, unread: int = 0
 ) -> tuple[RulesUsed, ...]:
     """The different sets of rules of all shards, the oldest first.
 
@@ -72,11 +72,12 @@ def sets_of(
         shards: What was used in each.
         index: Snapshot id -> its place in the season.
         last: Place of the season's last snapshot; later rules are left out.
+        unread: Place of a snapshot that is not in the index, of rules after a shard's first.
     """
     found: dict[tuple[object, ...], RulesUsed] = {}
     for own in shards:
         for n, one in enumerate(own):
-            if n and index.get(one.snapshot_id, 0) > last:
+            if n and index.get(one.snapshot_id, unread if one.snapshot_id else 0) > last:
                 continue
             known = found.get(_key(one))
             if known is None or one.since < known.since:
