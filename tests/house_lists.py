@@ -46,6 +46,7 @@ PURE = (
     "arena/plural.py",
     "arena/prefix.py",
     "arena/newest_events.py",
+    "arena/pricefiles/beside.py",
     "arena/pricefiles/facts.py",
     "arena/pricefiles/formats.py",
     "arena/pricefiles/names.py",

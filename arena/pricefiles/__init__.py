@@ -7,6 +7,7 @@ formats the list that people are shown                          pure
 volumes which column is the volume in base units                pure
 tradable whether an account can trade at such prices            pure
 rows    the checks of every row, and what the rows are          pure
+beside  what JSON says beside its candles                      pure
 packed  plain, gzip or zip: a bounded stream of bytes
 texts   CSV as lines of cells
 jsons   JSON as lines of cells

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from arena.bounded_files import limits_factor
+from arena.pricefiles.beside import names_beside, require_product
 from arena.pricefiles.shapes import COLUMNS_MAX
 from arena.pricefiles.texts import (
     BYTE_ORDER_MARK,
@@ -28,7 +29,21 @@ _ARRAY = re.compile(r"\[\s*[\[{]")
 """Where the candles begin: an array whose first element is an array or an object."""
 _EMPTY = re.compile(r"\[\s*\]")
 _AFTER = re.compile(r"\s*([,\]])\s*")
-_ONE = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object; `json` would keep the last of two values of one key in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice[:40]!r} is given twice; keep the one that is right")
+    return found
+
+
+_ONE = json.JSONDecoder(
+    parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_object
+)
 
 
 def begins_json(begin: bytes) -> bool:
@@ -36,19 +51,25 @@ def begins_json(begin: bytes) -> bool:
     return begin.removeprefix(BYTE_ORDER_MARK).lstrip(WHITE)[:1] in (b"[", b"{")
 
 
-def json_lines(stream: io.BufferedReader) -> Iterator[Line]:
+def json_lines(stream: io.BufferedReader, product_id: str) -> Iterator[Line]:
     """The candles of a JSON file; the names of objects come first, as a header does.
+
+    Args:
+        stream: Of the file.
+        product_id: What the file is of.
 
     Raises:
         ValueError: It is not JSON, holds no candles, or is above a limit.
     """
     begin = stream.peek(LINE_BYTES_MAX)[:LINE_BYTES_MAX]
     require_utf8(begin)
-    parts = _by_line(stream) if _is_by_line(begin) else _whole(stream)
+    parts = _by_line(stream) if _is_by_line(begin) else _whole(stream, product_id)
     names: list[str] = []
     for number, part in parts:
         found = _value(part)
         if isinstance(found, list):
+            if names:
+                raise ValueError(f"row {number} is an array and the first is an object")
             yield number, [_cell(value) for value in found[: COLUMNS_MAX + 1]]
             continue
         if not names:
@@ -79,7 +100,7 @@ def _by_line(stream: io.BufferedReader) -> Iterator[tuple[int, str]]:
             yield number, text
 
 
-def _whole(stream: io.BufferedReader) -> Iterator[tuple[int, str]]:
+def _whole(stream: io.BufferedReader, product_id: str) -> Iterator[tuple[int, str]]:
     """The elements of the one array that holds arrays or objects; no other is looked at."""
     limit = BYTES_MAX * limits_factor()
     content = stream.read(limit + 1)
@@ -93,6 +114,9 @@ def _whole(stream: io.BufferedReader) -> Iterator[tuple[int, str]]:
             return
         raise ValueError("no array of candles in it; give an array of arrays or of objects")
     at, number, more = found.end() - 1, 0, True
+    require_product(text[: found.start()], product_id)
+    if text[at] == "[" and (names := names_beside(text, at)):
+        yield 0, json.dumps(names)
     while more:
         number += 1
         end = text.find(CLOSING.get(text[at : at + 1], ""), at)
@@ -111,6 +135,7 @@ def _whole(stream: io.BufferedReader) -> Iterator[tuple[int, str]]:
         at, more = after.end(), after[1] == ","
     if _ARRAY.search(text, at):
         raise ValueError("more than one array of candles in it; give one per file")
+    require_product(text[at:], product_id)
 
 
 def _value(text: str) -> dict[str, object] | list[object]:

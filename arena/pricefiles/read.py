@@ -197,7 +197,7 @@ def _read(
     path: Path, product_id: str, opened: Opened, number: list[int], tell: Tell | None
 ) -> PriceFile:
     """The file; `number` has the row that is looked at."""
-    lines = _lines(path, opened)
+    lines = _lines(path, opened, product_id)
     head, hint = _head(lines, number)
     if head is None:
         raise ValueError("it holds no candle")
@@ -237,13 +237,13 @@ def _read(
     )
 
 
-def _lines(path: Path, opened: Opened) -> Iterator[Line]:
+def _lines(path: Path, opened: Opened, product_id: str) -> Iterator[Line]:
     if opened.kind == "parquet":
         return parquet_lines(path)
     if opened.kind == "feather":
         return feather_lines(path, opened.stream)
     if begins_json(opened.stream.peek(64)):
-        return json_lines(opened.stream)
+        return json_lines(opened.stream, product_id)
     return csv_lines(opened.stream)
 
 

@@ -40,11 +40,11 @@ PRICE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "bid": ("bid", "bestbid", "bidclose"),
     "ask": ("ask", "bestask", "askclose"),
 }
-SYMBOL_NAMES: Final = frozenset(
-    "symbol pair product productid instrumentid instid tradingpair ticker asset base".split()
-)
+_SYMBOLS = "symbol pair product productid instrumentid instid tradingpair ticker asset base"
+SYMBOL_NAMES: Final = frozenset(_SYMBOLS.split())
 """Columns that say what a row is of."""
-WORD_NAMES: Final = frozenset("name coin instrument market currency token crypto".split())
+_WORDS = "name coin instrument market currency token crypto"
+WORD_NAMES: Final = frozenset(_WORDS.split())
 """Columns that may say it."""
 OHLC: Final = ("open", "high", "low", "close")
 
