@@ -86,7 +86,7 @@ def _is_by_line(begin: bytes) -> bool:
     if not end or rest.lstrip(WHITE)[:1] not in (b"[", b"{"):
         return False
     try:
-        _ONE.decode(first.decode())
+        json.loads(first)
     except (ValueError, RecursionError):
         return False
     return True
