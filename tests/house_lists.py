@@ -47,6 +47,7 @@ PURE = (
     "arena/prefix.py",
     "arena/newest_events.py",
     "arena/pricefiles/beside.py",
+    "arena/pricefiles/coarser.py",
     "arena/pricefiles/facts.py",
     "arena/pricefiles/formats.py",
     "arena/pricefiles/names.py",

@@ -6,6 +6,7 @@ shapes  which column is which, by names or by what is in them   pure
 formats the list that people are shown                          pure
 volumes which column is the volume in base units                pure
 tradable whether an account can trade at such prices            pure
+coarser where minutes turn into longer candles                 pure
 rows    the checks of every row, and what the rows are          pure
 beside  what JSON says beside its candles                      pure
 packed  plain, gzip or zip: a bounded stream of bytes

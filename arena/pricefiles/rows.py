@@ -17,6 +17,7 @@ from math import gcd
 from typing import Final
 
 from arena.money import PRICE_DIGITS, decimal_text, parse_decimal
+from arena.pricefiles.coarser import coarser_at
 from arena.pricefiles.names import contradicts, contradicts_weakly, pair_of
 from arena.pricefiles.shapes import OHLC, Shape, length_words, shown
 from arena.pricefiles.times import MINUTE_NS, SECOND_NS, unix_ns, words_of
@@ -221,7 +222,18 @@ class RowChecker:
             raise ValueError(
                 f"it holds candles of {length_words(length_s * SECOND_NS)}; {MINUTES_NEEDED}"
             )
+        self._require_one_length(list(rows))
         return rows
+
+    def _require_one_length(self, starts: Sequence[int]) -> None:
+        """See that minutes do not turn into longer candles."""
+        if (found := coarser_at(starts)) is None:
+            return
+        ts, words = starts[found[0]], length_words(found[1] * SECOND_NS)
+        raise ValueError(
+            f"from row {self._number_of(ts)} on ({words_of(ts)}) it holds candles of {words}; "
+            f"{MINUTES_NEEDED} in the whole file"
+        )
 
     def _whole(self, cells: Sequence[str]) -> Sequence[str]:
         width = self._shape.width
