@@ -77,7 +77,7 @@ def dashboard(
         over = where.run is not None and not where.run.is_running()
         picture_only = svg is not None and not once and seconds is None and not can_show_screens()
         # Nothing more comes of an ended run: in a pipe its screen is printed once.
-        whole = where.records is not None and seconds is None and not can_show_screens()
+        whole = over and seconds is None and not can_show_screens()
         options = Options(
             once=once or whole,
             as_json=as_json,

@@ -66,7 +66,7 @@ class Feeds:
         self._readers: list[LogReader] = []
         self._ends: list[Ends] = []
         self._newest_ends: list[Ends] = []
-        self._unfolded = 0
+        self._folded: dict[tuple[int, str, int], int] = {}
         self._file = file
         self._places = Places()
         self._kept_log: LogReader | None = None
@@ -92,6 +92,8 @@ class Feeds:
                     log.seek(topic, partition, end - window)
         self._ends = [await reader.end_offsets() for reader in self._readers]
         self._newest_ends = self._ends
+        for number in range(len(self._readers)):
+            self._note_folded(number)
         self.to_read = self.left
 
     async def _restore(self, log: LogReader, passed_over: PassedOver) -> None:
@@ -137,14 +139,23 @@ class Feeds:
     @property
     def left(self) -> int:
         """Records not yet read of those that were there when the reading began."""
-        return self._short_of(self._ends) + self._unfolded
+        return self._short_of(self._ends)
 
     def _short_of(self, ends_of_all: list[Ends]) -> int:
         return sum(
-            max(0, end - reader.position(topic, partition))
-            for reader, ends in zip(self._readers, ends_of_all, strict=True)
+            max(0, end - self._folded.get((number, topic, partition), 0))
+            for number, ends in enumerate(ends_of_all)
             for (topic, partition), end in ends.items()
         )
+
+    def _note_folded(self, number: int) -> None:
+        """Note how far a reader's records are in the view, while no read of it is under way.
+
+        Its position alone does not tell: it moves before the records are handed over.
+        """
+        reader = self._readers[number]
+        for topic, partition in self._ends[number]:
+            self._folded[number, topic, partition] = reader.position(topic, partition)
 
     @property
     def caught_up(self) -> bool:
@@ -173,7 +184,7 @@ class Feeds:
 
     async def follow(self) -> None:
         """Read until cancelled."""
-        work = [*(self._follow(reader) for reader in self._readers), self._ask()]
+        work = [*(self._follow(number) for number in range(len(self._readers))), self._ask()]
         tasks = [asyncio.create_task(one) for one in work]
         try:
             await asyncio.gather(*tasks)
@@ -182,20 +193,21 @@ class Feeds:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _follow(self, reader: LogReader) -> None:
+    async def _follow(self, number: int) -> None:
+        reader = self._readers[number]
         while True:
             records = await reader.read(timeout_s=READ_TIMEOUT_S, max_records=RECORDS_PER_READ)
-            self._unfolded += len(records)
             self._hear(records)
             began = time.perf_counter()
             for record in records:
                 self.view.apply(record)
                 if reader is self._kept_log:
                     self._places.note(record)
-                self._unfolded -= 1
+                self._folded[number, record.topic, record.partition] = record.offset + 1
                 if time.perf_counter() - began > SLICE_S:
                     await asyncio.sleep(0)
                     began = time.perf_counter()
+            self._note_folded(number)
             if records:
                 self.changed.set()
             if reader is self._kept_log:

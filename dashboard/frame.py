@@ -285,6 +285,8 @@ def _standing(view: ArenaView, now: datetime) -> Standing:
         as_of=newest.as_of if newest else None,
         venue_now=view.market.venue_now,
         simulated=newest.simulated if newest else False,
+        recorded=newest.recorded if newest else False,
+        lock_step=rules is not None and rules.pacing == "lock-step",
         speed=newest.speed if newest else 1.0,
         interval_s=newest.interval_s if newest else 0.0,
         venue=newest.venue if newest else "",

@@ -173,6 +173,8 @@ class Standing:
 
     Attributes:
         snapshots: Published so far.
+        recorded: True if the prices were once those of a real market.
+        lock_step: True if the market waits for every decision.
         partial: True where tokens, costs and turns are sums over the newest records only.
         currency: What accounts hold; what models cost is in US dollars.
         feed_down: Why the venue sends nothing and what to do; "" if it does.
@@ -203,6 +205,8 @@ class Standing:
     feed_down: str = ""
     feed_ended_at: datetime | None = None
     currency: str = DEFAULT_CURRENCY
+    recorded: bool = False
+    lock_step: bool = False
 
 
 @dataclass(frozen=True, slots=True)

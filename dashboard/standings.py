@@ -186,13 +186,16 @@ def model_words(row: AgentRow) -> str:
 
 
 def market_words(standing: Standing) -> str:
-    """Whether prices are real: "simulated, 60x", "live coinbase", "no market yet"."""
+    """Whether prices are real: "simulated, 60x", "recorded, lock-step", "live coinbase"."""
     if not standing.snapshots:
         return "no market yet"
     if not standing.simulated:
         return f"live {text.one_line(standing.venue, 20)}".strip()
+    kind = "recorded" if standing.recorded else "simulated"
+    if standing.lock_step:
+        return f"{kind}, lock-step"
     speed = f"{standing.speed:g}x" if standing.speed != 1 else "real time"
-    return f"simulated, {speed}"
+    return f"{kind}, {speed}"
 
 
 def spending_words(standing: Standing) -> str:

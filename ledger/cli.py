@@ -17,7 +17,14 @@ from arena.node import Node, run_node
 from arena.plural import counted
 from arena.settings import Settings
 from arena.written import write_whole
-from ledger.locate import books_in, books_of, find_books, named_with_books, opened
+from ledger.locate import (
+    books_in,
+    books_of,
+    exported_ends,
+    find_books,
+    named_with_books,
+    opened,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -257,8 +264,17 @@ async def bus_of(where: "Where") -> "AsyncIterator[Bus]":
 def reading(
     database: str | None, prefix: str | None, run_name: str | None
 ) -> "Iterator[Connection]":
-    """One consistent view of the books a command means."""
+    """One consistent view of the books a command means; says if an ended run's lack events."""
+    from ledger.compare import behind_words, events_behind
+    from ledger.posting import EVENTS
+    from ledger.writer import progress_of
+
+    ends = exported_ends(database, prefix, run_name).get(EVENTS, {})
     with opened(books_of(database, prefix, run_name)) as books, books.reading() as connection:
+        places = progress_of(connection)
+        booked = {number: at.next_offset for (t, number), at in places.items() if t == EVENTS}
+        if words := behind_words(events_behind(ends, booked)):
+            say(words)
         yield connection
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.commands.where import AsJson, Prefix, Run, Servers, find_arena
+from arena.commands.where import AsJson, Prefix, Run, Servers, find_arena, say
 from arena.errors import EXIT_NO, UsageError
 from arena.ids import check_name
 from arena.money import parse_decimal, to_units
 from arena.node import Node, run_async, run_node
+from arena.plural import counted
 from arena.settings import Settings
 from arena.visible import laid_out
 from ledger.cli import Books, bus_of
@@ -42,8 +43,8 @@ def run(
 ) -> None:
     """Compare the fold of the log, the books and the dashboard, per agent and unit.
 
-    Exit code 1 where a figure differs. With --watch it is a service that publishes every drift to
-    the topic ledger.drift.
+    Exit code 1 if a figure differs, or if the books of an ended run lack its newest events. With
+    --watch it is a service that publishes every drift to the topic ledger.drift.
 
     Example: arena reconcile run --threshold 0
     """
@@ -63,6 +64,7 @@ def run(
         require_books(place)
 
         async def work() -> None:
+            from ledger.compare import behind_words
             from ledger.reconcile import Reconciler
 
             run_read = where.directory if where.records is not None else None
@@ -71,7 +73,10 @@ def run(
                     reconciler = Reconciler(bus, where.settings, books, run_read)
                     found = await reconciler.compare(threshold=units, dashboard=dashboard)
             print(as_document(found) if as_json else "\n".join(as_lines(found)))
-            if found.drifts or found.remarks:
+            short = found.behind > 0 and where.run is not None and not where.run.is_running()
+            if short:
+                say(behind_words(found.behind))
+            if found.drifts or found.remarks or short:
                 sys.exit(EXIT_NO)
 
         run_async(work)
@@ -93,8 +98,10 @@ def as_lines(found: "Comparison") -> list[str]:
         lines.append(f"{head} {places}" + (f"  ({line.words()})" if line.drifts else ""))
     places = ", ".join(f"{shard}: {offset:,}" for shard, offset in found.offsets.items())
     lines += [f"DRIFT  {remark}" for remark in found.remarks]
+    behind = f", {counted(found.behind, 'event')} behind the log" if found.behind else ""
     lines.append(
-        f"{len(found.lines)} figures, {len(found.drifts)} drift; the books stand at {places or '0'}"
+        f"{len(found.lines)} figures, {len(found.drifts)} drift; "
+        f"the books stand at {places or '0'}{behind}"
     )
     return [laid_out(line) for line in lines]
 
@@ -117,7 +124,13 @@ def as_document(found: "Comparison") -> str:
         for line in found.lines
     ]
     return json.dumps(
-        {"offsets": found.offsets, "remarks": found.remarks, "figures": rows}, indent=2
+        {
+            "offsets": found.offsets,
+            "behind": found.behind,
+            "remarks": found.remarks,
+            "figures": rows,
+        },
+        indent=2,
     )
 
 

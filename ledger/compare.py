@@ -12,6 +12,7 @@ from arena.account_state import Account
 from arena.accounts import CAPITAL, Shard
 from arena.currency import DEFAULT_CURRENCY
 from arena.money import units_text
+from arena.plural import counted
 
 COUNT = "count"
 HOUSE = "house"
@@ -152,3 +153,21 @@ def _agent_figures(agent: str, account: Account, currency: str) -> list[tuple[Ke
 
 def _add(found: dict[Key, int], key: Key, units: int) -> None:
     found[key] = found.get(key, 0) + units
+
+
+def events_behind(ends: Mapping[int, int], booked: Mapping[int, int]) -> int:
+    """How many offsets of `account.events` the books do not hold yet.
+
+    Args:
+        ends: Shard -> where its log ends.
+        booked: Shard -> where the books stand.
+    """
+    return sum(max(0, end - booked.get(shard, 0)) for shard, end in ends.items())
+
+
+def behind_words(behind: int) -> str:
+    """That the books lack the newest events, and the remedy; "" if they do not."""
+    if not behind:
+        return ""
+    events = counted(behind, "event")
+    return f"the books are {events} behind the log; `arena ledger rebuild` posts what is missing"

@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING
 
 from arena.commands.where import PREFIX_VARIABLE
 from arena.errors import DependencyMissing
+from arena.export_files import read_manifest
 from arena.localbroker.resolve import BOOTSTRAP_VARIABLE
 from arena.settings import Settings
-from arena.supervisor.runs import BOOKS, Need, RunRecord, find_run, newest_run
+from arena.supervisor.runs import (
+    BOOKS,
+    RECORDS,
+    Need,
+    RunRecord,
+    find_run,
+    has_export,
+    newest_run,
+)
 from ledger.place import VARIABLE, Place, find_place
 
 if TYPE_CHECKING:
@@ -62,6 +71,21 @@ def run_with_books(
     if prefix is not None or PREFIX_VARIABLE in os.environ:
         return None
     return newest_run(home, need)
+
+
+def exported_ends(
+    database: str | None, prefix: str | None, run_name: str | None
+) -> dict[str, dict[int, int]]:
+    """Topic -> partition -> where the exported records of the run that a command means end.
+
+    Empty if it has no export, or if the books are named by a flag and the run is not.
+    """
+    if database is not None and run_name is None:
+        return {}
+    found = run_with_books(database, prefix, run_name)
+    if found is None or not has_export(*found):
+        return {}
+    return read_manifest(found[0] / RECORDS).ends()
 
 
 def named_with_books(

@@ -24,7 +24,7 @@ from arena.node import Node
 from arena.passed_over import PassedOver, read_passed_over
 from arena.settings import Settings
 from ledger.amounts import sums, total
-from ledger.compare import COUNT, Key, Line, compare, fold_figures, key_of, opened_in
+from ledger.compare import COUNT, Key, Line, compare, events_behind, fold_figures, key_of, opened_in
 from ledger.database import Database
 from ledger.posting import EVENTS
 from ledger.read_model import ReadModel, ask_dashboard
@@ -46,11 +46,13 @@ class Comparison:
         lines: Every figure.
         offsets: Shard -> where the books stand.
         remarks: What a reader must know besides.
+        behind: Events in the log that the books do not hold yet.
     """
 
     lines: list[Line]
     offsets: dict[int, int]
     remarks: list[str] = field(default_factory=list)
+    behind: int = 0
 
     @property
     def drifts(self) -> list[Line]:
@@ -111,7 +113,15 @@ class Reconciler:
         if dashboard:
             asked, there = await self._ask(remarks)
         lines = compare(fold_now, books, asked.beside(there), there, threshold)
-        return Comparison(lines, offsets, remarks)
+        return Comparison(lines, offsets, remarks, events_behind(await self._ends(), offsets))
+
+    async def _ends(self) -> dict[int, int]:
+        """Shard -> where its log ends now."""
+        reader = await self._bus.log_reader(EVENTS)
+        try:
+            return {number: end for (_, number), end in (await reader.end_offsets()).items()}
+        finally:
+            await reader.close()
 
     async def _fold_to(self, offsets: Mapping[int, int]) -> None:
         for number, offset in offsets.items():

@@ -11,7 +11,7 @@ from arena.errors import BrokenLog
 from ledger.audit.findings import FINDINGS_KEPT, Finding, Status, Verdict
 from ledger.audit.reading import place_of
 from ledger.audit.sources import Source
-from ledger.compare import amount, compare, fold_figures
+from ledger.compare import amount, behind_words, compare, fold_figures
 from ledger.database import Database
 from ledger.place import find_place
 from ledger.reconcile import book_figures
@@ -48,10 +48,12 @@ def check_books(source: Source, verdict: Verdict, url: str | None = None) -> Non
     ends = {number: place.next_offset for (t, number), place in places.items() if t == EVENTS}
     heads = {number: place.head for (t, number), place in places.items() if t == EVENTS}
     try:
-        shards = _fold(source, ends)
+        shards, behind = _fold(source, ends)
     except BrokenLog as error:
         verdict.notes.append(f"books: not checkable here: the fold stops: {error}")
         return
+    if words := behind_words(behind):
+        verdict.notes.append(f"books: {words}")
     for number, end in ends.items():
         shard = shards.get(number, Shard())
         if shard.next_offset != end or shard.head != heads[number]:
@@ -69,8 +71,9 @@ def check_books(source: Source, verdict: Verdict, url: str | None = None) -> Non
             _fail(verdict, Finding(f"books {database.place}", subject, expected, found))
 
 
-def _fold(source: Source, ends: dict[int, int]) -> dict[int, Shard]:
-    """The fold of every shard, up to where the books stand."""
+def _fold(source: Source, ends: dict[int, int]) -> tuple[dict[int, Shard], int]:
+    """The fold of every shard, up to where the books stand, and how many events follow."""
+    behind = 0
     shards: dict[int, Shard] = {}
     passed_over = source.passed_over()
     for record in source.read([EVENTS]):
@@ -82,7 +85,9 @@ def _fold(source: Source, ends: dict[int, int]) -> dict[int, Shard]:
         if record.offset < ends.get(record.partition, 0):
             kind = record.kind
             shard.apply(kind, record.value, record.offset)
-    return shards
+        else:
+            behind += 1
+    return shards, behind
 
 
 def _fail(verdict: Verdict, finding: Finding) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from arena import topics
 from arena.account_state import accounts_digest
+from arena.bus.base import LogReader, Record, Start
 from arena.bus.kafka import KafkaBus
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
@@ -162,6 +163,37 @@ async def test_a_terminal_that_stands_still_holds_up_nothing(
         os.close(theirs)
 
     assert (0, b"") == (process.returncode, errors)
+
+
+async def test_what_is_read_and_not_yet_folded_is_waited_for(
+    memory_bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader's position is at the end before its records are in the view."""
+    scenario, make = recent(3), memory_bus.log_reader
+
+    async def slow_reader(*names: str, start: Start | None = None) -> LogReader:
+        reader = await make(*names, start=start or Start())
+        read = reader.read
+
+        async def late(*, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
+            records = await read(timeout_s=timeout_s, max_records=max_records)
+            await asyncio.sleep(0.1 if records else 0)
+            return records
+
+        monkeypatch.setattr(reader, "read", late)
+        return reader
+
+    await publish(memory_bus, scenario)
+    monkeypatch.setattr(memory_bus, "log_reader", slow_reader)
+    feeds = Feeds(memory_bus, SystemClock(), ArenaView())
+    await feeds.open()
+    reading = asyncio.create_task(feeds.follow())
+    await asyncio.wait_for(catch_up(feeds, SystemClock()), DEADLINE_S)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+
+    assert accounts_digest(scenario.shard.accounts) == feeds.view.books.digest()
+    assert (0, 3) == (feeds.left, build_frame(feeds.view, feeds.now()).standing.snapshots)
 
 
 async def test_a_late_reader_of_the_topics_sees_the_same(memory_bus: MemoryBus) -> None:

@@ -77,3 +77,25 @@ def test_everything_comes_in_order(
         assert sorted(record.timestamp_ms for record in found) == [r.timestamp_ms for r in found]
     for topic, records in logs.items():
         assert records == [record for record in found if record.topic == topic]
+
+
+class Slow(Listed):
+    """A reader that is at the end before it hands over the records."""
+
+    async def read(self, *, timeout_s: float = 0.5, max_records: int = 1000) -> list[Record]:
+        """The next few, some time after they were passed."""
+        found = await super().read(timeout_s=timeout_s, max_records=max_records)
+        await asyncio.sleep(0.02)
+        return found
+
+
+async def test_the_end_is_reached_when_the_last_record_was_given_out() -> None:
+    """The positions of the readers alone do not tell."""
+    logs = {topic: [Record(topic, 0, n, n, None, None) for n in range(3)] for topic in TOPICS[:2]}
+    merged = Merged({topic: Slow(records, 3) for topic, records in logs.items()})
+    ends, found = await merged.ends(), []
+    while not merged.is_past(ends):
+        found += await merged.read(timeout_s=0.001)
+    await merged.close()
+
+    assert 6 == len(found)

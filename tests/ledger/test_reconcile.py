@@ -16,6 +16,7 @@ from arena.errors import ArenaError
 from arena.messages import Drift
 from arena.settings import Settings
 from ledger import reconcile
+from ledger.cli_reconcile import as_lines
 from ledger.compare import COUNT, Key, compare, fold_figures
 from ledger.database import Database
 from ledger.place import Place, find_place
@@ -95,10 +96,12 @@ async def test_the_books_behind_the_log_are_compared_where_they_stand(
 
     found = await reconciler.compare(dashboard=False)
     assert ({0: 30}, []) == (found.offsets, found.drifts)
+    assert len(log.records) - 30 == found.behind
+    assert as_lines(found)[-1].endswith(f"stand at 0: 30, {found.behind} events behind the log")
     async with keeping(memory_bus, Settings(), place):
         await booked(place, len(log.records))
     found = await reconciler.compare(dashboard=False)
-    assert ({0: len(log.records)}, []) == (found.offsets, found.drifts)
+    assert ({0: len(log.records)}, [], 0) == (found.offsets, found.drifts, found.behind)
     database.close()
 
 

@@ -1,0 +1,30 @@
+"""What the header says of the prices."""
+
+from dataclasses import replace
+
+import pytest
+
+from dashboard.frame import build_frame
+from dashboard.standings import market_words
+from tests.dashboard.scenario import Scenario
+from tests.dashboard.test_verdict import seen
+
+
+@pytest.mark.parametrize(
+    ("recorded", "lock_step", "speed", "expected"),
+    [
+        (True, True, 1.0, "recorded, lock-step"),
+        (False, True, 1.0, "simulated, lock-step"),
+        (True, False, 3600.0, "recorded, 3600x"),
+        (False, False, 1.0, "simulated, real time"),
+    ],
+)
+def test_recorded_prices_and_lock_step_are_said(
+    recorded: bool, lock_step: bool, speed: float, expected: str
+) -> None:
+    """A market that waits for every decision is not "real time"."""
+    scenario = Scenario().run(1)
+    standing = build_frame(seen(scenario), scenario.wall).standing
+
+    changed = replace(standing, recorded=recorded, lock_step=lock_step, speed=speed)
+    assert expected == market_words(changed)
