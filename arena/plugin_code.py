@@ -5,18 +5,23 @@ request. Never by the executor, the audit, or a report.
 """
 
 import contextlib
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 
 from arena.plugins import label_of, read_plugin_bytes
 from arena.visible import one_line
 
 ERROR_CHARS_MAX = 300
 MODULE_PREFIX = "arena_plugin_"
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a command, also while it runs a plugin's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +71,45 @@ def run_file(path: Path) -> Loaded | Fault:
     module.__file__ = str(path)
     # Annotations and dataclasses look their module up by its name.
     sys.modules[module.__name__] = module
-    try:
-        code = compile(content, str(path), "exec", dont_inherit=True)
-        with contextlib.redirect_stdout(sys.stderr):
-            exec(code, module.__dict__)
-    except (Exception, SystemExit) as error:  # the boundary to extensions: told, never raised
-        del sys.modules[module.__name__]
-        return fault_of(path, error)
+    with signals_noted() as arrived:
+        try:
+            code = compile(content, str(path), "exec", dont_inherit=True)
+            with contextlib.redirect_stdout(sys.stderr):
+                exec(code, module.__dict__)
+        except BaseException as error:  # the boundary to extensions: told, not raised
+            del sys.modules[module.__name__]
+            if arrived:
+                raise
+            return fault_of(path, error)
     return Loaded(module, digest, label_of(path))
+
+
+@contextlib.contextmanager
+def signals_noted() -> Iterator[list[int]]:
+    """Within the block, tell a signal that ends the command from what a file raises itself.
+
+    Yields:
+        The signals of `ENDING` that arrived so far; their handlers run as they do outside.
+    """
+    arrived: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield arrived  # Signals are handled in the main thread only.
+        return
+
+    def noting(handler: Callable[[int, FrameType | None], object]) -> Callable[..., None]:
+        def note(number: int, frame: FrameType | None) -> None:
+            arrived.append(number)
+            handler(number, frame)
+
+        return note
+
+    with contextlib.ExitStack() as stack:
+        for number in ENDING:
+            handler = signal.getsignal(number)
+            if callable(handler):
+                signal.signal(number, noting(handler))
+                stack.callback(signal.signal, number, handler)
+        yield arrived
 
 
 def fault_of(path: Path, error: BaseException) -> Fault:

@@ -17,6 +17,7 @@ from datetime import datetime
 from random import Random
 
 from arena import topics
+from arena.accounts import Shard
 from arena.currency import AS_FLAG, DEFAULT_CURRENCY, account_currency
 from arena.errors import BrokerUnavailable, Fenced, UsageError
 from arena.node import Node
@@ -110,6 +111,15 @@ def check_products(rules: TradingRules, market: Market, now: datetime) -> None:
     account_currency(quotes, currency, AS_FLAG)
 
 
+def has_decided(shards: Iterable[Shard]) -> bool:
+    """True if an order was decided in one of the shards, by whichever process."""
+    return any(
+        account.fills or account.rejections
+        for shard in shards
+        for account in shard.accounts.values()
+    )
+
+
 def _is_live(quote: Quote | None, now: datetime) -> bool:
     return quote is not None and quote.age_ms(now) < LIVE_MS
 
@@ -135,6 +145,7 @@ class Executor:
         self._feed = PriceFeed(node, whole=rules.lock_step)
         self._control = SwitchFeed(node, lambda: BURIES in self._owners)
         self._owners: dict[int, Owner] = {}
+        self._logs: dict[int, EventLog] = {}
         self._ignored: dict[int, int] = {}
         self._owned: set[int] = set()
         self._unfolded: set[int] = set()
@@ -181,7 +192,7 @@ class Executor:
             if in_a_row := self._fenced.get(partition, 0):
                 longest_s = min(FENCED_PAUSE_S * 2**in_a_row, FENCED_PAUSE_S_MAX)
                 await self._node.clock.sleep(self._random.uniform(longest_s / 2, longest_s))
-            log = EventLog(self._node, partition)
+            log = self._logs[partition] = EventLog(self._node, partition)
             await log.open()
             try:
                 await self._stand_by(log, partition, shards)
@@ -267,12 +278,17 @@ class Executor:
                 await check_partitions(self._node.bus)
 
     async def _watch_products(self) -> None:
-        """End if products are quoted in another currency, unless an order was decided already."""
+        """End if products are quoted in another currency, unless an order was decided already.
+
+        The account log says so, not this process: one that starts again must not end where one
+        that ran on would warn.
+        """
         told: list[str] = []
+        await self._all_fit.wait()
         while True:
             market = self._feed.market
             foreign = market.foreign(self._rules.currency)
-            if foreign and not self._node.counters["orders"]:
+            if foreign and not has_decided(log.shard for log in self._logs.values()):
                 check_products(self._rules, market, self._node.clock.now())
             if foreign != told:
                 told = foreign

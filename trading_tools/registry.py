@@ -11,6 +11,7 @@ import inspect
 import json
 import pkgutil
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from arena.errors import UsageError
 from arena.messages import ToolOffered
-from arena.plugin_code import Fault, fault_of
+from arena.plugin_code import Fault, fault_of, signals_noted
 from trading_tools import catalogue
 from trading_tools.context import AccountContext, Answer, Order, ToolContext
 from trading_tools.schema import Refused, Signature, hints_of, signature_of
@@ -35,7 +36,33 @@ ANSWER_BYTES_MAX = 100_000
 """A model cannot read more, and a record cannot hold much more."""
 THREADS_MAX = 16
 """Calls of plugin tools at the same time; one that never ends keeps its thread."""
+BUSY = "busy"
+"""Error of a call for which no thread is free."""
 MARK = "_touches_account"
+
+
+class StillRunning:
+    """Calls of plugin tools that were given up and still run, each in a thread that it keeps.
+
+    Args:
+        tell: Called with their number by tool, whenever it changes.
+    """
+
+    def __init__(self, tell: Callable[[dict[str, int]], None]) -> None:
+        """Begin without any."""
+        self._tell = tell
+        self._calls: Counter[str] = Counter()
+
+    def add(self, tool: str) -> None:
+        """A call was given up, and still runs."""
+        self._calls[tool] += 1
+        self._tell(dict(self._calls))
+
+    def remove(self, tool: str) -> None:
+        """One of them ended."""
+        self._calls[tool] -= 1
+        self._calls = +self._calls
+        self._tell(dict(self._calls))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +114,41 @@ class Tool:
         """Run a tool that does not wait; whatever it raises becomes an answer."""
         try:
             outcome: object = self.function(**self._given(ctx, arguments))
-        except (Exception, SystemExit) as error:  # the boundary to extensions, see below
+        except BaseException as error:  # the boundary to extensions
             # A tool is an extension: whatever it raises must not stop the process that serves
             # every agent. The agent is told, and the error is not retried.
+            if not self.source and not isinstance(error, Exception | SystemExit):
+                raise  # No plugin: it is a Ctrl-C.
             return self._failure(type(error).__name__)
         return self._checked(outcome)
 
     # Any: as above.
-    async def call_async(self, ctx: ToolContext, arguments: dict[str, Any]) -> Answer:
-        """Run a tool that touches no account, awaiting it where it is a coroutine."""
+    async def call_async(
+        self, ctx: ToolContext, arguments: dict[str, Any], running: StillRunning | None = None
+    ) -> Answer:
+        """Run a tool that touches no account, awaiting it if it is a coroutine.
+
+        Args:
+            ctx: Who calls, and when.
+            arguments: Checked ones.
+            running: Notes a plugin's function that still runs when this call is cancelled.
+        """
         if not self.is_async:
-            run = _in_thread if self.source else _here
-            outcome = await run(lambda: self.call(ctx, arguments))
+            outcome: object = (
+                await _in_thread(self.name, lambda: self.call(ctx, arguments), running)
+                if self.source
+                else self.call(ctx, arguments)
+            )
             assert isinstance(outcome, Answer)
             return outcome
         try:
             answer: object = await self.function(**self._given(ctx, arguments))
-        except (Exception, SystemExit) as error:  # as in `call`
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # as in `call`; asyncio makes a cancellation of a Ctrl-C
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
             failure = self._failure(type(error).__name__)
             assert isinstance(failure, Answer)
             return failure
@@ -153,26 +198,24 @@ def answer_of(outcome: object) -> Answer | None:
     return Answer(str(outcome) if isinstance(outcome, Decimal) else text, value)
 
 
-async def _here(work: Callable[[], object]) -> object:
-    return work()
-
-
 _free_threads = threading.BoundedSemaphore(THREADS_MAX)
 
 
-async def _in_thread(work: Callable[[], object]) -> object:
+async def _in_thread(name: str, work: Callable[[], object], running: StillRunning | None) -> object:
     """Run a plugin's function in a thread, so that it cannot hold up the others.
 
     The thread is a daemon: one that never ends does not keep the process from ending.
     """
     if not _free_threads.acquire(blocking=False):
-        return Answer(f"{THREADS_MAX} calls of tools are running; ask again.", error="busy")
+        return Answer(f"{THREADS_MAX} calls of tools are running; ask again.", error=BUSY)
     loop = asyncio.get_running_loop()
     done: asyncio.Future[object] = loop.create_future()
 
     def settle(outcome: object) -> None:
         if not done.done():
             done.set_result(outcome)
+        elif running is not None:
+            running.remove(name)
 
     def run() -> None:
         try:
@@ -183,7 +226,12 @@ async def _in_thread(work: Callable[[], object]) -> object:
             loop.call_soon_threadsafe(settle, outcome)
 
     threading.Thread(target=run, daemon=True).start()
-    return await done
+    try:
+        return await done
+    except asyncio.CancelledError:
+        if running is not None and done.cancelled():
+            running.add(name)
+        raise
 
 
 class _Mark:
@@ -232,11 +280,14 @@ def read_catalogue() -> Catalogue:
         if module.name.startswith("_"):
             continue
         path = Path(catalogue.__path__[0]) / f"{module.name}.py"
-        try:
-            loaded = importlib.import_module(f"{catalogue.__name__}.{module.name}")
-        except (Exception, SystemExit) as error:  # the boundary to extensions: told, never raised
-            faults.append(fault_of(path, error))
-            continue
+        with signals_noted() as arrived:
+            try:
+                loaded = importlib.import_module(f"{catalogue.__name__}.{module.name}")
+            except BaseException as error:  # the boundary to extensions: told, not raised
+                if arrived:
+                    raise
+                faults.append(fault_of(path, error))
+                continue
         marked = [f for f in vars(loaded).values() if hasattr(f, MARK)]
         if [f.__name__ for f in marked] != [module.name]:
             text = "it does not hold one function of its name under @tool; write one"

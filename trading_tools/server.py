@@ -16,9 +16,9 @@ from arena.names import NODE_GROUP
 from arena.node import Node
 from trading_tools import envelope
 from trading_tools.arguments import shown
-from trading_tools.context import ToolContext
+from trading_tools.context import Answer, ToolContext
 from trading_tools.outbox import Outbox
-from trading_tools.registry import Tool
+from trading_tools.registry import BUSY, THREADS_MAX, StillRunning, Tool
 from trading_tools.replies import answered, failed
 from trading_tools.schema import Refused
 
@@ -26,6 +26,8 @@ GROUP = f"{NODE_GROUP}tools"
 FORMERLY = "tools"
 """Until 0.2.0; an agent may have this name."""
 BATCH_MAX = 64
+STILL_RUNNING = "tools_still_running"
+"""Detail of a heartbeat: calls of plugin tools that did not end in time and keep their threads."""
 CALL_TIMEOUT_S = 10.0
 """The longest a tool may take; a batch takes no longer."""
 
@@ -43,6 +45,8 @@ class ToolServer:
         self._node = node
         self._tools = tools
         self._outbox = Outbox(node.bus)
+        self._running = StillRunning(self._show_running)
+        self._all_taken = False
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -109,6 +113,40 @@ class ToolServer:
         timeout_s = min(left_s, CALL_TIMEOUT_S)
         try:
             async with asyncio.timeout(timeout_s):
-                return answered(call, await tool.call_async(ctx, arguments))
+                answer = await tool.call_async(ctx, arguments, self._running)
+            self._note_taken(answer)
+            return answered(call, answer)
         except TimeoutError:
+            if tool.source and not tool.is_async:
+                self._node.log.warning(
+                    "a tool still runs after its time-out and keeps its thread until it ends",
+                    tool=tool.name,
+                    source=tool.source,
+                    timeout_s=round(timeout_s, 1),
+                    threads=THREADS_MAX,
+                )
             return failed(call, "expired", f"{call.tool} did not answer in {timeout_s:.1f} s.")
+
+    def _show_running(self, calls: dict[str, int]) -> None:
+        """Name the tools that keep threads in the heartbeat."""
+        if not calls:
+            self._node.details.pop(STILL_RUNNING, None)
+            return
+        names = ", ".join(f"{name} ({count})" for name, count in sorted(calls.items()))
+        self._node.details[STILL_RUNNING] = (
+            f"{sum(calls.values())} of {THREADS_MAX} threads of plugin tools are kept by calls"
+            f" after their time-out: {names}"
+        )
+
+    def _note_taken(self, answer: Answer) -> None:
+        """Log once that plugin tools are refused for want of a thread."""
+        taken = answer.error == BUSY
+        if taken and not self._all_taken:
+            kept = self._node.details.get(STILL_RUNNING, "")
+            self._node.log.warning(
+                "calls of plugin tools are refused: all their threads are taken; start the tool"
+                " server again if the tools named here never end",
+                threads=THREADS_MAX,
+                kept=kept,
+            )
+        self._all_taken = taken

@@ -17,7 +17,7 @@ from tests.trading_tools.helpers import product, serving, ticker, tool_call, unt
 from trading_tools.context import Order
 from trading_tools.decide import Decision, Fill, Refusal, decide
 from trading_tools.events import account_opened, epoch_of
-from trading_tools.executor import check_currency, check_products
+from trading_tools.executor import check_currency, check_products, has_decided
 from trading_tools.portfolio import cash_text, portfolio_of
 from trading_tools.quotes import Market
 from trading_tools.rules import TradingRules
@@ -191,3 +191,13 @@ async def test_the_executor_ends_if_the_market_has_another_currency(memory_bus: 
     with pytest.raises(UsageError, match=r"BTC-USDT is quoted in USDT.*start with --currency USDT"):
         async with serving(memory_bus):
             await until_ended()
+
+
+@pytest.mark.parametrize(("fills", "rejections"), [(1, 0), (0, 1)])
+def test_an_order_of_an_earlier_process_was_decided(fills: int, rejections: int) -> None:
+    """What the log says counts: a process that starts again warns as one that ran on would."""
+    empty, opened = Shard(), Shard(accounts={"a": Account()})
+    traded = Shard(accounts={"a": Account(), "b": Account(fills=fills, rejections=rejections)})
+
+    assert not has_decided([empty, opened])
+    assert has_decided([empty, traded])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import threading
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -10,12 +11,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from arena.bus.memory import MemoryBus
+from arena.clock import SystemClock
 from arena.errors import UsageError
+from arena.node import Node
 from arena.plugins import NO_PLUGINS, find_plugins
+from arena.settings import Settings as ArenaSettings
+from trading_tools.by_hand import new_call
 from trading_tools.cli import app
 from trading_tools.context import Answer, ToolContext
 from trading_tools.plugin_tools import load_tools
 from trading_tools.registry import THREADS_MAX, Catalogue, Tool
+from trading_tools.server import STILL_RUNNING, ToolServer
 
 CTX = ToolContext("momentum", "turn", "call", "snapshot", datetime(2026, 11, 21, tzinfo=UTC))
 BUILT_IN = ["calculator", "execute_trade", "get_portfolio"]
@@ -101,6 +108,10 @@ async def test_what_goes_wrong_in_a_tool_is_an_answer(tmp_path: Path, body: str)
             "tool f touches accounts, which a plugin's tool cannot",
         ),
         ("\0", None, "SyntaxError"),
+        ("\nraise KeyboardInterrupt\n", 2, "KeyboardInterrupt"),
+        ("raise SystemExit(3)\n", 1, "SystemExit: 3"),
+        ("raise BaseException('gone')\n", 1, "BaseException: gone"),
+        ("import asyncio\nraise asyncio.CancelledError\n", 2, "CancelledError"),
         ("from trading_tools.catalogue.calculator import calculator\n", None, "holds no tool"),
     ],
 )
@@ -114,6 +125,37 @@ def test_a_broken_file_is_named_and_the_other_tools_work(
     assert sorted([*BUILT_IN, "aside", "good"]) == list(found.tools)
     assert [str(tmp_path / "broken.py")] == [fault.path for fault in found.faults]
     assert (line, True) == (found.faults[0].line, says in found.faults[0].error)
+
+
+@pytest.mark.parametrize(
+    ("number", "ends_with"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_signal_ends_the_command_while_a_file_is_loaded(
+    tmp_path: Path, number: signal.Signals, ends_with: type[BaseException]
+) -> None:
+    """A Ctrl-C of the user is not the file's error, and its handler is in place afterwards."""
+
+    def end(*_: object) -> None:
+        raise ends_with
+
+    before = signal.signal(number, end)
+    try:
+        with pytest.raises(ends_with):
+            loaded(tmp_path, slow=f"import signal\nsignal.raise_signal({int(number)})\n")
+        assert signal.getsignal(number) is end
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "Stop", "asyncio.CancelledError"])
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_whatever_a_call_raises_is_an_answer(tmp_path: Path, raised: str, kind: str) -> None:
+    """Also what no handler of errors catches."""
+    head = "import asyncio\nclass Stop(BaseException): ...\n"
+    text = tool_text("mine", f"raise {raised}", head)
+    found = loaded(tmp_path, one=text.replace("def mine", f"{kind} mine"))
+
+    assert "tool_failed" == (await answered(found.tools["mine"])).error
 
 
 def test_a_built_in_name_is_refused(tmp_path: Path) -> None:
@@ -138,6 +180,39 @@ async def test_a_tool_that_blocks_holds_nobody_up(tmp_path: Path) -> None:
 
     assert "busy" == refused.error
     assert ["late"] * THREADS_MAX == [answer.text for answer in await asyncio.gather(*calls)]
+
+
+async def test_a_call_that_keeps_its_thread_is_named(
+    tmp_path: Path, memory_bus: MemoryBus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the log, and in the heartbeats until it ends; so is that no thread is left."""
+    body = "import threading\n    threading.event.wait(20)\n    return 'late'"
+    found = loaded(tmp_path, one=tool_text("slow", body))
+    node = Node("tools", "tools", ArenaSettings(), memory_bus, SystemClock())
+    server = ToolServer(node, found.tools)
+    threading.event = threading.Event()  # type: ignore[attr-defined]
+    try:
+        calls = [new_call("slow", "{}", "momentum", node.clock, 0.2) for _ in range(THREADS_MAX)]
+        results = await asyncio.gather(*(server.result(call) for call in calls))
+        refused = [
+            await server.result(new_call("slow", "{}", "momentum", node.clock, 5.0))
+            for _ in range(2)
+        ]
+        said = str(node.details[STILL_RUNNING])
+    finally:
+        threading.event.set()  # type: ignore[attr-defined]
+
+    assert {"expired"} == {result.error for result in results}
+    assert ["busy", "busy"] == [result.error for result in refused]
+    assert f"{THREADS_MAX} of {THREADS_MAX} threads" in said
+    assert f"slow ({THREADS_MAX})" in said
+    warned = capsys.readouterr().out
+    assert THREADS_MAX == warned.count("keeps its thread")
+    assert 1 == warned.count("all their threads are taken")
+    assert "tool=slow" in warned
+    async with asyncio.timeout(5):
+        while STILL_RUNNING in node.details:
+            await asyncio.sleep(0.01)
 
 
 def test_a_written_tool_works_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
