@@ -124,13 +124,13 @@ def read_regular(path: Path, bytes_max: int, *, inside: Path | None = None) -> b
 
 
 def read_text_file(path: Path, bytes_max: int = TEXT_FILE_BYTES_MAX) -> str:
-    """The text of a regular file, as UTF-8 with or without a byte order mark; see `read_regular`.
+    """The text of a regular file, as UTF-8 with or without byte order marks; see `read_regular`.
 
     Raises:
         UnicodeDecodeError: It is not UTF-8.
     """
     content = read_regular(path, bytes_max)
-    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig").read()
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read().lstrip("\ufeff")
 
 
 def bounded_lines(stream: BinaryIO, bytes_max: int) -> Iterator[bytes]:

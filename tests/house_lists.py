@@ -51,6 +51,7 @@ PURE = (
     "arena/pricefiles/facts.py",
     "arena/pricefiles/formats.py",
     "arena/pricefiles/names.py",
+    "arena/pricefiles/numbers.py",
     "arena/pricefiles/rows.py",
     "arena/pricefiles/shapes.py",
     "arena/pricefiles/span.py",

@@ -7,6 +7,7 @@ formats the list that people are shown                          pure
 volumes which column is the volume in base units                pure
 tradable whether an account can trade at such prices            pure
 coarser where minutes turn into longer candles                 pure
+numbers the numbers of cells                                    pure
 rows    the checks of every row, and what the rows are          pure
 beside  what JSON says beside its candles                      pure
 packed  plain, gzip or zip: a bounded stream of bytes

@@ -48,7 +48,7 @@ _ONE = json.JSONDecoder(
 
 def begins_json(begin: bytes) -> bool:
     """True for bytes that begin like JSON, with or without a byte order mark."""
-    return begin.removeprefix(BYTE_ORDER_MARK).lstrip(WHITE)[:1] in (b"[", b"{")
+    return begin.lstrip(BYTE_ORDER_MARK).lstrip(WHITE)[:1] in (b"[", b"{")
 
 
 def json_lines(stream: io.BufferedReader, product_id: str) -> Iterator[Line]:
@@ -82,7 +82,7 @@ def json_lines(stream: io.BufferedReader, product_id: str) -> Iterator[Line]:
 
 def _is_by_line(begin: bytes) -> bool:
     """True if the first line is a whole value and another follows."""
-    first, end, rest = begin.removeprefix(BYTE_ORDER_MARK).lstrip(WHITE).partition(b"\n")
+    first, end, rest = begin.lstrip(BYTE_ORDER_MARK).lstrip(WHITE).partition(b"\n")
     if not end or rest.lstrip(WHITE)[:1] not in (b"[", b"{"):
         return False
     try:
@@ -96,7 +96,7 @@ def _by_line(stream: io.BufferedReader) -> Iterator[tuple[int, str]]:
     lines = iter(lambda: stream.readline(LINE_BYTES_MAX + 1), b"")
     for number, line in enumerate(lines, 1):
         require_line(number, len(line))
-        if text := decoded(line.removeprefix(BYTE_ORDER_MARK), number).strip():
+        if text := decoded(line.lstrip(BYTE_ORDER_MARK), number).strip():
             yield number, text
 
 
@@ -106,7 +106,7 @@ def _whole(stream: io.BufferedReader, product_id: str) -> Iterator[tuple[int, st
     content = stream.read(limit + 1)
     if len(content) > limit:
         raise ValueError(f"more than {limit:,} bytes of JSON; split it, or save it as CSV")
-    text = decoded(content.removeprefix(BYTE_ORDER_MARK), 0)
+    text = decoded(content.lstrip(BYTE_ORDER_MARK), 0)
     del content
     found = _ARRAY.search(text)
     if found is None:

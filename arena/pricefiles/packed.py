@@ -7,16 +7,18 @@ what is not read here, by its name. Nothing is unpacked to a disk.
 import gzip
 import io
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final, cast
 
 from arena.bounded_files import Limited, limits_factor, open_regular
 from arena.errors import UsageError
+from arena.plural import counted
 from arena.pricefiles.formats import CONTAINERS
 
 FILE_BYTES_MAX: Final = 256 << 20
@@ -39,13 +41,26 @@ STRANGE: Final = (
 )
 """What files begin with, what they are, and the remedy."""
 PROMISES: Final = {
-    ".gz": (GZIP, "gzip"),
-    ".zip": (ZIP, "zip"),
-    ".parquet": (PARQUET, "Parquet"),
-    ".pq": (PARQUET, "Parquet"),
-    ".feather": (FEATHER, "Feather"),
-    ".arrow": (FEATHER, "Arrow"),
+    ".gz": (GZIP, "a gzip"),
+    ".zip": (ZIP, "a zip"),
+    ".parquet": (PARQUET, "a Parquet"),
+    ".pq": (PARQUET, "a Parquet"),
+    ".feather": (FEATHER, "a Feather"),
+    ".arrow": (FEATHER, "an Arrow"),
 }
+INSIDE: Final = (
+    (GZIP, "packed with gzip twice"),
+    (ZIP, "a zip archive packed with gzip"),
+    (PARQUET, "a Parquet file packed with gzip"),
+    (FEATHER, "a Feather or Arrow file packed with gzip"),
+)
+"""What gzip may hold that is not read from it."""
+BESIDE: Final = re.compile(
+    r"(\._.*|\.ds_store|thumbs\.db|desktop\.ini|(readme|licen[cs]e|changelog|notice)[^/]*"
+    r"|.*\.(checksum|md5|sha256|md|pdf|html?|png|jpe?g))",
+    re.IGNORECASE,
+)
+"""Names of files that archives hold beside one of prices."""
 ENDINGS: Final = " ".join(suffixes for suffixes, _ in CONTAINERS)
 
 
@@ -95,6 +110,9 @@ def open_packed(path: Path) -> Iterator[Opened]:
                 if packed:
                     inside = stream.peek(MAGIC_BYTES)
                     _refuse_strange(path, inside)
+                    for begins, what in INSIDE:
+                        if inside.startswith(begins):
+                            raise _is(path, what, "unpack it once")
                     if inside[257:262] == b"ustar":
                         raise _is(path, "a tar archive", "unpack it")
                 yield Opened("text", stream)
@@ -108,7 +126,7 @@ def _require_promise(path: Path, magic: bytes) -> None:
         size = os.path.getsize(path)
         what = f"begins with {magic[:12]!r}" if magic else "is empty"
         raise UsageError(
-            f"{path} cannot be read: it {what} ({size:,} bytes) and is not a {word} file",
+            f"{path} cannot be read: it {what} ({size:,} bytes) and is not {word} file",
             remedy="copy the file again from where it came, or give it the ending of what it is",
         )
 
@@ -156,17 +174,22 @@ def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     names = {info.filename for info in found[:MEMBERS_MAX]}
     if "xl/workbook.xml" in names:
         raise _is(path, "an Excel workbook", "save it as CSV")
-    files = [
-        info
-        for info in found
-        if not info.is_dir()
-        and not info.filename.startswith(("__MACOSX/", "."))
-        and not info.filename.upper().endswith((".CHECKSUM", ".MD5", ".SHA256"))
-    ]
+    held = [info for info in found if not info.is_dir()]
+    files = [info for info in held if not _is_beside(info.filename)]
+    if len(files) > 1:  # a hidden file counts only if it is the one that is there
+        files = [i for i in files if not PurePosixPath(i.filename).name.startswith(".")] or files
     if len(files) != 1:
-        held = ", ".join(info.filename[:60] for info in files[:3]) or "nothing"
+        what = counted(len(files), "file") if files else "no price file"
+        names_shown = ", ".join(info.filename[:60] for info in (files or held)[:3]) or "it is empty"
+        more = ", ..." if len(files or held) > 3 else ""
         raise UsageError(
-            f"{path} holds {len(files)} files ({held}{', ...' if len(files) > 3 else ''})",
+            f"{path} holds {what} ({names_shown}{more})",
             remedy="give an archive with one price file in it, or unpack it and name the files",
         )
     return files[0]
+
+
+def _is_beside(filename: str) -> bool:
+    """True for a member that is not a price file by its name, such as a README."""
+    member = PurePosixPath(filename)
+    return "__MACOSX" in member.parts or BESIDE.fullmatch(member.name) is not None

@@ -27,6 +27,7 @@ from arena.pricefiles.names import (
     pair_of,
     product_of,
 )
+from arena.pricefiles.numbers import number_of
 from arena.pricefiles.packed import Opened, open_packed
 from arena.pricefiles.rows import MINUTE_S, MINUTES_NEEDED, RowChecker, Rows
 from arena.pricefiles.shapes import (
@@ -43,7 +44,7 @@ from arena.pricefiles.shapes import (
 from arena.pricefiles.span import pair_files
 from arena.pricefiles.tables import feather_lines, parquet_lines
 from arena.pricefiles.texts import Line, NotUtf8, csv_lines
-from arena.pricefiles.times import is_time, unix_ns
+from arena.pricefiles.times import is_shortened, is_time, unix_ns
 from arena.pricefiles.volumes import plain_name
 
 ROWS_MAX: Final = 2_000_000
@@ -256,6 +257,9 @@ def _head(lines: Iterator[Line], number: list[int]) -> tuple[Line | None, str]:
             return line, " ".join(hint)
         if is_row(["2025-01-01", *cells[1:]]):
             unix_ns(cells[0])
+        if len(cells) >= COLUMNS_MIN and is_time(cells[0]):
+            for cell in cells[1:COLUMNS_MIN]:
+                number_of(cell)
         hint.append(shown(cells))
         if len(hint) > COMMENT_LINES_MAX or len(cells) >= COLUMNS_MIN:
             raise ValueError(f"no header and no candle in {hint[-1]!r}; {LISTED}")
@@ -303,6 +307,8 @@ def _require_minutes(shape: Shape, sample: Sequence[Sequence[str]]) -> None:
     stamps = deque[int]()
     for cells in sample:
         if len(cells) <= shape.time or shape.clock is not None:
+            return
+        if is_shortened(cells[shape.time]):
             return
         if is_time(cells[shape.time]):
             stamps.append(unix_ns(cells[shape.time]))

@@ -16,11 +16,12 @@ from itertools import islice, pairwise
 from math import gcd
 from typing import Final
 
-from arena.money import PRICE_DIGITS, decimal_text, parse_decimal
+from arena.money import PRICE_DIGITS, decimal_text
 from arena.pricefiles.coarser import coarser_at
 from arena.pricefiles.names import contradicts, contradicts_weakly, pair_of
+from arena.pricefiles.numbers import number_of
 from arena.pricefiles.shapes import OHLC, Shape, length_words, shown
-from arena.pricefiles.times import MINUTE_NS, SECOND_NS, unix_ns, words_of
+from arena.pricefiles.times import MINUTE_NS, SECOND_NS, is_shortened, unix_ns, words_of
 
 MINUTE_S: Final = 60
 MINUTES_NEEDED: Final = "candles of 1 minute are needed"
@@ -182,9 +183,9 @@ class RowChecker:
             stamp = f"{stamp} {cells[shape.clock]}"
         minute, rest = divmod(unix_ns(stamp), MINUTE_NS)
         if rest:
-            short = "; a spreadsheet has shortened it" if "e" in stamp.lower() else ""
+            _require_not_shortened(stamp)
             raise ValueError(
-                f"time {stamp.strip()} does not start a minute{short}; {MINUTES_NEEDED}, "
+                f"time {stamp.strip()} does not start a minute; {MINUTES_NEEDED}, "
                 "each with its start"
             )
         if shape.symbols or shape.words:
@@ -196,7 +197,9 @@ class RowChecker:
         if (before := self._lines.get(ts)) is None:
             self._lines[ts] = line
             self._numbers.append(number)
-        elif _same(before, line):
+            return
+        _require_not_shortened(stamp)
+        if _same(before, line):
             self.merged += 1
         else:
             raise ValueError(
@@ -237,8 +240,13 @@ class RowChecker:
 
     def _whole(self, cells: Sequence[str]) -> Sequence[str]:
         width = self._shape.width
-        if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
-            return cells[:width]
+        if len(cells) > width:
+            if not any(cell.strip() for cell in cells[width:]):
+                return cells[:width]
+            raise ValueError(
+                f"{len(cells)} cells instead of {width}: {shown(cells)}; "
+                "write decimal points, not commas, and one cell for each column"
+            )
         raise ValueError(
             f"{len(cells)} cells instead of {width}: {shown(cells)}; "
             "a row that was cut off must be taken out"
@@ -286,7 +294,7 @@ class RowChecker:
                 f"{without} is empty and {held[0]} is not: {shown(given)}; leave all four empty "
                 "for a minute without a trade"
             )
-        return [decimal_text(_carried(parse_decimal(cell))) for cell in given]
+        return [decimal_text(_carried(number_of(cell))) for cell in given]
 
     def _volume(self, cell: str, given: Sequence[str]) -> str:
         """The volume in base units, after the prices were checked."""
@@ -299,7 +307,7 @@ class RowChecker:
         self._widen(low, high)
         if _is_empty(cell):
             raise ValueError("the volume is empty; write 0 for a minute without a trade")
-        number = Decimal(cell) if _is_number(cell) else parse_decimal(cell)
+        number = Decimal(cell) if _is_number(cell) else number_of(cell)
         if number < 0:
             raise ValueError(f"volume {cell[:40]} is negative; a volume is 0 or more")
         if not self._shape.quote_volume:
@@ -313,7 +321,7 @@ class RowChecker:
         given = cells[shape.bid].strip(), cells[shape.ask].strip()
         if any(map(_is_empty, given)):
             return "", ""
-        bid, ask = (decimal_text(_carried(parse_decimal(cell))) for cell in given)
+        bid, ask = (decimal_text(_carried(number_of(cell))) for cell in given)
         if not 0 < Decimal(bid) <= Decimal(ask):
             raise ValueError(
                 f"bid {bid} and ask {ask} are not quotes; a bid is above 0 and not above the ask"
@@ -330,6 +338,19 @@ class RowChecker:
     def _number_of(self, ts: int) -> int:
         place = next(i for i, known in enumerate(self._lines) if known == ts)
         return next(islice(self._numbers, place, None))
+
+
+def _require_not_shortened(stamp: str) -> None:
+    """Refuse a time such as 1.76171E+09, which has lost its last digits.
+
+    Raises:
+        ValueError: It has.
+    """
+    if is_shortened(stamp):
+        raise ValueError(
+            f"time {stamp.strip()} was shortened by a spreadsheet; take the file as it was "
+            "downloaded, or format the column as a number without decimals and save it again"
+        )
 
 
 def _carried(price: Decimal) -> Decimal:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -22,6 +23,11 @@ PEEK_BYTES: Final = 4_096
 ZERO_SHARE: Final = 4
 """One byte of so many is 0 in UTF-16 without a mark."""
 
+CELLS_MIN: Final = 4
+"""A line with so many semicolons, tabs or bars is parted by them."""
+
+_DECIMAL_COMMA = re.compile(r"(?<=[0-9]),(?=[0-9])")
+
 Line = tuple[int, list[str]]
 """Number of the line in the file, from 1, and its cells."""
 
@@ -41,11 +47,18 @@ def csv_lines(stream: io.BufferedReader) -> Iterator[Line]:
     head = [first]
     # The delimiter is that of the header, which may come after some lines of comment.
     head += [line for _, line in zip(range(4), lines, strict=False)]
-    delimiter = max(DELIMITERS, key=lambda one: max(line.count(one) for line in head))
+    delimiter = max(DELIMITERS, key=lambda one: max(_count(line, one) for line in head))
     reader = csv.reader(_chained(head, lines), delimiter=delimiter, strict=False)
     for cells in reader:
         if any(cells):
             yield reader.line_num, cells
+
+
+def _count(line: str, delimiter: str) -> int:
+    """How often a delimiter is in a line; commas of decimals beside another one are not."""
+    if delimiter == "," and any(line.count(one) >= CELLS_MIN for one in DELIMITERS[1:]):
+        line = _DECIMAL_COMMA.sub("", line)
+    return line.count(delimiter)
 
 
 def require_utf8(begin: bytes) -> None:
@@ -113,8 +126,9 @@ class _Lines(Iterator[str]):
     def __init__(self, stream: io.BufferedReader) -> None:
         """Look at the line ends."""
         begin = stream.peek(PEEK_BYTES)
-        if begin.startswith(BYTE_ORDER_MARK):
+        while begin.startswith(BYTE_ORDER_MARK):  # some editors write one more each time
             stream.read(len(BYTE_ORDER_MARK))
+            begin = begin.removeprefix(BYTE_ORDER_MARK)
         old_mac = b"\r" in begin and b"\n" not in begin
         self._lines = _split_at_returns(stream) if old_mac else _split(stream)
         self._number = 0

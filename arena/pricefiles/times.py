@@ -29,6 +29,7 @@ WANTED: Final = "write Unix time in s, ms, us or ns, or a UTC time such as 2025-
 
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?")
 _HOUR = re.compile(r"(.+) ([01][0-9])-([AP])M")
+_SHORT = re.compile(r"[0-9][.,]?[0-9]{0,6}[eE]\+?[0-9]{1,2}")
 _FRACTION = re.compile(r"(\.[0-9]{1,6})[0-9]*")
 
 
@@ -39,6 +40,8 @@ def unix_ns(cell: str) -> int:
         ValueError: It is not a time from 2000 to 2100.
     """
     text = cell.strip()
+    if "," in text and is_shortened(text):
+        text = text.replace(",", ".")
     if text.isascii() and text.isdigit() and len(text) < 21:
         found = _scaled(int(text), text)
     elif not text:
@@ -64,6 +67,11 @@ def is_time(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_shortened(cell: str) -> bool:
+    """True for a time with few digits and an exponent, as spreadsheets write: "1.76171E+09"."""
+    return _SHORT.fullmatch(cell.strip()) is not None
 
 
 def words_of(time_s: int) -> str:

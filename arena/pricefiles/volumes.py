@@ -61,6 +61,7 @@ def find_volume(names: Sequence[str], product_id: str) -> Volume | None:
         ValueError: A volume is of another product, or in a unit that the name does not tell.
     """
     base, _, quote = product_id.partition("-")
+    _require_once(names)
     named: dict[str, int] = {}
     plain: dict[bool, int] = {}
     unknown: list[str] = []
@@ -92,6 +93,20 @@ def find_volume(names: Sequence[str], product_id: str) -> Volume | None:
             f"{base}, or 'quote_volume' if it is in {quote}"
         )
     return None
+
+
+def _require_once(names: Sequence[str]) -> None:
+    """See that no volume is there twice: `volume` and `Volume` may hold different numbers.
+
+    Raises:
+        ValueError: One is.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        word = plain_name(name)
+        if (word in BASE_NAMES or word in QUOTE_NAMES or _unit(name)) and word in seen:
+            raise ValueError(f"two columns of one name among {seen[word]}, {name}; keep one")
+        seen[word] = name
 
 
 def _unit(name: str) -> str:

@@ -1,0 +1,43 @@
+"""The numbers of a price file, read exactly or refused in words of a file. Pure."""
+
+import re
+from decimal import Decimal
+from typing import Final
+
+from arena.money import AMOUNT_DIGITS_MAX, PRICE_DIGITS, parse_decimal
+
+CHARS_SHOWN: Final = 40
+
+_DECIMAL_COMMA = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:[. ][0-9]{3})+),[0-9]+")
+_THOUSANDS = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|-?[0-9]{1,3}(?:[ '][0-9]{3})+")
+_SIGNED = re.compile(r"[$\u20ac\u00a3\u00a5] ?-?[0-9].*|-?[0-9.,]+ ?[$\u20ac\u00a3\u00a5%]")
+
+
+def number_of(cell: str) -> Decimal:
+    """The number in a cell.
+
+    Raises:
+        ValueError: It is not a number that is carried; the message has the cell and the remedy.
+    """
+    text = cell.strip()
+    try:
+        return parse_decimal(text)
+    except ValueError as error:
+        said = str(error)
+    shown = repr(text[:CHARS_SHOWN])
+    if _DECIMAL_COMMA.fullmatch(text):
+        why = "is not a decimal number: it has a decimal comma; save the file with decimal points"
+    elif _THOUSANDS.fullmatch(text):
+        why = "is not a decimal number: its thousands are parted; save the file without that"
+    elif _SIGNED.fullmatch(text):
+        why = "is not a decimal number: it has a sign of its unit; write plain digits, as 67200.5"
+    elif "not finite" in said:
+        why = "is not finite; leave all four prices empty for a minute without a trade"
+    elif "out of range" in said or "characters" in said:
+        why = (
+            f"is out of range; numbers have at most {AMOUNT_DIGITS_MAX} digits before the point, "
+            f"and prices {PRICE_DIGITS} after it"
+        )
+    else:
+        why = "is not a decimal number; write plain digits, such as 67200.5"
+    raise ValueError(f"{shown} {why}")
