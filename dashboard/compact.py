@@ -1,7 +1,7 @@
 """The screen of a small terminal: who leads, one pane below, and the keys. Pure.
 
 Below 80 x 24 cells the panes do not fit beside each other. Down to 40 x 12 the ranking is shown
-with one pane below it, which tab changes; below that, one line.
+with one pane below it, which tab changes; below that the ranking alone, down to one line.
 """
 
 from rich.text import Text
@@ -18,6 +18,8 @@ from dashboard.rows import Link
 from dashboard.ui import SCROLLING, Reach, Ui
 
 WIDTH_MIN, HEIGHT_MIN = 40, 12
+RANKED_WIDTH_MIN, RANKED_HEIGHT_MIN = 30, 4
+"""From here on a terminal that is too small for the compact screen shows a part of the ranking."""
 PANE_LINES_MIN = 3
 """Lines of the lower pane; the ranking takes at most the rest."""
 KEYS = (("q", "quit"), ("tab", "pane"), ("enter", "turns"), ("?", "help"))
@@ -74,12 +76,17 @@ def compact_body(frame: Frame, ui: Ui, width: int, height: int, link: Link) -> B
 
 
 def one_line_screen(frame: Frame, width: int, height: int, link: Link) -> list[Text]:
-    """Who leads and how the feed fares, on one line, or on one each; the others are blank."""
+    """Who leads and how the feed fares: on one line, one each, or below some of the ranking."""
     words = [feed_words(frame.standing, frame.now, link.ended)[0], "q quits"]
     if frame.ranking and frame.ranking[0].ranked and frame.ranking[0].equity is not None:
         leader = frame.ranking[0]
         change = text.signed_percent(leader.gain, leader.opening or 0)
         words.insert(0, f"#1 {text.one_line(leader.agent, 40)} {change}")
+    if width >= RANKED_WIDTH_MIN and height >= RANKED_HEIGHT_MIN and frame.ranking:
+        chosen = frame.ranking[0].agent
+        rows = panes.ranking(frame, width, height - 1, chosen, panes.NARROW_RANKING)
+        last = "  ".join(words[-2:])
+        return [*_filled(rows, width, height - 1), *_filled([Text(last)], width, 1)]
     shown = words if height >= len(words) else ["  ".join(words)]
     return _filled([Text(one) for one in shown], width, height)
 

@@ -107,8 +107,9 @@ def plot_returns(
     times = {ms for ms, _ in values}
     if len(times) < 2 or width < AXIS_CELLS + 12 or height < 2:
         return []
-    longest = max(len(s.agent) for s in series)
-    names_width = min(LABEL_CELLS_MAX, longest + 4, max(12, width // 3))
+    longest = max(len(_label(s)) for s in series)
+    beside = width - AXIS_CELLS - width * 3 // 10
+    names_width = min(LABEL_CELLS_MAX, longest, max(12, beside))
     times_line = height >= TIMES_FROM
     height -= times_line
     canvas = Canvas(width - AXIS_CELLS - names_width, height)
@@ -180,6 +181,10 @@ def _percent(value: float) -> str:
     return f"{text:>{AXIS_CELLS - 1}} "[:AXIS_CELLS]
 
 
+def _label(series: Series) -> str:
+    return f"{line_mark(series.colour)}{series.rank} {series.agent}"
+
+
 def _names(
     series: Sequence[Series],
     curves: dict[str, list[tuple[int, float]]],
@@ -201,7 +206,7 @@ def _names(
         limit = rows[place] - 1
     lines = [Text(" " * width) for _ in range(height)]
     for row, one in zip(rows, named, strict=True):
-        words = f"{line_mark(one.colour)}{one.rank} {one.agent}"
+        words = _label(one)
         words = words if len(words) <= width else words[: width - 1] + "…"
         bold = "bold " if one.agent == chosen else ""
         lines[row] = Text(f"{words:<{width}}", style=bold + agent_style(one.colour))

@@ -35,6 +35,14 @@ RunArgument = Annotated[
         help="A run's directory, its name in .arena/runs or the beginning of it, last or last~1.",
     ),
 ]
+OptionalRun = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's directory, its name in .arena/runs or the beginning of it, last or last~1."
+        " [last]",
+    ),
+]
 RunFlag = Annotated[
     str | None,
     typer.Option("--run", metavar="RUN", help="The same as RUN, as other commands have it."),
@@ -53,7 +61,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 
 
 def report(
-    run: RunArgument = LAST,
+    run: OptionalRun = None,
     out: Out = None,
     open_: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
     confidence: Confidence = None,
@@ -73,7 +81,7 @@ def report(
     from judge.report.facts import canonical, read_facts
     from judge.report.write import REPORT, write_report
 
-    directory = find_directory(run_name or run)
+    directory = find_directory(_one_of(run, run_name))
     facts = read_facts(directory, _options(directory, confidence, seed))
     page = write_report(facts, out or directory / REPORT)
     if as_json:
@@ -86,7 +94,7 @@ def report(
 
 
 def verify(
-    run: RunArgument = LAST,
+    run: OptionalRun = None,
     out: Out = None,
     as_json: AsJson = False,
     run_name: RunFlag = None,
@@ -99,7 +107,7 @@ def verify(
     from judge.report.verify import verify_report
     from judge.report.write import REPORT
 
-    directory = find_directory(run_name or run)
+    directory = find_directory(_one_of(run, run_name))
     found = verify_report(directory, out or directory / REPORT)
     if as_json:
         document = {
@@ -183,6 +191,17 @@ def find_directory(name: str) -> Path:
     if begun:
         return begun[0]
     raise UsageError(f"no run {name!r} with records, here or in {runs}", remedy=remedy)
+
+
+def _one_of(run: str | None, flag: str | None) -> str:
+    """The run that is meant: the argument, `--run`, or the newest.
+
+    Raises:
+        UsageError: Both are given.
+    """
+    if run is not None and flag is not None:
+        raise UsageError(f"{run!r} and --run {flag!r} both say what to read", remedy="give one")
+    return run or flag or LAST
 
 
 def _exported(home: Path) -> list[Path]:

@@ -56,6 +56,28 @@ def test_the_smallest_terminal_says_who_leads() -> None:
         assert "feed " in shown
 
 
+@pytest.mark.parametrize("size", [(40, 12), (80, 24)])
+def test_a_curve_has_its_whole_name_on_a_small_screen(size: tuple[int, int]) -> None:
+    """A name is not cut while there is room for it beside the curves."""
+    shown = words_of(render(FRAMES["demo"], Ui(pane="equity"), *size))
+
+    assert "2 buy-and-hold" in shown.partition("▸equity")[2]
+
+
+@pytest.mark.parametrize("size", [(40, 10), (39, 12), (30, 4), (120, 8)])
+def test_a_terminal_below_the_compact_screen_is_filled_with_the_ranking(
+    size: tuple[int, int],
+) -> None:
+    """Rows that fit are shown, not left empty; the feed and the key are on the last line."""
+    frame = FRAMES["demo"]
+    lines = [line.plain for line in render(frame, Ui(), *size).lines]
+    shown = min(size[1] - 2, len(frame.ranking))
+
+    assert all(f"{n + 1} " in lines[n + 1] for n in range(shown))
+    assert lines[-1].startswith("feed ")
+    assert "q quits" in lines[-1]
+
+
 def test_the_panes_of_a_large_terminal_begin_where_the_small_one_ends() -> None:
     """At 80 x 24 the whole screen is drawn, one cell less is the compact one."""
     size = (screen.WIDTH_MIN, screen.HEIGHT_MIN)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from arena.errors import UsageError
-from judge.cli_report import compare, verify
+from judge.cli_report import compare, report, verify
 from tests.judge.seasons import export_run
 
 SPEC = """\
@@ -135,3 +135,12 @@ def test_wrong_usage_is_told(
 
     with pytest.raises(UsageError, match=said):
         asked()
+
+
+@pytest.mark.parametrize("command", [report, verify])
+def test_a_run_that_is_given_twice_is_refused(command: Callable[..., None]) -> None:
+    """An argument and `--run` would name two runs; neither is taken in silence."""
+    with pytest.raises(UsageError, match="'last' and --run 'last~1' both say what to read") as told:
+        command(run="last", run_name="last~1")
+
+    assert "give one" == told.value.remedy
