@@ -17,7 +17,7 @@ from arena.messages import Drift
 from arena.settings import Settings
 from ledger import reconcile
 from ledger.cli_reconcile import as_lines
-from ledger.compare import COUNT, Key, compare, fold_figures
+from ledger.compare import COUNT, Key, behind_words, compare, events_behind, fold_figures
 from ledger.database import Database
 from ledger.place import Place, find_place
 from ledger.read_model import ReadModel, read_document
@@ -228,3 +228,19 @@ def test_a_figure_that_only_one_place_has_drifts() -> None:
 
     assert line.drifts
     assert "books +0.00000001" == line.words()
+
+
+@pytest.mark.parametrize(
+    ("ends", "booked", "words"),
+    [
+        ({0: 51}, {0: 51}, ""),
+        ({0: 51}, {0: 50}, "the books are 1 event behind the log"),
+        ({0: 51, 1: 4}, {0: 45}, "the books are 10 events behind the log"),
+        ({0: 51, 1: 4}, {0: 90, 1: 3}, "the books are 1 event behind the log"),
+    ],
+)
+def test_books_behind_the_log_say_so(
+    ends: dict[int, int], booked: dict[int, int], words: str
+) -> None:
+    """A shard that is farther than the export makes up for no other."""
+    assert words == behind_words(events_behind(ends, booked)).partition(";")[0]
