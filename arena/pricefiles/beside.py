@@ -21,7 +21,8 @@ _FIRST = r'(?:"(?![0-9.+-])(?:[^"\\]|\\.){0,80}"|null)'
 _NAMES = re.compile(rf"\[\s*{_FIRST}(?:\s*,\s*(?:{_TEXT}|null)){{1,99}}\s*\]")
 _TOLD = re.compile(r'"(?:columns|fields|headers?|column_names|names)"\s*:\s*(?!\[\s*[0-9\]])', re.I)
 _SYMBOL = re.compile(
-    r'"(ticker|symbol|pair|product|product_?id|instrument_?id|inst_?id|instrument|market|name|coin)"'
+    r'"(ticker|symbol|pair|product|product_?id|instrument_?id|inst_?id|'
+    r'instrument|market|name|coin)"'
     r'\s*:\s*"((?:[^"\\]|\\.){1,60})"',
     re.I,
 )
