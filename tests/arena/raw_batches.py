@@ -127,8 +127,9 @@ async def produce(client: AIOKafkaClient, topic: str, partition: int, batch: byt
     code = NOT_LEADER
     for _ in range(TRIES_MAX):  # A topic that was just created may have no leader yet.
         node = client.cluster.leader_for_partition(TopicPartition(topic, partition))
-        answer = await client.send(node, request)
-        code = answer.topics[0][1][0][1]
+        if node is not None and node >= 0:
+            answer = await client.send(node, request)
+            code = answer.topics[0][1][0][1]
         if code != NOT_LEADER:
             break
         await asyncio.sleep(PAUSE_S)
