@@ -119,7 +119,7 @@ DailyBudget = Annotated[
     typer.Option(
         envvar=TOKEN_BUDGET,
         min=0,
-        help="Tokens per UTC day, then calls are refused; 0 is no limit.",
+        help="Tokens per UTC day, after which calls are refused; 0 means no limit.",
     ),
 ]
 Check = Annotated[

@@ -19,7 +19,7 @@ from chat_nodes.models.prompt_reader import AccountSeen, MarketSeen, Quote
 ORDERS_MAX = 3
 ORDER_CASH_MIN = Decimal(10)
 ORDER_SHARE_MIN = Decimal("0.0001")
-"""Of the equity, for accounts in a currency such as BTC, of which 10 are no small amount."""
+"""Of the equity, for accounts in a currency such as BTC, of which 10 are a large amount."""
 QUANTITY_DIGITS = 3
 """Significant digits of a bought quantity: coarse enough for every product's increment."""
 BPS = Decimal(10_000)

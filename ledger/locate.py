@@ -43,7 +43,7 @@ def books_of(database: str | None, prefix: str | None, run_name: str | None = No
     """Where the books are that a command means: those of a run, or of the arena of a prefix.
 
     Raises:
-        UsageError: The run has no books, or there is no such run.
+        UsageError: The run has no books or does not exist.
     """
     settings = Settings()
     found = run_with_books(database, prefix, run_name)
@@ -61,7 +61,7 @@ def run_with_books(
         None if a flag or variable names a prefix, or no run here has books.
 
     Raises:
-        UsageError: The named run has no books, or there is no such run.
+        UsageError: The named run has no books or does not exist.
     """
     home = Settings().home
     remedy = "`[ledger] enabled = true` in its specification keeps books; `arena demo` has some"

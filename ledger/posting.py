@@ -184,7 +184,7 @@ def units(text: str | None, offset: int) -> tuple[int, int]:
     """The two columns of the amount that a decimal text says.
 
     Raises:
-        BrokenLog: There is no text, it is no such decimal, or the columns do not hold it.
+        BrokenLog: The text is missing or not such a decimal, or the columns do not hold it.
     """
     whole, _, decimals = (text or "").partition(".")
     try:
@@ -202,7 +202,7 @@ def price(text: str | None, offset: int) -> str:
     """A price as the books keep it: plain digits without zeros at the end.
 
     Raises:
-        BrokenLog: There is no text, or it is no price.
+        BrokenLog: The text is missing or not a price.
     """
     try:
         return price_text(to_price_units(Decimal(text or "")))

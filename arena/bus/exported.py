@@ -271,7 +271,7 @@ class ExportedBus(Bus):
         """Read the manifest.
 
         Raises:
-            UsageError: There is no export, or one that cannot be read.
+            UsageError: The run has no export, or it cannot be read.
         """
         self.failed = asyncio.get_running_loop().create_future()
         self._manifest = await asyncio.to_thread(read_manifest, self.folder)

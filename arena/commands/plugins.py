@@ -113,7 +113,7 @@ def _check_strategies(
             if strategy_key(name) not in shipped_strategies() and plugins.strategy(name) is None:
                 known = listed([*sorted(shipped_strategies()), *plugins.names])
                 raise UsageError(
-                    f"{path}: agent {agent.name}: there is no strategy {name!r}",
+                    f"{path}: agent {agent.name}: strategy {name!r} is not known",
                     remedy=f"take one of {known}, or the path of a .toml, .md, .txt or .py file",
                 )
         elif not (folder / name).is_file():

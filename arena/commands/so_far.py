@@ -25,7 +25,7 @@ STOPPED_DEADLINE_S = 20.0
 """After Ctrl-C a person waits for less."""
 POLL_S = 0.1
 SAID_CHARS_MAX = 400
-NOT_ONE = "stopped before the first snapshot: there are no standings"
+NOT_ONE = "stopped before the first snapshot, so without standings"
 
 
 def read_standings(

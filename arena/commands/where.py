@@ -250,7 +250,7 @@ def exported_records(folder: Path | None, run_name: str | None) -> Path:
         run_name: A run; the newest with exported records if neither is given.
 
     Raises:
-        UsageError: Both are given, or there is no such run.
+        UsageError: Both are given, or the run does not exist.
     """
     if folder is not None and run_name is not None:
         raise UsageError("--records and --run both say what to read", remedy="give one")

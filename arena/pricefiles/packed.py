@@ -89,7 +89,7 @@ def open_packed(path: Path) -> Iterator[Opened]:
     """
     if not path.exists():
         raise UsageError(
-            f"there is no price file {path}",
+            f"price file {path} does not exist",
             remedy="a path in [market] prices is relative to the specification's folder",
         )
     with open_regular(path, FILE_BYTES_MAX) as raw:

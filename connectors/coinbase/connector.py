@@ -228,7 +228,7 @@ class CoinbaseConnector:
             await self._repair(now_s)
 
     async def _on_new_connection(self, epoch: int) -> None:
-        """List and publish the products; begin anew where the venue's clock is another one."""
+        """List and publish the products; start over if the venue's clock is another one."""
         try:
             await self.keeper.list_again()
         except RestFailed as error:

@@ -249,7 +249,7 @@ class Season:
         times: [T+1] venue times (UTC) of the snapshots; the last one twice.
         bids, asks: [T+1, P] best prices; a missing one is carried forward, NaN before the first.
         equity, cash: [T+1, N] cash; profit that was set aside is cash.
-        exposure: [T+1, N, P] value of each position at the bid, at its cost where there is no bid.
+        exposure: [T+1, N, P] value of each position at the bid, at its cost without a bid.
         fills, rejections, decisions: Per entry, in the order of the log.
         llm: Per entry.
         hold: [T+1] value of the equal-weight market: an index of all products, bought at the first

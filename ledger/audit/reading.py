@@ -139,7 +139,7 @@ def units(text: str | None) -> int:
     """Whole units of 10^-8 of a decimal text; nothing is zero.
 
     Raises:
-        ValueError: It is no decimal, or has more than eight digits behind the point.
+        ValueError: It is not a decimal, or has more than eight digits behind the point.
         ArithmeticError: Likewise.
     """
     return 0 if text is None else to_units(Decimal(text))
@@ -149,7 +149,7 @@ def prices(text: str | None) -> PriceUnits:
     """The price of a decimal text; nothing is zero.
 
     Raises:
-        ValueError: It is no decimal, or has more digits after the point than are carried.
+        ValueError: It is not a decimal, or has more digits after the point than are carried.
         ArithmeticError: Likewise.
     """
     return PriceUnits(0) if text is None else to_price_units(Decimal(text))

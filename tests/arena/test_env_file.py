@@ -144,7 +144,7 @@ def test_a_file_sets_what_the_arena_knows_and_no_code(
 
 
 def test_a_folder_of_that_name_is_not_the_file(tmp_path: Path) -> None:
-    """People keep virtual environments in `.env`; a file that is no text is refused."""
+    """People keep virtual environments in `.env`; a file that is not text is refused."""
     (tmp_path / ".env").mkdir()
     assert read_env_file(tmp_path, {}) is None
     (tmp_path / "a").mkdir()

@@ -125,7 +125,7 @@ def test_a_file_runs_no_code_unless_it_is_allowed(tmp_path: Path, text: str, say
 @pytest.mark.parametrize(
     ("strategy", "says"),
     [
-        ("hodl", r"agent a: there is no strategy 'hodl'; take one of brainrot.*patient, or the"),
+        ("hodl", r"agent a: strategy 'hodl' is not known; take one of brainrot.*patient, or the"),
         ("nope.md", r"agent a: no strategy file nope\.md; paths are relative to"),
     ],
 )

@@ -303,7 +303,7 @@ def test_files_fit_their_products(tmp_path: Path) -> None:
         ([btc], ["BTC-USD", "ETH-USD"], r"1 price file \(BTC-USD.csv\) for the products"),
         ([btc, btc], [], "2 price files"),
         ([tether], ["BTC-USD"], "of BTC-USDT by its name, and listed for BTC-USD"),
-        ([tmp_path / "candles.csv"], [], "no price file"),
+        ([tmp_path / "candles.csv"], [], "does not exist"),
     ):
         with pytest.raises(UsageError, match=complaint):
             list(read_price_files(paths, products))

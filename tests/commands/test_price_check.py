@@ -34,7 +34,7 @@ def contest(folder: Path, *files: Path, snapshots: int = 4) -> Path:
     [
         (HOURS, 4, "candles of 1 hour; candles of 1 minute are needed"),
         (REF, 99, "99 snapshots every 60 s, but the prices have time for 21"),
-        (None, 4, "no price file"),
+        (None, 4, "does not exist"),
     ],
 )
 def test_a_contest_on_such_files_does_not_begin(

@@ -71,7 +71,7 @@ def test_with_a_plan_who_left_late_is_compared(planned: int, over: bool) -> None
     assert () == field.season.apart
 
 
-def test_the_end_of_an_open_season_changes_nobody_s_place() -> None:
+def test_the_end_of_an_open_season_moves_no_entrant() -> None:
     """The report of an arena that was stopped lists the same entrants as its live judge did."""
     season = season_with({"b": 180})
     live, ended = [field_of(season, over=over) for over in (False, True)]

@@ -117,7 +117,7 @@ def test_model_costs_are_only_taken_from_dollars(currency: str, cost: Decimal, k
 
 
 def test_runs_of_two_currencies_are_not_compared() -> None:
-    """Their returns differ by the rate between the two, which nobody knows here."""
+    """Their returns differ by the rate between the two, which is not known here."""
     season = make_season(snapshots=20, entries=FEW)
     before = make_facts("before", season, Options())
     after = make_facts("after", in_currency(season, "USDT"), Options())
@@ -155,7 +155,7 @@ def refused(reasons: Sequence[RejectReason]) -> Season:
 def test_a_season_without_a_fill_says_what_refused_its_orders(
     reasons: Sequence[RejectReason], words: str
 ) -> None:
-    """Zero returns of which nobody knows why are worse than none."""
+    """Unexplained zero returns are worse than none."""
     season = refused(reasons)
     said = refusal_note(season)
 

@@ -59,7 +59,7 @@ def test_many_are_counted() -> None:
 
 
 def test_the_newest_snapshot_says_what_is_restricted() -> None:
-    """A mode that ended is no restriction."""
+    """A mode that ended restricts nothing."""
     market = Market()
     start = datetime(2026, 11, 21, tzinfo=UTC)
     for place, views in enumerate(

@@ -27,6 +27,9 @@ from trading_tools.server import STILL_RUNNING, ToolServer
 CTX = ToolContext("momentum", "turn", "call", "snapshot", datetime(2026, 11, 21, tzinfo=UTC))
 BUILT_IN = ["calculator", "execute_trade", "get_portfolio"]
 HEAD = "from trading_tools import tool\n"
+GATE = threading.Event()
+"""What the tool of `SLOW` waits for."""
+SLOW = f"from {__name__} import GATE\n    GATE.wait(20)\n    return 'late'"
 
 
 def tool_text(name: str, body: str = 'return "fine"', head: str = "") -> str:
@@ -166,17 +169,16 @@ def test_a_built_in_name_is_refused(tmp_path: Path) -> None:
         loaded(tmp_path / "b", one=tool_text("mine"), two=tool_text("mine"))
 
 
-async def test_a_tool_that_blocks_holds_nobody_up(tmp_path: Path) -> None:
+async def test_a_tool_that_blocks_delays_no_other(tmp_path: Path) -> None:
     """Plugin functions run in threads, of which there are so many at most."""
-    body = "import threading\n    threading.event.wait(20)\n    return 'late'"
-    found = loaded(tmp_path, one=tool_text("slow", body))
-    threading.event = threading.Event()  # type: ignore[attr-defined]
+    found = loaded(tmp_path, one=tool_text("slow", SLOW))
+    GATE.clear()
     try:
         calls = [asyncio.create_task(answered(found.tools["slow"])) for _ in range(THREADS_MAX)]
         await asyncio.sleep(0)
         refused = await answered(found.tools["slow"])
     finally:
-        threading.event.set()  # type: ignore[attr-defined]
+        GATE.set()
 
     assert "busy" == refused.error
     assert ["late"] * THREADS_MAX == [answer.text for answer in await asyncio.gather(*calls)]
@@ -186,11 +188,10 @@ async def test_a_call_that_keeps_its_thread_is_named(
     tmp_path: Path, memory_bus: MemoryBus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In the log, and in the heartbeats until it ends; so is that no thread is left."""
-    body = "import threading\n    threading.event.wait(20)\n    return 'late'"
-    found = loaded(tmp_path, one=tool_text("slow", body))
+    found = loaded(tmp_path, one=tool_text("slow", SLOW))
     node = Node("tools", "tools", ArenaSettings(), memory_bus, SystemClock())
     server = ToolServer(node, found.tools)
-    threading.event = threading.Event()  # type: ignore[attr-defined]
+    GATE.clear()
     try:
         calls = [new_call("slow", "{}", "momentum", node.clock, 0.2) for _ in range(THREADS_MAX)]
         results = await asyncio.gather(*(server.result(call) for call in calls))
@@ -200,7 +201,7 @@ async def test_a_call_that_keeps_its_thread_is_named(
         ]
         said = str(node.details[STILL_RUNNING])
     finally:
-        threading.event.set()  # type: ignore[attr-defined]
+        GATE.set()
 
     assert {"expired"} == {result.error for result in results}
     assert ["busy", "busy"] == [result.error for result in refused]
