@@ -52,7 +52,11 @@ def test_frames_are_printed_without_a_broker() -> None:
         (("connector", "replay", "--lock-step", "--snapshots", "5"), 2, "--agents"),
         (("connector", "replay", "--lock-step", "--agents", "a"), 2, "--snapshots"),
         (("connector", "replay", "--lock-step", "--agents", "a b", "--snapshots", "5"), 2, "a b"),
-        (("connector", "replay", "--lock-step", "--agents", "a", "AA-USD.csv"), 2, "does not exist"),
+        (
+            ("connector", "replay", "--lock-step", "--agents", "a", "AA-USD.csv"),
+            2,
+            "does not exist",
+        ),
         (("exchange", "--faults", "explode"), 2, "no fault"),
         (("exchange", "--prices", "nowhere.csv"), 2, "does not exist"),
         (("exchange", "--log-level", "loud"), 2, "--log-level"),
