@@ -49,7 +49,7 @@ def pair(table: FromClause, name: str) -> tuple[ColumnElement[int], ColumnElemen
     return table.c[f"{name}{WHOLE}"], table.c[f"{name}{REST}"]
 
 
-def sums(table: FromClause, name: str) -> tuple[ColumnElement[int], ...]:
+def sum_columns(table: FromClause, name: str) -> tuple[ColumnElement[int], ...]:
     """Three sums that make one without an overflow: `total` puts them together."""
     whole, rest = pair(table, name)
     return func.sum(whole // HALF), func.sum(whole % HALF), func.sum(rest)
@@ -60,7 +60,7 @@ def total(high: int | None, low: int | None, rest: int | None) -> int:
     return (int(high or 0) * HALF + int(low or 0)) * SCALE + int(rest or 0)
 
 
-def fields_of(table: Table) -> list[tuple[str, int]]:
+def field_widths(table: Table) -> list[tuple[str, int]]:
     """The columns of a table as people name them, and of how many columns each is made."""
     found: list[tuple[str, int]] = []
     for column in table.columns:
@@ -71,7 +71,7 @@ def fields_of(table: Table) -> list[tuple[str, int]]:
     return found
 
 
-def merged(widths: Iterable[int], row: Iterable[object]) -> tuple[_Value, ...]:
+def join_amounts(widths: Iterable[int], row: Iterable[object]) -> tuple[_Value, ...]:
     """A row in which each pair of columns is one amount, and an exact decimal its plain text.
 
     Args:

@@ -9,11 +9,11 @@ from ledger.schema import APPEND_ONLY
 
 Value = int | str | bytes | None
 Row = tuple[Value, ...]
-Part = tuple[str, int]
+TopicPartition = tuple[str, int]
 """A topic and one of its partitions."""
 
 
-class Place(NamedTuple):
+class BookedOffset(NamedTuple):
     """How far one partition is in the books: a row of `progress`.
 
     Attributes:
@@ -29,7 +29,7 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class Batch:
+class RowBatch:
     """What one transaction adds.
 
     Attributes:
@@ -43,12 +43,12 @@ class Batch:
     rows: dict[Table, list[Row]] = field(
         default_factory=lambda: {table: [] for table in APPEND_ONLY}
     )
-    before: dict[Part, Place | None] = field(default_factory=dict)
-    after: dict[Part, Place] = field(default_factory=dict)
+    before: dict[TopicPartition, BookedOffset | None] = field(default_factory=dict)
+    after: dict[TopicPartition, BookedOffset] = field(default_factory=dict)
     folds: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     records: int = 0
 
-    def move(self, part: Part, before: Place | None, after: Place) -> None:
+    def move(self, part: TopicPartition, before: BookedOffset | None, after: BookedOffset) -> None:
         """Note that a partition was read on."""
         self.before.setdefault(part, before)
         self.after[part] = after

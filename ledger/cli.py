@@ -81,13 +81,13 @@ def run(
 
     check_name("ledger", name)
     settings = Settings().override(bootstrap_servers=servers, prefix=prefix)
-    place = find_books(settings, database)
+    location = find_books(settings, database)
 
     async def work(node: Node) -> None:
         from ledger.database import Database
         from ledger.service import serve_ledger
 
-        await serve_ledger(node, Database(place))
+        await serve_ledger(node, Database(location))
 
     run_node("ledger", name, settings, work)
 
@@ -199,7 +199,7 @@ def export(
     run_name: Run = None,
 ) -> None:
     """Write every table of the books to a folder, one file each, all of the same moment."""
-    from ledger.tables import export_tables
+    from ledger.table_export import export_tables
 
     with reading(database, prefix, run_name) as connection:
         written = export_tables(connection, folder, form.value)
@@ -228,17 +228,17 @@ def rebuild(
 
     named = named_with_books(database, servers, prefix, run_name)
     with find_arena(servers, prefix, named, offline=True) as where, draw_progress() as progress:
-        place = books_in(where.settings, where.directory, database)
+        location = books_in(where.settings, where.directory, database)
 
         async def work() -> None:
             from ledger.rebuild import rebuild as make_anew
 
             async with bus_of(where) as bus:
-                made = await make_anew(bus, where.settings, place, progress)
+                made = await make_anew(bus, where.settings, location, progress)
             if as_json:
                 print(json.dumps(asdict(made) | {"same": made.same}))
             else:
-                print(f"{made.events:,} events, {made.postings:,} postings: {place}")
+                print(f"{made.events:,} events, {made.postings:,} postings: {location}")
                 print(f"digest     {made.digest}")
                 if made.old_digest:
                     print(f"before     {made.old_digest}  {'same' if made.same else 'DIFFERENT'}")
@@ -265,15 +265,15 @@ def reading(
     database: str | None, prefix: str | None, run_name: str | None
 ) -> "Iterator[Connection]":
     """One consistent view of the books a command means; says if an ended run's lack events."""
-    from ledger.compare import behind_words, events_behind
+    from ledger.compare import behind_text, events_behind
     from ledger.posting import EVENTS
-    from ledger.writer import progress_of
+    from ledger.writer import booked_offsets_of
 
     ends = exported_ends(database, prefix, run_name).get(EVENTS, {})
     with opened(books_of(database, prefix, run_name)) as books, books.reading() as connection:
-        places = progress_of(connection)
-        booked = {number: at.next_offset for (t, number), at in places.items() if t == EVENTS}
-        if words := behind_words(events_behind(ends, booked)):
+        positions = booked_offsets_of(connection)
+        booked = {number: at.next_offset for (t, number), at in positions.items() if t == EVENTS}
+        if words := behind_text(events_behind(ends, booked)):
             say(words)
         yield connection
 

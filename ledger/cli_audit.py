@@ -87,7 +87,7 @@ def verify(
 ) -> None:
     """Check the invariants of the design on records, and say what was looked at and how much."""
     from arena.commands.progress import draw_progress
-    from ledger.audit.replayed import replay as play_again
+    from ledger.audit.replay import replay as play_again
     from ledger.audit.sources import open_source
     from ledger.audit.verify import after_quiet, audit, check_bundle, lines
 
@@ -117,21 +117,21 @@ def replay(where: Where = None, as_json: AsJson = False, run: Run = None) -> Non
     The same prompts, requests, tool calls, account events and account hash, or exit code 1.
     """
     from arena.commands.progress import draw_progress
-    from ledger.audit.replayed import replay as play_again
+    from ledger.audit.replay import replay as play_again
     from ledger.audit.sources import open_source
-    from ledger.audit.verify import account_digest, after_quiet, verdict_document, verdict_lines
+    from ledger.audit.verify import account_digest, after_quiet, result_document, result_lines
 
     with (
         draw_progress() as progress,
         open_source(_one_of(where, run), progress=after_quiet(progress)) as source,
     ):
-        verdict = play_again(source, account_digest(source), after_quiet(progress))
+        result = play_again(source, account_digest(source), after_quiet(progress))
         name = source.name
     if as_json:
-        print(json.dumps({"source": name, **verdict_document(verdict)}, indent=2))
+        print(json.dumps({"source": name, **result_document(result)}, indent=2))
     else:
-        print("\n".join([name, *verdict_lines(verdict)]))
-    if verdict.failures:
+        print("\n".join([name, *result_lines(result)]))
+    if result.failures:
         sys.exit(EXIT_NO)
 
 
@@ -219,8 +219,8 @@ def trace(
     from arena.commands.progress import draw_progress
     from ledger.audit.sources import open_source
     from ledger.audit.trace import trace as follow
-    from ledger.audit.trace_find import order_ids
-    from ledger.audit.trace_words import document, lines
+    from ledger.audit.trace_format import document, lines
+    from ledger.audit.trace_records import order_ids
     from ledger.audit.verify import after_quiet
 
     if random_ and where is None:

@@ -18,7 +18,7 @@ from ledger.cli import Books, bus_of
 from ledger.locate import books_in, find_books, named_with_books, opened, require_books
 
 if TYPE_CHECKING:
-    from ledger.reconcile import Comparison
+    from ledger.reconcile import Reconciliation
 
 
 def run(
@@ -60,29 +60,29 @@ def run(
         )
     named = named_with_books(database, servers, prefix, run_name)
     with find_arena(servers, prefix, named, offline=True) as where:
-        place = books_in(where.settings, where.directory, database)
-        require_books(place)
+        location = books_in(where.settings, where.directory, database)
+        require_books(location)
 
         async def work() -> None:
-            from ledger.compare import behind_words
+            from ledger.compare import behind_text
             from ledger.reconcile import Reconciler
 
             run_read = where.directory if where.records is not None else None
             async with bus_of(where) as bus:
-                with opened(place) as books:
+                with opened(location) as books:
                     reconciler = Reconciler(bus, where.settings, books, run_read)
                     found = await reconciler.compare(threshold=units, dashboard=dashboard)
             print(as_document(found) if as_json else "\n".join(as_lines(found)))
             short = found.behind > 0 and where.run is not None and not where.run.is_running()
             if short:
-                say(behind_words(found.behind))
+                say(behind_text(found.behind))
             if found.drifts or found.remarks or short:
                 sys.exit(EXIT_NO)
 
         run_async(work)
 
 
-def as_lines(found: "Comparison") -> list[str]:
+def as_lines(found: "Reconciliation") -> list[str]:
     """One line per figure: OK or DRIFT, and what each place says."""
     from ledger.compare import amount
 
@@ -106,7 +106,7 @@ def as_lines(found: "Comparison") -> list[str]:
     return [laid_out(line) for line in lines]
 
 
-def as_document(found: "Comparison") -> str:
+def as_document(found: "Reconciliation") -> str:
     """The same for programs; amounts are text."""
     from ledger.compare import amount
 
@@ -154,12 +154,12 @@ def _watch(
     dashboard: bool,
 ) -> None:
     check_name("reconcile", name)
-    place = find_books(settings, database)
+    location = find_books(settings, database)
 
     async def work(node: Node) -> None:
         from ledger.reconcile import watch
 
-        with opened(place) as books:
+        with opened(location) as books:
             await watch(node, books, threshold=units, every_s=every_s, dashboard=dashboard)
 
     run_node("reconcile", name, settings, work)

@@ -18,7 +18,7 @@ COUNT = "count"
 HOUSE = "house"
 
 
-class Key(NamedTuple):
+class FigureKey(NamedTuple):
     """What a figure is of: `owner` is an agent or "house"."""
 
     owner: str
@@ -26,11 +26,11 @@ class Key(NamedTuple):
     unit: str
 
 
-Figures = Mapping[Key, int]
+Figures = Mapping[FigureKey, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FigureComparison:
     """One figure in the three places; None where a place does not tell it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Line:
             stands.
     """
 
-    key: Key
+    key: FigureKey
     fold: int
     books: int
     dashboard: int | None = None
@@ -77,31 +77,31 @@ def amount(units: int, unit: str, *, signed: bool = False) -> str:
     return f"+{text}" if signed and units > 0 else text
 
 
-def fold_figures(shards: Mapping[int, Shard]) -> dict[Key, int]:
+def fold_figures(shards: Mapping[int, Shard]) -> dict[FigureKey, int]:
     """The figures of the fold; positions in several quotes of one currency are one figure."""
-    found: dict[Key, int] = {}
+    found: dict[FigureKey, int] = {}
     for shard in shards.values():
-        currency = opened_in(shard.house)
+        currency = accounts_currency(shard.house)
         for (name, unit), units in shard.house.items():
-            _add(found, key_of(name, unit), units)
+            _add(found, figure_key(name, unit), units)
         for agent, account in shard.accounts.items():
             for key, units in _agent_figures(agent, account, currency):
                 _add(found, key, units)
     return found
 
 
-def opened_in(accounts: Iterable[tuple[str, str]]) -> str:
+def accounts_currency(accounts: Iterable[tuple[str, str]]) -> str:
     """The currency of the accounts, from the names and units of what was posted to."""
     return min((unit for name, unit in accounts if name == CAPITAL), default=DEFAULT_CURRENCY)
 
 
-def key_of(account: str, unit: str) -> Key:
+def figure_key(account: str, unit: str) -> FigureKey:
     """The figure of an account by its name in postings."""
     owner, _, rest = account.partition("/")
     if owner == "agent" and "/" in rest:
         agent, _, what = rest.rpartition("/")
-        return Key(agent, what, unit)
-    return Key(HOUSE, rest or account, unit)
+        return FigureKey(agent, what, unit)
+    return FigureKey(HOUSE, rest or account, unit)
 
 
 def compare(
@@ -110,7 +110,7 @@ def compare(
     dashboard: Figures,
     dashboard_fold: Figures,
     threshold: int = 0,
-) -> list[Line]:
+) -> list[FigureComparison]:
     """Every figure that one of the places tells, agents first, then the house.
 
     Args:
@@ -122,7 +122,7 @@ def compare(
     """
     keys = sorted({*fold, *books, *dashboard}, key=lambda k: (k.owner == HOUSE, *k))
     return [
-        Line(
+        FigureComparison(
             key,
             fold.get(key, 0),
             books.get(key, 0),
@@ -134,24 +134,24 @@ def compare(
     ]
 
 
-def _agent_figures(agent: str, account: Account, currency: str) -> list[tuple[Key, int]]:
+def _agent_figures(agent: str, account: Account, currency: str) -> list[tuple[FigureKey, int]]:
     figures = [
-        (Key(agent, "cash", currency), account.cash),
-        (Key(agent, "fees", currency), account.fees),
-        (Key(agent, "realised", currency), account.realised),
-        (Key(agent, "slippage", currency), account.slippage),
-        (Key(agent, "fills", COUNT), account.fills),
-        (Key(agent, "rejections", COUNT), account.rejections),
+        (FigureKey(agent, "cash", currency), account.cash),
+        (FigureKey(agent, "fees", currency), account.fees),
+        (FigureKey(agent, "realised", currency), account.realised),
+        (FigureKey(agent, "slippage", currency), account.slippage),
+        (FigureKey(agent, "fills", COUNT), account.fills),
+        (FigureKey(agent, "rejections", COUNT), account.rejections),
     ]
     if account.scraped:
-        figures.append((Key(agent, "scraped", currency), account.scraped))
+        figures.append((FigureKey(agent, "scraped", currency), account.scraped))
     for product_id, held in account.positions.items():
         unit = product_id.split("-")[0]
-        figures.append((Key(agent, "position", unit), held.quantity))
+        figures.append((FigureKey(agent, "position", unit), held.quantity))
     return figures
 
 
-def _add(found: dict[Key, int], key: Key, units: int) -> None:
+def _add(found: dict[FigureKey, int], key: FigureKey, units: int) -> None:
     found[key] = found.get(key, 0) + units
 
 
@@ -165,7 +165,7 @@ def events_behind(ends: Mapping[int, int], booked: Mapping[int, int]) -> int:
     return sum(max(0, end - booked.get(shard, 0)) for shard, end in ends.items())
 
 
-def behind_words(behind: int) -> str:
+def behind_text(behind: int) -> str:
     """That the books lack the newest events, and the remedy; "" if they do not."""
     if not behind:
         return ""

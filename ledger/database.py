@@ -26,9 +26,9 @@ from sqlalchemy.pool import NullPool
 
 from arena.errors import ArenaError
 from arena.explain import in_words
-from ledger.errors import BooksGone, BooksRefused, BrokenBooks
-from ledger.place import Place
-from ledger.words import database_words
+from ledger.error_text import describe_database_error
+from ledger.errors import BooksMisconfigured, BooksUnavailable, BrokenBooks
+from ledger.location import BooksLocation
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 WRITER_ROLE = "arena_ledger_writer"
@@ -64,7 +64,7 @@ class Database:
         is_sqlite: Which of the two engines.
     """
 
-    def __init__(self, place: Place, *, read_only: bool = False) -> None:
+    def __init__(self, location: BooksLocation, *, read_only: bool = False) -> None:
         """Connect to nothing yet.
 
         Args:
@@ -74,11 +74,13 @@ class Database:
         Raises:
             BooksRefused: The place is a file's, and something else is there.
         """
-        require_file(place)
-        self.place = place
-        self.is_sqlite = place.path is not None
+        require_file(location)
+        self.location = location
+        self.is_sqlite = location.path is not None
         self._read_only = read_only
-        self.engine = _sqlite(place, read_only) if self.is_sqlite else _postgres(place, read_only)
+        self.engine = (
+            _sqlite(location, read_only) if self.is_sqlite else _postgres(location, read_only)
+        )
         self._role: str | None = None
         self._reads: Engine | None = None
         self._folder: TemporaryDirectory[str] | None = None
@@ -90,13 +92,13 @@ class Database:
             BooksGone: The database does not answer or is full.
             BrokenBooks: It holds something else, or a newer schema.
         """
-        with database_errors(self.place), self._made().engine.begin() as connection:
+        with database_errors(self.location), self._made().engine.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(
                     text("SELECT pg_advisory_xact_lock(:key)"),
-                    {"key": lock_key("migrate", self.place.schema)},
+                    {"key": lock_key("migrate", self.location.schema)},
                 )
-                connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.place.schema}"'))
+                connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.location.schema}"'))
             if self._is_older(connection):
                 config = _alembic()
                 config.attributes["connection"] = connection
@@ -108,14 +110,14 @@ class Database:
         current = MigrationContext.configure(connection).get_current_revision()
         if current is not None and current > newest:
             raise BrokenBooks(
-                f"the books at {self.place} have schema {current}, this arena {newest}",
+                f"the books at {self.location} have schema {current}, this arena {newest}",
                 remedy="use the arena that wrote them",
             )
         return current != newest
 
     def _made(self) -> "Database":
-        if self.place.path is not None:
-            self.place.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.location.path is not None:
+            self.location.path.parent.mkdir(parents=True, exist_ok=True)
         return self
 
     @contextmanager
@@ -127,7 +129,7 @@ class Database:
                 (where the connection broke during the commit) all of it was.
             BrokenBooks: It refused a row.
         """
-        with database_errors(self.place), self.engine.begin() as connection:
+        with database_errors(self.location), self.engine.begin() as connection:
             if not self.is_sqlite:
                 if self._role is None:
                     self._role = _writer_role(connection)
@@ -142,7 +144,7 @@ class Database:
         Raises:
             BooksGone: The database does not answer, or there are no books.
         """
-        with database_errors(self.place), self._readable().connect() as connection:
+        with database_errors(self.location), self._readable().connect() as connection:
             isolation = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
             with connection.execution_options(**{READS: True}, **isolation).begin():
                 yield connection
@@ -162,21 +164,21 @@ class Database:
         return self._reads
 
     def _newest_copy(self) -> Engine:
-        if self.place.path is None:
-            raise BooksRefused(
-                f"the books at {self.place} are those of an older arena",
+        if self.location.path is None:
+            raise BooksMisconfigured(
+                f"the books at {self.location} are those of an older arena",
                 remedy="`arena ledger run` brings them to the schema of this one",
             )
         self._folder = TemporaryDirectory(prefix="arena-books-")
         path = Path(self._folder.name) / "ledger.db"
         with (
             closing(
-                sqlite3.connect(f"{self.place.path.resolve().as_uri()}?mode=ro", uri=True)
+                sqlite3.connect(f"{self.location.path.resolve().as_uri()}?mode=ro", uri=True)
             ) as old,
             closing(sqlite3.connect(path)) as new,
         ):
             old.backup(new)
-        copy = Database(replace(self.place, url=self.place.url.set(database=str(path))))
+        copy = Database(replace(self.location, url=self.location.url.set(database=str(path))))
         copy.upgrade()
         return copy.engine
 
@@ -190,7 +192,7 @@ class Database:
 
 
 @contextmanager
-def database_errors(place: Place) -> Iterator[None]:
+def database_errors(location: BooksLocation) -> Iterator[None]:
     """Tell the database's errors in the words of the books.
 
     Raises:
@@ -202,38 +204,38 @@ def database_errors(place: Place) -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise BrokenBooks(
-            f"the books at {place} refused a row: {_words(error)}",
+            f"the books at {location} refused a row: {_words(error)}",
             remedy="`arena reconcile run` says what differs, `arena ledger rebuild` makes new ones",
         ) from error
     except (DatabaseError, PsycopgError) as error:
-        found = database_words(_words(error))
-        kind: type[ArenaError] = BooksGone if _passes(error) else BrokenBooks
+        found = describe_database_error(_words(error))
+        kind: type[ArenaError] = BooksUnavailable if _passes(error) else BrokenBooks
         if found.is_usage and _state(error) is None:
-            kind = BooksRefused
-        raise kind(f"the books at {place}: {found.cause}", remedy=found.remedy) from error
+            kind = BooksMisconfigured
+        raise kind(f"the books at {location}: {found.cause}", remedy=found.remedy) from error
     except OSError as error:
-        raise BooksGone(f"the books at {place}: {in_words(error)}") from error
+        raise BooksUnavailable(f"the books at {location}: {in_words(error)}") from error
 
 
-def require_file(place: Place) -> None:
+def require_file(location: BooksLocation) -> None:
     """See that books can be in a file of this name: new ones would replace a device, too.
 
     Raises:
         BooksRefused: There is something else than a regular file.
     """
-    if place.path is None:
+    if location.path is None:
         return
     why = ""
     try:
-        mode = place.path.resolve(strict=True).stat().st_mode
+        mode = location.path.resolve(strict=True).stat().st_mode
         why = "" if stat.S_ISREG(mode) else "it is a folder, a device or a pipe, not a file"
     except OSError:
         pass  # its folder may come yet, as that of a disk that is mounted late
     except RuntimeError:
         why = "it is a link to itself"
     if why:
-        raise BooksRefused(
-            f"{place} cannot hold books: {why}",
+        raise BooksMisconfigured(
+            f"{location} cannot hold books: {why}",
             remedy="name a file with DATABASE_URL or --database",
         )
 
@@ -271,10 +273,10 @@ def _alembic() -> Config:
     return config
 
 
-def _sqlite(place: Place, read_only: bool) -> Engine:
+def _sqlite(location: BooksLocation, read_only: bool) -> Engine:
     def connect() -> sqlite3.Connection:
         mode = "ro" if read_only else "rwc"
-        path = Path(place.url.database or "").resolve()
+        path = Path(location.url.database or "").resolve()
         connection = sqlite3.connect(
             f"{path.as_uri()}?mode={mode}",
             uri=True,
@@ -288,7 +290,7 @@ def _sqlite(place: Place, read_only: bool) -> Engine:
             connection.execute(f"PRAGMA {setting}")
         return connection
 
-    engine = create_engine(place.url, creator=connect, poolclass=NullPool if read_only else None)
+    engine = create_engine(location.url, creator=connect, poolclass=NullPool if read_only else None)
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -299,9 +301,9 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def _postgres(place: Place, read_only: bool) -> Engine:
+def _postgres(location: BooksLocation, read_only: bool) -> Engine:
     options = {
-        "search_path": place.schema,
+        "search_path": location.schema,
         "synchronous_commit": "on",
         "statement_timeout": STATEMENT_TIMEOUT_MS,
         "lock_timeout": BUSY_TIMEOUT_S * 1_000,
@@ -312,7 +314,7 @@ def _postgres(place: Place, read_only: bool) -> Engine:
         "connect_timeout": CONNECT_TIMEOUT_S,
         "application_name": "arena-ledger",
     }
-    return create_engine(place.url, connect_args=arguments, pool_pre_ping=True)
+    return create_engine(location.url, connect_args=arguments, pool_pre_ping=True)
 
 
 def _writer_role(connection: Connection) -> str:

@@ -20,9 +20,9 @@ class BooksInUse(ArenaError):
     """Another process holds the right to write these books."""
 
 
-class BooksRefused(UsageError):
+class BooksMisconfigured(UsageError):
     """The place cannot hold books, or refuses this login: only other settings help."""
 
 
-class BooksGone(DependencyMissing):
+class BooksUnavailable(DependencyMissing):
     """The database did not take a write or answer a question; it may be full, locked or down."""

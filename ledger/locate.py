@@ -1,7 +1,7 @@
 """Which books a command means, and opening them to read.
 
 Reads the environment and `<home>/runs`. The books of a run with a broker of its own are in its
-directory; those of other arenas are where `ledger.place` says.
+directory; those of other arenas are where `ledger.location` says.
 """
 
 import os
@@ -24,22 +24,24 @@ from arena.supervisor.runs import (
     has_export,
     newest_run,
 )
-from ledger.place import VARIABLE, Place, find_place
+from ledger.location import VARIABLE, BooksLocation, books_location
 
 if TYPE_CHECKING:
     from ledger.database import Database
 
 
-def find_books(settings: Settings, database: str | None) -> Place:
+def find_books(settings: Settings, database: str | None) -> BooksLocation:
     """Where the books of the arena of these settings are."""
     from ledger.database import require_file
 
-    place = find_place(settings.home, settings.prefix, database or os.environ.get(VARIABLE))
-    require_file(place)
-    return place
+    location = books_location(settings.home, settings.prefix, database or os.environ.get(VARIABLE))
+    require_file(location)
+    return location
 
 
-def books_of(database: str | None, prefix: str | None, run_name: str | None = None) -> Place:
+def books_of(
+    database: str | None, prefix: str | None, run_name: str | None = None
+) -> BooksLocation:
     """Where the books are that a command means: those of a run, or of the arena of a prefix.
 
     Raises:
@@ -103,12 +105,12 @@ def has_books(home: Path, directory: Path, run: RunRecord, database: str | None)
     given = database or os.environ.get(VARIABLE)
     if given or (directory / BOOKS).is_file():
         return True
-    place = find_place(home, run.prefix, None)
+    location = books_location(home, run.prefix, None)
     own_broker = run.broker_home == str(directory.resolve())
-    return not own_broker and place.path is not None and place.path.is_file()
+    return not own_broker and location.path is not None and location.path.is_file()
 
 
-def books_in(settings: Settings, directory: Path | None, database: str | None) -> Place:
+def books_in(settings: Settings, directory: Path | None, database: str | None) -> BooksLocation:
     """Where the books of a run are: in its directory, or else where its arena keeps them."""
     own = None if directory is None else directory / BOOKS
     if database is None and VARIABLE not in os.environ and own is not None and own.exists():
@@ -116,22 +118,22 @@ def books_in(settings: Settings, directory: Path | None, database: str | None) -
     return find_books(settings, database)
 
 
-def require_books(place: Place) -> None:
+def require_books(location: BooksLocation) -> None:
     """See that there are books at a place; a database on a server tells when it is asked.
 
     Raises:
         DependencyMissing: There are none.
     """
-    if place.path is not None and not place.path.is_file():
+    if location.path is not None and not location.path.is_file():
         raise DependencyMissing(
-            f"this arena has no books: {place} does not exist",
+            f"this arena has no books: {location} does not exist",
             remedy="`arena demo`, and `[ledger] enabled = true` in a specification, keep books; "
             "`arena ledger run` keeps those of an arena that runs",
         )
 
 
 @contextmanager
-def opened(place: Place) -> "Iterator[Database]":
+def opened(location: BooksLocation) -> "Iterator[Database]":
     """Books that are only read.
 
     Raises:
@@ -139,8 +141,8 @@ def opened(place: Place) -> "Iterator[Database]":
     """
     from ledger.database import Database
 
-    require_books(place)
-    database = Database(place, read_only=True)
+    require_books(location)
+    database = Database(location, read_only=True)
     try:
         yield database
     finally:

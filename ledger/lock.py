@@ -30,8 +30,8 @@ class WriterLock:
         Raises:
             BooksGone: The database does not answer.
         """
-        with database_errors(self._database.place):
-            path = self._database.place.path
+        with database_errors(self._database.location):
+            path = self._database.location.path
             return self._take_session() if path is None else self._take_file(path)
 
     def release(self) -> None:
@@ -66,7 +66,7 @@ class WriterLock:
             else:
                 return True
         session = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        key = lock_key("write", self._database.place.schema)
+        key = lock_key("write", self._database.location.schema)
         if session.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
             self._session = session
             return True

@@ -15,8 +15,8 @@ from arena.errors import BrokenLog
 from arena.money import PRICE_DIGITS, SCALE_DIGITS, price_text, to_price_units
 from arena.passed_over import PassedOver
 from ledger import schema
-from ledger.batch import Batch, Place
-from ledger.records import BookedRead, clean, fits, micros_of, read_booked
+from ledger.batch import BookedOffset, RowBatch
+from ledger.records import BookedRead, checked_columns, micros_of, read_booked, without_nul
 
 EVENTS = topics.EVENTS.name
 ENTRY_KINDS = {"Epoch": "epoch", "StateDigest": "digest", "AccountOpened": "opened"}
@@ -48,7 +48,7 @@ class Poster:
         self.events_per_fold = 0
         self.events = self.postings = self.ignored = 0
 
-    def post(self, record: Record, batch: Batch) -> None:
+    def post(self, record: Record, batch: RowBatch) -> None:
         """Fold one record, and add what it comes to.
 
         Raises:
@@ -57,7 +57,7 @@ class Poster:
         number, offset = record.partition, record.offset
         shard = self.shards.get(number)
         if (EVENTS, number) not in batch.before:
-            batch.before[EVENTS, number] = None if shard is None else place_of(shard)
+            batch.before[EVENTS, number] = None if shard is None else booked_offset_of(shard)
         if shard is None:
             shard = self.shards[number] = Shard(passed_over=self.passed_over.get(number, {}))
         name = record.kind
@@ -79,21 +79,21 @@ class Poster:
             return None
         return attested_image(shard, name, record.value, record.offset)
 
-    def finish(self, batch: Batch) -> None:
+    def finish(self, batch: RowBatch) -> None:
         """Note how far the shards of a batch were read."""
         for topic, number in batch.before:
             if topic == EVENTS:
-                batch.after[topic, number] = place_of(self.shards[number])
+                batch.after[topic, number] = booked_offset_of(self.shards[number])
 
     def _book(
-        self, name: str, event: BookedRead, shard: Shard, record: Record, batch: Batch
+        self, name: str, event: BookedRead, shard: Shard, record: Record, batch: RowBatch
     ) -> None:
         number, offset = record.partition, record.offset
         legs = len(event.postings)
         rows = batch.rows
         for leg, posting in enumerate(event.postings):
             account = self._account(posting.account, posting.unit, batch)
-            amount = fits(int(posting.amount), offset)
+            amount = checked_columns(int(posting.amount), offset)
             rows[schema.entries].append((number, offset, leg, legs, account, *amount))
         rows[schema.journal].append(
             (
@@ -102,8 +102,8 @@ class Poster:
                 ENTRY_KINDS.get(name) or event.outcome,
                 event.epoch,
                 event.seq,
-                event.order_id and clean(event.order_id),
-                event.agent and clean(event.agent),
+                event.order_id and without_nul(event.order_id),
+                event.agent and without_nul(event.agent),
                 event.reason,
                 event.source.offset if event.source else None,
                 legs,
@@ -116,7 +116,7 @@ class Poster:
         self.events += 1
         self.postings += legs
 
-    def _fill(self, event: BookedRead, shard: Shard, record: Record, batch: Batch) -> None:
+    def _fill(self, event: BookedRead, shard: Shard, record: Record, batch: RowBatch) -> None:
         number, offset = record.partition, record.offset
         used, agent = event.used, event.agent
         assert used is not None, "the fold takes no fill without its ticker"
@@ -125,12 +125,12 @@ class Poster:
             (
                 number,
                 offset,
-                clean(event.order_id or ""),
-                clean(agent),
-                clean(event.turn_id),
-                clean(event.snapshot_id),
-                clean(event.product_id),
-                clean(event.action or ""),
+                without_nul(event.order_id or ""),
+                without_nul(agent),
+                without_nul(event.turn_id),
+                without_nul(event.snapshot_id),
+                without_nul(event.product_id),
+                without_nul(event.action or ""),
                 *units(event.quantity, offset),
                 price(event.price, offset),
                 *units(event.notional, offset),
@@ -148,26 +148,32 @@ class Poster:
             )
         )
         held = shard.accounts[agent].positions.get(event.product_id, NO_POSITION)
-        position = (*fits(held.quantity, offset), *fits(held.cost, offset), held.entry_ms)
+        position = (
+            *checked_columns(held.quantity, offset),
+            *checked_columns(held.cost, offset),
+            held.entry_ms,
+        )
         batch.rows[schema.positions].append(
-            (number, offset, clean(agent), clean(event.product_id), *position)
+            (number, offset, without_nul(agent), without_nul(event.product_id), *position)
         )
 
-    def _account(self, name: str, unit: str, batch: Batch) -> int:
+    def _account(self, name: str, unit: str, batch: RowBatch) -> int:
         key = name, unit
         number = self.accounts.get(key)
         if number is None:
             number = self.accounts[key] = len(self.accounts) + 1
-            batch.rows[schema.accounts].append((number, clean(name), clean(unit), *whose(name)))
+            batch.rows[schema.accounts].append(
+                (number, without_nul(name), without_nul(unit), *kind_and_agent(name))
+            )
         return number
 
 
-def place_of(shard: Shard) -> Place:
+def booked_offset_of(shard: Shard) -> BookedOffset:
     """How far a shard was folded, as the books note it."""
-    return Place(shard.next_offset, shard.head_offset, shard.head)
+    return BookedOffset(shard.next_offset, shard.head_offset, shard.head)
 
 
-def whose(account: str) -> tuple[str, str | None]:
+def kind_and_agent(account: str) -> tuple[str, str | None]:
     """The kind of an account, and the agent it belongs to.
 
     "agent/momentum/cash" is cash of momentum, "house/fees" is fees of the house; a name of any
@@ -176,8 +182,8 @@ def whose(account: str) -> tuple[str, str | None]:
     owner, _, rest = account.partition("/")
     if owner == "agent" and "/" in rest:
         agent, _, kind = rest.rpartition("/")
-        return clean(kind), clean(agent)
-    return clean(rest or account), None
+        return without_nul(kind), without_nul(agent)
+    return without_nul(rest or account), None
 
 
 def units(text: str | None, offset: int) -> tuple[int, int]:
@@ -195,7 +201,7 @@ def units(text: str | None, offset: int) -> tuple[int, int]:
         raise BrokenLog(
             f"{EVENTS}@{offset}: {text!r} is no amount of {SCALE_DIGITS} decimals"
         ) from None
-    return fits(amount, offset)
+    return checked_columns(amount, offset)
 
 
 def price(text: str | None, offset: int) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from arena.bus.base import Record
 from arena.errors import Malformed
 from arena.messages import Message
-from ledger.batch import Batch, Part, Place
+from ledger.batch import BookedOffset, RowBatch, TopicPartition
+from ledger.non_account_offsets import offset_after
+from ledger.non_account_rows import NonAccountRows, check_fit, why_not_booked
 from ledger.posting import EVENTS, Poster
-from ledger.side import SideRows, check_fit, why_not_booked
-from ledger.side_places import side_place
 
 
 class Projector:
@@ -20,20 +20,22 @@ class Projector:
         unread: Records that were no message; whoever asks takes them out.
     """
 
-    def __init__(self, poster: Poster, places: dict[Part, Place]) -> None:
+    def __init__(self, poster: Poster, booked_offsets: dict[TopicPartition, BookedOffset]) -> None:
         """Go on from where the books stand."""
         self.poster = poster
-        self.side = SideRows()
-        self.places = {part: place for part, place in places.items() if part[0] != EVENTS}
+        self.side = NonAccountRows()
+        self.booked_offsets = {
+            part: booked for part, booked in booked_offsets.items() if part[0] != EVENTS
+        }
         self.unread: list[tuple[Record, str]] = []
 
-    def batch(self, records: Iterable[Record]) -> Batch:
+    def batch(self, records: Iterable[Record]) -> RowBatch:
         """The rows of records, in their order.
 
         Raises:
             BrokenLog: A record cannot stand in a sound account log at its place.
         """
-        batch = Batch()
+        batch = RowBatch()
         for record in records:
             batch.records += 1
             if record.topic == EVENTS:
@@ -43,15 +45,15 @@ class Projector:
             message = self._message(record)
             if message is not None:
                 self._add(record, message, batch)
-            after = side_place(record)
-            batch.move(part, self.places.get(part), after)
-            self.places[part] = after
+            after = offset_after(record)
+            batch.move(part, self.booked_offsets.get(part), after)
+            self.booked_offsets[part] = after
         self.poster.finish(batch)
         return batch
 
-    def _add(self, record: Record, message: Message, batch: Batch) -> None:
+    def _add(self, record: Record, message: Message, batch: RowBatch) -> None:
         """Add a message's rows, or none of them where the books cannot hold one."""
-        own = Batch()
+        own = RowBatch()
         try:
             self.side.add(record, message, self.poster.shards, own)
             check_fit(own)

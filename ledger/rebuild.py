@@ -21,14 +21,14 @@ from ledger.compare import fold_figures
 from ledger.database import Database
 from ledger.digest import books_digest
 from ledger.errors import BooksInUse, BrokenBooks
+from ledger.location import BooksLocation
 from ledger.lock import WriterLock
-from ledger.place import Place
 from ledger.posting import EVENTS, Poster
 from ledger.projector import Projector
 from ledger.reconcile import book_figures
 from ledger.schema import entries, fills, journal, positions
 from ledger.service import EVENTS_PER_FOLD, TOPICS, Ledger
-from ledger.writer import progress_of
+from ledger.writer import booked_offsets_of
 
 NEW, OLD = "rebuild", "before"
 POST, HASH = "events", "rows hashed"
@@ -36,7 +36,7 @@ SIDE_FILES = ("-wal", "-shm", "-journal", ".lock")
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuilt:
+class RebuildResult:
     """What came of it.
 
     Attributes:
@@ -59,8 +59,8 @@ class Rebuilt:
 
 
 async def rebuild(
-    bus: Bus, settings: Settings, place: Place, progress: Progress = no_progress
-) -> Rebuilt:
+    bus: Bus, settings: Settings, location: BooksLocation, progress: Progress = no_progress
+) -> RebuildResult:
     """Make the books anew and take them into use.
 
     Args:
@@ -73,13 +73,13 @@ async def rebuild(
         BooksInUse: A ledger keeps them, or somebody reads them.
         BrokenBooks: The new ones are not what the fold says; the old ones are as they were.
     """
-    old = Database(place)
+    old = Database(location)
     lock = WriterLock(old)
-    fresh = Database(place.beside(NEW))
+    fresh = Database(location.with_suffix(NEW))
     try:
         if not lock.take():
             raise BooksInUse(
-                f"a ledger keeps the books at {place}", remedy="stop it, rebuild, start it again"
+                f"a ledger keeps the books at {location}", remedy="stop it, rebuild, start it again"
             )
         remove(fresh)
         fresh.upgrade()
@@ -92,18 +92,18 @@ async def rebuild(
         lock.release()
         old.close()
         fresh.close()
-    return Rebuilt(poster.events, poster.postings, digest, old_digest, kept)
+    return RebuildResult(poster.events, poster.postings, digest, old_digest, kept)
 
 
 def remove(database: Database) -> None:
     """Remove books that are in the making, or were kept aside."""
-    path = database.place.path
+    path = database.location.path
     if path is not None:
         for name in ("", *SIDE_FILES):
             Path(f"{path}{name}").unlink(missing_ok=True)
         return
     with database.engine.begin() as connection:
-        connection.execute(text(f'DROP SCHEMA IF EXISTS "{database.place.schema}" CASCADE'))
+        connection.execute(text(f'DROP SCHEMA IF EXISTS "{database.location.schema}" CASCADE'))
 
 
 def swap(old: Database, fresh: Database) -> str:
@@ -150,9 +150,9 @@ def _digests(fresh: Database, old: Database, progress: Progress) -> tuple[str, s
     if _exist(old):
         old.upgrade()
         with old.reading() as connection:
-            places = progress_of(connection)
+            positions = booked_offsets_of(connection)
             upto = {
-                number: p.next_offset for (topic, number), p in places.items() if topic == EVENTS
+                number: p.next_offset for (topic, number), p in positions.items() if topic == EVENTS
             }
             told.total += _rows(old)
             old_digest = books_digest(connection, upto, told.add)
@@ -190,16 +190,16 @@ def _rows(database: Database) -> int:
 
 
 def _exist(database: Database) -> bool:
-    path = database.place.path
+    path = database.location.path
     if path is not None:
         return path.is_file()
     with database.engine.connect() as connection:
         found = text("SELECT 1 FROM pg_namespace WHERE nspname = :name")
-        return bool(connection.execute(found, {"name": database.place.schema}).scalar())
+        return bool(connection.execute(found, {"name": database.location.schema}).scalar())
 
 
 def _swap_files(old: Database, fresh: Database) -> str:
-    books, made = old.place.path, fresh.place.path
+    books, made = old.location.path, fresh.location.path
     assert books is not None
     assert made is not None
     _seal(fresh)
@@ -220,7 +220,7 @@ def _swap_files(old: Database, fresh: Database) -> str:
 
 def _seal(database: Database) -> None:
     """Bring everything of SQLite's log into the file, so that the file alone is the books."""
-    path = database.place.path
+    path = database.location.path
     assert path is not None
     with database.engine.connect() as connection:
         driver = connection.connection.driver_connection
@@ -235,8 +235,8 @@ def _seal(database: Database) -> None:
 
 
 def _swap_schemas(old: Database, fresh: Database) -> str:
-    schema, made = old.place.schema, fresh.place.schema
-    kept = old.place.beside(OLD).schema
+    schema, made = old.location.schema, fresh.location.schema
+    kept = old.location.with_suffix(OLD).schema
     existed = _exist(old)
     with old.engine.begin() as connection:
         if existed:

@@ -23,15 +23,24 @@ from arena.money import from_units
 from arena.node import Node
 from arena.passed_over import PassedOver, read_passed_over
 from arena.settings import Settings
-from ledger.amounts import sums, total
-from ledger.compare import COUNT, Key, Line, compare, events_behind, fold_figures, key_of, opened_in
+from ledger.amounts import sum_columns, total
+from ledger.compare import (
+    COUNT,
+    FigureComparison,
+    FigureKey,
+    accounts_currency,
+    compare,
+    events_behind,
+    figure_key,
+    fold_figures,
+)
+from ledger.dashboard_figures import ReadModel, ask_dashboard
 from ledger.database import Database
 from ledger.posting import EVENTS
-from ledger.read_model import ReadModel, ask_dashboard
 from ledger.resume import fold, fold_to
 from ledger.schema import fills, journal
 from ledger.statements import balances
-from ledger.writer import progress_of
+from ledger.writer import booked_offsets_of
 
 READ_TIMEOUT_S = 0.5
 SUMMED = {"fees": "fee", "realised": "realised", "slippage": "slippage"}
@@ -39,7 +48,7 @@ SUMMED = {"fees": "fee", "realised": "realised", "slippage": "slippage"}
 
 
 @dataclass(slots=True)
-class Comparison:
+class Reconciliation:
     """One comparison.
 
     Attributes:
@@ -49,13 +58,13 @@ class Comparison:
         behind: Events in the log that the books do not hold yet.
     """
 
-    lines: list[Line]
+    lines: list[FigureComparison]
     offsets: dict[int, int]
     remarks: list[str] = field(default_factory=list)
     behind: int = 0
 
     @property
-    def drifts(self) -> list[Line]:
+    def drifts(self) -> list[FigureComparison]:
         """The figures that differ."""
         return [line for line in self.lines if line.drifts]
 
@@ -85,7 +94,7 @@ class Reconciler:
         self._database = database
         self._passed_over: PassedOver | None = None
 
-    async def compare(self, *, threshold: int = 0, dashboard: bool = True) -> Comparison:
+    async def compare(self, *, threshold: int = 0, dashboard: bool = True) -> Reconciliation:
         """Compare once.
 
         Args:
@@ -97,23 +106,25 @@ class Reconciler:
         """
         with self._database.reading() as connection:
             books = book_figures(connection)
-            places = progress_of(connection)
+            booked_offsets = booked_offsets_of(connection)
         offsets = {
-            number: place.next_offset for (t, number), place in places.items() if t == EVENTS
+            number: booked.next_offset
+            for (t, number), booked in booked_offsets.items()
+            if t == EVENTS
         }
         await self._fold_to(offsets)
         remarks = []
         for number, shard in self.shards.items():
-            if shard.head != places[EVENTS, number].head:
+            if shard.head != booked_offsets[EVENTS, number].head:
                 remarks.append(
                     f"the books of shard {number} note another digest than the log gives"
                 )
         fold_now = fold_figures(self.shards)
-        asked, there = ReadModel(""), dict[Key, int]()
+        asked, there = ReadModel(""), dict[FigureKey, int]()
         if dashboard:
             asked, there = await self._ask(remarks)
-        lines = compare(fold_now, books, asked.beside(there), there, threshold)
-        return Comparison(lines, offsets, remarks, events_behind(await self._ends(), offsets))
+        lines = compare(fold_now, books, asked.with_missing_positions(there), there, threshold)
+        return Reconciliation(lines, offsets, remarks, events_behind(await self._ends(), offsets))
 
     async def _ends(self) -> dict[int, int]:
         """Shard -> where its log ends now."""
@@ -146,7 +157,7 @@ class Reconciler:
             self._passed_over = await read_passed_over(self._bus)
         return Shard(passed_over=self._passed_over.get(number, {}))
 
-    async def _ask(self, remarks: list[str]) -> tuple[ReadModel, dict[Key, int]]:
+    async def _ask(self, remarks: list[str]) -> tuple[ReadModel, dict[FigureKey, int]]:
         """The read model, and the fold at the offset where it stands."""
         asked = await ask_dashboard(self._settings, self._run)
         shards = copy.deepcopy(self.shards)
@@ -164,29 +175,29 @@ class Reconciler:
         return asked, fold_figures(shards)
 
 
-def book_figures(connection: Connection) -> dict[Key, int]:
+def book_figures(connection: Connection) -> dict[FigureKey, int]:
     """The figures that the books hold: balances, and what their fills and journal count."""
-    found: dict[Key, int] = {}
+    found: dict[FigureKey, int] = {}
     held = balances(connection)
-    currency = opened_in(held)
+    currency = accounts_currency(held)
     for (name, unit), units in held.items():
-        key = key_of(name, unit)
+        key = figure_key(name, unit)
         found[key] = found.get(key, 0) + units
-    parts = [part for name in SUMMED.values() for part in sums(fills, name)]
+    parts = [part for name in SUMMED.values() for part in sum_columns(fills, name)]
     counted = connection.execute(
         select(fills.c.agent, func.count(), *parts).group_by(fills.c.agent)
     )
     for agent, count, *of_all in counted:
-        found[Key(agent, "fills", COUNT)] = count
+        found[FigureKey(agent, "fills", COUNT)] = count
         for what, of_one in zip(SUMMED, _in_parts(of_all), strict=True):
-            found[Key(agent, what, currency)] = total(*of_one)
+            found[FigureKey(agent, what, currency)] = total(*of_one)
     rejected = connection.execute(
         select(journal.c.agent, func.count())
         .where(journal.c.kind == "rejected")
         .group_by(journal.c.agent)
     )
     for agent, count in rejected:
-        found[Key(agent, "rejections", COUNT)] = count
+        found[FigureKey(agent, "rejections", COUNT)] = count
     return found
 
 
@@ -233,7 +244,7 @@ async def watch(
         await node.clock.sleep(every_s)
 
 
-def drift_of(line: Line, offsets: dict[int, int], node: Node) -> Drift:
+def drift_of(line: FigureComparison, offsets: dict[int, int], node: Node) -> Drift:
     """The message about a figure that differs."""
     scale = from_units if line.key.unit != COUNT else _counted
     shown, there = line.dashboard, line.dashboard_fold

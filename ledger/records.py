@@ -68,7 +68,7 @@ def read_booked(value: bytes, offset: int) -> BookedRead:
         raise BrokenLog(f"account.events@{offset} cannot be booked: {error}") from None
 
 
-def fits(amount: int, offset: int) -> tuple[int, int]:
+def checked_columns(amount: int, offset: int) -> tuple[int, int]:
     """The two columns of an amount; `offset` is where it stands in the log.
 
     Raises:
@@ -92,6 +92,6 @@ def micros_of(text: str) -> int:
     return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
 
 
-def clean(text: str) -> str:
+def without_nul(text: str) -> str:
     """The text as every database takes it: PostgreSQL holds no NUL."""
     return text.replace("\0", "�") if "\0" in text else text

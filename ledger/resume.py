@@ -16,8 +16,8 @@ from arena.bus.base import LogReader, Record, Start
 from arena.checkpoint import is_head_of, unpack_shard, why_unproven
 from arena.errors import BrokenLog, Malformed
 from arena.node import Node
-from ledger.batch import Place
-from ledger.posting import EVENTS, place_of
+from ledger.batch import BookedOffset
+from ledger.posting import EVENTS, booked_offset_of
 
 STALL_S = 20.0
 READ_MAX = 100
@@ -30,7 +30,7 @@ REMEDY = (
 async def resume_shard(
     node: Node,
     number: int,
-    place: Place,
+    booked: BookedOffset,
     kept: bytes | None,
     passed_over: Mapping[int, str] | None = None,
 ) -> tuple[Shard, int]:
@@ -50,21 +50,21 @@ async def resume_shard(
     reader = await node.bus.partition_reader(EVENTS, number, start)
     try:
         end = (await reader.end_offsets())[EVENTS, number]
-        if end < place.next_offset:
+        if end < booked.next_offset:
             raise BrokenLog(
-                f"{EVENTS}[{number}] ends at {end}, the books stand at {place.next_offset}",
+                f"{EVENTS}[{number}] ends at {end}, the books stand at {booked.next_offset}",
                 remedy=REMEDY,
             )
-        await _check_head(reader, number, place)
-        shard = await _proved(node, reader, number, place, kept) or Shard()
+        await _check_head(reader, number, booked)
+        shard = await _proved(node, reader, number, booked, kept) or Shard()
         shard.passed_over = passed_over or {}
         began = shard.next_offset
-        await fold_to(reader, number, shard, place.next_offset)
+        await fold_to(reader, number, shard, booked.next_offset)
     finally:
         await reader.close()
-    if place_of(shard) != place:
+    if booked_offset_of(shard) != booked:
         raise BrokenLog(
-            f"{EVENTS}[{number}] folds to {place_of(shard)}, the books stand at {place}",
+            f"{EVENTS}[{number}] folds to {booked_offset_of(shard)}, the books stand at {booked}",
             remedy=REMEDY,
         )
     return shard, began
@@ -92,29 +92,29 @@ def fold(shard: Shard, record: Record) -> None:
     shard.apply(record.kind, record.value, record.offset)
 
 
-async def _check_head(reader: LogReader, number: int, place: Place) -> None:
-    if place.head_offset < 0:
+async def _check_head(reader: LogReader, number: int, booked: BookedOffset) -> None:
+    if booked.head_offset < 0:
         return
-    record = await _record_at(reader, number, place.head_offset)
+    record = await _record_at(reader, number, booked.head_offset)
     value = record.value or b""
     event = decode_event(record.kind, value, record.offset)
-    if chain(event.prev, value) != place.head:
+    if chain(event.prev, value) != booked.head:
         raise BrokenLog(
-            f"{EVENTS}[{number}]@{place.head_offset} is not the event in the books: the digest"
-            f" there is {place.head[:12]}, the log gives {chain(event.prev, value)[:12]}",
+            f"{EVENTS}[{number}]@{booked.head_offset} is not the event in the books: the digest"
+            f" there is {booked.head[:12]}, the log gives {chain(event.prev, value)[:12]}",
             remedy=REMEDY,
         )
 
 
 async def _proved(
-    node: Node, reader: LogReader, number: int, place: Place, packed: bytes | None
+    node: Node, reader: LogReader, number: int, booked: BookedOffset, packed: bytes | None
 ) -> Shard | None:
     """The kept fold, if the log proves it."""
     if packed is None:
         return None
     try:
         kept = unpack_shard(packed)
-        why = await _why_unproven(reader, number, place, kept, packed)
+        why = await _why_unproven(reader, number, booked, kept, packed)
     except Malformed as error:
         why = str(error)
     if why:
@@ -124,10 +124,10 @@ async def _proved(
 
 
 async def _why_unproven(
-    reader: LogReader, number: int, place: Place, kept: Shard, packed: bytes
+    reader: LogReader, number: int, booked: BookedOffset, kept: Shard, packed: bytes
 ) -> str:
-    if not 0 <= kept.head_offset < kept.next_offset < place.next_offset:
-        return f"it ends at offset {kept.next_offset}, the books at {place.next_offset}"
+    if not 0 <= kept.head_offset < kept.next_offset < booked.next_offset:
+        return f"it ends at offset {kept.next_offset}, the books at {booked.next_offset}"
     head = await _record_at(reader, number, kept.head_offset)
     if not is_head_of(kept, head.kind, head.value or b"", head.offset):
         return f"offset {kept.head_offset} holds another record"

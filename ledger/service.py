@@ -17,19 +17,19 @@ from arena.bus.base import Start
 from arena.errors import ArenaError, Fenced
 from arena.node import Node
 from arena.passed_over import read_passed_over
-from ledger.aside import aside
-from ledger.batch import Batch, Part, Place
+from ledger.batch import BookedOffset, RowBatch, TopicPartition
+from ledger.daemon_thread import run_in_daemon_thread
 from ledger.database import Database
-from ledger.errors import BooksGone, BooksRefused
+from ledger.errors import BooksMisconfigured, BooksUnavailable
 from ledger.lock import WriterLock
-from ledger.merge import Merged
+from ledger.merged_reader import MergedReader
+from ledger.non_account_offsets import find_deleted_unbooked, seek_to_booked
 from ledger.posting import EVENTS, Poster
 from ledger.projector import Projector
 from ledger.resume import resume_shard
-from ledger.side_places import deleted_unread, resume_side
 from ledger.writer import Writer
 
-SIDE = (topics.SNAPSHOTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
+NON_ACCOUNT_TOPICS = (topics.SNAPSHOTS.name, topics.TURNS.name, topics.LLM_CALLS.name)
 TOPICS = (topics.EVENTS, topics.SNAPSHOTS, topics.TURNS, topics.LLM_CALLS)
 READ_TIMEOUT_S = 0.5
 BATCH_MAX = 2_000
@@ -64,7 +64,7 @@ class Ledger:
     async def run(self) -> None:
         """Serve until cancelled, and then to the end of the log as it is at that time."""
         node = self.node
-        node.details["books"] = str(self.database.place)
+        node.details["books"] = str(self.database.location)
         await node.bus.ensure_topics(TOPICS)
         try:
             await self.patiently(self.database.upgrade)
@@ -85,13 +85,13 @@ class Ledger:
             self.release()
             self.database.close()
 
-    async def _post(self, projector: Projector, stream: Merged) -> None:
+    async def _post(self, projector: Projector, stream: MergedReader) -> None:
         """Book what comes, until cancelled."""
         while True:
             if await self.step(projector, stream) < GATHERED_MIN:
                 await self.node.clock.sleep(GATHER_S)
 
-    async def _finish(self, posting: "asyncio.Task[None]", stream: Merged) -> None:
+    async def _finish(self, posting: "asyncio.Task[None]", stream: MergedReader) -> None:
         """Let `posting` come to the present end of the log, for `FINISH_S` at most.
 
         It is not waited for while the database or the bus has failed.
@@ -118,7 +118,7 @@ class Ledger:
         """Let another process keep the books."""
         self._lock.release()
 
-    async def step(self, projector: Projector, stream: Merged) -> int:
+    async def step(self, projector: Projector, stream: MergedReader) -> int:
         """Read what is there and book it; how many records."""
         records = await stream.read(timeout_s=READ_TIMEOUT_S, max_records=BATCH_MAX)
         if not records:
@@ -145,9 +145,9 @@ class Ledger:
         node, pause_s = self.node, BACKOFF_FIRST_S
         while True:
             try:
-                done = await aside(work)
-            except (BooksGone, BooksRefused) as error:
-                if isinstance(error, BooksRefused) and node.status != "running":
+                done = await run_in_daemon_thread(work)
+            except (BooksUnavailable, BooksMisconfigured) as error:
+                if isinstance(error, BooksMisconfigured) and node.status != "running":
                     raise
                 node.counters["database_failures"] += 1
                 node.details["waiting"] = str(error)
@@ -162,7 +162,7 @@ class Ledger:
             return done
 
     @asynccontextmanager
-    async def stream(self, projector: Projector) -> AsyncIterator[Merged]:
+    async def stream(self, projector: Projector) -> AsyncIterator[MergedReader]:
         """All topics, each from where the books stand."""
         bus = self.node.bus
         readers = {}
@@ -171,15 +171,15 @@ class Ledger:
             for shard in range(await bus.partitions(EVENTS)):
                 begin.setdefault((EVENTS, shard), 0)
             readers[EVENTS] = await bus.log_reader(EVENTS, start=Start(offsets=begin))
-            for topic in SIDE:
+            for topic in NON_ACCOUNT_TOPICS:
                 reader = readers[topic] = await bus.log_reader(topic)
-                cuts = await resume_side(reader, projector.places)
-                unread = await deleted_unread(reader, projector.places)
+                cuts = await seek_to_booked(reader, projector.booked_offsets)
+                unread = await find_deleted_unbooked(reader, projector.booked_offsets)
                 await self._tell_cuts(projector, cuts)
                 for (name, number), words in unread.items():
                     if (name, number) not in cuts:
                         self.node.tell_lost(name, number, self.node.name, words)
-            merged = Merged(readers)
+            merged = MergedReader(readers)
             await merged.ends()
         except BaseException:
             for reader in readers.values():
@@ -190,7 +190,7 @@ class Ledger:
         finally:
             await merged.close()
 
-    async def _tell_cuts(self, projector: Projector, cuts: Mapping[Part, str]) -> None:
+    async def _tell_cuts(self, projector: Projector, cuts: Mapping[TopicPartition, str]) -> None:
         """Say which topics lost records that the books hold: these stay, new ones come in."""
         node = self.node
         for (topic, number), why in cuts.items():
@@ -204,32 +204,34 @@ class Ledger:
     async def _stand_by(self) -> None:
         while not await self.patiently(self._lock.take):
             if self.node.status != "standby":
-                self.node.log.info("stands by", books=str(self.database.place))
+                self.node.log.info("stands by", books=str(self.database.location))
                 self.node.status = "standby"
                 await self.node.beat()
             await self.node.clock.sleep(STANDBY_POLL_S)
 
     async def _resume(self) -> Projector:
-        places: dict[Part, Place] = await self.patiently(self._writer.progress)
+        booked_offsets: dict[TopicPartition, BookedOffset] = await self.patiently(
+            self._writer.progress
+        )
         accounts = await self.patiently(self._writer.accounts)
         passed_over = await read_passed_over(self.node.bus)
         shards, kept_at = {}, {}
-        for (topic, number), place in places.items():
+        for (topic, number), booked in booked_offsets.items():
             if topic == EVENTS:
                 kept = await self.patiently(partial(self._writer.fold, number))
                 named = passed_over.get(number, {})
-                resumed = await resume_shard(self.node, number, place, kept, named)
+                resumed = await resume_shard(self.node, number, booked, kept, named)
                 shards[number], kept_at[number] = resumed
         poster = Poster(shards, accounts, passed_over)
         poster.kept, poster.events_per_fold = kept_at, EVENTS_PER_FOLD
-        return Projector(poster, places)
+        return Projector(poster, booked_offsets)
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: RowBatch) -> None:
         if not self._lock.take():
-            raise Fenced(f"another process keeps the books at {self.database.place}")
+            raise Fenced(f"another process keeps the books at {self.database.location}")
         self._writer.write(batch)
 
-    def _count(self, poster: Poster, batch: Batch, took_s: float) -> None:
+    def _count(self, poster: Poster, batch: RowBatch, took_s: float) -> None:
         node = self.node
         node.counters["records"] += batch.records
         node.counters["events"] = poster.events
@@ -238,7 +240,9 @@ class Ledger:
         node.log.info(
             "booked",
             records=batch.records,
-            places={f"{t}[{p}]": place.next_offset for (t, p), place in batch.after.items()},
+            booked_offsets={
+                f"{t}[{p}]": booked.next_offset for (t, p), booked in batch.after.items()
+            },
             outcome="ok",
             duration_ms=round(took_s * 1000, 1),
         )

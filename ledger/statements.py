@@ -11,9 +11,9 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, select
 
 from arena.money import SCALE
-from ledger.amounts import fields_of, merged, pair, sums, total
+from ledger.amounts import field_widths, join_amounts, pair, sum_columns, total
 from ledger.batch import Value
-from ledger.compare import opened_in
+from ledger.compare import accounts_currency
 from ledger.schema import accounts, entries, fills, journal
 
 Kind = Literal["text", "amount", "price", "count", "time"]
@@ -76,7 +76,7 @@ def trial_balance(connection: Connection) -> tuple[Sheet, bool]:
     Not only the totals: each journal row must have all its entries, and those sum to zero.
     """
     held = balances(connection)
-    currency = opened_in(held)
+    currency = accounts_currency(held)
     found = sorted(held.items(), key=lambda item: (item[0][1] != currency, *item[0][::-1]))
     rows: list[tuple[Value, ...]] = []
     totals: dict[str, list[int]] = {}
@@ -170,7 +170,7 @@ def journal_sheet(connection: Connection, limit: int | None = None) -> Sheet:
         ("amount", "amount"),
     )
     widths = _widths(columns)
-    return Sheet("journal", columns, [merged(widths, row) for row in rows])
+    return Sheet("journal", columns, [join_amounts(widths, row) for row in rows])
 
 
 def statement(connection: Connection, agent: str, limit: int | None = None) -> Sheet:
@@ -244,7 +244,7 @@ def fills_sheet(
     names: Iterable[str] | None = None,
 ) -> Sheet:
     """The newest fills, oldest first."""
-    shown = tuple(names or (name for name, _ in fields_of(fills)))
+    shown = tuple(names or (name for name, _ in field_widths(fills)))
     query = select(fills)
     if agent is not None:
         query = query.where(fills.c.agent == agent)
@@ -256,7 +256,7 @@ def fills_sheet(
     )
     columns = tuple((name.removesuffix("_us"), FILL_KINDS.get(name, "text")) for name in shown)
     widths = _widths(columns)
-    return Sheet("fills", columns, [merged(widths, row) for row in rows])
+    return Sheet("fills", columns, [join_amounts(widths, row) for row in rows])
 
 
 def _columns(table: FromClause, name: str) -> tuple[ColumnElement[Any], ...]:
@@ -275,4 +275,4 @@ def _newest(query: Select[Any], columns: Any, limit: int | None) -> Select[Any]:
 
 
 def _sums() -> tuple[ColumnElement[int], ...]:
-    return sums(entries, "amount")
+    return sum_columns(entries, "amount")

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import sqlite
 from arena.errors import Fenced
 from arena.faults import point
 from ledger import schema
-from ledger.batch import Batch, Part, Place, Row
+from ledger.batch import BookedOffset, Row, RowBatch, TopicPartition
 from ledger.database import Database
 from ledger.schema import APPEND_ONLY, FIRST_WINS
 
@@ -33,10 +33,10 @@ class Writer:
         """Write nothing yet."""
         self.database = database
 
-    def progress(self) -> dict[Part, Place]:
+    def progress(self) -> dict[TopicPartition, BookedOffset]:
         """How far every partition is."""
         with self.database.reading() as connection:
-            return progress_of(connection)
+            return booked_offsets_of(connection)
 
     def accounts(self) -> dict[tuple[str, str], int]:
         """The numbers of the accounts."""
@@ -59,7 +59,7 @@ class Writer:
         with self.database.reading() as connection:
             return {row.venue: row[1] for row in connection.execute(newest)}
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: RowBatch) -> None:
         """Add all of a batch, or nothing; a batch that is there already is left alone.
 
         Raises:
@@ -74,22 +74,22 @@ class Writer:
                 if rows:
                     self._add(connection, table, rows)
             point("rows_written")
-            for part, place in batch.after.items():
-                self._move(connection, part, batch.before[part], place)
+            for part, booked in batch.after.items():
+                self._move(connection, part, batch.before[part], booked)
             for shard, (next_offset, packed) in batch.folds.items():
                 self._keep(connection, shard, next_offset, packed)
             point("before_commit")
         point("after_commit")
 
-    def _is_there(self, connection: Connection, batch: Batch) -> bool:
-        stand = progress_of(connection)
+    def _is_there(self, connection: Connection, batch: RowBatch) -> bool:
+        stand = booked_offsets_of(connection)
         now = {part: stand.get(part) for part in batch.after}
         if now == batch.before:
             return False
         if now == batch.after:
             return True
         raise Fenced(
-            f"the books at {self.database.place} stand at {now}, this process at {batch.before}",
+            f"the books at {self.database.location} stand at {now}, this process at {batch.before}",
         )
 
     def _add(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -108,7 +108,13 @@ class Writer:
         else:
             _copy(connection, table.name, table, rows)
 
-    def _move(self, connection: Connection, part: Part, before: Place | None, after: Place) -> None:
+    def _move(
+        self,
+        connection: Connection,
+        part: TopicPartition,
+        before: BookedOffset | None,
+        after: BookedOffset,
+    ) -> None:
         columns = schema.progress.c
         if before is None:
             topic, number = part
@@ -123,7 +129,7 @@ class Writer:
             .values(**after._asdict())
         )
         if moved.rowcount != 1:
-            raise Fenced(f"another process wrote the books at {self.database.place}")
+            raise Fenced(f"another process wrote the books at {self.database.location}")
 
     def _keep(self, connection: Connection, shard: int, next_offset: int, packed: bytes) -> None:
         values = {"next_offset": next_offset, "packed": packed}
@@ -134,10 +140,10 @@ class Writer:
             connection.execute(insert(schema.folds).values(shard=shard, **values))
 
 
-def progress_of(connection: Connection) -> dict[Part, Place]:
+def booked_offsets_of(connection: Connection) -> dict[TopicPartition, BookedOffset]:
     """How far every partition is, in this transaction's view."""
     rows = connection.execute(select(schema.progress))
-    return {(row.topic, row.part): Place(*row[2:]) for row in rows}
+    return {(row.topic, row.part): BookedOffset(*row[2:]) for row in rows}
 
 
 def _copy(connection: Connection, name: str, table: Table, rows: Iterable[Row]) -> None:

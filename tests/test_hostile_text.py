@@ -18,12 +18,11 @@ from arena.localbroker.progress import Step
 from arena.messages import DeadEntry, Evaluation, Halt
 from arena.wire import encode
 from dashboard import text as dashboard_text
-from judge import leaderboard_words
+from judge import leaderboard_text as leaderboard_words
 from judge.report import plots, tables
-from judge.report import words as report_words
+from judge.report import formats as report_words
 from ledger import cli_reconcile, compare, reconcile, render
-from ledger.audit import findings as audit_findings
-from ledger.audit import trace, trace_words, verify
+from ledger.audit import checker, trace, trace_format, verify
 from ledger.statements import Sheet
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -80,8 +79,8 @@ def evaluation(text: str) -> str:
 
 def reconciled(text: str) -> str:
     """What `arena reconcile run` prints of one figure."""
-    line = compare.Line(compare.Key(text, text, "USD"), 1, 2)
-    return "\n".join(cli_reconcile.as_lines(reconcile.Comparison([line], {}, [text])))
+    line = compare.FigureComparison(compare.FigureKey(text, text, "USD"), 1, 2)
+    return "\n".join(cli_reconcile.as_lines(reconcile.Reconciliation([line], {}, [text])))
 
 
 def sheet(text: str) -> Sheet:
@@ -118,13 +117,13 @@ RENDERERS: dict[str, Callable[[str], str]] = {
     "ledger --json": lambda text: render.as_json(sheet(text)),
     "reconcile": reconciled,
     "audit trace": lambda text: "\n".join(
-        trace_words.lines([trace.Step(name="a", place=text, sha256="", says=text)])
+        trace_format.lines([trace.TraceStep(name="a", location=text, sha256="", says=text)])
     ),
     "audit verify": lambda text: "\n".join(
-        verify.verdict_lines(
-            audit_findings.Verdict(
-                1, text, audit_findings.Status.FAIL, {text: 1},
-                [audit_findings.Finding(text, text, text, text)], 1, text, [text],
+        verify.result_lines(
+            checker.InvariantResult(
+                1, text, checker.InvariantStatus.FAIL, {text: 1},
+                [checker.Violation(text, text, text, text)], 1, text, [text],
             )
         )
     ),

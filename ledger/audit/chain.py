@@ -13,14 +13,14 @@ from arena.account_state import GENESIS
 from arena.accounts import chain
 from arena.errors import BrokenLog
 from arena.passed_over import PassedOver
-from ledger.audit.findings import Checker, Scope
-from ledger.audit.reading import Seen
+from ledger.audit.checker import Checker, Scope
+from ledger.audit.decoding import DecodedRecord
 
 KINDS = frozenset(topics.EVENTS.messages)
 
 
 @dataclass(slots=True)
-class _Walk:
+class _ShardChain:
     epoch: int = 0
     owner: str = ""
     seq: int = 0
@@ -34,91 +34,97 @@ class ChainChecker(Checker):
     number = 6
     title = "one writer: sequence, epochs and chain without a gap"
     needs = (topics.EVENTS.name,)
-    counted = "events"
+    required_count = "events"
 
     def __init__(self, scope: Scope) -> None:
         """Every shard at its beginning."""
         super().__init__(scope)
         self.passed_over: PassedOver = {}
-        self._walks: dict[int, _Walk] = {}
+        self._walks: dict[int, _ShardChain] = {}
 
-    def take(self, seen: Seen) -> None:
+    def take(self, decoded: DecodedRecord) -> None:
         """Judge one record of the account log, and mark whether it counts."""
-        if seen.topic != topics.EVENTS.name:
+        if decoded.topic != topics.EVENTS.name:
             return
-        record = seen.record
+        record = decoded.record
         begins = record.partition not in self._walks
-        walk = self._walks.setdefault(record.partition, _Walk())
-        self.looked["events"] += 1
-        seen.effective = False
+        walk = self._walks.setdefault(record.partition, _ShardChain())
+        self.counts["events"] += 1
+        decoded.effective = False
         digest = sha256(record.value or b"").hexdigest()
         if self.passed_over.get(record.partition, {}).get(record.offset) == digest:
-            self.looked["passed over by an operator"] += 1
+            self.counts["passed over by an operator"] += 1
             return
-        event = self._read(seen)
+        event = self._read(decoded)
         if event is None:
             return
         if begins and (first := self.scope.first(topics.EVENTS.name, record.partition)):
-            self._begin_late(walk, seen, event, first)
+            self._begin_late(walk, decoded, event, first)
         counts = (
-            self._epoch(walk, event) if seen.kind == "Epoch" else self._follows(walk, seen, event)
+            self._epoch(walk, event)
+            if decoded.kind == "Epoch"
+            else self._follows(walk, decoded, event)
         )
         if not counts:
-            self.looked["ignored"] += 1
-            self.looked[_why_ignored(walk, seen.kind, event)] += 1
+            self.counts["ignored"] += 1
+            self.counts[_why_ignored(walk, decoded.kind, event)] += 1
             return
-        if not self.expect(seen.kind in KINDS, seen.place, seen.kind, "a known event", seen.kind):
+        if not self.expect(
+            decoded.kind in KINDS, decoded.location, decoded.kind, "a known event", decoded.kind
+        ):
             return
-        seen.effective = True
-        walk.head = chain(walk.head, seen.record.value or b"")
+        decoded.effective = True
+        walk.head = chain(walk.head, decoded.record.value or b"")
 
-    def _read(self, seen: Seen) -> LogEvent | None:
+    def _read(self, decoded: DecodedRecord) -> LogEvent | None:
         """The event in a record, as the fold reads it; what stops the fold is named."""
-        record = seen.record
+        record = decoded.record
         try:
             if record.value is None:
                 raise BrokenLog("it has no value")
-            return decode_event(seen.kind, record.value, record.offset)
+            return decode_event(decoded.kind, record.value, record.offset)
         except (BrokenLog, RecursionError) as error:
             wanted = "an event that can be read (`arena repair` passes over one that never counted)"
-            self.expect(False, seen.place, seen.kind, wanted, error)
+            self.expect(False, decoded.location, decoded.kind, wanted, error)
             return None
 
-    def _begin_late(self, walk: _Walk, seen: Seen, event: LogEvent, first: int) -> None:
+    def _begin_late(
+        self, walk: _ShardChain, decoded: DecodedRecord, event: LogEvent, first: int
+    ) -> None:
         """Name the beginning that is gone once, and walk from the first event that is there."""
         found = f"a log that begins at offset {first}: {first:,} offsets were deleted"
         text = "every event: account.events is kept forever"
-        self.expect(False, seen.place, f"shard {seen.record.partition}", text, found)
-        epoch, structural = seen.kind == "Epoch", seen.kind in STRUCTURAL
+        self.expect(False, decoded.location, f"shard {decoded.record.partition}", text, found)
+        epoch, structural = decoded.kind == "Epoch", decoded.kind in STRUCTURAL
         walk.epoch, walk.owner = event.epoch - epoch, event.owner
         walk.seq, walk.head = event.seq - (not structural), event.prev
 
-    def _epoch(self, walk: _Walk, event: LogEvent) -> bool:
+    def _epoch(self, walk: _ShardChain, event: LogEvent) -> bool:
         """The first claim that carries the next epoch, the sequence and the head wins."""
         if (event.epoch, event.seq, event.prev) != (walk.epoch + 1, walk.seq, walk.head):
             return False
         walk.epoch, walk.owner = event.epoch, event.owner
-        self.looked["epochs"] += 1
+        self.counts["epochs"] += 1
         return True
 
-    def _follows(self, walk: _Walk, seen: Seen, event: LogEvent) -> bool:
+    def _follows(self, walk: _ShardChain, decoded: DecodedRecord, event: LogEvent) -> bool:
         order_id, epoch, seq = event.order_id, event.epoch, event.seq
-        structural = seen.kind in STRUCTURAL
+        structural = decoded.kind in STRUCTURAL
         subject = f"seq {seq}, order {order_id}"
         if epoch > walk.epoch:
-            self.expect(False, seen.place, subject, f"epoch {walk.epoch}", f"epoch {epoch}")
+            self.expect(False, decoded.location, subject, f"epoch {walk.epoch}", f"epoch {epoch}")
             walk.epoch, walk.owner = epoch, event.owner
         if epoch < walk.epoch or event.owner != walk.owner:
             return False
         wanted = walk.seq if structural else walk.seq + 1
         if seq < wanted or (not structural and order_id in walk.decided):
             return False
-        self.expect(seq == wanted, seen.place, subject, f"seq {wanted}", f"seq {seq}")
+        self.expect(seq == wanted, decoded.location, subject, f"seq {wanted}", f"seq {seq}")
         # A gap breaks the chain as well; it is one fault and named once.
         if seq == wanted:
             self.expect(
                 event.prev == walk.head,
-                seen.place,
+                decoded.location,
                 subject,
                 f"digest {walk.head[:16]} of the events before it",
                 f"{event.prev[:16]}: an event before it was changed",
@@ -130,10 +136,10 @@ class ChainChecker(Checker):
 
     def finish(self) -> None:
         """Tell how many shards there are."""
-        self.looked["shards"] = len(self._walks)
+        self.counts["shards"] = len(self._walks)
 
 
-def _why_ignored(walk: _Walk, kind: str, event: LogEvent) -> str:
+def _why_ignored(walk: _ShardChain, kind: str, event: LogEvent) -> str:
     """What a record is that does not count, in words."""
     if kind == "Epoch":
         return "claims that came second"

@@ -17,9 +17,9 @@ from arena.currency import DEFAULT_CURRENCY
 from arena.messages import Halt, Resume
 from arena.money import SCALE, units_text
 from arena.switch import EVERYBODY, Switch, key_of
-from ledger.audit.findings import Checker, Scope
-from ledger.audit.money import NOT_KEPT, Holding, fill_moves
-from ledger.audit.reading import Json, Seen, units, when
+from ledger.audit.checker import Checker, Scope
+from ledger.audit.decoding import DecodedRecord, Json, units, when
+from ledger.audit.holdings import NOT_KEPT, FillTotals, fill_moves
 from ledger.audit.rules import Listings, RulesInForce
 
 HALT_TAKES_EFFECT = timedelta(seconds=1)
@@ -31,8 +31,8 @@ UNREAD = re.compile(r"halted by a record that cannot be read, ([^ ;]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
-    place: str
+class _FilledOrder:
+    location: str
     subject: str
     product_id: str
     quantity: int
@@ -40,9 +40,9 @@ class _Order:
 
 
 @dataclass(slots=True)
-class _Halted:
+class _HaltPeriod:
     scope: str
-    place: str
+    location: str
     since: datetime | None = None
     until: datetime | None = None
     named_in: set[int] = field(default_factory=set)
@@ -55,81 +55,83 @@ class LimitsChecker(Checker):
     number = 4
     title = "limits hold at every prefix of the log"
     needs = (topics.EVENTS.name, topics.ROSTER.name)
-    counted = "prefixes"
+    required_count = "prefixes"
 
     def __init__(self, scope: Scope) -> None:
         """No account, no halt."""
         super().__init__(scope)
-        self._holdings: dict[str, Holding] = {}
+        self._holdings: dict[str, FillTotals] = {}
         self._shares: dict[str, int] = {}
         self._rules = RulesInForce()
         self._listings = Listings()
         self._switch = Switch()
-        self._halted: list[_Halted] = []
-        self._open: defaultdict[str, list[_Halted]] = defaultdict(list)
-        self._unread: dict[str, _Halted] = {}
-        self._orders: list[_Order] = []
+        self._halts: list[_HaltPeriod] = []
+        self._open: defaultdict[str, list[_HaltPeriod]] = defaultdict(list)
+        self._unreadable: dict[str, _HaltPeriod] = {}
+        self._orders: list[_FilledOrder] = []
         self._currency = DEFAULT_CURRENCY
 
-    def take(self, seen: Seen) -> None:
+    def take(self, decoded: DecodedRecord) -> None:
         """Take in rules, halts, listings and events."""
-        if seen.topic == topics.ROSTER.name:
-            self._rules.take(seen)
-        elif seen.topic == topics.CONTROL.name:
-            self._control(seen)
-        elif seen.topic == topics.TICKERS.name:
-            self._listings.take(seen)
-        elif seen.topic == topics.EVENTS.name and seen.effective:
-            if seen.kind == "Epoch":
-                self._rules.take_epoch(seen)
-            elif self.scope.first(seen.topic, seen.record.partition) > 0:
+        if decoded.topic == topics.ROSTER.name:
+            self._rules.take(decoded)
+        elif decoded.topic == topics.CONTROL.name:
+            self._control(decoded)
+        elif decoded.topic == topics.TICKERS.name:
+            self._listings.take(decoded)
+        elif decoded.topic == topics.EVENTS.name and decoded.effective:
+            if decoded.kind == "Epoch":
+                self._rules.take_epoch(decoded)
+            elif self.scope.first(decoded.topic, decoded.record.partition) > 0:
                 self.why = NOT_KEPT
-            elif seen.kind not in STRUCTURAL:
-                self._event(seen)
+            elif decoded.kind not in STRUCTURAL:
+                self._event(decoded)
 
-    def _control(self, seen: Seen) -> None:
-        noted = self._switch.take(seen.record)
+    def _control(self, decoded: DecodedRecord) -> None:
+        noted = self._switch.take(decoded.record)
         if not noted.scope:
             return
         if isinstance(noted.message, Resume):
-            for halted in self._open.pop(noted.scope, []):
-                halted.until = noted.message.at
+            for halt in self._open.pop(noted.scope, []):
+                halt.until = noted.message.at
             return
-        halted = _Halted(noted.scope, seen.place)
+        halt = _HaltPeriod(noted.scope, decoded.location)
         if isinstance(noted.message, Halt):
-            self.looked["halts"] += 1
-            halted.since = noted.message.at
-            self._halted.append(halted)
+            self.counts["halts"] += 1
+            halt.since = noted.message.at
+            self._halts.append(halt)
         else:
-            self.looked["unreadable halts"] += 1
-            self._unread[seen.place] = halted
-        self._open[noted.scope].append(halted)
+            self.counts["unreadable halts"] += 1
+            self._unreadable[decoded.location] = halt
+        self._open[noted.scope].append(halt)
 
-    def _event(self, seen: Seen) -> None:
-        event = seen.body or {}
+    def _event(self, decoded: DecodedRecord) -> None:
+        event = decoded.body or {}
         agent = event["agent"]
-        self.looked["prefixes"] += 1
-        if seen.kind == "AccountOpened":
-            self._opened(seen, event)
+        self.counts["prefixes"] += 1
+        if decoded.kind == "AccountOpened":
+            self._opened(decoded, event)
         elif event["outcome"] == "filled":
-            self._fill(seen, event, self._holdings.setdefault(agent, Holding()))
+            self._fill(decoded, event, self._holdings.setdefault(agent, FillTotals()))
         elif event["reason"] == "halted" and (unread := UNREAD.search(event["detail"])):
-            self._obey(unread[1], seen.record.partition)
+            self._apply_unreadable_halt(unread[1], decoded.record.partition)
 
-    def _obey(self, place: str, shard: int) -> None:
+    def _apply_unreadable_halt(self, location: str, shard: int) -> None:
         """An order was refused by an unreadable record: from here on it holds in this shard."""
-        if (halted := self._unread.get(place)) is not None:
-            if not halted.named_in:
-                self._halted.append(halted)
-            halted.named_in.add(shard)
+        if (halt := self._unreadable.get(location)) is not None:
+            if not halt.named_in:
+                self._halts.append(halt)
+            halt.named_in.add(shard)
 
-    def _opened(self, seen: Seen, event: Json) -> None:
+    def _opened(self, decoded: DecodedRecord, event: Json) -> None:
         agent, cash = event["agent"], units(event["cash_usd"])
         subject = f"agent {agent}"
-        self.expect(agent not in self._holdings, seen.place, subject, "one account", "a second")
-        self._holdings[agent] = Holding(cash=cash)
+        self.expect(
+            agent not in self._holdings, decoded.location, subject, "one account", "a second"
+        )
+        self._holdings[agent] = FillTotals(cash=cash)
         self._shares[agent] = units(event.get("scrape"))
-        rules = self._rules.at(seen.record.partition, when(event["at"]))
+        rules = self._rules.at(decoded.record.partition, when(event["at"]))
         if rules is not None:
             wanted = rules.starting_cash_usd
             found = event["cash_usd"]
@@ -137,45 +139,49 @@ class LimitsChecker(Checker):
             self._currency = rules.currency
             posted = {leg["unit"] for leg in event.get("postings") or ()}
             same = units(found) == units(str(wanted)) and posted == {rules.currency}
-            self.expect(same, seen.place, subject, text, f"{found} {' '.join(sorted(posted))}")
+            self.expect(
+                same, decoded.location, subject, text, f"{found} {' '.join(sorted(posted))}"
+            )
 
-    def _fill(self, seen: Seen, event: Json, holding: Holding) -> None:
+    def _fill(self, decoded: DecodedRecord, event: Json, totals: FillTotals) -> None:
         agent, product_id = event["agent"], event["product_id"]
         subject = f"order {event['order_id']}, agent {agent}"
-        self.looked["fills"] += 1
+        self.counts["fills"] += 1
         cash, quantity = fill_moves(event)
-        holding.cash += cash
-        held = holding.positions[product_id] = holding.positions.get(product_id, 0) + quantity
+        totals.cash += cash
+        held = totals.positions[product_id] = totals.positions.get(product_id, 0) + quantity
         at_least = "cash of at least 0"
-        self.expect(holding.cash >= 0, seen.place, subject, at_least, units_text(holding.cash))
+        self.expect(totals.cash >= 0, decoded.location, subject, at_least, units_text(totals.cash))
         at_least = f"a position of at least 0 {product_id}"
-        self.expect(held >= 0, seen.place, subject, at_least, units_text(held))
-        self._scrape(seen, event, subject)
-        self._halt(seen, event, subject)
+        self.expect(held >= 0, decoded.location, subject, at_least, units_text(held))
+        self._check_scrape(decoded, event, subject)
+        self._check_halts(decoded, event, subject)
         notional = units(event["notional"])
-        order = _Order(seen.place, subject, product_id, units(event["quantity"]), notional)
+        order = _FilledOrder(
+            decoded.location, subject, product_id, units(event["quantity"]), notional
+        )
         self._orders.append(order)
 
-    def _scrape(self, seen: Seen, event: Json, subject: str) -> None:
+    def _check_scrape(self, decoded: DecodedRecord, event: Json, subject: str) -> None:
         scraped, realised = units(event.get("scraped")), units(event.get("realised"))
         most = max(0, realised) * self._shares.get(event["agent"], 0) // SCALE
         text = f"at most {units_text(most)} {self._currency} set aside"
-        self.expect(0 <= scraped <= most, seen.place, subject, text, units_text(scraped))
+        self.expect(0 <= scraped <= most, decoded.location, subject, text, units_text(scraped))
 
-    def _halt(self, seen: Seen, event: Json, subject: str) -> None:
+    def _check_halts(self, decoded: DecodedRecord, event: Json, subject: str) -> None:
         at = when(event["at"])
-        for halted in self._halted:
-            if halted.scope not in (EVERYBODY, key_of(event["agent"])):
+        for halt in self._halts:
+            if halt.scope not in (EVERYBODY, key_of(event["agent"])):
                 continue
-            if halted.since is None:
-                begun = seen.record.partition in halted.named_in
-                what = f"the refusal by {halted.place}, which cannot be read"
+            if halt.since is None:
+                begun = decoded.record.partition in halt.named_in
+                what = f"the refusal by {halt.location}, which cannot be read"
             else:
-                begun = at > halted.since + HALT_TAKES_EFFECT
-                what = f"the halt at {halted.since:%H:%M:%S}"
-            if begun and (halted.until is None or at < halted.until - CLOCKS_DIFFER):
+                begun = at > halt.since + HALT_TAKES_EFFECT
+                what = f"the halt at {halt.since:%H:%M:%S}"
+            if begun and (halt.until is None or at < halt.until - CLOCKS_DIFFER):
                 found = f"a fill at {at:%H:%M:%S}"
-                self.expect(False, seen.place, subject, f"no fill after {what}", found)
+                self.expect(False, decoded.location, subject, f"no fill after {what}", found)
                 return
 
     def finish(self) -> None:
@@ -184,7 +190,7 @@ class LimitsChecker(Checker):
             listings = self._listings.of(order.product_id)
             if not listings:
                 continue
-            self.looked["steps"] += 1
+            self.counts["steps"] += 1
             fits = any(
                 order.quantity > 0 and order.quantity % base == 0 and order.notional >= least
                 for base, _, least in listings
@@ -192,4 +198,4 @@ class LimitsChecker(Checker):
             worth = f"{units_text(order.notional)} {self._currency}"
             found = f"{units_text(order.quantity)} worth {worth}"
             wanted = f"a multiple of a step of {order.product_id}, worth its least"
-            self.expect(fits, order.place, order.subject, wanted, found)
+            self.expect(fits, order.location, order.subject, wanted, found)

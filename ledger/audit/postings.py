@@ -4,8 +4,8 @@ from collections import Counter
 
 from arena import topics
 from arena.account_log import STRUCTURAL
-from ledger.audit.findings import Checker, Scope
-from ledger.audit.reading import Seen
+from ledger.audit.checker import Checker, Scope
+from ledger.audit.decoding import DecodedRecord
 
 
 class PostingsChecker(Checker):
@@ -14,28 +14,34 @@ class PostingsChecker(Checker):
     number = 1
     title = "entries sum to zero per event and unit"
     needs = (topics.EVENTS.name,)
-    counted = "postings"
+    required_count = "postings"
 
     def __init__(self, scope: Scope) -> None:
         """Nothing posted yet."""
         super().__init__(scope)
         self._units: set[str] = set()
 
-    def take(self, seen: Seen) -> None:
+    def take(self, decoded: DecodedRecord) -> None:
         """Add up one event."""
-        if seen.topic != topics.EVENTS.name or not seen.effective or seen.kind in STRUCTURAL:
+        if (
+            decoded.topic != topics.EVENTS.name
+            or not decoded.effective
+            or decoded.kind in STRUCTURAL
+        ):
             return
-        body = seen.body or {}
+        body = decoded.body or {}
         sums: Counter[str] = Counter()
         for posting in body.get("postings") or ():
             sums[posting["unit"]] += int(posting["amount"])
-            self.looked["postings"] += 1
-        self.looked["events"] += 1
+            self.counts["postings"] += 1
+        self.counts["events"] += 1
         self._units |= sums.keys()
         for unit, total in sums.items():
             subject = f"seq {body.get('seq')}, order {body.get('order_id')}"
-            self.expect(total == 0, seen.place, subject, f"0 {unit}", f"{total} units of 10^-8")
+            self.expect(
+                total == 0, decoded.location, subject, f"0 {unit}", f"{total} units of 10^-8"
+            )
 
     def finish(self) -> None:
         """Tell how many units there are."""
-        self.looked["units"] = len(self._units)
+        self.counts["units"] = len(self._units)

@@ -24,8 +24,8 @@ from arena.money import (
     to_price_units,
     units_text,
 )
-from ledger.audit.findings import Checker, Scope
-from ledger.audit.reading import Json, Seen, place_of, prices, units, when
+from ledger.audit.checker import Checker, Scope
+from ledger.audit.decoding import DecodedRecord, Json, location_of, prices, units, when
 from ledger.audit.rules import Listings, RulesInForce
 
 TICKERS = topics.TICKERS.name
@@ -41,7 +41,7 @@ class _Fill:
         clock: The market's newest venue time there.
     """
 
-    place: str
+    location: str
     subject: str
     event: Json
     rules: Rules | None
@@ -57,7 +57,7 @@ class PricesChecker(Checker):
     number = 5
     title = "every fill's price stands in market.tickers"
     needs = (topics.EVENTS.name, TICKERS, topics.ROSTER.name)
-    counted = "fills"
+    required_count = "fills"
 
     def __init__(self, scope: Scope) -> None:
         """No fill yet."""
@@ -71,53 +71,53 @@ class PricesChecker(Checker):
         self._newest: dict[str, int] = {}
         self._clock: datetime | None = None
 
-    def take(self, seen: Seen) -> None:
+    def take(self, decoded: DecodedRecord) -> None:
         """Collect fills, then find their tickers."""
-        if seen.topic == topics.ROSTER.name:
-            self._rules.take(seen)
-        elif seen.topic == topics.COMMANDS.name:
-            self._command(seen)
-        elif seen.topic == topics.EVENTS.name and seen.effective:
-            self._event(seen)
-        elif seen.topic == TICKERS:
-            self._listings.take(seen)
-            self._ticker(seen)
+        if decoded.topic == topics.ROSTER.name:
+            self._rules.take(decoded)
+        elif decoded.topic == topics.COMMANDS.name:
+            self._command(decoded)
+        elif decoded.topic == topics.EVENTS.name and decoded.effective:
+            self._event(decoded)
+        elif decoded.topic == TICKERS:
+            self._listings.take(decoded)
+            self._ticker(decoded)
 
-    def _command(self, seen: Seen) -> None:
-        body = seen.body or {}
-        if seen.kind == "ToolCall" and body.get("ticker_offsets"):
+    def _command(self, decoded: DecodedRecord) -> None:
+        body = decoded.body or {}
+        if decoded.kind == "ToolCall" and body.get("ticker_offsets"):
             ends = {int(p): int(end) for p, end in body["ticker_offsets"].items()}
             self._ends.setdefault(str(body.get("call_id")), ends)
 
-    def _event(self, seen: Seen) -> None:
-        event = seen.body or {}
-        if seen.kind == "Epoch":
-            self._rules.take_epoch(seen)
+    def _event(self, decoded: DecodedRecord) -> None:
+        event = decoded.body or {}
+        if decoded.kind == "Epoch":
+            self._rules.take_epoch(decoded)
             return
         ends = self._ends.pop(event.get("order_id", ""), {})
         if event.get("outcome") != "filled":
             return
-        self.looked["fills"] += 1
+        self.counts["fills"] += 1
         subject = f"order {event['order_id']}, agent {event['agent']}"
         used = event["used"]
-        if not self.expect(used is not None, seen.place, subject, "a price used", "none"):
+        if not self.expect(used is not None, decoded.location, subject, "a price used", "none"):
             return
-        place = (used["partition"], used["offset"])
+        location = (used["partition"], used["offset"])
         end = ends.get(used["partition"], 0)
-        rules = self._rules.at(seen.record.partition, when(event["at"]))
-        fill = _Fill(seen.place, subject, event, rules, end)
+        rules = self._rules.at(decoded.record.partition, when(event["at"]))
+        fill = _Fill(decoded.location, subject, event, rules, end)
         self._fills.append(fill)
-        self._named[place].append(fill)
+        self._named[location].append(fill)
         if end:
             self._bounds[used["partition"], end].append(fill)
 
-    def _ticker(self, seen: Seen) -> None:
-        record = seen.record
+    def _ticker(self, decoded: DecodedRecord) -> None:
+        record = decoded.record
         self._pass(record.partition, record.offset)
-        body = seen.body
-        if seen.kind != "Ticker" or body is None:
+        body = decoded.body
+        if decoded.kind != "Ticker" or body is None:
             return
-        self.looked["tickers"] += 1
+        self.counts["tickers"] += 1
         self._newest[body["product_id"]] = record.offset
         event_time = when(body["event_time"])
         self._clock = event_time if self._clock is None else max(event_time, self._clock)
@@ -141,28 +141,28 @@ class PricesChecker(Checker):
     def _check(self, fill: _Fill) -> None:
         used, product_id = fill.event["used"], fill.event["product_id"]
         partition, offset = used["partition"], used["offset"]
-        place, ticker = place_of(TICKERS, partition, offset), fill.quote
+        location, ticker = location_of(TICKERS, partition, offset), fill.quote
         if ticker is None:
             if offset < self.scope.first(TICKERS, partition):
-                self.looked["tickers no longer kept"] += 1
+                self.counts["tickers no longer kept"] += 1
                 return
             if self.scope.live and offset >= self.scope.end(TICKERS, partition):
-                self.looked["tickers newer than these records"] += 1
+                self.counts["tickers newer than these records"] += 1
                 return
-            text = f"a ticker of {product_id} at {place}"
-            self.expect(False, fill.place, fill.subject, text, "none")
+            text = f"a ticker of {product_id} at {location}"
+            self.expect(False, fill.location, fill.subject, text, "none")
             return
         said = (product_id, prices(used["bid"]), prices(used["ask"]), when(used["event_time"]))
         bid, ask = to_price_units(ticker.best_bid), to_price_units(ticker.best_ask)
         found = (ticker.product_id, bid, ask, ticker.event_time)
-        expected = f"{product_id} {used['bid']}/{used['ask']} at {place}"
+        expected = f"{product_id} {used['bid']}/{used['ask']} at {location}"
         text = f"{ticker.product_id} {ticker.best_bid}/{ticker.best_ask}"
-        if not self.expect(said == found, fill.place, fill.subject, expected, text):
+        if not self.expect(said == found, fill.location, fill.subject, expected, text):
             return
-        newest = f"a ticker as new as {place_of(TICKERS, partition, fill.newest)}"
-        self.expect(offset >= fill.newest, fill.place, fill.subject, newest, place)
+        newest = f"a ticker as new as {location_of(TICKERS, partition, fill.newest)}"
+        self.expect(offset >= fill.newest, fill.location, fill.subject, newest, location)
         if fill.rules is None:
-            self.looked["fills without known rules"] += 1
+            self.counts["fills without known rules"] += 1
             return
         self._check_age(fill, ticker, fill.rules)
         self._check_collar(fill, ask if fill.event["action"] == "buy" else bid, fill.rules)
@@ -180,22 +180,22 @@ class PricesChecker(Checker):
         now = (fill.clock or alive_at) if lock_step else when(event["at"])
         age_ms = max(0, int((now - alive_at).total_seconds() * 1000))
         true = told_ms >= age_ms if lock_step else told_ms == age_ms
-        self.expect(true, fill.place, fill.subject, f"an age of {age_ms} ms", f"{told_ms} ms")
+        self.expect(true, fill.location, fill.subject, f"an age of {age_ms} ms", f"{told_ms} ms")
         most_ms = int(rules.price_age_s_max * 1000)
         text = f"a price at most {most_ms} ms old"
-        self.expect(told_ms <= most_ms, fill.place, fill.subject, text, f"{told_ms} ms")
+        self.expect(told_ms <= most_ms, fill.location, fill.subject, text, f"{told_ms} ms")
 
     def _check_collar(self, fill: _Fill, best: PriceUnits, rules: Rules) -> None:
         event = fill.event
         if event["seen"] is None:
-            self.looked["fills of agents that saw no price"] += 1
+            self.counts["fills of agents that saw no price"] += 1
             return
         side = 1 if event["action"] == "buy" else -1
-        seen = prices(event["seen"]["ask" if side > 0 else "bid"])
-        within = abs(best - seen) * BPS * BPS <= int(rules.collar_bps * BPS) * seen
-        text = f"at most {rules.collar_bps} bps from {price_text(seen)} seen"
-        self.expect(within, fill.place, fill.subject, text, price_text(best))
-        lost = side * notional_units(units(event["quantity"]), price_difference(best, seen))
+        decoded = prices(event["seen"]["ask" if side > 0 else "bid"])
+        within = abs(best - decoded) * BPS * BPS <= int(rules.collar_bps * BPS) * decoded
+        text = f"at most {rules.collar_bps} bps from {price_text(decoded)} seen"
+        self.expect(within, fill.location, fill.subject, text, price_text(best))
+        lost = side * notional_units(units(event["quantity"]), price_difference(best, decoded))
         self._same(fill, "latency cost", lost, event["latency_cost"])
 
     def _check_money(self, fill: _Fill, best: PriceUnits, rules: Rules) -> None:
@@ -207,10 +207,10 @@ class PricesChecker(Checker):
             for _, increment, _ in self._listings.of(event["product_id"])
         ]
         if slipped:
-            self.looked["prices computed again"] += 1
+            self.counts["prices computed again"] += 1
             text = f"a price of {price_text(slipped[-1])}"
             true = said in slipped
-            self.expect(true, fill.place, fill.subject, text, event["price"])
+            self.expect(true, fill.location, fill.subject, text, event["price"])
         step = cash_step(rules.currency)
         notional = cash_notional_units(quantity, said, step)
         self._same(fill, "notional", notional, event["notional"])
@@ -220,4 +220,4 @@ class PricesChecker(Checker):
 
     def _same(self, fill: _Fill, name: str, wanted: int, said: str) -> None:
         text = f"a {name} of {units_text(wanted)}"
-        self.expect(units(said) == wanted, fill.place, fill.subject, text, said)
+        self.expect(units(said) == wanted, fill.location, fill.subject, text, said)

@@ -13,7 +13,7 @@ from arena.money import (
     to_price_units,
     to_units,
 )
-from ledger.audit.reading import Seen
+from ledger.audit.decoding import DecodedRecord
 
 
 class RulesInForce:
@@ -24,16 +24,16 @@ class RulesInForce:
         self._found: list[Rules] = []
         self._stated: dict[int, Rules | None] = {}
 
-    def take_epoch(self, seen: Seen) -> None:
+    def take_epoch(self, decoded: DecodedRecord) -> None:
         """Note an epoch that counts: its rules hold in that shard until the next one."""
-        message = seen.record.message()
+        message = decoded.record.message()
         assert isinstance(message, Epoch), "its header says so"
-        self._stated[seen.record.partition] = message.rules
+        self._stated[decoded.record.partition] = message.rules
 
-    def take(self, seen: Seen) -> None:
+    def take(self, decoded: DecodedRecord) -> None:
         """Note a record of the roster."""
-        if seen.kind == "Rules" and seen.record.value is not None:
-            message = seen.record.message()
+        if decoded.kind == "Rules" and decoded.record.value is not None:
+            message = decoded.record.message()
             assert isinstance(message, Rules), "its header says so"
             self._found.append(message)
             self._found.sort(key=lambda rules: rules.at)
@@ -62,11 +62,11 @@ class Listings:
         """None is known."""
         self._found: dict[str, dict[Listing, None]] = defaultdict(dict)
 
-    def take(self, seen: Seen) -> None:
+    def take(self, decoded: DecodedRecord) -> None:
         """Note a `Product`; one with steps that no quantity has is passed over."""
-        if seen.kind != "Product":
+        if decoded.kind != "Product":
             return
-        message = seen.record.message()
+        message = decoded.record.message()
         assert isinstance(message, Product), "its header says so"
         with suppress(ArithmeticError, ValueError):
             base = carried_base_step(message.base_increment)

@@ -45,7 +45,7 @@ from arena.localbroker.progress import Progress, Step, no_progress
 from arena.supervisor.runs import RECORDS
 from arena.written import named_if_full
 from ledger.audit.signing import Signer
-from ledger.audit.sources import SEAL_FILE, Source
+from ledger.audit.sources import SEAL_FILE, RecordSource
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -135,7 +135,11 @@ def link(head: bytes, offset: int, content: bytes) -> bytes:
 
 
 def seal(
-    source: Source, folder: Path, *, signer: Signer | None = None, progress: Progress = no_progress
+    source: RecordSource,
+    folder: Path,
+    *,
+    signer: Signer | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[Seal, str]:
     """Write a bundle.
 
@@ -185,7 +189,7 @@ def _copy_export(source: Path, target: Path) -> None:
             shutil.copyfileobj(file, copy, READ_BYTES)
 
 
-def _seal(draft: Path, source: Source, signer: Signer | None, progress: Progress) -> Seal:
+def _seal(draft: Path, source: RecordSource, signer: Signer | None, progress: Progress) -> Seal:
     records = draft / RECORDS
     manifest = read_manifest(records)
     total, done = source.count(), 0

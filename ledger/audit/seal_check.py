@@ -18,7 +18,7 @@ from arena.exports import MANIFEST_FILE, Manifest, read_manifest, read_records
 from arena.localbroker.progress import Progress, Step, no_progress
 from arena.plural import counted
 from arena.supervisor.runs import RECORDS
-from ledger.audit.reading import place_of
+from ledger.audit.decoding import location_of
 from ledger.audit.seal import (
     HASHES,
     SIGNATURE_FILE,
@@ -39,7 +39,7 @@ BROKEN_MAX = 2_000
 SIGNATURE_BYTES_MAX = 1_024
 STEP = "seal"
 
-Place = tuple[int, int]
+PartitionOffset = tuple[int, int]
 UNREADABLE = (ArenaError, ValueError, TypeError, KeyError, OverflowError)
 """What a Parquet file with changed bytes may raise."""
 
@@ -69,44 +69,44 @@ class _Differences:
     """Records of a topic that are not as they were sealed."""
 
     topic: str
-    changed: dict[Place, tuple[bytes, bytes]] = field(default_factory=dict)
-    missing: dict[Place, bytes] = field(default_factory=dict)
-    added: dict[Place, bytes] = field(default_factory=dict)
+    changed: dict[PartitionOffset, tuple[bytes, bytes]] = field(default_factory=dict)
+    missing: dict[PartitionOffset, bytes] = field(default_factory=dict)
+    added: dict[PartitionOffset, bytes] = field(default_factory=dict)
     more: int = 0
 
-    def note(self, place: Place, sealed: bytes | None, found: bytes | None) -> None:
+    def note(self, location: PartitionOffset, sealed: bytes | None, found: bytes | None) -> None:
         """One place, the sealed hash and the one that was found."""
         if len(self.changed) + len(self.missing) + len(self.added) >= NAMED_MAX:
             self.more += 1
         elif sealed is not None and found is not None:
-            self.changed[place] = (sealed, found)
+            self.changed[location] = (sealed, found)
         elif sealed is not None:
-            self.missing[place] = sealed
+            self.missing[location] = sealed
         elif found is not None:
-            self.added[place] = found
+            self.added[location] = found
 
     def lines(self) -> Iterator[str]:
         """Each of them named, in the order of their places."""
-        sealed_at = {sealed: place for place, (sealed, _) in self.changed.items()}
-        named: list[tuple[Place, str]] = []
-        for place, (sealed, found) in self.changed.items():
+        sealed_at = {sealed: location for location, (sealed, _) in self.changed.items()}
+        named: list[tuple[PartitionOffset, str]] = []
+        for location, (sealed, found) in self.changed.items():
             other = sealed_at.get(found)
             what = f"changed: sealed as {sealed.hex()[:16]}, found {found.hex()[:16]}"
             if other is not None:
                 swapped = self.changed[other][1] == sealed
                 what = f"{'swapped with' if swapped else 'holds'} the record of {self._at(other)}"
-            named.append((place, what))
+            named.append((location, what))
         moved = self.missing.keys() & self.added.keys()
         named += [(p, "not in its order in the file") for p in moved]
         named += [(p, "missing") for p in self.missing.keys() - moved]
         named += [(p, "added: it was not sealed") for p in self.added.keys() - moved]
-        for place, what in sorted(named):
-            yield f"{self._at(place)} {what}"
+        for location, what in sorted(named):
+            yield f"{self._at(location)} {what}"
         if self.more:
             yield f"{self.topic}: {self.more:,} more records are not as they were sealed"
 
-    def _at(self, place: Place) -> str:
-        return place_of(self.topic, *place)
+    def _at(self, location: PartitionOffset) -> str:
+        return location_of(self.topic, *location)
 
     def __bool__(self) -> bool:
         """True where there is any."""
@@ -145,7 +145,7 @@ def check_seal(
         return found
     total = seal.count
     for topic, sealed in seal.topics.items():
-        _Topic(bundle, topic, sealed, found, listing).check()
+        _TopicCheck(bundle, topic, sealed, found, listing).check()
         found.cut()
         progress(Step(STEP, topic, found.records, total))
     if found.more:
@@ -204,7 +204,7 @@ def _digest(bundle: Path, path: Path, bytes_max: int = FILE_BYTES_MAX) -> str:
         return ""
 
 
-class _Topic:
+class _TopicCheck:
     """One topic of a bundle: its two files, its records, its chain."""
 
     def __init__(
@@ -255,7 +255,7 @@ class _Topic:
             sealed, found = next(hashes, None), next(records, None)
             while sealed is not None or found is not None:
                 if found is not None:
-                    last = place_of(self._topic, *found[0])
+                    last = location_of(self._topic, *found[0])
                 if found is None or (sealed is not None and sealed[0] < found[0]):
                     assert sealed is not None, "one of both is there"
                     self._differences.note(sealed[0], sealed[1], None)
@@ -271,11 +271,11 @@ class _Topic:
             return f"{last}: behind it nothing can be read: {error}"
         return ""
 
-    def _read_hashes(self) -> Iterator[tuple[Place, bytes]]:
+    def _read_hashes(self) -> Iterator[tuple[PartitionOffset, bytes]]:
         for partition, offset, content in read_hashes(self._hashes, inside=self._bundle):
             yield (partition, offset), content
 
-    def _read_records(self) -> Iterator[tuple[Place, bytes]]:
+    def _read_records(self) -> Iterator[tuple[PartitionOffset, bytes]]:
         for record in self._file_records():
             content = record_sha256(record)
             self._found.records += 1

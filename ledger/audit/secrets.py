@@ -8,8 +8,8 @@ import json
 import re
 from collections.abc import Mapping
 
-from ledger.audit.findings import Checker, Scope
-from ledger.audit.reading import Seen
+from ledger.audit.checker import Checker, Scope
+from ledger.audit.decoding import DecodedRecord
 
 SECRET_BYTES_MIN = 8
 """A shorter value is a word that stands in many records by chance."""
@@ -42,7 +42,7 @@ class SecretsChecker(Checker):
     number = 11
     title = "no secrets in the records"
     needs = ()
-    counted = "records"
+    required_count = "records"
 
     def __init__(self, scope: Scope, values: Mapping[str, str] | None = None) -> None:
         """Prepare what is searched for."""
@@ -53,27 +53,27 @@ class SecretsChecker(Checker):
                 continue
             as_json = json.dumps(value)[1:-1]
             self._values += [(name, text.encode()) for text in {value, as_json}]
-        self.looked["shapes of keys"] = len(SHAPES)
-        self.looked["named secrets"] = len({name for name, _ in self._values})
+        self.counts["shapes of keys"] = len(SHAPES)
+        self.counts["named secrets"] = len({name for name, _ in self._values})
 
-    def take(self, seen: Seen) -> None:
+    def take(self, decoded: DecodedRecord) -> None:
         """Search one record."""
-        record = seen.record
-        self.looked["records"] += 1
+        record = decoded.record
+        self.counts["records"] += 1
         parts = (record.value, record.key, *record.headers.values())
         for part in parts:
             if not part:
                 continue
-            self.looked["bytes"] += len(part)
+            self.counts["bytes"] += len(part)
             large = len(part) > LARGE_BYTES
             for what, certain, shape in SHAPES:
                 if large and certain[:1] not in part:
                     continue  # One byte is found ten times as fast as several.
                 if certain in part and (found := shape.search(part)) is not None:
-                    self._say(seen, what, found.start())
+                    self._say(decoded, what, found.start())
             for name, value in self._values:
                 if (at := part.find(value)) >= 0:
-                    self._say(seen, f"the value of {name}", at)
+                    self._say(decoded, f"the value of {name}", at)
 
-    def _say(self, seen: Seen, what: str, at: int) -> None:
-        self.expect(False, seen.place, seen.kind, "no secret", f"{what} at byte {at}")
+    def _say(self, decoded: DecodedRecord, what: str, at: int) -> None:
+        self.expect(False, decoded.location, decoded.kind, "no secret", f"{what} at byte {at}")

@@ -31,14 +31,14 @@ from arena.supervisor.runs import (
     newest_run,
     read_run,
 )
-from ledger.audit.findings import Scope
-from ledger.audit.reading import in_order
+from ledger.audit.checker import Scope
+from ledger.audit.decoding import in_order
 
 SEAL_FILE = "seal.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RecordSource:
     """Records that can be read.
 
     Attributes:
@@ -89,7 +89,7 @@ def open_source(
     servers: str | None = None,
     prefix: str | None = None,
     progress: Progress = no_progress,
-) -> Iterator[Source]:
+) -> Iterator[RecordSource]:
     """Find the records a command means.
 
     Args:
@@ -118,17 +118,17 @@ def open_source(
         title = f"run {where.directory.name}" if where.directory else "the topics"
         address = where.settings.bootstrap_servers
         text = f"{title}, live at {address}" if running else title
-        yield Source(text, records, run=where.directory, live=running)
+        yield RecordSource(text, records, run=where.directory, live=running)
 
 
-def _exported(home: Path, name: str | None) -> Source | None:
+def _exported(home: Path, name: str | None) -> RecordSource | None:
     """The export that a name means; None where the broker of a run must be asked."""
     path = Path(name) if name is not None else None
     if path is not None and lexists(path / SEAL_FILE):
-        return Source(f"bundle {path}", path / RECORDS, bundle=path)
+        return RecordSource(f"bundle {path}", path / RECORDS, bundle=path)
     if path is not None and lexists(path / MANIFEST_FILE):
         run = path.parent if read_run(path.parent) is not None else None
-        return Source(f"records {path}", path, run=run)
+        return RecordSource(f"records {path}", path, run=run)
     if name is None:
         pair = newest_run(home, RECORDS_NEEDED)
     else:
@@ -139,7 +139,7 @@ def _exported(home: Path, name: str | None) -> Source | None:
     if not _is_whole(directory / RECORDS):
         say(f"{directory / RECORDS} holds no requests and replies; reading them from its broker")
         return None
-    return Source(f"run {directory.name}", directory / RECORDS, run=directory)
+    return RecordSource(f"run {directory.name}", directory / RECORDS, run=directory)
 
 
 def _is_to_be_used(directory: Path, run: RunRecord) -> bool:

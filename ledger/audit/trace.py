@@ -19,10 +19,10 @@ from arena.chat_body import chat_body_sha256
 from arena.messages import Ticker
 from arena.money import decimal_text
 from arena.plural import counted
-from ledger.audit.frames import Frame, find_frame, frame_files
-from ledger.audit.reading import place_of, prompt_sha256
-from ledger.audit.sources import Source
-from ledger.audit.trace_find import COMMANDS, Found, find_event, find_rest
+from ledger.audit.decoding import location_of, prompt_sha256
+from ledger.audit.raw_frames import RawFrame, find_frame, frame_files
+from ledger.audit.sources import RecordSource
+from ledger.audit.trace_records import COMMANDS, OrderRecords, find_event, find_rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Check:
 
 
 @dataclass(slots=True)
-class Step:
+class TraceStep:
     """One step back.
 
     Attributes:
@@ -49,7 +49,7 @@ class Step:
     """
 
     name: str
-    place: str = ""
+    location: str = ""
     sha256: str = ""
     says: str = ""
     missing: str = ""
@@ -65,7 +65,7 @@ class Step:
         return all(check.holds for check in self.checks)
 
 
-def trace(source: Source, order_id: str, frames: Path | None = None) -> list[Step]:
+def trace(source: RecordSource, order_id: str, frames: Path | None = None) -> list[TraceStep]:
     """Follow an order back.
 
     Args:
@@ -87,14 +87,14 @@ def trace(source: Source, order_id: str, frames: Path | None = None) -> list[Ste
     return steps
 
 
-def _step(name: str, record: Record | None, lacking: str = "") -> Step:
+def _step(name: str, record: Record | None, lacking: str = "") -> TraceStep:
     if record is None:
-        return Step(name, missing=lacking or "these records do not hold it")
-    place = place_of(record.topic, record.partition, record.offset)
-    return Step(name, place, hashlib.sha256(record.value or b"").hexdigest())
+        return TraceStep(name, missing=lacking or "these records do not hold it")
+    location = location_of(record.topic, record.partition, record.offset)
+    return TraceStep(name, location, hashlib.sha256(record.value or b"").hexdigest())
 
 
-def _order(found: Found) -> Step:
+def _order(found: OrderRecords) -> TraceStep:
     record, event = found.event
     step = _step("order", record)
     what = f"{event.action} {_digits(event.quantity)} {event.product_id}"
@@ -106,21 +106,21 @@ def _order(found: Found) -> Step:
     return step
 
 
-def _command(found: Found) -> Step:
+def _command(found: OrderRecords) -> TraceStep:
     event = found.event[1]
     if found.command is None:
         return _step("command", None)
     record, call = found.command
     step = _step("command", record)
     step.says = f"{call.tool} {call.arguments}"
-    named = place_of(COMMANDS, event.source.partition, event.source.offset)
-    step.check("place that the event names", named, step.place)
+    named = location_of(COMMANDS, event.source.partition, event.source.offset)
+    step.check("place that the event names", named, step.location)
     step.check("turn", event.turn_id, call.turn_id)
     step.check("snapshot", event.snapshot_id, call.snapshot_id)
     return step
 
 
-def _turn(found: Found) -> Step:
+def _turn(found: OrderRecords) -> TraceStep:
     event = found.event[1]
     if found.turn is None:
         return _step("turn", None, "its turn has no end in these records, or it was made by hand")
@@ -140,7 +140,7 @@ def _turn(found: Found) -> Step:
     return step
 
 
-def _reply(found: Found) -> Step:
+def _reply(found: OrderRecords) -> TraceStep:
     event = found.event[1]
     if found.reply is None:
         return _step("model reply", None)
@@ -160,7 +160,7 @@ def _reply(found: Found) -> Step:
     return step
 
 
-def _request(found: Found) -> Step:
+def _request(found: OrderRecords) -> TraceStep:
     if found.request is None:
         return _step("request", None)
     record, request = found.request
@@ -181,7 +181,7 @@ def _request(found: Found) -> Step:
     return step
 
 
-def _snapshot(found: Found) -> Step:
+def _snapshot(found: OrderRecords) -> TraceStep:
     if found.snapshot is None:
         return _step("snapshot", None)
     record, snapshot = found.snapshot
@@ -195,7 +195,7 @@ def _snapshot(found: Found) -> Step:
     return step
 
 
-def _seen_ticker(found: Found) -> Step:
+def _seen_ticker(found: OrderRecords) -> TraceStep:
     if found.seen is None:
         return _step("ticker seen", None, "no ticker before the snapshot's end is the one it shows")
     record, ticker = found.seen
@@ -207,7 +207,7 @@ def _seen_ticker(found: Found) -> Step:
     return step
 
 
-def _used_ticker(found: Found) -> Step:
+def _used_ticker(found: OrderRecords) -> TraceStep:
     event = found.event[1]
     if event.used is None:
         return _step("ticker used", None, "the order was refused before a price was looked up")
@@ -221,24 +221,24 @@ def _used_ticker(found: Found) -> Step:
     return step
 
 
-def _frame(found: tuple[Record, Ticker] | None, name: str, files: list[Path]) -> Step:
+def _frame(found: tuple[Record, Ticker] | None, name: str, files: list[Path]) -> TraceStep:
     if found is None:
-        return Step(name, missing="without its ticker")
+        return TraceStep(name, missing="without its ticker")
     ticker = found[1]
     if not files:
         why = "no raw frames were recorded; `record = true` in [market] keeps them"
-        return Step(name, missing=why)
+        return TraceStep(name, missing=why)
     frame = find_frame(files, ticker.product_id, ticker.sequence)
     if frame is None:
         names = ", ".join(path.name for path in files)
         why = f"no ticker frame of {ticker.product_id} with sequence {ticker.sequence} in {names}"
-        return Step(name, missing=why)
+        return TraceStep(name, missing=why)
     return _frame_step(name, frame, ticker)
 
 
-def _frame_step(name: str, frame: Frame, ticker: Ticker) -> Step:
-    place = f"{frame.file}, line {frame.line}"
-    step = Step(name, place, hashlib.sha256(frame.raw).hexdigest())
+def _frame_step(name: str, frame: RawFrame, ticker: Ticker) -> TraceStep:
+    location = f"{frame.file}, line {frame.line}"
+    step = TraceStep(name, location, hashlib.sha256(frame.raw).hexdigest())
     step.says = frame.raw.decode("utf-8", "replace")
     body = orjson.loads(frame.raw)
     said = f"{body.get('best_bid')}/{body.get('best_ask')}"

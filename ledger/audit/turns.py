@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 
 from arena import topics
 from arena.topics import partition_of
-from ledger.audit.findings import Scope
-from ledger.audit.reading import Json, Seen, prompt_sha256
+from ledger.audit.checker import Scope
+from ledger.audit.decoding import DecodedRecord, Json, prompt_sha256
 
 TURNS = topics.TURNS.name
 NAMED_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TurnRecord:
     """What a record says of a turn.
 
     Attributes:
@@ -27,7 +27,7 @@ class Told:
         rounds: Call id, outcome and ids of the tool calls of each.
     """
 
-    place: str
+    location: str
     turn_id: str
     agent: str
     outcome: str
@@ -49,68 +49,68 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """A record that a turn began; `rank` as in `Told`."""
+class TurnStart:
+    """A record that a turn began; `rank` as in `TurnRecord`."""
 
-    place: str
+    location: str
     snapshot_offset: int
     rank: int
 
 
 @dataclass(slots=True)
-class Turns:
+class TurnIndex:
     """The fold.
 
     Attributes:
-        counted: Turn id -> the record that counts, after `settle`.
+        effective: Turn id -> the record that counts, after `settle`.
         started: Turn id -> the record that counts of those that say that it began.
         asked: Turns that a request to a model or a call of one names.
         counts: What else there was. others: places of records that say something else.
     """
 
     scope: Scope
-    counted: dict[str, Told] = field(default_factory=dict)
-    started: dict[str, Started] = field(default_factory=dict)
+    effective: dict[str, TurnRecord] = field(default_factory=dict)
+    started: dict[str, TurnStart] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     others: list[str] = field(default_factory=list)
     _begun: set[tuple[int, str]] = field(default_factory=set)
-    _told: dict[str, list[Told]] = field(default_factory=lambda: defaultdict(list))
+    _told: dict[str, list[TurnRecord]] = field(default_factory=lambda: defaultdict(list))
 
-    def take(self, seen: Seen) -> None:
+    def take(self, decoded: DecodedRecord) -> None:
         """Take in a record of any topic."""
-        if seen.topic == TURNS:
-            body = seen.body or {}
-            if seen.kind == "TurnStarted":
-                self._start(seen, body)
-            elif seen.kind == "Turn":
-                told = self._read(seen, body)
+        if decoded.topic == TURNS:
+            body = decoded.body or {}
+            if decoded.kind == "TurnStarted":
+                self._start(decoded, body)
+            elif decoded.kind == "Turn":
+                told = self._read(decoded, body)
                 self._told[told.turn_id].append(told)
-        elif seen.kind in ("ChatRequest", "LlmCall"):
-            self.asked.add(str((seen.body or {}).get("turn_id")))
+        elif decoded.kind in ("ChatRequest", "LlmCall"):
+            self.asked.add(str((decoded.body or {}).get("turn_id")))
 
-    def _start(self, seen: Seen, body: Json) -> None:
+    def _start(self, decoded: DecodedRecord, body: Json) -> None:
         turn_id = str(body["turn_id"])
-        rank = int(not self._is_proper(seen, str(body["agent"])))
-        started = Started(seen.place, int(body["snapshot_offset"]), rank)
+        rank = int(not self._is_proper(decoded, str(body["agent"])))
+        started = TurnStart(decoded.location, int(body["snapshot_offset"]), rank)
         known = self.started.setdefault(turn_id, started)
         if rank < known.rank:
             self.started[turn_id] = started
-        self._begun.add((seen.record.partition, turn_id))
+        self._begun.add((decoded.record.partition, turn_id))
 
-    def _is_proper(self, seen: Seen, agent: str) -> bool:
+    def _is_proper(self, decoded: DecodedRecord, agent: str) -> bool:
         """True if a record is in the partition of its agent, under its agent's key."""
         shards = len(self.scope.spans.get(TURNS, {})) or 1
-        record = seen.record
+        record = decoded.record
         return record.key_text == agent and record.partition == partition_of(agent, shards)
 
-    def _read(self, seen: Seen, turn: Json) -> Told:
-        partition = seen.record.partition
+    def _read(self, decoded: DecodedRecord, turn: Json) -> TurnRecord:
+        partition = decoded.record.partition
         turn_id, agent = str(turn["turn_id"]), str(turn["agent"])
-        proper = self._is_proper(seen, agent)
+        proper = self._is_proper(decoded, agent)
         messages = turn["messages"]
-        return Told(
-            place=seen.place,
+        return TurnRecord(
+            location=decoded.location,
             turn_id=turn_id,
             agent=agent,
             outcome=str(turn["outcome"]),
@@ -125,17 +125,17 @@ class Turns:
             ),
         )
 
-    def settle(self) -> None:
+    def finish(self) -> None:
         """Everything was seen: choose the record of every turn that counts."""
         for turn_id, told in self._told.items():
-            first = self.counted[turn_id] = min(told, key=lambda one: one.rank)
+            first = self.effective[turn_id] = min(told, key=lambda one: one.rank)
             for other in told:
                 if other is first:
                     continue
                 same = other.says() == first.says()
                 self.counts["turns told twice" if same else "turns told again, otherwise"] += 1
                 if not same and len(self.others) < NAMED_MAX:
-                    self.others.append(other.place)
+                    self.others.append(other.location)
         self._told.clear()
 
     def has_trace(self, turn_id: str) -> bool:

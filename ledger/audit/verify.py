@@ -19,13 +19,13 @@ from arena.plural import counted
 from arena.visible import laid_out
 from ledger.audit.auditor import UNREADABLE, Auditor
 from ledger.audit.books import check_books
-from ledger.audit.findings import FINDINGS_KEPT, Scope, Status, Verdict
-from ledger.audit.money import HoldingsChecker
-from ledger.audit.outside import outside_files, outside_lines
-from ledger.audit.places import compacted
-from ledger.audit.replayed import NUMBER, TITLE
+from ledger.audit.checker import VIOLATIONS_NAMED_MAX, InvariantResult, InvariantStatus, Scope
+from ledger.audit.holdings import HoldingsChecker
+from ledger.audit.offsets import compacted
+from ledger.audit.plugin_files import plugin_files, plugin_lines
+from ledger.audit.replay import NUMBER, TITLE
 from ledger.audit.seal_check import SealCheck, check_seal
-from ledger.audit.sources import Source
+from ledger.audit.sources import RecordSource
 
 STEP = "audit"
 STEP_RECORDS = 2_000
@@ -35,7 +35,7 @@ COUNT_WIDTH = 46
 
 
 @dataclass(slots=True)
-class Audit:
+class AuditReport:
     """What was found in a source.
 
     Attributes:
@@ -51,7 +51,7 @@ class Audit:
     source: str
     records: int
     topics: int
-    verdicts: list[Verdict]
+    results: list[InvariantResult]
     account_digest: str
     seconds: float
     seal: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Audit:
     @property
     def failed(self) -> bool:
         """True where anything is wrong."""
-        return bool(self.broken) or any(v.status is Status.FAIL for v in self.verdicts)
+        return bool(self.broken) or any(v.status is InvariantStatus.FAIL for v in self.results)
 
     def document(self) -> dict[str, JsonValue]:
         """For programs; its keys only grow."""
@@ -80,41 +80,41 @@ class Audit:
             "seal": [*self.seal],
             "seal_broken": [*self.broken],
             "outside": [{**one} for one in self.outside],
-            "invariants": [verdict_document(v) for v in self.verdicts],
+            "invariants": [result_document(v) for v in self.results],
         }
 
 
-def verdict_document(verdict: Verdict) -> dict[str, JsonValue]:
+def result_document(result: InvariantResult) -> dict[str, JsonValue]:
     """A verdict for programs."""
     return {
-        "number": verdict.number,
-        "title": verdict.title,
-        "status": verdict.status.value,
-        "looked_at": {**verdict.looked_at},
-        "failures": verdict.failures,
+        "number": result.number,
+        "title": result.title,
+        "status": result.status.value,
+        "looked_at": {**result.counts},
+        "failures": result.failures,
         "findings": [
             {
-                "place": f.place,
+                "place": f.location,
                 "subject": f.subject,
                 "expected": f.expected,
                 "found": f.found,
             }
-            for f in verdict.findings
+            for f in result.violations
         ],
-        "why": verdict.why,
-        "notes": [*verdict.notes],
+        "why": result.why,
+        "notes": [*result.notes],
     }
 
 
 def audit(
-    source: Source,
+    source: RecordSource,
     *,
     secrets: Mapping[str, str] | None = None,
-    replay: Callable[[Source, str, Progress], Verdict] | None = None,
+    replay: Callable[[RecordSource, str, Progress], InvariantResult] | None = None,
     check: SealCheck | None = None,
     books: str | None = None,
     progress: Progress = no_progress,
-) -> Audit:
+) -> AuditReport:
     """Check every invariant on the records of a source.
 
     Args:
@@ -133,21 +133,21 @@ def audit(
         if check is None or not check.broken:
             raise
         return _unreadable(source, check, str(error), time.monotonic() - began_s)
-    verdicts = auditor.verdicts()
+    results = auditor.results()
     digest = auditor.holdings.digest()
-    check_books(source, next(v for v in verdicts if v.number == HoldingsChecker.number), books)
+    check_books(source, next(v for v in results if v.number == HoldingsChecker.number), books)
     if replay is not None:
         again = replay(source, digest, after_quiet(progress))
     else:
         why = "`arena audit replay` plays the records again"
-        again = Verdict(NUMBER, TITLE, Status.NOT_CHECKABLE, why=why)
-    verdicts.append(again)
-    verdicts.sort(key=lambda verdict: verdict.number)
-    return Audit(
+        again = InvariantResult(NUMBER, TITLE, InvariantStatus.NOT_CHECKABLE, why=why)
+    results.append(again)
+    results.sort(key=lambda result: result.number)
+    return AuditReport(
         source=source.name,
         records=auditor.records,
         topics=len(source.topics()),
-        verdicts=verdicts,
+        results=results,
         account_digest=digest,
         seconds=time.monotonic() - began_s,
         seal=[] if check is None else check.lines,
@@ -169,19 +169,22 @@ def no_longer_kept(scope: Scope) -> dict[str, int]:
     return {topic: count for topic, count in found.items() if count}
 
 
-def _unreadable(source: Source, check: SealCheck, why: str, seconds: float) -> Audit:
+def _unreadable(source: RecordSource, check: SealCheck, why: str, seconds: float) -> AuditReport:
     """A bundle with changed bytes, of which the seal says all that can be said."""
     broken = [*check.broken, f"no invariant can be checked: {why}"]
-    return Audit(source.name, check.records, 0, [], "", seconds, check.lines, broken)
+    return AuditReport(source.name, check.records, 0, [], "", seconds, check.lines, broken)
 
 
-def _outside(source: Source) -> list[dict[str, str]]:
+def _outside(source: RecordSource) -> list[dict[str, str]]:
     held = topics.ROSTER.name in source.topics()
-    return outside_files(source.read([topics.ROSTER.name])) if held else []
+    return plugin_files(source.read([topics.ROSTER.name])) if held else []
 
 
 def check_bundle(
-    source: Source, public_hex: str | None, sha256: str | None, progress: Progress = no_progress
+    source: RecordSource,
+    public_hex: str | None,
+    sha256: str | None,
+    progress: Progress = no_progress,
 ) -> SealCheck | None:
     """Check the seal of a source; None where it is no bundle.
 
@@ -195,7 +198,7 @@ def check_bundle(
     return check_seal(source.bundle, public_hex=public_hex, sha256=sha256, progress=progress)
 
 
-def account_digest(source: Source) -> str:
+def account_digest(source: RecordSource) -> str:
     """Hash of all accounts of a source, folded here.
 
     Raises:
@@ -236,7 +239,7 @@ def _told(records: Iterator[Record], total: int, progress: Progress) -> Iterator
     progress(Step(STEP, f"{done:,} records", done, total, finished=True))
 
 
-def lines(found: Audit) -> list[str]:
+def lines(found: AuditReport) -> list[str]:
     """The same for people."""
     held = f"{counted(found.records, 'record')} of {counted(found.topics, 'topic')}"
     text = [f"{found.source}: {held}", *found.seal]
@@ -246,14 +249,14 @@ def lines(found: Audit) -> list[str]:
     if found.not_kept:
         named = ", ".join(f"{count:,} of {topic}" for topic, count in found.not_kept.items())
         text.append(f"no longer kept: {named}")
-    text += outside_lines(found.outside)
-    for verdict in found.verdicts:
-        text += verdict_lines(verdict)
+    text += plugin_lines(found.outside)
+    for result in found.results:
+        text += result_lines(result)
     text.append(f"accounts {found.account_digest}")
-    failed = [str(v.number) for v in found.verdicts if v.status is Status.FAIL]
-    open_ = [str(v.number) for v in found.verdicts if v.status is Status.NOT_CHECKABLE]
-    passed = len(found.verdicts) - len(failed) - len(open_)
-    said = [f"{passed} of {len(found.verdicts)} invariants hold"]
+    failed = [str(v.number) for v in found.results if v.status is InvariantStatus.FAIL]
+    open_ = [str(v.number) for v in found.results if v.status is InvariantStatus.NOT_CHECKABLE]
+    passed = len(found.results) - len(failed) - len(open_)
+    said = [f"{passed} of {len(found.results)} invariants hold"]
     if failed:
         said.append(f"broken: {', '.join(failed)}")
     if open_:
@@ -264,17 +267,21 @@ def lines(found: Audit) -> list[str]:
     return [laid_out(line) for line in text]
 
 
-def verdict_lines(verdict: Verdict) -> list[str]:
+def result_lines(result: InvariantResult) -> list[str]:
     """A verdict for people."""
-    words = {Status.PASS: "PASS", Status.FAIL: "FAIL", Status.NOT_CHECKABLE: "-"}
-    counts = ", ".join(f"{count:,} {name}" for name, count in verdict.looked_at.items())
-    text = [f"{verdict.number:>3} {words[verdict.status]:<5} {verdict.title}"]
+    words = {
+        InvariantStatus.PASS: "PASS",
+        InvariantStatus.FAIL: "FAIL",
+        InvariantStatus.NOT_CHECKABLE: "-",
+    }
+    counts = ", ".join(f"{count:,} {name}" for name, count in result.counts.items())
+    text = [f"{result.number:>3} {words[result.status]:<5} {result.title}"]
     if counts:
         text.append(f"          {counts}")
-    if verdict.why:
-        text.append(f"          not checkable here: {verdict.why}")
-    text += [f"          note: {note}" for note in verdict.notes]
-    text += [f"          {finding}" for finding in verdict.findings]
-    if (more := verdict.failures - len(verdict.findings)) > 0:
-        text.append(f"          ... and {more:,} more ({FINDINGS_KEPT} are named)")
+    if result.why:
+        text.append(f"          not checkable here: {result.why}")
+    text += [f"          note: {note}" for note in result.notes]
+    text += [f"          {violation}" for violation in result.violations]
+    if (more := result.failures - len(result.violations)) > 0:
+        text.append(f"          ... and {more:,} more ({VIOLATIONS_NAMED_MAX} are named)")
     return [laid_out(line) for line in text]

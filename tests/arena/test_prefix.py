@@ -14,7 +14,7 @@ from arena.explain import settings_words
 from arena.prefix import check_prefix, others_words, prefixes_in
 from arena.settings import Settings
 from arena.spec_tables import ArenaTable
-from ledger.place import find_place
+from ledger.location import books_location
 
 POSTGRES = "postgresql://host/database"
 LONG = "a" * 63
@@ -27,8 +27,8 @@ ALIKE = (
 WHERE: dict[str, Callable[[Settings], str]] = {
     "checkpoints": lambda s: str(s.checkpoints),
     "market": lambda s: str(market_file(s)),
-    "books": lambda s: str(find_place(s.home, s.prefix, None)),
-    "schema": lambda s: find_place(s.home, s.prefix, POSTGRES).schema,
+    "books": lambda s: str(books_location(s.home, s.prefix, None)),
+    "schema": lambda s: books_location(s.home, s.prefix, POSTGRES).schema,
 }
 
 
@@ -71,8 +71,8 @@ def test_places_of_usual_prefixes_are_the_plain_ones() -> None:
 
     assert "team.json" == market_file(settings).name
     assert "default.json" == market_file(Settings(home=Path("home"))).name
-    assert "home/ledger-team.db" == str(find_place(settings.home, settings.prefix, None))
-    assert "home/ledger.db" == str(find_place(settings.home, "", None))
+    assert "home/ledger-team.db" == str(books_location(settings.home, settings.prefix, None))
+    assert "home/ledger.db" == str(books_location(settings.home, "", None))
 
 
 def test_other_arenas_of_a_broker_are_named() -> None:

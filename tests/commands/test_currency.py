@@ -20,8 +20,8 @@ from dashboard.frame import build_frame
 from dashboard.panes import legend
 from dashboard.standings import standings
 from dashboard.view import ArenaView
-from ledger.compare import Key, fold_figures
-from ledger.read_model import read_document
+from ledger.compare import FigureKey, fold_figures
+from ledger.dashboard_figures import read_document
 from tests.dashboard.scenario import Scenario
 
 TETHERS = competition_toml().replace("-USD", "-USDT")
@@ -111,7 +111,7 @@ def test_books_fold_and_dashboard_are_compared_in_the_currency(bitcoins: Scenari
     told = read_document(json.dumps(standings(view, datetime.now(UTC))).encode())
 
     assert {"BTC"} == {key.unit for key in folded if key.what == "cash"}
-    assert folded[Key("cash", "cash", "BTC")] == told.figures[Key("cash", "cash", "BTC")]
+    assert folded[FigureKey("cash", "cash", "BTC")] == told.figures[FigureKey("cash", "cash", "BTC")]
 
 
 def test_a_contest_whose_orders_were_all_refused_says_so(bitcoins: Scenario) -> None:

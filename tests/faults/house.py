@@ -21,22 +21,22 @@ from arena.errors import ArenaError
 from arena.messages import ChatRequest, Turn
 from arena.node import Node, serve_node
 from arena.settings import Settings
-from chat_nodes.models.base import CallFailed, RawReply
+from chat_nodes.model import CallFailed, RawReply
 from chat_nodes.node import ChatNodeSettings, serve_model
 from dashboard.feeds import Feeds
 from dashboard.view import ArenaView
 from judge.service import Judge
 from ledger.database import Database
-from ledger.place import Place, find_place
+from ledger.location import BooksLocation, books_location
 from ledger.service import serve_ledger
-from routers.fleet import serve_agents
+from routers.service import serve_agents
 from routers.strategy import Strategy
-from tests.chat_nodes.serving import ASKED, FakeModel
+from tests.chat_nodes.running_node import SENT, FakeModel
 from tests.chat_nodes.stub_server import completion
 from tests.judge.test_service import ASKED as JUDGED
 from tests.ledger.helpers import next_offset
 from tests.routers.builders import snapshot
-from tests.routers.company import seat
+from tests.routers.fake_peers import agent_config
 
 AGENT = "alone"
 """Its turns are in partition 0 of `agent.turns`, whose tail is cut."""
@@ -52,10 +52,10 @@ ORDER = '{"product_id": "BTC-USD", "quantity": "0.001", "action": "buy"}'
 async def answer(request: ChatRequest) -> RawReply | CallFailed:
     """One order, then a closing line."""
     if request.round:
-        return RawReply(completion("Reasoning: done."), ASKED)
+        return RawReply(completion("Reasoning: done."), SENT)
     body = orjson.loads(completion("", calls=1))
     body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] = ORDER
-    return RawReply(orjson.dumps(body), ASKED)
+    return RawReply(orjson.dumps(body), SENT)
 
 
 class House:
@@ -71,7 +71,7 @@ class House:
         """Nothing runs yet."""
         self.said: list[tuple[str, str]] = []
         self.model = FakeModel(answer)
-        self.books: Place = find_place(home, settings.prefix, None)
+        self.books: BooksLocation = books_location(home, settings.prefix, None)
         self._settings = settings.override(home=home, heartbeat_interval_s=0.5)
         self._nodes: dict[str, Bus] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -83,7 +83,7 @@ class House:
     def start(self) -> None:
         """Start one of each."""
         kinds: dict[str, Callable[[Node], Awaitable[None]]] = {
-            "router": lambda node: serve_agents(node, [seat(AGENT, strategy=STRATEGY)]),
+            "router": lambda node: serve_agents(node, [agent_config(AGENT, strategy=STRATEGY)]),
             "chat-node": lambda node: serve_model(node, self.model, ChatNodeSettings()),
             "ledger": lambda node: serve_ledger(node, Database(self.books)),
             "judge": self._serve_judge,

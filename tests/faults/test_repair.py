@@ -16,15 +16,15 @@ from arena.exports import read_manifest, read_records
 from arena.passed_over import passed_over_in
 from arena.settings import Settings
 from dashboard.books import Books as ShownBooks
-from judge.season.books import Books as JudgedBooks
-from ledger.audit.findings import Status
+from judge.season.accounts_fold import Books as JudgedBooks
+from ledger.audit.checker import InvariantStatus
 from ledger.audit.sources import export_arena
 from ledger.database import Database
-from ledger.place import find_place
+from ledger.location import books_location
 from ledger.reconcile import Reconciler
 from tests.faults.harness import Executors, Traffic, wait_until_answered
 from tests.ledger.audit.world import World
-from tests.ledger.helpers import booked, keeping
+from tests.ledger.helpers import running_ledger, wait_until_booked
 from trading_tools.replay import Replay
 
 EVENTS = topics.EVENTS.name
@@ -58,10 +58,13 @@ async def poison(bus: KafkaBus) -> list[int]:
 
 async def repair(settings: Settings) -> list[int]:
     """What `arena repair --yes` passes over."""
-    place = {"KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers, "ARENA_PREFIX": settings.prefix}
+    address = {
+        "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "ARENA_PREFIX": settings.prefix,
+    }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "arena", "repair", "--yes", "--json"),
-        env=os.environ | place | {"ARENA_HOME": str(settings.home)},
+        env=os.environ | address | {"ARENA_HOME": str(settings.home)},
         stdout=asyncio.subprocess.PIPE,
     )
     said, _ = await process.communicate()
@@ -80,7 +83,7 @@ async def test_an_arena_that_a_record_stopped_goes_on(
     bus: KafkaBus, settings: Settings, executors: Executors, tmp_path: Path
 ) -> None:
     """Two executors, the books, the dashboard, judge, audit and replay, behind poison."""
-    traffic, place = Traffic(bus, 5), find_place(tmp_path, "", None)
+    traffic, location = Traffic(bus, 5), books_location(tmp_path, "", None)
     await traffic.open_market()
     executors.start("one")
     executors.start("two")
@@ -94,8 +97,8 @@ async def test_an_arena_that_a_record_stopped_goes_on(
         stopped_at = await last_offset(bus)
 
         assert poisoned == await repair(settings)
-        async with keeping(bus, settings, place):
-            await booked(place, stopped_at)
+        async with running_ledger(bus, settings, location):
+            await wait_until_booked(location, stopped_at)
         await traffic.run_agents(ORDERS, 1_000)
         await wait_until_answered(bus, traffic, DEADLINE_S)
         assert [] == await find_stops(bus)
@@ -106,9 +109,9 @@ async def test_an_arena_that_a_record_stopped_goes_on(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         executors.stop()
-    async with keeping(bus, settings, place):
-        await booked(place, await last_offset(bus))
-    books = Database(place, read_only=True)
+    async with running_ledger(bus, settings, location):
+        await wait_until_booked(location, await last_offset(bus))
+    books = Database(location, read_only=True)
     compared = await Reconciler(bus, settings, books).compare()
     books.close()
     await export_arena(settings, tmp_path / "records")
@@ -129,9 +132,9 @@ def agree(records: Path, traffic: Traffic) -> None:
         for record in world.records[EVENTS]:
             books.apply(record)
 
-    assert {} == {n: v.findings for n, v in world.broken().items()}
-    assert Status.PASS is world.verdicts()[6].status
-    assert 3 == world.verdicts()[6].looked_at["passed over by an operator"]
+    assert {} == {n: v.violations for n, v in world.broken().items()}
+    assert InvariantStatus.PASS is world.results()[6].status
+    assert 3 == world.results()[6].counts["passed over by an operator"]
     assert [] == played.differences
     assert len(traffic.orders) == played.counts["orders"]
     assert not judged.broken

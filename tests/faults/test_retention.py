@@ -15,14 +15,14 @@ from arena.exports import export_topics
 from arena.messages import TurnStarted
 from arena.node import Node
 from arena.settings import Settings
-from connectors.lockstep.topics import tickers_behind
-from connectors.tails import snapshots_back
-from ledger.batch import Place
-from ledger.side_places import deleted_unread, resume_side, side_place
-from routers.replay_records import Replay
-from routers.rerun import read_cut_off
+from connectors.lockstep.ticker_log import tickers_after
+from connectors.recent_snapshots import newest_snapshots
+from ledger.batch import BookedOffset
+from ledger.non_account_offsets import find_deleted_unbooked, offset_after, seek_to_booked
+from routers.replay import TurnReplay
+from routers.resume import read_interrupted_turn
 from tests.routers.builders import WALL, snapshot
-from tests.routers.company import Company, playing, seat
+from tests.routers.fake_peers import FakePeers, agent_config, playing
 from tests.trading_tools.helpers import ticker
 
 SNAPSHOTS, TICKERS, TURNS = topics.SNAPSHOTS.name, topics.TICKERS.name, topics.TURNS.name
@@ -56,8 +56,8 @@ async def test_the_market_goes_on(node: Node, settings: Settings, deleted: int) 
     """The connector finds what is left, or that nothing is; it does not ask for what is gone."""
     await delete(settings, {SNAPSHOTS: deleted, TICKERS: deleted})
 
-    snapshots, end = await snapshots_back(node, snapshot(0).venue, COUNT)
-    tails, _ = await tickers_behind(node, {0: 1})
+    snapshots, end = await newest_snapshots(node, snapshot(0).venue, COUNT)
+    tails, _ = await tickers_after(node, {0: 1})
 
     assert [snapshot(n).snapshot_id for n in range(deleted, COUNT)] == [
         one.snapshot_id for one in snapshots
@@ -82,7 +82,7 @@ async def test_a_turn_without_its_snapshot_is_not_run_again(
     await node.bus.ensure_topics([topics.INBOX.member("mo")])
     await delete(settings, {SNAPSHOTS: deleted})
 
-    found = await read_cut_off(node, "mo", started)
+    found = await read_interrupted_turn(node, "mo", started)
 
     assert (found is None) == (deleted == COUNT)
 
@@ -93,17 +93,17 @@ async def test_the_books_say_what_they_did_not_read(node: Node, settings: Settin
     (first, *_) = await reader.read(timeout_s=10)
     await reader.close()
     part = (SNAPSHOTS, 0)
-    places: dict[tuple[str, int], Place] = {part: side_place(first)}
+    booked: dict[tuple[str, int], BookedOffset] = {part: offset_after(first)}
     await delete(settings, {SNAPSHOTS: 4})
 
     reader = await node.bus.log_reader(SNAPSHOTS)
-    cuts = await resume_side(reader, places)
-    told = await deleted_unread(reader, places)
+    cuts = await seek_to_booked(reader, booked)
+    deleted = await find_deleted_unbooked(reader, booked)
     await reader.close()
 
     assert {} == cuts
-    assert [part] == list(told)
-    assert "3 records at offsets 1 to 3 were deleted" in told[part]
+    assert [part] == list(deleted)
+    assert "3 records at offsets 1 to 3 were deleted" in deleted[part]
 
 
 def place_of_turn(bus: MemoryBus, topic: str, number: int) -> tuple[int, int]:
@@ -135,11 +135,11 @@ async def test_what_is_left_of_the_turns_is_played_again(
     the same prompts; a turn without its request is not taken for a forged one. Here all answers
     that are left are younger than the turns, so none of these can have all of its answers.
     """
-    company = Company(memory_bus)
-    async with company.working(), playing(memory_bus, seat()):
+    peers = FakePeers(memory_bus)
+    async with peers.working(), playing(memory_bus, agent_config()):
         for number in range(TURNS_PLAYED):
-            await company.publish(number)
-            await company.wait_for_turns(number + 1)
+            await peers.publish(number)
+            await peers.wait_for_turns(number + 1)
     await bus.ensure_topics([topics.PROMPTED.member("model"), topics.INBOX.member("alpha")])
     names = (SNAPSHOTS, TURNS, topics.ROSTER.name, topics.COMMANDS.name, topics.TOOL_CALLS.name)
     for log in memory_bus.cluster.logs.values():
@@ -158,7 +158,7 @@ async def test_what_is_left_of_the_turns_is_played_again(
     held = [*names, topics.prompted("model"), topics.inbox("alpha")]
     await export_topics(bus, tmp_path / "left", held)
 
-    found = Replay(tmp_path / "left").run()
+    found = TurnReplay(tmp_path / "left").run()
 
     prompts = TURNS_PLAYED - GONE if topic == SNAPSHOTS else TURNS_PLAYED
     assert [] == found.differences

@@ -14,8 +14,8 @@ from arena.bus.memory import MemoryBus
 from arena.exports import export_topics
 from arena.messages import Epoch, OrderDecided, QuoteSeen, Rules, ToolCall
 from ledger.audit.auditor import Auditor
-from ledger.audit.findings import Status
-from ledger.audit.sources import Source
+from ledger.audit.checker import InvariantStatus
+from ledger.audit.sources import RecordSource
 from tests.trading_tools.helpers import WAIT_S, product, read_until, serving, ticker, tool_call
 from trading_tools.replay import Replay
 from trading_tools.rules import TradingRules
@@ -90,11 +90,11 @@ async def test_replay_and_audit_use_the_rules_of_the_time(
     folder = await changed(memory_bus, tmp_path / "records")
 
     replayed = Replay(folder).run()
-    source = Source("test", folder)
+    source = RecordSource("test", folder)
     auditor = Auditor(source.scope())
     auditor.take_all(source.read())
-    verdicts = auditor.verdicts()
-    prices = next(v for v in verdicts if v.number == PRICES_INVARIANT)
+    results = auditor.results()
+    prices = next(v for v in results if v.number == PRICES_INVARIANT)
 
     orders = decided(memory_bus)
     assert ["filled"] * 4 == [one.outcome for one in orders]
@@ -103,8 +103,10 @@ async def test_replay_and_audit_use_the_rules_of_the_time(
     ]
     assert [] == replayed.differences
     assert (4, 2) == (replayed.counts["orders"], replayed.counts["openings"])
-    assert (Status.PASS, []) == (prices.status, prices.findings)
-    assert [] == [v.number for v in verdicts if v.number in MONEY and v.status is Status.FAIL]
+    assert (InvariantStatus.PASS, []) == (prices.status, prices.violations)
+    assert [] == [
+        v.number for v in results if v.number in MONEY and v.status is InvariantStatus.FAIL
+    ]
 
 
 @pytest.mark.parametrize("claimed", [FIRST, THEN])

@@ -13,11 +13,11 @@ from arena.messages import MarketSnapshot
 from arena.node import Node
 from arena.settings import Settings
 from connectors.coinbase.connector import CoinbaseConnector, ConnectorOptions
-from connectors.lockstep.conductor import Conductor, Waits
+from connectors.lockstep.lockstep_publisher import LockstepPublisher, LockstepTimeouts
 from tests.alongside import alongside
 from tests.connectors.builders import FastClock
 from tests.connectors.lockstep_agents import Scripted, playing
-from tests.connectors.test_reel import played, reel_of
+from tests.connectors.test_snapshot_replay import played, replay_of
 from tests.connectors.venue import PRODUCTS, running_exchange
 from tests.fuzz.hostile import hostile
 from tests.fuzz.test_processes import COUNT, DEADLINE_S, SEED, good_of, throw, wait_until
@@ -80,8 +80,8 @@ async def test_a_replay_in_lock_step_publishes_every_snapshot(memory_bus: Memory
             try:
                 async with asyncio.timeout(DEADLINE_S):
                     node = Node("connector", "replay", Settings(), memory_bus, FastClock(20.0))
-                    reel = reel_of(snapshots=REPLAYED)
-                    await Conductor(node, reel, ("good",), Waits(60, 60)).serve()
+                    reel = replay_of(snapshots=REPLAYED)
+                    await LockstepPublisher(node, reel, ("good",), LockstepTimeouts(60, 60)).serve()
                 break
             except Fenced:
                 fenced += 1
@@ -96,7 +96,7 @@ async def test_a_replay_in_lock_step_publishes_every_snapshot(memory_bus: Memory
 
 def own_snapshots() -> list[MarketSnapshot]:
     """What a replay publishes, but for places and wall times."""
-    return list(played(reel_of(snapshots=REPLAYED)))
+    return list(played(replay_of(snapshots=REPLAYED)))
 
 
 def throw_unreadable(bus: MemoryBus, seed: int) -> None:

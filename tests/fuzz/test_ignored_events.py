@@ -8,10 +8,10 @@ import pytest
 from arena.bus.base import Record
 from arena.passed_over import EVENTS
 from dashboard.books import Books as ShownBooks
-from judge.season.books import Books as JudgedBooks
+from judge.season.accounts_fold import Books as JudgedBooks
 from ledger.audit.auditor import Auditor
-from ledger.audit.findings import Scope
-from ledger.batch import Batch
+from ledger.audit.checker import Scope
+from ledger.batch import RowBatch
 from ledger.posting import Poster
 from tests.dashboard.scenario import Scenario
 
@@ -60,7 +60,7 @@ def shown(records: list[Record]) -> str:
 
 def booked(records: list[Record]) -> str:
     """Digest of the ledger's fold; every event that counted has its rows."""
-    poster, batch = Poster(), Batch()
+    poster, batch = Poster(), RowBatch()
     for record in records:
         poster.post(record, batch)
     assert len(SOUND) == poster.events
@@ -71,9 +71,9 @@ def audited(records: list[Record]) -> str:
     """Digest of the audit's fold, to which the log is sound."""
     auditor = Auditor(Scope({EVENTS: {}}))
     auditor.take_all(records)
-    found = {verdict.number: verdict for verdict in auditor.verdicts()}
-    assert {1: [], 6: []} == {number: found[number].findings for number in (1, 6)}
-    assert len(IGNORED) == found[6].looked_at["ignored"]
+    found = {result.number: result for result in auditor.results()}
+    assert {1: [], 6: []} == {number: found[number].violations for number in (1, 6)}
+    assert len(IGNORED) == found[6].counts["ignored"]
     return auditor.holdings.digest()
 
 

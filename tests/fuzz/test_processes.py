@@ -26,17 +26,17 @@ from dashboard.feeds import Feeds
 from dashboard.frame import build_frame
 from dashboard.view import ArenaView
 from judge.service import Judge
-from ledger.place import find_place
+from ledger.location import books_location
 from tests.alongside import alongside
-from tests.chat_nodes.asking import RISING, prompt, request
-from tests.chat_nodes.serving import FakeModel, now
-from tests.chat_nodes.serving import serving as serving_chat
+from tests.chat_nodes.example_requests import RISING, prompt, request
+from tests.chat_nodes.running_node import FakeModel, now
+from tests.chat_nodes.running_node import serving as serving_chat
 from tests.dashboard.publishing import publish
 from tests.dashboard.scenario import Scenario
 from tests.fuzz.hostile import Hostile, good_bodies, hostile
 from tests.judge.test_service import ASKED
-from tests.ledger.helpers import booked, keeping
-from tests.routers import company
+from tests.ledger.helpers import running_ledger, wait_until_booked
+from tests.routers import fake_peers
 from tests.routers.builders import reply, result, snapshot
 from tests.trading_tools.helpers import product, read_until, serving, ticker, tool_call
 
@@ -186,8 +186,8 @@ class RouterDriver(Driver):
     @asynccontextmanager
     async def running(self) -> AsyncIterator[object]:
         """One agent."""
-        office = company.Company(self.bus)
-        async with office.working(), company.playing(self.bus, company.seat()):
+        peers = fake_peers.FakePeers(self.bus)
+        async with peers.working(), fake_peers.playing(self.bus, fake_peers.agent_config()):
             yield None
 
     async def work(self, number: int) -> None:
@@ -283,13 +283,13 @@ class LedgerDriver(ReadersDriver):
     @asynccontextmanager
     async def running(self) -> AsyncIterator[object]:
         """The books in a file."""
-        self.place = find_place(self.home, "", None)
-        async with keeping(self.bus, Settings(home=self.home), self.place):
+        self.location = books_location(self.home, "", None)
+        async with running_ledger(self.bus, Settings(home=self.home), self.location):
             yield None
 
     async def work(self, number: int) -> None:
         """Three snapshots with their orders."""
-        await booked(self.place, await self._publish(number))
+        await wait_until_booked(self.location, await self._publish(number))
 
 
 class CommandsDriver(ReadersDriver):

@@ -19,9 +19,9 @@ from arena import topics
 from arena.bus.base import Bus, Record, Start, plain_headers
 from arena.errors import Malformed
 from arena.settings import Settings
-from ledger.audit.findings import Status
-from ledger.audit.replayed import replay
-from ledger.audit.sources import Source, export_arena
+from ledger.audit.checker import InvariantStatus
+from ledger.audit.replay import replay
+from ledger.audit.sources import RecordSource, export_arena
 from ledger.audit.verify import audit
 from tests.faults.contest import AGENTS, Contest
 from tests.fuzz.hostile import hostile
@@ -131,12 +131,14 @@ async def test_a_contest_among_hostile_records(settings: Settings, tmp_path: Pat
     contest = Contest(settings, tmp_path / "logs", SNAPSHOTS)
     await contest.run(thrower)
     await export_arena(settings, tmp_path / "records")
-    found = await asyncio.to_thread(audit, Source("fuzzed", tmp_path / "records"), replay=replay)
+    found = await asyncio.to_thread(
+        audit, RecordSource("fuzzed", tmp_path / "records"), replay=replay
+    )
     print(f"\nthrown: {dict(thrower.thrown)}\nends: {dict(contest.ends)}")
-    for verdict in found.verdicts:
-        print(verdict.number, verdict.status.value, verdict.looked_at, verdict.notes)
-        print(*(f"    {finding}" for finding in verdict.findings[:10]), sep="\n")
+    for result in found.results:
+        print(result.number, result.status.value, result.counts, result.notes)
+        print(*(f"    {violation}" for violation in result.violations[:10]), sep="\n")
 
     assert {} == dict(contest.ends)
-    assert [] == [f"{v.number}: {f}" for v in found.verdicts for f in v.findings]
-    assert Status.FAIL not in {verdict.status for verdict in found.verdicts}
+    assert [] == [f"{v.number}: {f}" for v in found.results for f in v.violations]
+    assert InvariantStatus.FAIL not in {result.status for result in found.results}

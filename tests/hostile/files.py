@@ -24,7 +24,7 @@ from arena.bus.memory import MemoryBus
 from arena.exports import MANIFEST_FILE, export_topics
 from judge.season import SEASON_TOPICS
 from ledger.audit.seal import seal
-from ledger.audit.sources import Source
+from ledger.audit.sources import RecordSource
 
 EVENTS = topics.EVENTS.name
 FILE = f"{EVENTS}.parquet"
@@ -66,7 +66,7 @@ def make_export(folder: Path) -> Path:
 
 def make_bundle(records: Path, folder: Path) -> Path:
     """An honest, sealed bundle of an export."""
-    seal(Source("honest", records), folder)
+    seal(RecordSource("honest", records), folder)
     return folder
 
 

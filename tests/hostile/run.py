@@ -19,7 +19,7 @@ from arena.checkpoint import SealedFile, unpack_shard
 from arena.errors import Malformed
 from arena.exits import report
 from connectors.coinbase.recording import read_frames
-from connectors.exchange.pricefile import load_tape
+from connectors.exchange.recorded_prices import load_price_path
 from dashboard.kept import unpack_view
 from tests.hostile import crowds, files, texts
 
@@ -73,7 +73,7 @@ def checkpoint(folder: Path) -> Said:
 def prices(folder: Path) -> Said:
     """A price file is loaded whole."""
     path = next(iter(folder.iterdir()))
-    return called(lambda: load_tape(path, "BTC-USD"))
+    return called(lambda: load_price_path(path, "BTC-USD"))
 
 
 def recording(folder: Path) -> Said:

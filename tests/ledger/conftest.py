@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledger.database import Database
-from ledger.place import Place, find_place
+from ledger.location import BooksLocation, books_location
 from tests.ledger.postgres import any_postgres, why_not
 
 
@@ -21,18 +21,18 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> BooksLocation:
     """Where books can lie, on either engine; none are there yet."""
     prefix = f"t{uuid.uuid4().hex[:10]}."
     if request.param == "sqlite":
-        return find_place(tmp_path, prefix, None)
-    return find_place(tmp_path, prefix, request.getfixturevalue("postgres_url"))
+        return books_location(tmp_path, prefix, None)
+    return books_location(tmp_path, prefix, request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
-def database(place: Place) -> Iterator[Database]:
+def database(location: BooksLocation) -> Iterator[Database]:
     """Empty books."""
-    made = Database(place)
+    made = Database(location)
     made.upgrade()
     yield made
     made.close()

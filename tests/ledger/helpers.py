@@ -13,11 +13,11 @@ from arena.money import decimal_text, from_units
 from arena.node import Node
 from arena.settings import Settings
 from ledger.database import Database
-from ledger.errors import BooksGone
-from ledger.place import Place
+from ledger.errors import BooksUnavailable
+from ledger.location import BooksLocation
 from ledger.service import Ledger
 from ledger.statements import balances
-from ledger.writer import progress_of
+from ledger.writer import booked_offsets_of
 from tests.alongside import alongside
 from tests.arena.test_accounts import Log
 
@@ -32,7 +32,7 @@ def written_log(orders: int, seed: int = 1) -> Log:
     log.claim("one")
     log.open()
     for number in range(orders):
-        grow(log, str(number), rng)
+        append_random_order(log, str(number), rng)
         if number == orders // 2:
             log.claim("two")
             log.append(log.fill("zombie", "buy", "0.5", epoch=1, owner="one"))
@@ -40,7 +40,7 @@ def written_log(orders: int, seed: int = 1) -> Log:
     return log
 
 
-def grow(log: Log, order_id: str, rng: random.Random) -> None:
+def append_random_order(log: Log, order_id: str, rng: random.Random) -> None:
     """Append one decided order of any kind."""
     held = log.shard.accounts["a"].positions.get("BTC-USD")
     step = decimal_text(from_units(rng.randrange(1, 9_999)))
@@ -69,28 +69,30 @@ def new_node(bus: Bus, settings: Settings) -> Node:
 
 
 @asynccontextmanager
-async def keeping(bus: Bus, settings: Settings, place: Place) -> AsyncIterator[Ledger]:
+async def running_ledger(
+    bus: Bus, settings: Settings, location: BooksLocation
+) -> AsyncIterator[Ledger]:
     """A ledger that runs here; its failure is raised here."""
-    ledger = Ledger(new_node(bus, settings), Database(place))
+    ledger = Ledger(new_node(bus, settings), Database(location))
     async with alongside(ledger.run()):
         yield ledger
 
 
-async def booked(place: Place, offset: int) -> None:
+async def wait_until_booked(location: BooksLocation, offset: int) -> None:
     """Wait until the books stand behind an offset of `account.events`."""
     async with asyncio.timeout(WAIT_S):
-        while next_offset(place) < offset:
+        while next_offset(location) < offset:
             await asyncio.sleep(0.02)
 
 
-def next_offset(place: Place) -> int:
+def next_offset(location: BooksLocation) -> int:
     """How far `account.events` is in the books; 0 where there are none."""
-    database = Database(place, read_only=True)
+    database = Database(location, read_only=True)
     try:
         with database.reading() as connection:
-            found = progress_of(connection).get((EVENTS, 0))
+            found = booked_offsets_of(connection).get((EVENTS, 0))
             return found.next_offset if found else 0
-    except BooksGone:
+    except BooksUnavailable:
         return 0
     finally:
         database.close()
@@ -106,9 +108,9 @@ def fold_balances(shard: Shard) -> dict[tuple[str, str], int]:
     return {key: amount for key, amount in found.items() if amount}
 
 
-def book_balances(place: Place) -> dict[tuple[str, str], int]:
+def book_balances(location: BooksLocation) -> dict[tuple[str, str], int]:
     """The balances that the books hold; none that is zero."""
-    database = Database(place, read_only=True)
+    database = Database(location, read_only=True)
     try:
         with database.reading() as connection:
             return {key: amount for key, amount in balances(connection).items() if amount}
@@ -124,13 +126,13 @@ def records_of(log: Log) -> list[Record]:
     ]
 
 
-async def side_rows(place: Place, wanted: dict[str, int]) -> None:
+async def wait_for_rows(location: BooksLocation, wanted: dict[str, int]) -> None:
     """Wait until so many records of other topics are in the books."""
-    database = Database(place, read_only=True)
+    database = Database(location, read_only=True)
     async with asyncio.timeout(WAIT_S):
         while True:
             with database.reading() as connection:
-                stand = progress_of(connection)
+                stand = booked_offsets_of(connection)
             found = {
                 name: sum(at.next_offset for (topic, _), at in stand.items() if topic == name)
                 for name in wanted

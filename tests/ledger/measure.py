@@ -26,7 +26,7 @@ from arena.money import PriceUnits, fee_units, notional_units, price_text, units
 from ledger import statements
 from ledger.database import Database
 from ledger.digest import books_digest
-from ledger.place import Place, find_place
+from ledger.location import BooksLocation, books_location
 from ledger.posting import Poster
 from ledger.projector import Projector
 from ledger.service import BATCH_MAX
@@ -49,14 +49,14 @@ def records(count: int, seed: int = 1) -> Iterator[Record]:
     head = GENESIS
     stamp = 1_763_717_400_000
     for offset in range(count):
-        place = {"epoch": 1, "owner": "measure", "prev": head, "at": AT}
+        location = {"epoch": 1, "owner": "measure", "prev": head, "at": AT}
         if offset == 0:
-            kind, event = "Epoch", place | {"seq": 0}
+            kind, event = "Epoch", location | {"seq": 0}
         elif offset <= AGENTS:
-            kind, event = "AccountOpened", place | opening(offset)
+            kind, event = "AccountOpened", location | opening(offset)
         else:
             agent = f"agent-{offset % AGENTS}"
-            kind, event = "OrderDecided", place | filled(rng, offset, agent, cash, held)
+            kind, event = "OrderDecided", location | filled(rng, offset, agent, cash, held)
         value = orjson.dumps(event)
         head = chain(head, value)
         headers = {"type": kind.encode()}
@@ -147,9 +147,9 @@ class Measured:
         wall_s, cpu_s: Spent on fold, rows and database. rows_s: of it, CPU of fold and rows.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, location: BooksLocation) -> None:
         """Make new books."""
-        self.database = Database(place)
+        self.database = Database(location)
         self.database.upgrade()
         self.writer = Writer(self.database)
         self.projector = Projector(Poster(), {})
@@ -173,7 +173,7 @@ class Measured:
             rates = (poster.events / took_s, poster.postings / took_s)
             print(f"  {what}: {took_s:.1f} s, {rates[0]:,.0f} events/s, {rates[1]:,.0f} postings/s")
         print(f"  fold and rows: {self.rows_s:.1f} s of the CPU")
-        path = self.database.place.path
+        path = self.database.location.path
         if path is not None:
             print(f"  {path.stat().st_size / 1e6:,.0f} MB")
         with self.database.reading() as connection:
@@ -188,12 +188,12 @@ class Measured:
 def main(count: int) -> None:
     """Measure both engines, where both are here."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        measured = [Measured(find_place(Path(folder), "", None))]
+        measured = [Measured(books_location(Path(folder), "", None))]
         if reason := why_not():
             print(f"PostgreSQL: {reason}")
         else:
             url = stack.enter_context(any_postgres())
-            measured.append(Measured(find_place(Path(folder), "", url)))
+            measured.append(Measured(books_location(Path(folder), "", url)))
         log = records(count)
         while batch := list(islice(log, BATCH_MAX)):
             for books in measured:

@@ -99,8 +99,8 @@ class Cluster:
 def find_programs() -> Path | None:
     """Where the server's programs of this machine are, the newest; None where it has none."""
     found = [path for pattern in PROGRAMS for path in Path("/").glob(pattern.lstrip("/"))]
-    if beside := shutil.which("initdb"):
-        found.append(Path(beside).parent)
+    if with_suffix := shutil.which("initdb"):
+        found.append(Path(with_suffix).parent)
     found = [path for path in found if (path / "initdb").exists()]
     return max(found, default=None)
 

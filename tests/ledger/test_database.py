@@ -14,12 +14,12 @@ from sqlalchemy.exc import DBAPIError
 from arena.errors import UsageError
 from arena.money import to_units
 from ledger import schema
-from ledger.amounts import fields_of, merged
+from ledger.amounts import field_widths, join_amounts
 from ledger.batch import Row
 from ledger.database import Database, _alembic
 from ledger.digest import books_digest
-from ledger.errors import BooksGone, BooksRefused, BrokenBooks
-from ledger.place import Place, find_place
+from ledger.errors import BooksMisconfigured, BooksUnavailable, BrokenBooks
+from ledger.location import BooksLocation, books_location
 from ledger.posting import Poster
 from ledger.projector import Projector
 from ledger.schema import metadata
@@ -36,9 +36,9 @@ def test_the_migrations_make_the_schema_of_the_code(database: Database) -> None:
     assert [] == differs
 
 
-async def test_two_may_start_at_once(place: Place) -> None:
+async def test_two_may_start_at_once(location: BooksLocation) -> None:
     """The migrations run once; the others find them done."""
-    databases = [Database(place) for _ in range(4)]
+    databases = [Database(location) for _ in range(4)]
     await asyncio.gather(*(asyncio.to_thread(database.upgrade) for database in databases))
     with databases[0].reading() as connection:
         found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
@@ -47,14 +47,14 @@ async def test_two_may_start_at_once(place: Place) -> None:
         database.close()
 
 
-def test_rows_outlive_the_longer_keys(place: Place) -> None:
+def test_rows_outlive_the_longer_keys(location: BooksLocation) -> None:
     """Books of revision 0002 keep their turns, and hold a second one at the same offset."""
-    database = Database(place)
+    database = Database(location)
     columns = schema.agent_logs.columns
     row = {c.name: "old" if isinstance(c.type, Text) else 0 for c in columns}
     with database.engine.begin() as connection:
         if not database.is_sqlite:
-            connection.execute(text(f'CREATE SCHEMA "{place.schema}"'))
+            connection.execute(text(f'CREATE SCHEMA "{location.schema}"'))
         config = _alembic()
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")
@@ -69,10 +69,10 @@ def test_rows_outlive_the_longer_keys(place: Place) -> None:
     assert ["new", "old"] == sorted(found)
 
 
-def test_rows_of_one_column_an_amount_are_carried_over(place: Place) -> None:
+def test_rows_of_one_column_an_amount_are_carried_over(location: BooksLocation) -> None:
     """Books of revision 0003 become those of the same log today: same digest, sums and guards."""
     batch = Projector(Poster(), {}).batch(records_of(written_log(60)))
-    old, new = Database(place), Database(place.beside("new"))
+    old, new = Database(location), Database(location.with_suffix("new"))
     old.upgrade("0003")
     with old.engine.begin() as connection:
         for table, rows in batch.rows.items():
@@ -92,18 +92,18 @@ def test_rows_of_one_column_an_amount_are_carried_over(place: Place) -> None:
     new.close()
 
 
-def test_books_of_an_older_arena_are_read_without_a_change(place: Place) -> None:
+def test_books_of_an_older_arena_are_read_without_a_change(location: BooksLocation) -> None:
     """A file is read from a copy that has today's schema; a server's books say what to do."""
     batch = Projector(Poster(), {}).batch(records_of(written_log(5)))
-    old = Database(place)
+    old = Database(location)
     old.upgrade("0003")
     with old.engine.begin() as connection:
         for table, rows in batch.rows.items():
             for row in rows:
                 add_old(connection, table, row)
-    reader = Database(place, read_only=True)
-    if place.path is None:
-        with pytest.raises(BooksRefused, match="arena ledger run"), reader.reading():
+    reader = Database(location, read_only=True)
+    if location.path is None:
+        with pytest.raises(BooksMisconfigured, match="arena ledger run"), reader.reading():
             pass
         return
     with reader.reading() as connection:
@@ -118,8 +118,8 @@ def test_books_of_an_older_arena_are_read_without_a_change(place: Place) -> None
 
 def add_old(connection: Connection, table: Table, row: Row) -> None:
     """Add a row as revision 0003 had it: one column an amount, prices in units of 10^-8."""
-    names = [name for name, _ in fields_of(table)]
-    values = list(merged([width for _, width in fields_of(table)], row))
+    names = [name for name, _ in field_widths(table)]
+    values = list(join_amounts([width for _, width in field_widths(table)], row))
     if "price" in names:
         at = names.index("price")
         values[at] = to_units(Decimal(str(values[at])))
@@ -130,7 +130,7 @@ def add_old(connection: Connection, table: Table, row: Row) -> None:
 
 def test_what_sqlite_must_be_set_to(tmp_path: Path) -> None:
     """A commit is on the disk, keys are kept, and types are strict."""
-    database = Database(find_place(tmp_path, "", None))
+    database = Database(books_location(tmp_path, "", None))
     database.upgrade()
     with database.reading() as connection:
         found = {
@@ -159,22 +159,25 @@ def test_what_sqlite_must_be_set_to(tmp_path: Path) -> None:
 )
 def test_where_the_books_lie(prefix: str, url: str | None, expected: str) -> None:
     """A file or a schema for each arena; a password is never shown."""
-    assert expected == str(find_place(Path("home"), prefix, url))
+    assert expected == str(books_location(Path("home"), prefix, url))
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://h/db", "sqlite://", "sqlite:///:memory:"])
 def test_no_place_for_books(url: str) -> None:
     """Another engine, none, or memory."""
     with pytest.raises(UsageError):
-        find_place(Path("home"), "", url)
+        books_location(Path("home"), "", url)
 
 
 def test_a_file_that_is_no_database_is_not_waited_for(tmp_path: Path) -> None:
     """Damage does not pass; a folder that cannot be written may."""
-    place = find_place(tmp_path, "", None)
-    assert place.path is not None
-    place.path.write_bytes(b"no database" * 1_000)
+    location = books_location(tmp_path, "", None)
+    assert location.path is not None
+    location.path.write_bytes(b"no database" * 1_000)
     with pytest.raises(BrokenBooks):
-        Database(place).upgrade()
-    with pytest.raises(BooksGone), Database(place.beside("none"), read_only=True).reading():
+        Database(location).upgrade()
+    with (
+        pytest.raises(BooksUnavailable),
+        Database(location.with_suffix("none"), read_only=True).reading(),
+    ):
         pass

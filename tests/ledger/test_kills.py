@@ -15,16 +15,16 @@ from arena.faults import LEDGER_POINTS
 from arena.settings import Settings
 from ledger.database import Database
 from ledger.digest import books_digest
-from ledger.place import Place, find_place
+from ledger.location import BooksLocation, books_location
 from ledger.posting import Poster
 from ledger.projector import Projector
 from ledger.statements import trial_balance
 from ledger.writer import Writer
 from tests.arena.test_accounts import Log
 from tests.ledger.helpers import (
+    append_random_order,
     book_balances,
     fold_balances,
-    grow,
     next_offset,
     publish,
     records_of,
@@ -39,10 +39,10 @@ DEADLINE_S = 60.0
 class Process:
     """A ledger as a process that a supervisor starts again at once."""
 
-    def __init__(self, settings: Settings, place: Place, log: Path) -> None:
+    def __init__(self, settings: Settings, location: BooksLocation, log: Path) -> None:
         """Not started."""
         self.settings = settings
-        self.place = place
+        self.location = location
         self.log = log
         self.kills = 0
         self.living: subprocess.Popen[bytes] | None = None
@@ -54,7 +54,7 @@ class Process:
             "ARENA_PREFIX": self.settings.prefix,
             "ARENA_HOME": str(self.settings.home),
             "ARENA_FAULT": fault,
-            "DATABASE_URL": self.place.url.render_as_string(hide_password=False),
+            "DATABASE_URL": self.location.url.render_as_string(hide_password=False),
         }
         with self.log.open("ab") as log:
             self.living = subprocess.Popen(
@@ -82,23 +82,23 @@ class Process:
 
 
 @pytest.fixture
-def books(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Place:
+def books(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> BooksLocation:
     """Where the books of the test's own arena lie."""
     if request.param == "sqlite":
-        return find_place(tmp_path, settings.prefix, f"sqlite:///{tmp_path}/books.db")
-    return find_place(tmp_path, settings.prefix, request.getfixturevalue("postgres_url"))
+        return books_location(tmp_path, settings.prefix, f"sqlite:///{tmp_path}/books.db")
+    return books_location(tmp_path, settings.prefix, request.getfixturevalue("postgres_url"))
 
 
 async def wait_for_end(process: Process, offset: int) -> None:
     """Return when the process was killed, or has everything in the books."""
     async with asyncio.timeout(DEADLINE_S):
-        while not process.has_ended() and next_offset(process.place) < offset:
+        while not process.has_ended() and next_offset(process.location) < offset:
             await asyncio.sleep(0.05)
 
 
 def expected_digest(log: Log, folder: Path) -> str:
     """The digest of books that were made of the log at one go."""
-    database = Database(find_place(folder, "expected", None))
+    database = Database(books_location(folder, "expected", None))
     database.upgrade()
     Writer(database).write(Projector(Poster(), {}).batch(records_of(log)))
     with database.reading() as connection:
@@ -109,7 +109,7 @@ def expected_digest(log: Log, folder: Path) -> str:
 
 @pytest.mark.parametrize("books", ["sqlite", "postgresql"], indirect=True)
 async def test_the_books_survive_kills(
-    bus: KafkaBus, settings: Settings, books: Place, tmp_path: Path
+    bus: KafkaBus, settings: Settings, books: BooksLocation, tmp_path: Path
 ) -> None:
     """Killed at every point around a commit and at random, with orders coming in."""
     rng = random.Random(7)
@@ -121,7 +121,7 @@ async def test_the_books_survive_kills(
             process.start(f"{point}:0.7")
             sent = len(log.records)
             for number in range(ORDERS_PER_KILL):
-                grow(log, f"{sent}-{number}", rng)
+                append_random_order(log, f"{sent}-{number}", rng)
             await publish(bus, log.records[sent:])
             await wait_for_end(process, len(log.records))
             process.kill()

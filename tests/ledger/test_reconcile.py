@@ -17,12 +17,19 @@ from arena.messages import Drift
 from arena.settings import Settings
 from ledger import reconcile
 from ledger.cli_reconcile import as_lines
-from ledger.compare import COUNT, Key, behind_words, compare, events_behind, fold_figures
+from ledger.compare import COUNT, FigureKey, behind_text, compare, events_behind, fold_figures
+from ledger.dashboard_figures import ReadModel, read_document
 from ledger.database import Database
-from ledger.place import Place, find_place
-from ledger.read_model import ReadModel, read_document
+from ledger.location import BooksLocation, books_location
 from ledger.reconcile import Reconciler, watch
-from tests.ledger.helpers import booked, fold_balances, keeping, new_node, publish, written_log
+from tests.ledger.helpers import (
+    fold_balances,
+    new_node,
+    publish,
+    running_ledger,
+    wait_until_booked,
+    written_log,
+)
 
 INJECTED = """
 UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE (log_offset, leg) IN (
@@ -32,9 +39,9 @@ UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE (log_offset, leg) IN (
 WAIT_S = 60.0
 
 
-def inject(place: Place) -> None:
+def inject(location: BooksLocation) -> None:
     """Write 0.00000001 BTC too much into the books, as someone who owns the database can."""
-    database = Database(place)
+    database = Database(location)
     with database.engine.begin() as connection:
         if database.is_sqlite:
             connection.exec_driver_sql("DROP TRIGGER entries_no_update")
@@ -45,14 +52,14 @@ def inject(place: Place) -> None:
     database.close()
 
 
-async def test_sound_books_do_not_drift(memory_bus: MemoryBus, place: Place) -> None:
+async def test_sound_books_do_not_drift(memory_bus: MemoryBus, location: BooksLocation) -> None:
     """Every account and every count of the fold is in the books."""
     log = written_log(60)
     await publish(memory_bus, log.records)
-    async with keeping(memory_bus, Settings(), place):
-        await booked(place, len(log.records))
+    async with running_ledger(memory_bus, Settings(), location):
+        await wait_until_booked(location, len(log.records))
 
-    database = Database(place, read_only=True)
+    database = Database(location, read_only=True)
     found = await Reconciler(memory_bus, Settings(), database).compare(dashboard=False)
     database.close()
 
@@ -63,56 +70,58 @@ async def test_sound_books_do_not_drift(memory_bus: MemoryBus, place: Place) -> 
     assert len(found.lines) >= len(fold_balances(log.shard))
 
 
-async def test_the_smallest_drift_is_named(memory_bus: MemoryBus, place: Place) -> None:
+async def test_the_smallest_drift_is_named(memory_bus: MemoryBus, location: BooksLocation) -> None:
     """0.00000001 BTC too much; a threshold of as much lets it pass."""
     log = written_log(60)
     await publish(memory_bus, log.records)
-    async with keeping(memory_bus, Settings(), place):
-        await booked(place, len(log.records))
-    inject(place)
+    async with running_ledger(memory_bus, Settings(), location):
+        await wait_until_booked(location, len(log.records))
+    inject(location)
 
-    database = Database(place, read_only=True)
+    database = Database(location, read_only=True)
     reconciler = Reconciler(memory_bus, Settings(), database)
     found = await reconciler.compare(dashboard=False)
     passed = await reconciler.compare(dashboard=False, threshold=1)
     database.close()
 
-    assert [Key("a", "position", "BTC")] == [line.key for line in found.drifts]
+    assert [FigureKey("a", "position", "BTC")] == [line.key for line in found.drifts]
     assert "books +0.00000001" == found.drifts[0].words()
     assert [] == passed.drifts
 
 
 async def test_the_books_behind_the_log_are_compared_where_they_stand(
-    memory_bus: MemoryBus, place: Place
+    memory_bus: MemoryBus, location: BooksLocation
 ) -> None:
     """What came after is no drift; the next comparison goes on from there."""
     log = written_log(60)
     await publish(memory_bus, log.records[:30])
-    async with keeping(memory_bus, Settings(), place):
-        await booked(place, 30)
+    async with running_ledger(memory_bus, Settings(), location):
+        await wait_until_booked(location, 30)
     await publish(memory_bus, log.records[30:])
-    database = Database(place, read_only=True)
+    database = Database(location, read_only=True)
     reconciler = Reconciler(memory_bus, Settings(), database)
 
     found = await reconciler.compare(dashboard=False)
     assert ({0: 30}, []) == (found.offsets, found.drifts)
     assert len(log.records) - 30 == found.behind
     assert as_lines(found)[-1].endswith(f"stand at 0: 30, {found.behind} events behind the log")
-    async with keeping(memory_bus, Settings(), place):
-        await booked(place, len(log.records))
+    async with running_ledger(memory_bus, Settings(), location):
+        await wait_until_booked(location, len(log.records))
     found = await reconciler.compare(dashboard=False)
     assert ({0: len(log.records)}, [], 0) == (found.offsets, found.drifts, found.behind)
     database.close()
 
 
-async def test_a_service_publishes_what_drifts(memory_bus: MemoryBus, place: Place) -> None:
+async def test_a_service_publishes_what_drifts(
+    memory_bus: MemoryBus, location: BooksLocation
+) -> None:
     """One message per figure, with what each place says."""
     log = written_log(40)
     await publish(memory_bus, log.records)
-    async with keeping(memory_bus, Settings(), place):
-        await booked(place, len(log.records))
-    inject(place)
-    database = Database(place, read_only=True)
+    async with running_ledger(memory_bus, Settings(), location):
+        await wait_until_booked(location, len(log.records))
+    inject(location)
+    database = Database(location, read_only=True)
     node = new_node(memory_bus, Settings())
     task = asyncio.create_task(watch(node, database, threshold=0, every_s=60, dashboard=False))
     reader = await memory_bus.log_reader(topics.DRIFTS.name)
@@ -134,21 +143,25 @@ async def test_the_dashboard_is_held_against_the_log(
     bus: KafkaBus, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real one agrees, also when it has read on; one cent too much of it is named."""
-    place = find_place(tmp_path, settings.prefix, None)
+    location = books_location(tmp_path, settings.prefix, None)
     log = written_log(40)
     await publish(bus, log.records[:30])
-    async with keeping(bus, settings, place):
-        await booked(place, 30)
+    async with running_ledger(bus, settings, location):
+        await wait_until_booked(location, 30)
     await publish(bus, log.records[30:])
-    database = Database(place, read_only=True)
+    database = Database(location, read_only=True)
     reconciler = Reconciler(bus, settings, database)
 
     found = await reconciler.compare()
     assert ([], []) == (found.drifts, found.remarks)
     told = {line.key for line in found.lines if line.dashboard is not None}
-    assert {Key("a", "cash", "USD"), Key("a", "fees", "USD"), Key("a", "fills", COUNT)} <= told
+    assert {
+        FigureKey("a", "cash", "USD"),
+        FigureKey("a", "fees", "USD"),
+        FigureKey("a", "fills", COUNT),
+    } <= told
 
-    figures = fold_figures({0: log.shard}) | {Key("a", "cash", "USD"): 1}
+    figures = fold_figures({0: log.shard}) | {FigureKey("a", "cash", "USD"): 1}
 
     async def wrong(_: Settings, run: Path | None) -> ReadModel:
         assert run is None
@@ -158,7 +171,7 @@ async def test_the_dashboard_is_held_against_the_log(
     found = await reconciler.compare()
     database.close()
 
-    assert [Key("a", "cash", "USD")] == [line.key for line in found.drifts]
+    assert [FigureKey("a", "cash", "USD")] == [line.key for line in found.drifts]
     assert found.drifts[0].words().startswith("dashboard -")
 
 
@@ -166,16 +179,16 @@ async def test_the_command_answers_with_its_exit_code(
     bus: KafkaBus, settings: Settings, tmp_path: Path
 ) -> None:
     """0 and OK lines, then 1 and a DRIFT line that names the figure."""
-    place = find_place(tmp_path, settings.prefix, None)
+    location = books_location(tmp_path, settings.prefix, None)
     log = written_log(30)
     await publish(bus, log.records)
-    async with keeping(bus, settings, place):
-        await booked(place, len(log.records))
+    async with running_ledger(bus, settings, location):
+        await wait_until_booked(location, len(log.records))
 
     code, out = await arena(settings, "reconcile", "run", "--no-dashboard")
     assert (0, 0) == (code, out.count("DRIFT")), out
     assert "OK     a                    position   BTC" in out
-    inject(place)
+    inject(location)
     code, out = await arena(settings, "reconcile", "run")
     assert 1 == code
     assert ["DRIFT"] == [line.split()[0] for line in out.splitlines() if "+0.00000001" in line]
@@ -210,20 +223,20 @@ def test_a_position_that_the_dashboard_lost_is_zero() -> None:
     row = {"agent": "a", "cash_usd": "1.5", "trades": 2, "rejections": 0}
     lost = orjson.dumps({"digest": "d", "agents": [row | {"positions": {"ETH-USD": "0.5"}}]})
     silent = orjson.dumps({"digest": "d", "agents": [row]})
-    fold = {Key("a", "position", "BTC"): 7, Key("a", "position", "ETH"): 50_000_000}
+    fold = {FigureKey("a", "position", "BTC"): 7, FigureKey("a", "position", "ETH"): 50_000_000}
 
-    told = read_document(lost).beside(fold)
+    told = read_document(lost).with_missing_positions(fold)
     assert (0, 50_000_000) == (
-        told[Key("a", "position", "BTC")],
-        told[Key("a", "position", "ETH")],
+        told[FigureKey("a", "position", "BTC")],
+        told[FigureKey("a", "position", "ETH")],
     )
-    assert fold.keys().isdisjoint(read_document(silent).beside(fold))
-    assert 150_000_000 == told[Key("a", "cash", "USD")]
+    assert fold.keys().isdisjoint(read_document(silent).with_missing_positions(fold))
+    assert 150_000_000 == told[FigureKey("a", "cash", "USD")]
 
 
 def test_a_figure_that_only_one_place_has_drifts() -> None:
     """An account in the books that no event ever posted to."""
-    key = Key("house", "petty", "USD")
+    key = FigureKey("house", "petty", "USD")
     (line,) = compare({}, {key: 1}, {}, {})
 
     assert line.drifts
@@ -240,7 +253,7 @@ def test_a_figure_that_only_one_place_has_drifts() -> None:
     ],
 )
 def test_books_behind_the_log_say_so(
-    ends: dict[int, int], booked: dict[int, int], words: str
+    ends: dict[int, int], wait_until_booked: dict[int, int], words: str
 ) -> None:
     """A shard that is farther than the export makes up for no other."""
-    assert words == behind_words(events_behind(ends, booked)).partition(";")[0]
+    assert words == behind_text(events_behind(ends, wait_until_booked)).partition(";")[0]

@@ -13,10 +13,9 @@ from arena.checkpoint import FORMAT, pack_shard, unpack_shard
 from arena.errors import BrokenLog, Fenced
 from arena.settings import Settings
 from ledger import resume, schema, service
-from ledger.batch import Batch
-from ledger.batch import Place as Stand
+from ledger.batch import BookedOffset, RowBatch
 from ledger.database import Database
-from ledger.place import Place
+from ledger.location import BooksLocation
 from ledger.posting import EVENTS, Poster
 from ledger.projector import Projector
 from ledger.writer import Writer
@@ -24,12 +23,12 @@ from tests.arena.test_accounts import Log
 from tests.ledger.helpers import (
     WAIT_S,
     book_balances,
-    booked,
     fold_balances,
-    keeping,
     next_offset,
     publish,
     records_of,
+    running_ledger,
+    wait_until_booked,
     written_log,
 )
 
@@ -70,16 +69,16 @@ def forged(packed: bytes) -> bytes:
     ids=["another balance", "format 1", "nothing"],
 )
 async def test_a_forged_fold_is_thrown_away(
-    memory_bus: MemoryBus, place: Place, folded: Folded, change: Callable[[bytes], bytes]
+    memory_bus: MemoryBus, location: BooksLocation, folded: Folded, change: Callable[[bytes], bytes]
 ) -> None:
     """A kept state that the log does not prove: all is folded again, and the figures are right."""
     log = written_log(60)
     attest(log)
     log.append(log.reject("after"))
     await publish(memory_bus, log.records)
-    async with keeping(memory_bus, Settings(), place):
-        await booked(place, len(log.records))
-    database = Database(place)
+    async with running_ledger(memory_bus, Settings(), location):
+        await wait_until_booked(location, len(log.records))
+    database = Database(location)
     packed = Writer(database).fold(0)
     assert packed is not None
     with database.engine.begin() as connection:
@@ -87,16 +86,16 @@ async def test_a_forged_fold_is_thrown_away(
     database.close()
     log.append(log.reject("later"))
     await publish(memory_bus, log.records[-1:])
-    async with keeping(memory_bus, Settings(), place) as ledger:
-        await booked(place, len(log.records))
+    async with running_ledger(memory_bus, Settings(), location) as ledger:
+        await wait_until_booked(location, len(log.records))
         await until(lambda: ledger.node.status == "running")
 
     assert 0 == folded[0]
-    assert fold_balances(log.shard) == book_balances(place)
+    assert fold_balances(log.shard) == book_balances(location)
 
 
 async def test_a_restart_folds_only_what_came_since(
-    memory_bus: MemoryBus, place: Place, folded: Folded
+    memory_bus: MemoryBus, location: BooksLocation, folded: Folded
 ) -> None:
     """The fold that was kept with the books, and what is behind it."""
     log = written_log(90)
@@ -104,48 +103,50 @@ async def test_a_restart_folds_only_what_came_since(
     for number in range(90, 100):
         log.append(log.reject(f"later {number}"))
     await publish(memory_bus, log.records[:-1])
-    async with keeping(memory_bus, Settings(), place):
-        await booked(place, len(log.records) - 1)
+    async with running_ledger(memory_bus, Settings(), location):
+        await wait_until_booked(location, len(log.records) - 1)
     await publish(memory_bus, log.records[-1:])
-    async with keeping(memory_bus, Settings(), place):
-        await booked(place, len(log.records))
+    async with running_ledger(memory_bus, Settings(), location):
+        await wait_until_booked(location, len(log.records))
 
     assert len(folded) < 20
-    assert fold_balances(log.shard) == book_balances(place)
+    assert fold_balances(log.shard) == book_balances(location)
 
 
 async def test_a_fold_that_cannot_be_read_is_passed_over(
-    memory_bus: MemoryBus, place: Place, folded: Folded
+    memory_bus: MemoryBus, location: BooksLocation, folded: Folded
 ) -> None:
     """It is a saving: the log is folded from its first record."""
     log = written_log(60)
     attest(log)
     await publish(memory_bus, log.records)
-    async with keeping(memory_bus, Settings(), place):
-        await booked(place, len(log.records))
-    database = Database(place)
+    async with running_ledger(memory_bus, Settings(), location):
+        await wait_until_booked(location, len(log.records))
+    database = Database(location)
     with database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE folds SET packed = substr(packed, 2)")
     database.close()
     log.append(log.reject("later"))
     await publish(memory_bus, log.records[-1:])
-    async with keeping(memory_bus, Settings(), place):
-        await booked(place, len(log.records))
+    async with running_ledger(memory_bus, Settings(), location):
+        await wait_until_booked(location, len(log.records))
 
     assert 0 == folded[0]
-    assert fold_balances(log.shard) == book_balances(place)
+    assert fold_balances(log.shard) == book_balances(location)
 
 
 @pytest.mark.parametrize(("size", "extra"), [("0.002", 5), ("0.001", -3)])
-async def test_a_log_that_does_not_follow_stops_it(place: Place, size: str, extra: int) -> None:
+async def test_a_log_that_does_not_follow_stops_it(
+    location: BooksLocation, size: str, extra: int
+) -> None:
     """Another log with the same offsets, and one that lost its tail."""
     first = written_log(20)
     bus = MemoryBus()
     await bus.start()
     await bus.ensure_topics(service.TOPICS)
     await publish(bus, first.records)
-    async with keeping(bus, Settings(), place):
-        await booked(place, len(first.records))
+    async with running_ledger(bus, Settings(), location):
+        await wait_until_booked(location, len(first.records))
     other = written_log(20 + extra, seed=1 if extra < 0 else 2)
     second = MemoryBus()
     await second.start()
@@ -153,30 +154,30 @@ async def test_a_log_that_does_not_follow_stops_it(place: Place, size: str, extr
     await publish(second, other.records)
 
     with pytest.raises(BrokenLog, match="books"):
-        async with keeping(second, Settings(), place):
+        async with running_ledger(second, Settings(), location):
             await asyncio.sleep(WAIT_S)
 
-    assert len(first.records) == next_offset(place)
+    assert len(first.records) == next_offset(location)
 
 
 async def test_a_second_ledger_stands_by_and_takes_over(
-    memory_bus: MemoryBus, place: Place
+    memory_bus: MemoryBus, location: BooksLocation
 ) -> None:
     """One writes; when it ends the other goes on from where it stood."""
     log = written_log(40)
-    async with keeping(memory_bus, Settings(), place) as first:
+    async with running_ledger(memory_bus, Settings(), location) as first:
         await until(lambda: first.node.status == "running")
-        async with keeping(memory_bus, Settings(), place) as second:
+        async with running_ledger(memory_bus, Settings(), location) as second:
             await until(lambda: second.node.status == "standby")
             await publish(memory_bus, log.records[:20])
-            await booked(place, 20)
+            await wait_until_booked(location, 20)
             first.release()
             await until(lambda: second.node.status == "running")
-    async with keeping(memory_bus, Settings(), place):
+    async with running_ledger(memory_bus, Settings(), location):
         await publish(memory_bus, log.records[20:])
-        await booked(place, len(log.records))
+        await wait_until_booked(location, len(log.records))
 
-    assert fold_balances(log.shard) == book_balances(place)
+    assert fold_balances(log.shard) == book_balances(location)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -195,8 +196,8 @@ def test_a_batch_is_written_once(database: Database) -> None:
     for batch in (batches[0], batches[0], batches[1], batches[1]):
         writer.write(batch)
 
-    stray = Batch()
-    stray.move((EVENTS, 0), Stand(3), Stand(4))
+    stray = RowBatch()
+    stray.move((EVENTS, 0), BookedOffset(3), BookedOffset(4))
     with pytest.raises(Fenced):
         writer.write(stray)
     assert len(records) == writer.progress()[EVENTS, 0].next_offset

@@ -15,11 +15,11 @@ from arena.messages import OrderDecided, Posting
 from arena.money import from_units, units_text
 from ledger import schema
 from ledger.amounts import split
-from ledger.batch import Batch
+from ledger.batch import RowBatch
 from ledger.cli import app
 from ledger.database import Database
-from ledger.place import Place
-from ledger.posting import Poster, price, units, whose
+from ledger.location import BooksLocation
+from ledger.posting import Poster, kind_and_agent, price, units
 from ledger.projector import Projector
 from ledger.records import BookedRead, read_booked
 from ledger.render import thousands
@@ -42,11 +42,11 @@ def log(database: Database, asked: None) -> Log:
 
 
 @pytest.fixture
-def asked(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def asked(location: BooksLocation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The commands mean these books."""
-    monkeypatch.setenv("DATABASE_URL", place.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("DATABASE_URL", location.url.render_as_string(hide_password=False))
     monkeypatch.setenv("ARENA_HOME", str(tmp_path))
-    name = place.schema.removeprefix("arena_")
+    name = location.schema.removeprefix("arena_")
     monkeypatch.setenv("ARENA_PREFIX", f"{name}." if name else "")
 
 
@@ -143,11 +143,13 @@ def test_an_export_holds_every_table(log: Log, tmp_path: Path, form: str) -> Non
         assert rows[table.name] == found, table.name
 
 
-def test_there_are_no_books(place: Place, asked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_are_no_books(
+    location: BooksLocation, asked: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Exit code 3 and what to do."""
     monkeypatch.setenv("ARENA_PREFIX", "none.")
-    if place.path is not None:
-        monkeypatch.setenv("DATABASE_URL", f"sqlite:///{place.path}.none")
+    if location.path is not None:
+        monkeypatch.setenv("DATABASE_URL", f"sqlite:///{location.path}.none")
     with pytest.raises(DependencyMissing):
         ask("balances")
 
@@ -157,7 +159,7 @@ def test_sums_beyond_64_bits(database: Database) -> None:
     writer = Writer(database)
     batch = Projector(Poster(), {}).batch(records_of(written_log(0)))
     writer.write(batch)
-    more = Batch()
+    more = RowBatch()
     for offset in range(100, 104):
         legs = enumerate(((1, NEAR_MAX), (2, -NEAR_MAX)))
         more.rows[schema.entries] += [
@@ -204,9 +206,9 @@ def test_the_books_read_what_the_messages_say() -> None:
 
 def test_whose_account_it_is() -> None:
     """The kind is what stands behind the owner; unknown shapes are kinds of their own."""
-    assert ("cash", "a/b") == whose("agent/a/b/cash")
-    assert ("slippage", None) == whose("house/slippage")
-    assert ("odd", None) == whose("odd")
+    assert ("cash", "a/b") == kind_and_agent("agent/a/b/cash")
+    assert ("slippage", None) == kind_and_agent("house/slippage")
+    assert ("odd", None) == kind_and_agent("odd")
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from arena.bus.base import Record
 from arena.checkpoint import FORMAT, pack_shard
 from arena.exports import Span
 from arena.passed_over import pass_over_key
-from ledger.audit.answers import OrdersChecker
-from ledger.audit.fates import Fates
-from ledger.audit.findings import Scope, Status
-from ledger.audit.reading import Seen, in_order
-from ledger.audit.turns import Turns
+from ledger.audit.checker import InvariantStatus, Scope
+from ledger.audit.decoding import DecodedRecord, in_order
+from ledger.audit.outcome_checks import OrdersChecker
+from ledger.audit.outcomes import CallOutcomes
+from ledger.audit.turns import TurnIndex
 from tests.ledger.audit.world import COMMANDS, CONTROL, EVENTS, Json, World, body_of, kind_of
 
 LETTERS = topics.DEAD_LETTERS.name
@@ -122,9 +122,9 @@ def test_garbage_in_every_topic_fails_no_invariant(
         bury(world, put(world, topic, value, kind, at_ms=at_ms))
     put(world, LETTERS, value, kind, at_ms=at_ms)
 
-    found = world.verdicts()
+    found = world.results()
 
-    assert [] == [str(f) for v in found.values() for f in v.findings]
+    assert [] == [str(f) for v in found.values() for f in v.violations]
     assert any("not messages of their topic" in note for note in found[13].notes)
 
 
@@ -167,13 +167,13 @@ def test_zombies_and_duplicates_are_counted_and_named(world: World) -> None:
     put(world, EVENTS, orjson.dumps(first), "Epoch")
     put(world, COMMANDS, orjson.dumps(command_of(world)), "ToolCall")
 
-    found = world.verdicts()
+    found = world.results()
 
-    assert [] == [str(f) for v in found.values() for f in v.findings]
-    assert 2 == found[6].looked_at["of an owner that was replaced (a zombie), or foreign"]
-    assert 1 == found[6].looked_at["duplicates"]
-    assert 1 == found[6].looked_at["claims that came second"]
-    assert 1 == found[3].looked_at["orders sent twice"]
+    assert [] == [str(f) for v in found.values() for f in v.violations]
+    assert 2 == found[6].counts["of an owner that was replaced (a zombie), or foreign"]
+    assert 1 == found[6].counts["duplicates"]
+    assert 1 == found[6].counts["claims that came second"]
+    assert 1 == found[3].counts["orders sent twice"]
 
 
 def test_foreign_order_is_named_and_no_damage(world: World) -> None:
@@ -185,10 +185,10 @@ def test_foreign_order_is_named_and_no_damage(world: World) -> None:
     source = {"partition": 0, "offset": record.offset}
     index = add_event(world, rejected(world, **made_up, order_id=order_id, source=source))
 
-    found = world.verdicts()
+    found = world.results()
 
-    assert [] == [str(f) for v in found.values() for f in v.findings]
-    assert 1 == found[9].looked_at["foreign orders"]
+    assert [] == [str(f) for v in found.values() for f in v.violations]
+    assert 1 == found[9].counts["foreign orders"]
     assert any(f"{EVENTS}[0]@{index}" in note for note in found[9].notes)
 
 
@@ -212,7 +212,7 @@ def test_event_without_its_command_is_damage(world: World) -> None:
     broken = world.broken()
 
     assert 3 in broken
-    assert any("nobody's order" in finding.found for finding in broken[3].findings)
+    assert any("nobody's order" in violation.found for violation in broken[3].violations)
 
 
 def test_commands_that_were_cut_are_said_to_be_lost(world: World) -> None:
@@ -226,10 +226,10 @@ def test_commands_that_were_cut_are_said_to_be_lost(world: World) -> None:
     source = {"partition": 0, "offset": early}
     add_event(world, rejected(world, **made_up, order_id=order_id, source=source))
 
-    found = world.verdicts()
+    found = world.results()
 
-    assert Status.FAIL not in {found[n].status for n in (1, 2, 3, 4, 5, 6)}
-    assert 1 <= found[3].looked_at["commands that were lost after they were decided"]
+    assert InvariantStatus.FAIL not in {found[n].status for n in (1, 2, 3, 4, 5, 6)}
+    assert 1 <= found[3].counts["commands that were lost after they were decided"]
     assert any(f"cut at {COMMANDS}[0]@{early}" in note for note in found[3].notes)
 
 
@@ -250,10 +250,10 @@ def test_record_passed_over_by_an_operator_is_counted(world: World) -> None:
     }
     key = pass_over_key(EVENTS, 0, record.offset).encode()
     put(world, CONTROL, orjson.dumps(words), "PassOver", key=key)
-    found = world.verdicts()
+    found = world.results()
 
-    assert [] == [str(f) for v in found.values() for f in v.findings]
-    assert 1 == found[6].looked_at["passed over by an operator"]
+    assert [] == [str(f) for v in found.values() for f in v.violations]
+    assert 1 == found[6].counts["passed over by an operator"]
 
 
 @pytest.mark.parametrize("true", [True, False])
@@ -267,10 +267,10 @@ def test_state_digest_is_computed_again(world: World, true: bool) -> None:
     body |= {"format": FORMAT, "sha256": digest, "at": "2026-11-21T09:12:03Z"}
     put(world, EVENTS, orjson.dumps(body), "StateDigest")
 
-    found = world.verdicts()
+    found = world.results()
 
     assert (set() if true else {2}) == set(world.broken())
-    assert 1 == found[2].looked_at["state digests"]
+    assert 1 == found[2].counts["state digests"]
 
 
 def test_order_too_old_to_be_decided_is_counted(world: World) -> None:
@@ -278,16 +278,16 @@ def test_order_too_old_to_be_decided_is_counted(world: World) -> None:
     call = {**command_of(world), "call_id": "old", "issued_at": "2020-01-01T00:00:00Z"}
     record = put(world, COMMANDS, orjson.dumps(call), "ToolCall")
     scope = Scope(world.spans)
-    fates = Fates(Turns(scope))
-    checker = OrdersChecker(scope, fates, lambda _, at: at < datetime(2021, 1, 1, tzinfo=UTC))
-    fates.take(Seen(record))
-    fates.calls["old"].answers = 1
-    fates.done[COMMANDS, 0] = record.offset
+    outcomes = CallOutcomes(TurnIndex(scope))
+    checker = OrdersChecker(scope, outcomes, lambda _, at: at < datetime(2021, 1, 1, tzinfo=UTC))
+    outcomes.take(DecodedRecord(record))
+    outcomes.calls["old"].answers = 1
+    outcomes.newest_done[COMMANDS, 0] = record.offset
 
     checker.finish()
 
-    assert [] == checker.findings
-    assert 1 == checker.looked["orders too old to be decided, refused without an event"]
+    assert [] == checker.violations
+    assert 1 == checker.counts["orders too old to be decided, refused without an event"]
 
 
 def test_foreign_answer_is_named_and_a_lost_request_is_damage(world: World) -> None:
@@ -297,10 +297,10 @@ def test_foreign_answer_is_named_and_a_lost_request_is_damage(world: World) -> N
     body = body_of(reply)
     put(world, topic, orjson.dumps({**body, "call_id": str(uuid.uuid4())}), "ChatReply")
 
-    found = world.verdicts()
+    found = world.results()
 
-    assert [] == [str(f) for v in found.values() for f in v.findings]
-    assert 1 == found[10].looked_at["foreign answers, to a call that was never made"]
+    assert [] == [str(f) for v in found.values() for f in v.violations]
+    assert 1 == found[10].counts["foreign answers, to a call that was never made"]
 
     asked = next(
         (t, i)
@@ -327,4 +327,4 @@ def test_a_marker_is_not_a_lost_record(world: World) -> None:
     world.spans[topic] = {**world.spans[topic], 0: marked}
 
     assert 7 not in world.broken()
-    assert 1 == world.verdicts()[7].looked_at["markers of transactions"]
+    assert 1 == world.results()[7].counts["markers of transactions"]

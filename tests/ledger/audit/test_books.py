@@ -9,14 +9,14 @@ from arena.bus.memory import MemoryBus
 from arena.exports import read_manifest, read_records
 from arena.settings import Settings
 from ledger.audit.books import BOOKS_FILE, check_books
-from ledger.audit.findings import Status, Verdict
-from ledger.audit.sources import Source
+from ledger.audit.checker import InvariantResult, InvariantStatus
+from ledger.audit.sources import RecordSource
 from ledger.database import Database
-from ledger.place import find_place
+from ledger.location import books_location
 from ledger.statements import balances, trial_balance
 from tests.ledger.audit.conftest import MEME_COIN
 from tests.ledger.audit.world import EVENTS
-from tests.ledger.helpers import booked, keeping, publish
+from tests.ledger.helpers import publish, running_ledger, wait_until_booked
 
 DRIFT = """
 UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE (log_offset, leg) IN (
@@ -24,37 +24,37 @@ UPDATE entries SET amount_e8 = amount_e8 + 1 WHERE (log_offset, leg) IN (
 """
 
 
-def verdict() -> Verdict:
+def result() -> InvariantResult:
     """Of invariant 2, before anybody asked the books."""
-    return Verdict(2, "cash and positions", Status.PASS)
+    return InvariantResult(2, "cash and positions", InvariantStatus.PASS)
 
 
 @pytest.fixture
-async def kept(memory_bus: MemoryBus, sound_records: Path, tmp_path: Path) -> Source:
+async def kept(memory_bus: MemoryBus, sound_records: Path, tmp_path: Path) -> RecordSource:
     """A run's directory with books, which a ledger kept of the contest's own log."""
-    place = find_place(tmp_path, "", None)
-    assert tmp_path / BOOKS_FILE == place.path
+    location = books_location(tmp_path, "", None)
+    assert tmp_path / BOOKS_FILE == location.path
     records = read_records(sound_records, [EVENTS])
     await publish(memory_bus, [(r.headers["type"].decode(), r.value or b"") for r in records])
     end = read_manifest(sound_records).topics[EVENTS].partitions[0].end
-    async with keeping(memory_bus, Settings(home=tmp_path), place):
-        await booked(place, end)
-    return Source("a contest", sound_records, run=tmp_path)
+    async with running_ledger(memory_bus, Settings(home=tmp_path), location):
+        await wait_until_booked(location, end)
+    return RecordSource("a contest", sound_records, run=tmp_path)
 
 
-async def test_books_that_were_kept_of_the_log_are_its_fold(kept: Source) -> None:
+async def test_books_that_were_kept_of_the_log_are_its_fold(kept: RecordSource) -> None:
     """Every figure is compared, and none differs."""
-    found = verdict()
+    found = result()
 
     check_books(kept, found)
 
-    assert (Status.PASS, []) == (found.status, found.findings)
-    assert found.looked_at["figures of the books"] > 20
+    assert (InvariantStatus.PASS, []) == (found.status, found.violations)
+    assert found.counts["figures of the books"] > 20
 
 
-async def test_the_books_hold_a_coin_by_the_trillion(kept: Source, tmp_path: Path) -> None:
+async def test_the_books_hold_a_coin_by_the_trillion(kept: RecordSource, tmp_path: Path) -> None:
     """More units of 10^-8 than 64 bits hold, and every unit sums to zero."""
-    database = Database(find_place(tmp_path, "", None), read_only=True)
+    database = Database(books_location(tmp_path, "", None), read_only=True)
     with database.reading() as connection:
         held = balances(connection)
         balanced = trial_balance(connection)[1]
@@ -65,7 +65,7 @@ async def test_the_books_hold_a_coin_by_the_trillion(kept: Source, tmp_path: Pat
     assert balanced
 
 
-async def test_the_smallest_drift_in_the_books_is_named(kept: Source, tmp_path: Path) -> None:
+async def test_the_smallest_drift_in_the_books_is_named(kept: RecordSource, tmp_path: Path) -> None:
     """One unit of 10^-8, on one side of one entry, by who may take the guards away."""
     engine = create_engine(f"sqlite:///{tmp_path / BOOKS_FILE}")
     with engine.begin() as connection:
@@ -74,19 +74,19 @@ async def test_the_smallest_drift_in_the_books_is_named(kept: Source, tmp_path: 
             connection.execute(text(f'DROP TRIGGER "{name}"'))
         connection.execute(text(DRIFT))
     engine.dispose()
-    found = verdict()
+    found = result()
 
     check_books(kept, found)
 
-    assert Status.FAIL == found.status
+    assert InvariantStatus.FAIL == found.status
     assert 1 == found.failures
-    assert str(tmp_path / BOOKS_FILE) in found.findings[0].place
+    assert str(tmp_path / BOOKS_FILE) in found.violations[0].location
 
 
 def test_no_books_are_said_and_not_passed_over(sound_records: Path) -> None:
     """Where there are none, a note says that they could not be checked."""
-    found = verdict()
+    found = result()
 
-    check_books(Source("a contest", sound_records), found)
+    check_books(RecordSource("a contest", sound_records), found)
 
     assert ["books: not checkable here: no ledger.db in a run, and no --books"] == found.notes

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledger.audit.findings import Status
-from ledger.audit.replayed import replay
-from ledger.audit.sources import Source
+from ledger.audit.checker import InvariantStatus
+from ledger.audit.replay import replay
+from ledger.audit.sources import RecordSource
 from ledger.audit.verify import account_digest
 from ledger.cli_audit import audit_app
 from tests.ledger.audit.world import EVENTS, TURNS, World, body_of, kind_of
@@ -76,28 +76,28 @@ def test_an_order_by_chance_is_traced(sound_records: Path) -> None:
 
 def test_the_replay_gives_the_same_in_other_processes(sound_records: Path) -> None:
     """Invariant 8: two processes each, with two hash seeds; the account hash is the fold's."""
-    source = Source("a contest", sound_records)
+    source = RecordSource("a contest", sound_records)
 
-    verdict = replay(source, account_digest(source))
+    result = replay(source, account_digest(source))
 
-    assert Status.PASS == verdict.status
-    assert [] == verdict.findings
-    assert 2 == verdict.looked_at["processes of routers"]
-    assert verdict.looked_at["orders"] > 4
+    assert InvariantStatus.PASS == result.status
+    assert [] == result.violations
+    assert 2 == result.counts["processes of routers"]
+    assert result.counts["orders"] > 4
 
 
 def test_a_turn_that_cannot_be_played_again_is_named(world: World, tmp_path: Path) -> None:
     """Invariant 8: a turn tells another last word than its model said."""
     index = world.find(TURNS, lambda record, _: kind_of(record) == "Turn")
     record = world.change(TURNS, index, lambda body: body.update(memory="nothing happened"))
-    source = Source("a contest", world.write(tmp_path / "records"))
+    source = RecordSource("a contest", world.write(tmp_path / "records"))
 
-    verdict = replay(source, account_digest(source))
+    result = replay(source, account_digest(source))
 
-    assert Status.FAIL == verdict.status
-    place = f"{TURNS}[{record.partition}]@{record.offset}"
-    assert place == verdict.findings[0].place
-    assert body_of(record)["turn_id"] in verdict.findings[0].subject
+    assert InvariantStatus.FAIL == result.status
+    location = f"{TURNS}[{record.partition}]@{record.offset}"
+    assert location == result.violations[0].location
+    assert body_of(record)["turn_id"] in result.violations[0].subject
 
 
 @pytest.mark.parametrize("recorded", [True, False])
@@ -112,15 +112,15 @@ def test_a_turn_that_a_crash_cut_off_breaks_nothing(
         world.change(TURNS, mine[-1], lambda body: body.update(cut_off))
     else:
         world.drop(TURNS, mine[-1])
-    source = Source("a contest", world.write(tmp_path / "records"))
+    source = RecordSource("a contest", world.write(tmp_path / "records"))
 
     assert {} == world.broken()
-    assert Status.PASS == replay(source, account_digest(source)).status
+    assert InvariantStatus.PASS == replay(source, account_digest(source)).status
 
 
 def test_an_account_hash_that_is_another_is_named(sound_records: Path) -> None:
     """Invariant 8: the accounts of this process are not those of the others."""
-    verdict = replay(Source("a contest", sound_records), "f" * 64)
+    result = replay(RecordSource("a contest", sound_records), "f" * 64)
 
-    assert Status.FAIL == verdict.status
-    assert ["all accounts"] == [finding.subject for finding in verdict.findings]
+    assert InvariantStatus.FAIL == result.status
+    assert ["all accounts"] == [violation.subject for violation in result.violations]

@@ -5,7 +5,7 @@ from pathlib import Path
 import orjson
 
 from arena import topics
-from routers.replay_records import Replay as RouterReplay
+from routers.replay import Replay as RouterReplay
 from tests.ledger.audit.test_attacks import put
 from tests.ledger.audit.test_forgeries import forge, newest_of_each_kind
 from tests.ledger.audit.world import EVENTS, World, body_of, kind_of

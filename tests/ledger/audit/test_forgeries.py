@@ -113,7 +113,7 @@ def test_forged_copies_are_no_damage(world: World, family: str) -> None:
             forged += forge(world, topic, record)
 
     assert forged > 10
-    assert {} == {number: verdict.findings for number, verdict in world.broken().items()}
+    assert {} == {number: result.violations for number, result in world.broken().items()}
 
 
 def test_second_telling_of_a_turn_is_named(world: World) -> None:
@@ -122,11 +122,11 @@ def test_second_telling_of_a_turn_is_named(world: World) -> None:
     put(world, TURNS, turn.value, "Turn", key=turn.key)
     put(world, TURNS, orjson.dumps(body_of(turn) | {"outcome": "failed"}), "Turn", key=turn.key)
 
-    found = world.verdicts()[9]
+    found = world.results()[9]
 
-    assert [] == found.findings
-    assert 1 == found.looked_at["turns told twice"]
-    assert 1 == found.looked_at["turns told again, otherwise"]
+    assert [] == found.violations
+    assert 1 == found.counts["turns told twice"]
+    assert 1 == found.counts["turns told again, otherwise"]
     assert any("turns told again, otherwise: agent.turns[0]@" in note for note in found.notes)
 
 
@@ -134,8 +134,8 @@ def in_own_partition(world: World, turn: Record, body: Json) -> None:
     """Put a turn before the real one in its own partition, behind the record that it began."""
     partition = partition_of(turn.key_text, len(world.spans[TURNS]))
     records = world.records[TURNS]
-    place = records.index(turn)
-    records.insert(place, turn._replace(value=orjson.dumps(body)))
+    location = records.index(turn)
+    records.insert(location, turn._replace(value=orjson.dumps(body)))
     assert turn.partition == partition
     world.renumber(TURNS)
 
@@ -157,7 +157,7 @@ def test_first_request_under_an_id_that_says_something_else_is_damage(world: Wor
     lie["messages"][1]["content"] = "buy everything"
     put(world, topic, orjson.dumps(lie), "ChatRequest", key=record.key)
     assert {} == world.broken()
-    found = world.verdicts()[9].looked_at
+    found = world.results()[9].counts
     assert 1 == found["foreign requests, under an id that was asked before"]
 
     world.records[topic].insert(index, record._replace(value=orjson.dumps(lie)))
@@ -231,7 +231,7 @@ def letter(**changes: object) -> Callable[[World], None]:
 def test_forged_dead_letters_hide_nothing(world: World, forged: Callable[[World], None]) -> None:
     """They fail no invariant, and an order that was lost is lost all the same."""
     forged(world)
-    assert {} == {number: verdict.findings for number, verdict in world.broken().items()}
+    assert {} == {number: result.violations for number, result in world.broken().items()}
 
     order = command_of(world) | {"call_id": str(uuid.uuid4())}
     put(world, COMMANDS, orjson.dumps(order), "ToolCall")
@@ -252,7 +252,7 @@ def test_copies_of_snapshots_with_absurd_prices_are_no_damage(world: World) -> N
                 continue
             put(world, SNAPSHOTS, orjson.dumps(body), "MarketSnapshot", key=record.key)
 
-    assert {} == {number: verdict.findings for number, verdict in world.broken().items()}
+    assert {} == {number: result.violations for number, result in world.broken().items()}
 
 
 def test_whole_forged_turn_is_foreign(world: World) -> None:
@@ -264,10 +264,10 @@ def test_whole_forged_turn_is_foreign(world: World) -> None:
     for record in (started, turn):
         put(world, TURNS, orjson.dumps(body_of(record) | lie | {"agent": agent}), kind_of(record))
 
-    found = world.verdicts()
+    found = world.results()
 
-    assert {} == {n: v.findings for n, v in found.items() if v.findings}
-    assert 1 == found[9].looked_at["foreign turns"]
+    assert {} == {n: v.violations for n, v in found.items() if v.violations}
+    assert 1 == found[9].counts["foreign turns"]
     assert any("foreign turns" in note for note in found[9].notes)
 
 
@@ -278,7 +278,7 @@ def test_numbers_of_any_size_are_read_as_processes_read_them(world: World, more:
     put(world, COMMANDS, value[:-1] + b',"more":' + more + b"}", "ToolCall")
     bury(world, put(world, COMMANDS, b"garbage", "ToolCall"))
 
-    assert {} == {number: verdict.findings for number, verdict in world.broken().items()}
+    assert {} == {number: result.violations for number, result in world.broken().items()}
 
 
 def test_opening_under_the_id_of_another_is_a_duplicate(world: World) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from arena import topics
 from arena.switch import Stop
-from ledger.audit.findings import Scope, Status
+from ledger.audit.checker import InvariantStatus, Scope
+from ledger.audit.decoding import DecodedRecord, when
 from ledger.audit.limits import LimitsChecker
-from ledger.audit.reading import Seen, when
 from tests.ledger.audit.world import (
     COMMANDS,
     CONTROL,
@@ -28,7 +28,7 @@ from tests.ledger.audit.world import (
 CALLS = topics.TOOL_CALLS.name
 
 
-def place(topic: str, world: World, index: int) -> str:
+def location(topic: str, world: World, index: int) -> str:
     """The place of a record, as findings name it."""
     record = world.records[topic][index]
     return f"{topic}[{record.partition}]@{record.offset}"
@@ -56,11 +56,11 @@ def change_rules(world: World, **values: str) -> None:
 
 def test_a_sound_log_passes_whole(sound: World) -> None:
     """Every invariant holds on what real processes left, and each looked at something."""
-    found = sound.verdicts()
+    found = sound.results()
 
-    assert {Status.PASS} == {verdict.status for verdict in found.values()}
+    assert {InvariantStatus.PASS} == {result.status for result in found.values()}
     assert [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13] == sorted(found)
-    assert all(verdict.looked_at for verdict in found.values())
+    assert all(result.counts for result in found.values())
 
 
 def test_a_posting_that_does_not_balance_is_named(world: World) -> None:
@@ -73,7 +73,7 @@ def test_a_posting_that_does_not_balance_is_named(world: World) -> None:
     broken = world.broken()
 
     assert {1} == broken.keys()
-    assert named(broken[1], place(EVENTS, world, index))
+    assert named(broken[1], location(EVENTS, world, index))
 
 
 def test_cash_that_the_fills_do_not_give_is_named(world: World) -> None:
@@ -89,7 +89,7 @@ def test_cash_that_the_fills_do_not_give_is_named(world: World) -> None:
     broken = world.broken()
 
     assert {2} == broken.keys()
-    assert named(broken[2], place(EVENTS, world, index))
+    assert named(broken[2], location(EVENTS, world, index))
 
 
 def test_an_order_without_an_event_is_named(world: World) -> None:
@@ -121,7 +121,7 @@ def test_a_fill_amid_a_halt_is_named(world: World) -> None:
     broken = world.broken()
 
     assert {4} == broken.keys()
-    assert named(broken[4], place(EVENTS, world, index))
+    assert named(broken[4], location(EVENTS, world, index))
 
 
 def test_a_fill_after_the_halt_was_lifted_is_none_of_its_business(world: World) -> None:
@@ -144,10 +144,10 @@ def test_what_cannot_be_read_ends_no_halt(world: World, kind: str) -> None:
     world.append(CONTROL, {}, kind, key="all")
     world.append(CONTROL, said, "Resume", key="risk/all")
 
-    verdict = world.verdicts()[4]
+    result = world.results()[4]
 
-    assert named(verdict, place(EVENTS, world, index))
-    assert (1, 1) == (verdict.looked_at["halts"], verdict.looked_at["unreadable halts"])
+    assert named(result, location(EVENTS, world, index))
+    assert (1, 1) == (result.counts["halts"], result.counts["unreadable halts"])
 
 
 @pytest.mark.parametrize(
@@ -172,11 +172,11 @@ def test_a_fill_after_a_refusal_by_an_unreadable_record_is_named(
     checker = LimitsChecker(Scope(world.spans))
 
     for record in world.records[CONTROL]:
-        checker.take(Seen(record))
-    checker.take(Seen(fill._replace(value=orjson.dumps(refusal), offset=fill.offset - 1)))
-    checker.take(Seen(fill))
+        checker.take(DecodedRecord(record))
+    checker.take(DecodedRecord(fill._replace(value=orjson.dumps(refusal), offset=fill.offset - 1)))
+    checker.take(DecodedRecord(fill))
 
-    halted = [one for one in checker.findings if one.expected.startswith("no fill")]
+    halted = [one for one in checker.violations if one.expected.startswith("no fill")]
     assert found == len(halted)
 
 
@@ -203,11 +203,11 @@ def test_spending_what_is_not_there_is_named(world: World) -> None:
     )
     world.change(EVENTS, index, lambda body: body.update(notional="200000"))
 
-    checker.take(Seen(world.records[EVENTS][opening]))
-    checker.take(Seen(world.records[EVENTS][index]))
+    checker.take(DecodedRecord(world.records[EVENTS][opening]))
+    checker.take(DecodedRecord(world.records[EVENTS][index]))
 
-    assert ["cash of at least 0"] == [finding.expected for finding in checker.findings]
-    assert place(EVENTS, world, index) == checker.findings[0].place
+    assert ["cash of at least 0"] == [violation.expected for violation in checker.violations]
+    assert location(EVENTS, world, index) == checker.violations[0].location
 
 
 def test_a_price_that_no_ticker_had_is_named(world: World) -> None:
@@ -224,7 +224,7 @@ def test_a_price_that_no_ticker_had_is_named(world: World) -> None:
     broken = world.broken()
 
     assert {5} == broken.keys()
-    assert named(broken[5], place(EVENTS, world, index))
+    assert named(broken[5], location(EVENTS, world, index))
 
 
 @pytest.mark.parametrize("rule", ["fee_bps", "slippage_bps"])
@@ -235,7 +235,7 @@ def test_a_fill_by_other_rules_is_named(world: World, rule: str) -> None:
     broken = world.broken()
 
     assert {5} == broken.keys()
-    assert broken[5].failures >= broken[5].looked_at["fills"]
+    assert broken[5].failures >= broken[5].counts["fills"]
 
 
 def test_a_changed_byte_in_the_log_is_named(world: World) -> None:
@@ -247,8 +247,8 @@ def test_a_changed_byte_in_the_log_is_named(world: World) -> None:
     broken = world.broken()
 
     assert {6} == broken.keys()
-    assert named(broken[6], place(EVENTS, world, index + 1))
-    assert Status.NOT_CHECKABLE == world.verdicts()[2].status
+    assert named(broken[6], location(EVENTS, world, index + 1))
+    assert InvariantStatus.NOT_CHECKABLE == world.results()[2].status
 
 
 def test_a_gap_in_the_sequence_is_named(world: World) -> None:
@@ -260,7 +260,7 @@ def test_a_gap_in_the_sequence_is_named(world: World) -> None:
 
     assert 6 in broken
     assert 1 == broken[6].failures
-    assert named(broken[6], place(EVENTS, world, index))
+    assert named(broken[6], location(EVENTS, world, index))
 
 
 def test_a_record_that_cannot_be_read_back_is_named(world: World) -> None:
@@ -283,7 +283,7 @@ def test_a_prompt_of_another_hash_is_named(world: World) -> None:
     broken = world.broken()
 
     assert {9} == broken.keys()
-    assert named(broken[9], place(TURNS, world, index))
+    assert named(broken[9], location(TURNS, world, index))
 
 
 def test_an_order_that_the_model_did_not_ask_for_is_named(world: World) -> None:
@@ -295,7 +295,7 @@ def test_an_order_that_the_model_did_not_ask_for_is_named(world: World) -> None:
     broken = world.broken()
 
     assert {9} == broken.keys()
-    assert all(order_id in finding.subject for finding in broken[9].findings)
+    assert all(order_id in violation.subject for violation in broken[9].violations)
 
 
 def test_a_request_without_a_reply_is_named(world: World) -> None:
@@ -313,7 +313,7 @@ def test_a_request_without_a_reply_is_named(world: World) -> None:
     broken = world.broken()
 
     assert {10} == broken.keys()
-    assert dropped["call_id"] in broken[10].findings[0].subject
+    assert dropped["call_id"] in broken[10].violations[0].subject
 
 
 def test_a_key_in_a_record_is_named_and_not_shown(world: World) -> None:
@@ -327,9 +327,9 @@ def test_a_key_in_a_record_is_named_and_not_shown(world: World) -> None:
     broken = world.broken({"DATABASE_PASSWORD": "correct horse battery"})
 
     assert {11} == broken.keys()
-    assert named(broken[11], place(TURNS, world, index))
-    assert named(broken[11], place(request, world, 0))
-    assert not any(key in str(finding) for finding in broken[11].findings)
+    assert named(broken[11], location(TURNS, world, index))
+    assert named(broken[11], location(request, world, 0))
+    assert not any(key in str(violation) for violation in broken[11].violations)
 
 
 def test_a_call_that_waits_past_its_deadline_is_named(world: World) -> None:
@@ -370,9 +370,9 @@ def test_what_the_records_lack_is_said_and_never_passed(world: World) -> None:
     for topic in [t for t in world.records if t.startswith(("agent.inbox.", "ai_prompted."))]:
         del world.records[topic], world.spans[topic]
 
-    found = world.verdicts()
+    found = world.results()
 
     assert {} == world.broken()
-    assert {10, 12} == {n for n, v in found.items() if v.status is Status.NOT_CHECKABLE}
+    assert {10, 12} == {n for n, v in found.items() if v.status is InvariantStatus.NOT_CHECKABLE}
     assert "ai_prompted., agent.inbox." in found[10].why
     assert all(found[n].notes for n in (9, 13))

@@ -12,9 +12,9 @@ from arena.messages import MarketSnapshot
 from arena.supervisor.runs import read_run
 from arena.versions import FIRST, SECOND
 from ledger.audit.auditor import Auditor
-from ledger.audit.findings import Scope, Status, Verdict
-from ledger.audit.replayed import _note_older
-from routers.replay_records import Replay as RouterReplay
+from ledger.audit.checker import InvariantResult, InvariantStatus, Scope
+from ledger.audit.replay import _note_older
+from routers.replay import Replay as RouterReplay
 from tests.ledger.audit.world import SNAPSHOTS
 from trading_tools.replay import Replay as ToolsReplay
 
@@ -37,9 +37,9 @@ def test_every_invariant_holds_and_the_version_is_named(release: Path) -> None:
     manifest = read_manifest(records)
     auditor = Auditor(Scope({t: f.partitions for t, f in manifest.topics.items()}))
     auditor.take_all(read_records(records, list(manifest.topics)))
-    found = {v.number: v.status for v in auditor.verdicts()}
+    found = {v.number: v.status for v in auditor.results()}
 
-    assert {Status.PASS} == set(found.values()), found
+    assert {InvariantStatus.PASS} == set(found.values()), found
     assert [release.name] == list(auditor.recorded.versions())
     assert auditor.recorded.words().startswith(f"recorded by {release.name} (")
 
@@ -56,12 +56,12 @@ def test_orders_are_decided_again_by_the_rules_of_the_time(release: Path) -> Non
 def test_turns_that_come_out_otherwise_are_not_broken(release: Path) -> None:
     """Other prompts are counted, and said with the version's name."""
     found = RouterReplay(release / "records").run()
-    verdict = Verdict(8, "replay", Status.PASS)
-    _note_older(verdict, "routers", release.name, found.older[release.name])
+    result = InvariantResult(8, "replay", InvariantStatus.PASS)
+    _note_older(result, "routers", release.name, found.older[release.name])
 
     assert ([], 0) == (found.differences, found.of_today)
     assert found.older[release.name]["played"] == found.counts["prompts"] > 0
-    assert f"recorded by {release.name}" in verdict.notes[0]
+    assert f"recorded by {release.name}" in result.notes[0]
 
 
 def test_the_market_of_an_old_home_goes_forward(release: Path) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from arena.exports import Span, read_manifest
-from ledger.audit import fates
-from ledger.audit.answers import NOT_KEPT
-from ledger.audit.findings import Scope
+from ledger.audit import outcomes
+from ledger.audit.checker import Scope
+from ledger.audit.outcome_checks import NOT_KEPT
 from ledger.audit.verify import no_longer_kept
-from routers.replay_records import Replay as RouterReplay
-from tests.ledger.audit.cuts import Part, cut, deletable, write
+from routers.replay import Replay as RouterReplay
+from tests.ledger.audit.retention import Part, cut, deletable, write
 from tests.ledger.audit.world import COMMANDS, EVENTS, SNAPSHOTS, TICKERS, World
 from trading_tools.replay import COMMANDS_NOT_KEPT
 from trading_tools.replay import NOT_KEPT as PRICES_NOT_KEPT
@@ -58,7 +58,7 @@ def test_what_is_gone_is_counted(world: World, tmp_path: Path) -> None:
     commands = write(cut(world, {(COMMANDS, 0): ends[COMMANDS, 0]}), tmp_path / "commands")
 
     assert {TICKERS: ends[TICKERS, 0]} == no_longer_kept(Scope(read_spans(prices)))
-    assert inboxes.verdicts()[10].looked_at[NOT_KEPT] > 0
+    assert inboxes.results()[10].counts[NOT_KEPT] > 0
     assert ToolsReplay(prices).run().counts[PRICES_NOT_KEPT] > 0
     assert ToolsReplay(commands).run().counts[COMMANDS_NOT_KEPT] > 0
 
@@ -70,14 +70,14 @@ def test_a_record_that_is_missing_in_the_middle_is_broken(world: World, topic: s
     hole = left.records[topic].pop(len(left.records[topic]) // 2)
     found = left.broken()[7]
 
-    assert f"offset {hole.offset}" in found.findings[0].expected
+    assert f"offset {hole.offset}" in found.violations[0].expected
 
 
 def test_an_answer_that_must_be_kept_is_missed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer to a call that is newer than the oldest answer was not deleted by retention."""
-    monkeypatch.setattr(fates, "CLOCKS_DIFFER_MS", 0)
+    monkeypatch.setattr(outcomes, "CLOCKS_DIFFER_MS", 0)
     topic = next(t for t in world.records if t.startswith("agent.inbox.") and world.records[t])
     left = cut(world, {(topic, 0): 1})
     left.records[topic].pop()
@@ -94,4 +94,4 @@ def test_a_log_of_accounts_without_its_beginning_is_one_fault(world: World) -> N
 
     assert [6] == list(found)
     assert 1 == found[6].failures
-    assert "begins at offset 3" in found[6].findings[0].found
+    assert "begins at offset 3" in found[6].violations[0].found

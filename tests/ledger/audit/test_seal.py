@@ -16,7 +16,7 @@ from arena.supervisor.runs import RECORDS
 from ledger.audit.seal import HASHES, SIGNATURE_FILE, read_seal, seal
 from ledger.audit.seal_check import check_seal
 from ledger.audit.signing import Signer, is_signed, new_key
-from ledger.audit.sources import SEAL_FILE, Source
+from ledger.audit.sources import SEAL_FILE, RecordSource
 from tests.ledger.audit.world import EVENTS, TICKERS, World
 
 SEALED = (EVENTS, TICKERS, topics.TURNS.name, topics.ROSTER.name)
@@ -37,7 +37,7 @@ def bundle(sound: World, key: Path, tmp_path_factory: pytest.TempPathFactory) ->
     kept = {topic: sound.records[topic] for topic in SEALED}
     world = World(kept, {topic: sound.spans[topic] for topic in SEALED})
     records = world.write(folder / RECORDS)
-    seal(Source("a contest", records), folder / "sealed", signer=Signer.read(key))
+    seal(RecordSource("a contest", records), folder / "sealed", signer=Signer.read(key))
     return folder / "sealed"
 
 
@@ -81,7 +81,7 @@ def test_the_same_records_give_the_same_seal(sound: World, tmp_path: Path) -> No
     world = World({EVENTS: sound.records[EVENTS]}, {EVENTS: sound.spans[EVENTS]})
     records = world.write(tmp_path / RECORDS)
 
-    digests = {seal(Source("it", records), tmp_path / name)[1] for name in ("one", "two")}
+    digests = {seal(RecordSource("it", records), tmp_path / name)[1] for name in ("one", "two")}
 
     assert 1 == len(digests)
 
@@ -101,7 +101,7 @@ def test_any_change_of_any_record_is_found_and_named(
     rows = rows_of(changed, topic)
     index = chance % len(rows)
     row = rows[index]
-    place = at(topic, row)
+    location = at(topic, row)
     match how:
         case "value":
             value = row["value"] or b""
@@ -120,18 +120,18 @@ def test_any_change_of_any_record_is_found_and_named(
             last = max(int(str(r["offset"])) for r in rows if r["partition"] == row["partition"])
             added = row | {"offset": last + 1}
             rows.insert(index + 1, added)
-            place = at(topic, added)
+            location = at(topic, added)
     change_rows(changed, topic, rows)
 
     found = check_seal(changed)
 
-    assert any(line.startswith(f"{place} ") for line in found.broken), found.broken
+    assert any(line.startswith(f"{location} ") for line in found.broken), found.broken
 
 
 def test_two_records_that_changed_places_are_both_named(copy: Path) -> None:
     """Contents that were swapped are told from contents that were changed."""
     rows = rows_of(copy, EVENTS)
-    places = [at(EVENTS, rows[i]) for i in (3, 5)]
+    locations = [at(EVENTS, rows[i]) for i in (3, 5)]
     for name in ("timestamp_ms", "key", "headers", "value"):
         rows[3][name], rows[5][name] = rows[5][name], rows[3][name]
     change_rows(copy, EVENTS, rows)
@@ -139,7 +139,7 @@ def test_two_records_that_changed_places_are_both_named(copy: Path) -> None:
     found = check_seal(copy)
 
     expected = [
-        f"{one} swapped with the record of {other}" for one, other in (places, places[::-1])
+        f"{one} swapped with the record of {other}" for one, other in (locations, locations[::-1])
     ]
     assert expected == found.broken
 
@@ -195,7 +195,7 @@ def test_a_bundle_that_was_sealed_anew_is_found_by_key_and_digest(
     digest = hashlib.sha256((bundle / SEAL_FILE).read_bytes()).hexdigest()
     new_key(tmp_path / "forger.pem")
     forger = Signer.read(tmp_path / "forger.pem")
-    seal(Source("a contest", bundle / RECORDS), tmp_path / "forged", signer=forger)
+    seal(RecordSource("a contest", bundle / RECORDS), tmp_path / "forged", signer=forger)
 
     ours = Signer.read(key).public_hex
     assert [] == check_seal(tmp_path / "forged").broken
@@ -225,4 +225,4 @@ def test_a_folder_that_holds_something_is_not_sealed_into(bundle: Path, tmp_path
     (tmp_path / "mine").write_text("mine")
 
     with pytest.raises(UsageError, match="there already"):
-        seal(Source("it", bundle / RECORDS), tmp_path)
+        seal(RecordSource("it", bundle / RECORDS), tmp_path)

@@ -7,10 +7,10 @@ import pytest
 
 from arena import topics
 from arena.errors import UsageError
-from ledger.audit.frames import find_frame
-from ledger.audit.sources import Source
+from ledger.audit.raw_frames import find_frame
+from ledger.audit.sources import RecordSource
 from ledger.audit.trace import trace
-from ledger.audit.trace_find import order_ids
+from ledger.audit.trace_records import order_ids
 from tests.ledger.audit.world import TICKERS, TURNS, World, body_of, kind_of, updating
 
 CALLS = topics.LLM_CALLS.name
@@ -37,7 +37,7 @@ def frame_line(ticker: dict[str, str], **changes: str) -> bytes:
 
 def test_every_order_leads_back_to_its_tickers(sound_records: Path) -> None:
     """Each step is found with its hash, and everything that is compared is the same."""
-    source = Source("a contest", sound_records)
+    source = RecordSource("a contest", sound_records)
     orders = order_ids(source)
 
     for order_id in orders[::7]:
@@ -73,13 +73,13 @@ def test_a_ticker_leads_to_the_bytes_of_the_venue(
     changes = {} if ask is None else {"best_ask": ask}
     lines = [frame_line(ticker, **changes) for ticker in tickers]
     (tmp_path / "frames.jsonl").write_bytes(b"not a line\n" + b"".join(lines))
-    source = Source("a contest", world.write(tmp_path / "records"), run=tmp_path)
+    source = RecordSource("a contest", world.write(tmp_path / "records"), run=tmp_path)
 
     frame = trace(source, order_ids(source)[0])[-1]
 
     assert "" == frame.missing
     assert holds == frame.holds
-    assert frame.place.startswith("frames.jsonl, line ")
+    assert frame.location.startswith("frames.jsonl, line ")
 
 
 def test_a_changed_prompt_is_said(world: World, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_changed_prompt_is_said(world: World, tmp_path: Path) -> None:
         body["messages"][1]["content"] += "!"
 
     world.change(TURNS, index, reword)
-    source = Source("a contest", world.write(tmp_path / "records"))
+    source = RecordSource("a contest", world.write(tmp_path / "records"))
     made = {i for round_ in body_of(record)["rounds"] for i in round_["tool_call_ids"]}
     order_id = next(o for o in order_ids(source) if o in made)
 
@@ -112,7 +112,7 @@ def test_a_request_that_was_sent_otherwise_is_said(
     """The bytes that went to the model are made again from the topics."""
     for index in range(len(world.records[CALLS])):
         world.change(CALLS, index, updating(changes))
-    source = Source("a contest", world.write(tmp_path / "records"))
+    source = RecordSource("a contest", world.write(tmp_path / "records"))
 
     steps = trace(source, order_ids(source)[0])
 
@@ -123,10 +123,10 @@ def test_a_request_that_was_sent_otherwise_is_said(
 
 def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(sound_records: Path) -> None:
     """A prefix finds the order; one that no order has is refused with a remedy."""
-    source = Source("a contest", sound_records)
+    source = RecordSource("a contest", sound_records)
     order_id = order_ids(source)[0]
 
-    assert trace(source, order_id)[0].place == trace(source, order_id[:13])[0].place
+    assert trace(source, order_id)[0].location == trace(source, order_id[:13])[0].location
     with pytest.raises(UsageError, match="--random"):
         trace(source, "nothing")
     with pytest.raises(UsageError, match="write more of it"):

@@ -16,8 +16,8 @@ from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.exports import Span, export_topics
 from ledger.audit.auditor import Auditor
-from ledger.audit.findings import Scope, Status, Verdict
-from ledger.audit.reading import in_order
+from ledger.audit.checker import InvariantResult, InvariantStatus, Scope
+from ledger.audit.decoding import in_order
 
 Json = dict[str, Any]  # Any: decoded JSON
 EVENTS, COMMANDS, TICKERS = topics.EVENTS.name, topics.COMMANDS.name, topics.TICKERS.name
@@ -96,14 +96,14 @@ class World:
 
     def renumber(self, topic: str) -> None:
         """Offsets without a gap, and spans to match."""
-        places: Counter[int] = Counter()
+        locations: Counter[int] = Counter()
         found = []
         for record in self.records[topic]:
-            found.append(record._replace(offset=places[record.partition]))
-            places[record.partition] += 1
+            found.append(record._replace(offset=locations[record.partition]))
+            locations[record.partition] += 1
         self.records[topic] = found
         self.spans[topic] = {
-            p: Span(first=0, end=places[p], count=places[p]) for p in self.spans[topic]
+            p: Span(first=0, end=locations[p], count=locations[p]) for p in self.spans[topic]
         }
 
     def chain_again(self) -> None:
@@ -115,17 +115,17 @@ class World:
             changed = self.change(EVENTS, index, updating(values))
             head = chain(head, changed.value or b"")
 
-    def verdicts(self, secrets: dict[str, str] | None = None) -> dict[int, Verdict]:
+    def results(self, secrets: dict[str, str] | None = None) -> dict[int, InvariantResult]:
         """What the audit says of each invariant."""
         auditor = Auditor(Scope(self.spans), secrets)
         for topic in in_order(self.records):
             auditor.take_all(self.records[topic])
-        return {verdict.number: verdict for verdict in auditor.verdicts()}
+        return {result.number: result for result in auditor.results()}
 
-    def broken(self, secrets: dict[str, str] | None = None) -> dict[int, Verdict]:
+    def broken(self, secrets: dict[str, str] | None = None) -> dict[int, InvariantResult]:
         """The invariants that fail."""
-        found = self.verdicts(secrets)
-        return {n: v for n, v in found.items() if v.status is Status.FAIL}
+        found = self.results(secrets)
+        return {n: v for n, v in found.items() if v.status is InvariantStatus.FAIL}
 
     def write(self, folder: Path) -> Path:
         """The records as an export."""
@@ -148,6 +148,6 @@ class World:
         return folder
 
 
-def named(verdict: Verdict, place: str) -> bool:
+def named(result: InvariantResult, location: str) -> bool:
     """True where a finding of a verdict is about a place."""
-    return any(place in finding.place for finding in verdict.findings)
+    return any(location in violation.location for violation in result.violations)

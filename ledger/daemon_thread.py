@@ -13,7 +13,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-async def aside(work: Callable[[], Result]) -> Result:
+async def run_in_daemon_thread(work: Callable[[], Result]) -> Result:
     """Do blocking work in a thread of its own; its result or error.
 
     If this is cancelled, the work is left alone: what it does then counts, or does not, as if the

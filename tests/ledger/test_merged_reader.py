@@ -7,7 +7,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from arena.bus.base import LogReader, Record
-from ledger.merge import Merged
+from ledger.merged_reader import MergedReader
 
 TOPICS = ("account.events", "market.snapshots", "llm.calls")
 
@@ -64,7 +64,7 @@ def test_everything_comes_in_order(
     total = sum(map(len, logs.values()))
 
     async def read_all() -> list[Record]:
-        merged = Merged({topic: Listed(records, step) for topic, records in logs.items()})
+        merged = MergedReader({topic: Listed(records, step) for topic, records in logs.items()})
         found: list[Record] = []
         while len(found) < total:
             found += await merged.read(timeout_s=0.01, max_records=max_records)
@@ -92,7 +92,7 @@ class Slow(Listed):
 async def test_the_end_is_reached_when_the_last_record_was_given_out() -> None:
     """The positions of the readers alone do not tell."""
     logs = {topic: [Record(topic, 0, n, n, None, None) for n in range(3)] for topic in TOPICS[:2]}
-    merged = Merged({topic: Slow(records, 3) for topic, records in logs.items()})
+    merged = MergedReader({topic: Slow(records, 3) for topic, records in logs.items()})
     ends, found = await merged.ends(), []
     while not merged.is_past(ends):
         found += await merged.read(timeout_s=0.001)

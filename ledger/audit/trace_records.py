@@ -18,15 +18,15 @@ from arena.messages import (
     Turn,
 )
 from ledger.audit.chain import ChainChecker
-from ledger.audit.findings import Scope
-from ledger.audit.reading import Seen
-from ledger.audit.sources import Source
+from ledger.audit.checker import Scope
+from ledger.audit.decoding import DecodedRecord
+from ledger.audit.sources import RecordSource
 
 COMMANDS, EVENTS, TICKERS = topics.COMMANDS.name, topics.EVENTS.name, topics.TICKERS.name
 
 
 @dataclass(slots=True)
-class Found:
+class OrderRecords:
     """The records of an order's way."""
 
     event: tuple[Record, OrderDecided]
@@ -41,7 +41,7 @@ class Found:
     used: tuple[Record, Ticker] | None = None
 
 
-def order_ids(source: Source) -> list[str]:
+def order_ids(source: RecordSource) -> list[str]:
     """Every order that was filled, oldest first; every decided one where none was."""
     filled: list[str] = []
     rejected: list[str] = []
@@ -52,23 +52,23 @@ def order_ids(source: Source) -> list[str]:
     return filled or rejected
 
 
-def _effective(source: Source) -> Iterator[Seen]:
+def _effective(source: RecordSource) -> Iterator[DecodedRecord]:
     chain = ChainChecker(Scope({}))
     for record in source.read([EVENTS]):
-        seen = Seen(record)
+        seen = DecodedRecord(record)
         chain.take(seen)
         if seen.effective:
             yield seen
 
 
-def find_event(source: Source, order_id: str) -> Found:
+def find_event(source: RecordSource, order_id: str) -> OrderRecords:
     """The event of an order, and the digest of the log before it.
 
     Raises:
         UsageError: No effective event decides such an order, or more than one.
     """
     heads: dict[int, str] = {}
-    matches: list[Found] = []
+    matches: list[OrderRecords] = []
     for seen in _effective(source):
         record = seen.record
         head = heads.get(record.partition, "0" * 64)
@@ -77,7 +77,7 @@ def find_event(source: Source, order_id: str) -> Found:
             continue
         event = record.message()
         assert isinstance(event, OrderDecided), "its header says so"
-        matches.append(Found((record, event), head))
+        matches.append(OrderRecords((record, event), head))
     exact = [found for found in matches if found.event[1].order_id == order_id]
     if len(exact or matches) == 1:
         return (exact or matches)[0]
@@ -89,7 +89,7 @@ def find_event(source: Source, order_id: str) -> Found:
     raise UsageError(f"no order {order_id!r} was decided in {source.name}", remedy=remedy)
 
 
-def find_rest(source: Source, found: Found) -> None:
+def find_rest(source: RecordSource, found: OrderRecords) -> None:
     """Everything else on its way, as far as the source holds it."""
     event = found.event[1]
     call_id = ids.model_call_id(event.turn_id, event.round)
@@ -121,23 +121,23 @@ def find_rest(source: Source, found: Found) -> None:
     _find_tickers(source, found)
 
 
-def _find_tickers(source: Source, found: Found) -> None:
+def _find_tickers(source: RecordSource, found: OrderRecords) -> None:
     event = found.event[1]
     snapshot = found.snapshot[1] if found.snapshot is not None else None
     view = snapshot.view(event.product_id) if snapshot is not None else None
     shown = view.ticker if view is not None else None
-    place = (event.used.partition, event.used.offset) if event.used is not None else None
+    location = (event.used.partition, event.used.offset) if event.used is not None else None
     product = event.product_id.encode()
     if TICKERS not in source.topics():
         return
     for record in source.read([TICKERS]):
         here = (record.partition, record.offset)
-        if here != place and (shown is None or record.key != product):
+        if here != location and (shown is None or record.key != product):
             continue
         ticker = record.message()
         if not isinstance(ticker, Ticker):
             continue
-        if here == place:
+        if here == location:
             found.used = (record, ticker)
         end = snapshot.ticker_offsets.get(record.partition, 0) if snapshot is not None else 0
         if shown is not None and record.offset < end and _same_update(ticker, shown):

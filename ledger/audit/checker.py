@@ -8,14 +8,14 @@ from enum import StrEnum
 from typing import ClassVar
 
 from arena.exports import Span
-from ledger.audit.reading import Seen
+from ledger.audit.decoding import DecodedRecord
 
-FINDINGS_KEPT = 100
+VIOLATIONS_NAMED_MAX = 100
 """Findings of one invariant that are named; the rest are counted."""
 TEXT_CHARS_MAX = 160
 
 
-class Status(StrEnum):
+class InvariantStatus(StrEnum):
     """What an audit can say of an invariant."""
 
     PASS = "pass"
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Violation:
     """One thing that is wrong.
 
     Attributes:
@@ -33,7 +33,7 @@ class Finding:
         expected, found: In words or figures.
     """
 
-    place: str
+    location: str
     subject: str
     expected: str
     found: str
@@ -41,25 +41,25 @@ class Finding:
     def __str__(self) -> str:
         """One line for people."""
         who = f" ({self.subject})" if self.subject else ""
-        return f"{self.place}{who}: expected {self.expected}, found {self.found}"
+        return f"{self.location}{who}: expected {self.expected}, found {self.found}"
 
 
 @dataclass(slots=True)
-class Verdict:
+class InvariantResult:
     """What was found of one invariant.
 
     Attributes:
         looked_at: What was looked at -> how much.
-        findings: The first `FINDINGS_KEPT`. failures: how many there are.
+        findings: The first `VIOLATIONS_NAMED_MAX`. failures: how many there are.
         why: Where it could not be checked: what these records lack.
         notes: What could not be checked beside what was, or must be known to read the counts.
     """
 
     number: int
     title: str
-    status: Status
-    looked_at: dict[str, int] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    status: InvariantStatus
+    counts: dict[str, int] = field(default_factory=dict)
+    violations: list[Violation] = field(default_factory=list)
     failures: int = 0
     why: str = ""
     notes: list[str] = field(default_factory=list)
@@ -104,25 +104,25 @@ class Checker(ABC):
     Attributes:
         number: As in the design. title: what must hold, in a few words.
         needs: Topics without which nothing can be said.
-        counted: The count that must not be zero: without it there was nothing to check.
+        required_count: The count that must not be zero: without it there was nothing to check.
     """
 
     number: ClassVar[int]
     title: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
-    counted: ClassVar[str]
+    required_count: ClassVar[str]
 
     def __init__(self, scope: Scope) -> None:
         """Nothing seen yet."""
         self.scope = scope
-        self.looked: Counter[str] = Counter()
-        self.findings: list[Finding] = []
+        self.counts: Counter[str] = Counter()
+        self.violations: list[Violation] = []
         self.failures = 0
         self.notes: list[str] = []
         self.why = ""
 
     @abstractmethod
-    def take(self, seen: Seen) -> None:
+    def take(self, seen: DecodedRecord) -> None:
         """Take in one record; they come topic by topic in the order of `reading.ORDER`."""
 
     def finish(self) -> None:
@@ -133,31 +133,31 @@ class Checker(ABC):
         """Note a finding unless something is true; returns what it is."""
         if not true:
             self.failures += 1
-            if len(self.findings) < FINDINGS_KEPT:
+            if len(self.violations) < VIOLATIONS_NAMED_MAX:
                 text = str(found)
                 if len(text) > TEXT_CHARS_MAX:
                     text = text[:TEXT_CHARS_MAX] + "..."
-                self.findings.append(Finding(seen, subject, expected, text))
+                self.violations.append(Violation(seen, subject, expected, text))
         return true
 
-    def verdict(self) -> Verdict:
+    def result(self) -> InvariantResult:
         """What is to be said, after `finish`."""
-        status = Status.FAIL if self.failures else Status.PASS
+        status = InvariantStatus.FAIL if self.failures else InvariantStatus.PASS
         why = self.why
         if not self.failures:
             if lacking := self.scope.lacks(self.needs):
                 why = f"these records hold no {', '.join(lacking)}"
-            elif not why and not self.looked[self.counted]:
-                why = f"these records hold no {self.counted}"
+            elif not why and not self.counts[self.required_count]:
+                why = f"these records hold no {self.required_count}"
             if why:
-                status = Status.NOT_CHECKABLE
-        return Verdict(
+                status = InvariantStatus.NOT_CHECKABLE
+        return InvariantResult(
             number=self.number,
             title=self.title,
             status=status,
-            looked_at={name: count for name, count in self.looked.items() if count},
-            findings=self.findings,
+            counts={name: count for name, count in self.counts.items() if count},
+            violations=self.violations,
             failures=self.failures,
-            why=why if status is Status.NOT_CHECKABLE else "",
+            why=why if status is InvariantStatus.NOT_CHECKABLE else "",
             notes=self.notes,
         )

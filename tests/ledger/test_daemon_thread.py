@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from ledger.aside import aside
+from ledger.daemon_thread import run_in_daemon_thread
 
 PROGRAM = """
 import asyncio, threading
-from ledger.aside import aside
+from ledger.daemon_thread import aside
 async def main():
     await asyncio.wait_for(aside(threading.Event().wait), 0.05)
 try:
@@ -29,9 +29,12 @@ async def test_results_and_errors_come_back() -> None:
 
     nothing: dict[str, int] = {}
 
-    assert [3, None] == [await aside(lambda: 3), await aside(lambda: nothing.get("x"))]
+    assert [3, None] == [
+        await run_in_daemon_thread(lambda: 3),
+        await run_in_daemon_thread(lambda: nothing.get("x")),
+    ]
     with pytest.raises(LookupError, match="x"):
-        await aside(fail)
+        await run_in_daemon_thread(fail)
 
 
 async def test_a_late_result_is_nobodys() -> None:
@@ -42,7 +45,7 @@ async def test_a_late_result_is_nobodys() -> None:
         release.wait(10)
         ended.set()
 
-    task = asyncio.ensure_future(aside(work))
+    task = asyncio.ensure_future(run_in_daemon_thread(work))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -16,7 +16,7 @@ from arena.currency import DEFAULT_CURRENCY
 from arena.errors import ArenaError, DependencyMissing
 from arena.money import to_units
 from arena.settings import Settings
-from ledger.compare import COUNT, Key
+from ledger.compare import COUNT, FigureKey
 
 TIMEOUT_S = 180.0
 COMMAND = ("-m", "arena", "dashboard", "--once", "--json")
@@ -42,10 +42,10 @@ class ReadModel:
     """
 
     digest: str
-    figures: dict[Key, int] = field(default_factory=dict)
+    figures: dict[FigureKey, int] = field(default_factory=dict)
     holders: frozenset[str] = frozenset()
 
-    def beside(self, fold: dict[Key, int]) -> dict[Key, int]:
+    def with_missing_positions(self, fold: dict[FigureKey, int]) -> dict[FigureKey, int]:
         """Its figures, with the positions that it would tell if it had them as zero."""
         missing = {key: 0 for key in fold if key.what == POSITION and key.owner in self.holders}
         return missing | self.figures
@@ -101,7 +101,7 @@ def read_document(text: bytes) -> ReadModel:
     Raises:
         ArenaError: It is no such document.
     """
-    figures: dict[Key, int] = {}
+    figures: dict[FigureKey, int] = {}
     holders = set()
     try:
         document = orjson.loads(text)
@@ -110,14 +110,14 @@ def read_document(text: bytes) -> ReadModel:
             agent = row["agent"]
             for name, what in MONEY.items():
                 if row.get(name) is not None:
-                    figures[Key(agent, what, currency)] = to_units(Decimal(row[name]))
+                    figures[FigureKey(agent, what, currency)] = to_units(Decimal(row[name]))
             for name, what in COUNTS.items():
                 if row.get("cash_usd") is not None:
-                    figures[Key(agent, what, COUNT)] = int(row[name])
+                    figures[FigureKey(agent, what, COUNT)] = int(row[name])
             if row.get("positions") is not None:
                 holders.add(agent)
             for product_id, quantity in (row.get("positions") or {}).items():
-                key = Key(agent, POSITION, product_id.split("-")[0])
+                key = FigureKey(agent, POSITION, product_id.split("-")[0])
                 figures[key] = figures.get(key, 0) + to_units(Decimal(quantity))
         return ReadModel(document["digest"], figures, frozenset(holders))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, InvalidOperation) as error:

@@ -14,7 +14,7 @@ _LOGIN = f"check the user of {_URL}, and its password: PGPASSWORD, or a line in 
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseWords:
+class DatabaseErrorText:
     """What an error means.
 
     Attributes:
@@ -28,82 +28,90 @@ class DatabaseWords:
     is_usage: bool = False
 
 
-_KINDS: tuple[tuple[str, DatabaseWords], ...] = (
+_KINDS: tuple[tuple[str, DatabaseErrorText], ...] = (
     (
         r"password authentication failed|no password supplied|pg_hba|authentication failed",
-        DatabaseWords("the server refuses this login", _LOGIN, True),
+        DatabaseErrorText("the server refuses this login", _LOGIN, True),
     ),
     (
         r'role "[^"]*" (does not exist|is not permitted)',
-        DatabaseWords("the server refuses this user: {said}", _LOGIN, True),
+        DatabaseErrorText("the server refuses this user: {said}", _LOGIN, True),
     ),
     (
         r'database "[^"]*" does not exist',
-        DatabaseWords("there is nothing to keep them in: {said}", "create it: createdb NAME", True),
+        DatabaseErrorText(
+            "there is nothing to keep them in: {said}", "create it: createdb NAME", True
+        ),
     ),
     (
         r"invalid (connection option|URI|port|integer|value)|invalid .* option",
-        DatabaseWords("its address cannot be used: {said}", f"correct {_URL}", True),
+        DatabaseErrorText("its address cannot be used: {said}", f"correct {_URL}", True),
     ),
     (
         r"refused|No route|unreachable",
-        DatabaseWords("no server listens there", f"start it, or correct {_URL}"),
+        DatabaseErrorText("no server listens there", f"start it, or correct {_URL}"),
     ),
     (
         r"translate host name|resolve host|Name or service|nodename",
-        DatabaseWords("the host name is not known", f"correct {_URL}, or check the network"),
+        DatabaseErrorText("the host name is not known", f"correct {_URL}, or check the network"),
     ),
     (
         r"timeout expired|timed out",
-        DatabaseWords("the server does not answer", "does it run, or is it frozen or overloaded?"),
+        DatabaseErrorText(
+            "the server does not answer", "does it run, or is it frozen or overloaded?"
+        ),
     ),
     (
         r"received invalid response|expected authentication|SSL negotiation|protocol|"
         r"lost synchronization",
-        DatabaseWords("what listens there is not a PostgreSQL", f"correct the port in {_URL}"),
+        DatabaseErrorText("what listens there is not a PostgreSQL", f"correct the port in {_URL}"),
     ),
     (
         r"closed the connection|connection .*(lost|closed)|terminating connection|shutting down|"
         r"starting up",
-        DatabaseWords("the server ended the connection", "see the server's log, and try again"),
+        DatabaseErrorText("the server ended the connection", "see the server's log, and try again"),
     ),
     (
         r"no such table|relation .* does not exist",
-        DatabaseWords("there are no books in it yet", "`arena ledger run` keeps them"),
+        DatabaseErrorText("there are no books in it yet", "`arena ledger run` keeps them"),
     ),
     (
         r"permission denied|must be owner",
-        DatabaseWords("{said}", "grant this user what the ledger needs, or log in as the owner"),
+        DatabaseErrorText(
+            "{said}", "grant this user what the ledger needs, or log in as the owner"
+        ),
     ),
     (
         r"lock timeout|statement timeout|deadlock|locked",
-        DatabaseWords("another process has locked it", "end that process, or try again"),
+        DatabaseErrorText("another process has locked it", "end that process, or try again"),
     ),
     (
         r"readonly|read-only",
-        DatabaseWords("this process may not write to it", "make the file and its folder writable"),
+        DatabaseErrorText(
+            "this process may not write to it", "make the file and its folder writable"
+        ),
     ),
     (
         r"unable to open",
-        DatabaseWords("the file cannot be opened", "make the file and its folder accessible"),
+        DatabaseErrorText("the file cannot be opened", "make the file and its folder accessible"),
     ),
-    (r"full|No space", DatabaseWords("its disk is full", "make room on that disk")),
+    (r"full|No space", DatabaseErrorText("its disk is full", "make room on that disk")),
     (
         r"not a database|malformed|disk image",
-        DatabaseWords(
+        DatabaseErrorText(
             "the file is damaged, or is not a database",
             "move it away; `arena ledger rebuild` makes the books again from the topics",
         ),
     ),
     (
         r"too many (clients|connections)|connection slots",
-        DatabaseWords("the server has no free connection", "end a client, or raise its limit"),
+        DatabaseErrorText("the server has no free connection", "end a client, or raise its limit"),
     ),
-    (r"I/O error", DatabaseWords("its disk fails", "check the disk and the file")),
+    (r"I/O error", DatabaseErrorText("its disk fails", "check the disk and the file")),
 )
 
 
-def database_words(said: str) -> DatabaseWords:
+def describe_database_error(said: str) -> DatabaseErrorText:
     """Cause and remedy of an error.
 
     Args:
@@ -113,5 +121,5 @@ def database_words(said: str) -> DatabaseWords:
     for pattern, found in _KINDS:
         if re.search(pattern, line or said):
             cause = found.cause.replace("{said}", line)
-            return DatabaseWords(cause, found.remedy, found.is_usage)
-    return DatabaseWords(line or "without a reason", "see the log of the database")
+            return DatabaseErrorText(cause, found.remedy, found.is_usage)
+    return DatabaseErrorText(line or "without a reason", "see the log of the database")

@@ -9,15 +9,15 @@ from arena.messages import CandleWindow, LlmCall, MarketSnapshot, Message, Turn
 from arena.money import PriceUnits, decimal_text, price_or_none, round_to_units
 from ledger import schema
 from ledger.amounts import AMOUNT_MAX, INT64_MAX, split, split_or_null
-from ledger.batch import Batch, Row
-from ledger.records import clean, micros
+from ledger.batch import Row, RowBatch
+from ledger.records import micros, without_nul
 
 US_PER_MS = 1_000
 ID_CHARS_MAX = 500
 """An id is part of a key, and PostgreSQL bounds those at 2,704 bytes."""
 
 
-class SideRows:
+class NonAccountRows:
     """What the last snapshot showed, so that the same candles are not offered again each minute.
 
     Attributes:
@@ -32,7 +32,7 @@ class SideRows:
         self.equity_after_us: dict[str, int] = {}
 
     def add(
-        self, record: Record, message: Message, shards: Mapping[int, Shard], batch: Batch
+        self, record: Record, message: Message, shards: Mapping[int, Shard], batch: RowBatch
     ) -> None:
         """Add what a message comes to; other messages of the topics come to nothing.
 
@@ -51,12 +51,14 @@ class SideRows:
                 batch.rows[schema.agent_logs].append(turn_row(record, message))
 
     def _snapshot(
-        self, snapshot: MarketSnapshot, shards: Mapping[int, Shard], batch: Batch
+        self, snapshot: MarketSnapshot, shards: Mapping[int, Shard], batch: RowBatch
     ) -> None:
         for view in snapshot.products:
             for window in view.windows.values():
                 self._candles(snapshot.venue, view.product_id, window, batch)
-        if micros(snapshot.as_of) <= self.equity_after_us.get(clean(snapshot.venue), -INT64_MAX):
+        if micros(snapshot.as_of) <= self.equity_after_us.get(
+            without_nul(snapshot.venue), -INT64_MAX
+        ):
             return
         bids = {
             view.product_id: bid
@@ -69,7 +71,7 @@ class SideRows:
                 row = equity_row(snapshot, agent, account, bids, shard.next_offset)
                 batch.rows[schema.equity_snapshots].append(row)
 
-    def _candles(self, venue: str, product_id: str, window: CandleWindow, batch: Batch) -> None:
+    def _candles(self, venue: str, product_id: str, window: CandleWindow, batch: RowBatch) -> None:
         key = (venue, product_id, window.granularity_s)
         seen = self.seen.get(key, frozenset())
         starts = [micros(candle.start) for candle in window.candles]
@@ -79,8 +81,8 @@ class SideRows:
             digits = (candle.open, candle.high, candle.low, candle.close, candle.volume)
             batch.rows[schema.candles].append(
                 (
-                    clean(venue),
-                    clean(product_id),
+                    without_nul(venue),
+                    without_nul(product_id),
                     window.granularity_s,
                     start_us,
                     *map(decimal_text, digits),
@@ -89,7 +91,7 @@ class SideRows:
         self.seen[key] = frozenset(starts)
 
 
-def check_fit(batch: Batch) -> None:
+def check_fit(batch: RowBatch) -> None:
     """See that every number of the rows fits its column.
 
     Raises:
@@ -123,9 +125,9 @@ def equity_row(
 ) -> Row:
     """An account marked at the bids of a snapshot; `offset` is how far the log was folded."""
     return (
-        clean(snapshot.snapshot_id),
-        clean(agent),
-        clean(snapshot.venue),
+        without_nul(snapshot.snapshot_id),
+        without_nul(agent),
+        without_nul(snapshot.venue),
         micros(snapshot.as_of),
         offset,
         *split(account.cash),
@@ -141,8 +143,8 @@ def usage_row(record: Record, call: LlmCall) -> Row:
     return (
         record.partition,
         record.offset,
-        *map(clean, texts),
-        clean(call.request_sha256),
+        *map(without_nul, texts),
+        without_nul(call.request_sha256),
         call.round,
         int(call.scripted),
         int(call.replayed),
@@ -165,7 +167,7 @@ def turn_row(record: Record, turn: Turn) -> Row:
     return (
         record.partition,
         record.offset,
-        *map(clean, (*texts, *words)),
+        *map(without_nul, (*texts, *words)),
         turn.skipped_snapshots,
         micros(turn.as_of),
         micros(turn.started_at),

@@ -27,10 +27,16 @@ from arena.settings import Settings
 from ledger import schema, service
 from ledger.amounts import split
 from ledger.database import Database
-from ledger.place import Place
+from ledger.location import BooksLocation
 from ledger.records import micros
 from tests.arena.test_accounts import NOW
-from tests.ledger.helpers import booked, keeping, publish, side_rows, written_log
+from tests.ledger.helpers import (
+    publish,
+    running_ledger,
+    wait_for_rows,
+    wait_until_booked,
+    written_log,
+)
 
 START = NOW - timedelta(minutes=15)
 
@@ -107,7 +113,7 @@ async def send(bus: Bus, topic: str, message: Message) -> None:
     await bus.append(topic, message, key="k")
 
 
-async def test_each_topic_fills_its_tables(memory_bus: MemoryBus, place: Place) -> None:
+async def test_each_topic_fills_its_tables(memory_bus: MemoryBus, location: BooksLocation) -> None:
     """A second snapshot of the same name, and bytes that are no message, change nothing."""
     log = written_log(30)
     await publish(memory_bus, log.records)
@@ -120,12 +126,12 @@ async def test_each_topic_fills_its_tables(memory_bus: MemoryBus, place: Place) 
     await send(memory_bus, topics.LLM_CALLS.name, call())
     await send(memory_bus, topics.TURNS.name, turn())
     for _ in range(2):
-        async with keeping(memory_bus, Settings(), place):
-            await booked(place, len(log.records))
-            await side_rows(place, {topics.SNAPSHOTS.name: 4, topics.LLM_CALLS.name: 1})
+        async with running_ledger(memory_bus, Settings(), location):
+            await wait_until_booked(location, len(log.records))
+            await wait_for_rows(location, {topics.SNAPSHOTS.name: 4, topics.LLM_CALLS.name: 1})
 
     account = log.shard.accounts["a"]
-    database = Database(place, read_only=True)
+    database = Database(location, read_only=True)
     with database.reading() as connection:
         candles = connection.execute(select(schema.candles)).all()
         equity = connection.execute(
@@ -153,7 +159,7 @@ async def test_each_topic_fills_its_tables(memory_bus: MemoryBus, place: Place) 
 
 
 @pytest.mark.parametrize("kept", [0, 1, 2], ids=["created again", "two lost", "one lost"])
-async def test_new_records_at_reused_offsets_come_in(place: Place, kept: int) -> None:
+async def test_new_records_at_reused_offsets_come_in(location: BooksLocation, kept: int) -> None:
     """What a cut topic lost stays in the books, what is new comes in, and nothing is doubled."""
     names = [topics.TURNS.name, topics.LLM_CALLS.name, topics.SNAPSHOTS.name]
     for lost in (True, False):
@@ -171,12 +177,12 @@ async def test_new_records_at_reused_offsets_come_in(place: Place, kept: int) ->
             await send(bus, names[1], call().model_copy(update={"call_id": text}))
             shown = snapshot(text).model_copy(update={"as_of": at})
             await send(bus, names[2], shown)
-        async with keeping(bus, Settings(), place) as ledger:
-            await booked(place, len(log.records))
-            await side_rows(place, dict.fromkeys(names, len(texts)))
+        async with running_ledger(bus, Settings(), location) as ledger:
+            await wait_until_booked(location, len(log.records))
+            await wait_for_rows(location, dict.fromkeys(names, len(texts)))
             cuts = ledger.node.counters["cut_partitions"]
             told = ledger.node.heartbeat(ledger.node.clock.now()).details.get(RECORDS_LOST, {})
-    database = Database(place, read_only=True)
+    database = Database(location, read_only=True)
     with database.reading() as connection:
         turns = connection.execute(select(schema.agent_logs.c.turn_id)).scalars().all()
         calls = connection.execute(select(schema.llm_usage.c.call_id)).scalars().all()
@@ -193,31 +199,31 @@ async def test_new_records_at_reused_offsets_come_in(place: Place, kept: int) ->
 
 
 async def test_a_shorter_log_is_told_and_an_unbookable_id_is_passed_over(
-    memory_bus: MemoryBus, place: Place
+    memory_bus: MemoryBus, location: BooksLocation
 ) -> None:
     """A place after the end of its log goes back; an id that no key can hold stops nothing."""
-    made = Database(place)
+    made = Database(location)
     made.upgrade()
     made.close()
     await send(memory_bus, topics.TURNS.name, turn())
     long = call().model_copy(update={"call_id": "é" * 5_000})
     await send(memory_bus, topics.LLM_CALLS.name, long)
-    async with keeping(memory_bus, Settings(), place):
-        await side_rows(place, {topics.TURNS.name: 1, topics.LLM_CALLS.name: 1})
+    async with running_ledger(memory_bus, Settings(), location):
+        await wait_for_rows(location, {topics.TURNS.name: 1, topics.LLM_CALLS.name: 1})
     other = MemoryBus()
     await other.start()
     await other.ensure_topics(service.TOPICS)
-    async with keeping(other, Settings(), place) as ledger:
+    async with running_ledger(other, Settings(), location) as ledger:
         async with asyncio.timeout(10):
             while ledger.node.counters["cut_partitions"] < 2:
                 await asyncio.sleep(0.02)
         await send(other, topics.TURNS.name, turn().model_copy(update={"turn_id": "new"}))
-        await until_turns(place, {"t", "new"})
+        await until_turns(location, {"t", "new"})
 
 
-async def until_turns(place: Place, wanted: set[str]) -> None:
+async def until_turns(location: BooksLocation, wanted: set[str]) -> None:
     """Wait until the books hold these turns and no others."""
-    database = Database(place, read_only=True)
+    database = Database(location, read_only=True)
     async with asyncio.timeout(10):
         found: set[str] = set()
         while found != wanted:

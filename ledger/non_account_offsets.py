@@ -13,17 +13,19 @@ from hashlib import sha256
 
 from arena.bus.base import LogReader, Record
 from arena.errors import BrokenLog
-from ledger.batch import Part, Place
+from ledger.batch import BookedOffset, TopicPartition
 
 PROOF_TIMEOUT_S = 20.0
 
 
-def side_place(record: Record) -> Place:
+def offset_after(record: Record) -> BookedOffset:
     """The place after a record, with what proves it."""
-    return Place(record.offset + 1, record.offset, sha256(record.value or b"").hexdigest())
+    return BookedOffset(record.offset + 1, record.offset, sha256(record.value or b"").hexdigest())
 
 
-async def resume_side(reader: LogReader, places: Mapping[Part, Place]) -> dict[Part, str]:
+async def seek_to_booked(
+    reader: LogReader, booked_offsets: Mapping[TopicPartition, BookedOffset]
+) -> dict[TopicPartition, str]:
     """Let a reader continue where the books are; a partition that was cut stays at its beginning.
 
     Args:
@@ -38,25 +40,27 @@ async def resume_side(reader: LogReader, places: Mapping[Part, Place]) -> dict[P
     """
     ends = await reader.end_offsets()
     begins = {part: reader.position(*part) for part in ends}
-    why: dict[Part, str] = {}
-    proofs: dict[Part, Place] = {}
+    why: dict[TopicPartition, str] = {}
+    proofs: dict[TopicPartition, BookedOffset] = {}
     for part, end in ends.items():
-        place = places.get(part)
-        if place is None:
+        booked = booked_offsets.get(part)
+        if booked is None:
             continue
-        if end < place.next_offset:
-            why[part] = f"ends at {end}, the books are at {place.next_offset}"
-        elif place.head_offset >= begins[part]:
-            proofs[part] = place
-            reader.seek(*part, place.head_offset)
+        if end < booked.next_offset:
+            why[part] = f"ends at {end}, the books are at {booked.next_offset}"
+        elif booked.head_offset >= begins[part]:
+            proofs[part] = booked
+            reader.seek(*part, booked.head_offset)
     why |= await _disproved(reader, proofs)
     for part, begin in begins.items():
-        place = None if part in why else places.get(part)
-        reader.seek(*part, begin if place is None else max(begin, place.next_offset))
+        booked = None if part in why else booked_offsets.get(part)
+        reader.seek(*part, begin if booked is None else max(begin, booked.next_offset))
     return why
 
 
-async def deleted_unread(reader: LogReader, places: Mapping[Part, Place]) -> dict[Part, str]:
+async def find_deleted_unbooked(
+    reader: LogReader, booked_offsets: Mapping[TopicPartition, BookedOffset]
+) -> dict[TopicPartition, str]:
     """What the topics' retention has deleted before the books had it, in words.
 
     Args:
@@ -65,30 +69,32 @@ async def deleted_unread(reader: LogReader, places: Mapping[Part, Place]) -> dic
     """
     found = {}
     for part in await reader.end_offsets():
-        place, begin = places.get(part), reader.position(*part)
-        if place is not None and begin > place.next_offset:
-            count = begin - place.next_offset
+        booked, begin = booked_offsets.get(part), reader.position(*part)
+        if booked is not None and begin > booked.next_offset:
+            count = begin - booked.next_offset
             found[part] = (
-                f"{count} records at offsets {place.next_offset} to {begin - 1} were deleted by the"
+                f"{count} records at offsets {booked.next_offset} to {begin - 1} were deleted by the"
                 " topic's retention before the books had them; accounts are complete without them"
             )
     return found
 
 
-async def _disproved(reader: LogReader, proofs: dict[Part, Place]) -> dict[Part, str]:
+async def _disproved(
+    reader: LogReader, proofs: dict[TopicPartition, BookedOffset]
+) -> dict[TopicPartition, str]:
     left, why = dict(proofs), {}
     try:
         async with asyncio.timeout(PROOF_TIMEOUT_S):
             while left:
                 for record in await reader.read(timeout_s=0.5, max_records=max(1, len(left))):
                     part = (record.topic, record.partition)
-                    place = left.pop(part, None)
-                    if place is not None and side_place(record) != place:
-                        why[part] = f"holds another record at offset {place.head_offset}"
+                    booked = left.pop(part, None)
+                    if booked is not None and offset_after(record) != booked:
+                        why[part] = f"holds another record at offset {booked.head_offset}"
     except TimeoutError:
-        (topic, number), place = next(iter(left.items()))
+        (topic, number), booked = next(iter(left.items()))
         raise BrokenLog(
-            f"{topic}[{number}] gives nothing at offset {place.head_offset}"
+            f"{topic}[{number}] gives nothing at offset {booked.head_offset}"
             f" for {PROOF_TIMEOUT_S:.0f} s",
             remedy="start the ledger again when the broker answers",
         ) from None

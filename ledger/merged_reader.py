@@ -18,7 +18,7 @@ STALL_S = 20.0
 """A topic that is behind and gives nothing for so long is damaged."""
 
 
-class Merged:
+class MergedReader:
     """One stream out of a reader per topic.
 
     Attributes:

@@ -16,15 +16,15 @@ from arena.checkpoint import FORMAT, pack_shard
 from arena.errors import BrokenLog
 from arena.money import units_text
 from arena.passed_over import PassedOver
-from ledger.audit.findings import Checker, Scope
-from ledger.audit.reading import Json, Seen, place_of, units
+from ledger.audit.checker import Checker, Scope
+from ledger.audit.decoding import DecodedRecord, Json, location_of, units
 
 EVENTS = topics.EVENTS.name
 NOT_KEPT = "the beginning of account.events is no longer kept"
 
 
 @dataclass(slots=True)
-class Holding:
+class FillTotals:
     """An agent's money as its fills alone give it, in units of 10^-8."""
 
     cash: int = 0
@@ -46,54 +46,56 @@ class HoldingsChecker(Checker):
     number = 2
     title = "cash and positions = fills = fold"
     needs = (EVENTS,)
-    counted = "accounts"
+    required_count = "accounts"
 
     def __init__(self, scope: Scope) -> None:
         """No account yet."""
         super().__init__(scope)
-        self.holdings: dict[str, Holding] = {}
+        self.holdings: dict[str, FillTotals] = {}
         self.shards: dict[int, Shard] = {}
         self.stopped: dict[int, str] = {}
         self.passed_over: PassedOver = {}
 
-    def take(self, seen: Seen) -> None:
+    def take(self, decoded: DecodedRecord) -> None:
         """Add up one event, and fold it."""
-        if seen.topic == EVENTS:
-            if self.scope.first(EVENTS, seen.record.partition) > 0:
+        if decoded.topic == EVENTS:
+            if self.scope.first(EVENTS, decoded.record.partition) > 0:
                 self.why = NOT_KEPT
-                self.looked["events after a deleted beginning"] += 1
+                self.counts["events after a deleted beginning"] += 1
                 return
-            self._fold(seen)
-            if seen.effective and seen.kind not in STRUCTURAL:
-                self._add(seen)
+            self._fold(decoded)
+            if decoded.effective and decoded.kind not in STRUCTURAL:
+                self._add(decoded)
 
-    def _add(self, seen: Seen) -> None:
-        event = seen.body or {}
+    def _add(self, decoded: DecodedRecord) -> None:
+        event = decoded.body or {}
         agent = event["agent"]
-        self.looked["events"] += 1
-        if seen.kind == "AccountOpened":
-            self.holdings[agent] = Holding(cash=units(event["cash_usd"]))
+        self.counts["events"] += 1
+        if decoded.kind == "AccountOpened":
+            self.holdings[agent] = FillTotals(cash=units(event["cash_usd"]))
             return
         subject = f"order {event['order_id']}, agent {agent}"
-        holding = self.holdings.setdefault(agent, Holding())
+        totals = self.holdings.setdefault(agent, FillTotals())
         product_id = event["product_id"]
         if event["outcome"] == "filled":
-            self.looked["fills"] += 1
+            self.counts["fills"] += 1
             cash, quantity = fill_moves(event)
-            holding.cash += cash
-            holding.scraped += units(event.get("scraped"))
-            holding.positions[product_id] = holding.positions.get(product_id, 0) + quantity
-            self._compare_legs(seen, event, cash, quantity)
-        held = units_text(holding.positions.get(product_id, 0))
-        self._compare(seen, subject, "cash_after", units_text(holding.cash), event["cash_after"])
+            totals.cash += cash
+            totals.scraped += units(event.get("scraped"))
+            totals.positions[product_id] = totals.positions.get(product_id, 0) + quantity
+            self._compare_legs(decoded, event, cash, quantity)
+        held = units_text(totals.positions.get(product_id, 0))
+        self._compare(decoded, subject, "cash_after", units_text(totals.cash), event["cash_after"])
         if event["position_after"] is not None:
-            self._compare(seen, subject, "position_after", held, event["position_after"])
+            self._compare(decoded, subject, "position_after", held, event["position_after"])
 
-    def _compare(self, seen: Seen, subject: str, name: str, mine: str, said: str) -> None:
+    def _compare(
+        self, decoded: DecodedRecord, subject: str, name: str, mine: str, said: str
+    ) -> None:
         true = units(said) == units(mine)
-        self.expect(true, seen.place, subject, f"{name} {mine} by the fills", said)
+        self.expect(true, decoded.location, subject, f"{name} {mine} by the fills", said)
 
-    def _compare_legs(self, seen: Seen, event: Json, cash: int, quantity: int) -> None:
+    def _compare_legs(self, decoded: DecodedRecord, event: Json, cash: int, quantity: int) -> None:
         subject = f"order {event['order_id']}, agent {event['agent']}"
         own = f"agent/{event['agent']}/"
         moved = {"cash": 0, "position": 0}
@@ -104,10 +106,10 @@ class HoldingsChecker(Checker):
         for name, wanted in (("cash", cash), ("position", quantity)):
             text = f"{units_text(wanted)} posted to {own}{name}"
             true = moved[name] == wanted
-            self.expect(true, seen.place, subject, text, units_text(moved[name]))
+            self.expect(true, decoded.location, subject, text, units_text(moved[name]))
 
-    def _fold(self, seen: Seen) -> None:
-        record = seen.record
+    def _fold(self, decoded: DecodedRecord) -> None:
+        record = decoded.record
         if record.partition in self.stopped:
             return
         passed_over = self.passed_over.get(record.partition, {})
@@ -115,27 +117,29 @@ class HoldingsChecker(Checker):
         if shard is None:
             shard = Shard(next_offset=record.offset, passed_over=passed_over)
             self.shards[record.partition] = shard
-        if seen.effective and seen.kind == "StateDigest":
-            self._compare_digest(seen, shard)
+        if decoded.effective and decoded.kind == "StateDigest":
+            self._compare_digest(decoded, shard)
         try:
-            shard.apply(seen.kind, record.value, record.offset)
+            shard.apply(decoded.kind, record.value, record.offset)
         except BrokenLog as error:
-            self.stopped[record.partition] = f"{seen.place}: {error}"
+            self.stopped[record.partition] = f"{decoded.location}: {error}"
             return
 
-    def _compare_digest(self, seen: Seen, shard: Shard) -> None:
+    def _compare_digest(self, decoded: DecodedRecord, shard: Shard) -> None:
         """Compute again what the owner says that its state hashes to."""
-        body = seen.body or {}
+        body = decoded.body or {}
         if body["format"] != FORMAT:
-            self.looked["state digests of another format"] += 1
+            self.counts["state digests of another format"] += 1
             return
-        if self.scope.first(EVENTS, seen.record.partition) > 0:
-            self.looked["state digests of a log without its beginning"] += 1
+        if self.scope.first(EVENTS, decoded.record.partition) > 0:
+            self.counts["state digests of a log without its beginning"] += 1
             return
-        self.looked["state digests"] += 1
+        self.counts["state digests"] += 1
         found = sha256(pack_shard(shard)).hexdigest()
         subject, text = f"seq {body['seq']}", f"a state that hashes to {found[:16]}"
-        self.expect(body["sha256"] == found, seen.place, subject, text, str(body["sha256"])[:16])
+        self.expect(
+            body["sha256"] == found, decoded.location, subject, text, str(body["sha256"])[:16]
+        )
 
     def may_be_forgotten(self, agent: str, issued_at: datetime) -> bool:
         """True if an order of that time may have been decided and forgotten."""
@@ -154,15 +158,15 @@ class HoldingsChecker(Checker):
         for partition, shard in self.shards.items():
             if partition in self.stopped:
                 continue
-            place = place_of(EVENTS, partition, shard.next_offset)
+            location = location_of(EVENTS, partition, shard.next_offset)
             for agent, account in shard.accounts.items():
-                self.looked["accounts"] += 1
-                self._compare_account(place, agent, account)
+                self.counts["accounts"] += 1
+                self._compare_account(location, agent, account)
 
-    def _compare_account(self, place: str, agent: str, account: Account) -> None:
-        holding = self.holdings.get(agent, Holding())
+    def _compare_account(self, location: str, agent: str, account: Account) -> None:
+        totals = self.holdings.get(agent, FillTotals())
         positions = {p: h.quantity for p, h in account.positions.items()}
         found = (account.cash, account.scraped, positions)
-        held = {p: q for p, q in holding.positions.items() if q}
-        wanted = (holding.cash, holding.scraped, held)
-        self.expect(found == wanted, place, f"agent {agent}", f"{wanted} by the fills", found)
+        held = {p: q for p, q in totals.positions.items() if q}
+        wanted = (totals.cash, totals.scraped, held)
+        self.expect(found == wanted, location, f"agent {agent}", f"{wanted} by the fills", found)

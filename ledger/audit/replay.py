@@ -20,8 +20,8 @@ from typing import IO, Any
 import arena
 from arena import __version__, topics
 from arena.localbroker.progress import Progress, Step, no_progress
-from ledger.audit.findings import FINDINGS_KEPT, Finding, Status, Verdict
-from ledger.audit.sources import Source
+from ledger.audit.checker import VIOLATIONS_NAMED_MAX, InvariantResult, InvariantStatus, Violation
+from ledger.audit.sources import RecordSource
 
 NUMBER = 8
 TITLE = "replay: the same prompts, orders and accounts"
@@ -39,11 +39,11 @@ PARTS = {
 }
 """What is played again -> its command, and the topics it needs."""
 
-Said = dict[str, Any]  # Any: the JSON document of a replay
+ReplayDocument = dict[str, Any]  # Any: the JSON document of a replay
 
 
 @dataclass(slots=True)
-class _Run:
+class _ReplayProcess:
     """One process that plays records again."""
 
     part: str
@@ -52,7 +52,7 @@ class _Run:
     output: IO[bytes]
     errors: IO[bytes]
 
-    def document(self) -> Said | None:
+    def document(self) -> ReplayDocument | None:
         """What it said; None where it said nothing that can be read."""
         self.output.seek(0)
         try:
@@ -68,7 +68,9 @@ class _Run:
         return text[-ERROR_CHARS_MAX:] or f"exit code {self.process.returncode}"
 
 
-def replay(source: Source, account_digest: str, progress: Progress = no_progress) -> Verdict:
+def replay(
+    source: RecordSource, account_digest: str, progress: Progress = no_progress
+) -> InvariantResult:
     """Play the records of a source again, and say what came out.
 
     Args:
@@ -76,25 +78,25 @@ def replay(source: Source, account_digest: str, progress: Progress = no_progress
         account_digest: Hash of all accounts as this process folded them.
         progress: Told which part is played.
     """
-    verdict = Verdict(NUMBER, TITLE, Status.PASS)
+    result = InvariantResult(NUMBER, TITLE, InvariantStatus.PASS)
     scope = source.scope()
     for part, (command, needs) in PARTS.items():
         if lacking := scope.lacks(needs):
-            verdict.notes.append(f"{part}: these records hold no {', '.join(lacking)}")
+            result.notes.append(f"{part}: these records hold no {', '.join(lacking)}")
             continue
         with ExitStack() as files:
             runs = [_start(files, part, command, seed, source.records) for seed in HASH_SEEDS]
             _wait(runs, progress)
-            _judge(verdict, runs, account_digest)
-    if verdict.status is Status.PASS and verdict.why:
-        verdict.status = Status.NOT_CHECKABLE
-    elif verdict.status is Status.PASS and not verdict.looked_at:
-        verdict.status = Status.NOT_CHECKABLE
-        verdict.why = "; ".join(verdict.notes) or "nothing could be played again"
-    return verdict
+            _judge(result, runs, account_digest)
+    if result.status is InvariantStatus.PASS and result.why:
+        result.status = InvariantStatus.NOT_CHECKABLE
+    elif result.status is InvariantStatus.PASS and not result.counts:
+        result.status = InvariantStatus.NOT_CHECKABLE
+        result.why = "; ".join(result.notes) or "nothing could be played again"
+    return result
 
 
-def _note_older(verdict: Verdict, part: str, version: str, of: Mapping[str, int]) -> None:
+def _note_older(result: InvariantResult, part: str, version: str, of: Mapping[str, int]) -> None:
     """Say what became of the work that another version recorded."""
     played, otherwise, taken = (of.get(name, 0) for name in ("played", "otherwise", OLDER_TAKEN))
     text = f"{part}, recorded by {version}: {played - otherwise:,} of {played:,} the same"
@@ -102,10 +104,10 @@ def _note_older(verdict: Verdict, part: str, version: str, of: Mapping[str, int]
         text += f"; {otherwise:,} otherwise: prompts and rules of {__version__} are others"
     if taken:
         text += f"; {taken:,} {OLDER_TAKEN}"
-    verdict.notes.append(text)
+    result.notes.append(text)
 
 
-def _start(files: ExitStack, part: str, command: str, seed: str, records: Path) -> _Run:
+def _start(files: ExitStack, part: str, command: str, seed: str, records: Path) -> _ReplayProcess:
     root = str(Path(arena.__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     argv = [sys.executable, "-P", "-m", "arena", command, "--records", str(records), "--json"]
@@ -113,10 +115,10 @@ def _start(files: ExitStack, part: str, command: str, seed: str, records: Path) 
     errors = files.enter_context(TemporaryFile())  # noqa: SIM115
     environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": path}
     process = subprocess.Popen(argv, env=environment, stdout=output, stderr=errors)
-    return _Run(part, seed, process, output, errors)
+    return _ReplayProcess(part, seed, process, output, errors)
 
 
-def _wait(runs: list[_Run], progress: Progress) -> None:
+def _wait(runs: list[_ReplayProcess], progress: Progress) -> None:
     """Until all have ended, or the deadline: a replay that hangs is ended."""
     name, began_s = f"replay {runs[0].part}", time.monotonic()
     try:
@@ -134,41 +136,41 @@ def _wait(runs: list[_Run], progress: Progress) -> None:
     progress(Step(name, f"{time.monotonic() - began_s:.1f} s", finished=True))
 
 
-def _judge(verdict: Verdict, runs: list[_Run], account_digest: str) -> None:
+def _judge(result: InvariantResult, runs: list[_ReplayProcess], account_digest: str) -> None:
     said = [run.document() for run in runs]
     first = said[0]
     if first is None or any(document is None for document in said):
         silent = next(run for run, document in zip(runs, said, strict=True) if document is None)
-        _fail(verdict, f"the replay of the {silent.part}", "", "an answer", silent.error())
+        _fail(result, f"the replay of the {silent.part}", "", "an answer", silent.error())
         return
     part = runs[0].part
     for name, count in first["counts"].items():
-        verdict.looked_at[name] = count
-    verdict.notes += first.get("notes", [])
+        result.counts[name] = count
+    result.notes += first.get("notes", [])
     older = first.get("older", {})
     for version, of in older.items():
-        _note_older(verdict, runs[0].part, version, of)
+        _note_older(result, runs[0].part, version, of)
     if otherwise := sum(of.get("otherwise", 0) for of in older.values()):
         named = ", ".join(older)
-        verdict.why = f"{otherwise:,} {runs[0].part} recorded by {named} came out otherwise"
+        result.why = f"{otherwise:,} {runs[0].part} recorded by {named} came out otherwise"
     for difference in first["differences"]:
-        _fail(verdict, **difference)
+        _fail(result, **difference)
     for run, document in zip(runs[1:], said[1:], strict=True):
         assert document is not None, "looked at above"
         for name in first:
             if document[name] != first[name] and name != "differences":
                 subject = f"{part}, {name}"
-                place = f"PYTHONHASHSEED {run.seed}"
-                _fail(verdict, place, subject, str(first[name]), str(document[name]))
-    verdict.looked_at[f"processes of {part}"] = len(runs)
+                location = f"PYTHONHASHSEED {run.seed}"
+                _fail(result, location, subject, str(first[name]), str(document[name]))
+    result.counts[f"processes of {part}"] = len(runs)
     digest = first.get("account_digest")
     if digest is not None and digest != account_digest and not first["differences"]:
-        place = f"{topics.EVENTS.name}, played again"
-        _fail(verdict, place, "all accounts", account_digest, digest)
+        location = f"{topics.EVENTS.name}, played again"
+        _fail(result, location, "all accounts", account_digest, digest)
 
 
-def _fail(verdict: Verdict, place: str, subject: str, expected: str, found: str) -> None:
-    verdict.status = Status.FAIL
-    verdict.failures += 1
-    if len(verdict.findings) < FINDINGS_KEPT:
-        verdict.findings.append(Finding(place, subject, expected, found))
+def _fail(result: InvariantResult, location: str, subject: str, expected: str, found: str) -> None:
+    result.status = InvariantStatus.FAIL
+    result.failures += 1
+    if len(result.violations) < VIOLATIONS_NAMED_MAX:
+        result.violations.append(Violation(location, subject, expected, found))

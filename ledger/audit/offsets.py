@@ -9,37 +9,37 @@ from dataclasses import dataclass
 
 from arena import topics
 from arena.errors import UsageError
-from ledger.audit.findings import Checker, Scope
-from ledger.audit.reading import Json, Seen, place_of
-from ledger.audit.turns import Turns
+from ledger.audit.checker import Checker, Scope
+from ledger.audit.decoding import DecodedRecord, Json, location_of
+from ledger.audit.turns import TurnIndex
 
 
 @dataclass(slots=True)
-class _Reach:
+class _AckedEnd:
     """How far a partition is known to have been acked, and by whom."""
 
     end: int = 0
-    place: str = ""
+    location: str = ""
     why: str = ""
 
 
-class PlacesChecker(Checker):
+class OffsetsChecker(Checker):
     """Counts every partition through, and looks up every place that is named."""
 
     number = 7
     title = "what was acked stays readable"
     needs = ()
-    counted = "records"
+    required_count = "records"
 
-    def __init__(self, scope: Scope, turns: Turns) -> None:
+    def __init__(self, scope: Scope, turns: TurnIndex) -> None:
         """Every partition at its first record; with the fold of the turns."""
         super().__init__(scope)
         self._turns = turns
         self._snapshots: set[str] = set()
         self._next: dict[tuple[str, int], int] = {}
         self._count: dict[tuple[str, int], int] = {}
-        self._torn: set[tuple[str, int]] = set()
-        self._reach: dict[tuple[str, int], _Reach] = {}
+        self._with_gaps: set[tuple[str, int]] = set()
+        self._acked_ends: dict[tuple[str, int], _AckedEnd] = {}
         self._markers = {
             (topic, partition): frozenset(span.markers)
             for topic, spans in scope.spans.items()
@@ -47,78 +47,84 @@ class PlacesChecker(Checker):
             if span.markers
         }
 
-    def take(self, seen: Seen) -> None:
+    def take(self, decoded: DecodedRecord) -> None:
         """Count one record, and note the places it names."""
-        record = seen.record
+        record = decoded.record
         pair = (record.topic, record.partition)
-        self.looked["records"] += 1
+        self.counts["records"] += 1
         wanted = self._after_markers(pair, self._next.get(pair, self.scope.first(*pair)))
         if not compacted(record.topic) and record.offset != wanted:
             text = f"offset {wanted}"
-            self.expect(False, seen.place, "", text, f"offset {record.offset}")
-            self._torn.add(pair)
+            self.expect(False, decoded.location, "", text, f"offset {record.offset}")
+            self._with_gaps.add(pair)
         self._next[pair] = record.offset + 1
         self._count[pair] = self._count.get(pair, 0) + 1
-        body = seen.body
+        body = decoded.body
         if body is not None:
-            self._note_places(seen, body)
+            self._note_places(decoded, body)
 
     def _after_markers(self, pair: tuple[str, int], offset: int) -> int:
         """The next offset that must hold a record; the end of a transaction is not one."""
         markers = self._markers.get(pair, frozenset())
         while offset in markers:
-            self.looked["markers of transactions"] += 1
+            self.counts["markers of transactions"] += 1
             offset += 1
         return offset
 
-    def _note_places(self, seen: Seen, body: Json) -> None:
-        match seen.kind:
+    def _note_places(self, decoded: DecodedRecord, body: Json) -> None:
+        match decoded.kind:
             case "MarketSnapshot":
                 if body["snapshot_id"] in self._snapshots:
                     return  # A copy, or a stranger's under its id.
                 self._snapshots.add(body["snapshot_id"])
                 for partition, end in (body.get("ticker_offsets") or {}).items():
                     self._note(
-                        seen.place, topics.TICKERS.name, int(partition), int(end), "its tickers"
+                        decoded.location,
+                        topics.TICKERS.name,
+                        int(partition),
+                        int(end),
+                        "its tickers",
                     )
             case "OrderDecided" | "AccountOpened":
                 source = body["source"]
                 end = source["offset"] + 1
                 self._note(
-                    seen.place, topics.COMMANDS.name, source["partition"], end, "its command"
+                    decoded.location, topics.COMMANDS.name, source["partition"], end, "its command"
                 )
                 if used := body.get("used"):
                     end = used["offset"] + 1
                     self._note(
-                        seen.place, topics.TICKERS.name, used["partition"], end, "its ticker"
+                        decoded.location, topics.TICKERS.name, used["partition"], end, "its ticker"
                     )
             case "Evaluation":
                 for topic, ends in (body.get("ends") or {}).items():
                     for partition, end in ends.items():
-                        self._note(seen.place, topic, int(partition), int(end), "what it judged")
+                        self._note(
+                            decoded.location, topic, int(partition), int(end), "what it judged"
+                        )
             case "DeadLetter":
-                self.looked["dead letters"] += 1
+                self.counts["dead letters"] += 1
                 spans = self.scope.spans.get(body["topic"], {})
                 span = spans.get(int(body["partition"]))
                 if spans and (span is None or int(body["offset"]) >= span.end):
                     # It holds the bytes, so nothing is lost; or it is a stranger's.
-                    self.looked["dead letters of a place behind the end"] += 1
+                    self.counts["dead letters of a place behind the end"] += 1
 
     def _note_turns(self) -> None:
         """The snapshots of turns for which a model was asked: no stranger's turn is one."""
-        for records in (self._turns.started, self._turns.counted):
+        for records in (self._turns.started, self._turns.effective):
             for turn_id, record in records.items():
                 if self._turns.has_trace(turn_id):
                     end = record.snapshot_offset + 1
-                    self._note(record.place, topics.SNAPSHOTS.name, 0, end, "its snapshot")
+                    self._note(record.location, topics.SNAPSHOTS.name, 0, end, "its snapshot")
 
-    def _note(self, place: str, topic: str, partition: int, end: int, why: str) -> None:
+    def _note(self, location: str, topic: str, partition: int, end: int, why: str) -> None:
         if topic not in self.scope.spans:
             return
-        self.looked["places named"] += 1
-        reach = self._reach.setdefault((topic, partition), _Reach())
-        if end > reach.end:
-            reach.end, reach.place, reach.why = end, place, why
+        self.counts["places named"] += 1
+        acked = self._acked_ends.setdefault((topic, partition), _AckedEnd())
+        if end > acked.end:
+            acked.end, acked.location, acked.why = end, location, why
 
     def finish(self) -> None:
         """Hold what was read against what was acked."""
@@ -126,19 +132,19 @@ class PlacesChecker(Checker):
         for topic, spans in self.scope.spans.items():
             for partition, span in spans.items():
                 pair = (topic, partition)
-                self.looked["partitions"] += 1
+                self.counts["partitions"] += 1
                 count = self._count.get(pair, 0)
-                place = place_of(topic, partition, self._next.get(pair, span.first))
+                location = location_of(topic, partition, self._next.get(pair, span.first))
                 text = f"{span.count:,} records up to offset {span.end}"
-                whole = count == span.count or pair in self._torn
-                self.expect(whole, place, "", text, f"{count:,}")
-        for (topic, partition), reach in self._reach.items():
+                whole = count == span.count or pair in self._with_gaps
+                self.expect(whole, location, "", text, f"{count:,}")
+        for (topic, partition), acked in self._acked_ends.items():
             end = self.scope.end(topic, partition)
-            if reach.end > end and self.scope.live:
-                self.looked["places newer than these records"] += 1
+            if acked.end > end and self.scope.live:
+                self.counts["places newer than these records"] += 1
                 continue
-            text = f"{place_of(topic, partition, reach.end - 1)}, {reach.why}"
-            self.expect(reach.end <= end, reach.place, "", text, f"the log ends at {end}")
+            text = f"{location_of(topic, partition, acked.end - 1)}, {acked.why}"
+            self.expect(acked.end <= end, acked.location, "", text, f"the log ends at {end}")
 
 
 def compacted(topic: str) -> bool:

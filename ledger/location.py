@@ -24,11 +24,11 @@ REMEDY = (
 POSTGRES_NAMES = ("postgres", "postgresql", "postgresql+psycopg")
 SCHEMA_CHARS_MAX = 38
 DIGEST_CHARS = 12
-"""With both, and the word of `Place.beside`, a name has the 63 characters that PostgreSQL keeps."""
+"""With both, and the word of `BooksLocation.beside`, a name has the 63 characters that PostgreSQL keeps."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BooksLocation:
     """Where one arena's books lie.
 
     Attributes:
@@ -44,7 +44,7 @@ class Place:
         """The file of SQLite; None on PostgreSQL."""
         return None if self.schema else Path(self.url.database or "")
 
-    def beside(self, word: str) -> "Place":
+    def with_suffix(self, word: str) -> "BooksLocation":
         """Another place of the same kind, for books in the making."""
         if self.path is None:
             return replace(self, schema=f"{self.schema}_{word}")
@@ -58,7 +58,7 @@ class Place:
         return f"{url} schema {self.schema}"
 
 
-def find_place(home: Path, prefix: str, database_url: str | None) -> Place:
+def books_location(home: Path, prefix: str, database_url: str | None) -> BooksLocation:
     """Where the books of an arena lie.
 
     Args:
@@ -71,7 +71,7 @@ def find_place(home: Path, prefix: str, database_url: str | None) -> Place:
     """
     if not database_url:
         name = f"ledger-{local_name(prefix)}.db" if prefix else "ledger.db"
-        return Place(URL.create("sqlite+pysqlite", database=str(home / name)))
+        return BooksLocation(URL.create("sqlite+pysqlite", database=str(home / name)))
     try:
         url = make_url(database_url)
     except ArgumentError:
@@ -79,13 +79,13 @@ def find_place(home: Path, prefix: str, database_url: str | None) -> Place:
     if url.drivername in ("sqlite", "sqlite+pysqlite"):
         if url.database in (None, "", ":memory:"):
             raise UsageError("books in memory would be lost", remedy=REMEDY)
-        return Place(url.set(drivername="sqlite+pysqlite"))
+        return BooksLocation(url.set(drivername="sqlite+pysqlite"))
     if url.drivername in POSTGRES_NAMES:
-        return Place(url.set(drivername="postgresql+psycopg"), schema_of(prefix))
+        return BooksLocation(url.set(drivername="postgresql+psycopg"), schema_name(prefix))
     raise UsageError(f"{VARIABLE} asks for {url.drivername!r}", remedy=REMEDY)
 
 
-def schema_of(prefix: str) -> str:
+def schema_name(prefix: str) -> str:
     """The PostgreSQL schema of an arena: "arena", or "arena_" and its prefix in plain letters.
 
     Where other prefixes have the same plain letters, a digest of the prefix follows.

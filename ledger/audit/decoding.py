@@ -39,7 +39,7 @@ ORDER_TOOL = "execute_trade"
 """The tool whose calls are orders."""
 
 
-class Seen:
+class DecodedRecord:
     """One record, and its body where that is a JSON object.
 
     Attributes:
@@ -57,9 +57,9 @@ class Seen:
         return self.record.topic
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where it stands: "account.events[0]@17"."""
-        return place_of(self.record.topic, self.record.partition, self.record.offset)
+        return location_of(self.record.topic, self.record.partition, self.record.offset)
 
     @cached_property
     def kind(self) -> str:
@@ -111,7 +111,7 @@ def kinds_of(topic: str) -> frozenset[str]:
         return frozenset()
 
 
-def place_of(topic: str, partition: int, offset: int) -> str:
+def location_of(topic: str, partition: int, offset: int) -> str:
     """A place in a topic, for people."""
     return f"{topic}[{partition}]@{offset}"
 

@@ -9,9 +9,9 @@ from sqlalchemy.exc import OperationalError
 
 from arena.errors import UsageError
 from ledger.database import Database, database_errors
-from ledger.errors import BooksGone, BooksRefused
-from ledger.place import find_place
-from ledger.words import database_words
+from ledger.error_text import describe_database_error
+from ledger.errors import BooksMisconfigured, BooksUnavailable
+from ledger.location import books_location
 
 SERVER = 'connection failed: connection to server at "127.0.0.1", port 1 failed: '
 
@@ -42,7 +42,7 @@ SERVER = 'connection failed: connection to server at "127.0.0.1", port 1 failed:
 )
 def test_an_error_is_told_in_words(said: str, cause: str, remedy: str, *, is_usage: bool) -> None:
     """Each kind of error has its cause and remedy, without the driver's lead."""
-    found = database_words(said)
+    found = describe_database_error(said)
 
     assert cause in found.cause
     assert remedy in found.remedy
@@ -52,15 +52,15 @@ def test_an_error_is_told_in_words(said: str, cause: str, remedy: str, *, is_usa
 
 def test_a_wrong_login_is_not_waited_for() -> None:
     """What waiting cannot change is wrong usage; the password and the driver are not shown."""
-    place = find_place(Path(), "", "postgresql://u:planted@h/x")
+    location = books_location(Path(), "", "postgresql://u:planted@h/x")
 
     def fail(said: str) -> None:
-        with database_errors(place):
+        with database_errors(location):
             raise OperationalError("x", None, Exception(said))
 
-    with pytest.raises(BooksRefused, match="postgresql://u:\\*\\*\\*@h/x") as caught:
+    with pytest.raises(BooksMisconfigured, match="postgresql://u:\\*\\*\\*@h/x") as caught:
         fail(f'{SERVER}FATAL:  database "x" does not exist')
-    with pytest.raises(BooksGone, match="no server listens there; start it"):
+    with pytest.raises(BooksUnavailable, match="no server listens there; start it"):
         fail(f"{SERVER}Connection refused")
 
     assert isinstance(caught.value, UsageError)
@@ -83,13 +83,13 @@ def test_only_a_file_can_hold_books(tmp_path: Path, kind: str) -> None:
 
     for read_only in (True, False):
         with pytest.raises(UsageError, match="cannot hold books"):
-            Database(find_place(tmp_path, "", f"sqlite:///{path}"), read_only=read_only)
+            Database(books_location(tmp_path, "", f"sqlite:///{path}"), read_only=read_only)
 
 
 def test_a_link_may_lead_to_the_books(tmp_path: Path) -> None:
     """A link to a regular file, or to one that is not there yet, is that file."""
     (tmp_path / "link").symlink_to(tmp_path / "real.db")
-    database = Database(find_place(tmp_path, "", f"sqlite:///{tmp_path / 'link'}"))
+    database = Database(books_location(tmp_path, "", f"sqlite:///{tmp_path / 'link'}"))
     with database.engine.connect() as connection:
         connection.execute(text("SELECT 1"))
     database.close()

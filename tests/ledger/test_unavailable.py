@@ -10,15 +10,15 @@ from arena.bus.memory import MemoryBus
 from arena.settings import Settings
 from ledger import service
 from ledger.database import Database
-from ledger.place import find_place
+from ledger.location import books_location
 from ledger.service import Ledger
 from tests.ledger.helpers import (
     WAIT_S,
     book_balances,
-    booked,
     fold_balances,
-    keeping,
     publish,
+    running_ledger,
+    wait_until_booked,
     written_log,
 )
 from tests.ledger.postgres import find_programs, local_cluster, why_not
@@ -42,11 +42,11 @@ async def says_that_it_waits(ledger: Ledger) -> None:
 
 async def test_a_full_disk_is_waited_for(memory_bus: MemoryBus, tmp_path: Path) -> None:
     """SQLite says "database or disk is full" until there is room."""
-    place = find_place(tmp_path, "", None)
+    location = books_location(tmp_path, "", None)
     log = written_log(1_000)
     await publish(memory_bus, log.records)
     room = [ROOM_PAGES]
-    async with keeping(memory_bus, Settings(), place) as ledger:
+    async with running_ledger(memory_bus, Settings(), location) as ledger:
 
         @event.listens_for(ledger.database.engine, "checkout")
         def limit(connection: object, *_: object) -> None:
@@ -55,11 +55,11 @@ async def test_a_full_disk_is_waited_for(memory_bus: MemoryBus, tmp_path: Path) 
         await says_that_it_waits(ledger)
         assert "full" in str(ledger.node.details["waiting"])
         room[0] = 1_000_000
-        await booked(place, len(log.records))
+        await wait_until_booked(location, len(log.records))
         assert ledger.node.counters["database_failures"] > 0
         assert "waiting" not in ledger.node.details
 
-    assert fold_balances(log.shard) == book_balances(place)
+    assert fold_balances(log.shard) == book_balances(location)
 
 
 async def test_a_database_that_is_down_is_waited_for(memory_bus: MemoryBus, tmp_path: Path) -> None:
@@ -71,17 +71,17 @@ async def test_a_database_that_is_down_is_waited_for(memory_bus: MemoryBus, tmp_
     log = written_log(400)
     half = len(log.records) // 2
     with local_cluster() as cluster:
-        place = find_place(tmp_path, "", cluster.url)
-        async with keeping(memory_bus, Settings(), place) as ledger:
+        location = books_location(tmp_path, "", cluster.url)
+        async with running_ledger(memory_bus, Settings(), location) as ledger:
             await publish(memory_bus, log.records[:half])
-            await booked(place, half)
+            await wait_until_booked(location, half)
             await asyncio.to_thread(cluster.stop)
             await publish(memory_bus, log.records[half:])
             await says_that_it_waits(ledger)
             await asyncio.to_thread(cluster.start)
-            await booked(place, len(log.records))
+            await wait_until_booked(location, len(log.records))
 
-        assert fold_balances(log.shard) == book_balances(place)
+        assert fold_balances(log.shard) == book_balances(location)
 
 
 async def test_a_database_that_is_not_there_yet_is_waited_for(
@@ -90,14 +90,14 @@ async def test_a_database_that_is_not_there_yet_is_waited_for(
     """The ledger is started before the folder of its books can be made."""
     folder = tmp_path / "later"
     folder.write_text("a file where a folder must be")
-    place = find_place(folder, "", None)
+    location = books_location(folder, "", None)
     log = written_log(5)
     await publish(memory_bus, log.records)
-    async with keeping(memory_bus, Settings(), place) as ledger:
+    async with running_ledger(memory_bus, Settings(), location) as ledger:
         await says_that_it_waits(ledger)
         folder.unlink()
-        await booked(place, len(log.records))
+        await wait_until_booked(location, len(log.records))
 
-    database = Database(place, read_only=True)
+    database = Database(location, read_only=True)
     database.close()
-    assert fold_balances(log.shard) == book_balances(place)
+    assert fold_balances(log.shard) == book_balances(location)

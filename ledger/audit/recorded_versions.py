@@ -13,7 +13,7 @@ CACHED_MAX = 8
 OTHERS = "others"
 
 
-class RecordedBy:
+class VersionCounts:
     """Counts the records of each version."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ import pytest
 from arena import __version__
 from arena.bus.base import Record
 from arena.wire import VERSION_HEADER
-from ledger.audit.recorded import RecordedBy
+from ledger.audit.recorded_versions import VersionCounts
 
 OF_TODAY = {VERSION_HEADER: __version__.encode()}
 
@@ -24,7 +24,7 @@ OF_TODAY = {VERSION_HEADER: __version__.encode()}
 )
 def test_other_versions_are_named(headers: list[dict[str, bytes]], words: str) -> None:
     """Nothing is said of records that all name this version; any other one is counted."""
-    found = RecordedBy()
+    found = VersionCounts()
     for offset, one in enumerate(headers):
         found.take(Record("agent.turns", 0, offset, 0, None, b"{}", one))
 

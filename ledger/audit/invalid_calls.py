@@ -6,13 +6,13 @@ audit does not ask them whether they are right.
 
 from arena import ids, topics
 from arena.topics import partition_of
-from ledger.audit.reading import Json, Seen
+from ledger.audit.decoding import DecodedRecord, Json
 
 ID_CHARS_MAX = 128
-PLACE_MAX = 1_000_000
+INDEX_MAX = 1_000_000
 
 
-def is_refused(seen: Seen, body: Json, shards: int) -> bool:
+def is_invalid_call(decoded: DecodedRecord, body: Json, shards: int) -> bool:
     """True if no process may decide or answer a call or request: it is to be a dead letter.
 
     Args:
@@ -21,23 +21,23 @@ def is_refused(seen: Seen, body: Json, shards: int) -> bool:
         shards: Partitions of `account.commands`.
     """
     inbox, agent = topics.INBOX.name, str(body["agent"])
-    if seen.kind == "ChatRequest":
+    if decoded.kind == "ChatRequest":
         asker = str(body["reply_to"])
         name = asker.removeprefix(inbox)
         return not asker.startswith(inbox) or ids.NAME_PATTERN.fullmatch(name) is None
     if ids.NAME_PATTERN.fullmatch(agent) is None:
         return True
-    commands = seen.topic == topics.COMMANDS.name
-    if commands and shards and partition_of(agent, shards) != seen.record.partition:
+    commands = decoded.topic == topics.COMMANDS.name
+    if commands and shards and partition_of(agent, shards) != decoded.record.partition:
         return True
     if not 0 < len(str(body["call_id"])) <= ID_CHARS_MAX:
         return True
-    if seen.kind == "OpenAccount":
+    if decoded.kind == "OpenAccount":
         return False
     names = (str(body["turn_id"]), str(body["snapshot_id"]))
     numbers = (int(body["round"]), int(body["index"]))
     return (
         body["reply_to"] != inbox + agent
         or max(map(len, names)) > ID_CHARS_MAX
-        or not all(0 <= number <= PLACE_MAX for number in numbers)
+        or not all(0 <= number <= INDEX_MAX for number in numbers)
     )

@@ -9,10 +9,10 @@ from arena.bus.base import Record
 from arena.errors import ArenaError
 from arena.messages import AgentSpec, ToolOffered
 
-OUTSIDE_MAX = 1_000
+PLUGIN_FILES_MAX = 1_000
 
 
-def outside_files(records: Iterable[Record]) -> list[dict[str, str]]:
+def plugin_files(records: Iterable[Record]) -> list[dict[str, str]]:
     """What was loaded from outside: kind, name, file and hash, each once.
 
     Args:
@@ -32,12 +32,12 @@ def outside_files(records: Iterable[Record]) -> list[dict[str, str]]:
             case _:
                 continue
         key = (kind, name, source, message.source_sha256)
-        if len(found) < OUTSIDE_MAX:
+        if len(found) < PLUGIN_FILES_MAX:
             found[key] = dict(zip(("kind", "name", "file", "sha256"), key, strict=True))
     return [found[key] for key in sorted(found)]
 
 
-def outside_lines(found: Iterable[dict[str, str]]) -> list[str]:
+def plugin_lines(found: Iterable[dict[str, str]]) -> list[str]:
     """The same for people."""
     return [
         f"from outside: {one['kind']} {one['name']}, {one['file']}, SHA-256 {one['sha256']}"

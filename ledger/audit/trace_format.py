@@ -3,11 +3,11 @@
 from pydantic import JsonValue
 
 from arena.visible import laid_out
-from ledger.audit.sources import Source
-from ledger.audit.trace import Step
+from ledger.audit.sources import RecordSource
+from ledger.audit.trace import TraceStep
 
 
-def document(source: Source, order_id: str, steps: list[Step]) -> dict[str, JsonValue]:
+def document(source: RecordSource, order_id: str, steps: list[TraceStep]) -> dict[str, JsonValue]:
     """A trace for programs."""
     return {
         "source": source.name,
@@ -17,7 +17,7 @@ def document(source: Source, order_id: str, steps: list[Step]) -> dict[str, Json
         "steps": [
             {
                 "step": step.name,
-                "place": step.place,
+                "place": step.location,
                 "sha256": step.sha256,
                 "says": step.says,
                 "missing": step.missing,
@@ -31,14 +31,14 @@ def document(source: Source, order_id: str, steps: list[Step]) -> dict[str, Json
     }
 
 
-def lines(steps: list[Step]) -> list[str]:
+def lines(steps: list[TraceStep]) -> list[str]:
     """A trace for people."""
     text = []
     for step in steps:
         if step.missing:
             text.append(f"{step.name:<24} -  {step.missing}")
             continue
-        text.append(f"{step.name:<24} {step.place}")
+        text.append(f"{step.name:<24} {step.location}")
         text.append(f"{'':<24} {step.says}")
         text.append(f"{'':<24} SHA-256 {step.sha256}")
         for check in step.checks:

@@ -27,7 +27,7 @@ FILE_BYTES_MAX = 64 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class RawFrame:
     """One frame: the file and line it stands in, when it came in, and the bytes."""
 
     file: str
@@ -43,7 +43,7 @@ def frame_files(run: Path | None, named: Path | None) -> list[Path]:
     return [] if run is None else sorted(run.glob(FRAMES_PATTERN))
 
 
-def find_frame(files: list[Path], product_id: str, sequence: int) -> Frame | None:
+def find_frame(files: list[Path], product_id: str, sequence: int) -> RawFrame | None:
     """The ticker frame of a product with a sequence number; None where no file holds it."""
     words = (product_id.encode(), str(sequence).encode())
     for path in files:
@@ -58,7 +58,7 @@ def find_frame(files: list[Path], product_id: str, sequence: int) -> Frame | Non
     return None
 
 
-def _frames(path: Path) -> Iterator[Frame]:
+def _frames(path: Path) -> Iterator[RawFrame]:
     try:
         with _open(path) as stream:
             for number, line in enumerate(bounded_lines(stream, LINE_BYTES_MAX), 1):
@@ -69,7 +69,7 @@ def _frames(path: Path) -> Iterator[Frame]:
                     raw = b64decode(str(body["data_base64"]))
                 else:
                     continue
-                yield Frame(path.name, number, str(body.get("t", "")), raw)
+                yield RawFrame(path.name, number, str(body.get("t", "")), raw)
     except (OSError, EOFError, ValueError, zlib.error):
         return
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Table, select
 
 from arena.written import whole_file
-from ledger.amounts import fields_of, merged
+from ledger.amounts import field_widths, join_amounts
 from ledger.render import arrow_table, cells
 from ledger.schema import APPEND_ONLY
 from ledger.statements import Kind, Sheet
@@ -42,7 +42,7 @@ def kinds_of(table: Table) -> tuple[tuple[str, Kind], ...]:
     """The columns of a table as a sheet has them."""
     return tuple(
         (name.removesuffix(TIMES), "amount" if width > 1 else _kind(table, name))
-        for name, width in fields_of(table)
+        for name, width in field_widths(table)
     )
 
 
@@ -58,11 +58,11 @@ def _sheets(connection: Connection, table: Table) -> Iterator[Sheet]:
     """The rows in slices; at least one, so that a file has its headings."""
     columns = kinds_of(table)
     query = select(table).order_by(*table.primary_key.columns)
-    widths = [width for _, width in fields_of(table)]
+    widths = [width for _, width in field_widths(table)]
     streamed = connection.execution_options(yield_per=ROWS).execute(query)
     yield Sheet(table.name, columns, [])
     for rows in streamed.partitions(ROWS):
-        yield Sheet(table.name, columns, [merged(widths, row) for row in rows])
+        yield Sheet(table.name, columns, [join_amounts(widths, row) for row in rows])
 
 
 def _write_csv(sheets: Iterator[Sheet], path: Path) -> int:
