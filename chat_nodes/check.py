@@ -17,8 +17,9 @@ from arena.findings import Finding, any_broken, broken, lines, of_node, ok, summ
 from arena.prices import PriceList
 from arena.server_answers import cost_findings, cutoff_findings
 from arena.server_check import PROMPT_VARIABLE, Target, check_server, prompt_told
-from chat_nodes.models import DEFAULT_PROVIDER, LOCAL, SCRIPTED, open_model, provider_of
-from chat_nodes.models.base import ModelSettings
+from chat_nodes.model import ModelSettings
+from chat_nodes.model_types import ModelType, model_type, open_model
+from chat_nodes.providers import DEFAULT_PROVIDER, provider_of
 
 LOCAL_TIMEOUT_S = 60.0
 """Of one question to the model in this process, which is loaded first."""
@@ -92,11 +93,11 @@ def check_node(
         quick: Leave the conversation out.
         cutoff: What the operator says of the model's training data.
     """
-    provider = provider_of(settings.model_id)
-    if provider == SCRIPTED:
+    kind = model_type(settings.model_id)
+    if kind is ModelType.SCRIPTED:
         report.add([_opened(settings, "built-in rules: no server, no key, no LLM")])
         return report.end()
-    asyncio.run(_check(report, settings, provider, quick=quick))
+    asyncio.run(_check(report, settings, kind, quick=quick))
     report.add(cost_findings(settings.model_id, prices, budget))
     report.add(cutoff_findings(settings.model_id, cutoff))
     return report.end()
@@ -110,9 +111,9 @@ def _opened(settings: ModelSettings, text: str) -> Finding:
     return ok("model", text)
 
 
-async def _check(report: Report, settings: ModelSettings, provider: str, *, quick: bool) -> None:
+async def _check(report: Report, settings: ModelSettings, kind: ModelType, *, quick: bool) -> None:
     found = []
-    if provider == DEFAULT_PROVIDER:
+    if kind is ModelType.PROVIDER and provider_of(settings.model_id) == DEFAULT_PROVIDER:
         prompt, products = prompt_told(os.environ.get(PROMPT_VARIABLE, ""))
         target = Target(
             model_id=settings.model_id,
@@ -128,7 +129,7 @@ async def _check(report: Report, settings: ModelSettings, provider: str, *, quic
         report.add(found)
     if quick or any_broken(found):
         return
-    from chat_nodes.check_talk import TIMEOUT_S, talk, talk_findings
+    from chat_nodes.check_conversation import TIMEOUT_S, conversation_findings, hold_conversation
 
     try:
         model = open_model(settings)
@@ -136,7 +137,7 @@ async def _check(report: Report, settings: ModelSettings, provider: str, *, quic
         report.add([broken("model", str(error))])
         return
     try:
-        timeout_s = LOCAL_TIMEOUT_S if provider == LOCAL else TIMEOUT_S
-        report.add(talk_findings(*await talk(model, report.wait, timeout_s)))
+        timeout_s = LOCAL_TIMEOUT_S if kind is ModelType.LOCAL else TIMEOUT_S
+        report.add(conversation_findings(*await hold_conversation(model, report.wait, timeout_s)))
     finally:
         await model.close()

@@ -15,9 +15,9 @@ from arena.ids import check_name
 from arena.node import Node, run_node
 from arena.settings import Settings
 from chat_nodes import flags
-from chat_nodes.flags import Asking, Replies
-from chat_nodes.models import open_model
-from chat_nodes.models.base import Model, ModelSettings
+from chat_nodes.flags import ModelFlags, Replies
+from chat_nodes.model import Model, ModelSettings
+from chat_nodes.model_types import open_model
 
 if TYPE_CHECKING:
     from chat_nodes.recordings import Recordings
@@ -61,7 +61,7 @@ def chat_node(
     )
     replay = replies is Replies.REPLAY
     words = (tuple(option or ()), tuple(header or ()))
-    asking = Asking(model_id, api_key_env, api_key, base_url, *words, price, replay)
+    asking = ModelFlags(model_id, api_key_env, api_key, base_url, *words, price, replay)
     model_settings = asking.settings(
         effort=reasoning_effort, completion_cap=max_completion_tokens, connections=max_workers
     )
@@ -81,8 +81,8 @@ def chat_node(
 
     async def serve(node: Node) -> None:
         # Here, so that `--help` and a wrong flag answer without the model's libraries.
-        from chat_nodes.answer import CallLimits
         from chat_nodes.node import ChatNodeSettings, serve_model
+        from chat_nodes.request_handler import CallLimits
 
         if api_key:
             node.log.warning("the key was given as a flag; --api-key-env NAME keeps it private")
@@ -111,7 +111,7 @@ def _open_recordings(replies: Replies, file: Path | None, name: str) -> "Recordi
 def _open_model(settings: ModelSettings, recordings: "Recordings | None") -> Model:
     """The model that is asked; replayed replies need none."""
     if recordings is not None and recordings.mode == "replay":
-        from chat_nodes.models.recorded import RecordedModel
+        from chat_nodes.recorded_model import RecordedModel
 
         return RecordedModel(settings.model_id, recordings)
     return open_model(settings)

@@ -96,7 +96,7 @@ _COMPLETION = (
 
 
 @dataclass(frozen=True, slots=True)
-class ContextTold:
+class ContextLimit:
     """What a server says of a prompt that does not fit; None if it does not say.
 
     Attributes:
@@ -117,7 +117,7 @@ class ContextTold:
         return left if ANSWER_TOKENS_MIN <= left < self.completion_tokens else None
 
 
-def read_context(status: int, said: ErrorBody) -> ContextTold | None:
+def read_context_limit(status: int, said: ErrorBody) -> ContextLimit | None:
     """What a refusal says of the context's length; None if it is about something else.
 
     Args:
@@ -131,14 +131,14 @@ def read_context(status: int, said: ErrorBody) -> ContextTold | None:
         return None
     if status == 429 and "too large" not in text.lower():
         return None
-    return ContextTold(
+    return ContextLimit(
         limit_tokens=said.context_tokens or _first(_LIMIT, text),
         prompt_tokens=said.prompt_tokens or _first(_PROMPT, text),
         completion_tokens=_first(_COMPLETION, text),
     )
 
 
-def context_remedy(context: ContextTold, size: PromptSize) -> str:
+def context_remedy(context: ContextLimit, size: PromptSize) -> str:
     """What to do about a prompt that is too long.
 
     Args:

@@ -12,28 +12,18 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from arena.messages import CallOutcome, Cause, JsonObject, RequestedCall
-from chat_nodes.calls import (
-    ARGUMENTS_BYTES_MAX,
-    TOOL_CALLS_MAX,
-    ReadCalls,
-    json_bytes,
-    marked_as_cut,
-    structured_calls,
-    text_call,
-)
-from chat_nodes.content import (
+from chat_nodes.implied_status import OK, UNUSABLE, ReportedError, reported_error
+from chat_nodes.lenient_json import Json, ParsedBody, read_body
+from chat_nodes.message_content import (
     Said,
     choices_of,
-    finish_of,
+    finish_reason_of,
     first_choice,
-    holds_something,
+    has_content,
     message_of,
-    said_in,
+    read_content,
 )
-from chat_nodes.counts import TOKENS_MAX, Tokens, tokens_of
-from chat_nodes.lenient import Body, Json, read_body
-from chat_nodes.statuses import OK, UNUSABLE, SaidError, said_error
-from chat_nodes.text_calls import REMEDY, call_in_thought, recover, told_beside
+from chat_nodes.text_calls import REMEDY, call_in_thoughts, recover, unsent_text_call
 from chat_nodes.texts import (
     CUT_FACTOR,
     ERROR_CHARS_MAX,
@@ -43,7 +33,17 @@ from chat_nodes.texts import (
     clean_text,
     cut_bytes,
 )
-from chat_nodes.thoughts import Spoken, split_thoughts
+from chat_nodes.thoughts import SplitText, split_thoughts
+from chat_nodes.token_counts import TOKENS_MAX, Tokens, tokens_of
+from chat_nodes.tool_calls import (
+    ARGUMENTS_BYTES_MAX,
+    TOOL_CALLS_MAX,
+    ReadCalls,
+    json_bytes,
+    mark_cut_calls,
+    structured_calls,
+    text_call,
+)
 
 __all__ = [
     "ARGUMENTS_BYTES_MAX",
@@ -59,10 +59,10 @@ __all__ = [
     "cut_bytes",
     "decode_reply",
     "decode_value",
-    "meant_status",
+    "implied_status",
 ]
 
-LOOKED_AT_CHARS_MAX = TEXT_BYTES_MAX * CUT_FACTOR
+SEARCHED_CHARS_MAX = TEXT_BYTES_MAX * CUT_FACTOR
 """Thoughts and calls are looked for in so much of a text."""
 PROVIDER_BYTES_MAX = 64 * 1024
 """Bound for the provider's own fields of a message, as JSON."""
@@ -87,10 +87,10 @@ STOP_REASONS = frozenset({"stop", "eos", "end_turn", "stop_sequence", "completed
 _PROTOCOL = frozenset(
     {"role", "content", "tool_calls", "function_call", "refusal", "audio", "annotations", "name"}
 )
-_ENDED = CUT_REASONS | FILTER_REASONS | STOP_REASONS
+_FINAL_REASONS = CUT_REASONS | FILTER_REASONS | STOP_REASONS
 _CALL_REASONS = frozenset({"tool_calls", "tool_call", "function_call", "tool_use"})
-_KINDS: dict[type, str] = {list: "list", str: "text", bool: "boolean", int: "number"}
-_KINDS |= {float: "number"}
+_TYPE_NAMES: dict[type, str] = {list: "list", str: "text", bool: "boolean", int: "number"}
+_TYPE_NAMES |= {float: "number"}
 _NOT_COUNTED = Tokens()
 _CAUSES = {
     401: Cause.AUTH,
@@ -125,7 +125,7 @@ class Decoded:
     tokens: Tokens = _NOT_COUNTED
 
 
-def meant_status(body: bytes | Body) -> int:
+def implied_status(body: bytes | ParsedBody) -> int:
     """The HTTP status that an answer under status 200 means: 200 if it can be used.
 
     Args:
@@ -133,25 +133,25 @@ def meant_status(body: bytes | Body) -> int:
     """
     read = read_body(body) if isinstance(body, bytes) else body
     if read.problem or not isinstance(read.value, dict):
-        error = said_error(read.value)
+        error = reported_error(read.value)
         return error.status if error else UNUSABLE
     value = read.value
     choice, message = first_choice(value)
-    error = said_error(value) if choice is None or value.get("error") else None
+    error = reported_error(value) if choice is None or value.get("error") else None
     if choice is None or message is None:
         return error.status if error else UNUSABLE
-    finish = finish_of(choice).lower()
+    finish = finish_reason_of(choice).lower()
     inner = choice.get("error")
     if inner or finish in ERROR_REASONS:
-        error = said_error({"error": inner}) if inner else error
+        error = reported_error({"error": inner}) if inner else error
         return error.status if error else UNUSABLE
-    if finish in _ENDED or holds_something(value, message):
+    if finish in _FINAL_REASONS or has_content(value, message):
         # An empty answer beside an error is the error.
-        return error.status if error and not holds_something(value, message) else OK
+        return error.status if error and not has_content(value, message) else OK
     return error.status if error else UNUSABLE
 
 
-def decode_reply(body: bytes | Body, tools: Sequence[str] = ()) -> Decoded:
+def decode_reply(body: bytes | ParsedBody, tools: Sequence[str] = ()) -> Decoded:
     """The answer in a response body.
 
     Args:
@@ -167,31 +167,31 @@ def decode_reply(body: bytes | Body, tools: Sequence[str] = ()) -> Decoded:
 def decode_value(value: Json, tools: Sequence[str] = ()) -> Decoded:
     """The answer in a parsed response body."""
     if not isinstance(value, dict):
-        if error := said_error(value):
+        if error := reported_error(value):
             return _failed_with(error)
-        kind = _KINDS.get(type(value), "null")
+        kind = _TYPE_NAMES.get(type(value), "null")
         said = f"the provider's answer is a {kind}, not an object"
         return Decoded("failed", error=said, cause=Cause.UNUSABLE_ANSWER)
     tokens = tokens_of(value)
     choice, message = first_choice(value)
     if choice is None or message is None:
-        if error := said_error(value):
+        if error := reported_error(value):
             return _failed_with(error, tokens=tokens)
         missing = "no choices" if choice is None else "a choice without a message"
         said = f"the provider's answer has {missing}"
-        finish = finish_of(choice or {})
+        finish = finish_reason_of(choice or {})
         cause = Cause.UNUSABLE_ANSWER
         return Decoded("failed", finish_reason=finish, error=said, cause=cause, tokens=tokens)
-    finish = finish_of(choice)
-    error = said_error({"error": choice["error"]}) if choice.get("error") else None
+    finish = finish_reason_of(choice)
+    error = reported_error({"error": choice["error"]}) if choice.get("error") else None
     if error is not None or finish.lower() in ERROR_REASONS:
-        if error := error or said_error(value):
+        if error := error or reported_error(value):
             return _failed_with(error, finish=finish, tokens=tokens)
         said = f"the provider ended the answer with {finish!r}"
         cause = Cause.UNUSABLE_ANSWER
         return Decoded("failed", finish_reason=finish, error=said, cause=cause, tokens=tokens)
-    if value.get("error") and not holds_something(value, message):
-        return _failed_with(said_error(value) or SaidError(UNUSABLE, ""), tokens=tokens)
+    if value.get("error") and not has_content(value, message):
+        return _failed_with(reported_error(value) or ReportedError(UNUSABLE, ""), tokens=tokens)
     return _answer(value, choice, tokens, tools)
 
 
@@ -199,31 +199,31 @@ def _answer(
     value: Mapping[str, Json], choice: Mapping[str, Json], tokens: Tokens, tools: Sequence[str]
 ) -> Decoded:
     message = message_of(choice) or {}
-    said = said_in(message)
+    said = read_content(message)
     found = structured_calls(message, said.call_parts, tools)
     choices = choices_of(value)
     if not found.calls and len(choices) > 1:
         found, said, choice = _of_further_choices(choices, found, said, choice, tools)
         message = message_of(choice) or {}
-    finish = finish_of(choice)
+    finish = finish_reason_of(choice)
     spoken = _spoken(said.text)
     thoughts = [*said.thoughts, spoken.thought] if spoken.thought else said.thoughts
     unreadable = ""
     if not found.calls and tools:
         recovered = recover(spoken, tools)
-        spoken = Spoken(recovered.text)
+        spoken = SplitText(recovered.text)
         written = recovered.calls[:TOOL_CALLS_MAX]
         found.calls = [text_call(i, c.name, c.arguments) for i, c in enumerate(written)]
         unreadable = recovered.unreadable
         was_cut = finish.lower() in CUT_REASONS
         if thoughts and not (found.calls or unreadable or spoken.text or was_cut):
-            unreadable = call_in_thought("\n".join(thoughts), tools)
+            unreadable = call_in_thoughts("\n".join(thoughts), tools)
         unreadable = unreadable or _lost_call(found, finish, spoken.text)
     elif tools and spoken.text:
-        unreadable = told_beside(spoken, tools, found.calls)
-    if len(said.text) > LOOKED_AT_CHARS_MAX and len(spoken.text) <= LOOKED_AT_CHARS_MAX:
-        found.notes.append(f"the text was cut to {LOOKED_AT_CHARS_MAX:,} characters")
-    calls = marked_as_cut(found.calls) if finish.lower() in CUT_REASONS else found.calls
+        unreadable = unsent_text_call(spoken, tools, found.calls)
+    if len(said.text) > SEARCHED_CHARS_MAX and len(spoken.text) <= SEARCHED_CHARS_MAX:
+        found.notes.append(f"the text was cut to {SEARCHED_CHARS_MAX:,} characters")
+    calls = mark_cut_calls(found.calls) if finish.lower() in CUT_REASONS else found.calls
     return _decoded(message, spoken.text, thoughts, calls, found.notes, unreadable, finish, tokens)
 
 
@@ -284,7 +284,9 @@ def _failure(
     return f"the model's answer is empty (finish reason {finish or 'missing'!r})", cause
 
 
-def _failed_with(error: SaidError, *, finish: str = "", tokens: Tokens = _NOT_COUNTED) -> Decoded:
+def _failed_with(
+    error: ReportedError, *, finish: str = "", tokens: Tokens = _NOT_COUNTED
+) -> Decoded:
     said = f"the provider answered with an error: {error.message or error.status}"
     other = Cause.REFUSED_REQUEST if error.status < 500 else Cause.SERVER_ERROR
     return Decoded(
@@ -309,7 +311,7 @@ def _of_further_choices(
         message = message_of(choice) if isinstance(choice, dict) else None
         if message is None or choice is first:
             continue
-        more = said_in(message)
+        more = read_content(message)
         texts.append(more.text)
         calls = structured_calls(message, more.call_parts, tools)
         if calls.calls:
@@ -333,13 +335,13 @@ def _lost_call(found: ReadCalls, finish: str, text: str) -> str:
     return ""
 
 
-def _spoken(text: str) -> Spoken:
-    near = text[:LOOKED_AT_CHARS_MAX]
+def _spoken(text: str) -> SplitText:
+    near = text[:SEARCHED_CHARS_MAX]
     if not ("<" in near or "[" in near or "◁" in near or "assistant" in near):
-        return Spoken(text)
+        return SplitText(text)
     spoken = split_thoughts(near)
     # Text beyond that bound is dropped later, and said to be.
-    return spoken if len(near) == len(text) or spoken.text != near else Spoken(text)
+    return spoken if len(near) == len(text) or spoken.text != near else SplitText(text)
 
 
 def _provider(message: Mapping[str, Json], notes: list[str]) -> JsonObject:

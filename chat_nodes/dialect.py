@@ -1,7 +1,7 @@
 """How one provider wants to be asked, and what its refusals teach about it. Pure.
 
 A `Dialect` says which options a request carries, under which names, and how the conversation is
-written (`WireForm`). `chat_nodes.lessons` changes it, one step per refusal, and never back to a
+written (`WireForm`). `chat_nodes.adaptations` changes it, one step per refusal, and never back to a
 form that was refused.
 """
 
@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from arena.chat_body import ALL_FIELDS, FUNCTION, PLAIN, Options, function_fields
 from arena.messages import ChatRequest, WireForm
-from chat_nodes.models.base import ModelSettings
+from chat_nodes.model import ModelSettings
 from chat_nodes.seeds import call_seed
 
 MAX_TOKENS = "max_tokens"
@@ -51,7 +51,7 @@ class Dialect:
     left: frozenset[str] = frozenset()
     before_guess: "Dialect | None" = None
 
-    def change(self, mark: str, phrase: str, **changes: object) -> "Lesson | None":
+    def change(self, mark: str, phrase: str, **changes: object) -> "Adaptation | None":
         """The dialect with changes; None if this form was left already.
 
         Args:
@@ -66,7 +66,7 @@ class Dialect:
         marked = replace(self, left=self.left | {mark}, phrases=phrases)
         return replace(marked, **changes), phrase  # type: ignore[arg-type]
 
-    def rewrite(self, mark: str, phrase: str, **wire: object) -> "Lesson | None":
+    def rewrite(self, mark: str, phrase: str, **wire: object) -> "Adaptation | None":
         """The dialect with another way of writing the conversation."""
         return self.change(mark, phrase, wire=self.wire.model_copy(update=wire))
 
@@ -95,12 +95,12 @@ class Dialect:
         )
 
 
-Lesson: TypeAlias = tuple[Dialect, str]
+Adaptation: TypeAlias = tuple[Dialect, str]
 """A dialect and what is new in it, as a phrase."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class RefusedRequest:
     """What a refused request held.
 
     Attributes:
@@ -167,8 +167,8 @@ def _like(value: int | float, bound: float) -> int | float:
     return int(bound) if isinstance(value, int) and bound == int(bound) else bound
 
 
-def sent_of(request: ChatRequest, options: Options, wire: WireForm) -> Sent:
-    """What a request held, for `learn`."""
+def refused_request(request: ChatRequest, options: Options, wire: WireForm) -> RefusedRequest:
+    """What a request held, for `adapt`."""
     fields: set[str] = set()
     has_calls = False
     for message in request.messages:
@@ -181,7 +181,7 @@ def sent_of(request: ChatRequest, options: Options, wire: WireForm) -> Sent:
     dropped = wire.dropped_fields
     if ALL_FIELDS in dropped:
         fields = set()
-    return Sent(
+    return RefusedRequest(
         options={name: value for name, value in options.items() if value is not None},
         provider_fields=frozenset(fields - set(dropped)),
         wire=wire,

@@ -13,9 +13,9 @@ from decimal import Decimal
 
 from arena.messages import Cause, Usage
 from arena.prices import Price
+from chat_nodes.call_records import NO_TOKENS, CallInProgress
 from chat_nodes.decode import Decoded, Tokens, decode_reply
-from chat_nodes.models.base import Paid
-from chat_nodes.records import NO_TOKENS, CallInProgress
+from chat_nodes.model import Paid
 
 LETTERS_PER_TOKEN = 3
 """English words have more; keys of JSON, abbreviations and other languages have fewer."""
@@ -33,7 +33,7 @@ _SPACE_BEFORE_NUMBER = re.compile(rb"[ \t\r\n](?=\d)")
 """A space before a word is part of the word's token; one before a digit is a token."""
 
 
-def tokens_in(text: bytes) -> int:
+def estimated_tokens(text: bytes) -> int:
     """An estimate of the tokens that a text has.
 
     Args:
@@ -59,19 +59,19 @@ def estimate_tokens(sent: bytes, decoded: Decoded, body: bytes) -> Tokens:
     Returns:
         Tokens that are not `reported`.
     """
-    thought = tokens_in(decoded.reasoning.encode())
-    calls = sum(tokens_in(f"{c.name}{c.arguments}".encode()) for c in decoded.tool_calls)
-    completion = tokens_in(decoded.text.encode()) + calls + thought
+    thought = estimated_tokens(decoded.reasoning.encode())
+    calls = sum(estimated_tokens(f"{c.name}{c.arguments}".encode()) for c in decoded.tool_calls)
+    completion = estimated_tokens(decoded.text.encode()) + calls + thought
     if decoded.truncated or not completion:
-        completion = max(completion, tokens_in(body))
+        completion = max(completion, estimated_tokens(body))
     return Tokens(
-        prompt=tokens_in(sent),
+        prompt=estimated_tokens(sent),
         completion=max(completion, ANSWER_TOKENS_MIN),
         reasoning=thought,
     )
 
 
-def usage_of(
+def call_usage(
     call: CallInProgress, decoded: Decoded, *, price: Price | None, scripted: bool
 ) -> Usage:
     """What a call used: as the server counted, else estimated.
@@ -107,7 +107,7 @@ def usage_of(
     )
 
 
-def note_spent(call: CallInProgress, body: bytes, paid: Paid = "nothing") -> None:
+def add_attempt_usage(call: CallInProgress, body: bytes, paid: Paid = "nothing") -> None:
     """Add what an attempt that failed has used: an unusable answer is paid for.
 
     Args:
@@ -125,7 +125,7 @@ def note_spent(call: CallInProgress, body: bytes, paid: Paid = "nothing") -> Non
         tokens = (
             estimate_tokens(sent, decode_reply(body), body)
             if is_answer
-            else Tokens(prompt=tokens_in(sent))
+            else Tokens(prompt=estimated_tokens(sent))
         )
         call.spent_estimated = True
     call.spent = _sum(call.spent, tokens)

@@ -14,8 +14,8 @@ from arena.cutoffs import check_month
 from arena.errors import UsageError
 from arena.prices import Price, PriceList, load_prices, parse_own_price
 from arena.variables import TOKEN_BUDGET
-from chat_nodes.models import KEYLESS, LOCAL, WORKERS_MAX, provider_of
-from chat_nodes.models.base import ModelSettings
+from chat_nodes.model import ModelSettings
+from chat_nodes.model_types import LOCAL_MODEL_ID, ModelType, model_type, workers_max
 
 DEFAULT_KEY_ENV = "OPENAI_API_KEY"
 
@@ -144,7 +144,7 @@ def model_and_workers(model_id: str, local: bool, workers: int) -> tuple[str, in
     Raises:
         UsageError: They name none, or two.
     """
-    if local and model_id and provider_of(model_id) != LOCAL:
+    if local and model_id and model_type(model_id) is not ModelType.LOCAL:
         raise UsageError(
             f"--local and --model-id {model_id} name two models", remedy="leave one out"
         )
@@ -153,12 +153,12 @@ def model_and_workers(model_id: str, local: bool, workers: int) -> tuple[str, in
             "--model-id is missing",
             remedy="give the model's id, --model-id scripted for the built-in rules, or --local",
         )
-    chosen = model_id or LOCAL
-    return chosen, min(workers, WORKERS_MAX.get(provider_of(chosen), workers))
+    chosen = model_id or LOCAL_MODEL_ID
+    return chosen, workers_max(chosen, workers)
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class ModelFlags:
     """What the flags say of a model.
 
     Attributes:
@@ -263,7 +263,7 @@ def _key_from_environment(model_id: str, base_url: str, variable: str, *, needed
     Raises:
         UsageError: The provider needs a key and there is none.
     """
-    if provider_of(model_id) in KEYLESS:
+    if not model_type(model_id).needs_server:
         return ""
     key = os.environ.get(variable, "").strip()
     if needed and not key and not base_url:

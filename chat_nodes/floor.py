@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 import openai
 
 from arena.messages import ChatMessage, ChatRequest, ToolSchema
-from chat_nodes.models.base import ModelSettings, RawReply
-from chat_nodes.models.openai_compatible import PLACEHOLDER_KEY, OpenAICompatibleModel
+from chat_nodes.model import ModelSettings, RawReply
+from chat_nodes.providers.openai_compatible import PLACEHOLDER_KEY, OpenAICompatibleModel
 
 PROMPT_CHARS = 9_400
 WARM_UP_CALLS = 100

@@ -1,11 +1,10 @@
-"""A chat node: the requests of `ai_prompted.<node>` to one model, with the polling never stopped.
+"""A chat node: hands the requests of `ai_prompted.<node>` to one model and never stops polling.
 
-Reads `ai_prompted.<node>` as the group `chat-node.<node>`, so that several processes of a name
-share its partitions; writes through `chat_nodes.answer`. Up to `max_workers` calls run at once, one
-per agent. When the lanes are full the partitions are paused, and polled on. What is committed is
-the low-water mark of answered requests; those above it come again after a crash and are answered
-from the log. Partitions that another process took over are dropped with the calls that run for
-them.
+Reads `ai_prompted.<node>` as the group `chat-node.<node>`, so processes of the same name share its
+partitions; writes through `chat_nodes.request_handler`. Up to `max_workers` calls run at once, one
+per agent. When the queues are full the partitions are paused, but still polled. The committed
+offset is the low-water mark of answered requests; requests above it are redelivered after a crash
+and answered from the log. Calls for partitions that another process took over are cancelled.
 """
 
 import asyncio
@@ -20,15 +19,15 @@ from arena.errors import MessageTooLarge
 from arena.messages import ChatRequest
 from arena.node import Node
 from arena.prices import PriceList, load_prices
-from chat_nodes.answer import Answerer, CallLimits
-from chat_nodes.answered import AnsweredCalls
-from chat_nodes.before import read_answered_requests, reply_to_error
 from chat_nodes.budget import DailyBudget
-from chat_nodes.lanes import Job, Lanes
-from chat_nodes.models.base import Model
-from chat_nodes.offsets import LowWater
+from chat_nodes.call_index import CallIndex
+from chat_nodes.earlier_requests import read_answered_requests, reply_to_error
+from chat_nodes.model import Model
+from chat_nodes.name_conflict import refuse_other_model
+from chat_nodes.offsets import LowWaterMark
+from chat_nodes.per_agent_queue import AgentQueues, Job
 from chat_nodes.recordings import Recordings
-from chat_nodes.same_name import refuse_other_model
+from chat_nodes.request_handler import CallLimits, RequestHandler
 
 GROUP = "chat-node"
 """Put before the node's name: an agent may have the same name, and has that group."""
@@ -81,9 +80,9 @@ class ChatNode:
         self._node = node
         self._settings = settings
         budget = DailyBudget(settings.daily_token_budget)
-        self._answered = AnsweredCalls(node.bus, node.name, budget)
+        self._answered = CallIndex(node.bus, node.name, budget)
         prices = prices or load_prices()
-        self._answerer = Answerer(
+        self._answerer = RequestHandler(
             node,
             model,
             settings.limits,
@@ -93,8 +92,8 @@ class ChatNode:
             recordings,
             cutoff=settings.cutoff,
         )
-        self._lanes = Lanes(settings.max_workers, self._work)
-        self._marks: dict[tuple[str, int], LowWater] = defaultdict(LowWater)
+        self._lanes = AgentQueues(settings.max_workers, self._work)
+        self._marks: dict[tuple[str, int], LowWaterMark] = defaultdict(LowWaterMark)
         self._there_before: dict[tuple[str, int], int] = {}
         self._owned: Assignment = frozenset()
         self._lost_at_s: float | None = None
@@ -177,7 +176,7 @@ class ChatNode:
         self._answerer.replies.forget()
         calls = await answered.restore(node.clock.now())
         if missing := await answered.missing(before.handled):
-            words = calls_gone(len(missing), len(before.handled))
+            words = missing_calls_text(len(missing), len(before.handled))
             node.tell_lost(topics.LLM_CALLS.name, await answered.partition(), node.name, words)
         return calls
 
@@ -230,7 +229,7 @@ class ChatNode:
         self._node.gauges["lag"] = await reader.lag()
 
 
-def calls_gone(missing: int, handled: int) -> str:
+def missing_calls_text(missing: int, handled: int) -> str:
     """What is said of answered requests that have no call in the log."""
     return (
         f"{missing} of the last {handled} requests that were answered have no call in the log: it"

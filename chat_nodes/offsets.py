@@ -4,7 +4,7 @@ The low-water mark: everything below it is done. Pure; see `chat_nodes.node` for
 """
 
 
-class LowWater:
+class LowWaterMark:
     """Offsets taken from one partition, in ascending order, and which of them are done."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ LINE_BYTES_MAX = 2_000_000
 """Twice a record's bound: a call and its reply each fit in one."""
 
 
-class Recorded(BaseModel):
+class RecordedReply(BaseModel):
     """One line of the file.
 
     Attributes:
@@ -41,7 +41,7 @@ class Recorded(BaseModel):
     call: LlmCall
     reply: ChatReply
 
-    def answer(self, request: ChatRequest, node: str, now: datetime) -> "Recorded":
+    def answer(self, request: ChatRequest, node: str, now: datetime) -> "RecordedReply":
         """The same answer to another asking of the request.
 
         Latency, attempts, tokens and cost stay those of the recorded call. It is marked as
@@ -59,7 +59,7 @@ class Recorded(BaseModel):
         }
         times = {"started_at": now, "ended_at": now}
         call = self.call.model_copy(update=asked | times)
-        return Recorded(
+        return RecordedReply(
             request_sha256=self.request_sha256,
             call=call,
             reply=self.reply.model_copy(update=asked),
@@ -123,7 +123,7 @@ class Recordings:
     def __exit__(self, *_: object) -> None:
         os.close(self._file)
 
-    def find(self, sha256: str, call_id: str) -> Recorded | None:
+    def find(self, sha256: str, call_id: str) -> RecordedReply | None:
         """What was recorded for a request; None where there is nothing to serve.
 
         While recording, only a reply that this very call got counts. In a replay another
@@ -139,9 +139,9 @@ class Recordings:
             place = list(places.values())[number % len(places)]
         if place is None or (self.mode == "record" and not place.ok):
             return None
-        return Recorded.model_validate_json(os.pread(self._file, place.length, place.offset))
+        return RecordedReply.model_validate_json(os.pread(self._file, place.length, place.offset))
 
-    def add(self, recorded: Recorded) -> None:
+    def add(self, recorded: RecordedReply) -> None:
         """Append a reply; it is on the disk when this returns. Blocks; may be called in a thread.
 
         A file that ends in half a line gets its end of line first.
@@ -166,7 +166,7 @@ class Recordings:
             "tools, model or seed differ from those recorded: run with --replies record"
         )
 
-    def _note(self, recorded: Recorded, offset: int, length: int) -> None:
+    def _note(self, recorded: RecordedReply, offset: int, length: int) -> None:
         """The first reply to a call counts; one that the model failed to give, until it did."""
         places, call_id = self._places[recorded.request_sha256], recorded.call.call_id
         known = places.get(call_id)
@@ -183,7 +183,7 @@ class Recordings:
 
     def _index_line(self, line: bytes, offset: int) -> None:
         try:
-            found = Recorded.model_validate_json(line)
+            found = RecordedReply.model_validate_json(line)
         except ValidationError:
             self.skipped += line != b"\n"
             return

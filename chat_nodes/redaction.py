@@ -10,13 +10,13 @@ from typing import cast
 from arena.messages import JsonObject, RequestedCall
 from arena.redaction import Secrets
 from chat_nodes.decode import Decoded, decode_reply
-from chat_nodes.lenient import Body, read_body
+from chat_nodes.lenient_json import ParsedBody, read_body
 
 WITHHELD = "the raw answer is not kept: read as a whole it shows a secret"
 """Said of a call whose bytes would give a secret away although they do not hold it in one piece."""
 
 
-def decode_hidden(body: bytes, secrets: Secrets, tools: tuple[str, ...]) -> tuple[Decoded, bool]:
+def decode_redacted(body: bytes, secrets: Secrets, tools: tuple[str, ...]) -> tuple[Decoded, bool]:
     """The answer in a body without secrets, and whether reading the body had shown one.
 
     Args:
@@ -28,16 +28,16 @@ def decode_hidden(body: bytes, secrets: Secrets, tools: tuple[str, ...]) -> tupl
         return decode_reply(body, tools), False
     read, held = _read_hidden(body, secrets)
     decoded = decode_reply(read, tools)
-    hidden = hide_decoded(decoded, secrets)
+    hidden = redact_decoded(decoded, secrets)
     return hidden, held or hidden != decoded
 
 
-def shows_secret(body: bytes, secrets: Secrets) -> bool:
+def reveals_secret(body: bytes, secrets: Secrets) -> bool:
     """True if a body whose bytes hold no secret shows one when it is read."""
     return bool(body and secrets) and _read_hidden(body, secrets)[1]
 
 
-def hide_decoded(decoded: Decoded, secrets: Secrets) -> Decoded:
+def redact_decoded(decoded: Decoded, secrets: Secrets) -> Decoded:
     """Every text of an answer without secrets."""
     hide = secrets.hide
     return replace(
@@ -52,11 +52,11 @@ def hide_decoded(decoded: Decoded, secrets: Secrets) -> Decoded:
     )
 
 
-def _read_hidden(body: bytes, secrets: Secrets) -> tuple[Body, bool]:
+def _read_hidden(body: bytes, secrets: Secrets) -> tuple[ParsedBody, bool]:
     read = read_body(body)
     value, held = secrets.hide_json(read.value)
     problem = secrets.hide(read.problem)
-    return Body(value, problem), held or problem != read.problem
+    return ParsedBody(value, problem), held or problem != read.problem
 
 
 def _hide_call(call: RequestedCall, secrets: Secrets) -> RequestedCall:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import orjson
 
 from arena.messages import Cause, PromptSize
-from chat_nodes.context_limits import ContextTold, context_remedy, read_context
+from chat_nodes.context_limits import ContextLimit, context_remedy, read_context_limit
 from chat_nodes.decode import clean_text
 from chat_nodes.error_bodies import ErrorBody, read_error_body
-from chat_nodes.field_names import fields_by_path, is_blamed
+from chat_nodes.refused_fields import fields_by_path, is_blamed
 
 MESSAGE_CHARS_MAX = 400
 """Of a server's own words in an error."""
@@ -169,7 +169,7 @@ class Refusal:
     code: str = ""
     params: tuple[str, ...] = ()
     text: str = ""
-    context: ContextTold | None = None
+    context: ContextLimit | None = None
     generation: str = ""
     affordable_tokens: int | None = None
     retry_delay: str = ""
@@ -198,7 +198,7 @@ def read_refusal(
         is_told_to_wait: True if a header says when to ask again.
     """
     said = read_error_body(body)
-    context = read_context(status, said)
+    context = read_context_limit(status, said)
     field = _field(status, said, sent)
     waits = is_told_to_wait or bool(said.retry_delay) or _matches(_TRY_AGAIN_IN, said.text)
     if _is_no_context(status, said, field, context, waits):
@@ -255,7 +255,7 @@ def _field(status: int, said: ErrorBody, sent: Collection[str]) -> str:
 
 
 def _is_no_context(
-    status: int, said: ErrorBody, field: str, context: ContextTold | None, waits: bool
+    status: int, said: ErrorBody, field: str, context: ContextLimit | None, waits: bool
 ) -> bool:
     """True if what looks like a prompt that is too long is about a field, or passes."""
     if context is None:
@@ -285,7 +285,7 @@ def generation_body(refusal: Refusal) -> bytes:
 
 
 def _cause(
-    status: int, said: ErrorBody, context: ContextTold | None, is_limit: bool
+    status: int, said: ErrorBody, context: ContextLimit | None, is_limit: bool
 ) -> tuple[Cause, bool]:
     """The cause, and whether it may pass.
 
@@ -351,7 +351,7 @@ def _is_learnable(status: int, cause: Cause, said: ErrorBody) -> bool:
     return cause is Cause.REFUSED_REQUEST or (cause is Cause.SERVER_ERROR and by_form)
 
 
-def _remedy(cause: Cause, said: ErrorBody, context: ContextTold | None, size: PromptSize) -> str:
+def _remedy(cause: Cause, said: ErrorBody, context: ContextLimit | None, size: PromptSize) -> str:
     if context is not None:
         return context_remedy(context, size)
     if _matches(_TOOL_FLAGS, said.text):

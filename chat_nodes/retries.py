@@ -2,7 +2,7 @@
 
 Full jitter after M. Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): the
 wait is uniform between zero and a bound that doubles. `Retry-After` is RFC 9110 section 10.2.3.
-Providers say how long to wait in several ways; `told_wait_s` takes the first that is there.
+Providers say how long to wait in several ways; `requested_wait_s` takes the first that is there.
 Nothing is waited for beyond the request's deadline. Reads no clock and draws no random number.
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from arena.messages import CallOutcome
-from chat_nodes.models.base import CallFailed
+from chat_nodes.model import CallFailed
 
 BASE_DELAY_S = 0.5
 DELAY_MAX_S = 20.0
@@ -37,14 +37,14 @@ _EPOCH_MS_MIN = 100_000_000_000.0
 
 
 @dataclass(frozen=True, slots=True)
-class TryAgain:
+class Retry:
     """Wait `delay_s` seconds, then make another attempt."""
 
     delay_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class GiveUp:
+class FinalFailure:
     """Answer the agent with this outcome and error."""
 
     outcome: CallOutcome
@@ -53,7 +53,7 @@ class GiveUp:
 
 def after_failure(
     failed: CallFailed, *, attempts: int, max_retries: int, remaining_s: float, jitter: float
-) -> TryAgain | GiveUp:
+) -> Retry | FinalFailure:
     """What to do after a failed attempt.
 
     Args:
@@ -65,11 +65,11 @@ def after_failure(
     """
     made = f"{attempts} attempt{'s' if attempts != 1 else ''}"
     if remaining_s <= 0:
-        return GiveUp("expired", f"{failed.reason}; the deadline passed after {made}")
+        return FinalFailure("expired", f"{failed.reason}; the deadline passed after {made}")
     if not failed.retryable:
-        return GiveUp("failed", failed.reason)
+        return FinalFailure("failed", failed.reason)
     if attempts > max_retries:
-        return GiveUp("failed", f"gave up after {made}: {failed.reason}")
+        return FinalFailure("failed", f"gave up after {made}: {failed.reason}")
     delay_s = jitter * min(DELAY_MAX_S, BASE_DELAY_S * 2.0 ** min(attempts - 1, 30))
     if failed.retry_after_s is not None:
         delay_s += failed.retry_after_s
@@ -78,8 +78,8 @@ def after_failure(
         if failed.retry_after_s is not None and failed.retry_after_s >= remaining_s:
             asked = f"the provider asks to wait {failed.retry_after_s:.1f} s"
             why = f"{made}; {asked}, and the deadline is in {remaining_s:.1f} s"
-        return GiveUp("expired", f"{failed.reason}; {why}")
-    return TryAgain(delay_s)
+        return FinalFailure("expired", f"{failed.reason}; {why}")
+    return Retry(delay_s)
 
 
 def retry_after_s(text: str | None, now: datetime) -> float | None:
@@ -106,7 +106,7 @@ def retry_after_s(text: str | None, now: datetime) -> float | None:
     return min(max(wait_s, 0.0), RETRY_AFTER_MAX_S)
 
 
-def told_wait_s(
+def requested_wait_s(
     headers: Mapping[str, str],
     *,
     is_limit: bool,

@@ -11,19 +11,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from arena.messages import RequestedCall
-from chat_nodes.calls import canonical
-from chat_nodes.near_calls import BARE_CALL, NOT_CARRIED_OUT, QUOTED, Near, near_calls, taken_back
+from chat_nodes.suspected_calls import (
+    BARE_CALL,
+    NOT_CARRIED_OUT,
+    QUOTED,
+    SuspectedCall,
+    retraction,
+    suspected_calls,
+)
 from chat_nodes.text_shapes import (
     ARGUMENT_KEYS,
     ELEMENT,
     NAME,
     WRAPPER,
-    Found,
+    ParsedCalls,
     WrittenCall,
     calls_at,
 )
 from chat_nodes.texts import clean_text
-from chat_nodes.thoughts import Spoken
+from chat_nodes.thoughts import SplitText
+from chat_nodes.tool_calls import canonical_arguments
 
 MARKERS_MAX = 48
 """Places of one text that are tried."""
@@ -66,7 +73,7 @@ _PRINTED = re.compile(r"\A\s*print\((?P<call>.*)\)\s*\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
+class RecoveredCalls:
     """What was found in a text.
 
     Attributes:
@@ -80,7 +87,7 @@ class Recovered:
     unreadable: str = ""
 
 
-def recover(spoken: Spoken, tools: Sequence[str]) -> Recovered:
+def recover(spoken: SplitText, tools: Sequence[str]) -> RecoveredCalls:
     """The calls in a text.
 
     Args:
@@ -89,13 +96,13 @@ def recover(spoken: Spoken, tools: Sequence[str]) -> Recovered:
     """
     search = _searched(spoken, tools)
     if search is None:
-        return Recovered(spoken.text)
+        return RecoveredCalls(spoken.text)
     for name in spoken.hidden_calls:
         search.note(name, "a call inside a thought is not carried out")
     return search.result()
 
 
-def _searched(spoken: Spoken, tools: Sequence[str]) -> "_Search | None":
+def _searched(spoken: SplitText, tools: Sequence[str]) -> "_Search | None":
     text = spoken.text
     addressed = spoken.calls or spoken.hidden_calls
     if not tools or not (addressed or _may_hold_calls(text, tools)):
@@ -109,7 +116,7 @@ def _searched(spoken: Spoken, tools: Sequence[str]) -> "_Search | None":
     return search
 
 
-def told_beside(spoken: Spoken, tools: Sequence[str], made: Sequence[RequestedCall]) -> str:
+def unsent_text_call(spoken: SplitText, tools: Sequence[str], made: Sequence[RequestedCall]) -> str:
     """The sentence for a model that wrote a call as text beside others; "" if it did not.
 
     Args:
@@ -121,7 +128,7 @@ def told_beside(spoken: Spoken, tools: Sequence[str], made: Sequence[RequestedCa
     return search.beside(made) if search else ""
 
 
-def call_in_thought(thought: str, tools: Sequence[str]) -> str:
+def call_in_thoughts(thought: str, tools: Sequence[str]) -> str:
     """The sentence for a model whose only call is inside its thoughts; "" if there is none."""
     marker = _STRONG.search(thought)
     if marker is None or not any(tool in thought for tool in tools):
@@ -129,7 +136,7 @@ def call_in_thought(thought: str, tools: Sequence[str]) -> str:
     return unreadable(thought[marker.start() :], "a call inside a thought is not carried out")
 
 
-def offered(name: str, tools: Sequence[str]) -> str:
+def offered_tool(name: str, tools: Sequence[str]) -> str:
     """The tool that a name means; "" if none is."""
     if name in tools:
         return name
@@ -170,7 +177,7 @@ class _Place:
 
     start: int
     end: int
-    found: Found
+    found: ParsedCalls
     refused: str
 
 
@@ -183,7 +190,7 @@ class _Search:
         self._kept: list[str] = []
         self._calls: list[WrittenCall] = []
         self._made: set[tuple[str, str]] = set()
-        self._told: list[Near] = []
+        self._told: list[SuspectedCall] = []
 
     def addressed(self, name: str, arguments: str) -> None:
         """A call that a channel held."""
@@ -213,15 +220,19 @@ class _Search:
         self._kept.append(text[last:])
         rest = "".join(self._kept)
         if all(self._is_made(near) for near in self._told):
-            self._told += near_calls(rest, self._tools, lambda name: offered(name, self._tools))
+            self._told += suspected_calls(
+                rest, self._tools, lambda name: offered_tool(name, self._tools)
+            )
 
-    def result(self) -> Recovered:
+    def result(self) -> RecoveredCalls:
         """What was found."""
         text = self._text
         if self._calls:
             text = _EMPTY_FENCE.sub("", "".join(self._kept)).strip()
         told = next((near for near in self._told if not self._is_made(near)), None)
-        return Recovered(text, tuple(self._calls), unreadable(told.seen, told.why) if told else "")
+        return RecoveredCalls(
+            text, tuple(self._calls), unreadable(told.seen, told.why) if told else ""
+        )
 
     def beside(self, made: Sequence[RequestedCall]) -> str:
         """The sentence for a model that made calls through the tool interface, and these as text.
@@ -230,10 +241,12 @@ class _Search:
         who is told that an order was not carried out sends it again.
         """
         written = [
-            Near(c.name, canonical(c.arguments), f"{c.name} {c.arguments}", _BESIDE)
+            SuspectedCall(
+                c.name, canonical_arguments(c.arguments), f"{c.name} {c.arguments}", _BESIDE
+            )
             for c in self._calls
         ]
-        self._made = {(call.name, canonical(call.arguments)) for call in made}
+        self._made = {(call.name, canonical_arguments(call.arguments)) for call in made}
         names = {call.name for call in made}
         for near in (*written, *self._told):
             name = near.name or next((tool for tool in self._tools if tool in near.seen), "")
@@ -242,7 +255,7 @@ class _Search:
                 return unreadable(near.seen, near.why)
         return ""
 
-    def _is_made(self, near: Near) -> bool:
+    def _is_made(self, near: SuspectedCall) -> bool:
         """True if words only repeat a call that is carried out."""
         if near.form and not near.name:
             return any(near.form == form for _, form in self._made)
@@ -276,7 +289,7 @@ class _Search:
                     own = (marker["language"] or "").lower() in _FENCE_LANGUAGES
                     fence_refused = "" if own or not self._in_prose() else _IN_FENCE
                 continue
-            if quoted and not any(offered(call.name, self._tools) for call in found.calls):
+            if quoted and not any(offered_tool(call.name, self._tools) for call in found.calls):
                 continue
             refused = found.refused or (fence_refused if start < fence_end else "")
             if found.calls:
@@ -292,13 +305,13 @@ class _Search:
                 continue
             since = places[i - 1].end if i else 0
             until = places[i + 1].start if i + 1 < len(places) else len(text)
-            refused = taken_back(text, one.start, one.end, since, until)
+            refused = retraction(text, one.start, one.end, since, until)
             if not refused and i + 1 < len(places) and not text[one.end : until].strip():
                 refused = judged[i + 1].refused
             judged[i] = replace(one, refused=refused)
         return judged
 
-    def _at(self, marker: re.Match[str]) -> tuple[int, Found | None]:
+    def _at(self, marker: re.Match[str]) -> tuple[int, ParsedCalls | None]:
         """What begins at a marker, and where; None if it is not a call after all."""
         text = self._text
         if marker["wrapper"]:
@@ -316,7 +329,7 @@ class _Search:
             return marker.start(), arguments
         return marker.start(), self._fenced(marker)
 
-    def _fenced(self, marker: re.Match[str]) -> Found | None:
+    def _fenced(self, marker: re.Match[str]) -> ParsedCalls | None:
         """A fence whose whole content is calls."""
         language = (marker["language"] or "").lower()
         if language not in _CODE_LANGUAGES and language not in _FENCE_LANGUAGES:
@@ -325,7 +338,7 @@ class _Search:
         content = self._text[marker.end() : end if end >= 0 else len(self._text)].strip()
         found = self._bare(content)
         if found is None and language in _FENCE_LANGUAGES and not _MARKER.search(content):
-            found = Found(0, problem="its content is not a call")
+            found = ParsedCalls(0, problem="its content is not a call")
         if found is not None and found.calls and language in _CODE_LANGUAGES and self._in_prose():
             # "I hold; a buy would be ..." must not buy.
             found.refused = _IN_FENCE
@@ -337,7 +350,7 @@ class _Search:
         """True if there are words outside the fences."""
         return bool(_FENCE.sub("", self._text).strip())
 
-    def _bare(self, text: str) -> Found | None:
+    def _bare(self, text: str) -> ParsedCalls | None:
         """Calls without tokens around them, if a text is nothing else and names a tool."""
         if printed := _PRINTED.match(text):
             text = printed["call"].strip()
@@ -346,22 +359,22 @@ class _Search:
             return None
         found = calls_at(text, 0)
         if found.calls and not found.problem and not text[found.end :].strip():
-            known = any(offered(call.name, self._tools) for call in found.calls)
+            known = any(offered_tool(call.name, self._tools) for call in found.calls)
             return found if known or any(f'"{key}"' in text for key in ARGUMENT_KEYS) else None
         call = _PYTHON_CALL.match(text)
-        if call and offered(call[1], self._tools):
-            return Found(len(text), problem=found.problem or "more follows the call")
+        if call and offered_tool(call[1], self._tools):
+            return ParsedCalls(len(text), problem=found.problem or "more follows the call")
         if BARE_CALL.match(text) and any(tool in text for tool in self._tools):
-            return Found(len(text), problem=found.problem or "more follows the call")
+            return ParsedCalls(len(text), problem=found.problem or "more follows the call")
         return None
 
-    def _take(self, found: Found, seen: str) -> bool:
+    def _take(self, found: ParsedCalls, seen: str) -> bool:
         """Keep the calls, each once; True if there are any of offered tools."""
         taken = False
         for call in found.calls:
-            if name := offered(call.name, self._tools):
+            if name := offered_tool(call.name, self._tools):
                 taken = True
-                same = (name, canonical(call.arguments))
+                same = (name, canonical_arguments(call.arguments))
                 if same not in self._made:
                     self._made.add(same)
                     self._calls.append(WrittenCall(name, call.arguments))
@@ -374,9 +387,11 @@ class _Search:
 
     def _tell(self, place: _Place, seen: str) -> None:
         for call in place.found.calls:
-            name = offered(call.name, self._tools)
-            self._told.append(Near(name, canonical(call.arguments), seen, place.refused))
+            name = offered_tool(call.name, self._tools)
+            self._told.append(
+                SuspectedCall(name, canonical_arguments(call.arguments), seen, place.refused)
+            )
 
     def note(self, seen: str, why: str) -> None:
         """Remember what could not be read; the first counts."""
-        self._told.append(Near("", "", seen, why))
+        self._told.append(SuspectedCall("", "", seen, why))

@@ -11,7 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chat_nodes.loose import NotReadable, gemma_call_at, json_at, json_text, python_call_at
+from chat_nodes.argument_notations import (
+    InvalidNotation,
+    gemma_call_at,
+    json_at,
+    json_text,
+    python_call_at,
+)
 
 CALLS_MAX = 32
 PARAMETERS_MAX = 64
@@ -85,7 +91,7 @@ class WrittenCall:
 
 
 @dataclass(slots=True)
-class Found:
+class ParsedCalls:
     """What was read at a place.
 
     Attributes:
@@ -100,9 +106,9 @@ class Found:
     refused: str = ""
 
 
-def calls_at(text: str, place: int) -> Found:
+def calls_at(text: str, place: int) -> ParsedCalls:
     """All calls that follow each other from a place on."""
-    found = Found(place)
+    found = ParsedCalls(place)
     while len(found.calls) < CALLS_MAX:
         start = _past(_OPENERS, text, found.end)
         if start >= len(text) or _past(_CLOSERS, text, start) > start:
@@ -110,7 +116,7 @@ def calls_at(text: str, place: int) -> Found:
             break
         try:
             calls, end = _item_at(text, start)
-        except NotReadable as error:
+        except InvalidNotation as error:
             found.problem = str(error)
             break
         found.calls += calls
@@ -137,12 +143,12 @@ def _item_at(text: str, place: int) -> tuple[list[WrittenCall], int]:
     if letter in "{[":
         try:
             value, end = json_at(text, place)
-        except NotReadable:
+        except InvalidNotation:
             if letter == "[" and (found := _python_list(text, place)):
                 return found
             raise
         if not (calls := list(calls_in(value))):
-            raise NotReadable("it does not name a tool and its arguments")
+            raise InvalidNotation("it does not name a tool and its arguments")
         return calls, end
     return _named_at(text, place)
 
@@ -159,7 +165,7 @@ def calls_in(value: Any, depth: int = 0) -> Iterator[WrittenCall]:
         for item in value[:CALLS_MAX]:
             calls = list(calls_in(item, depth + 1))
             if not calls:
-                raise NotReadable("the list holds more than calls")
+                raise InvalidNotation("the list holds more than calls")
             yield from calls
     elif isinstance(value, dict):
         if isinstance(value.get("tool_calls"), list):
@@ -180,18 +186,18 @@ def _arguments(value: Any) -> str:
     if isinstance(value, str) and value.strip():
         value, end = json_at(value.strip(), 0)
         if not isinstance(value, Mapping) or not end:
-            raise NotReadable("the arguments are not an object")
+            raise InvalidNotation("the arguments are not an object")
     if value == "":
         return "{}"
     if not isinstance(value, dict):
-        raise NotReadable("the arguments are not an object")
+        raise InvalidNotation("the arguments are not an object")
     return json_text(value)
 
 
 def _element_at(text: str, place: int) -> tuple[list[WrittenCall], int]:
     match = _ELEMENT.match(text, place)
     if match is None:
-        raise NotReadable("it does not name a tool")
+        raise InvalidNotation("it does not name a tool")
     place = match.end()
     blank = len(text[place:]) - len(text[place:].lstrip())
     if text.startswith("{", place + blank):
@@ -210,12 +216,12 @@ def _parameters_at(text: str, place: int) -> tuple[dict[str, str], int]:
     while (match := _PARAMETER.match(text, place)) is not None:
         end = _VALUE_END.search(text, match.end())
         if end is None or match["key"] in values or len(values) >= PARAMETERS_MAX:
-            raise NotReadable(f"the parameter {match['key']} is cut, or given twice")
+            raise InvalidNotation(f"the parameter {match['key']} is cut, or given twice")
         values[match["key"]] = text[match.end() : end.start()].strip()
         closed = _PARAMETER_END.match(text, end.start())
         place = closed.end() if closed else end.start()
     if not _ELEMENT_END.match(text, place):
-        raise NotReadable("its closing tag is missing")
+        raise InvalidNotation("its closing tag is missing")
     return values, place
 
 
@@ -223,7 +229,7 @@ def _named_at(text: str, place: int) -> tuple[list[WrittenCall], int]:
     """A call that begins with the bare name of its tool."""
     match = _NAME_AT.match(text, place)
     if match is None:
-        raise NotReadable("it does not name a tool")
+        raise InvalidNotation("it does not name a tool")
     name, place = match[0], match.end()
     if text.startswith("(", place):
         name, arguments, end = python_call_at(text, match.start())
@@ -234,7 +240,7 @@ def _named_at(text: str, place: int) -> tuple[list[WrittenCall], int]:
     if after is None:
         if text[place : _past(_CLOSERS, text, place)].strip("; ,\n\r\t"):
             return [WrittenCall(name, "{}")], place
-        raise NotReadable("no arguments follow the name")
+        raise InvalidNotation("no arguments follow the name")
     place = after.end()
     if name == "function" and "sep" in after[0] and (match := _NAME_AT.match(text, place)):
         name, place = match[0], match.end()
@@ -251,7 +257,7 @@ def _glm_at(text: str, name: str, place: int) -> tuple[list[WrittenCall], int]:
         end = text.find("</arg_value>", match.end())
         key = match["key"].strip()
         if end < 0 or key in values or len(values) >= PARAMETERS_MAX:
-            raise NotReadable(f"the argument {key} is cut, or given twice")
+            raise InvalidNotation(f"the argument {key} is cut, or given twice")
         values[key] = text[match.end() : end].strip()
         place = end + len("</arg_value>")
     return [WrittenCall(name, _object(values))], place
@@ -284,7 +290,7 @@ def _value(text: str) -> Any:
     if text[:1] in ("{", "["):
         try:
             value, end = json_at(text, 0)
-        except NotReadable:
+        except InvalidNotation:
             return text
         return value if end == len(text) else text
     return text

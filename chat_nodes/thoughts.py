@@ -36,7 +36,7 @@ _BARE_CALL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class SplitText:
     """A text without its thoughts.
 
     Attributes:
@@ -52,12 +52,12 @@ class Spoken:
     hidden_calls: tuple[str, ...] = ()
 
 
-def split_thoughts(text: str) -> Spoken:
+def split_thoughts(text: str) -> SplitText:
     """The thoughts of a text, and the rest of it."""
     spoken = _channels(text)
     said, thought = _without_tags(spoken.text)
     both = "\n\n".join(part for part in (spoken.thought, thought) if part)
-    return Spoken(said, both, spoken.calls, spoken.hidden_calls)
+    return SplitText(said, both, spoken.calls, spoken.hidden_calls)
 
 
 def _without_tags(text: str) -> tuple[str, str]:
@@ -85,11 +85,11 @@ def _without_tags(text: str) -> tuple[str, str]:
     return _ANSWER.sub("", "".join(said)).strip(), kept
 
 
-def _channels(text: str) -> Spoken:
+def _channels(text: str) -> SplitText:
     if _BARE_START.match(text):
         text = _BARE_CALL.sub(r"\1<|message|>", _with_tokens(text))
     if "<|channel|>" not in text and "<|message|>" not in text:
-        return Spoken(text)
+        return SplitText(text)
     reader = _Channels()
     pieces = _TOKEN.split(text)
     reader.first(pieces[0], pieces[1] if len(pieces) > 1 else "")
@@ -148,10 +148,10 @@ class _Channels:
             else:
                 self._texts.append(piece)
 
-    def spoken(self) -> Spoken:
+    def spoken(self) -> SplitText:
         """All that was read."""
         self._end()
-        return Spoken(
+        return SplitText(
             "\n".join(part for piece in self._texts if (part := piece.strip())),
             "\n".join(part for piece in self._thoughts if (part := piece.strip())),
             tuple(self._calls),

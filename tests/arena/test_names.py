@@ -17,7 +17,7 @@ from arena.errors import UsageError
 from arena.living import is_living, living
 from arena.messages import Heartbeat
 from arena.names import NAMES_SHOWN_MAX, check_agent_name, closest_first, listed, unknown_name
-from chat_nodes.policies import POLICIES
+from chat_nodes.scripted.strategies import SCRIPTED_STRATEGIES
 from routers.strategy import load_strategy, shipped_names
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -109,7 +109,7 @@ def test_the_rules_and_the_baselines_are_those_of_the_rooms() -> None:
     """The arena imports no room, so it holds the names itself; they must not drift apart."""
     strategies = [load_strategy(name) for name in shipped_names()]
 
-    assert set(POLICIES) == set(RULES)
+    assert set(SCRIPTED_STRATEGIES) == set(RULES)
     assert set(BASELINES) == {s.name for s in strategies if s.kind == "baseline"}
 
 

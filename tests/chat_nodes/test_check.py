@@ -9,8 +9,8 @@ from arena.findings import Finding, broken, ok
 from arena.messages import Cause, ChatRequest
 from arena.redaction import NO_SECRETS, Secrets
 from chat_nodes.check import Report
-from chat_nodes.check_talk import TOOL, talk, talk_findings
-from chat_nodes.models.base import CallFailed, RawReply, ask
+from chat_nodes.check_conversation import TOOL, conversation_findings, hold_conversation
+from chat_nodes.model import CallFailed, RawReply, ask
 from tests.arena.model_server import ModelServer, closed_port, serving_in_thread
 from tests.chat_nodes.test_cli import run
 
@@ -58,7 +58,9 @@ def answer(text: str = "", calls: int = 0, usage: object = USAGE) -> dict[str, o
 
 async def found(model: TalkingModel) -> dict[str, Finding]:
     """The findings of a conversation, by their checks."""
-    return {finding.check: finding for finding in talk_findings(*await talk(model))}
+    return {
+        finding.check: finding for finding in conversation_findings(*await hold_conversation(model))
+    }
 
 
 async def test_a_model_that_does_all_of_it_is_ok() -> None:
@@ -219,7 +221,7 @@ async def test_a_question_has_a_short_bound() -> None:
     """A server that never answers is given up in seconds, and waited for in plain sight."""
     waits: list[str] = []
     model = TalkingModel([CallFailed("late", True, cause=Cause.TIMEOUT)])
-    await talk(model, waits.append)
+    await hold_conversation(model, waits.append)
 
     assert 1 == len(model.asked)
     assert ["asking toy for a tool call, at most 20 s"] == waits

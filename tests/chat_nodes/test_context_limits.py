@@ -4,7 +4,7 @@ import pytest
 
 from arena.messages import Cause, PromptSize
 from chat_nodes.refusals import read_refusal
-from tests.chat_nodes.error_forms import body, error
+from tests.chat_nodes.example_errors import body, error
 
 CONTEXTS = [
     (

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from arena.messages import LlmCall, RequestedCall, Usage
 from arena.topics import RECORD_BYTES_MAX
 from arena.wire import encode
+from chat_nodes.call_records import CallInProgress, logged_call, reply_from_log, reply_of
 from chat_nodes.decode import (
     ARGUMENTS_BYTES_MAX,
     NAME_CHARS_MAX,
@@ -23,9 +24,8 @@ from chat_nodes.decode import (
     decode_reply,
     decode_value,
 )
-from chat_nodes.models.scripted import completion
-from chat_nodes.records import CallInProgress, logged_call, reply_from_log, reply_of
-from tests.chat_nodes.asking import START, request
+from chat_nodes.scripted.model import completion
+from tests.chat_nodes.example_requests import START, request
 
 
 def body(message: object, finish: object = "stop", usage: object = None) -> bytes:

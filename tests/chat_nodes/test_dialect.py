@@ -4,14 +4,14 @@ import pytest
 from pydantic import JsonValue
 
 from arena.messages import Sampling
-from chat_nodes.dialect import Dialect, options_of, sent_of
-from chat_nodes.lessons import learn
-from chat_nodes.models.base import ModelSettings
+from chat_nodes.adaptations import adapt
+from chat_nodes.dialect import Dialect, options_of, refused_request
+from chat_nodes.model import ModelSettings
 from chat_nodes.profiles import PROFILES, first_dialect, profile_of
 from chat_nodes.refusals import read_refusal
 from chat_nodes.seeds import call_seed
-from tests.chat_nodes.asking import request
-from tests.chat_nodes.error_forms import error
+from tests.chat_nodes.example_errors import error
+from tests.chat_nodes.example_requests import request
 
 SAMPLED = request(sampling=Sampling(temperature=0.7, seed=7, max_completion_tokens=900))
 SENT = call_seed(SAMPLED)
@@ -94,7 +94,7 @@ def test_no_effort_is_tried_twice() -> None:
     dialect, tried = Dialect(), ["high"]
     for _ in range(3):
         options = options_of(dialect, SAMPLED, settings)
-        lesson = learn(dialect, refusal, sent_of(SAMPLED, options, dialect.wire))
+        lesson = adapt(dialect, refusal, refused_request(SAMPLED, options, dialect.wire))
         assert lesson is not None
         dialect = lesson[0]
         tried.append(str(options_of(dialect, SAMPLED, settings).get("reasoning_effort", "")))

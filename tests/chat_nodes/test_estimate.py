@@ -6,11 +6,11 @@ import pytest
 
 from arena.messages import Cause, RequestedCall, Usage
 from arena.prices import own_price
+from chat_nodes.call_records import CallInProgress
 from chat_nodes.decode import Decoded, Tokens
-from chat_nodes.estimate import estimate_tokens, note_spent, tokens_in, usage_of
-from chat_nodes.models.base import ask
-from chat_nodes.records import CallInProgress
-from tests.chat_nodes.asking import START, prompt, request
+from chat_nodes.estimate import add_attempt_usage, call_usage, estimate_tokens, estimated_tokens
+from chat_nodes.model import ask
+from tests.chat_nodes.example_requests import START, prompt, request
 
 PRICE = own_price(Decimal(1), Decimal(10))
 BODY = b'{"choices": []}'
@@ -28,14 +28,14 @@ BODY = b'{"choices": []}'
 )
 def test_an_estimate_is_high_but_not_wild(text: str, tokens: int) -> None:
     """Never below 97 % of what a tokenizer counted, never above 1.6 times."""
-    assert 0.97 * tokens <= tokens_in(text.encode()) <= 1.6 * tokens
+    assert 0.97 * tokens <= estimated_tokens(text.encode()) <= 1.6 * tokens
 
 
 @pytest.mark.parametrize("text", [b"", "現金を保つ".encode(), b"\xff\xfe\x00", b" \n" * 40])
 def test_any_bytes_can_be_estimated(text: bytes) -> None:
     """Nothing is not counted as tokens, and no bytes fail."""
-    assert 0 <= tokens_in(text) <= len(text)
-    assert (tokens_in(text) == 0) == (not text.strip(b" \n"))
+    assert 0 <= estimated_tokens(text) <= len(text)
+    assert (estimated_tokens(text) == 0) == (not text.strip(b" \n"))
 
 
 def test_text_thoughts_and_calls_are_completion_tokens() -> None:
@@ -45,10 +45,10 @@ def test_text_thoughts_and_calls_are_completion_tokens() -> None:
     tokens = estimate_tokens(b"x" * 30, decoded, BODY)
 
     assert (10, False) == (tokens.prompt, tokens.reported)
-    assert tokens.completion == tokens_in(b"I buy.") + tokens.reasoning + tokens_in(
+    assert tokens.completion == estimated_tokens(b"I buy.") + tokens.reasoning + estimated_tokens(
         b'execute_trade{"quantity": "0.01"}'
     )
-    assert tokens.reasoning == tokens_in(b"It went up.") > 0
+    assert tokens.reasoning == estimated_tokens(b"It went up.") > 0
 
 
 def test_an_answer_that_was_cut_counts_by_its_bytes() -> None:
@@ -67,7 +67,7 @@ def in_progress(*, attempts: int = 1, body: bytes = BODY) -> CallInProgress:
 
 def used(decoded: Decoded, call: CallInProgress, *, scripted: bool = False) -> Usage:
     """What a call used, at a known price."""
-    return usage_of(call, decoded, price=PRICE, scripted=scripted)
+    return call_usage(call, decoded, price=PRICE, scripted=scripted)
 
 
 @pytest.mark.parametrize(
@@ -115,16 +115,16 @@ def test_attempts_without_usage_are_estimated_too() -> None:
     """Every answer that could not be used counts, and the prompt of one that came too late."""
     call = in_progress(attempts=1)
     assert call.asked is not None
-    prompt_tokens = tokens_in(call.asked.content)
-    note_spent(call, BODY, "answer")
-    note_spent(call, BODY, "answer")
-    note_spent(call, b"", "prompt")
-    note_spent(call, b'{"error": "busy"}')
+    prompt_tokens = estimated_tokens(call.asked.content)
+    add_attempt_usage(call, BODY, "answer")
+    add_attempt_usage(call, BODY, "answer")
+    add_attempt_usage(call, b"", "prompt")
+    add_attempt_usage(call, b'{"error": "busy"}')
     failed = used(Decoded("failed", cause=Cause.UNUSABLE_ANSWER), call)
     call.attempts += 1
     answered = used(Decoded("ok", text="I hold."), call)
 
-    assert (3 * prompt_tokens, 2 * tokens_in(BODY), True) == (
+    assert (3 * prompt_tokens, 2 * estimated_tokens(BODY), True) == (
         failed.prompt_tokens,
         failed.completion_tokens,
         failed.estimated,
@@ -138,9 +138,9 @@ def test_attempts_that_were_paid_for_nothing_count() -> None:
     """A server that counts tokens of an answer without choices is paid for it, each time."""
     wasted = b'{"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 7}}'
     call = in_progress(attempts=3)
-    note_spent(call, wasted)
-    note_spent(call, wasted)
-    note_spent(call, b'{"error": "busy"}')
+    add_attempt_usage(call, wasted)
+    add_attempt_usage(call, wasted)
+    add_attempt_usage(call, b'{"error": "busy"}')
     tokens = Tokens(prompt=100, completion=5, reported=True)
     answered = used(Decoded("ok", text="I hold.", tokens=tokens), call)
     failed = used(Decoded("failed", cause=Cause.SERVER_ERROR), call)

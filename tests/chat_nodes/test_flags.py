@@ -3,7 +3,7 @@
 import pytest
 
 from arena.server_check import Target
-from chat_nodes.flags import Asking
+from chat_nodes.flags import ModelFlags
 
 SECRET = "sk-planted-0123456789"
 
@@ -12,7 +12,7 @@ def test_no_secret_is_in_what_a_log_could_show(monkeypatch: pytest.MonkeyPatch) 
     """Neither the flag's key nor the value that a header's variable holds."""
     monkeypatch.setenv("MY_HEADER", f"Basic {SECRET}")
     words = ("api-key=env:MY_HEADER",)
-    asking = Asking("m", "MY_KEY", SECRET, "http://h/v1", (), words, "", replay=False)
+    asking = ModelFlags("m", "MY_KEY", SECRET, "http://h/v1", (), words, "", replay=False)
     settings = asking.settings(effort="", completion_cap=0, connections=1)
     target = Target("m", key=settings.api_key, headers=settings.headers)
 
@@ -23,7 +23,7 @@ def test_no_secret_is_in_what_a_log_could_show(monkeypatch: pytest.MonkeyPatch) 
 def test_a_replay_needs_no_secret() -> None:
     """No variable is looked up, and no key is kept."""
     words = ("api-key=env:NOT_SET_ANYWHERE",)
-    asking = Asking("m", "NOT_SET_ANYWHERE", SECRET, "", (), words, "", replay=True)
+    asking = ModelFlags("m", "NOT_SET_ANYWHERE", SECRET, "", (), words, "", replay=True)
     settings = asking.settings(effort="", completion_cap=0, connections=1)
 
     assert ("", {}) == (settings.api_key, settings.headers)

@@ -10,14 +10,14 @@ from arena.bus.memory import MemoryBus
 from arena.chat_body import PLAIN, chat_body_sha256
 from arena.errors import UsageError
 from arena.messages import Cause, ChatRequest, Sampling
-from chat_nodes.answer import CallLimits
 from chat_nodes.decode import decode_reply
-from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
-from chat_nodes.models.openai_compatible import OpenAICompatibleModel
+from chat_nodes.model import CallFailed, ModelSettings, RawReply
 from chat_nodes.node import ChatNodeSettings
-from tests.chat_nodes.asking import request
-from tests.chat_nodes.error_forms import body, error
-from tests.chat_nodes.serving import calls, now, replies, send, serving
+from chat_nodes.providers.openai_compatible import OpenAICompatibleModel
+from chat_nodes.request_handler import CallLimits
+from tests.chat_nodes.example_errors import body, error
+from tests.chat_nodes.example_requests import request
+from tests.chat_nodes.running_node import calls, now, replies, send, serving
 from tests.chat_nodes.stub_server import Behaviour, completion, http, stub_server
 
 SEED = error("Unknown parameter: 'seed'", param="seed")

@@ -12,15 +12,15 @@ from arena.errors import DependencyMissing, UsageError
 from arena.messages import Cause, ChatMessage, ChatRequest, JsonObject, RequestedCall, Sampling
 from arena.prices import load_prices
 from arena.spec import parse_spec
-from chat_nodes import local_engine
 from chat_nodes.decode import decode_reply
-from chat_nodes.local_answer import Said, response_body
-from chat_nodes.local_prompt import local_prompt, prompt_seed
-from chat_nodes.models import open_model
-from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
-from chat_nodes.models.local import MODEL_ID, TOKENS_MAX, request_options
+from chat_nodes.local import engine
+from chat_nodes.local.answer import Said, response_body
+from chat_nodes.local.model import MODEL_ID, TOKENS_MAX, request_options
+from chat_nodes.local.prompt import local_prompt, prompt_seed
+from chat_nodes.model import CallFailed, ModelSettings, RawReply
+from chat_nodes.model_types import open_model
 from chat_nodes.seeds import call_seed
-from tests.chat_nodes.asking import FALLING, RISING, TOOLS, prompt, request
+from tests.chat_nodes.example_requests import FALLING, RISING, TOOLS, prompt, request
 
 HOLDING = "cash_usd: 1000\nequity_usd: 1500\nposition: B quantity=4 average_cost=100 held=5m"
 USAGE: JsonObject = {"prompt_tokens": 90, "completion_tokens": 30}
@@ -222,7 +222,7 @@ def test_wrong_settings_are_told(settings: ModelSettings, said: str) -> None:
 
 def test_missing_packages_name_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """The remedy is one command."""
-    monkeypatch.setattr(local_engine, "WEIGHTS_MODULE", "no_such_package")
+    monkeypatch.setattr(engine, "WEIGHTS_MODULE", "no_such_package")
 
     with pytest.raises(DependencyMissing, match="not installed; run `scripts/setup local-llm`"):
         open_model(ModelSettings("local"))
@@ -244,7 +244,7 @@ def test_a_specification_may_name_it_without_a_key() -> None:
 
 def _installed() -> bool:
     try:
-        return isinstance(local_engine.weights_path(), Path)
+        return isinstance(engine.weights_path(), Path)
     except DependencyMissing:
         return False
 

@@ -9,8 +9,8 @@ from arena.errors import UsageError
 from arena.living import RECORDS_LOST
 from arena.messages import ChatRequest
 from arena.node import Node
-from tests.chat_nodes.asking import request
-from tests.chat_nodes.serving import NODE, FakeModel, calls, now, replies, send, serving, until
+from tests.chat_nodes.example_requests import request
+from tests.chat_nodes.running_node import NODE, FakeModel, calls, now, replies, send, serving, until
 
 CALLS = topics.LLM_CALLS.name
 GROUP = f"chat-node.{NODE}"

@@ -9,15 +9,15 @@ from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
 from arena.messages import ChatRequest, DeadLetter, OpenAccount
-from chat_nodes.answer import CallLimits
-from chat_nodes.lanes import WAITING_PER_WORKER
-from chat_nodes.models import open_model
-from chat_nodes.models.base import Asked, CallFailed, ModelSettings, RawReply
+from chat_nodes.model import CallFailed, ModelSettings, RawReply, SentRequest
+from chat_nodes.model_types import open_model
 from chat_nodes.node import READ_RECORDS_MAX, ChatNodeSettings
-from tests.chat_nodes.asking import RISING, START, prompt, request
-from tests.chat_nodes.serving import (
-    ASKED,
+from chat_nodes.per_agent_queue import WAITING_PER_WORKER
+from chat_nodes.request_handler import CallLimits
+from tests.chat_nodes.example_requests import RISING, START, prompt, request
+from tests.chat_nodes.running_node import (
     NODE,
+    SENT,
     FakeModel,
     calls,
     now,
@@ -29,7 +29,7 @@ from tests.chat_nodes.serving import (
 )
 from tests.chat_nodes.stub_server import completion
 
-GOOD = RawReply(completion("hello"), ASKED)
+GOOD = RawReply(completion("hello"), SENT)
 
 
 def asked(agent: str = "momentum", turn: str = "t", time_s: float = 60.0) -> ChatRequest:
@@ -185,7 +185,7 @@ async def test_no_form_is_tried_after_the_deadline(memory_bus: MemoryBus) -> Non
 
     async def refuse(_: ChatRequest) -> CallFailed:
         clock.later_s += 100.0
-        return CallFailed("seed refused", retryable=True, adapted=True, asked=ASKED)
+        return CallFailed("seed refused", retryable=True, adapted=True, asked=SENT)
 
     model = FakeModel(refuse)
     async with serving(memory_bus, model, clock=clock):
@@ -370,7 +370,7 @@ async def test_a_budget_counts_attempts_whose_server_counts_nothing(
     memory_bus: MemoryBus,
 ) -> None:
     """Two answers that cannot be used and a good one are three prompts."""
-    sent = Asked(b"1" * 1_000, {})
+    sent = SentRequest(b"1" * 1_000, {})
     unusable = b'{"choices": [{"message": {"content": null}, "finish_reason": "tool_calls"}]}'
     good = b'{"choices": [{"message": {"content": "I hold."}, "finish_reason": "stop"}]}'
     wasted = CallFailed("no", True, 0.0, asked=sent, body=unusable, paid="answer")

@@ -10,10 +10,10 @@ import pytest
 from arena import topics
 from arena.bus.kafka import KafkaBus
 from arena.settings import Settings
-from chat_nodes.models import open_model
-from chat_nodes.models.base import ModelSettings
-from tests.chat_nodes.asking import RISING, prompt, request
-from tests.chat_nodes.serving import NODE, calls, now, replies, send, serving, until
+from chat_nodes.model import ModelSettings
+from chat_nodes.model_types import open_model
+from tests.chat_nodes.example_requests import RISING, prompt, request
+from tests.chat_nodes.running_node import NODE, calls, now, replies, send, serving, until
 from tests.chat_nodes.stub_server import completion, http, slowly, stub_server
 
 KEY = "sk-planted-0123456789abcdef"

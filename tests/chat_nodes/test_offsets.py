@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_nodes.offsets import LowWater
+from chat_nodes.offsets import LowWaterMark
 
 
 def test_the_mark_waits_for_the_oldest() -> None:
     """Later offsets that are done do not move it past an earlier one that is not."""
-    water = LowWater()
+    water = LowWaterMark()
     for offset in (7, 8, 9):
         water.take(offset)
     water.done(8)
@@ -21,12 +21,12 @@ def test_the_mark_waits_for_the_oldest() -> None:
 
 def test_nothing_taken_commits_nothing() -> None:
     """A fresh partition has no mark."""
-    assert LowWater().mark() is None
+    assert LowWaterMark().mark() is None
 
 
 def test_a_redelivered_offset_is_not_taken_twice() -> None:
     """After a rebalance the group delivers from the commit on; what is under way is known."""
-    water = LowWater()
+    water = LowWaterMark()
     water.take(3)
     water.take(4)
     water.done(4)
@@ -37,7 +37,7 @@ def test_a_redelivered_offset_is_not_taken_twice() -> None:
 @given(st.integers(1, 30).flatmap(lambda n: st.permutations(range(n))), st.integers(0, 30))
 def test_everything_below_the_mark_is_done(order: list[int], finished: int) -> None:
     """In any order of completion the mark is the first offset that is not done."""
-    water = LowWater()
+    water = LowWaterMark()
     for offset in range(len(order)):
         assert water.take(offset)
     for offset in order[:finished]:

@@ -17,11 +17,11 @@ from arena.chat_body import chat_body, chat_body_sha256
 from arena.messages import Cause, ChatMessage, ChatRequest, RequestedCall, Sampling
 from chat_nodes.decode import TOOL_CALLS_MAX, decode_reply
 from chat_nodes.dialect import options_of
-from chat_nodes.models.base import Asked, CallFailed, ModelSettings, RawReply
-from chat_nodes.models.openai_compatible import OpenAICompatibleModel
+from chat_nodes.model import CallFailed, ModelSettings, RawReply, SentRequest
 from chat_nodes.profiles import first_dialect
+from chat_nodes.providers.openai_compatible import OpenAICompatibleModel
 from chat_nodes.seeds import call_seed
-from tests.chat_nodes.asking import request
+from tests.chat_nodes.example_requests import request
 from tests.chat_nodes.stub_server import (
     Behaviour,
     StubServer,
@@ -65,7 +65,7 @@ async def test_the_bytes_come_back_as_they_were_sent() -> None:
     result, stub = await ask(http(completion("hi", calls=2)))
     head, sent = stub.requests[0]
 
-    assert RawReply(completion("hi", calls=2), Asked(sent, {})) == result
+    assert RawReply(completion("hi", calls=2), SentRequest(sent, {})) == result
     assert hashlib.sha256(sent).hexdigest() == chat_body_sha256("m-1", request(), {})
     assert "post /v1/chat/completions http/1.1" in head.lower()
     assert f"authorization: bearer {KEY}" in head.lower()
@@ -320,9 +320,9 @@ async def test_a_cancelled_call_frees_its_connection() -> None:
 
 def test_the_provider_stands_alone_and_openai_is_loaded_by_it_only() -> None:
     """The module imports by itself; the node and the scripted model load no `openai`."""
-    alone = "import chat_nodes.models.openai_compatible as m; m.open_model"
+    alone = "import chat_nodes.providers.openai_compatible as m; m.open_model"
     without = (
-        "import sys, chat_nodes.cli, chat_nodes.node, chat_nodes.models.scripted;"
+        "import sys, chat_nodes.cli, chat_nodes.node, chat_nodes.scripted.model;"
         "assert not {'openai', 'httpx2', 'numpy', 'pandas'} & set(sys.modules)"
     )
     for code in (alone, without):

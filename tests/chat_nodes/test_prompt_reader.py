@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.messages import ChatMessage
-from chat_nodes.models.prompt_reader import (
+from chat_nodes.prompt_reader import (
     FEE_BPS_ASSUMED,
-    AccountSeen,
-    Held,
-    number,
+    PromptAccount,
+    PromptPosition,
+    parse_number,
     read_account,
     read_cost_bps,
     read_market,
 )
-from tests.chat_nodes.asking import FLAT, RISING, prompt
+from tests.chat_nodes.example_requests import FLAT, RISING, prompt
 
 ACCOUNT = """cash_usd: 72410.55
 equity_usd: 100412.77
@@ -28,12 +28,12 @@ product | quantity | average cost | bid | unrealised USD | held
 BTC-USD | 0.41 | 67180.20 | 67203.55 | +18.30 | 4m12s
 DOGE-USD | 900 | 0.21 | unknown | unknown | 2h05m"""
 
-SEEN = AccountSeen(
+SEEN = PromptAccount(
     cash_usd=Decimal("72410.55"),
     equity_usd=Decimal("100412.77"),
     positions={
-        "BTC-USD": Held("BTC-USD", Decimal("0.41"), Decimal("67180.20"), 252),
-        "DOGE-USD": Held("DOGE-USD", Decimal(900), Decimal("0.21"), 7500),
+        "BTC-USD": PromptPosition("BTC-USD", Decimal("0.41"), Decimal("67180.20"), 252),
+        "DOGE-USD": PromptPosition("DOGE-USD", Decimal(900), Decimal("0.21"), 7500),
     },
 )
 
@@ -73,7 +73,7 @@ def test_the_newest_account_counts() -> None:
 
 def test_an_empty_account_has_no_positions() -> None:
     """`position: none` and "No positions." are no positions."""
-    none = AccountSeen(Decimal(5), Decimal(5))
+    none = PromptAccount(Decimal(5), Decimal(5))
 
     assert none == read_account(["cash_usd: 5\nequity_usd: 5\nposition: none"])
     assert none == read_account(["Cash 5 USD, equity 5 USD. No positions."])
@@ -91,7 +91,7 @@ def test_costs_are_read_from_the_rules() -> None:
 
 def test_numbers_as_people_write_them() -> None:
     """Signs, dollars and separators are read; words are not."""
-    found = [number(t) for t in ("+18.30", "$72,410.55", " -3 ", "none", "", "1e999", "nan")]
+    found = [parse_number(t) for t in ("+18.30", "$72,410.55", " -3 ", "none", "", "1e999", "nan")]
 
     assert [Decimal("18.30"), Decimal("72410.55"), Decimal(-3), None, None, None, None] == found
 

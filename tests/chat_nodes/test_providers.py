@@ -6,10 +6,10 @@ import pytest
 
 from arena.messages import ChatMessage, Sampling
 from chat_nodes.decode import Decoded, decode_reply
-from chat_nodes.models.base import CallFailed, ModelSettings, RawReply
-from chat_nodes.models.openai_compatible import OpenAICompatibleModel
+from chat_nodes.model import CallFailed, ModelSettings, RawReply
 from chat_nodes.profiles import PROFILES
-from tests.chat_nodes.asking import request
+from chat_nodes.providers.openai_compatible import OpenAICompatibleModel
+from tests.chat_nodes.example_requests import request
 from tests.chat_nodes.provider_profiles import PROVIDERS
 from tests.chat_nodes.provider_server import DONE, ORDER, provider_server
 

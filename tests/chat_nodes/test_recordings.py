@@ -10,15 +10,24 @@ from arena import topics
 from arena.bus.memory import MemoryBus
 from arena.errors import UsageError
 from arena.messages import ChatReply, ChatRequest, LlmCall, Sampling, ToolSchema, Usage
-from chat_nodes.models.recorded import RecordedModel
-from chat_nodes.recordings import Mode, Recorded, Recordings, path_of, request_sha256
-from tests.chat_nodes.asking import START, request
-from tests.chat_nodes.serving import NODE, FakeModel, calls, now, read_all, replies, send, serving
+from chat_nodes.recorded_model import RecordedModel
+from chat_nodes.recordings import Mode, RecordedReply, Recordings, path_of, request_sha256
+from tests.chat_nodes.example_requests import START, request
+from tests.chat_nodes.running_node import (
+    NODE,
+    FakeModel,
+    calls,
+    now,
+    read_all,
+    replies,
+    send,
+    serving,
+)
 
 MODEL = "gpt-5-nano"
 
 
-def recorded(asked: ChatRequest, text: str = "I hold.", outcome: str = "ok") -> Recorded:
+def recorded(asked: ChatRequest, text: str = "I hold.", outcome: str = "ok") -> RecordedReply:
     """What a node records of a call."""
     fields = {
         "call_id": asked.call_id,
@@ -33,7 +42,7 @@ def recorded(asked: ChatRequest, text: str = "I hold.", outcome: str = "ok") -> 
     }
     sha256 = request_sha256(MODEL, asked)
     times = {"started_at": asked.issued_at, "ended_at": asked.issued_at}
-    return Recorded(
+    return RecordedReply(
         request_sha256=sha256,
         call=LlmCall.model_validate({**fields, **times, "request_sha256": "provider's"}),
         reply=ChatReply.model_validate({**fields, "text": text}),

@@ -13,13 +13,13 @@ from structlog.testing import capture_logs
 from arena.bus.memory import MemoryBus
 from arena.messages import ChatReply, LlmCall
 from arena.redaction import NO_SECRETS, Secrets
-from chat_nodes.answer import CallLimits
-from chat_nodes.models.base import ModelSettings
-from chat_nodes.models.openai_compatible import OpenAICompatibleModel
+from chat_nodes.model import ModelSettings
 from chat_nodes.node import ChatNodeSettings
-from chat_nodes.redaction import WITHHELD, decode_hidden
-from tests.chat_nodes.asking import request
-from tests.chat_nodes.serving import calls, now, replies, send, serving
+from chat_nodes.providers.openai_compatible import OpenAICompatibleModel
+from chat_nodes.redaction import WITHHELD, decode_redacted
+from chat_nodes.request_handler import CallLimits
+from tests.chat_nodes.example_requests import request
+from tests.chat_nodes.running_node import calls, now, replies, send, serving
 from tests.chat_nodes.stub_server import Behaviour, http, stub_server
 
 KEY = "sk-very+sec/ret<AB>C&=0123_x"
@@ -154,7 +154,7 @@ SPLIT = {
 def test_a_key_in_pieces_is_blanked_when_it_is_read(body: bytes) -> None:
     """The bytes alone do not show it."""
     assert body == SECRETS.hide_bytes(body)
-    decoded, held = decode_hidden(body, SECRETS, ("execute_trade",))
+    decoded, held = decode_redacted(body, SECRETS, ("execute_trade",))
 
     assert (KEY not in str(decoded), held) == (True, True)
     assert "***" in str(decoded)
@@ -162,7 +162,7 @@ def test_a_key_in_pieces_is_blanked_when_it_is_read(body: bytes) -> None:
 
 def test_an_answer_without_a_secret_is_as_it_was() -> None:
     """Nothing is withheld for nothing."""
-    decoded, held = decode_hidden(sse({"content": "I hold."}), SECRETS, ())
+    decoded, held = decode_redacted(sse({"content": "I hold."}), SECRETS, ())
 
     assert ("I hold.", False) == (decoded.text, held)
 

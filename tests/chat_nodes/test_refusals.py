@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from arena.messages import Cause
 from chat_nodes.error_bodies import read_error_body
 from chat_nodes.refusals import MESSAGE_CHARS_MAX, generation_body, read_refusal
-from tests.chat_nodes.error_forms import body, error
+from tests.chat_nodes.example_errors import body, error
 
 FORMS = (
     error("no such thing", type="invalid_request_error", param="seed", code=None),

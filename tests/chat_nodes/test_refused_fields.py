@@ -6,11 +6,11 @@ import pytest
 from pydantic import JsonValue
 
 from arena.messages import Cause
-from chat_nodes.dialect import Dialect, Sent
-from chat_nodes.field_names import is_blamed
-from chat_nodes.lessons import learn
+from chat_nodes.adaptations import adapt
+from chat_nodes.dialect import Dialect, RefusedRequest
 from chat_nodes.refusals import Refusal, read_refusal
-from tests.chat_nodes.error_forms import body, error
+from chat_nodes.refused_fields import is_blamed
+from tests.chat_nodes.example_errors import body, error
 
 OPTIONS: dict[str, JsonValue] = {
     "temperature": 0.3,
@@ -28,8 +28,8 @@ def read(status: int, form: bytes, waits: bool = False) -> Refusal:
 
 def learned(status: int, form: bytes, options: dict[str, JsonValue] | None = None) -> str | None:
     """The phrase that a refusal teaches."""
-    sent = Sent(options or dict(OPTIONS), has_calls=True)
-    found = learn(Dialect(), read_refusal(status, form, sent=sent.options), sent)
+    sent = RefusedRequest(options or dict(OPTIONS), has_calls=True)
+    found = adapt(Dialect(), read_refusal(status, form, sent=sent.options), sent)
     return found and found[1]
 
 

@@ -5,10 +5,10 @@ from decimal import Decimal
 from arena.messages import ChatMessage, HeldPosition, Rules
 from arena.messages import Portfolio as ToldPortfolio
 from arena.money import SCALE, to_price_units
-from chat_nodes.models.prompt_reader import Held, read_account, read_cost_bps, read_market
+from chat_nodes.prompt_reader import PromptPosition, read_account, read_cost_bps, read_market
 from routers.portfolio import KnownPortfolio
 from routers.prompt import render_market, render_system, render_user
-from tests.chat_nodes.asking import START
+from tests.chat_nodes.example_requests import START
 from tests.routers.builders import snapshot
 from trading_tools.portfolio import Holding, Portfolio
 
@@ -43,7 +43,9 @@ def test_a_rendered_account_is_read_whole() -> None:
 
     assert account is not None
     assert Decimal("72410.55") == account.cash_usd
-    assert {product: Held(product, Decimal("0.41"), Decimal("67180.2"), 252)} == account.positions
+    assert {
+        product: PromptPosition(product, Decimal("0.41"), Decimal("67180.2"), 252)
+    } == account.positions
 
 
 def test_the_portfolio_tools_words_are_read() -> None:
@@ -54,7 +56,9 @@ def test_the_portfolio_tools_words_are_read() -> None:
 
     assert account is not None
     assert (Decimal(900), Decimal(34_900)) == (account.cash_usd, account.equity_usd)
-    assert {"BTC-USD": Held("BTC-USD", Decimal("0.5"), Decimal(67_000), 61)} == account.positions
+    assert {
+        "BTC-USD": PromptPosition("BTC-USD", Decimal("0.5"), Decimal(67_000), 61)
+    } == account.positions
 
 
 def test_the_rendered_rules_tell_the_costs() -> None:

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_nodes.models.base import CallFailed
+from chat_nodes.model import CallFailed
 from chat_nodes.retries import (
     BASE_DELAY_S,
     DELAY_MAX_S,
     RETRY_AFTER_MAX_S,
-    GiveUp,
-    TryAgain,
+    FinalFailure,
+    Retry,
     after_failure,
+    requested_wait_s,
     retry_after_s,
-    told_wait_s,
 )
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -29,7 +29,7 @@ def verdict(
     max_retries: int = 3,
     remaining_s: float = 60.0,
     jitter: float = 0.5,
-) -> TryAgain | GiveUp:
+) -> Retry | FinalFailure:
     """The policy's answer."""
     return after_failure(
         failed,
@@ -44,34 +44,34 @@ def test_the_wait_doubles_up_to_a_bound() -> None:
     """Each attempt may wait twice as long as the one before."""
     waits = [verdict(attempts=n, max_retries=99, remaining_s=1e9) for n in (1, 2, 3, 4, 50)]
 
-    assert [TryAgain(s) for s in (0.25, 0.5, 1.0, 2.0, DELAY_MAX_S / 2)] == waits
+    assert [Retry(s) for s in (0.25, 0.5, 1.0, 2.0, DELAY_MAX_S / 2)] == waits
 
 
 def test_what_cannot_succeed_is_not_tried_again() -> None:
     """A wrong key stays wrong."""
     failed = CallFailed("answered 401", retryable=False)
 
-    assert GiveUp("failed", "answered 401") == verdict(failed)
+    assert FinalFailure("failed", "answered 401") == verdict(failed)
 
 
 def test_retries_are_bounded() -> None:
     """After the last one the agent gets the reason."""
-    assert GiveUp("failed", "gave up after 4 attempts: busy") == verdict(attempts=4)
-    assert GiveUp("failed", "gave up after 1 attempt: busy") == verdict(max_retries=0)
+    assert FinalFailure("failed", "gave up after 4 attempts: busy") == verdict(attempts=4)
+    assert FinalFailure("failed", "gave up after 1 attempt: busy") == verdict(max_retries=0)
 
 
 def test_a_past_deadline_expires_the_call() -> None:
     """Nobody waits for the answer any more."""
     gone = verdict(remaining_s=0.0)
 
-    assert GiveUp("expired", "busy; the deadline passed after 1 attempt") == gone
+    assert FinalFailure("expired", "busy; the deadline passed after 1 attempt") == gone
 
 
 def test_retry_after_is_honoured_and_jittered() -> None:
     """The provider's wait comes first, so that not everybody returns in the same instant."""
     failed = CallFailed("busy", retryable=True, retry_after_s=7.0)
 
-    assert TryAgain(7.0 + 0.5 * BASE_DELAY_S) == verdict(failed)
+    assert Retry(7.0 + 0.5 * BASE_DELAY_S) == verdict(failed)
 
 
 def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
@@ -79,7 +79,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
     failed = CallFailed("busy", retryable=True, retry_after_s=90.0)
     gone = verdict(failed)
 
-    assert isinstance(gone, GiveUp)
+    assert isinstance(gone, FinalFailure)
     assert "expired" == gone.outcome
     wait = "the provider asks to wait 90.0 s, and the deadline is in 60.0 s"
     assert f"busy; 1 attempt; {wait}" == gone.error
@@ -90,7 +90,8 @@ def test_no_time_for_another_attempt_is_said_in_plain_words() -> None:
     gone = verdict(attempts=2, remaining_s=0.04)
 
     assert (
-        GiveUp("expired", "busy; 2 attempts, and no time for another before the deadline") == gone
+        FinalFailure("expired", "busy; 2 attempts, and no time for another before the deadline")
+        == gone
     )
 
 
@@ -109,7 +110,7 @@ def test_a_wait_always_ends_before_the_deadline(
         failed, attempts=attempts, max_retries=1000, remaining_s=remaining_s, jitter=jitter
     )
 
-    if isinstance(found, TryAgain):
+    if isinstance(found, Retry):
         assert 0 <= found.delay_s < remaining_s
         assert found.delay_s >= (asked_s or 0)
         assert found.delay_s <= (asked_s or 0) + DELAY_MAX_S
@@ -177,7 +178,7 @@ def test_a_told_wait_is_read(
     headers: dict[str, str], delay: str, text: str, wait_s: float | None
 ) -> None:
     """The first of the ways in which providers say it."""
-    found = told_wait_s(headers, is_limit=True, retry_delay=delay, text=text, now=NOW)
+    found = requested_wait_s(headers, is_limit=True, retry_delay=delay, text=text, now=NOW)
 
     assert wait_s == (None if found is None else pytest.approx(found))
 
@@ -186,4 +187,4 @@ def test_a_limits_reset_is_no_wait_after_another_fault() -> None:
     """OpenAI sends the headers with every answer, also with a 500."""
     headers = {"x-ratelimit-reset-tokens": "6m0s"}
 
-    assert told_wait_s(headers, is_limit=False, now=NOW) is None
+    assert requested_wait_s(headers, is_limit=False, now=NOW) is None

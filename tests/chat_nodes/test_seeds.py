@@ -7,12 +7,12 @@ import pytest
 
 from arena.messages import ChatMessage, ChatRequest, Sampling
 from chat_nodes.dialect import Dialect, options_of
-from chat_nodes.local_prompt import local_prompt
-from chat_nodes.models import local
-from chat_nodes.models.base import ModelSettings
+from chat_nodes.local import model as local
+from chat_nodes.local.prompt import local_prompt
+from chat_nodes.model import ModelSettings
 from chat_nodes.profiles import first_dialect
 from chat_nodes.seeds import SEED_MAX, call_seed
-from tests.chat_nodes.asking import FALLING, RISING, prompt, request
+from tests.chat_nodes.example_requests import FALLING, RISING, prompt, request
 
 SNAPSHOTS = 400
 

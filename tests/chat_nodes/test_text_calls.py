@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_nodes.decode import decode_reply
-from chat_nodes.text_calls import Recovered, recover
+from chat_nodes.text_calls import RecoveredCalls, recover
 from chat_nodes.thoughts import split_thoughts
 
 TOOLS = ("execute_trade", "get_portfolio")
@@ -46,12 +46,12 @@ HARMONY = (
 PYTHON = "execute_trade(product_id=\"BTC-USD\", quantity='0.010')"
 
 
-def found(text: str, tools: tuple[str, ...] = TOOLS) -> Recovered:
+def found(text: str, tools: tuple[str, ...] = TOOLS) -> RecoveredCalls:
     """What is recovered from a text with its thoughts."""
     return recover(split_thoughts(text), tools)
 
 
-def calls(recovered: Recovered) -> list[tuple[str, object]]:
+def calls(recovered: RecoveredCalls) -> list[tuple[str, object]]:
     """Names and parsed arguments."""
     return [(call.name, json.loads(call.arguments)) for call in recovered.calls]
 
@@ -179,7 +179,7 @@ def test_one_call_written_twice_is_one_order(text: str) -> None:
 )
 def test_words_that_name_a_tool_are_not_a_call(text: str) -> None:
     """Nothing is recovered and nothing is said to be unreadable."""
-    assert Recovered(text) == found(text)
+    assert RecoveredCalls(text) == found(text)
 
 
 @pytest.mark.parametrize(

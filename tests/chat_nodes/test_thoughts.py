@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_nodes.thoughts import Spoken, split_thoughts
+from chat_nodes.thoughts import SplitText, split_thoughts
 
 
 @pytest.mark.parametrize(
@@ -46,41 +46,41 @@ CALLED = (("functions.execute_trade", '{"a": 1}'),)
         (
             "<|channel|>analysis<|message|>It rises.<|end|>"
             "<|start|>assistant<|channel|>final<|message|>I hold.<|return|>",
-            Spoken("I hold.", "It rises."),
+            SplitText("I hold.", "It rises."),
         ),
         (
             "<|channel|>analysis<|message|>It rises.<|end|><|start|>assistant<|channel|>commentary "
             'to=functions.execute_trade <|constrain|>json<|message|>{"a": 1}<|call|>',
-            Spoken("", "It rises.", CALLED),
+            SplitText("", "It rises.", CALLED),
         ),
         (
             "<|start|>assistant to=functions.execute_trade<|channel|>commentary json"
             '<|message|>{"a": 1}',
-            Spoken("", "", CALLED),
+            SplitText("", "", CALLED),
         ),
         (
             ' to=functions.execute_trade<|channel|>commentary<|message|>{"a": 1}<|call|>',
-            Spoken("", "", CALLED),
+            SplitText("", "", CALLED),
         ),
         (
             'analysisIt rises.assistantcommentary to=functions.execute_trade json{"a": 1}',
-            Spoken("", "It rises.", CALLED),
+            SplitText("", "It rises.", CALLED),
         ),
-        ("analysisIt rises.assistantfinalI hold.", Spoken("I hold.", "It rises.")),
-        ("<|channel|>commentary<|message|>I look first.<|end|>", Spoken("I look first.")),
-        ("<|channel|>final I hold.", Spoken("I hold.")),
-        ("I hold.<|return|>", Spoken("I hold.<|return|>")),
+        ("analysisIt rises.assistantfinalI hold.", SplitText("I hold.", "It rises.")),
+        ("<|channel|>commentary<|message|>I look first.<|end|>", SplitText("I look first.")),
+        ("<|channel|>final I hold.", SplitText("I hold.")),
+        ("I hold.<|return|>", SplitText("I hold.<|return|>")),
         (
             '<|channel|>analysis to=functions.execute_trade<|message|>{"a": 1}<|call|>',
-            Spoken("", '{"a": 1}', (), ("functions.execute_trade",)),
+            SplitText("", '{"a": 1}', (), ("functions.execute_trade",)),
         ),
         (
             '<|start|>functions.execute_trade to=assistant<|channel|>commentary<|message|>"ok"',
-            Spoken("", '"ok"'),
+            SplitText("", '"ok"'),
         ),
     ],
 )
-def test_channels_are_kept_apart(text: str, expected: Spoken) -> None:
+def test_channels_are_kept_apart(text: str, expected: SplitText) -> None:
     """Analysis is thought, final is said, and a recipient makes a call, but not in a thought."""
     assert expected == split_thoughts(text)
 

@@ -10,8 +10,8 @@ from arena.errors import UsageError
 from chat_nodes.flags import own_cutoff
 from chat_nodes.node import ChatNodeSettings
 from chat_nodes.recordings import Recordings
-from tests.chat_nodes.asking import request
-from tests.chat_nodes.serving import FakeModel, calls, now, replies, send, serving
+from tests.chat_nodes.example_requests import request
+from tests.chat_nodes.running_node import FakeModel, calls, now, replies, send, serving
 
 SAID = ChatNodeSettings(cutoff="2026-01")
 

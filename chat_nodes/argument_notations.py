@@ -1,0 +1,229 @@
+"""Arguments of a call that was written as text, to JSON text: exact or not at all. Pure.
+
+Numbers keep their digits: they are never made floats. Three notations: JSON; Python, as in
+`execute_trade(quantity="0.01")`; and Gemma's, as in `call:execute_trade{quantity:<|"|>0.01<|"|>}`.
+"""
+
+import json
+import re
+from typing import Any, NoReturn
+
+import orjson
+
+DEPTH_MAX = 16
+VALUES_MAX = 512
+"""Values in the arguments of one call."""
+
+_SPACE = re.compile(r"\s*")
+_WORD = re.compile(r"[A-Za-z_][\w.\-]{0,127}")
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?\Z", re.ASCII)
+_BARE = re.compile(r"[^,\[\]{}()\n\"'<>=:]+")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"' + r"|'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_TOKENS = ('<|"|>', "<escape>")
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_CONSTANTS = {"true": "true", "True": "true", "false": "false", "False": "false"}
+_CONSTANTS |= {"null": "null", "None": "null"}
+
+
+class InvalidNotation(ValueError):
+    """A text is not in the notation."""
+
+
+# Any: JSON values of any shape; numbers are `orjson.Fragment`.
+def json_at(text: str, place: int) -> tuple[Any, int]:
+    """The JSON value at a place, and where it ends.
+
+    Raises:
+        NotReadable: There is none, it is cut, holds NaN, or gives a key twice.
+    """
+    try:
+        value, end = _DECODER.raw_decode(text, place)
+    except InvalidNotation:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InvalidNotation("it is not JSON, or it is cut") from error
+    return value, end
+
+
+def json_text(value: Any) -> str:
+    """A value of `json_at` as JSON.
+
+    Raises:
+        NotReadable: It is too deep, or holds half a character.
+    """
+    try:
+        return orjson.dumps(value).decode()
+    except (orjson.JSONEncodeError, ValueError) as error:
+        raise InvalidNotation("it cannot be written as JSON") from error
+
+
+def python_call_at(text: str, place: int) -> tuple[str, str, int]:
+    """The call `name(key=value, ...)` at a place: name, arguments as JSON, and where it ends.
+
+    Raises:
+        NotReadable: There is none, or it holds more than values with names.
+    """
+    reader = _Reader(text, place, bare_words=False)
+    name = reader.word()
+    reader.expect("(")
+    reader.skip()
+    if reader.peek("{"):
+        arguments = reader.value(0)
+        reader.expect(")")
+    else:
+        arguments = reader.pairs(")", "=", 0)
+    return name, arguments, reader.place
+
+
+def gemma_call_at(text: str, place: int) -> tuple[str, str, int]:
+    """The call `call:name{key:value,...}` at a place: name, arguments as JSON, where it ends.
+
+    Raises:
+        NotReadable: There is none.
+    """
+    reader = _Reader(text, place, bare_words=True)
+    reader.expect("call:")
+    name = reader.word()
+    reader.expect("{")
+    return name, reader.pairs("}", ":", 0), reader.place
+
+
+class _Reader:
+    """A cursor over a text; every method raises `InvalidNotation` if it does not find its part."""
+
+    def __init__(self, text: str, place: int, *, bare_words: bool) -> None:
+        self.place = place
+        self._text = text
+        self._bare_words = bare_words
+        self._values = 0
+
+    def skip(self) -> None:
+        match = _SPACE.match(self._text, self.place)
+        self.place = match.end() if match else self.place
+
+    def peek(self, token: str) -> bool:
+        return self._text.startswith(token, self.place)
+
+    def expect(self, token: str) -> None:
+        self.skip()
+        if not self.peek(token):
+            self._fail()
+        self.place += len(token)
+
+    def word(self) -> str:
+        self.skip()
+        match = _WORD.match(self._text, self.place)
+        if match is None:
+            self._fail()
+        self.place = match.end()
+        return match[0]
+
+    def pairs(self, end: str, between: str, depth: int) -> str:
+        """Keys and values up to the end; the opening bracket was read."""
+        found: dict[str, str] = {}
+        self.skip()
+        while not self.peek(end):
+            key = self._string() or self.word()
+            if key in found:
+                self._fail()
+            self.expect(between)
+            found[key] = self.value(depth + 1)
+            self._comma(end)
+        self.place += len(end)
+        return "{" + ",".join(f"{_quoted(k)}:{v}" for k, v in found.items()) + "}"
+
+    def value(self, depth: int) -> str:
+        """One value as JSON text."""
+        self._values += 1
+        if depth > DEPTH_MAX or self._values > VALUES_MAX:
+            self._fail()
+        self.skip()
+        if (text := self._string()) is not None:
+            return _quoted(text)
+        if self.peek("{"):
+            self.place += 1
+            return self.pairs("}", ":", depth + 1)
+        if self.peek("["):
+            self.place += 1
+            return self._list(depth)
+        match = _BARE.match(self._text, self.place)
+        word = match[0].strip() if match else ""
+        if match is None or not word:
+            self._fail()
+        self.place = match.end()
+        if word in _CONSTANTS:
+            return _CONSTANTS[word]
+        if _NUMBER.match(word):
+            return word
+        if not self._bare_words:
+            self._fail()
+        return _quoted(word)
+
+    def _list(self, depth: int) -> str:
+        found = []
+        self.skip()
+        while not self.peek("]"):
+            found.append(self.value(depth + 1))
+            self._comma("]")
+        self.place += 1
+        return "[" + ",".join(found) + "]"
+
+    def _comma(self, end: str) -> None:
+        self.skip()
+        if self.peek(","):
+            self.place += 1
+            self.skip()
+        elif not self.peek(end):
+            self._fail()
+
+    def _string(self) -> str | None:
+        for token in _TOKENS:
+            if self.peek(token):
+                start = self.place + len(token)
+                stop = self._text.find(token, start)
+                if stop < 0:
+                    self._fail()
+                self.place = stop + len(token)
+                return self._text[start:stop]
+        match = _QUOTED.match(self._text, self.place)
+        if match is None:
+            return None
+        self.place = match.end()
+        return _ESCAPE.sub(_unescaped, match[1] if match[1] is not None else match[2])
+
+    def _fail(self) -> NoReturn:
+        raise InvalidNotation(f"character {self.place:,} is not what the notation asks for")
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    letter = match[1]
+    if len(letter) > 1:
+        code = int(letter[1:], 16)
+        return "\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)
+    return _ESCAPED.get(letter, letter)
+
+
+def _quoted(text: str) -> str:
+    return orjson.dumps(text.encode("utf-8", "replace").decode()).decode()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise InvalidNotation(f"{name} is not a number")
+
+
+# Any: as in `json_at`.
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidNotation("a key is given twice")
+    return found
+
+
+_DECODER = json.JSONDecoder(
+    strict=False,
+    parse_float=orjson.Fragment,
+    parse_int=orjson.Fragment,
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_unique,
+)

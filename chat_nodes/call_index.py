@@ -1,0 +1,158 @@
+"""Which calls this node has answered, so that none is paid for twice: an index of `llm.calls`.
+
+It holds the place of each logged call in the log, not the reply: a request that comes a second
+time (after a crash or a rebalance) is rare, and its reply is read back and decoded again by the
+same decoder. The index is rebuilt from the log whenever the node gains partitions, because their
+last owner may have been another process of the same name; the day's budget with it. All partitions
+of the log are read: it may have been given more since a call was logged.
+"""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+
+from arena import topics
+from arena.bus.base import Bus, Record, Start
+from arena.errors import BrokerUnavailable, Malformed
+from arena.messages import LlmCall
+from arena.topics import partition_of
+from chat_nodes.budget import DailyBudget
+from chat_nodes.earlier_requests import AnsweredRequest
+
+CALLS_MAX = 20_000
+WINDOW = timedelta(minutes=15)
+"""Requests are redelivered within seconds of a crash; their deadlines are minutes at most."""
+SKEW = timedelta(minutes=5)
+"""How far the clocks of routers and of chat nodes may differ."""
+STALLED_READS_MAX = 20
+LOG = topics.LLM_CALLS.name
+
+
+class CallIndex:
+    """The calls in the log of this node's name, by call id.
+
+    Args:
+        bus: Connected.
+        name: Of the node.
+        budget: Restored together with the index.
+    """
+
+    def __init__(self, bus: Bus, name: str, budget: DailyBudget) -> None:
+        """Know nothing before `restore`."""
+        self._bus = bus
+        self._name = name
+        self._budget = budget
+        self._places: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+    async def partition(self) -> int:
+        """The partition of `llm.calls` that this node's calls are written to."""
+        return partition_of(self._name, await self._bus.partitions(LOG))
+
+    def note(self, call_id: str, partition: int, offset: int) -> None:
+        """Remember where a call was logged; the first record of a call counts."""
+        self._places.setdefault(call_id, (partition, offset))
+        if len(self._places) > CALLS_MAX:
+            self._places.popitem(last=False)
+
+    async def restore(self, now: datetime) -> int:
+        """Rebuild index and budget from the log; returns how many calls were read.
+
+        Raises:
+            BrokerUnavailable: The log could not be read to its end.
+        """
+        self._places.clear()
+        self._budget.reset()
+        since = now - WINDOW
+        if self._budget.limit_tokens:
+            since = min(since, now.replace(hour=0, minute=0, second=0, microsecond=0))
+        found = 0
+        async for records in self._read(_ms(since)):
+            found += sum(self._fold(record) for record in records)
+        return found
+
+    async def missing(self, handled: Sequence[AnsweredRequest]) -> list[str]:
+        """Ids of those answered requests that have no call in the log.
+
+        Args:
+            handled: Answered requests, oldest first; they may be older than what was restored.
+
+        Raises:
+            BrokerUnavailable: The log could not be read to its end.
+        """
+        missing = [one for one in handled if one.request.call_id not in self._places]
+        if not missing:
+            return []
+        skew_ms = int(SKEW.total_seconds() * 1000)
+        until_ms = missing[-1].at_ms + skew_ms + int(WINDOW.total_seconds() * 1000)
+        ids, read = {one.request.call_id for one in missing}, 0
+        async for records in self._read(missing[0].at_ms - skew_ms):
+            for record in records:
+                call = self._own_call(record)
+                ids.discard("" if call is None else call.call_id)
+            read += len(records)
+            if not ids or min(record.timestamp_ms for record in records) > until_ms:
+                break
+            if read > CALLS_MAX:  # too much to prove anything
+                return []
+        return [one.request.call_id for one in missing if one.request.call_id in ids]
+
+    async def _read(self, since_ms: int) -> AsyncIterator[list[Record]]:
+        """The log from a time to its present end, in batches that are not empty."""
+        reader = await self._bus.log_reader(LOG, start=Start.since(since_ms))
+        stalled = 0
+        try:
+            ends = await reader.end_offsets()
+            while any(reader.position(*pair) < end for pair, end in ends.items()):
+                records = await reader.read()
+                stalled = 0 if records else stalled + 1
+                if stalled > STALLED_READS_MAX:
+                    raise BrokerUnavailable(f"{LOG} could not be read up to its end")
+                if records:
+                    yield records
+        finally:
+            await reader.close()
+
+    def _fold(self, record: Record) -> bool:
+        call = self._own_call(record)
+        if call is None:
+            return False
+        self.note(call.call_id, record.partition, record.offset)
+        if not call.replayed:
+            usage = call.usage
+            tokens = usage.prompt_tokens + usage.completion_tokens
+            self._budget.add(tokens, call.ended_at, estimated=usage.estimated)
+        return True
+
+    def _own_call(self, record: Record) -> LlmCall | None:
+        return _logged_call(record) if record.key_text == self._name else None
+
+    async def find(self, call_id: str) -> LlmCall | None:
+        """The logged call of an id, or None where it was not answered yet."""
+        place = self._places.get(call_id)
+        if place is None:
+            return None
+        partition, offset = place
+        reader = await self._bus.partition_reader(
+            LOG, partition, Start(offsets={(LOG, partition): offset})
+        )
+        try:
+            for _ in range(STALLED_READS_MAX):
+                if records := await reader.read(max_records=1):
+                    call = _logged_call(records[0])
+                    return call if call is not None and call.call_id == call_id else None
+        finally:
+            await reader.close()
+        raise BrokerUnavailable(f"{LOG}[{partition}]@{offset} could not be read back")
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
+def _logged_call(record: Record) -> LlmCall | None:
+    """The call in a record of the log; None where it holds something else."""
+    try:
+        message = record.message()
+    except Malformed:
+        return None
+    return message if isinstance(message, LlmCall) else None

@@ -1,0 +1,195 @@
+"""A provider's bytes to a value, so that one bad byte does not lose an answer that was paid for.
+
+The plain way is one `orjson.loads`. If that fails, the bytes are repaired: byte order marks,
+invalid UTF-8, half surrogate pairs, control characters in strings, NaN and Infinity, bytes before
+and after the object, a stream of events in place of one object. Pure: never raises.
+"""
+
+import codecs
+import json
+import math
+import re
+from dataclasses import dataclass
+
+import orjson
+
+from chat_nodes.streams import assemble, is_chunk
+from chat_nodes.texts import clean_text
+
+Json = object
+"""Anything a JSON parser returns."""
+
+VALUES_MAX = 100_000
+"""JSON values in one body; the rest is not read."""
+EVENT_LINES_MAX = 64
+"""Lines of one event of a stream."""
+BAD_LINES_MAX = 1_000
+"""Lines of a stream that hold no value; the rest is not read."""
+WASTED_CHARS_MAX = 4 * 1024 * 1024
+"""Characters of a stream that were looked at in vain; the rest is not read."""
+PREFIX_CHARS_MAX = 64
+"""Characters before the first brace that are passed over."""
+SHOWN_CHARS_MAX = 80
+
+_INT_CHARS_MAX = 18
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# A UTF-16 answer that was logged as if it had been UTF-8.
+_UTF16_LOGGED = "\ufffd\ufffd"
+_BLANK = " \t\r\n\ufeff\x00"
+_LEADING = re.compile(rf"(?:[{_BLANK}]+|:[^\r\n]*(?:[\r\n]|$))*")
+_EVENT = re.compile(r"(?:data|event|id|retry):")
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    r'|u[0-9a-fA-F]{4}|["\\/bfnrt]|(?P<bad>))'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedBody:
+    """What a response body holds.
+
+    Attributes:
+        value: None if nothing in it could be read.
+        problem: Why nothing could be read; "" otherwise.
+    """
+
+    value: Json
+    problem: str = ""
+
+
+def read_body(body: bytes) -> ParsedBody:
+    """Read a response body."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _repaired(body)
+    return ParsedBody(_unwrapped(value))
+
+
+def _repaired(body: bytes) -> ParsedBody:
+    text = _decoded(body)
+    text = text[_LEADING.match(text).end() :]  # type: ignore[union-attr]  # matches nothing too
+    values: list[Json] = []
+    done = False
+    if _EVENT.match(text):
+        values, done = _events(text)
+        if values:
+            return ParsedBody(assemble(values, done=done))
+    else:
+        values = _values(text)
+    if values:
+        return ParsedBody(_unwrapped(values if is_chunk(values[0]) else _first_answer(values)))
+    start = clean_text(text[:SHOWN_CHARS_MAX], SHOWN_CHARS_MAX)
+    return ParsedBody(
+        None, f"the provider's answer is not JSON; its {len(body):,} bytes start {start!r}"
+    )
+
+
+def _decoded(body: bytes) -> str:
+    if body.startswith(_UTF16):
+        return body.decode("utf-16", "replace")
+    text = body.decode("utf-8", "replace")
+    if text.startswith(_UTF16_LOGGED):
+        return text[len(_UTF16_LOGGED) :].replace("\x00", "")
+    return text
+
+
+def _unwrapped(value: Json) -> Json:
+    if isinstance(value, str):
+        found = _values(value.strip()) if value.lstrip()[:1] in ("{", "[") else []
+        value = found[0] if found else value
+    if isinstance(value, list) and value:
+        if is_chunk(value[0]):
+            return assemble(value, done=False)
+        if len(value) == 1:
+            return value[0]
+    return value
+
+
+def _first_answer(values: list[Json]) -> Json:
+    for value in values:
+        if isinstance(value, dict) and ("choices" in value or "error" in value):
+            return value
+    return values[0]
+
+
+def _events(text: str) -> tuple[list[Json], bool]:
+    """The values of a stream of server-sent events, and whether the stream says that it ended."""
+    values: list[Json] = []
+    pending: list[str] = []
+    bad = wasted = 0
+    for line in _LINE_END.split(text):
+        if line.startswith("data:"):
+            piece = line[5:].strip()
+        elif line.startswith("{"):
+            piece = line
+        else:
+            if not line.strip():
+                pending = []
+            continue
+        if piece == "[DONE]":
+            return values, True
+        # An event may have several lines; one that is whole by itself is a value by itself.
+        event = "\n".join((*pending, piece))
+        found = _values(event) or (_values(piece) if pending else [])
+        if not found and len(pending) < EVENT_LINES_MAX:
+            pending.append(piece)
+        if found:
+            pending = []
+            values.append(found[0])
+        else:
+            bad += 1
+            wasted += len(event)
+        if len(values) >= VALUES_MAX or bad >= BAD_LINES_MAX or wasted > WASTED_CHARS_MAX:
+            break
+    return values, False
+
+
+def _values(text: str) -> list[Json]:
+    """The JSON objects and lists that a text starts with; none if it starts with another thing."""
+    start = min((i for i in (text.find("{"), text.find("[")) if i >= 0), default=-1)
+    if start < 0 or start > PREFIX_CHARS_MAX or text.startswith("<"):
+        return []
+    text = text[start:]
+    try:
+        return [orjson.loads(text)]
+    except orjson.JSONDecodeError:
+        pass
+    text = _ESCAPE.sub(_repaired_escape, text)
+    found: list[Json] = []
+    place = 0
+    while text[place : place + 1] in ("{", "[") and len(found) < VALUES_MAX:
+        try:
+            value, place = _DECODER.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            break
+        found.append(value)
+        while text[place : place + 1] and text[place] in _BLANK:
+            place += 1
+    return found
+
+
+def _repaired_escape(match: re.Match[str]) -> str:
+    if match["half"] is not None:
+        return "\ufffd"
+    return "\\\\" if match["bad"] is not None else match[0]
+
+
+def _number(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _whole_number(digits: str) -> int | float | None:
+    return int(digits) if len(digits) <= _INT_CHARS_MAX else _number(digits)
+
+
+def _nothing(_: str) -> None:
+    return None
+
+
+_DECODER = json.JSONDecoder(
+    strict=False, parse_float=_number, parse_int=_whole_number, parse_constant=_nothing
+)

@@ -1,0 +1,107 @@
+"""The local model's words to a Chat Completions response body. Pure.
+
+The model chooses an action, a product and a size; the quantity in base units is computed here, as
+a share of the cash or of the position. The grammar guarantees the form unless the answer was cut:
+an answer that does not have it is a failure, never a hold.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import orjson
+from pydantic import JsonValue
+
+from arena.messages import JsonObject
+from arena.money import decimal_text
+from chat_nodes.decision_context import PlannedOrder
+from chat_nodes.local.prompt import LocalPrompt
+from chat_nodes.turn_messages import PORTFOLIO_TOOL, TRADE_TOOL
+
+BUY_SHARES = {"small": Decimal("0.05"), "medium": Decimal("0.15"), "large": Decimal("0.40")}
+"""Of the cash."""
+SELL_SHARES = {"small": Decimal("0.25"), "medium": Decimal("0.50"), "large": Decimal(1)}
+"""Of the position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the engine gave back.
+
+    Attributes:
+        text: The model's words. finish_reason: "stop", or "length" at the token limit.
+        usage: Tokens, as the engine counted them.
+    """
+
+    text: str
+    finish_reason: str
+    usage: JsonObject
+
+
+def response_body(model_id: str, prompt: LocalPrompt, said: Said) -> bytes | None:
+    """The response body that an answer gives; None if it does not have the form asked for."""
+    if prompt.schema is None:
+        return _body(model_id, said, said.text, None)
+    answer = _object(said.text)
+    if answer is not None and prompt.step == "call":
+        return _body(model_id, said, "", (prompt.tool, answer))
+    if answer is None:
+        return None
+    reason = answer.get("reason")
+    if not isinstance(reason, str):
+        return None
+    text = f"Reasoning: {reason or 'none was given'}"
+    if prompt.step == "look":
+        return _body(model_id, said, text, (PORTFOLIO_TOOL, {}))
+    if prompt.step == "close" or answer.get("action") == "hold":
+        return _body(model_id, said, text, None)
+    order = _order(answer, prompt)
+    if order is None:
+        return None
+    arguments: JsonObject = {
+        "product_id": order.product_id,
+        "quantity": decimal_text(order.quantity),
+        "action": order.action,
+    }
+    return _body(model_id, said, text, (TRADE_TOOL, arguments))
+
+
+def _order(answer: JsonObject, prompt: LocalPrompt) -> PlannedOrder | None:
+    context = prompt.context
+    product_id, size = answer.get("product_id"), answer.get("size")
+    if context is None or not isinstance(product_id, str) or not isinstance(size, str):
+        return None
+    if answer.get("action") == "buy" and product_id in prompt.buyable and size in BUY_SHARES:
+        usd = context.account.cash_usd * BUY_SHARES[size]
+        orders = context.buy(context.market.quotes[product_id], usd)
+        return orders[0] if orders else None
+    if answer.get("action") == "sell" and product_id in prompt.sellable and size in SELL_SHARES:
+        order = context.sell(product_id, SELL_SHARES[size])
+        # A part that rounds to nothing is the whole.
+        return order if order.quantity > 0 else context.sell(product_id)
+    return None
+
+
+def _object(text: str) -> JsonObject | None:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _body(model_id: str, said: Said, text: str, call: tuple[str, JsonObject] | None) -> bytes:
+    message: dict[str, JsonValue] = {"role": "assistant", "content": text}
+    if call is not None:
+        name, arguments = call
+        function: JsonObject = {"name": name, "arguments": orjson.dumps(arguments).decode()}
+        message["tool_calls"] = [{"id": "call_0", "type": "function", "function": function}]
+    finish = said.finish_reason if call is None else "tool_calls"
+    return orjson.dumps(
+        {
+            "object": "chat.completion",
+            "model": model_id,
+            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+            "usage": said.usage,
+            "local_answer": said.text,
+        }
+    )

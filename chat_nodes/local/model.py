@@ -1,0 +1,162 @@
+"""SmolLM2-135M in this process: no key, no server, no network. It trades at random.
+
+`--model-id local` (or `local:smollm2`) after `scripts/setup local-llm`. A real model with real
+tokens, latency and seeds: an honest noise floor beside the scripted rules, and a check of the path
+that every model takes. What it is shown is made from the agent's prompt, by
+`chat_nodes.local.prompt`, and is part of the logged options: `arena.chat_body` makes the request
+again, byte for byte.
+
+The same prompt and seed give the same answer: nothing of an earlier prompt is kept. The seed is one
+for the snapshot (`chat_nodes.seeds`); if the agent has none, it is derived from the conversation.
+Bounds: `TOKENS_MAX` per answer, one inference at a time; a call that waits counts the wait against
+its time, and one that is late is stopped at its next token.
+"""
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import orjson
+
+from arena.errors import UsageError
+from arena.messages import Cause, ChatRequest, JsonObject
+from arena.redaction import NO_SECRETS
+from chat_nodes.local.answer import Said, response_body
+from chat_nodes.local.engine import Engine, EngineError
+from chat_nodes.local.prompt import LocalPrompt, local_prompt, prompt_seed
+from chat_nodes.model import CallFailed, ModelSettings, RawReply, SentRequest, ask
+from chat_nodes.seeds import call_seed
+
+NAMES = ("local", "local:smollm2", "local:smollm2-135m")
+MODEL_ID = "local:smollm2-135m"
+LABEL = "local:smollm2 (a real 135 M model; it trades at random)"
+BASE_URL_VARIABLE = "OPENAI_BASE_URL"
+"""Set for the other chat nodes of a machine; an address that is given to this one is a mistake."""
+TOKENS_MAX = 128
+TEMPERATURE = 1.0
+SETTABLE = frozenset({"temperature", "top_p", "top_k", "min_p", "seed"})
+"""Options of the request that may be given."""
+ANSWER_CHARS_SHOWN = 80
+
+
+class LocalModel:
+    """The model, and the one thread that computes.
+
+    Args:
+        settings: Options and the cap on tokens; nothing else is used.
+    """
+
+    scripted = False
+    host = ""
+    secrets = NO_SECRETS
+    label = LABEL
+
+    def __init__(self, settings: ModelSettings) -> None:
+        """Check the settings and load the weights."""
+        if settings.model_id not in NAMES:
+            raise UsageError(
+                f"there is no local model {settings.model_id!r}",
+                remedy=f"use {' or '.join(NAMES[:2])}; another model needs a server and --base-url",
+            )
+        if settings.base_url not in ("", os.environ.get(BASE_URL_VARIABLE, "")):
+            raise UsageError(
+                f"the local model runs in this process, not at {settings.base_url}",
+                remedy="leave --base-url out, or call the server's model by another name",
+            )
+        for name, value in settings.options.items():
+            if name not in SETTABLE or isinstance(value, str | bool | list | dict):
+                raise UsageError(
+                    f"the local model has no option {name} = {value!r}",
+                    remedy=f"it takes a number for {', '.join(sorted(SETTABLE))}",
+                )
+        self.model_id = MODEL_ID
+        self._settings = settings
+        self._closing = Event()
+        self._engine = Engine()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-model")
+
+    async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
+        """Ask the model once."""
+        prompt = local_prompt(request)
+        asked = ask(MODEL_ID, request, request_options(request, prompt, self._settings))
+        stop = Event()
+        future = self._thread.submit(self._answer, asked, stop)
+        try:
+            async with asyncio.timeout(timeout_s):
+                said = await asyncio.wrap_future(future)
+        except TimeoutError:
+            return _late(timeout_s, asked)
+        except EngineError as error:
+            reason = f"the local model refused the request: {error}"
+            return CallFailed(reason, False, cause=Cause.REFUSED_REQUEST, asked=asked)
+        finally:
+            stop.set()
+        if said is None:
+            return _late(timeout_s, asked)
+        body = response_body(MODEL_ID, prompt, said)
+        if body is None:
+            start = said.text[:ANSWER_CHARS_SHOWN]
+            reason = f"the local model's answer does not have the form asked for: {start!r}"
+            return CallFailed(
+                reason,
+                retryable=False,  # the same prompt and seed give the same answer
+                cause=Cause.UNUSABLE_ANSWER,
+                asked=asked,
+                body=said.text.encode(),
+            )
+        return RawReply(body, asked)
+
+    async def close(self) -> None:
+        """Stop what runs and give the memory back."""
+        self._closing.set()
+        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
+
+    def _answer(self, asked: SentRequest, stop: Event) -> Said | None:
+        """In the model's own thread."""
+        if stop.is_set() or self._closing.is_set():
+            return None
+        body: JsonObject = orjson.loads(asked.content)
+        return self._engine.answer(body, lambda: stop.is_set() or self._closing.is_set())
+
+
+def request_options(
+    request: ChatRequest, prompt: LocalPrompt, settings: ModelSettings
+) -> JsonObject:
+    """What the body holds besides the model's id: here even the messages are the node's own."""
+    sampling = request.sampling
+    caps = [TOKENS_MAX, sampling.max_completion_tokens, settings.max_completion_tokens]
+    wanted: JsonObject = {
+        "temperature": TEMPERATURE if sampling.temperature is None else sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": prompt_seed(request) if sampling.seed is None else call_seed(request),
+        **settings.options,
+    }
+    options: JsonObject = {
+        "messages": [*prompt.messages],
+        "tools": None,
+        **{name: value for name, value in wanted.items() if value is not None},
+        "max_tokens": min(cap for cap in caps if cap),
+        "cache_prompt": False,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if prompt.schema is not None:
+        form: JsonObject = {"name": prompt.step, "schema": prompt.schema}
+        options["response_format"] = {"type": "json_schema", "json_schema": form}
+    return options
+
+
+def _late(timeout_s: float, asked: SentRequest) -> CallFailed:
+    reason = f"the local model gave no whole answer within {timeout_s:.1f} s"
+    return CallFailed(reason, retryable=True, cause=Cause.TIMEOUT, asked=asked)
+
+
+def open_model(settings: ModelSettings) -> LocalModel:
+    """Open the model.
+
+    Raises:
+        UsageError: The id names another model, or an option is unknown.
+        DependencyMissing: Its packages are not installed.
+    """
+    return LocalModel(settings)

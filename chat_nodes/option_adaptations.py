@@ -1,0 +1,250 @@
+"""What refusals teach about the options of a request: names, bounds and values. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pydantic import JsonValue
+
+from chat_nodes.dialect import (
+    EFFORT,
+    MAX_COMPLETION_TOKENS,
+    MAX_TOKENS,
+    SEEDS,
+    TOKEN_LIMITS,
+    Adaptation,
+    Dialect,
+    RefusedRequest,
+)
+from chat_nodes.refusals import Refusal
+from chat_nodes.refused_fields import UNSUPPORTED, is_in_words, named_fields
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""Values of `reasoning_effort`, the least first."""
+ENABLE_THINKING = "enable_thinking"
+
+_I = re.IGNORECASE
+_UNSUPPORTED = re.compile(UNSUPPORTED, _I)
+_ABOUT_LIMIT = re.compile(
+    r"max_?(?:completion_?|output_?|new_?)?tokens|maximum (?:number of )?(?:output|completion) tok",
+    _I,
+)
+_TOOLS_AND_EFFORT = re.compile(r"\btools?\b[^\n]{0,80}reasoning|reasoning[^\n]{0,80}\btools?\b", _I)
+_NO_THINKING = re.compile(r"enable_thinking[^\n]{0,40}(?:false|non-stream)", _I)
+_THINKING = re.compile(r"\bthinking\b", _I)
+_BOTH = re.compile(r"\bboth\b|together|simultaneously|mutually|at the same time", _I)
+_ONLY_STREAM = re.compile(
+    r"only supports? (?:the )?stream|"
+    r"stream\s?(?:=|must be|should be|to be)(?: set to)?\s?[`'\"]?true|"
+    r"(?:enable|set) the stream|non-?streaming [^\n]{0,40}not supported|streaming is required",
+    _I,
+)
+_NUMBER = r"[`'\"]?(\d[\d,]{0,11}(?:\.\d{1,6})?)"
+_MOST = (
+    rf"[\[(]\s?\d[\d.]{{0,12}}\s?,\s?{_NUMBER}\s?[\])]",
+    rf"between [`'\"]?\d[\d.,]{{0,12}}[`'\"]? and {_NUMBER}",
+    rf"at most {_NUMBER}",
+    rf"(?:less|smaller|lower) than(?: or equal to)? {_NUMBER}",
+    rf"<=? {_NUMBER}",
+    rf"> {_NUMBER}",
+    rf"\b(?:max(?:imum)?|upper|limit|exceeds?)\b[^.\n\d]{{0,60}}{_NUMBER}",
+)
+_LEAST = (
+    rf"at least {_NUMBER}",
+    rf"(?:greater|more|larger) than(?: or equal to)? {_NUMBER}",
+    rf">= {_NUMBER}",
+    rf"\bminimum\b[^.\n\d]{{0,40}}{_NUMBER}",
+)
+
+
+def token_limit(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+    """The cap on completion tokens: its name, else its bound, else none."""
+    name = next((n for n in TOKEN_LIMITS if n in sent.options), None)
+    if name is None:
+        return None
+    value = sent.options[name]
+    if refusal.context is not None:
+        left = refusal.context.answer_tokens_max
+        # The prompts of later rounds are longer.
+        return None if left is None else _capped(dialect, name, value, left - left // 4)
+    named = _named(refusal, sent)
+    if name not in named and (named or not _ABOUT_LIMIT.search(refusal.text)):
+        return None
+    if (bounded := _within_bounds(dialect, refusal, name, value)) is not None:
+        return bounded
+    other = MAX_COMPLETION_TOKENS if name == MAX_TOKENS else MAX_TOKENS
+    if _mark(other) in dialect.left or _mark(name) in dialect.left:
+        return _dropped(dialect, [name])
+    return dialect.change(
+        _mark(name),
+        f"{other} instead of {name}",
+        token_limit=other,
+        renamed={**dialect.renamed, name: other},
+    )
+
+
+def affordable_limit(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+    """The cap on completion tokens that the account can still pay for."""
+    most = refusal.affordable_tokens
+    if most is None:
+        return None
+    name = next((n for n in TOKEN_LIMITS if n in sent.options), None)
+    if name is not None:
+        return _capped(dialect, name, sent.options[name], most)
+    name = dialect.token_limit
+    if name in dialect.without:
+        return None
+    phrase = f"{name} = {most}"
+    return dialect.change(f"cap:{name}:{most}", phrase, fixed={**dialect.fixed, name: most})
+
+
+def thinking(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+    """Thinking that does not go with tools, with an effort or with an answer in one piece."""
+    text = refusal.text
+    if _NO_THINKING.search(text):
+        fixed = {**dialect.fixed, ENABLE_THINKING: False}
+        return dialect.change("thinking", "enable_thinking = false", fixed=fixed)
+    effort = sent.options.get(EFFORT)
+    if sent.has_tools and _TOOLS_AND_EFFORT.search(text) and EFFORT not in dialect.without:
+        fixed = {**dialect.fixed, EFFORT: "none"}
+        none = dialect.change("effort none", 'reasoning_effort = "none"', fixed=fixed)
+        return none or (_dropped(dialect, [EFFORT]) if effort is not None else None)
+    if effort is None:
+        return None
+    # Ollama calls it "reasoning value" and lists the values it takes.
+    is_listed = re.search(r"reasoning|think", text, _I) and len(_listed(text, effort)) > 1
+    if EFFORT not in _named(refusal, sent) and not is_listed:
+        return None
+    return _effort(dialect, text, effort)
+
+
+def streaming(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+    """A model that answers in a stream only: the stream is read whole."""
+    if "stream" in sent.options or not _ONLY_STREAM.search(refusal.text):
+        return None
+    return dialect.change("stream", "stream = true", fixed={**dialect.fixed, "stream": True})
+
+
+def _listed(text: str, effort: JsonValue) -> list[str]:
+    """The other efforts that a text names."""
+    return [e for e in EFFORTS if e != effort and re.search(rf"[`'\"\s(\[,]{e}\b", text, _I)]
+
+
+def _effort(dialect: Dialect, text: str, effort: JsonValue) -> Adaptation | None:
+    """The nearest effort that a text lists, or none at all."""
+    listed = [e for e in _listed(text, effort) if _effort_mark(e) not in dialect.left]
+    if effort not in EFFORTS or not listed or (_BOTH.search(text) and _THINKING.search(text)):
+        return _dropped(dialect, [EFFORT])
+    rank = EFFORTS.index(str(effort))
+    # Of two that are as near, the one that still thinks, then the cheaper one.
+    nearest = min(listed, key=lambda e: (abs(EFFORTS.index(e) - rank), e == "none"))
+    fixed = {**dialect.fixed, EFFORT: nearest}
+    changed = dialect.change(_effort_mark(effort), f'reasoning_effort = "{nearest}"', fixed=fixed)
+    return changed or _dropped(dialect, [EFFORT])
+
+
+def _effort_mark(effort: JsonValue) -> str:
+    return f"effort:{effort}"
+
+
+def seed_name(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+    """A seed that the provider knows under another name, which it says."""
+    for name, other in (SEEDS, SEEDS[::-1]):
+        if name in sent.options and other not in sent.options and is_in_words(other, refusal.text):
+            renamed = {**dialect.renamed, name: other}
+            if _mark(other) in dialect.left:
+                return None
+            return dialect.change(_mark(name), f"{other} instead of {name}", renamed=renamed)
+    return None
+
+
+def options_by_name(dialect: Dialect, refusal: Refusal, sent: RefusedRequest) -> Adaptation | None:
+    """Every option that the refusal names: within a printed bound, else left out."""
+    if refusal.context is not None:
+        return None
+    named = _named(refusal, sent)
+    if not named:
+        return None
+    if len(named) > 1 and _BOTH.search(refusal.text):
+        named = named[-1:]
+    if len(named) == 1 and not _UNSUPPORTED.search(refusal.text):
+        value = sent.options[named[0]]
+        if (bounded := _within_bounds(dialect, refusal, named[0], value)) is not None:
+            return bounded
+    return _dropped(dialect, named)
+
+
+def all_options(dialect: Dialect, sent: RefusedRequest) -> Adaptation | None:
+    """A guess: no options but those a refusal asked for; the cap, which bounds the cost, last."""
+    free = [name for name in sent.options if name not in dialect.fixed]
+    return _dropped(dialect, [n for n in free if n not in TOKEN_LIMITS] or free)
+
+
+def _named(refusal: Refusal, sent: RefusedRequest) -> list[str]:
+    return named_fields(refusal.params, refusal.text, sent.options)
+
+
+def _mark(name: str) -> str:
+    return f"option:{name}"
+
+
+def _dropped(dialect: Dialect, names: Sequence[str]) -> Adaptation | None:
+    gone = [name for name in names if name not in dialect.without]
+    if not gone:
+        return None
+    fixed = {name: value for name, value in dialect.fixed.items() if name not in gone}
+    kept = tuple(p for p in dialect.phrases if p.split(" ", 1)[0] not in gone)
+    left = dialect.left | {_mark(name) for name in gone}
+    return replace(dialect, phrases=kept, left=left).change(
+        "without:" + ",".join(gone),
+        f"without {', '.join(gone)}",
+        without=dialect.without | set(gone),
+        fixed=fixed,
+    )
+
+
+def _within_bounds(
+    dialect: Dialect, refusal: Refusal, name: str, value: JsonValue
+) -> Adaptation | None:
+    """A printed maximum or minimum that a value breaks."""
+    if not _is_number(value):
+        return None
+    number = float(str(value))
+    if (most := _most(refusal.text, number)) is not None:
+        return _capped(dialect, name, value, most)
+    least = _least(refusal.text, number)
+    if least is None or least > dialect.capped.get(name, least):
+        return None
+    floored = {**dialect.floored, name: least}
+    return dialect.change(f"floor:{name}", f"{name} at least {_shown(least)}", floored=floored)
+
+
+def _capped(dialect: Dialect, name: str, value: JsonValue, most: float) -> Adaptation | None:
+    """A lower cap than before, so that this ends."""
+    least = dialect.floored.get(name, 0.0)
+    if not _is_number(value) or not max(least, 0.0) < most < float(str(value)):
+        return None
+    kept = tuple(p for p in dialect.phrases if not p.startswith(f"{name} at most"))
+    phrase = f"{name} at most {_shown(most)}"
+    capped = {**dialect.capped, name: most}
+    return replace(dialect, phrases=kept).change(f"cap:{name}:{most}", phrase, capped=capped)
+
+
+def _most(text: str, value: float) -> float | None:
+    """The first printed maximum below a value."""
+    numbers = (float(m[1].replace(",", "")) for p in _MOST for m in re.finditer(p, text, _I))
+    return next((number for number in numbers if 0 < number < value), None)
+
+
+def _least(text: str, value: float) -> float | None:
+    """The first printed minimum above a value."""
+    numbers = (float(m[1].replace(",", "")) for p in _LEAST for m in re.finditer(p, text, _I))
+    return next((number for number in numbers if number > value), None)
+
+
+def _shown(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)
+
+
+def _is_number(value: JsonValue) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

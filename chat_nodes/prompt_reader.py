@@ -1,0 +1,247 @@
+"""Reads the prompt text an agent is shown, as a model would: market, account, costs.
+
+The scripted rules know nothing but this text. Prompts of every size are read: tables say their
+columns, and closing prices come as candles or as a list. Whatever is missing or unreadable is None
+or left out; nothing raises. Pure: reads and writes nothing.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from arena.currency import DEFAULT_CURRENCY
+from arena.messages import ChatMessage
+from arena.money import parse_decimal
+
+FEE_BPS_ASSUMED = Decimal(100)
+"""Taken for the cost of a trade where the rules are not told."""
+PROMPT_CHARS_MAX = 200_000
+SECTIONS_MAX = 200
+
+_HEADING = re.compile(r"\A# Market as of (\S+)")
+_CANDLES = re.compile(r"\ACandles (\S+) (\S+)")
+_CASH_LINE = re.compile(r"^cash(?:_usd)?: (\S+)(?: ([A-Z0-9]+)$)?", re.MULTILINE)
+_EQUITY_LINE = re.compile(r"^equity(?:_usd)?: (\S+)", re.MULTILINE)
+_POSITION_LINE = re.compile(r"^position: (\S+) (quantity=.*)$", re.MULTILINE)
+_CASH_SENTENCE = re.compile(r"^Cash (\S+) ([A-Z0-9]+), equity (\S+) ", re.MULTILINE)
+_TABLE_LINE = re.compile(r"^(\S+) \| (.*)$", re.MULTILINE)
+_FEE = re.compile(r"taker fee of ([\d.]+) bps")
+_SLIPPAGE = re.compile(r"([\d.]+) bps slippage")
+_HELD_PART = re.compile(r"(\d+)([dhms])")
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_WINDOW = re.compile(r"\A[0-9]{1,4}[smhd]\Z")
+_RESTRICTED = re.compile(
+    r"^\((\S+(?:(?:, | and )\S+){0,99}) (?:is|are) .+: "
+    r"(?:market orders are refused|it cannot be traded)\)$"
+)
+_CANDLE_FIELDS = 6
+_CLOSE_FIELD = 4
+_CLOSES_MAX = 1_000
+"""Closing prices of one line of the closes that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptQuote:
+    """One line of the tickers: prices in quote units per base unit.
+
+    Attributes:
+        stale: True if it cannot be traded now: an old price, or the venue takes no market orders.
+    """
+
+    product_id: str
+    price: Decimal
+    bid: Decimal
+    ask: Decimal
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPosition:
+    """One position: quantity in base units, cash per base unit, fees included."""
+
+    product_id: str
+    quantity: Decimal
+    average_cost: Decimal
+    held_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PromptAccount:
+    """The account as the agent was told last, in its currency."""
+
+    cash_usd: Decimal
+    equity_usd: Decimal
+    positions: dict[str, PromptPosition] = field(default_factory=dict)
+    currency: str = DEFAULT_CURRENCY
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMarket:
+    """The market in a prompt.
+
+    Attributes:
+        as_of: Venue time, as written.
+        quotes: By product, without those that show no price.
+        candles: (product, window) -> the section's lines.
+        listed: (product, window) -> closing prices that are shown without their candles.
+    """
+
+    as_of: str
+    quotes: dict[str, PromptQuote]
+    candles: dict[tuple[str, str], list[str]]
+    listed: dict[tuple[str, str], list[Decimal]] = field(default_factory=dict)
+
+    def closes(self, product_id: str, window: str, count: int) -> list[Decimal]:
+        """The last closing prices of a window, oldest first; fewer where there are fewer."""
+        if listed := self.listed.get((product_id, window)):
+            return listed[-count:]
+        found: list[Decimal] = []
+        for line in reversed(self.candles.get((product_id, window), [])):
+            cells = line.split(",")
+            if len(cells) == _CANDLE_FIELDS and (close := _price(cells[_CLOSE_FIELD])):
+                found.append(close)
+                if len(found) == count:
+                    break
+        return found[::-1]
+
+    def live(self) -> list[PromptQuote]:
+        """The quotes that can be traded now, in the order of the prompt."""
+        return [q for q in self.quotes.values() if not q.stale]
+
+
+def read_market(text: str) -> PromptMarket | None:
+    """The market in a user message; None where it has no such heading or no price."""
+    text = text[:PROMPT_CHARS_MAX]
+    heading = _HEADING.match(text)
+    if heading is None:
+        return None
+    quotes: dict[str, PromptQuote] = {}
+    candles: dict[tuple[str, str], list[str]] = {}
+    listed: dict[tuple[str, str], list[Decimal]] = {}
+    for section in text.split("\n## ", SECTIONS_MAX)[1:]:
+        lines = section.split("\n")
+        if lines[0].startswith("Tickers"):
+            columns = lines[1].split(",") if len(lines) > 1 else []
+            found = (_quote(line, columns) for line in lines[2:])
+            closed = {name for line in lines[2:] for name in _restricted(line)}
+            quotes = {
+                q.product_id: replace(q, stale=True) if q.product_id in closed else q
+                for q in found
+                if q is not None
+            }
+        elif lines[0].startswith("Closes"):
+            listed = dict(filter(None, map(_closes, lines[2:])))
+        elif named := _CANDLES.match(lines[0]):
+            candles[(named[1], named[2])] = lines[2:]
+    return PromptMarket(heading[1], quotes, candles, listed) if quotes else None
+
+
+def read_account(texts: Iterable[str]) -> PromptAccount | None:
+    """The account in the newest of the texts that shows one: a prompt or `get_portfolio`'s words.
+
+    Args:
+        texts: Oldest first.
+    """
+    for text in reversed([t[:PROMPT_CHARS_MAX] for t in texts]):
+        account = _account_lines(text) or _account_table(text)
+        if account is not None:
+            return account
+    return None
+
+
+def read_cost_bps(messages: Iterable[ChatMessage]) -> Decimal:
+    """What a trade costs by the rules in the system message, fee and slippage, in basis points."""
+    for message in messages:
+        if message.role == "system" and (fee := _FEE.search(message.content)):
+            slippage = _SLIPPAGE.search(message.content)
+            cost = parse_number(fee[1]) or Decimal(0)
+            return cost + (parse_number(slippage[1]) or Decimal(0) if slippage else Decimal(0))
+    return FEE_BPS_ASSUMED
+
+
+def parse_number(text: str) -> Decimal | None:
+    """A decimal as people write it ("+18.30", "$72,410.55"); None where it is none."""
+    return _price(text.strip().lstrip("+$").replace(",", ""))
+
+
+def _price(text: str) -> Decimal | None:
+    try:
+        return parse_decimal(text)
+    except ValueError:
+        return None
+
+
+def _quote(line: str, columns: list[str]) -> PromptQuote | None:
+    """A line of the tickers; a table without last prices gives the bid for them."""
+    cells = line.split(",")
+    if len(cells) != len(columns):
+        return None
+    row = dict(zip(columns, cells, strict=True))
+    bid, ask = parse_number(row.get("best_bid", "")), parse_number(row.get("best_ask", ""))
+    price = parse_number(row["price"]) if "price" in row else bid
+    if not (price and bid and ask and row.get("product_id")):
+        return None
+    return PromptQuote(
+        row["product_id"], price, bid, ask, stale=row.get("stale", "").strip() != "no"
+    )
+
+
+def _restricted(line: str) -> list[str]:
+    """The products that a line below the tickers says cannot be traded."""
+    found = _RESTRICTED.match(line)
+    return re.split(r", | and ", found[1]) if found else []
+
+
+def _closes(line: str) -> tuple[tuple[str, str], list[Decimal]] | None:
+    """A line of the closes: product, window, and prices, oldest first."""
+    cells = line.split(",")[: _CLOSES_MAX + 2]
+    if len(cells) < 3 or not _WINDOW.match(cells[1]):
+        return None
+    return (cells[0], cells[1]), [price for price in map(_price, cells[2:]) if price]
+
+
+def _account_lines(text: str) -> PromptAccount | None:
+    cash, equity = _CASH_LINE.search(text), _EQUITY_LINE.search(text)
+    positions = []
+    for product_id, rest in _POSITION_LINE.findall(text):
+        words = dict(w.split("=", 1) for w in rest.split() if "=" in w)
+        cells = (words.get("quantity", ""), words.get("average_cost", ""), words.get("held", ""))
+        positions.append(_held(product_id, *cells))
+    unit = cash and cash[2]
+    return _account(cash and cash[1], equity and equity[1], positions, unit)
+
+
+def _account_table(text: str) -> PromptAccount | None:
+    sentence = _CASH_SENTENCE.search(text)
+    if sentence is None:
+        return None
+    positions = []
+    for product_id, rest in _TABLE_LINE.findall(text):
+        cells = [c.strip() for c in rest.split("|")]
+        if len(cells) == 5:
+            positions.append(_held(product_id, cells[0], cells[1], cells[4]))
+    return _account(sentence[1], sentence[3], positions, sentence[2])
+
+
+def _account(
+    cash_text: str | None,
+    equity_text: str | None,
+    positions: Iterable[PromptPosition | None],
+    currency: str | None,
+) -> PromptAccount | None:
+    cash = parse_number(cash_text or "")
+    if cash is None:
+        return None
+    equity = parse_number(equity_text or "")
+    kept = {p.product_id: p for p in positions if p is not None}
+    total = cash if equity is None else equity
+    return PromptAccount(cash, total, kept, currency or DEFAULT_CURRENCY)
+
+
+def _held(product_id: str, quantity: str, average_cost: str, held: str) -> PromptPosition | None:
+    amount, cost = parse_number(quantity), parse_number(average_cost)
+    if not amount or cost is None:
+        return None
+    held_s = sum(int(n) * _SECONDS[unit] for n, unit in _HELD_PART.findall(held[:20]))
+    return PromptPosition(product_id, amount, cost, held_s)

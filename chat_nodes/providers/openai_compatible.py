@@ -1,0 +1,369 @@
+"""Any server that speaks the Chat Completions protocol, through `openai`'s async client.
+
+The only module that knows `openai` 3.52 and its HTTP layers, `httpx2` over `aiohttp`. It takes the
+client's short way: `AsyncOpenAI.post` with a body that orjson wrote, and the raw response back. The
+resource methods (`chat.completions.create`) over the default transport do the same request with
+2.5 times the CPU, spent on copying the request through typed dictionaries, the response into
+pydantic models, and HTTP in pure Python; `docs/performance.md`.
+
+If a server refuses one form of the request, another form is sent: `chat_nodes.adaptations` derives
+it from the refusal, and the model keeps it in its `Dialect` until the process ends.
+
+Bounds: one total time per attempt (a stalled body ends with it), `RESPONSE_BYTES_MAX` of body, as
+it comes and unpacked (no compressed body is asked for), no retry inside the client.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import aiohttp
+import httpx2
+import openai
+
+from arena.endpoint import authorizes, key_remedy
+from arena.messages import Cause, ChatRequest
+from arena.redaction import Secrets
+from chat_nodes.adaptations import adapt, is_first_guess
+from chat_nodes.address import CHAT_PATH, read_address
+from chat_nodes.content_encodings import BodyTooLong, plain_body
+from chat_nodes.decode import clean_text, implied_status
+from chat_nodes.dialect import Dialect, RefusedRequest, options_of, refused_request
+from chat_nodes.implied_status import reported_error
+from chat_nodes.lenient_json import read_body
+from chat_nodes.model import CallFailed, ModelSettings, Paid, RawReply, SentRequest, ask
+from chat_nodes.profiles import first_dialect
+from chat_nodes.refusals import Refusal, generation_body, read_refusal
+from chat_nodes.retries import requested_wait_s
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+PLACEHOLDER_KEY = "no-key"
+"""Sent to servers that ask for no key: the client insists on one."""
+CONNECT_TIMEOUT_S = 10.0
+RESPONSE_BYTES_MAX = 4 * 1024 * 1024
+"""No model writes this much in one answer; a server that does is cut off."""
+OK = 200
+ENCODING_HEADER = "x-arena-content-encoding"
+"""Where an answer's `Content-Encoding` is kept until its body was read."""
+WAIT_HEADERS = ("retry-after", "retry-after-ms")
+UNEXPLAINED_MAX = 16
+"""Of refused requests that were not asked again yet; so many leave no doubt."""
+URL_REMEDY = "is --base-url right?"
+SAID_CHARS_MAX = 200
+"""Of the words of an error that is not the server's own."""
+KEY_HEADERS = frozenset(("api-key", "x-api-key", "x-goog-api-key"))
+"""Headers that carry a key: if one is given and no key, the client sends none of its own."""
+
+
+class BodyRefused(httpx2.TransportError):
+    """A response body we will not read: it is too long."""
+
+
+class BoundedBody(httpx2.AsyncByteStream):
+    """A response body that ends with `BodyRefused` when it grows beyond the bound."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        """Wrap the body of a response that was not read yet."""
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The chunks of the body."""
+        size = 0
+        async for chunk in self._stream:
+            size += len(chunk)
+            if size > RESPONSE_BYTES_MAX:
+                raise BodyRefused(f"the answer is longer than {RESPONSE_BYTES_MAX:,} bytes")
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Give the connection back."""
+        await self._stream.aclose()
+
+
+async def _bound_body(response: httpx2.Response) -> None:
+    # The client would unpack any size; `plain_body` has a bound.
+    if encoding := response.headers.pop("content-encoding", ""):
+        response.headers[ENCODING_HEADER] = encoding
+    assert isinstance(response.stream, httpx2.AsyncByteStream)
+    response.stream = BoundedBody(response.stream)
+
+
+class OpenAICompatibleModel:
+    """One model behind one server, with a pool of kept-alive connections.
+
+    Args:
+        settings: Where it is and how it is asked.
+        now: Wall time, for `Retry-After` dates.
+        dialect: How it is asked first; None takes what is known of its host.
+
+    Raises:
+        UsageError: The base URL is not an address.
+    """
+
+    scripted = False
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        dialect: Dialect | None = None,
+    ) -> None:
+        """Open the client; nothing is sent."""
+        self.model_id = settings.model_id
+        self._address = read_address(settings.base_url or OPENAI_BASE_URL)
+        self.host = self._address.host
+        self._settings = settings
+        self._now = now
+        self.secrets = Secrets.of(settings.api_key, settings.headers)
+        self._dialect = dialect or first_dialect(self.host, settings.model_id)
+        given = {name.lower() for name in settings.headers}
+        self._doubts: set[str] = set()
+        self._headers: dict[str, str | openai.Omit] = {}
+        if not settings.api_key and given & KEY_HEADERS:
+            self._headers["Authorization"] = openai.Omit()
+        timeout = httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S)
+        self._client = openai.AsyncOpenAI(
+            api_key=settings.api_key or PLACEHOLDER_KEY,
+            base_url=self._address.base_url,
+            max_retries=0,
+            timeout=timeout,
+            default_headers={"Accept-Encoding": "identity", **settings.headers},
+            default_query=self._address.query,
+            http_client=openai.DefaultAioHttpClient(
+                timeout=timeout,
+                limits=httpx2.Limits(
+                    max_connections=settings.max_connections,
+                    max_keepalive_connections=settings.max_connections,
+                ),
+                event_hooks={"response": [_bound_body]},
+            ),
+        )
+
+    async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
+        """One attempt, in the form that this server is known to take; no secret comes back."""
+        result = await self._complete(request, timeout_s)
+        body = self.secrets.hide_bytes(result.body)
+        if isinstance(result, RawReply):
+            return replace(result, body=body)
+        hide = self.secrets.hide
+        return replace(result, body=body, reason=hide(result.reason), remedy=hide(result.remedy))
+
+    async def _complete(self, request: ChatRequest, timeout_s: float) -> RawReply | CallFailed:
+        dialect = self._dialect
+        asked = self._ask(request, dialect)
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self._client.post(
+                    CHAT_PATH,
+                    cast_to=httpx2.Response,
+                    content=asked.content,
+                    options={"headers": self._headers},
+                )
+        except TimeoutError:
+            return self._late(timeout_s, asked)
+        except openai.APIStatusError as error:
+            response = error.response
+        except openai.APIConnectionError as error:
+            if isinstance(error, openai.APITimeoutError) and not _was_cut(error):
+                is_connecting = isinstance(error.__cause__, httpx2.ConnectTimeout)
+                return self._late(min(timeout_s, CONNECT_TIMEOUT_S), asked, is_connecting)
+            return self._broken(error.__cause__ or error, asked)
+        except aiohttp.ClientError as error:
+            # No HTTP at all came back: the client's own HTTP layer lets this error through.
+            return self._broken(error, asked)
+        return self._answered(response, request, dialect, asked)
+
+    def _answered(
+        self, response: httpx2.Response, request: ChatRequest, dialect: Dialect, asked: SentRequest
+    ) -> RawReply | CallFailed:
+        """What came under any status."""
+        encoding = response.headers.get(ENCODING_HEADER, "")
+        problem = "cannot be unpacked"
+        try:
+            plain = plain_body(response.content, encoding, RESPONSE_BYTES_MAX)
+        except BodyTooLong as error:
+            plain, problem = None, str(error)
+        if plain is None and response.is_success:
+            said = f"the answer is {clean_text(encoding, 20)}-encoded, unasked, and {problem}"
+            return CallFailed(
+                f"{self._address.url}: {said}",
+                retryable=True,
+                cause=Cause.UNUSABLE_ANSWER,
+                asked=asked,
+                paid="answer",
+            )
+        body = self.secrets.hide_bytes(plain or b"")
+        meant = implied_status(body) if response.is_success else response.status_code
+        if meant != OK:
+            return self._refused(response, meant, body, request, dialect, asked)
+        self._accept(dialect, asked)
+        return RawReply(body, asked)
+
+    def _ask(self, request: ChatRequest, dialect: Dialect) -> SentRequest:
+        options = options_of(dialect, request, self._settings)
+        return ask(self.model_id, request, options, dialect.wire, dialect.phrases)
+
+    def _accept(self, dialect: Dialect, asked: SentRequest) -> None:
+        """A form that was guessed was accepted, so it is kept, but for the cap on the cost."""
+        if self._doubts:
+            self._doubts.discard(asked.sha256)
+        if dialect.before_guess is not None and self._dialect is dialect:
+            self._dialect = dialect.confirmed()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    def _late(
+        self, timeout_s: float, asked: SentRequest, is_connecting: bool = False
+    ) -> CallFailed:
+        url = self._address.url
+        if is_connecting:
+            reason = f"{url} could not be reached within {round(timeout_s, 1):g} s; {URL_REMEDY}"
+            return CallFailed(
+                reason, retryable=True, cause=Cause.UNREACHABLE, asked=asked, remedy=URL_REMEDY
+            )
+        reason = f"{url} gave no whole answer within {round(timeout_s, 1):g} s"
+        return CallFailed(reason, retryable=True, cause=Cause.TIMEOUT, asked=asked, paid="prompt")
+
+    def _refused(
+        self,
+        response: httpx2.Response,
+        meant: int,
+        body: bytes,
+        request: ChatRequest,
+        dialect: Dialect,
+        asked: SentRequest,
+    ) -> RawReply | CallFailed:
+        """What a refusal means: another form, another attempt later, or the end."""
+        sent = refused_request(request, asked.options, asked.wire)
+        refusal = read_refusal(
+            meant,
+            body,
+            request.prompt_size,
+            sent=(*sent.options, *sent.provider_fields),
+            is_told_to_wait=any(name in response.headers for name in WAIT_HEADERS),
+        )
+        if refusal.generation:
+            return RawReply(generation_body(refusal), asked)
+        status = response.status_code
+        answered = f"{self._address.url} answered {status}"
+        if status != meant:
+            answered += f" with an error that means {meant}"
+        hint = self._address.hint if refusal.cause is Cause.UNREACHABLE else ""
+        message, remedy = refusal.message, refusal.remedy or hint
+        if refusal.cause in (Cause.AUTH, Cause.FORBIDDEN) and self._unset_key:
+            message, remedy = self._unset_key
+        paid: Paid = "answer" if _is_answer(status, body) else "nothing"
+        reason = "; ".join(p for p in (answered, message, remedy) if p)
+        if phrase := self._learn(refusal, request, sent, dialect, asked):
+            reason = f"{answered}; {refusal.message}; asked again: {phrase}"
+            return CallFailed(
+                reason,
+                retryable=True,
+                cause=refusal.cause,
+                adapted=True,
+                asked=asked,
+                body=body,
+                paid=paid,
+            )
+        may_pass = refusal.retryable or phrase == ""
+        retryable = may_pass and response.headers.get("x-should-retry") != "false"
+        wait_s = requested_wait_s(
+            response.headers,
+            is_limit=refusal.cause is Cause.RATE_LIMIT,
+            retry_delay=refusal.retry_delay,
+            text=refusal.text,
+            now=self._now(),
+        )
+        return CallFailed(
+            reason,
+            retryable=retryable,
+            retry_after_s=wait_s if retryable else None,
+            cause=refusal.cause,
+            asked=asked,
+            body=body,
+            remedy=remedy,
+            paid=paid,
+        )
+
+    @property
+    def _unset_key(self) -> tuple[str, str] | None:
+        """What to say of a refusal if no key was sent, and the remedy; None if one was."""
+        settings = self._settings
+        if settings.api_key or authorizes(settings.headers):
+            return None
+        variable = settings.key_variable
+        said = f"the environment variable {variable} is not set, so " if variable else ""
+        return f"{said}no key was sent", key_remedy(variable)
+
+    def _learn(
+        self,
+        refusal: Refusal,
+        request: ChatRequest,
+        sent: RefusedRequest,
+        dialect: Dialect,
+        asked: SentRequest,
+    ) -> str | None:
+        """What a refusal taught, in words; None if this form of the request was the last one.
+
+        "" means that there is only a guess, and that the same request may be accepted yet.
+        """
+        lesson = adapt(dialect, refusal, sent)
+        if lesson is None:
+            if dialect.before_guess is not None and self._dialect is dialect:
+                self._dialect = dialect.before_guess
+            return None
+        if is_first_guess(dialect, lesson) and not self._was_doubted(asked):
+            return ""
+        learned, phrase = lesson
+        if self._dialect is dialect:
+            self._dialect = learned
+            return phrase
+        # Another call was refused before this one, and has changed the form already.
+        now = self._ask(request, self._dialect)
+        if now.content != asked.content:
+            return "as another call has learned"
+        lesson = adapt(self._dialect, refusal, sent)
+        if lesson is None:
+            return None
+        self._dialect, phrase = lesson
+        return phrase
+
+    def _was_doubted(self, asked: SentRequest) -> bool:
+        """True if this request was refused without a reason before; it is remembered if not."""
+        if asked.sha256 in self._doubts or len(self._doubts) >= UNEXPLAINED_MAX:
+            self._doubts.discard(asked.sha256)
+            return True
+        self._doubts.add(asked.sha256)
+        return False
+
+    def _broken(self, cause: BaseException, asked: SentRequest) -> CallFailed:
+        url = self._address.url
+        if isinstance(cause, BodyRefused):
+            reason = f"{url}: {cause}"
+            return CallFailed(reason, retryable=False, cause=Cause.UNUSABLE_ANSWER, asked=asked)
+        what = clean_text(self.secrets.hide(f"{type(cause).__name__} {cause}"), SAID_CHARS_MAX)
+        reason = f"the connection to {url} failed ({what}); {URL_REMEDY}"
+        return CallFailed(
+            reason, retryable=True, cause=Cause.UNREACHABLE, asked=asked, remedy=URL_REMEDY
+        )
+
+
+def _is_answer(status: int, body: bytes) -> bool:
+    """True for what came under a good status and names no error: a model may have written it."""
+    return 200 <= status < 300 and reported_error(read_body(body).value) is None
+
+
+def _was_cut(error: openai.APITimeoutError) -> bool:
+    """True where the server hung up, which the client's HTTP layer calls a time-out."""
+    origin = error.__cause__.__cause__ if error.__cause__ else None
+    cut = isinstance(origin, aiohttp.ClientConnectionError)
+    return cut and not isinstance(origin, aiohttp.ServerTimeoutError)
+
+
+def open_model(settings: ModelSettings) -> OpenAICompatibleModel:
+    """Open the model."""
+    return OpenAICompatibleModel(settings)

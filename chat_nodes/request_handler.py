@@ -1,0 +1,314 @@
+"""One request to one reply: deadline, budget, attempts, decoding, cost, and the log of the call.
+
+Writes `llm.calls` and the agent's inbox; reads or writes recorded replies where it is told to. Both
+records are handed over together; a request is done when the brokers have both. Every outcome is
+answered: the agent never waits for a reply that does not come.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from arena import topics
+from arena.errors import UsageError
+from arena.messages import CallOutcome, Cause, ChatReply, ChatRequest, LlmCall, Usage
+from arena.node import Node
+from arena.prices import PriceList
+from chat_nodes.budget import DailyBudget
+from chat_nodes.call_index import CallIndex
+from chat_nodes.call_records import (
+    CallInProgress,
+    logged_call,
+    reply_from_log,
+    reply_of,
+    tool_names,
+)
+from chat_nodes.decode import Decoded
+from chat_nodes.earlier_requests import InboxReplies
+from chat_nodes.estimate import add_attempt_usage, call_usage
+from chat_nodes.failure_log import CallFailures
+from chat_nodes.model import CallFailed, Model, RawReply
+from chat_nodes.recordings import RecordedReply, Recordings, request_sha256
+from chat_nodes.redaction import decode_redacted, reveals_secret
+from chat_nodes.retries import FinalFailure, after_failure
+
+MICRO = Decimal(1_000_000)
+ESTIMATED = "estimated"
+ADAPTATIONS_MAX = 8
+"""Forms of one request that are tried because the provider refused the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What one call may take.
+
+    Attributes:
+        timeout_s: Of one attempt, in seconds.
+        max_retries: Attempts beyond the first.
+    """
+
+    timeout_s: float = 60.0
+    max_retries: int = 3
+
+
+class RequestHandler:
+    """Answers requests with one model.
+
+    Args:
+        node: The process; its counters are kept here.
+        model: Who is asked.
+        limits: Of one call.
+        prices: Of the known models.
+        budget: Of the day.
+        answered: What is in the log already.
+        recordings: Where replies are recorded, or taken from; None asks the model always.
+        draw: Random numbers in [0, 1), for jitter.
+        cutoff: What the operator says of the model's training data; "" for nothing.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        model: Model,
+        limits: CallLimits,
+        prices: PriceList,
+        budget: DailyBudget,
+        answered: CallIndex,
+        recordings: Recordings | None = None,
+        draw: Callable[[], float] = random.random,
+        cutoff: str = "",
+    ) -> None:
+        """Ready to answer."""
+        self._node = node
+        self._model = model
+        self._limits = limits
+        self._price = prices.of(model.model_id)
+        self._budget = budget
+        self._answered = answered
+        self._recordings = recordings
+        self._draw = draw
+        self._cutoff = cutoff
+        self._failures = CallFailures(node)
+        self._log_partition: int | None = None
+        self.replies = InboxReplies(node.bus)
+
+    async def answer(self, request: ChatRequest, *, repeated: bool = False) -> None:
+        """Reply to a request, from the log where it was answered before.
+
+        Args:
+            request: To answer.
+            repeated: It may have been answered: if the log lost its call, its reply is looked for.
+
+        Raises:
+            AppendFailed: The log or the inbox could not be written.
+        """
+        logged = await self._answered.find(request.call_id)
+        reply = None if logged is None else reply_from_log(logged, request)
+        source = "from_log"
+        if logged is None and repeated and (reply := await self._find_reply(request)) is not None:
+            source = "from_inbox"
+            await self._tell_lost(reply)
+        clock = self._node.clock
+        now = clock.now()
+        if reply is not None and not _has_more_time(reply, request, now):
+            self._node.counters[source] += 1
+            await self._node.bus.append(request.reply_to, reply, partition=0)
+            return
+        if (recorded := self._recorded(request)) is not None:
+            again = recorded.answer(request, self._node.name, now)
+            self._node.counters["replayed"] += 1
+            known = {"cutoff": self._cutoff or again.call.cutoff}
+            await self._send(request, again.call.model_copy(update=known), again.reply)
+            return
+        call = CallInProgress(request, now, clock.monotonic())
+        try:
+            decoded = await self._decide(call)
+        except asyncio.CancelledError:
+            self._node.counters["cancelled"] += 1
+            raise
+        await self._publish(call, decoded)
+
+    async def _find_reply(self, request: ChatRequest) -> ChatReply | None:
+        """The reply in the agent's inbox; None, too, where this login may not read that."""
+        try:
+            return await self.replies.find(request)
+        except UsageError as error:
+            node = self._node
+            node.details["inboxes_not_read"] = f"{error}; `arena topics acl --apply` grants it"
+            node.log.warning("inbox not read", topic=request.reply_to, why=str(error))
+            return None
+
+    async def _tell_lost(self, reply: ChatReply) -> None:
+        words = (
+            f"call {reply.call_id} of {reply.agent} is not in the log, and its reply is in the"
+            " agent's inbox: the log was cut, or created again; the call is not made a second time"
+        )
+        node, partition = self._node, await self._answered.partition()
+        node.tell_lost(topics.LLM_CALLS.name, partition, f"{node.name}, {reply.agent}", words)
+
+    async def _decide(self, call: CallInProgress) -> Decoded:
+        now = call.started_at
+        late_s = (now - call.request.deadline_at).total_seconds()
+        if late_s >= 0:
+            error = f"the request came {late_s:.1f} s after its deadline"
+            return Decoded("expired", error=error, cause=Cause.TIMEOUT)
+        if refusal := self._budget.refusal(now):
+            return Decoded("refused", error=refusal, cause=Cause.BUDGET)
+        return await self._attempt(call)
+
+    async def _attempt(self, call: CallInProgress) -> Decoded:
+        """Ask until there is an answer, the retries are spent or the deadline is there."""
+        clock, limits = self._node.clock, self._limits
+        adaptations = 0
+        while True:
+            call.attempts += 1
+            timeout_s = min(limits.timeout_s, self._remaining_s(call))
+            result = await self._complete(call.request, timeout_s)
+            call.asked, call.body = result.asked, result.body
+            if isinstance(result, RawReply):
+                names = tool_names(call.request)
+                decoded, call.withheld = decode_redacted(result.body, self._model.secrets, names)
+                return decoded
+            call.withheld = reveals_secret(result.body, self._model.secrets)
+            call.errors = (*call.errors, result.reason)
+            add_attempt_usage(call, result.body, result.paid)
+            in_time = self._remaining_s(call) > 0
+            if result.adapted and adaptations < ADAPTATIONS_MAX and in_time:
+                adaptations += 1
+                self._tell_adapted(call.request, result)
+                continue
+            verdict = after_failure(
+                result,
+                attempts=call.attempts - adaptations,
+                max_retries=limits.max_retries,
+                remaining_s=self._remaining_s(call),
+                jitter=self._draw(),
+            )
+            if isinstance(verdict, FinalFailure):
+                return Decoded(verdict.outcome, error=verdict.error, cause=result.cause)
+            self._node.counters["retries"] += 1
+            self._failures.retried(call.request, reason=result.reason, delay_s=verdict.delay_s)
+            await clock.sleep(verdict.delay_s)
+
+    def _tell_adapted(self, request: ChatRequest, failed: CallFailed) -> None:
+        """Say what the provider refused; the model has learned it and asks in another form."""
+        self._node.counters["adapted"] += 1
+        self._node.log.warning(
+            "request adapted to the provider",
+            call_id=request.call_id,
+            agent=request.agent,
+            reason=failed.reason,
+        )
+
+    async def _complete(self, request: ChatRequest, timeout_s: float) -> RawReply | CallFailed:
+        try:
+            return await self._model.complete(request, timeout_s=timeout_s)
+        except Exception as error:  # a provider's bug costs one call, not the process
+            # The same request would end the process again after every restart.
+            self._node.log.exception("model raised", call_id=request.call_id)
+            reason = f"the chat node could not make the call ({type(error).__name__}); see its log"
+            return CallFailed(reason, retryable=False, cause=Cause.REFUSED_REQUEST)
+
+    def _remaining_s(self, call: CallInProgress) -> float:
+        """Seconds to the deadline, by the monotonic clock from when the call began."""
+        total_s = (call.request.deadline_at - call.started_at).total_seconds()
+        return total_s - (self._node.clock.monotonic() - call.started_s)
+
+    async def _publish(self, call: CallInProgress, decoded: Decoded) -> None:
+        """Log the call and reply; both are acked when this returns."""
+        node, request = self._node, call.request
+        ended_at = node.clock.now()
+        latency_ms = round((node.clock.monotonic() - call.started_s) * 1000, 3)
+        usage = call_usage(call, decoded, price=self._price, scripted=self._model.scripted)
+        self._count(decoded.outcome, usage)
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        self._budget.add(tokens, ended_at, estimated=usage.estimated)
+        logged = logged_call(
+            call,
+            decoded,
+            node=node.name,
+            model=self._model.model_id,
+            scripted=self._model.scripted,
+            usage=usage,
+            ended_at=ended_at,
+            latency_ms=latency_ms,
+            cutoff=self._cutoff,
+        )
+        reply = reply_of(logged, decoded)
+        if call.attempts:
+            await self._record(request, logged, reply)
+        await self._send(request, logged, reply)
+        self._failures.ended(request, decoded.outcome, error=decoded.error, cause=decoded.cause)
+        node.log.debug(
+            "model call",
+            call_id=request.call_id,
+            turn_id=request.turn_id,
+            agent=request.agent,
+            round=request.round,
+            outcome=decoded.outcome,
+            error=decoded.error,
+            attempts=call.attempts,
+            duration_ms=latency_ms,
+            **({"tokens": tokens, "tokens_are": ESTIMATED} if usage.estimated else {}),
+        )
+
+    def _recorded(self, request: ChatRequest) -> RecordedReply | None:
+        """What was recorded for a request, where there is a recording to answer from."""
+        if self._recordings is None:
+            return None
+        sha256 = request_sha256(self._model.model_id, request)
+        return self._recordings.find(sha256, request.call_id)
+
+    async def _record(self, request: ChatRequest, logged: LlmCall, reply: ChatReply) -> None:
+        """Keep what the model answered, before anybody can act on it."""
+        recordings = self._recordings
+        if recordings is None or recordings.mode != "record":
+            return
+        sha256 = request_sha256(self._model.model_id, request)
+        recorded = RecordedReply(request_sha256=sha256, call=logged, reply=reply)
+        await asyncio.to_thread(recordings.add, recorded)
+
+    async def _send(self, request: ChatRequest, logged: LlmCall, reply: ChatReply) -> None:
+        """Publish the call and the reply; the brokers have both when this returns."""
+        bus = self._node.bus
+        if self._log_partition is None:
+            self._log_partition = await self._answered.partition()
+        log_acked = await bus.send(
+            topics.LLM_CALLS.name, logged, key=self._node.name, partition=self._log_partition
+        )
+        reply_acked = await bus.send(request.reply_to, reply, partition=0)
+        logged_at = await log_acked
+        self._answered.note(request.call_id, logged_at.partition, logged_at.offset)
+        await reply_acked
+
+    def _count(self, outcome: CallOutcome, usage: Usage) -> None:
+        counters = self._node.counters
+        counters["calls"] += 1
+        counters[outcome] += 1
+        counters["prompt_tokens"] += usage.prompt_tokens
+        counters["completion_tokens"] += usage.completion_tokens
+        if usage.estimated:
+            self._tell_estimated()
+        if usage.cost_usd is None:
+            counters["unknown_price"] += 1
+        else:
+            counters["cost_microusd"] += int((usage.cost_usd * MICRO).to_integral_value())
+
+    def _tell_estimated(self) -> None:
+        """Say once that the server counts no tokens; heartbeats count such calls."""
+        node = self._node
+        node.counters["estimated_usage"] += 1
+        if node.details.get("tokens") != ESTIMATED:
+            node.details["tokens"] = ESTIMATED
+            node.log.warning(
+                "the server does not count tokens: they are estimated, and so is what they cost",
+                model=self._model.model_id,
+            )
+
+
+def _has_more_time(logged: ChatReply, request: ChatRequest, now: datetime) -> bool:
+    """True where a call that came too late to be asked is asked for again, and in time."""
+    return logged.outcome == "expired" and not logged.attempts and now < request.deadline_at

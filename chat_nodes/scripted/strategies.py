@@ -1,0 +1,249 @@
+"""Scripted strategies: rules that decide in place of a model, from what the prompt says. Pure.
+
+They are used in the demo and in tests, and are labelled as scripted wherever they appear. They are
+not meant to earn money: each follows the style of the strategy of its name, so that its trades are
+recognizable. The same prompt and the same seed give the same orders.
+
+To script a strategy, write a function here and register it with `@scripted_strategy("<name>")`;
+`arena.baselines.RULES` has the same names, for the parts of the arena that load no room.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+
+from arena.money import decimal_text
+from chat_nodes.decision_context import DecisionContext, PlannedOrder
+from chat_nodes.prompt_reader import PromptMarket, PromptQuote
+
+ORDERS_MAX = 3
+
+MOMENTUM_SHARE = Decimal("0.25")
+"""Share of the equity per entry; the strategy's prompt allows a second one in profit."""
+MOMENTUM_SHARE_MAX = Decimal("0.45")
+MOMENTUM_PRODUCTS_MAX = 2
+MOMENTUM_BARS = 12
+TURN_BARS = 3
+"""A trend ends after this many falling 5-minute closes in a row."""
+SCALPER_SHARE = Decimal("0.05")
+SCALPER_INVESTED_MAX = Decimal("0.50")
+SCALPER_BARS = 10
+SCALPER_DIP = Decimal("0.0004")
+SCALPER_HELD_S_MAX = 600
+BRAINROT_BARS = 20
+BRAINROT_CASH_MIN = Decimal("0.05")
+HOLD_SHARE = Decimal("0.90")
+RANDOM_SHARE = Decimal("0.10")
+METRONOME_CASH = Decimal(100)
+METRONOME_SHARE = Decimal("0.001")
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyDecision:
+    """Orders, and the reason in one line."""
+
+    orders: tuple[PlannedOrder, ...]
+    reason: str
+
+
+StrategyRules = Callable[[DecisionContext], StrategyDecision]
+
+SCRIPTED_STRATEGIES: dict[str, StrategyRules] = {}
+"""Scripted strategies by name, in the order of this file; `scripted_strategy` fills it."""
+
+
+def scripted_strategy(name: str) -> Callable[[StrategyRules], StrategyRules]:
+    """Register the rules that play the strategy of this name."""
+
+    def register(rules: StrategyRules) -> StrategyRules:
+        SCRIPTED_STRATEGIES[name] = rules
+        return rules
+
+    return register
+
+
+@scripted_strategy("momentum")
+def momentum(context: DecisionContext) -> StrategyDecision:
+    """Buy what rises on every window, add only in profit, sell when the trend breaks."""
+    live = context.market.live()
+    held = [q for q in live if q.product_id in context.account.positions]
+    broken = [q.product_id for q in held if _breaks(context.market, q)]
+    if broken:
+        sells = tuple(context.sell(p) for p in broken[:ORDERS_MAX])
+        return StrategyDecision(sells, f"the trend of {', '.join(broken)} broke: out")
+    rising = [q for q in live if _rises(context.market, q)]
+    best = max(rising, key=lambda q: _strength(context.market, q), default=None)
+    if best is None:
+        return StrategyDecision((), "no product rises on 15m, 5m and 1m: waiting")
+    gain, name = context.gain(best), best.product_id
+    strength = _percent(_strength(context.market, best))
+    if gain is None and len(context.account.positions) >= MOMENTUM_PRODUCTS_MAX:
+        return StrategyDecision((), f"{name} rises, but two positions are enough")
+    if gain is not None and (gain <= 0 or context.share(best) >= MOMENTUM_SHARE_MAX):
+        return StrategyDecision((), f"{name} is {strength} over its 5m mean: letting it run")
+    orders = context.buy(best, context.account.equity_usd * MOMENTUM_SHARE)
+    if not orders:
+        return StrategyDecision(
+            (), f"{name} rises, {strength} over its 5m mean, but no cash is left"
+        )
+    return StrategyDecision(orders, f"{name} is {strength} over its 5m mean and up on 15m: buying")
+
+
+@scripted_strategy("brainrot")
+def brainrot(context: DecisionContext) -> StrategyDecision:
+    """All of the cash into the most volatile riser; sell only with a profit, to rotate."""
+    live = context.market.live()
+    hottest = max(live, key=lambda q: _heat(context.market, q), default=None)
+    if hottest is None:
+        return StrategyDecision((), "no live price, no YOLO")
+    if context.account.cash_usd > context.account.equity_usd * BRAINROT_CASH_MIN:
+        orders = context.buy(hottest, context.account.cash_usd)
+        return StrategyDecision(orders, f"{hottest.product_id} moves the most: all in")
+    for quote in live:
+        gain = context.gain(quote)
+        if quote.product_id != hottest.product_id and gain and gain > context.cost:
+            reason = f"{quote.product_id} is up {_percent(gain)}, {hottest.product_id} is hotter"
+            return StrategyDecision((context.sell(quote.product_id),), f"{reason}: rotating")
+    return StrategyDecision((), "all in already, diamond hands: never selling at a loss")
+
+
+@scripted_strategy("scalper")
+def scalper(context: DecisionContext) -> StrategyDecision:
+    """Buy small dips below the 1-minute mean; sell after a small gain, a loss or ten minutes."""
+    orders: list[PlannedOrder] = []
+    reasons: list[str] = []
+    invested = (
+        1 - context.account.cash_usd / context.account.equity_usd
+        if context.account.equity_usd
+        else 1
+    )
+    for quote in context.market.live():
+        name, gain = quote.product_id, context.gain(quote)
+        if gain is not None and (why := _scalp_exit(context, quote, gain)):
+            orders.append(context.sell(name))
+            reasons.append(f"{name} {why}")
+            continue
+        dip = _below_mean(context.market, quote)
+        if (
+            dip < SCALPER_DIP
+            or context.share(quote) > SCALPER_SHARE
+            or invested > SCALPER_INVESTED_MAX
+        ):
+            continue
+        if bought := context.buy(quote, context.account.equity_usd * SCALPER_SHARE):
+            orders += bought
+            reasons.append(f"{name} is {_percent(dip)} under its 1m mean: a small buy")
+    if not orders:
+        return StrategyDecision((), "no dip under the 1m mean and nothing due: standing by")
+    return StrategyDecision(tuple(orders[:ORDERS_MAX]), "; ".join(reasons[:ORDERS_MAX]))
+
+
+def _scalp_exit(context: DecisionContext, quote: PromptQuote, gain: Decimal) -> str:
+    """Why a position is sold: it gained one trade's cost, lost twice that, or is too old."""
+    if gain > context.cost:
+        return f"is up {_percent(gain)}: taking it"
+    if gain < -2 * context.cost:
+        return f"is down {_percent(-gain)}: stopped out"
+    if context.account.positions[quote.product_id].held_s > SCALPER_HELD_S_MAX:
+        return "was held for ten minutes: out"
+    return ""
+
+
+@scripted_strategy("buy_and_hold")
+def buy_and_hold(context: DecisionContext) -> StrategyDecision:
+    """Split nine tenths of the cash over every product once, then never trade again."""
+    live = context.market.live()
+    if context.account.positions or not live:
+        return StrategyDecision((), "bought once, holding" if live else "no live price yet")
+    usd = context.account.cash_usd * HOLD_SHARE / len(live)
+    orders = tuple(order for quote in live for order in context.buy(quote, usd))
+    return StrategyDecision(orders, f"an equal part in each of {len(orders)} products, to be held")
+
+
+@scripted_strategy("random")
+def random(context: DecisionContext) -> StrategyDecision:
+    """A seeded coin: hold, buy for a tenth of the cash, or sell half, equally likely."""
+    live = context.market.live()
+    coin, pick = hashlib.sha256(context.seed.encode()).digest()[:2]
+    if not live or coin % 3 == 0:
+        return StrategyDecision((), "the coin says hold")
+    quote = live[pick % len(live)]
+    name = quote.product_id
+    if coin % 3 == 1:
+        if name not in context.account.positions:
+            return StrategyDecision((), f"the coin says sell {name}, but none is held")
+        return StrategyDecision(
+            (context.sell(name, Decimal("0.5")),), f"the coin says sell half of {name}"
+        )
+    orders = context.buy(quote, context.account.cash_usd * RANDOM_SHARE)
+    return StrategyDecision(
+        orders, f"the coin says buy {name}" + ("" if orders else ", but no cash is left")
+    )
+
+
+@scripted_strategy("cash")
+def cash(_: DecisionContext) -> StrategyDecision:
+    """Never trade."""
+    return StrategyDecision((), "cash is a position")
+
+
+@scripted_strategy("metronome")
+def metronome(context: DecisionContext) -> StrategyDecision:
+    """One small order at every call, a buy and a sale in turn; used in measurements."""
+    live = context.market.live()
+    if not live:
+        return StrategyDecision((), "no live price")
+    quote = live[0]
+    if quote.product_id in context.account.positions:
+        return StrategyDecision((context.sell(quote.product_id),), "tick: sell")
+    return StrategyDecision(
+        context.buy(quote, context.small(METRONOME_CASH, METRONOME_SHARE)), "tock: buy"
+    )
+
+
+def _mean(values: Sequence[Decimal]) -> Decimal:
+    return sum(values, Decimal(0)) / len(values)
+
+
+def _strength(market: PromptMarket, quote: PromptQuote) -> Decimal:
+    """The price above its 5-minute mean, as a fraction; zero without candles."""
+    closes = market.closes(quote.product_id, "5m", MOMENTUM_BARS)
+    return quote.price / _mean(closes) - 1 if closes else Decimal(0)
+
+
+def _rises(market: PromptMarket, quote: PromptQuote) -> bool:
+    """True if the price is above its 5-minute mean and the oldest 15- and 1-minute closes."""
+    slow = market.closes(quote.product_id, "15m", 4)
+    fast = market.closes(quote.product_id, "1m", 5)
+    if not slow or not fast or _strength(market, quote) <= 0:
+        return False
+    return quote.price > slow[0] and quote.price > fast[0]
+
+
+def _breaks(market: PromptMarket, quote: PromptQuote) -> bool:
+    """True if three 5-minute closes fell in a row, or the price is below the 15-minute closes."""
+    closes = market.closes(quote.product_id, "5m", TURN_BARS + 1)
+    falling = all(later < earlier for earlier, later in pairwise(closes))
+    if len(closes) > TURN_BARS and falling:
+        return True
+    slow = market.closes(quote.product_id, "15m", 2)
+    return bool(slow) and quote.price < min(slow)
+
+
+def _below_mean(market: PromptMarket, quote: PromptQuote) -> Decimal:
+    closes = market.closes(quote.product_id, "1m", SCALPER_BARS)
+    return 1 - quote.price / _mean(closes) if closes else Decimal(0)
+
+
+def _heat(market: PromptMarket, quote: PromptQuote) -> tuple[bool, Decimal]:
+    """Sort key: rising before falling, then the range of the 1-minute closes."""
+    closes = market.closes(quote.product_id, "1m", BRAINROT_BARS)
+    if not closes:
+        return False, Decimal(0)
+    return quote.price > closes[0], (max(closes) - min(closes)) / min(closes)
+
+
+def _percent(fraction: Decimal) -> str:
+    return f"{decimal_text((fraction * 100).quantize(Decimal('0.01')))} %"

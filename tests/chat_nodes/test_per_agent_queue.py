@@ -1,0 +1,86 @@
+"""Lanes: one job at a time per agent, what is lost is cancelled, what fails is told."""
+
+import asyncio
+
+import pytest
+
+from arena.bus.base import Record
+from chat_nodes.per_agent_queue import WAITING_PER_WORKER, AgentQueues, Job
+from tests.chat_nodes.example_requests import request
+from tests.chat_nodes.running_node import until
+
+
+def job(agent: str, offset: int, partition: int = 0) -> Job:
+    """A job of an agent."""
+    record = Record("ai_prompted.gpt", partition, offset, 0, agent.encode(), b"")
+    return Job(record, request(agent=agent, turn=str(offset)))
+
+
+async def test_lanes_are_full_at_their_bound() -> None:
+    """So many jobs per worker wait or run, and a finished one makes room."""
+    gate = asyncio.Event()
+
+    async def work(_: Job) -> None:
+        await gate.wait()
+
+    lanes = AgentQueues(2, work)
+    for offset in range(2 * WAITING_PER_WORKER):
+        before = lanes.full
+        lanes.add(job("a", offset))
+    after = lanes.full
+    gate.set()
+    await lanes.room(5.0)
+    await until(lambda: not lanes.full)
+    await lanes.close()
+
+    assert (False, True) == (before, after)
+
+
+async def test_lost_partitions_are_cancelled_at_once() -> None:
+    """Jobs of other partitions run on; those of a lost one end and are never done."""
+    done: list[str] = []
+    gate = asyncio.Event()
+
+    async def work(one: Job) -> None:
+        await gate.wait()
+        done.append(one.request.agent)
+
+    lanes = AgentQueues(4, work)
+    for offset, agent in enumerate(("kept", "lost", "lost")):
+        lanes.add(job(agent, offset, partition=agent == "lost"))
+    await until(lambda: lanes.running == 2)
+    lanes.keep(frozenset({("ai_prompted.gpt", 0)}))
+    gate.set()
+    await until(lambda: lanes.running == 0)
+
+    assert ["kept"] == done
+    await lanes.close()
+
+
+async def test_an_error_comes_out_at_the_owner() -> None:
+    """A job's exception is raised by `check`, not lost in its task."""
+
+    async def work(_: Job) -> None:
+        raise RuntimeError("append failed")
+
+    lanes = AgentQueues(1, work)
+    lanes.add(job("a", 0))
+    await lanes.room(5.0)
+
+    with pytest.raises(RuntimeError, match="append failed"):
+        lanes.check()
+
+
+async def test_waiting_for_room_has_an_end() -> None:
+    """Polling goes on although nothing ends."""
+
+    async def work(_: Job) -> None:
+        await asyncio.sleep(3600)
+
+    lanes = AgentQueues(1, work)
+    lanes.add(job("a", 0))
+    async with asyncio.timeout(5):
+        await lanes.room(0.01)
+    await lanes.close()
+
+    assert 0 == lanes.running
