@@ -1,4 +1,4 @@
-"""Where a model server is: its base URL, read once and shown in every error. Pure."""
+"""The address of a model server: its base URL, parsed once and shown in every error. Pure."""
 
 import re
 from dataclasses import dataclass, field
@@ -14,13 +14,13 @@ _USERINFO = re.compile(r"//[^/@\s]{1,1000}@")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A model server.
+    """The address of a model server.
 
     Attributes:
-        base_url: Without query, as the client extends it.
-        query: Of every request, such as Azure's `api-version`.
-        url: What is asked, for people: scheme, host, port and path.
-        host: Its name.
+        base_url: URL without its query; the client appends the path of the endpoint.
+        query: Query parameters of every request, such as Azure's `api-version`.
+        url: URL of the endpoint, for people: scheme, host, port and path.
+        host: Host name of the server.
     """
 
     base_url: str
@@ -37,10 +37,10 @@ class Address:
 
 
 def read_address(base_url: str) -> Address:
-    """The address in a base URL; the whole URL of the chat endpoint is taken as well.
+    """Parse a base URL; the whole URL of the chat endpoint works too.
 
     Raises:
-        UsageError: It has no scheme, another one than HTTP, no host, or a login.
+        UsageError: It has no scheme, a scheme other than HTTP, no host, or a login.
     """
     text = base_url.strip()
     try:

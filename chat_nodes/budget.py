@@ -1,8 +1,8 @@
-"""A cap on the tokens of a chat node per UTC day: a pure count, restored from `llm.calls`.
+"""A cap on the tokens of a chat node per UTC day, restored from `llm.calls`. Pure.
 
-Calls that are under way when the budget is spent are still paid for and answered; the next is
-refused in words the agent can read. Tokens count as the provider reports them; if it reports none,
-as they were estimated.
+Calls in progress when the budget is spent are finished and paid for; the next one is refused with
+a message to the agent. Tokens are those that the provider reports, or an estimate if it reports
+none.
 """
 
 from datetime import UTC, date, datetime
@@ -12,27 +12,27 @@ class DailyBudget:
     """Tokens spent today against a limit.
 
     Args:
-        limit_tokens: Prompt and completion tokens per UTC day; 0 is no limit.
+        limit_tokens: Prompt and completion tokens per UTC day; 0 for no limit.
     """
 
     def __init__(self, limit_tokens: int) -> None:
-        """Nothing is spent yet."""
+        """Start with nothing spent."""
         self.limit_tokens = limit_tokens
         self._day: date | None = None
         self._used = 0
         self._estimated = False
 
     def reset(self) -> None:
-        """Forget what was counted, before it is counted again from the log."""
+        """Reset the count, before it is rebuilt from the log."""
         self._day, self._used, self._estimated = None, 0, False
 
     def add(self, tokens: int, at: datetime, *, estimated: bool = False) -> None:
-        """Count the tokens of a call that ended at a wall time; an earlier day's count no more.
+        """Count the tokens of a call; calls of an earlier day add nothing.
 
         Args:
-            tokens: Of prompt and answer.
-            at: When the call ended.
-            estimated: The server did not count them.
+            tokens: Tokens of prompt and answer.
+            at: Wall time at which the call ended.
+            estimated: True if the server did not count them.
         """
         day = at.astimezone(UTC).date()
         if self._day is None or day > self._day:
@@ -46,7 +46,7 @@ class DailyBudget:
         return self._used if self._day == now.astimezone(UTC).date() else 0
 
     def refusal(self, now: datetime) -> str:
-        """Why no call may be made now; "" where one may."""
+        """Why no call may be made now; "" if one may."""
         used = self.used(now)
         if not self.limit_tokens or used < self.limit_tokens:
             return ""

@@ -1,10 +1,10 @@
-"""Which calls this node has answered, so that none is paid for twice: an index of `llm.calls`.
+"""An index of this node's calls in `llm.calls`, so that no call is paid for twice.
 
-It holds the place of each logged call in the log, not the reply: a request that comes a second
-time (after a crash or a rebalance) is rare, and its reply is read back and decoded again by the
-same decoder. The index is rebuilt from the log whenever the node gains partitions, because their
-last owner may have been another process of the same name; the day's budget with it. All partitions
-of the log are read: it may have been given more since a call was logged.
+It holds the location of each logged call, not the reply: a request is rarely redelivered (after a
+crash or a rebalance), and then its call is read back and decoded again by the same decoder. Index
+and daily budget are rebuilt from the log whenever the node gains partitions, because their last
+owner may have been another process of the same name. All partitions of the log are read: some may
+have been added since a call was logged.
 """
 
 from collections import OrderedDict
@@ -23,36 +23,36 @@ CALLS_MAX = 20_000
 WINDOW = timedelta(minutes=15)
 """Requests are redelivered within seconds of a crash; their deadlines are minutes at most."""
 SKEW = timedelta(minutes=5)
-"""How far the clocks of routers and of chat nodes may differ."""
+"""Largest difference between the clocks of routers and of chat nodes."""
 STALLED_READS_MAX = 20
 LOG = topics.LLM_CALLS.name
 
 
 class CallIndex:
-    """The calls in the log of this node's name, by call id.
+    """Locations of the logged calls of this node's name, by call id.
 
     Args:
-        bus: Connected.
-        name: Of the node.
-        budget: Restored together with the index.
+        bus: A connected bus.
+        name: Name of the node.
+        budget: Daily budget, restored together with the index.
     """
 
     def __init__(self, bus: Bus, name: str, budget: DailyBudget) -> None:
-        """Know nothing before `restore`."""
+        """Start empty; `restore` reads the log."""
         self._bus = bus
         self._name = name
         self._budget = budget
-        self._places: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._locations: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
     async def partition(self) -> int:
         """The partition of `llm.calls` that this node's calls are written to."""
         return partition_of(self._name, await self._bus.partitions(LOG))
 
-    def note(self, call_id: str, partition: int, offset: int) -> None:
+    def add(self, call_id: str, partition: int, offset: int) -> None:
         """Remember where a call was logged; the first record of a call counts."""
-        self._places.setdefault(call_id, (partition, offset))
-        if len(self._places) > CALLS_MAX:
-            self._places.popitem(last=False)
+        self._locations.setdefault(call_id, (partition, offset))
+        if len(self._locations) > CALLS_MAX:
+            self._locations.popitem(last=False)
 
     async def restore(self, now: datetime) -> int:
         """Rebuild index and budget from the log; returns how many calls were read.
@@ -60,7 +60,7 @@ class CallIndex:
         Raises:
             BrokerUnavailable: The log could not be read to its end.
         """
-        self._places.clear()
+        self._locations.clear()
         self._budget.reset()
         since = now - WINDOW
         if self._budget.limit_tokens:
@@ -70,16 +70,16 @@ class CallIndex:
             found += sum(self._fold(record) for record in records)
         return found
 
-    async def missing(self, handled: Sequence[AnsweredRequest]) -> list[str]:
-        """Ids of those answered requests that have no call in the log.
+    async def missing(self, answered: Sequence[AnsweredRequest]) -> list[str]:
+        """Call ids of the answered requests that have no call in the log.
 
         Args:
-            handled: Answered requests, oldest first; they may be older than what was restored.
+            answered: Answered requests, oldest first; some may be older than the restored window.
 
         Raises:
             BrokerUnavailable: The log could not be read to its end.
         """
-        missing = [one for one in handled if one.request.call_id not in self._places]
+        missing = [one for one in answered if one.request.call_id not in self._locations]
         if not missing:
             return []
         skew_ms = int(SKEW.total_seconds() * 1000)
@@ -97,7 +97,7 @@ class CallIndex:
         return [one.request.call_id for one in missing if one.request.call_id in ids]
 
     async def _read(self, since_ms: int) -> AsyncIterator[list[Record]]:
-        """The log from a time to its present end, in batches that are not empty."""
+        """Records of the log from a time up to its present end, in non-empty batches."""
         reader = await self._bus.log_reader(LOG, start=Start.since(since_ms))
         stalled = 0
         try:
@@ -116,7 +116,7 @@ class CallIndex:
         call = self._own_call(record)
         if call is None:
             return False
-        self.note(call.call_id, record.partition, record.offset)
+        self.add(call.call_id, record.partition, record.offset)
         if not call.replayed:
             usage = call.usage
             tokens = usage.prompt_tokens + usage.completion_tokens
@@ -127,11 +127,11 @@ class CallIndex:
         return _logged_call(record) if record.key_text == self._name else None
 
     async def find(self, call_id: str) -> LlmCall | None:
-        """The logged call of an id, or None where it was not answered yet."""
-        place = self._places.get(call_id)
-        if place is None:
+        """The logged call of an id, or None if it was not answered yet."""
+        location = self._locations.get(call_id)
+        if location is None:
             return None
-        partition, offset = place
+        partition, offset = location
         reader = await self._bus.partition_reader(
             LOG, partition, Start(offsets={(LOG, partition): offset})
         )
@@ -150,7 +150,7 @@ def _ms(at: datetime) -> int:
 
 
 def _logged_call(record: Record) -> LlmCall | None:
-    """The call in a record of the log; None where it holds something else."""
+    """The call in a record of the log; None if the record holds something else."""
     try:
         message = record.message()
     except Malformed:

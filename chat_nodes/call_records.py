@@ -1,6 +1,7 @@
-"""The log record of a model call, and the reply that follows from it: pure.
+"""The log record of a model call, and the reply that is derived from it. Pure.
 
-A reply is always made from its logged call, so one that is read back after a crash is the same.
+A reply is always made from its logged call, so a call that is read back after a crash gives the
+same reply.
 """
 
 import hashlib
@@ -13,35 +14,38 @@ from chat_nodes.model import SentRequest
 from chat_nodes.redaction import WITHHELD
 
 RAW_BYTES_MAX = 32 * 1024
-"""Of a provider's answer, kept in `llm.calls`; a longer one is named by its hash."""
+"""Longest raw answer in `llm.calls`; of a longer one the record has the start and the hash."""
 ERRORS_KEPT_MAX = 10
-"""Failed attempts named in a logged call: the newest ones."""
+"""Number of newest failed attempts that a logged call lists."""
 NO_TOKENS = Tokens()
 
 
 @dataclass(slots=True)
 class CallInProgress:
-    """What is known of a call while it runs.
+    """The state of a call while it runs.
 
     Attributes:
-        started_s: Monotonic time at which it began.
-        asked: What was sent last; None while nothing was. body: what the provider sent last.
+        started_s: Monotonic time at which it began, in seconds.
+        attempts: Number of attempts so far.
+        sent: The request of the last attempt; None before the first.
+        body: The provider's answer to the last attempt.
         errors: One line per failed attempt.
-        spent: What attempts used whose answer could not be used. noted: how many attempts of this
-            call were looked at for that. spent_estimated: a part of it was not counted by a server.
-        withheld: True if `body`, read as a whole, shows a secret; it is not kept then.
+        failed_tokens: Tokens of attempts whose answer could not be used.
+        attempts_counted: Number of attempts that `failed_tokens` covers.
+        failed_tokens_estimated: True if a part of them was not counted by a server.
+        withheld: True if `body` reveals a secret once it is decoded; it is then not kept.
     """
 
     request: ChatRequest
     started_at: datetime
     started_s: float
     attempts: int = 0
-    asked: SentRequest | None = None
+    sent: SentRequest | None = None
     body: bytes = b""
     errors: tuple[str, ...] = ()
-    spent: Tokens = NO_TOKENS
-    noted: int = 0
-    spent_estimated: bool = False
+    failed_tokens: Tokens = NO_TOKENS
+    attempts_counted: int = 0
+    failed_tokens_estimated: bool = False
     withheld: bool = False
 
 
@@ -58,8 +62,8 @@ def logged_call(
     cutoff: str = "",
 ) -> LlmCall:
     """The record of a call that has ended."""
-    request, body, asked = call.request, call.body, call.asked
-    kept = b"" if call.withheld else body[:RAW_BYTES_MAX]
+    request, body, sent = call.request, call.body, call.sent
+    raw = b"" if call.withheld else body[:RAW_BYTES_MAX]
     error = "; ".join(filter(None, (decoded.error, WITHHELD if call.withheld else "")))
     return LlmCall(
         call_id=request.call_id,
@@ -72,13 +76,13 @@ def logged_call(
         outcome=decoded.outcome,
         error=error,
         cause=decoded.cause,
-        request_sha256="" if asked is None else asked.sha256,
-        options=None if asked is None else dict(asked.options),
-        wire=None if asked is None else asked.wire,
-        adaptations=() if asked is None else asked.adaptations,
-        raw_response=kept.decode("utf-8", "replace"),
+        request_sha256="" if sent is None else sent.sha256,
+        options=None if sent is None else dict(sent.options),
+        wire=None if sent is None else sent.wire,
+        adaptations=() if sent is None else sent.adaptations,
+        raw_response=raw.decode("utf-8", "replace"),
         raw_response_sha256=hashlib.sha256(body).hexdigest() if body else "",
-        raw_truncated=len(body) > len(kept),
+        raw_truncated=len(body) > len(raw),
         finish_reason=decoded.finish_reason,
         usage=usage,
         attempts=call.attempts,
@@ -118,9 +122,9 @@ def reply_of(call: LlmCall, decoded: Decoded) -> ChatReply:
 
 
 def reply_from_log(call: LlmCall, request: ChatRequest) -> ChatReply | None:
-    """The reply of a call that was read back; None where the log had to cut the answer's bytes.
+    """The reply of a call that was read back; None if the log does not have the whole answer.
 
-    Such an answer, longer than `RAW_BYTES_MAX` or withheld, is asked for again.
+    The call of such an answer, longer than `RAW_BYTES_MAX` or withheld, is made again.
     """
     if call.raw_truncated and call.outcome == "ok":
         return None

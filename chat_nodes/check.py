@@ -1,8 +1,8 @@
-"""`arena chat-node --check`: whether this node could serve its model, without a broker.
+"""`arena chat-node --check`: check that this node can serve its model, without a broker.
 
-The quick half asks for nothing that is paid. The other half holds a conversation of two rounds, a
-few hundred tokens, with the model as it would be asked by agents. Each check is shown when it has
-ended; what is waited for is told on stderr.
+The quick part makes no paid call. The other part holds a conversation of two rounds, a few hundred
+tokens, in the same way as agents do. Each finding is printed when its check has ended; what the
+command waits for is printed on stderr.
 """
 
 import asyncio
@@ -22,27 +22,27 @@ from chat_nodes.model_types import ModelType, model_type, open_model
 from chat_nodes.providers import DEFAULT_PROVIDER, provider_of
 
 LOCAL_TIMEOUT_S = 60.0
-"""Of one question to the model in this process, which is loaded first."""
+"""Timeout of one question to the local model, which is loaded first."""
 CHECK_CHARS = len("parallel calls")
 
 
-class Report:
-    """The findings of a node, shown one by one.
+class CheckReport:
+    """Prints the findings of a node one by one.
 
     Args:
-        name: Of the node.
-        as_json: Show nothing before the end, then all as JSON.
+        name: Name of the node.
+        as_json: True to print everything as JSON at the end.
     """
 
     def __init__(self, name: str, *, as_json: bool) -> None:
-        """Nothing is found yet."""
+        """Start without findings."""
         self._name = name
         self._as_json = as_json
         self._findings: list[Finding] = []
         self._colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
     def add(self, findings: Iterable[Finding]) -> None:
-        """Take findings, and show them."""
+        """Add findings and print them."""
         found = of_node(self._name, findings)
         self._findings += found
         if self._as_json:
@@ -54,7 +54,7 @@ class Report:
             print("\n".join(lines([aligned], colour=self._colour)), flush=True)
 
     def wait(self, text: str) -> None:
-        """Tell what is waited for."""
+        """Print what the command waits for."""
         if self._as_json:
             return
         self._clear()
@@ -62,7 +62,7 @@ class Report:
         print(f" ... {text}", end=end, file=sys.stderr, flush=True)
 
     def end(self) -> int:
-        """Show what is left; returns the exit code: 1 if something is broken."""
+        """Print the summary and return the exit code: 1 if something is broken."""
         if self._as_json:
             print(json.dumps([finding.as_json() for finding in self._findings], indent=2))
         else:
@@ -75,7 +75,7 @@ class Report:
 
 
 def check_node(
-    report: Report,
+    report: CheckReport,
     settings: ModelSettings,
     prices: PriceList,
     budget: int,
@@ -86,16 +86,16 @@ def check_node(
     """Run the checks; returns the exit code.
 
     Args:
-        report: Of the node.
-        settings: How its model is asked.
-        prices: Of the known models.
-        budget: Tokens per UTC day; 0 is no limit.
-        quick: Leave the conversation out.
-        cutoff: What the operator says of the model's training data.
+        report: Prints the findings.
+        settings: Settings of the model.
+        prices: Prices of the known models.
+        budget: Tokens per UTC day; 0 for no limit.
+        quick: True to leave out the conversation.
+        cutoff: Last month of the model's training data, if the operator states it; else "".
     """
     kind = model_type(settings.model_id)
     if kind is ModelType.SCRIPTED:
-        report.add([_opened(settings, "built-in rules: no server, no key, no LLM")])
+        report.add([_try_to_open(settings, "built-in rules: no server, no key, no LLM")])
         return report.end()
     asyncio.run(_check(report, settings, kind, quick=quick))
     report.add(cost_findings(settings.model_id, prices, budget))
@@ -103,7 +103,7 @@ def check_node(
     return report.end()
 
 
-def _opened(settings: ModelSettings, text: str) -> Finding:
+def _try_to_open(settings: ModelSettings, text: str) -> Finding:
     try:
         open_model(settings)
     except UsageError as error:
@@ -111,7 +111,9 @@ def _opened(settings: ModelSettings, text: str) -> Finding:
     return ok("model", text)
 
 
-async def _check(report: Report, settings: ModelSettings, kind: ModelType, *, quick: bool) -> None:
+async def _check(
+    report: CheckReport, settings: ModelSettings, kind: ModelType, *, quick: bool
+) -> None:
     found = []
     if kind is ModelType.PROVIDER and provider_of(settings.model_id) == DEFAULT_PROVIDER:
         prompt, products = prompt_told(os.environ.get(PROMPT_VARIABLE, ""))

@@ -1,7 +1,7 @@
-"""A short conversation with a model, to see that what an agent needs works.
+"""A short conversation with a model, to check what agents need of it.
 
-Two rounds: the model is asked for two prices through a tool, and gets its own calls back with their
-results. The same model, body and decoder are used as for agents, so what is checked is what runs.
+It has two rounds: the model is asked for two prices through a tool, and gets its own calls back
+with their results. It uses the same model, request body and decoder as agents do.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from datetime import UTC, datetime, timedelta
 from arena.findings import Finding, broken, ok, warning
 from arena.messages import Cause, ChatMessage, ChatRequest, Sampling, ToolSchema
 from chat_nodes.decode import Decoded
+from chat_nodes.dialect import SEEDS
 from chat_nodes.model import CallFailed, Model, SentRequest
 from chat_nodes.redaction import decode_redacted
 from chat_nodes.request_handler import ADAPTATIONS_MAX
 
 TIMEOUT_S = 20.0
-"""Of one question: a server of this machine may load its model first."""
+"""Timeout of one question: a server on this machine may load its model first."""
 RETRIES_MAX = 2
 RETRY_DELAY_S_MAX = 5.0
 SEED = 7
 TOOL = "get_price"
-SEED_FIELDS = ("seed", "random_seed")
 SYSTEM = "You check a connection. Use the tool; do not answer from memory."
 USER = (
     f"Call {TOOL} for BTC-USD and for ETH-USD, both calls in one answer. When you have the two "
@@ -45,22 +45,23 @@ SCHEMA = ToolSchema(
 
 @dataclass(frozen=True, slots=True)
 class CheckedCall:
-    """One call of the conversation, as it ended.
+    """One call of the conversation after it ended.
 
     Attributes:
-        decoded: The answer; None if none came.
-        failed: Why none came. asked: what was sent last.
-        latency_ms: Of the last attempt.
+        decoded: The answer; None if there was none.
+        failed: The failure, if there was no answer.
+        sent: The request of the last attempt.
+        latency_ms: Duration of the last attempt.
     """
 
     decoded: Decoded | None
     failed: CallFailed | None
-    asked: SentRequest | None
+    sent: SentRequest | None
     latency_ms: float
 
 
 def _show_nothing(text: str) -> None:
-    """Show nothing of what is waited for."""
+    """Print nothing about waiting."""
 
 
 async def hold_conversation(
@@ -69,9 +70,9 @@ async def hold_conversation(
     """Hold the conversation; the second round is None if the first gave no call.
 
     Args:
-        model: To ask.
-        wait: Told what is waited for.
-        timeout_s: Of one question.
+        model: The model to check.
+        wait: Called with a text before each wait.
+        timeout_s: Timeout of one question.
     """
     request = _request(timeout_s)
     wait(f"asking {model.model_id} for a tool call, at most {timeout_s:g} s")
@@ -79,20 +80,20 @@ async def hold_conversation(
     if first.decoded is None or not first.decoded.tool_calls:
         return first, None
     wait(f"sending the result back, at most {timeout_s:g} s")
-    return first, await _ask(model, _second(request, first.decoded), timeout_s)
+    return first, await _ask(model, _second_request(request, first.decoded), timeout_s)
 
 
 def conversation_findings(first: CheckedCall, second: CheckedCall | None) -> list[Finding]:
-    """What the conversation shows."""
+    """The findings of the conversation."""
     if first.decoded is None or first.decoded.outcome != "ok":
         return [_failure("tool call", first)]
     answer = first.decoded
     calls = [call for call in answer.tool_calls if call.name == TOOL and not call.problem]
     found = []
     if not calls:
-        said = answer.unreadable or _no_call(answer)
+        reply = answer.unreadable or _no_call(answer)
         remedy = "an agent trades by tool calls only: choose a model, or a server flag, for tools"
-        found.append(warning("tool call", said, remedy, cause=Cause.UNUSABLE_ANSWER))
+        found.append(warning("tool call", reply, remedy, cause=Cause.UNUSABLE_ANSWER))
     elif second is None or second.decoded is None or second.decoded.outcome != "ok":
         found.append(_failure("tool call there and back", second or first))
     elif any(call.recovered for call in calls):
@@ -102,7 +103,7 @@ def conversation_findings(first: CheckedCall, second: CheckedCall | None) -> lis
         found.append(ok("tool call", "made, sent back with its result, and answered"))
     if calls:
         found.append(_parallel(len(calls)))
-    last = second if second is not None and second.asked is not None else first
+    last = second if second is not None and second.sent is not None else first
     found += [_seed(last), *_adapted(last), _usage(last)]
     latencies = [r.latency_ms for r in (first, second) if r is not None and r.decoded]
     seconds = max(latencies) / 1000
@@ -111,7 +112,7 @@ def conversation_findings(first: CheckedCall, second: CheckedCall | None) -> lis
 
 
 def _no_call(answer: Decoded) -> str:
-    """What a model did in place of the call that it was asked for."""
+    """What a model did instead of the call that it was asked for."""
     others = sorted({call.name for call in answer.tool_calls} - {TOOL})
     if others:
         return f"it called {', '.join(others)[:80]}, which was not offered; only {TOOL} was"
@@ -136,7 +137,7 @@ def _failure(check: str, ended: CheckedCall) -> Finding:
 
 
 def _for_files_too(remedy: str) -> str:
-    """A remedy in the words of an ARENA.toml as well as of the flags."""
+    """A remedy with the key of an ARENA.toml beside each flag."""
 
     def both(flag: re.Match[str]) -> str:
         name = flag[1].replace("-", "_")
@@ -153,15 +154,15 @@ def _parallel(calls: int) -> Finding:
 
 
 def _seed(ended: CheckedCall) -> Finding:
-    options = {} if ended.asked is None else ended.asked.options
-    sent = [name for name in SEED_FIELDS if options.get(name) is not None]
+    options = {} if ended.sent is None else ended.sent.options
+    sent = [name for name in SEEDS if options.get(name) is not None]
     if sent:
         return ok("seed", f"taken as {sent[0]}; servers that ignore it do not say so")
     return warning("seed", "not taken: repeats of a cell differ by chance alone")
 
 
 def _adapted(ended: CheckedCall) -> list[Finding]:
-    changes = () if ended.asked is None else ended.asked.adaptations
+    changes = () if ended.sent is None else ended.sent.adaptations
     return [ok("adapted", "; ".join(changes))] if changes else []
 
 
@@ -180,14 +181,14 @@ async def _ask(model: Model, request: ChatRequest, timeout_s: float) -> CheckedC
         latency_ms = (time.monotonic() - started_s) * 1000
         if not isinstance(result, CallFailed):
             decoded, _ = decode_redacted(result.body, model.secrets, (TOOL,))
-            return CheckedCall(decoded, None, result.asked, latency_ms)
+            return CheckedCall(decoded, None, result.sent, latency_ms)
         if result.adapted and adaptations < ADAPTATIONS_MAX:
             adaptations += 1
         elif result.retryable and retries < RETRIES_MAX and result.cause != Cause.TIMEOUT:
             retries += 1
             await asyncio.sleep(min(result.retry_after_s or retries, RETRY_DELAY_S_MAX))
         else:
-            return CheckedCall(None, result, result.asked, latency_ms)
+            return CheckedCall(None, result, result.sent, latency_ms)
 
 
 def _request(timeout_s: float) -> ChatRequest:
@@ -212,9 +213,9 @@ def _request(timeout_s: float) -> ChatRequest:
     )
 
 
-def _second(request: ChatRequest, answer: Decoded) -> ChatRequest:
-    """The first answer sent back as the router does, each call with a result."""
-    said = ChatMessage(
+def _second_request(request: ChatRequest, answer: Decoded) -> ChatRequest:
+    """The request that sends the first answer back as a router does, each call with a result."""
+    reply = ChatMessage(
         role="assistant",
         content=answer.text,
         tool_calls=answer.tool_calls,
@@ -225,5 +226,5 @@ def _second(request: ChatRequest, answer: Decoded) -> ChatRequest:
         ChatMessage(role="tool", content=PRICES[n % len(PRICES)], tool_call_id=call.model_call_id)
         for n, call in enumerate(answer.tool_calls)
     ]
-    messages = (*request.messages, said, *results)
+    messages = (*request.messages, reply, *results)
     return request.model_copy(update={"call_id": "check-2", "round": 1, "messages": messages})

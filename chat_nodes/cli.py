@@ -1,6 +1,6 @@
 """The command `arena chat-node`: serve one model to the agents, or check that it could.
 
-A key given as a flag is taken out of the process's command line before anything else happens.
+A key given as a flag is removed from the process's command line before anything else happens.
 """
 
 import sys
@@ -60,27 +60,27 @@ def chat_node(
         bootstrap_servers=bootstrap_servers, log_level=log_level and log_level.value
     )
     replay = replies is Replies.REPLAY
-    words = (tuple(option or ()), tuple(header or ()))
-    asking = ModelFlags(model_id, api_key_env, api_key, base_url, *words, price, replay)
-    model_settings = asking.settings(
+    raw_flags = (tuple(option or ()), tuple(header or ()))
+    model_flags = ModelFlags(model_id, api_key_env, api_key, base_url, *raw_flags, price, replay)
+    model_settings = model_flags.settings(
         effort=reasoning_effort, completion_cap=max_completion_tokens, connections=max_workers
     )
-    prices, own_cutoff = asking.prices(), flags.own_cutoff(cutoff)
+    prices, own_cutoff = model_flags.prices(), flags.own_cutoff(cutoff)
     flags.check_budget(daily_token_budget, max_completion_tokens)
     if check:
-        from chat_nodes.check import Report, check_node
+        from chat_nodes.check import CheckReport, check_node
 
-        report = Report(name, as_json=json_)
-        asked = (report, model_settings, prices, daily_token_budget)
-        sys.exit(check_node(*asked, quick=quick, cutoff=own_cutoff))
+        report = CheckReport(name, as_json=json_)
+        arguments = (report, model_settings, prices, daily_token_budget)
+        sys.exit(check_node(*arguments, quick=quick, cutoff=own_cutoff))
     if quick or json_:
-        raise UsageError("--quick and --json go with --check")
+        raise UsageError("--quick and --json can only be used with --check")
     recordings = _open_recordings(replies, replies_file, name)
-    model = _open_model(model_settings, recordings)
+    model = _open_or_replay(model_settings, recordings)
     key = model_settings.api_key
 
     async def serve(node: Node) -> None:
-        # Here, so that `--help` and a wrong flag answer without the model's libraries.
+        # Imported here, so that `--help` and flag errors do not wait for the model's libraries.
         from chat_nodes.node import ChatNodeSettings, serve_model
         from chat_nodes.request_handler import CallLimits
 
@@ -108,8 +108,8 @@ def _open_recordings(replies: Replies, file: Path | None, name: str) -> "Recordi
     return Recordings(path_of(file, name), "replay" if replies is Replies.REPLAY else "record")
 
 
-def _open_model(settings: ModelSettings, recordings: "Recordings | None") -> Model:
-    """The model that is asked; replayed replies need none."""
+def _open_or_replay(settings: ModelSettings, recordings: "Recordings | None") -> Model:
+    """Open the model; a replay opens none, because every reply comes from the file."""
     if recordings is not None and recordings.mode == "replay":
         from chat_nodes.recorded_model import RecordedModel
 

@@ -15,7 +15,7 @@ from arena.messages import CallOutcome, Cause, JsonObject, RequestedCall
 from chat_nodes.implied_status import OK, UNUSABLE, ReportedError, reported_error
 from chat_nodes.lenient_json import Json, ParsedBody, read_body
 from chat_nodes.message_content import (
-    Said,
+    MessageContent,
     choices_of,
     finish_reason_of,
     first_choice,
@@ -170,26 +170,26 @@ def decode_value(value: Json, tools: Sequence[str] = ()) -> Decoded:
         if error := reported_error(value):
             return _failed_with(error)
         kind = _TYPE_NAMES.get(type(value), "null")
-        said = f"the provider's answer is a {kind}, not an object"
-        return Decoded("failed", error=said, cause=Cause.UNUSABLE_ANSWER)
+        problem = f"the provider's answer is a {kind}, not an object"
+        return Decoded("failed", error=problem, cause=Cause.UNUSABLE_ANSWER)
     tokens = tokens_of(value)
     choice, message = first_choice(value)
     if choice is None or message is None:
         if error := reported_error(value):
             return _failed_with(error, tokens=tokens)
         missing = "no choices" if choice is None else "a choice without a message"
-        said = f"the provider's answer has {missing}"
+        problem = f"the provider's answer has {missing}"
         finish = finish_reason_of(choice or {})
         cause = Cause.UNUSABLE_ANSWER
-        return Decoded("failed", finish_reason=finish, error=said, cause=cause, tokens=tokens)
+        return Decoded("failed", finish_reason=finish, error=problem, cause=cause, tokens=tokens)
     finish = finish_reason_of(choice)
     error = reported_error({"error": choice["error"]}) if choice.get("error") else None
     if error is not None or finish.lower() in ERROR_REASONS:
         if error := error or reported_error(value):
             return _failed_with(error, finish=finish, tokens=tokens)
-        said = f"the provider ended the answer with {finish!r}"
+        problem = f"the provider ended the answer with {finish!r}"
         cause = Cause.UNUSABLE_ANSWER
-        return Decoded("failed", finish_reason=finish, error=said, cause=cause, tokens=tokens)
+        return Decoded("failed", finish_reason=finish, error=problem, cause=cause, tokens=tokens)
     if value.get("error") and not has_content(value, message):
         return _failed_with(reported_error(value) or ReportedError(UNUSABLE, ""), tokens=tokens)
     return _answer(value, choice, tokens, tools)
@@ -199,37 +199,37 @@ def _answer(
     value: Mapping[str, Json], choice: Mapping[str, Json], tokens: Tokens, tools: Sequence[str]
 ) -> Decoded:
     message = message_of(choice) or {}
-    said = read_content(message)
-    found = structured_calls(message, said.call_parts, tools)
+    content = read_content(message)
+    found = structured_calls(message, content.call_parts, tools)
     choices = choices_of(value)
     if not found.calls and len(choices) > 1:
-        found, said, choice = _of_further_choices(choices, found, said, choice, tools)
+        found, content, choice = _from_later_choices(choices, found, content, choice, tools)
         message = message_of(choice) or {}
     finish = finish_reason_of(choice)
-    spoken = _spoken(said.text)
-    thoughts = [*said.thoughts, spoken.thought] if spoken.thought else said.thoughts
+    split = _split_text(content.text)
+    thoughts = [*content.thoughts, split.thought] if split.thought else content.thoughts
     unreadable = ""
     if not found.calls and tools:
-        recovered = recover(spoken, tools)
-        spoken = SplitText(recovered.text)
+        recovered = recover(split, tools)
+        split = SplitText(recovered.text)
         written = recovered.calls[:TOOL_CALLS_MAX]
         found.calls = [text_call(i, c.name, c.arguments) for i, c in enumerate(written)]
         unreadable = recovered.unreadable
         was_cut = finish.lower() in CUT_REASONS
-        if thoughts and not (found.calls or unreadable or spoken.text or was_cut):
+        if thoughts and not (found.calls or unreadable or split.text or was_cut):
             unreadable = call_in_thoughts("\n".join(thoughts), tools)
-        unreadable = unreadable or _lost_call(found, finish, spoken.text)
-    elif tools and spoken.text:
-        unreadable = unsent_text_call(spoken, tools, found.calls)
-    if len(said.text) > SEARCHED_CHARS_MAX and len(spoken.text) <= SEARCHED_CHARS_MAX:
+        unreadable = unreadable or _lost_calls_text(found, finish, split.text)
+    elif tools and split.text:
+        unreadable = unsent_text_call(split, tools, found.calls)
+    if len(content.text) > SEARCHED_CHARS_MAX and len(split.text) <= SEARCHED_CHARS_MAX:
         found.notes.append(f"the text was cut to {SEARCHED_CHARS_MAX:,} characters")
     calls = mark_cut_calls(found.calls) if finish.lower() in CUT_REASONS else found.calls
-    return _decoded(message, spoken.text, thoughts, calls, found.notes, unreadable, finish, tokens)
+    return _decoded(message, split.text, thoughts, calls, found.notes, unreadable, finish, tokens)
 
 
 def _decoded(
     message: Mapping[str, Json],
-    said: str,
+    spoken_text: str,
     thoughts: Sequence[str],
     calls: Sequence[RequestedCall],
     notes: list[str],
@@ -237,7 +237,7 @@ def _decoded(
     finish: str,
     tokens: Tokens,
 ) -> Decoded:
-    text, text_cut = bounded_text(said)
+    text, text_cut = bounded_text(spoken_text)
     reasoning, reasoning_cut = bounded_text("\n\n".join(thoughts)) if thoughts else ("", False)
     if text_cut:
         notes.append(f"the text was cut to {TEXT_BYTES_MAX:,} bytes")
@@ -245,8 +245,8 @@ def _decoded(
         notes.append("the model stopped at its token limit")
     refusal = message.get("refusal")
     refused = clean_text(refusal, ERROR_CHARS_MAX) if isinstance(refusal, str) else ""
-    says_something = bool(text or calls or unreadable)
-    failure, cause = _failure(refused, finish, says_something, bool(reasoning), notes)
+    is_usable = bool(text or calls or unreadable)
+    failure, cause = _failure(refused, finish, is_usable, bool(reasoning), notes)
     provider = {} if message.keys() <= _PROTOCOL else _provider(message, notes)
     return Decoded(
         outcome="failed" if failure else "ok",
@@ -264,14 +264,14 @@ def _decoded(
 
 
 def _failure(
-    refused: str, finish: str, says_something: bool, thought: bool, notes: Sequence[str]
+    refused: str, finish: str, is_usable: bool, has_reasoning: bool, notes: Sequence[str]
 ) -> tuple[str, str]:
     reason = finish.lower()
     if refused:
         return f"the model refused: {refused}", Cause.CONTENT_FILTER
     if reason in FILTER_REASONS:
         return "the provider's content filter withheld the answer", Cause.CONTENT_FILTER
-    if says_something or reason in STOP_REASONS:
+    if is_usable or reason in STOP_REASONS:
         return "", ""
     cause = Cause.UNUSABLE_ANSWER
     if reason in CUT_REASONS:
@@ -279,7 +279,7 @@ def _failure(
         return f"the model spent its tokens before it answered; {remedy}", cause
     if notes:
         return "; ".join(notes), cause
-    if thought:
+    if has_reasoning:
         return "", ""
     return f"the model's answer is empty (finish reason {finish or 'missing'!r})", cause
 
@@ -287,26 +287,26 @@ def _failure(
 def _failed_with(
     error: ReportedError, *, finish: str = "", tokens: Tokens = _NOT_COUNTED
 ) -> Decoded:
-    said = f"the provider answered with an error: {error.message or error.status}"
+    problem = f"the provider answered with an error: {error.message or error.status}"
     other = Cause.REFUSED_REQUEST if error.status < 500 else Cause.SERVER_ERROR
     return Decoded(
         "failed",
         finish_reason=finish,
-        error=said[:ERROR_CHARS_MAX],
+        error=problem[:ERROR_CHARS_MAX],
         cause=_CAUSES.get(error.status, other),
         tokens=tokens,
     )
 
 
-def _of_further_choices(
+def _from_later_choices(
     choices: Sequence[Json],
     found: ReadCalls,
-    said: Said,
+    content: MessageContent,
     first: Mapping[str, Json],
     tools: Sequence[str],
-) -> tuple[ReadCalls, Said, Mapping[str, Json]]:
+) -> tuple[ReadCalls, MessageContent, Mapping[str, Json]]:
     """The calls of a later choice, if the first has none: their texts are one answer."""
-    texts = [said.text]
+    texts = [content.text]
     for choice in choices:
         message = message_of(choice) if isinstance(choice, dict) else None
         if message is None or choice is first:
@@ -316,14 +316,14 @@ def _of_further_choices(
         calls = structured_calls(message, more.call_parts, tools)
         if calls.calls:
             more.text = "\n".join(text for text in texts if text)
-            more.thoughts = said.thoughts + more.thoughts
+            more.thoughts = content.thoughts + more.thoughts
             return calls, more, cast(Mapping[str, Json], choice)
-    if not said.text:
-        said.text = next((text for text in texts if text), "")
-    return found, said, first
+    if not content.text:
+        content.text = next((text for text in texts if text), "")
+    return found, content, first
 
 
-def _lost_call(found: ReadCalls, finish: str, text: str) -> str:
+def _lost_calls_text(found: ReadCalls, finish: str, text: str) -> str:
     """The sentence for a model whose calls did not arrive; "" if it made none."""
     if found.calls:
         return ""
@@ -335,13 +335,13 @@ def _lost_call(found: ReadCalls, finish: str, text: str) -> str:
     return ""
 
 
-def _spoken(text: str) -> SplitText:
+def _split_text(text: str) -> SplitText:
     near = text[:SEARCHED_CHARS_MAX]
     if not ("<" in near or "[" in near or "◁" in near or "assistant" in near):
         return SplitText(text)
-    spoken = split_thoughts(near)
+    split = split_thoughts(near)
     # Text beyond that bound is dropped later, and said to be.
-    return spoken if len(near) == len(text) or spoken.text != near else SplitText(text)
+    return split if len(near) == len(text) or split.text != near else SplitText(text)
 
 
 def _provider(message: Mapping[str, Json], notes: list[str]) -> JsonObject:

@@ -1,9 +1,9 @@
-"""What was answered before this node was given its partitions: by it, or by another of its name.
+"""Requests that this node, or another process of its name, answered before it got its partitions.
 
-Reads `ai_prompted.<node>` up to where its group was, and the inboxes of agents. Each request before
-that place was answered, so its call must be in `llm.calls`; a request behind it may have been
-answered, and if its call is not in the log, the reply in the agent's inbox shows it. Writes
-nothing.
+Reads `ai_prompted.<node>` up to the group's committed offsets, and the inboxes of agents. Each
+request below a committed offset was answered, so its call must be in `llm.calls`. A request above
+it may have been answered: if its call is not in the log, the reply in the agent's inbox shows it.
+Writes nothing.
 """
 
 from collections import OrderedDict
@@ -17,9 +17,9 @@ from arena.ids import check_name
 from arena.messages import ChatReply, ChatRequest
 
 ANSWERED_MAX = 8
-"""Answered requests that are held against the log: the newest ones."""
+"""Number of newest answered requests that are looked up in the log."""
 INBOX_RECORDS_MAX = 100
-"""Records of an inbox that are looked at: the newest ones."""
+"""Number of newest records of an inbox that are read."""
 INBOXES_MAX = 32
 READ_S = 0.5
 STALLED_READS_MAX = 20
@@ -29,7 +29,7 @@ Pair = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class AnsweredRequest:
-    """A request that was answered, and when its record was written, Unix milliseconds."""
+    """An answered request, and when its record was written, in Unix milliseconds."""
 
     at_ms: int
     request: ChatRequest
@@ -37,14 +37,14 @@ class AnsweredRequest:
 
 @dataclass(frozen=True, slots=True)
 class EarlierRequests:
-    """The requests that were there when partitions were gained.
+    """The requests that a topic held when partitions were gained.
 
     Attributes:
-        handled: The newest of those before the group's place, oldest first.
-        ends: Partition -> the offset behind its last record.
+        answered: The newest requests below the group's committed offsets, oldest first.
+        ends: Partition -> the end offset at that time.
     """
 
-    handled: tuple[AnsweredRequest, ...]
+    answered: tuple[AnsweredRequest, ...]
     ends: Mapping[Pair, int]
 
 
@@ -62,54 +62,54 @@ def reply_to_error(reply_to: str) -> str:
 async def read_answered_requests(
     bus: Bus, topic: str, gained: Assignment, resumed: Mapping[Pair, int]
 ) -> EarlierRequests:
-    """Read the newest requests before the places of a group.
+    """Read the newest requests below the committed offsets of a group.
 
     Args:
-        bus: Connected.
-        topic: The node's requests.
-        gained: Partitions that the node was given.
-        resumed: Partition -> where its group was.
+        bus: A connected bus.
+        topic: Topic of the node's requests.
+        gained: Partitions that the node gained.
+        resumed: Partition -> the offset at which the group resumes.
 
     Raises:
-        BrokerUnavailable: They did not come in time.
+        BrokerUnavailable: The records did not arrive in time.
     """
     reader = await bus.log_reader(topic)
     try:
         ends = await reader.end_offsets()
-        places: dict[Pair, int] = {}
+        targets: dict[Pair, int] = {}
         for pair, end in ends.items():
-            place = min(resumed.get(pair, 0), end) if pair in gained else 0
-            first = max(reader.position(*pair), place - ANSWERED_MAX)
-            places[pair] = place
-            reader.seek(*pair, first if first < place else end)
-        records = await _read_to(reader, places)
+            target = min(resumed.get(pair, 0), end) if pair in gained else 0
+            first = max(reader.position(*pair), target - ANSWERED_MAX)
+            targets[pair] = target
+            reader.seek(*pair, first if first < target else end)
+        records = await _read_to(reader, targets)
     finally:
         await reader.close()
-    handled = [
+    answered = [
         AnsweredRequest(record.timestamp_ms, message)
         for record in records
-        if record.offset < places[record.topic, record.partition]
+        if record.offset < targets[record.topic, record.partition]
         and isinstance(message := _message(record), ChatRequest)
-        and not reply_to_error(message.reply_to)  # it is in dead_letters, and has no call
+        and not reply_to_error(message.reply_to)  # such a request has no call, but a dead letter
     ]
-    handled.sort(key=lambda one: one.at_ms)
-    return EarlierRequests(tuple(handled[-ANSWERED_MAX:]), ends)
+    answered.sort(key=lambda one: one.at_ms)
+    return EarlierRequests(tuple(answered[-ANSWERED_MAX:]), ends)
 
 
 class InboxReplies:
-    """Replies that are in the inboxes of agents; each inbox is read once until `forget`.
+    """Replies in the inboxes of agents; each inbox is read once until `forget`.
 
     Args:
-        bus: Connected.
+        bus: A connected bus.
     """
 
     def __init__(self, bus: Bus) -> None:
-        """Read no inbox yet."""
+        """Start empty; `find` reads an inbox when it is first needed."""
         self._bus = bus
         self._inboxes: OrderedDict[str, dict[str, ChatReply]] = OrderedDict()
 
     def forget(self) -> None:
-        """Read the inboxes again when they are asked for: another process may have written."""
+        """Drop what was read: another process may have written to the inboxes since."""
         self._inboxes.clear()
 
     async def find(self, request: ChatRequest) -> ChatReply | None:
@@ -117,7 +117,7 @@ class InboxReplies:
 
         Raises:
             BrokerUnavailable: The inbox could not be read in time.
-            UsageError: This login may not read it; until `forget` it is not asked again.
+            UsageError: This login may not read it; it is not tried again until `forget`.
         """
         topic = request.reply_to
         if topic not in self._inboxes:
@@ -146,16 +146,16 @@ class InboxReplies:
         return found
 
 
-async def _read_to(reader: LogReader, places: Mapping[Pair, int]) -> list[Record]:
-    """Everything up to a place in each partition, and perhaps some records more."""
+async def _read_to(reader: LogReader, targets: Mapping[Pair, int]) -> list[Record]:
+    """Records up to an offset in each partition, and perhaps some beyond it."""
     found: list[Record] = []
     stalled = 0
-    while any(reader.position(*pair) < place for pair, place in places.items()):
+    while any(reader.position(*pair) < target for pair, target in targets.items()):
         records = await reader.read(timeout_s=READ_S)
         found += records
         stalled = 0 if records else stalled + 1
         if stalled > STALLED_READS_MAX:
-            names = ", ".join(sorted({topic for topic, _ in places}))
+            names = ", ".join(sorted({topic for topic, _ in targets}))
             raise BrokerUnavailable(f"{names} could not be read to the end")
     return found
 

@@ -1,11 +1,11 @@
 """Tokens of a call whose server counted none: an estimate that is high rather than low. Pure.
 
-Most of a prompt here is numbers. Tokenizers that split every digit (Mistral, Llama 2, Qwen, SmolLM)
-make about one token of every character of them; those that join three digits (OpenAI, Llama 3) need
-about 0.6. The estimate counts as the first kind does, so a budget that is kept by it holds with
-either. Measured on rendered prompts, rows of candles, prose and calls, it gave 1.0 to 1.4 times the
-tokens of two of Mistral's tokenizers (`mistral-common` 1.5.4) and 1.0 to 2.0 times those of one
-that joins digits.
+Most of a prompt is numbers. Tokenizers that split every digit (Mistral, Llama 2, Qwen, SmolLM) need
+about one token per character of a number; those that join three digits (OpenAI, Llama 3) need about
+0.6. The estimate counts like the first kind, so a budget in estimated tokens holds with either.
+Measured on rendered prompts, rows of candles, prose and calls, it gave 1.0 to 1.4 times the tokens
+of two of Mistral's tokenizers (`mistral-common` 1.5.4) and 1.0 to 2.0 times those of one that joins
+digits.
 """
 
 import re
@@ -18,12 +18,12 @@ from chat_nodes.decode import Decoded, Tokens, decode_reply
 from chat_nodes.model import Paid
 
 LETTERS_PER_TOKEN = 3
-"""English words have more; keys of JSON, abbreviations and other languages have fewer."""
+"""English words have more letters per token; JSON keys, abbreviations, other languages fewer."""
 OTHER_BYTES_PER_TOKEN = 2
-"""Of UTF-8 beyond ASCII."""
+"""Bytes of UTF-8 outside ASCII per token."""
 ANSWER_TOKENS_MIN = 1
 PAID_CAUSES = frozenset({"", Cause.UNUSABLE_ANSWER, Cause.CONTENT_FILTER})
-"""Causes of calls that a model has answered, "" for an answer that could be used."""
+"""Causes of calls that a model answered, and so are paid for; "" is a usable answer."""
 
 _DIGITS = b"0123456789"
 _LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -34,10 +34,10 @@ _SPACE_BEFORE_NUMBER = re.compile(rb"[ \t\r\n](?=\d)")
 
 
 def estimated_tokens(text: bytes) -> int:
-    """An estimate of the tokens that a text has.
+    """Estimate the number of tokens of a text.
 
     Args:
-        text: UTF-8, of any quality.
+        text: UTF-8; it may be invalid.
     """
     digits = _count(text, _DIGITS)
     letters = _count(text, _LETTERS)
@@ -49,12 +49,12 @@ def estimated_tokens(text: bytes) -> int:
 
 
 def estimate_tokens(sent: bytes, decoded: Decoded, body: bytes) -> Tokens:
-    """The tokens of a call, estimated.
+    """Estimate the tokens of a call.
 
     Args:
         sent: The request body.
-        decoded: The answer as it was read.
-        body: The provider's bytes: counted if the answer was cut, or could not be read.
+        decoded: The decoded answer.
+        body: The provider's bytes; they are counted if the answer was cut or could not be decoded.
 
     Returns:
         Tokens that are not `reported`.
@@ -74,24 +74,24 @@ def estimate_tokens(sent: bytes, decoded: Decoded, body: bytes) -> Tokens:
 def call_usage(
     call: CallInProgress, decoded: Decoded, *, price: Price | None, scripted: bool
 ) -> Usage:
-    """What a call used: as the server counted, else estimated.
+    """Tokens and cost of a call, as the server counted them, else estimated.
 
     Args:
-        call: As it ended.
-        decoded: The answer as it was read.
-        price: Of the model; None leaves the cost unknown.
-        scripted: Rules answered: nothing is counted and nothing is paid.
+        call: The call after its last attempt.
+        decoded: The decoded answer.
+        price: Price of the model; None leaves the cost unknown.
+        scripted: True if rules answered: there are no tokens and no cost.
     """
-    tokens, asked = decoded.tokens, call.asked
+    tokens, sent_request = decoded.tokens, call.sent
     estimated = False
-    if asked is not None and call.body and not (scripted or tokens.reported):
-        # The last answer of a call that failed may be among what was spent.
-        is_counted = decoded.outcome != "ok" and call.noted == call.attempts
+    if sent_request is not None and call.body and not (scripted or tokens.reported):
+        # The last attempt of a failed call may be in `failed_tokens` already.
+        is_counted = decoded.outcome != "ok" and call.attempts_counted == call.attempts
         estimated = decoded.cause in PAID_CAUSES and not is_counted
         if estimated:
-            tokens = estimate_tokens(asked.content, decoded, call.body)
-    tokens = _sum(tokens, call.spent)
-    estimated = estimated or call.spent_estimated
+            tokens = estimate_tokens(sent_request.content, decoded, call.body)
+    tokens = _sum(tokens, call.failed_tokens)
+    estimated = estimated or call.failed_tokens_estimated
     cost = None
     if scripted or not call.attempts:
         cost = Decimal(0)
@@ -108,27 +108,27 @@ def call_usage(
 
 
 def add_attempt_usage(call: CallInProgress, body: bytes, paid: Paid = "nothing") -> None:
-    """Add what an attempt that failed has used: an unusable answer is paid for.
+    """Add the tokens of a failed attempt to its call: an unusable answer is paid for, too.
 
     Args:
-        call: Whose last attempt it was.
-        body: That came.
-        paid: What is estimated if the server did not count it.
+        call: The call that the attempt belongs to.
+        body: The provider's answer to the attempt.
+        paid: What to estimate if the server did not count it.
     """
-    call.noted = call.attempts
+    call.attempts_counted = call.attempts
     tokens = decode_reply(body).tokens if b'"usage"' in body else NO_TOKENS
     if not tokens.reported:
-        if paid == "nothing" or call.asked is None:
+        if paid == "nothing" or call.sent is None:
             return
-        sent = call.asked.content
+        sent = call.sent.content
         is_answer = paid == "answer"
         tokens = (
             estimate_tokens(sent, decode_reply(body), body)
             if is_answer
             else Tokens(prompt=estimated_tokens(sent))
         )
-        call.spent_estimated = True
-    call.spent = _sum(call.spent, tokens)
+        call.failed_tokens_estimated = True
+    call.failed_tokens = _sum(call.failed_tokens, tokens)
 
 
 def _sum(one: Tokens, other: Tokens) -> Tokens:

@@ -1,4 +1,4 @@
-"""The flags of `arena chat-node` that say how its model is asked, and what they come to."""
+"""The flags of `arena chat-node` about its model, and the settings that follow from them."""
 
 import os
 from collections.abc import Callable
@@ -38,7 +38,7 @@ Level = Annotated[
 
 
 class Replies(StrEnum):
-    """The ways of `--replies`."""
+    """The values of `--replies`."""
 
     LIVE = "live"
     RECORD = "record"
@@ -48,7 +48,7 @@ class Replies(StrEnum):
 ModelId = Annotated[
     str,
     typer.Option(
-        help="As the provider spells it; 'scripted': built-in rules; 'local': see --local.",
+        help="Model id as the provider spells it; 'scripted' for built-in rules; 'local': --local.",
         show_default=False,
     ),
 ]
@@ -75,7 +75,7 @@ Header = Annotated[
     typer.Option(
         "--extra-header",
         metavar="NAME=VALUE",
-        help="Header of every request; VALUE env:VARIABLE is read from there. Repeatable.",
+        help="Header of every request; VALUE may be env:VARIABLE. Repeatable.",
         show_default=False,
     ),
 ]
@@ -98,51 +98,52 @@ OwnCutoff = Annotated[
     ),
 ]
 RepliesMode = Annotated[
-    Replies, typer.Option(help="Record every reply, or answer from those recorded.")
+    Replies, typer.Option(help="Call the model; record every reply; or answer from a recording.")
 ]
 RepliesFile = Annotated[
     Path | None,
-    typer.Option(help="FILE.jsonl is kept as FILE.<name>.jsonl.", show_default=False),
+    typer.Option(help="File of replies; FILE.jsonl becomes FILE.<name>.jsonl.", show_default=False),
 ]
 Servers = Annotated[
     str | None,
     typer.Option(help="Kafka addresses. [env: KAFKA_BOOTSTRAP_SERVERS]", show_default=False),
 ]
 Effort = Annotated[
-    str, typer.Option(help="Passed to reasoning models, such as 'low'.", show_default=False)
+    str, typer.Option(help="Reasoning effort to request, such as 'low'.", show_default=False)
 ]
 CompletionCap = Annotated[
-    int, typer.Option(min=0, help="Cap per call; 0 is the provider's default.")
+    int, typer.Option(min=0, help="Cap per call; 0 for the provider's default.")
 ]
 DailyBudget = Annotated[
     int,
     typer.Option(
         envvar=TOKEN_BUDGET,
         min=0,
-        help="Tokens per UTC day, after which calls are refused; 0 means no limit.",
+        help="Tokens per UTC day, after which calls are refused; 0 for no limit.",
     ),
 ]
 Check = Annotated[
     bool,
     typer.Option(
-        "--check", help="Check key, address, model and tool calls (a few hundred tokens); exit."
+        "--check",
+        help="Check key, address, model and tool calls (a few hundred tokens), then exit.",
     ),
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="With --check: ask for nothing that is paid.")]
+Quick = Annotated[bool, typer.Option("--quick", help="With --check: make no paid calls.")]
 Local = Annotated[
     bool,
     typer.Option(
-        "--local", help="The small model of `scripts/setup local-llm`, in this process; no key."
+        "--local", help="Run the small model of `scripts/setup local-llm` in this process; no key."
     ),
 ]
 CheckJson = Annotated[bool, typer.Option("--json", help="With --check: print JSON.")]
 
 
 def model_and_workers(model_id: str, local: bool, workers: int) -> tuple[str, int]:
-    """The model that the flags name, and how many calls it can take at once.
+    """The model id that the flags name, and how many calls run at once.
 
     Raises:
-        UsageError: They name none, or two.
+        UsageError: The flags name no model, or two.
     """
     if local and model_id and model_type(model_id) is not ModelType.LOCAL:
         raise UsageError(
@@ -159,14 +160,17 @@ def model_and_workers(model_id: str, local: bool, workers: int) -> tuple[str, in
 
 @dataclass(frozen=True, slots=True)
 class ModelFlags:
-    """What the flags say of a model.
+    """The flags about a model, as they were given.
 
     Attributes:
-        model_id: As the provider spells it.
-        key_variable: Where the key is looked for. key: the flag's, else "".
-        base_url: Of the server; "" is the provider's own.
-        option: `--option`s. header: `--extra-header`s. price: `--price`.
-        replay: No model is asked, so no secret is needed.
+        model_id: Id as the provider spells it.
+        key_variable: Environment variable of the key.
+        key: The key that was given as a flag, else "".
+        base_url: URL of the server; "" for the provider's own.
+        option: Values of `--option`.
+        header: Values of `--extra-header`.
+        price: Value of `--price`.
+        replay: True if no model is called, so no secret is needed.
     """
 
     model_id: str
@@ -179,10 +183,10 @@ class ModelFlags:
     replay: bool
 
     def settings(self, *, effort: str, completion_cap: int, connections: int) -> ModelSettings:
-        """What the provider is told.
+        """The settings of the model.
 
         Raises:
-            UsageError: A flag cannot be used, or a secret is missing.
+            UsageError: A flag is invalid, or a secret is missing.
         """
         if self.base_url:
             _flag("--base-url", endpoint.check_base_url, self.base_url)
@@ -211,7 +215,7 @@ class ModelFlags:
         )
 
     def prices(self) -> PriceList:
-        """The operator's price before those of the list.
+        """The operator's price, followed by the arena's own list.
 
         Raises:
             UsageError: `--price` cannot be read.
@@ -224,7 +228,7 @@ class ModelFlags:
 
 
 def own_cutoff(text: str) -> str:
-    """The last month of a model's training data as `--cutoff` says; "" if it was not given.
+    """Check the value of `--cutoff`, the last month of a model's training data; "" if not given.
 
     Raises:
         UsageError: It is not a month.
@@ -233,16 +237,16 @@ def own_cutoff(text: str) -> str:
 
 
 def check_budget(daily_tokens: int, completion_cap: int) -> None:
-    """See that a budget can hold.
+    """Check that the daily budget is at least as large as one answer.
 
     Raises:
-        UsageError: One answer may be longer than the whole budget.
+        UsageError: One answer may use more than the whole budget.
     """
     if daily_tokens and completion_cap and daily_tokens < completion_cap:
         raise UsageError(
             f"--daily-token-budget {daily_tokens} cannot hold: one answer may have "
             f"{completion_cap} tokens (--max-completion-tokens)",
-            remedy="raise the one or lower the other",
+            remedy="raise the budget or lower the cap",
         )
 
 
@@ -258,7 +262,7 @@ def _flag(name: str, read: Callable[..., T], value: object) -> T:
 
 
 def _key_from_environment(model_id: str, base_url: str, variable: str, *, needed: bool) -> str:
-    """The key for a model; "" for a server that may need none.
+    """The key for a model; "" if there is none and the server may not need one.
 
     Raises:
         UsageError: The provider needs a key and there is none.

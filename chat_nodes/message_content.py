@@ -30,7 +30,7 @@ _CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
 
 
 @dataclass(slots=True)
-class Said:
+class MessageContent:
     """What one message holds.
 
     Attributes:
@@ -94,26 +94,26 @@ def has_content(value: Mapping[str, Json], message: Mapping[str, Json]) -> bool:
     )
 
 
-def read_content(message: Mapping[str, Json]) -> Said:
+def read_content(message: Mapping[str, Json]) -> MessageContent:
     """The text and the thoughts of a message, as they came."""
-    said = Said()
+    found = MessageContent()
     content = message.get("content")
     if isinstance(content, str):
-        said.text = content
+        found.text = content
     elif content is not None:
-        _add_parts(said, content)
+        _add_parts(found, content)
     for name in REASONING:
         if (value := message.get(name)) and (text := _words(value)):
-            said.thoughts.insert(0, text)
-            return said
+            found.thoughts.insert(0, text)
+            return found
     for name in REASONING_LISTS:
         if (value := message.get(name)) and (text := _words(value)):
-            said.thoughts.insert(0, text)
-            return said
-    return said
+            found.thoughts.insert(0, text)
+            return found
+    return found
 
 
-def _add_parts(said: Said, content: Json) -> None:
+def _add_parts(found: MessageContent, content: Json) -> None:
     texts: list[str] = []
     for part in content[:CONTENT_PARTS_MAX] if isinstance(content, list) else [content]:
         if isinstance(part, str):
@@ -122,12 +122,12 @@ def _add_parts(said: Said, content: Json) -> None:
             kind = part.get("type")
             kind = kind if isinstance(kind, str) else ""
             if "thinking" in kind or "reasoning" in kind:
-                said.thoughts += [words] if (words := _words(part)) else []
+                found.thoughts += [words] if (words := _words(part)) else []
             elif kind in _CALL_PARTS:
-                said.call_parts.append(part)
+                found.call_parts.append(part)
             elif isinstance(text := part.get("text", part.get("content")), str):
                 texts.append(text)
-    said.text = "\n".join(texts)
+    found.text = "\n".join(texts)
 
 
 def _words(value: Json, depth: int = 0) -> str:

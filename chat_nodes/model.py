@@ -1,7 +1,7 @@
-"""What a model is to a chat node: a request goes in, the provider's bytes or a failure come out.
+"""The interface of a model: a request goes in, the provider's bytes or a failure come out.
 
-A model never retries, never counts money and never decodes: that is the node's work, the same for
-every provider. Reads and writes nothing itself.
+A model does not retry, compute costs or decode: the chat node does, in the same way for every
+provider. This module reads and writes nothing itself.
 """
 
 from collections.abc import Mapping
@@ -20,18 +20,18 @@ Paid = Literal["nothing", "prompt", "answer"]
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """What a provider needs to know.
+    """Settings of a model.
 
     Attributes:
-        model_id: As the provider spells it.
-        base_url: Of an OpenAI-compatible server; "" is the provider's own.
-        api_key: Never printed, logged or sent anywhere but to the provider.
-        reasoning_effort: Passed on where it is not "".
-        max_completion_tokens: Cap per call; 0 is the provider's default.
-        max_connections: How many calls run at once.
-        options: Further fields of every request body; None takes a field out.
+        model_id: Id as the provider spells it.
+        base_url: URL of an OpenAI-compatible server; "" for the provider's own.
+        api_key: Key; never printed, logged or sent anywhere but to the provider.
+        reasoning_effort: Effort to send; "" to send none.
+        max_completion_tokens: Cap per call; 0 for the provider's default.
+        max_connections: Number of calls at once.
+        options: Further fields of every request body; None removes a field.
         headers: Further headers of every request; their values are never logged.
-        key_variable: The environment variable of the key, for people; "" if there is none.
+        key_variable: Environment variable of the key, for messages; "" if there is none.
     """
 
     model_id: str
@@ -47,13 +47,13 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True)
 class SentRequest:
-    """What one attempt sent.
+    """The request of one attempt.
 
     Attributes:
         content: The request body.
-        options: What it held besides model, messages and tools. wire: how it was written.
-        adaptations: What differs from the first form, one phrase each, because this provider
-            refused that.
+        options: Its fields besides model, messages and tools.
+        wire: The form in which the conversation is written.
+        adaptations: Differences from the first form, which this provider refused, one phrase each.
     """
 
     content: bytes
@@ -63,18 +63,18 @@ class SentRequest:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the body: `arena.chat_body.chat_body_sha256` makes it again."""
+        """SHA-256 of the body; `arena.chat_body.chat_body_sha256` computes the same."""
         return sha256(self.content).hexdigest()
 
 
-def ask(
+def build_request(
     model_id: str,
     request: ChatRequest,
     options: Options,
     wire: WireForm = PLAIN,
     adaptations: tuple[str, ...] = (),
 ) -> SentRequest:
-    """A request as it is sent."""
+    """Build the request that is sent for a chat request."""
     return SentRequest(chat_body(model_id, request, options, wire), options, wire, adaptations)
 
 
@@ -83,29 +83,29 @@ class RawReply:
     """A provider's answer, not yet decoded.
 
     Attributes:
-        body: A Chat Completions response object as JSON bytes, of any quality.
-        asked: What was sent.
+        body: A Chat Completions response object as JSON bytes; it may be malformed.
+        sent: The request.
     """
 
     body: bytes
-    asked: SentRequest
+    sent: SentRequest
 
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
-    """An attempt that gave no answer.
+    """An attempt without an answer.
 
     Attributes:
-        reason: One sentence: what happened and, where there is one, the remedy.
-        retryable: True where the same request may succeed later.
-        retry_after_s: How long the provider asks to wait, in seconds, or None.
-        cause: Why, for programs.
-        adapted: True if the model has learned what the provider refused: the next attempt is
-            made at once, in another form, and is not counted as a retry.
-        asked: What was sent; None if nothing was.
-        body: What the provider sent with its refusal.
-        remedy: The end of `reason` that says what to do; "" if it says nothing of it.
-        paid: What the provider may bill all the same: the prompt of an attempt that timed out, or
+        reason: One sentence: what happened and, if there is one, the remedy.
+        retryable: True if the same request may succeed later.
+        retry_after_s: The wait that the provider requests, in seconds, or None.
+        cause: The cause, for programs.
+        adapted: True if the next request will have another form, because the provider refused this
+            one: the next attempt is made at once and does not count as a retry.
+        sent: The request; None if nothing was sent.
+        body: The body of the provider's refusal.
+        remedy: The end of `reason` that says what to do; "" if there is none.
+        paid: What the provider may bill nevertheless: the prompt of an attempt that timed out, or
             an answer under status 200 that cannot be used.
     """
 
@@ -114,21 +114,21 @@ class CallFailed:
     retry_after_s: float | None = None
     cause: Cause = Cause.SERVER_ERROR
     adapted: bool = False
-    asked: SentRequest | None = None
+    sent: SentRequest | None = None
     body: bytes = b""
     remedy: str = ""
     paid: Paid = "nothing"
 
 
 class Model(Protocol):
-    """A model behind some API.
+    """A model, behind any API.
 
     Attributes:
-        model_id: What is logged and priced.
-        scripted: True where rules answer, not an LLM.
-        host: Host name of the server, for people; "" where there is none.
-        secrets: What must not be shown of its answers. A model blanks them in the bytes and the
-            reasons that it gives; the node blanks them again in what it reads in those bytes.
+        model_id: Id that is logged and priced.
+        scripted: True if rules answer, not an LLM.
+        host: Host name of the server, for messages; "" if there is none.
+        secrets: Secrets that its answers must not show. A model removes them from the bytes and
+            reasons that it returns; the node removes them again from the decoded answer.
     """
 
     model_id: str
@@ -137,9 +137,9 @@ class Model(Protocol):
     secrets: Secrets
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
-        """One attempt, which takes no longer than `timeout_s` seconds."""
+        """Make one attempt of at most `timeout_s` seconds."""
         ...
 
     async def close(self) -> None:
-        """Give up connections."""
+        """Close connections."""
         ...

@@ -1,6 +1,6 @@
-"""Two chat nodes of one name serve one model: another one is refused while the first is alive.
+"""Refuse to start a chat node while another one of its name serves a different model.
 
-They share the requests of the name, so each would be answered by either model. Reads
+Processes of one name share its requests, so each request would be answered by either model. Reads
 `arena.heartbeats`, writes nothing.
 """
 
@@ -20,10 +20,10 @@ READ_TIMEOUT_S = 1.0
 
 
 async def refuse_other_model(node: Node, model_id: str) -> None:
-    """See that no other process serves another model under this node's name.
+    """Check that no other live process serves another model under this node's name.
 
     Raises:
-        UsageError: One does.
+        UsageError: Another process does.
     """
     now = await node.broker_now()
     start = Start.since(int((now.timestamp() - LOOK_BACK_S) * 1000))
@@ -57,13 +57,13 @@ async def refuse_other_model(node: Node, model_id: str) -> None:
 def other_model(
     beats: Iterable[Heartbeat], own_id: str, model_id: str, now: datetime
 ) -> Heartbeat | None:
-    """A living process of the name that serves another model; None if there is not one. Pure.
+    """The heartbeat of a live process that serves another model; None if there is none. Pure.
 
     Args:
         beats: Heartbeats of chat nodes of one name.
-        own_id: Of this process.
-        model_id: What it serves.
-        now: Wall time, by the clock that the heartbeats' times are of.
+        own_id: Node id of this process.
+        model_id: The model that this process serves.
+        now: Wall time by the same clock as the heartbeats' times.
     """
     for beat in living(beats, CHAT_NODE, now):
         if beat.node != own_id and beat.details.get("model", model_id) != model_id:
@@ -72,7 +72,7 @@ def other_model(
 
 
 def _has_ended(pid: int) -> bool:
-    """True if this machine has no such process: it was killed without a last word."""
+    """True if this machine has no such process: it was killed before its last heartbeat."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

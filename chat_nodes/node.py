@@ -30,25 +30,25 @@ from chat_nodes.recordings import Recordings
 from chat_nodes.request_handler import CallLimits, RequestHandler
 
 GROUP = "chat-node"
-"""Put before the node's name: an agent may have the same name, and has that group."""
+"""Prefix of the group's name: the node's name alone may be the group of an agent."""
 READ_TIMEOUT_S = 0.5
 PAUSED_WAIT_S = 0.2
 COMMIT_INTERVAL_S = 1.0
 REBALANCE_GRACE_S = 5.0
-"""A rebalance takes every partition away and mostly gives it back: calls may run on meanwhile."""
+"""A rebalance revokes every partition and mostly returns it, so calls may continue meanwhile."""
 READ_RECORDS_MAX = 64
 CLOSE_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class ChatNodeSettings:
-    """How a chat node works.
+    """Settings of a chat node.
 
     Attributes:
         max_workers: Calls at once.
-        limits: Of one call.
-        daily_token_budget: Tokens per UTC day; 0 is no limit.
-        cutoff: Last month of the model's training data, as the operator says; "" for nothing.
+        limits: Limits of one call.
+        daily_token_budget: Tokens per UTC day; 0 for no limit.
+        cutoff: Last month of the model's training data, if the operator states it; else "".
     """
 
     max_workers: int = 10
@@ -61,11 +61,11 @@ class ChatNode:
     """The poll loop of one process.
 
     Args:
-        node: Connected.
-        model: Who answers.
+        node: A connected node.
+        model: The model that answers.
         settings: Workers, limits, budget.
-        recordings: Of replies, where they are recorded or replayed.
-        prices: Of the known models; None reads the file that comes with the node.
+        recordings: File of replies, if they are recorded or replayed.
+        prices: Prices of the known models; None for the arena's own list.
     """
 
     def __init__(
@@ -76,25 +76,25 @@ class ChatNode:
         recordings: Recordings | None = None,
         prices: PriceList | None = None,
     ) -> None:
-        """Nothing is read before `run`."""
+        """Create queues and index; `run` starts reading."""
         self._node = node
         self._settings = settings
         budget = DailyBudget(settings.daily_token_budget)
-        self._answered = CallIndex(node.bus, node.name, budget)
+        self._call_index = CallIndex(node.bus, node.name, budget)
         prices = prices or load_prices()
-        self._answerer = RequestHandler(
+        self._handler = RequestHandler(
             node,
             model,
             settings.limits,
             prices,
             budget,
-            self._answered,
+            self._call_index,
             recordings,
             cutoff=settings.cutoff,
         )
-        self._lanes = AgentQueues(settings.max_workers, self._work)
-        self._marks: dict[tuple[str, int], LowWaterMark] = defaultdict(LowWaterMark)
-        self._there_before: dict[tuple[str, int], int] = {}
+        self._queues = AgentQueues(settings.max_workers, self._work)
+        self._low_water: dict[tuple[str, int], LowWaterMark] = defaultdict(LowWaterMark)
+        self._end_when_gained: dict[tuple[str, int], int] = {}
         self._owned: Assignment = frozenset()
         self._lost_at_s: float | None = None
         self._paused = False
@@ -117,35 +117,35 @@ class ChatNode:
         try:
             while True:
                 records = await self._read(reader)
-                # In this order: what was read may come from partitions just gained.
-                await self._settle(reader)
+                # In this order: the records may come from partitions that were just gained.
+                await self._follow_assignment(reader)
                 for record in records:
-                    await self._take(record)
-                self._lanes.check()
+                    await self._enqueue(record)
+                self._queues.check()
                 if node.clock.monotonic() - self._committed_at_s >= COMMIT_INTERVAL_S:
                     await self._commit(reader)
         finally:
-            await self._lanes.close()
+            await self._queues.close()
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await self._commit(reader)
             await reader.close()
 
     async def _read(self, reader: GroupReader) -> list[Record]:
-        """The next records; while the lanes are full, none, but the group is still polled."""
-        if not self._lanes.full:
+        """The next records; none while the queues are full, but the group is still polled."""
+        if not self._queues.full:
             if self._paused:
                 reader.resume(self._owned)
                 self._paused = False
             return await reader.read(timeout_s=READ_TIMEOUT_S, max_records=READ_RECORDS_MAX)
-        # Again each time: a rebalance gives the partitions back unpaused.
+        # Pause again each time: after a rebalance the partitions are not paused.
         reader.pause(self._owned)
         self._paused = True
-        await self._lanes.room(PAUSED_WAIT_S)
+        await self._queues.wait_for_space(PAUSED_WAIT_S)
         return await reader.read(timeout_s=0, max_records=READ_RECORDS_MAX)
 
-    async def _settle(self, reader: GroupReader) -> None:
-        """Follow the group: forget what is lost, and read the log before serving what is gained."""
+    async def _follow_assignment(self, reader: GroupReader) -> None:
+        """Drop partitions that were lost, and read the log before serving those gained."""
         now_owned, node = reader.assignment(), self._node
         if now_owned == self._owned:
             self._lost_at_s = None
@@ -155,10 +155,10 @@ class ChatNode:
             if node.clock.monotonic() - self._lost_at_s < REBALANCE_GRACE_S:
                 return
         self._lost_at_s = None
-        self._lanes.keep(now_owned)
+        self._queues.retain(now_owned)
         for partition in self._owned - now_owned:
-            self._marks.pop(partition, None)
-            self._there_before.pop(partition, None)
+            self._low_water.pop(partition, None)
+            self._end_when_gained.pop(partition, None)
         gained = now_owned - self._owned
         self._owned = now_owned
         if gained:
@@ -168,40 +168,44 @@ class ChatNode:
         await node.beat()
 
     async def _restore(self, gained: Assignment, reader: GroupReader) -> int:
-        """Learn what was answered, and see that `llm.calls` still holds it; how many calls."""
-        node, answered = self._node, self._answered
+        """Rebuild the index, report calls that the log lost, and return the number of calls."""
+        node, call_index = self._node, self._call_index
         topic = topics.PROMPTED.member(node.name).name
-        before = await read_answered_requests(node.bus, topic, gained, reader.resumed)
-        self._there_before |= {pair: before.ends[pair] for pair in gained if pair in before.ends}
-        self._answerer.replies.forget()
-        calls = await answered.restore(node.clock.now())
-        if missing := await answered.missing(before.handled):
-            words = missing_calls_text(len(missing), len(before.handled))
-            node.tell_lost(topics.LLM_CALLS.name, await answered.partition(), node.name, words)
+        earlier = await read_answered_requests(node.bus, topic, gained, reader.resumed)
+        self._end_when_gained |= {
+            pair: earlier.ends[pair] for pair in gained if pair in earlier.ends
+        }
+        self._handler.replies.forget()
+        calls = await call_index.restore(node.clock.now())
+        if missing := await call_index.missing(earlier.answered):
+            text = missing_calls_text(len(missing), len(earlier.answered))
+            node.tell_lost(topics.LLM_CALLS.name, await call_index.partition(), node.name, text)
         return calls
 
-    async def _take(self, record: Record) -> None:
-        """Put a record into its lane; one that was taken before, or is not ours, is passed over."""
+    async def _enqueue(self, record: Record) -> None:
+        """Queue a record for its agent; skip one that was queued before or is not owned."""
         partition = (record.topic, record.partition)
-        if partition not in self._owned or not self._marks[partition].take(record.offset):
+        if partition not in self._owned or not self._low_water[partition].begin(record.offset):
             return
         message = await self._node.read_message(record)
         if message is None:
-            self._marks[partition].done(record.offset)
+            self._low_water[partition].finish(record.offset)
             return
         error = ""
         if not isinstance(message, ChatRequest):
-            error = f"a {message.type_name()} is no ChatRequest"
+            error = f"a {message.type_name()} is not a ChatRequest"
         else:
             error = await self._reply_error(message)
         if error or not isinstance(message, ChatRequest):
             await self._node.dead_letter(record, error)
-            self._marks[partition].done(record.offset)
+            self._low_water[partition].finish(record.offset)
             return
-        self._lanes.add(Job(record, message, record.offset < self._there_before.get(partition, 0)))
+        self._queues.add(
+            Job(record, message, record.offset < self._end_when_gained.get(partition, 0))
+        )
 
     async def _reply_error(self, request: ChatRequest) -> str:
-        """Why no reply could reach the asker; "" where one can. An unknown inbox is created."""
+        """Why no reply can reach the agent; "" if one can. A missing inbox is created."""
         if request.reply_to in self._inboxes:
             return ""
         if error := reply_to_error(request.reply_to):
@@ -213,26 +217,26 @@ class ChatNode:
 
     async def _work(self, job: Job) -> None:
         try:
-            await self._answerer.answer(job.request, repeated=job.repeated)
+            await self._handler.handle(job.request, repeated=job.repeated)
         except MessageTooLarge as error:
             await self._node.dead_letter(job.record, str(error))
-        self._marks[job.partition].done(job.record.offset)
+        self._low_water[job.partition].finish(job.record.offset)
 
     async def _commit(self, reader: GroupReader) -> None:
-        """Commit what is done and show how the node fares."""
+        """Commit the offsets of answered requests, and update the gauges."""
         self._committed_at_s = self._node.clock.monotonic()
-        marks = {p: mark.mark() for p, mark in self._marks.items()}
-        offsets = {p: offset for p, offset in marks.items() if offset is not None}
+        positions = {p: mark.next_offset() for p, mark in self._low_water.items()}
+        offsets = {p: offset for p, offset in positions.items() if offset is not None}
         if offsets:
             await reader.commit(offsets)
-        self._node.gauges["in_flight"] = self._lanes.running
+        self._node.gauges["in_flight"] = self._queues.running
         self._node.gauges["lag"] = await reader.lag()
 
 
-def missing_calls_text(missing: int, handled: int) -> str:
-    """What is said of answered requests that have no call in the log."""
+def missing_calls_text(missing: int, answered: int) -> str:
+    """The text about answered requests that have no call in the log."""
     return (
-        f"{missing} of the last {handled} requests that were answered have no call in the log: it"
+        f"{missing} of the last {answered} requests that were answered have no call in the log: it"
         " was cut, or created again (or an answer was too large, and dead_letters names it); those"
         " calls were paid for, and are not in the day's token budget"
     )
@@ -252,10 +256,10 @@ async def serve_model(
     """
     if recordings is not None:
         node.details["replies"] = recordings.mode
-        known = {"file": recordings.path.name, "calls": len(recordings)}
-        node.log.info("recorded replies", mode=recordings.mode, **known)
+        facts = {"file": recordings.path.name, "calls": len(recordings)}
+        node.log.info("recorded replies", mode=recordings.mode, **facts)
         if recordings.skipped:
-            node.log.warning("lines that are no recorded reply", skipped=recordings.skipped)
+            node.log.warning("skipped lines without a recorded reply", skipped=recordings.skipped)
     try:
         await refuse_other_model(node, model.model_id)
         await ChatNode(node, model, settings, recordings, prices).run()

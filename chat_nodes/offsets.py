@@ -1,29 +1,29 @@
-"""Which offset of a partition may be committed while its records are worked on out of order.
+"""The offset of a partition that may be committed while records are handled out of order. Pure.
 
-The low-water mark: everything below it is done. Pure; see `chat_nodes.node` for the commits.
+It is the low-water mark: every record below it is done. `chat_nodes.node` commits it.
 """
 
 
 class LowWaterMark:
-    """Offsets taken from one partition, in ascending order, and which of them are done."""
+    """Offsets of one partition that were begun, in ascending order, and those not finished yet."""
 
     def __init__(self) -> None:
-        """Nothing taken yet."""
+        """Start without offsets."""
         self._open: dict[int, None] = {}
         self._next: int | None = None
 
-    def take(self, offset: int) -> bool:
-        """Begin with an offset; False where it was taken before (a redelivery)."""
+    def begin(self, offset: int) -> bool:
+        """Begin an offset; False if it was begun before (a redelivery)."""
         if self._next is not None and offset < self._next:
             return False
         self._open[offset] = None
         self._next = offset + 1
         return True
 
-    def done(self, offset: int) -> None:
-        """Finish an offset that was taken."""
+    def finish(self, offset: int) -> None:
+        """Finish an offset that was begun."""
         del self._open[offset]
 
-    def mark(self) -> int | None:
-        """The next offset to read after a restart; None where nothing was taken."""
+    def next_offset(self) -> int | None:
+        """The next offset to read after a restart; None if no offset was begun."""
         return next(iter(self._open), self._next)

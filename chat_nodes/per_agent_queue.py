@@ -1,8 +1,8 @@
-"""Work in lanes: one request at a time per agent, so many at once over all agents.
+"""One queue of requests per agent: each agent's requests run one at a time, agents run at once.
 
-A record waits in its lane (partition and agent) until the one before it is done and a worker is
-free. What waits is bounded: when the lanes are full their owner pauses reading. Reads and writes
-nothing itself.
+A record waits in the queue of its partition and agent until the record before it is done and a
+worker is free. The number of waiting records is bounded: when the queues are full the caller pauses
+reading. This module reads and writes nothing itself.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from arena.bus.base import Assignment, Record
 from arena.messages import ChatRequest
 
 WAITING_PER_WORKER = 8
-"""Records that may wait or run per worker before the lanes are full."""
+"""Records per worker that may wait or run before the queues are full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Job:
     """A request and the record it came in.
 
     Attributes:
-        repeated: It was there before this node was given its partition: it may have been answered.
+        repeated: True if it was in the topic before this node gained the partition, so it may have
+            been answered.
     """
 
     record: Record
@@ -45,83 +46,83 @@ class _AgentQueue:
 
 
 class AgentQueues:
-    """The lanes and their workers.
+    """The queues of all agents, and their workers.
 
     Args:
         workers: How many jobs run at once.
-        work: Does one job; an exception from it ends the node.
+        work: Runs one job; an exception from it ends the node.
     """
 
     def __init__(self, workers: int, work: Callable[[Job], Awaitable[None]]) -> None:
-        """No lane yet."""
+        """Start without queues; `add` creates them."""
         self._work = work
         self._slots = asyncio.Semaphore(workers)
-        self._lanes: dict[QueueKey, _AgentQueue] = {}
+        self._queues: dict[QueueKey, _AgentQueue] = {}
         self._capacity = workers * WAITING_PER_WORKER
         self._jobs = 0
         self._error: BaseException | None = None
-        self._moved = asyncio.Event()
+        self._changed = asyncio.Event()
         self.running = 0
 
     @property
     def full(self) -> bool:
-        """True where nothing more should be read."""
+        """True if no more records should be read."""
         return self._jobs >= self._capacity
 
     def add(self, job: Job) -> None:
-        """Put a job at the end of its lane."""
+        """Put a job at the end of its agent's queue."""
         key = (job.partition, job.request.agent)
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = _AgentQueue()
-            lane.jobs.append(job)
-            lane.task = asyncio.create_task(self._drain(key, lane))
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = _AgentQueue()
+            queue.jobs.append(job)
+            queue.task = asyncio.create_task(self._drain(key, queue))
         else:
-            lane.jobs.append(job)
+            queue.jobs.append(job)
         self._jobs += 1
 
-    def keep(self, assignment: Assignment) -> None:
-        """Cancel and forget the lanes of every partition that is not in the assignment."""
-        for key, lane in list(self._lanes.items()):
-            if key[0] not in assignment and lane.task is not None:
-                del self._lanes[key]
-                self._jobs -= len(lane.jobs)
-                lane.jobs.clear()
-                lane.task.cancel()
-        self._moved.set()
+    def retain(self, assignment: Assignment) -> None:
+        """Cancel and drop the queues of every partition that is not in the assignment."""
+        for key, queue in list(self._queues.items()):
+            if key[0] not in assignment and queue.task is not None:
+                del self._queues[key]
+                self._jobs -= len(queue.jobs)
+                queue.jobs.clear()
+                queue.task.cancel()
+        self._changed.set()
 
-    async def room(self, timeout_s: float) -> None:
-        """Return when a job ended, or after `timeout_s` seconds."""
-        self._moved.clear()
+    async def wait_for_space(self, timeout_s: float) -> None:
+        """Wait until a job has ended, for at most `timeout_s` seconds."""
+        self._changed.clear()
         try:
-            await asyncio.wait_for(self._moved.wait(), timeout_s)
+            await asyncio.wait_for(self._changed.wait(), timeout_s)
         except TimeoutError:
             return
 
     def check(self) -> None:
-        """Raise what a job raised."""
+        """Raise the exception of a failed job, if there is one."""
         if self._error is not None:
             raise self._error
 
     async def close(self) -> None:
-        """Cancel every lane and wait until they have ended."""
-        tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
-        self.keep(frozenset())
+        """Cancel every queue and wait until its task has ended."""
+        tasks = [queue.task for queue in self._queues.values() if queue.task is not None]
+        self.retain(frozenset())
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _drain(self, key: QueueKey, lane: _AgentQueue) -> None:
+    async def _drain(self, key: QueueKey, queue: _AgentQueue) -> None:
         try:
-            while lane.jobs:
+            while queue.jobs:
                 async with self._slots:
                     self.running += 1
                     try:
-                        await self._work(lane.jobs[0])
+                        await self._work(queue.jobs[0])
                     finally:
                         self.running -= 1
-                lane.jobs.popleft()
+                queue.jobs.popleft()
                 self._jobs -= 1
-                self._moved.set()
-            del self._lanes[key]
-        except Exception as error:  # nobody awaits this task: `check` raises it to the owner
+                self._changed.set()
+            del self._queues[key]
+        except Exception as error:  # this task is never awaited: `check` raises it to the caller
             self._error = error
-            self._moved.set()
+            self._changed.set()

@@ -1,6 +1,7 @@
-"""The model of a replay: nobody is asked, so a request without a recorded reply fails.
+"""The model of a replay: it calls no server, so a request without a recorded reply fails.
 
-Opened by `arena chat-node --replies replay` in place of the provider: no key and no network.
+`arena chat-node --replies replay` opens it in place of the provider's model; it needs no key and no
+network.
 """
 
 from arena.messages import ChatRequest
@@ -10,11 +11,11 @@ from chat_nodes.recordings import Recordings, request_sha256
 
 
 class RecordedModel:
-    """Stands where a model would be asked what was not recorded.
+    """Fails every request, because a request that reaches it was not recorded.
 
     Args:
-        model_id: Of the model that was recorded.
-        recordings: Named in the error.
+        model_id: Id of the model that was recorded.
+        recordings: The file of recorded replies, which the error names.
     """
 
     scripted = False
@@ -22,14 +23,14 @@ class RecordedModel:
     secrets = NO_SECRETS
 
     def __init__(self, model_id: str, recordings: Recordings) -> None:
-        """Nothing is opened."""
+        """Open nothing."""
         self.model_id = model_id
         self._recordings = recordings
 
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
-        """Say that nothing was recorded."""
+        """Fail with the name of the file and the hash of the request."""
         sha256 = request_sha256(self.model_id, request)
         return CallFailed(self._recordings.missing(sha256), retryable=False)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Close nothing: no connection is open."""

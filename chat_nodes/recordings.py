@@ -1,9 +1,9 @@
-"""Recorded replies: a file of requests' hashes and what was answered, one line per call.
+"""Recorded replies: a file with the hash of each request and its answer, one line per call.
 
-A node called `gpt` that is given `replies.jsonl` keeps `replies.gpt.jsonl`, so several nodes can
+A node called `gpt` that is given `replies.jsonl` uses `replies.gpt.jsonl`, so several nodes can
 share the flag. A line is a JSON object: `request_sha256`, and the `call` and `reply` as they were
-published. Lines are only appended, each with one write and an fsync before the reply is sent; what
-a crash left of a last line is passed over. Reads and writes that file.
+published. Lines are only appended, each with one write and an fsync before the reply is sent; a
+last line that a crash cut is skipped. Reads and writes that file.
 """
 
 import fcntl
@@ -24,15 +24,16 @@ from arena.messages import ChatReply, ChatRequest, LlmCall
 
 Mode = Literal["live", "record", "replay"]
 LINE_BYTES_MAX = 2_000_000
-"""Twice a record's bound: a call and its reply each fit in one."""
+"""Twice the largest record: a line holds a call and its reply."""
 
 
 class RecordedReply(BaseModel):
     """One line of the file.
 
     Attributes:
-        request_sha256: Of the request, as `request_sha256` computes it.
-        call: As it was logged. reply: as it was sent.
+        request_sha256: Hash of the request, as `request_sha256` computes it.
+        call: The call as it was logged.
+        reply: The reply as it was sent.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -42,14 +43,14 @@ class RecordedReply(BaseModel):
     reply: ChatReply
 
     def answer(self, request: ChatRequest, node: str, now: datetime) -> "RecordedReply":
-        """The same answer to another asking of the request.
+        """The same answer for another request with the same hash.
 
-        Latency, attempts, tokens and cost stay those of the recorded call. It is marked as
-        replayed, unless it was recorded for this very asking: then a crash came between the file
-        and the topics.
+        Latency, attempts, tokens and cost are those of the recorded call. The answer is marked as
+        replayed, unless it was recorded for this very request: then the node crashed between
+        writing the file and the topics.
         """
         replayed = self.call.replayed or self.call.started_at < request.issued_at
-        asked = {
+        fields = {
             "call_id": request.call_id,
             "agent": request.agent,
             "turn_id": request.turn_id,
@@ -58,28 +59,28 @@ class RecordedReply(BaseModel):
             "replayed": replayed,
         }
         times = {"started_at": now, "ended_at": now}
-        call = self.call.model_copy(update=asked | times)
+        call = self.call.model_copy(update=fields | times)
         return RecordedReply(
             request_sha256=self.request_sha256,
             call=call,
-            reply=self.reply.model_copy(update=asked),
+            reply=self.reply.model_copy(update=fields),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _LineLocation:
     offset: int
     length: int
     ok: bool
 
 
 def request_sha256(model_id: str, request: ChatRequest) -> str:
-    """Hash of what decides a model's answer: model, messages, tools and sampling.
+    """Hash of what determines a model's answer: model, messages, tools and sampling.
 
-    SHA-256 of their JSON with sorted keys and no spaces; no id, agent or time enters it.
+    SHA-256 of their JSON with sorted keys and no spaces; ids, agent and times are left out.
     """
-    asked = request.model_dump(mode="json", include={"messages", "tools", "sampling"})
-    body = orjson.dumps({"model": model_id, **asked}, option=orjson.OPT_SORT_KEYS)
+    fields = request.model_dump(mode="json", include={"messages", "tools", "sampling"})
+    body = orjson.dumps({"model": model_id, **fields}, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(body).hexdigest()
 
 
@@ -92,11 +93,12 @@ class Recordings:
     """The recorded replies of one node, found by request and call.
 
     Attributes:
-        path: The file. skipped: lines of it that could not be read.
+        path: The file.
+        skipped: Number of lines that could not be read.
     """
 
     def __init__(self, path: Path, mode: Mode) -> None:
-        """Read what was recorded.
+        """Open the file and index its lines.
 
         Raises:
             UsageError: There is nothing to replay, or the file cannot be written.
@@ -104,7 +106,7 @@ class Recordings:
         self.path = path
         self.mode = mode
         self.skipped = 0
-        self._places: dict[str, dict[str, _Place]] = defaultdict(dict)
+        self._locations: dict[str, dict[str, _LineLocation]] = defaultdict(dict)
         self._lock = threading.Lock()
         flags = os.O_RDONLY if mode == "replay" else os.O_RDWR | os.O_APPEND | os.O_CREAT
         try:
@@ -115,7 +117,7 @@ class Recordings:
         self._index()
 
     def __len__(self) -> int:
-        return sum(map(len, self._places.values()))
+        return sum(map(len, self._locations.values()))
 
     def __enter__(self) -> Self:
         return self
@@ -124,27 +126,29 @@ class Recordings:
         os.close(self._file)
 
     def find(self, sha256: str, call_id: str) -> RecordedReply | None:
-        """What was recorded for a request; None where there is nothing to serve.
+        """The recorded reply to a request; None if there is none to serve.
 
-        While recording, only a reply that this very call got counts. In a replay another
-        call of the same request will do, such as that of an agent with another name: which one
-        follows from the call's id alone, so neither order nor a restart changes it.
+        While recording, only a reply to this very call counts. In a replay, another call with the
+        same request is served too, such as that of an agent with another name; which one follows
+        from the call's id alone, so neither order nor a restart changes it.
         """
-        places = self._places.get(sha256)
-        if not places:
+        locations = self._locations.get(sha256)
+        if not locations:
             return None
-        place = places.get(call_id)
-        if place is None and self.mode == "replay":
+        location = locations.get(call_id)
+        if location is None and self.mode == "replay":
             number = int(hashlib.sha256(call_id.encode()).hexdigest(), 16)
-            place = list(places.values())[number % len(places)]
-        if place is None or (self.mode == "record" and not place.ok):
+            location = list(locations.values())[number % len(locations)]
+        if location is None or (self.mode == "record" and not location.ok):
             return None
-        return RecordedReply.model_validate_json(os.pread(self._file, place.length, place.offset))
+        return RecordedReply.model_validate_json(
+            os.pread(self._file, location.length, location.offset)
+        )
 
     def add(self, recorded: RecordedReply) -> None:
-        """Append a reply; it is on the disk when this returns. Blocks; may be called in a thread.
+        """Append a reply; it is on disk when this returns. Blocks, and may be called in a thread.
 
-        A file that ends in half a line gets its end of line first.
+        If the file ends in half a line, that line is ended first.
         """
         line = recorded.model_dump_json().encode() + b"\n"
         with self._lock:
@@ -157,7 +161,7 @@ class Recordings:
                 os.fsync(self._file)
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
-            self._note(recorded, end + len(written) - len(line), len(line))
+            self._add_location(recorded, end + len(written) - len(line), len(line))
 
     def missing(self, sha256: str) -> str:
         """Why a request cannot be answered, for the agent and the log."""
@@ -166,12 +170,12 @@ class Recordings:
             "tools, model or seed differ from those recorded: run with --replies record"
         )
 
-    def _note(self, recorded: RecordedReply, offset: int, length: int) -> None:
-        """The first reply to a call counts; one that the model failed to give, until it did."""
-        places, call_id = self._places[recorded.request_sha256], recorded.call.call_id
-        known = places.get(call_id)
+    def _add_location(self, recorded: RecordedReply, offset: int, length: int) -> None:
+        """Index a line; the first good reply to a call replaces a failed one, and stays."""
+        locations, call_id = self._locations[recorded.request_sha256], recorded.call.call_id
+        known = locations.get(call_id)
         if known is None or not known.ok:
-            places[call_id] = _Place(offset, length, recorded.call.outcome == "ok")
+            locations[call_id] = _LineLocation(offset, length, recorded.call.outcome == "ok")
 
     def _index(self) -> None:
         offset = 0
@@ -187,4 +191,4 @@ class Recordings:
         except ValidationError:
             self.skipped += line != b"\n"
             return
-        self._note(found, offset, len(line))
+        self._add_location(found, offset, len(line))

@@ -1,7 +1,7 @@
-"""An answer without the secrets that its server repeats: what the model's boundary cannot see.
+"""Secrets that a server repeats in its answer, removed after the answer was decoded. Pure.
 
-The bytes of a body are blanked before they are read (`arena.redaction`). A key that a stream sends
-in two pieces, or that an encoding hides, is a key again only when the answer was read. Pure.
+`arena.redaction` blanks the bytes of a body before they are decoded. A key that a stream sends in
+two pieces, or in an encoding, is only visible in the decoded answer.
 """
 
 from dataclasses import replace
@@ -13,32 +13,32 @@ from chat_nodes.decode import Decoded, decode_reply
 from chat_nodes.lenient_json import ParsedBody, read_body
 
 WITHHELD = "the raw answer is not kept: read as a whole it shows a secret"
-"""Said of a call whose bytes would give a secret away although they do not hold it in one piece."""
+"""Error of a call whose bytes reveal a secret, although they do not hold it in one piece."""
 
 
 def decode_redacted(body: bytes, secrets: Secrets, tools: tuple[str, ...]) -> tuple[Decoded, bool]:
-    """The answer in a body without secrets, and whether reading the body had shown one.
+    """The answer in a body without secrets, and whether the decoded body held one.
 
     Args:
-        body: Without those that are in one piece.
-        secrets: To hide.
-        tools: Names of the tools that were offered.
+        body: The body, without secrets that are in one piece.
+        secrets: Secrets to hide.
+        tools: Names of the offered tools.
     """
     if not secrets:
         return decode_reply(body, tools), False
-    read, held = _read_hidden(body, secrets)
-    decoded = decode_reply(read, tools)
+    parsed, found_secret = _read_hidden(body, secrets)
+    decoded = decode_reply(parsed, tools)
     hidden = redact_decoded(decoded, secrets)
-    return hidden, held or hidden != decoded
+    return hidden, found_secret or hidden != decoded
 
 
 def reveals_secret(body: bytes, secrets: Secrets) -> bool:
-    """True if a body whose bytes hold no secret shows one when it is read."""
+    """True if a body whose bytes hold no secret has one after it is decoded."""
     return bool(body and secrets) and _read_hidden(body, secrets)[1]
 
 
 def redact_decoded(decoded: Decoded, secrets: Secrets) -> Decoded:
-    """Every text of an answer without secrets."""
+    """The answer with secrets removed from every text."""
     hide = secrets.hide
     return replace(
         decoded,
@@ -53,10 +53,10 @@ def redact_decoded(decoded: Decoded, secrets: Secrets) -> Decoded:
 
 
 def _read_hidden(body: bytes, secrets: Secrets) -> tuple[ParsedBody, bool]:
-    read = read_body(body)
-    value, held = secrets.hide_json(read.value)
-    problem = secrets.hide(read.problem)
-    return ParsedBody(value, problem), held or problem != read.problem
+    parsed = read_body(body)
+    value, found_secret = secrets.hide_json(parsed.value)
+    problem = secrets.hide(parsed.problem)
+    return ParsedBody(value, problem), found_secret or problem != parsed.problem
 
 
 def _hide_call(call: RequestedCall, secrets: Secrets) -> RequestedCall:

@@ -1,8 +1,8 @@
 """One request to one reply: deadline, budget, attempts, decoding, cost, and the log of the call.
 
-Writes `llm.calls` and the agent's inbox; reads or writes recorded replies where it is told to. Both
-records are handed over together; a request is done when the brokers have both. Every outcome is
-answered: the agent never waits for a reply that does not come.
+Writes `llm.calls` and the agent's inbox; reads or writes recorded replies if the node has a file of
+them. Both records are sent together, and a request is done when the brokers have acked both. Every
+outcome gets a reply, so no agent waits in vain.
 """
 
 import asyncio
@@ -38,15 +38,15 @@ from chat_nodes.retries import FinalFailure, after_failure
 MICRO = Decimal(1_000_000)
 ESTIMATED = "estimated"
 ADAPTATIONS_MAX = 8
-"""Forms of one request that are tried because the provider refused the one before."""
+"""Times one request is sent in another form because the provider refused the form before."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """What one call may take.
+    """Limits of one call.
 
     Attributes:
-        timeout_s: Of one attempt, in seconds.
+        timeout_s: Longest duration of one attempt, in seconds.
         max_retries: Attempts beyond the first.
     """
 
@@ -55,18 +55,18 @@ class CallLimits:
 
 
 class RequestHandler:
-    """Answers requests with one model.
+    """Handles requests with one model.
 
     Args:
-        node: The process; its counters are kept here.
-        model: Who is asked.
-        limits: Of one call.
-        prices: Of the known models.
-        budget: Of the day.
-        answered: What is in the log already.
-        recordings: Where replies are recorded, or taken from; None asks the model always.
+        node: The process; this class updates its counters.
+        model: The model that is called.
+        limits: Limits of one call.
+        prices: Prices of the known models.
+        budget: Token budget of the day.
+        call_index: Index of the calls that are in the log.
+        recordings: File of recorded replies; None if every request calls the model.
         draw: Random numbers in [0, 1), for jitter.
-        cutoff: What the operator says of the model's training data; "" for nothing.
+        cutoff: Last month of the model's training data, if the operator states it; else "".
     """
 
     def __init__(
@@ -76,18 +76,18 @@ class RequestHandler:
         limits: CallLimits,
         prices: PriceList,
         budget: DailyBudget,
-        answered: CallIndex,
+        call_index: CallIndex,
         recordings: Recordings | None = None,
         draw: Callable[[], float] = random.random,
         cutoff: str = "",
     ) -> None:
-        """Ready to answer."""
+        """Look up the model's price; `handle` makes the first call."""
         self._node = node
         self._model = model
         self._limits = limits
         self._price = prices.of(model.model_id)
         self._budget = budget
-        self._answered = answered
+        self._call_index = call_index
         self._recordings = recordings
         self._draw = draw
         self._cutoff = cutoff
@@ -95,44 +95,45 @@ class RequestHandler:
         self._log_partition: int | None = None
         self.replies = InboxReplies(node.bus)
 
-    async def answer(self, request: ChatRequest, *, repeated: bool = False) -> None:
-        """Reply to a request, from the log where it was answered before.
+    async def handle(self, request: ChatRequest, *, repeated: bool = False) -> None:
+        """Reply to a request, from the log if it was answered before.
 
         Args:
-            request: To answer.
-            repeated: It may have been answered: if the log lost its call, its reply is looked for.
+            request: The request.
+            repeated: True if it may have been answered: if its call is not in the log, its reply is
+                looked up in the agent's inbox.
 
         Raises:
             AppendFailed: The log or the inbox could not be written.
         """
-        logged = await self._answered.find(request.call_id)
+        logged = await self._call_index.find(request.call_id)
         reply = None if logged is None else reply_from_log(logged, request)
         source = "from_log"
         if logged is None and repeated and (reply := await self._find_reply(request)) is not None:
             source = "from_inbox"
-            await self._tell_lost(reply)
+            await self._report_lost_call(reply)
         clock = self._node.clock
         now = clock.now()
-        if reply is not None and not _has_more_time(reply, request, now):
+        if reply is not None and not _can_be_tried_again(reply, request, now):
             self._node.counters[source] += 1
             await self._node.bus.append(request.reply_to, reply, partition=0)
             return
-        if (recorded := self._recorded(request)) is not None:
+        if (recorded := self._recorded_reply(request)) is not None:
             again = recorded.answer(request, self._node.name, now)
             self._node.counters["replayed"] += 1
-            known = {"cutoff": self._cutoff or again.call.cutoff}
-            await self._send(request, again.call.model_copy(update=known), again.reply)
+            stated = {"cutoff": self._cutoff or again.call.cutoff}
+            await self._send(request, again.call.model_copy(update=stated), again.reply)
             return
         call = CallInProgress(request, now, clock.monotonic())
         try:
-            decoded = await self._decide(call)
+            decoded = await self._decode_or_refuse(call)
         except asyncio.CancelledError:
             self._node.counters["cancelled"] += 1
             raise
         await self._publish(call, decoded)
 
     async def _find_reply(self, request: ChatRequest) -> ChatReply | None:
-        """The reply in the agent's inbox; None, too, where this login may not read that."""
+        """The reply in the agent's inbox; None if there is none, or the login may not read it."""
         try:
             return await self.replies.find(request)
         except UsageError as error:
@@ -141,15 +142,15 @@ class RequestHandler:
             node.log.warning("inbox not read", topic=request.reply_to, why=str(error))
             return None
 
-    async def _tell_lost(self, reply: ChatReply) -> None:
-        words = (
+    async def _report_lost_call(self, reply: ChatReply) -> None:
+        text = (
             f"call {reply.call_id} of {reply.agent} is not in the log, and its reply is in the"
             " agent's inbox: the log was cut, or created again; the call is not made a second time"
         )
-        node, partition = self._node, await self._answered.partition()
-        node.tell_lost(topics.LLM_CALLS.name, partition, f"{node.name}, {reply.agent}", words)
+        node, partition = self._node, await self._call_index.partition()
+        node.tell_lost(topics.LLM_CALLS.name, partition, f"{node.name}, {reply.agent}", text)
 
-    async def _decide(self, call: CallInProgress) -> Decoded:
+    async def _decode_or_refuse(self, call: CallInProgress) -> Decoded:
         now = call.started_at
         late_s = (now - call.request.deadline_at).total_seconds()
         if late_s >= 0:
@@ -160,14 +161,14 @@ class RequestHandler:
         return await self._attempt(call)
 
     async def _attempt(self, call: CallInProgress) -> Decoded:
-        """Ask until there is an answer, the retries are spent or the deadline is there."""
+        """Call the model until it answers, no retry is left, or the deadline has passed."""
         clock, limits = self._node.clock, self._limits
         adaptations = 0
         while True:
             call.attempts += 1
             timeout_s = min(limits.timeout_s, self._remaining_s(call))
             result = await self._complete(call.request, timeout_s)
-            call.asked, call.body = result.asked, result.body
+            call.sent, call.body = result.sent, result.body
             if isinstance(result, RawReply):
                 names = tool_names(call.request)
                 decoded, call.withheld = decode_redacted(result.body, self._model.secrets, names)
@@ -178,23 +179,23 @@ class RequestHandler:
             in_time = self._remaining_s(call) > 0
             if result.adapted and adaptations < ADAPTATIONS_MAX and in_time:
                 adaptations += 1
-                self._tell_adapted(call.request, result)
+                self._log_adaptation(call.request, result)
                 continue
-            verdict = after_failure(
+            next_step = after_failure(
                 result,
                 attempts=call.attempts - adaptations,
                 max_retries=limits.max_retries,
                 remaining_s=self._remaining_s(call),
                 jitter=self._draw(),
             )
-            if isinstance(verdict, FinalFailure):
-                return Decoded(verdict.outcome, error=verdict.error, cause=result.cause)
+            if isinstance(next_step, FinalFailure):
+                return Decoded(next_step.outcome, error=next_step.error, cause=result.cause)
             self._node.counters["retries"] += 1
-            self._failures.retried(call.request, reason=result.reason, delay_s=verdict.delay_s)
-            await clock.sleep(verdict.delay_s)
+            self._failures.retried(call.request, reason=result.reason, delay_s=next_step.delay_s)
+            await clock.sleep(next_step.delay_s)
 
-    def _tell_adapted(self, request: ChatRequest, failed: CallFailed) -> None:
-        """Say what the provider refused; the model has learned it and asks in another form."""
+    def _log_adaptation(self, request: ChatRequest, failed: CallFailed) -> None:
+        """Log what the provider refused; the next attempt has another form."""
         self._node.counters["adapted"] += 1
         self._node.log.warning(
             "request adapted to the provider",
@@ -213,12 +214,12 @@ class RequestHandler:
             return CallFailed(reason, retryable=False, cause=Cause.REFUSED_REQUEST)
 
     def _remaining_s(self, call: CallInProgress) -> float:
-        """Seconds to the deadline, by the monotonic clock from when the call began."""
+        """Seconds to the deadline, by the monotonic clock since the call began."""
         total_s = (call.request.deadline_at - call.started_at).total_seconds()
         return total_s - (self._node.clock.monotonic() - call.started_s)
 
     async def _publish(self, call: CallInProgress, decoded: Decoded) -> None:
-        """Log the call and reply; both are acked when this returns."""
+        """Log the call and send the reply; both are acked when this returns."""
         node, request = self._node, call.request
         ended_at = node.clock.now()
         latency_ms = round((node.clock.monotonic() - call.started_s) * 1000, 3)
@@ -255,15 +256,15 @@ class RequestHandler:
             **({"tokens": tokens, "tokens_are": ESTIMATED} if usage.estimated else {}),
         )
 
-    def _recorded(self, request: ChatRequest) -> RecordedReply | None:
-        """What was recorded for a request, where there is a recording to answer from."""
+    def _recorded_reply(self, request: ChatRequest) -> RecordedReply | None:
+        """The recorded reply to a request; None if there is none to answer with."""
         if self._recordings is None:
             return None
         sha256 = request_sha256(self._model.model_id, request)
         return self._recordings.find(sha256, request.call_id)
 
     async def _record(self, request: ChatRequest, logged: LlmCall, reply: ChatReply) -> None:
-        """Keep what the model answered, before anybody can act on it."""
+        """Write the model's answer to the file before any agent can act on it."""
         recordings = self._recordings
         if recordings is None or recordings.mode != "record":
             return
@@ -272,16 +273,16 @@ class RequestHandler:
         await asyncio.to_thread(recordings.add, recorded)
 
     async def _send(self, request: ChatRequest, logged: LlmCall, reply: ChatReply) -> None:
-        """Publish the call and the reply; the brokers have both when this returns."""
+        """Send the call and the reply; both are acked when this returns."""
         bus = self._node.bus
         if self._log_partition is None:
-            self._log_partition = await self._answered.partition()
+            self._log_partition = await self._call_index.partition()
         log_acked = await bus.send(
             topics.LLM_CALLS.name, logged, key=self._node.name, partition=self._log_partition
         )
         reply_acked = await bus.send(request.reply_to, reply, partition=0)
         logged_at = await log_acked
-        self._answered.note(request.call_id, logged_at.partition, logged_at.offset)
+        self._call_index.add(request.call_id, logged_at.partition, logged_at.offset)
         await reply_acked
 
     def _count(self, outcome: CallOutcome, usage: Usage) -> None:
@@ -291,14 +292,14 @@ class RequestHandler:
         counters["prompt_tokens"] += usage.prompt_tokens
         counters["completion_tokens"] += usage.completion_tokens
         if usage.estimated:
-            self._tell_estimated()
+            self._report_estimate()
         if usage.cost_usd is None:
             counters["unknown_price"] += 1
         else:
             counters["cost_microusd"] += int((usage.cost_usd * MICRO).to_integral_value())
 
-    def _tell_estimated(self) -> None:
-        """Say once that the server counts no tokens; heartbeats count such calls."""
+    def _report_estimate(self) -> None:
+        """Log once that the server counts no tokens; heartbeats count such calls."""
         node = self._node
         node.counters["estimated_usage"] += 1
         if node.details.get("tokens") != ESTIMATED:
@@ -309,6 +310,6 @@ class RequestHandler:
             )
 
 
-def _has_more_time(logged: ChatReply, request: ChatRequest, now: datetime) -> bool:
-    """True where a call that came too late to be asked is asked for again, and in time."""
+def _can_be_tried_again(logged: ChatReply, request: ChatRequest, now: datetime) -> bool:
+    """True if a call expired before its first attempt and is requested again in time."""
     return logged.outcome == "expired" and not logged.attempts and now < request.deadline_at

@@ -1,9 +1,9 @@
-"""When to try a model call again: a pure policy.
+"""When to retry a model call. Pure.
 
 Full jitter after M. Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): the
 wait is uniform between zero and a bound that doubles. `Retry-After` is RFC 9110 section 10.2.3.
-Providers say how long to wait in several ways; `requested_wait_s` takes the first that is there.
-Nothing is waited for beyond the request's deadline. Reads no clock and draws no random number.
+Providers request a wait in several ways; `requested_wait_s` uses the first that is present. No wait
+goes beyond the request's deadline.
 """
 
 import re
@@ -18,7 +18,7 @@ from chat_nodes.model import CallFailed
 BASE_DELAY_S = 0.5
 DELAY_MAX_S = 20.0
 RETRY_AFTER_MAX_S = 24 * 60 * 60.0
-"""A longer `Retry-After` is read as this; the deadline ends the call far earlier."""
+"""A longer `Retry-After` is reduced to this; the deadline ends the call far earlier."""
 
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(
@@ -38,14 +38,14 @@ _EPOCH_MS_MIN = 100_000_000_000.0
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Wait `delay_s` seconds, then make another attempt."""
+    """Make another attempt after `delay_s` seconds."""
 
     delay_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class FinalFailure:
-    """Answer the agent with this outcome and error."""
+    """Make no further attempt; reply to the agent with this outcome and error."""
 
     outcome: CallOutcome
     error: str
@@ -54,7 +54,7 @@ class FinalFailure:
 def after_failure(
     failed: CallFailed, *, attempts: int, max_retries: int, remaining_s: float, jitter: float
 ) -> Retry | FinalFailure:
-    """What to do after a failed attempt.
+    """Decide what to do after a failed attempt.
 
     Args:
         failed: Why the last attempt failed.
@@ -63,27 +63,29 @@ def after_failure(
         remaining_s: Seconds until the request's deadline.
         jitter: A random number in [0, 1).
     """
-    made = f"{attempts} attempt{'s' if attempts != 1 else ''}"
+    attempts_text = f"{attempts} attempt{'s' if attempts != 1 else ''}"
     if remaining_s <= 0:
-        return FinalFailure("expired", f"{failed.reason}; the deadline passed after {made}")
+        return FinalFailure(
+            "expired", f"{failed.reason}; the deadline passed after {attempts_text}"
+        )
     if not failed.retryable:
         return FinalFailure("failed", failed.reason)
     if attempts > max_retries:
-        return FinalFailure("failed", f"gave up after {made}: {failed.reason}")
+        return FinalFailure("failed", f"gave up after {attempts_text}: {failed.reason}")
     delay_s = jitter * min(DELAY_MAX_S, BASE_DELAY_S * 2.0 ** min(attempts - 1, 30))
     if failed.retry_after_s is not None:
         delay_s += failed.retry_after_s
     if delay_s >= remaining_s:
-        why = f"{made}, and no time for another before the deadline"
+        why = f"{attempts_text}, and no time for another before the deadline"
         if failed.retry_after_s is not None and failed.retry_after_s >= remaining_s:
-            asked = f"the provider asks to wait {failed.retry_after_s:.1f} s"
-            why = f"{made}; {asked}, and the deadline is in {remaining_s:.1f} s"
+            wait_text = f"the provider asks to wait {failed.retry_after_s:.1f} s"
+            why = f"{attempts_text}; {wait_text}, and the deadline is in {remaining_s:.1f} s"
         return FinalFailure("expired", f"{failed.reason}; {why}")
     return Retry(delay_s)
 
 
 def retry_after_s(text: str | None, now: datetime) -> float | None:
-    """Seconds a `Retry-After` header asks to wait; None where it is absent or unreadable.
+    """Seconds to wait by a `Retry-After` header; None if it is absent or cannot be read.
 
     Args:
         text: The header: a number of seconds or an HTTP date.
@@ -114,21 +116,21 @@ def requested_wait_s(
     text: str = "",
     now: datetime,
 ) -> float | None:
-    """How long a provider asks to wait, in seconds; None if it does not say.
+    """The wait that a provider requests, in seconds; None if it requests none.
 
     Args:
-        headers: With names in lower case: `retry-after-ms` (OpenAI, Azure), `retry-after`, and
-            last `x-ratelimit-reset-*` (OpenAI, Groq) or `x-ratelimit-reset` (OpenRouter).
-        is_limit: True if a limit was reached: `x-ratelimit-reset-*` is sent with every answer.
-        retry_delay: Of Gemini's RetryInfo, such as "37s".
-        text: The provider's words, such as "Please try again in 5.289s".
+        headers: Headers with names in lower case: `retry-after-ms` (OpenAI, Azure), `retry-after`,
+            and last `x-ratelimit-reset-*` (OpenAI, Groq) or `x-ratelimit-reset` (OpenRouter).
+        is_limit: True if a limit was reached: `x-ratelimit-reset-*` comes with every answer.
+        retry_delay: The delay of Gemini's RetryInfo, such as "37s".
+        text: The provider's text, such as "Please try again in 5.289s".
         now: Wall time, aware UTC.
     """
     waits = (
         _milliseconds(headers.get("retry-after-ms")),
         retry_after_s(headers.get("retry-after"), now),
         duration_s(retry_delay),
-        _in_words(text),
+        _wait_in_text(text),
         _reset_s(headers, now) if is_limit else None,
     )
     found = next((wait for wait in waits if wait is not None), None)
@@ -156,13 +158,13 @@ def _milliseconds(text: str | None) -> float | None:
     return wait_ms / 1000 if 0 <= wait_ms < float("inf") else None
 
 
-def _in_words(text: str) -> float | None:
+def _wait_in_text(text: str) -> float | None:
     found = _TRY_AGAIN.search(text)
     return duration_s(found[1]) if found else None
 
 
 def _reset_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """When a limit that is used up begins again; the earliest if none says that it is used up."""
+    """Seconds until a limit that is used up is reset; until the first reset if none is used up."""
     waits = list(_resets(headers, now))
     used_up = [wait for wait, is_used_up in waits if is_used_up]
     return min(used_up or [wait for wait, _ in waits], default=None)
@@ -175,12 +177,12 @@ def _resets(headers: Mapping[str, str], now: datetime) -> Iterator[tuple[float, 
         if not text:
             continue
         left = headers.get(f"x-ratelimit-remaining{name}", "").strip()
-        wait_s = _moment_s(text, now)
+        wait_s = _until_s(text, now)
         if wait_s is not None:
             yield wait_s, left in ("0", "0.0")
 
 
-def _moment_s(text: str, now: datetime) -> float | None:
+def _until_s(text: str, now: datetime) -> float | None:
     try:
         number = float(text)
     except ValueError:

@@ -1,10 +1,10 @@
-"""The seed of a model call: it follows from the agent's own seed and the snapshot alone. Pure.
+"""The seed of a model call, derived from the agent's own seed and the snapshot alone. Pure.
 
-Two things are wanted of it. Repeat k of every cell gets the same random numbers at the same
-snapshot, so part of what separates two cells by chance cancels out (common random numbers). And a
-repeat gets other numbers at the next snapshot: with one seed for a whole season a model would draw
-the same numbers every time, and a repeat's luck would be a constant that no length of season
-averages out. Agent, strategy and round do not enter.
+It has two purposes. Repeat k of every cell gets the same random numbers at the same snapshot, so
+part of the difference between two cells that is due to chance cancels out (common random numbers).
+And a repeat gets different numbers at the next snapshot: with one seed for a whole season a model
+would draw the same numbers every time, and a repeat's luck would be a constant that no length of
+season averages out. Agent, strategy and round do not affect it.
 """
 
 from hashlib import sha256
@@ -12,7 +12,7 @@ from hashlib import sha256
 from arena.messages import ChatRequest
 
 SEED_MAX = 2**31 - 1
-"""Servers take seeds of 32 bits with a sign, and some none below 1."""
+"""Servers accept signed 32-bit seeds, and some refuse seeds below 1."""
 
 
 def call_seed(request: ChatRequest) -> int | None:

@@ -24,7 +24,7 @@ SELL_SHARES = {"small": Decimal("0.25"), "medium": Decimal("0.50"), "large": Dec
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class EngineAnswer:
     """What the engine gave back.
 
     Attributes:
@@ -37,24 +37,24 @@ class Said:
     usage: JsonObject
 
 
-def response_body(model_id: str, prompt: LocalPrompt, said: Said) -> bytes | None:
+def response_body(model_id: str, prompt: LocalPrompt, answer: EngineAnswer) -> bytes | None:
     """The response body that an answer gives; None if it does not have the form asked for."""
     if prompt.schema is None:
-        return _body(model_id, said, said.text, None)
-    answer = _object(said.text)
-    if answer is not None and prompt.step == "call":
-        return _body(model_id, said, "", (prompt.tool, answer))
-    if answer is None:
+        return _body(model_id, answer, answer.text, None)
+    choice = _object(answer.text)
+    if choice is not None and prompt.step == "call":
+        return _body(model_id, answer, "", (prompt.tool, choice))
+    if choice is None:
         return None
-    reason = answer.get("reason")
+    reason = choice.get("reason")
     if not isinstance(reason, str):
         return None
     text = f"Reasoning: {reason or 'none was given'}"
     if prompt.step == "look":
-        return _body(model_id, said, text, (PORTFOLIO_TOOL, {}))
-    if prompt.step == "close" or answer.get("action") == "hold":
-        return _body(model_id, said, text, None)
-    order = _order(answer, prompt)
+        return _body(model_id, answer, text, (PORTFOLIO_TOOL, {}))
+    if prompt.step == "close" or choice.get("action") == "hold":
+        return _body(model_id, answer, text, None)
+    order = _order(choice, prompt)
     if order is None:
         return None
     arguments: JsonObject = {
@@ -62,19 +62,19 @@ def response_body(model_id: str, prompt: LocalPrompt, said: Said) -> bytes | Non
         "quantity": decimal_text(order.quantity),
         "action": order.action,
     }
-    return _body(model_id, said, text, (TRADE_TOOL, arguments))
+    return _body(model_id, answer, text, (TRADE_TOOL, arguments))
 
 
-def _order(answer: JsonObject, prompt: LocalPrompt) -> PlannedOrder | None:
+def _order(choice: JsonObject, prompt: LocalPrompt) -> PlannedOrder | None:
     context = prompt.context
-    product_id, size = answer.get("product_id"), answer.get("size")
+    product_id, size = choice.get("product_id"), choice.get("size")
     if context is None or not isinstance(product_id, str) or not isinstance(size, str):
         return None
-    if answer.get("action") == "buy" and product_id in prompt.buyable and size in BUY_SHARES:
+    if choice.get("action") == "buy" and product_id in prompt.buyable and size in BUY_SHARES:
         usd = context.account.cash_usd * BUY_SHARES[size]
         orders = context.buy(context.market.quotes[product_id], usd)
         return orders[0] if orders else None
-    if answer.get("action") == "sell" and product_id in prompt.sellable and size in SELL_SHARES:
+    if choice.get("action") == "sell" and product_id in prompt.sellable and size in SELL_SHARES:
         order = context.sell(product_id, SELL_SHARES[size])
         # A part that rounds to nothing is the whole.
         return order if order.quantity > 0 else context.sell(product_id)
@@ -89,19 +89,21 @@ def _object(text: str) -> JsonObject | None:
     return value if isinstance(value, dict) else None
 
 
-def _body(model_id: str, said: Said, text: str, call: tuple[str, JsonObject] | None) -> bytes:
+def _body(
+    model_id: str, answer: EngineAnswer, text: str, call: tuple[str, JsonObject] | None
+) -> bytes:
     message: dict[str, JsonValue] = {"role": "assistant", "content": text}
     if call is not None:
         name, arguments = call
         function: JsonObject = {"name": name, "arguments": orjson.dumps(arguments).decode()}
         message["tool_calls"] = [{"id": "call_0", "type": "function", "function": function}]
-    finish = said.finish_reason if call is None else "tool_calls"
+    finish = answer.finish_reason if call is None else "tool_calls"
     return orjson.dumps(
         {
             "object": "chat.completion",
             "model": model_id,
             "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-            "usage": said.usage,
-            "local_answer": said.text,
+            "usage": answer.usage,
+            "local_answer": answer.text,
         }
     )

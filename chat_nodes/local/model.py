@@ -22,10 +22,10 @@ import orjson
 from arena.errors import UsageError
 from arena.messages import Cause, ChatRequest, JsonObject
 from arena.redaction import NO_SECRETS
-from chat_nodes.local.answer import Said, response_body
+from chat_nodes.local.answer import EngineAnswer, response_body
 from chat_nodes.local.engine import Engine, EngineError
 from chat_nodes.local.prompt import LocalPrompt, local_prompt, prompt_seed
-from chat_nodes.model import CallFailed, ModelSettings, RawReply, SentRequest, ask
+from chat_nodes.model import CallFailed, ModelSettings, RawReply, SentRequest, build_request
 from chat_nodes.seeds import call_seed
 
 NAMES = ("local", "local:smollm2", "local:smollm2-135m")
@@ -79,44 +79,44 @@ class LocalModel:
     async def complete(self, request: ChatRequest, *, timeout_s: float) -> RawReply | CallFailed:
         """Ask the model once."""
         prompt = local_prompt(request)
-        asked = ask(MODEL_ID, request, request_options(request, prompt, self._settings))
+        sent = build_request(MODEL_ID, request, request_options(request, prompt, self._settings))
         stop = Event()
-        future = self._thread.submit(self._answer, asked, stop)
+        future = self._thread.submit(self._answer, sent, stop)
         try:
             async with asyncio.timeout(timeout_s):
-                said = await asyncio.wrap_future(future)
+                answer = await asyncio.wrap_future(future)
         except TimeoutError:
-            return _late(timeout_s, asked)
+            return _timed_out(timeout_s, sent)
         except EngineError as error:
             reason = f"the local model refused the request: {error}"
-            return CallFailed(reason, False, cause=Cause.REFUSED_REQUEST, asked=asked)
+            return CallFailed(reason, False, cause=Cause.REFUSED_REQUEST, sent=sent)
         finally:
             stop.set()
-        if said is None:
-            return _late(timeout_s, asked)
-        body = response_body(MODEL_ID, prompt, said)
+        if answer is None:
+            return _timed_out(timeout_s, sent)
+        body = response_body(MODEL_ID, prompt, answer)
         if body is None:
-            start = said.text[:ANSWER_CHARS_SHOWN]
+            start = answer.text[:ANSWER_CHARS_SHOWN]
             reason = f"the local model's answer does not have the form asked for: {start!r}"
             return CallFailed(
                 reason,
                 retryable=False,  # the same prompt and seed give the same answer
                 cause=Cause.UNUSABLE_ANSWER,
-                asked=asked,
-                body=said.text.encode(),
+                sent=sent,
+                body=answer.text.encode(),
             )
-        return RawReply(body, asked)
+        return RawReply(body, sent)
 
     async def close(self) -> None:
         """Stop what runs and give the memory back."""
         self._closing.set()
         await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
 
-    def _answer(self, asked: SentRequest, stop: Event) -> Said | None:
+    def _answer(self, sent: SentRequest, stop: Event) -> EngineAnswer | None:
         """In the model's own thread."""
         if stop.is_set() or self._closing.is_set():
             return None
-        body: JsonObject = orjson.loads(asked.content)
+        body: JsonObject = orjson.loads(sent.content)
         return self._engine.answer(body, lambda: stop.is_set() or self._closing.is_set())
 
 
@@ -147,9 +147,9 @@ def request_options(
     return options
 
 
-def _late(timeout_s: float, asked: SentRequest) -> CallFailed:
+def _timed_out(timeout_s: float, sent: SentRequest) -> CallFailed:
     reason = f"the local model gave no whole answer within {timeout_s:.1f} s"
-    return CallFailed(reason, retryable=True, cause=Cause.TIMEOUT, asked=asked)
+    return CallFailed(reason, retryable=True, cause=Cause.TIMEOUT, sent=sent)
 
 
 def open_model(settings: ModelSettings) -> LocalModel:

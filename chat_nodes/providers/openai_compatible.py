@@ -32,7 +32,7 @@ from chat_nodes.decode import clean_text, implied_status
 from chat_nodes.dialect import Dialect, RefusedRequest, options_of, refused_request
 from chat_nodes.implied_status import reported_error
 from chat_nodes.lenient_json import read_body
-from chat_nodes.model import CallFailed, ModelSettings, Paid, RawReply, SentRequest, ask
+from chat_nodes.model import CallFailed, ModelSettings, Paid, RawReply, SentRequest, build_request
 from chat_nodes.profiles import first_dialect
 from chat_nodes.refusals import Refusal, generation_body, read_refusal
 from chat_nodes.retries import requested_wait_s
@@ -119,7 +119,7 @@ class OpenAICompatibleModel:
         self.secrets = Secrets.of(settings.api_key, settings.headers)
         self._dialect = dialect or first_dialect(self.host, settings.model_id)
         given = {name.lower() for name in settings.headers}
-        self._doubts: set[str] = set()
+        self._unexplained: set[str] = set()
         self._headers: dict[str, str | openai.Omit] = {}
         if not settings.api_key and given & KEY_HEADERS:
             self._headers["Authorization"] = openai.Omit()
@@ -152,31 +152,31 @@ class OpenAICompatibleModel:
 
     async def _complete(self, request: ChatRequest, timeout_s: float) -> RawReply | CallFailed:
         dialect = self._dialect
-        asked = self._ask(request, dialect)
+        sent = self._build_request(request, dialect)
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._client.post(
                     CHAT_PATH,
                     cast_to=httpx2.Response,
-                    content=asked.content,
+                    content=sent.content,
                     options={"headers": self._headers},
                 )
         except TimeoutError:
-            return self._late(timeout_s, asked)
+            return self._late(timeout_s, sent)
         except openai.APIStatusError as error:
             response = error.response
         except openai.APIConnectionError as error:
             if isinstance(error, openai.APITimeoutError) and not _was_cut(error):
                 is_connecting = isinstance(error.__cause__, httpx2.ConnectTimeout)
-                return self._late(min(timeout_s, CONNECT_TIMEOUT_S), asked, is_connecting)
-            return self._broken(error.__cause__ or error, asked)
+                return self._late(min(timeout_s, CONNECT_TIMEOUT_S), sent, is_connecting)
+            return self._broken(error.__cause__ or error, sent)
         except aiohttp.ClientError as error:
             # No HTTP at all came back: the client's own HTTP layer lets this error through.
-            return self._broken(error, asked)
-        return self._answered(response, request, dialect, asked)
+            return self._broken(error, sent)
+        return self._answered(response, request, dialect, sent)
 
     def _answered(
-        self, response: httpx2.Response, request: ChatRequest, dialect: Dialect, asked: SentRequest
+        self, response: httpx2.Response, request: ChatRequest, dialect: Dialect, sent: SentRequest
     ) -> RawReply | CallFailed:
         """What came under any status."""
         encoding = response.headers.get(ENCODING_HEADER, "")
@@ -186,29 +186,29 @@ class OpenAICompatibleModel:
         except BodyTooLong as error:
             plain, problem = None, str(error)
         if plain is None and response.is_success:
-            said = f"the answer is {clean_text(encoding, 20)}-encoded, unasked, and {problem}"
+            text = f"the answer is {clean_text(encoding, 20)}-encoded, unasked, and {problem}"
             return CallFailed(
-                f"{self._address.url}: {said}",
+                f"{self._address.url}: {text}",
                 retryable=True,
                 cause=Cause.UNUSABLE_ANSWER,
-                asked=asked,
+                sent=sent,
                 paid="answer",
             )
         body = self.secrets.hide_bytes(plain or b"")
-        meant = implied_status(body) if response.is_success else response.status_code
-        if meant != OK:
-            return self._refused(response, meant, body, request, dialect, asked)
-        self._accept(dialect, asked)
-        return RawReply(body, asked)
+        implied = implied_status(body) if response.is_success else response.status_code
+        if implied != OK:
+            return self._refused(response, implied, body, request, dialect, sent)
+        self._accept(dialect, sent)
+        return RawReply(body, sent)
 
-    def _ask(self, request: ChatRequest, dialect: Dialect) -> SentRequest:
+    def _build_request(self, request: ChatRequest, dialect: Dialect) -> SentRequest:
         options = options_of(dialect, request, self._settings)
-        return ask(self.model_id, request, options, dialect.wire, dialect.phrases)
+        return build_request(self.model_id, request, options, dialect.wire, dialect.phrases)
 
-    def _accept(self, dialect: Dialect, asked: SentRequest) -> None:
+    def _accept(self, dialect: Dialect, sent: SentRequest) -> None:
         """A form that was guessed was accepted, so it is kept, but for the cap on the cost."""
-        if self._doubts:
-            self._doubts.discard(asked.sha256)
+        if self._unexplained:
+            self._unexplained.discard(sent.sha256)
         if dialect.before_guess is not None and self._dialect is dialect:
             self._dialect = dialect.confirmed()
 
@@ -216,56 +216,54 @@ class OpenAICompatibleModel:
         """Close the connections."""
         await self._client.close()
 
-    def _late(
-        self, timeout_s: float, asked: SentRequest, is_connecting: bool = False
-    ) -> CallFailed:
+    def _late(self, timeout_s: float, sent: SentRequest, is_connecting: bool = False) -> CallFailed:
         url = self._address.url
         if is_connecting:
             reason = f"{url} could not be reached within {round(timeout_s, 1):g} s; {URL_REMEDY}"
             return CallFailed(
-                reason, retryable=True, cause=Cause.UNREACHABLE, asked=asked, remedy=URL_REMEDY
+                reason, retryable=True, cause=Cause.UNREACHABLE, sent=sent, remedy=URL_REMEDY
             )
         reason = f"{url} gave no whole answer within {round(timeout_s, 1):g} s"
-        return CallFailed(reason, retryable=True, cause=Cause.TIMEOUT, asked=asked, paid="prompt")
+        return CallFailed(reason, retryable=True, cause=Cause.TIMEOUT, sent=sent, paid="prompt")
 
     def _refused(
         self,
         response: httpx2.Response,
-        meant: int,
+        implied: int,
         body: bytes,
         request: ChatRequest,
         dialect: Dialect,
-        asked: SentRequest,
+        sent: SentRequest,
     ) -> RawReply | CallFailed:
         """What a refusal means: another form, another attempt later, or the end."""
-        sent = refused_request(request, asked.options, asked.wire)
+        refused = refused_request(request, sent.options, sent.wire)
         refusal = read_refusal(
-            meant,
+            implied,
             body,
             request.prompt_size,
-            sent=(*sent.options, *sent.provider_fields),
+            sent=(*refused.options, *refused.provider_fields),
             is_told_to_wait=any(name in response.headers for name in WAIT_HEADERS),
         )
         if refusal.generation:
-            return RawReply(generation_body(refusal), asked)
+            return RawReply(generation_body(refusal), sent)
         status = response.status_code
         answered = f"{self._address.url} answered {status}"
-        if status != meant:
-            answered += f" with an error that means {meant}"
+        if status != implied:
+            answered += f" with an error that means {implied}"
         hint = self._address.hint if refusal.cause is Cause.UNREACHABLE else ""
         message, remedy = refusal.message, refusal.remedy or hint
         if refusal.cause in (Cause.AUTH, Cause.FORBIDDEN) and self._unset_key:
             message, remedy = self._unset_key
         paid: Paid = "answer" if _is_answer(status, body) else "nothing"
         reason = "; ".join(p for p in (answered, message, remedy) if p)
-        if phrase := self._learn(refusal, request, sent, dialect, asked):
+        if phrase := self._adapt(refusal, request, refused, dialect, sent):
             reason = f"{answered}; {refusal.message}; asked again: {phrase}"
             return CallFailed(
                 reason,
                 retryable=True,
                 cause=refusal.cause,
                 adapted=True,
-                asked=asked,
+                sent=sent,
                 body=body,
                 paid=paid,
             )
@@ -283,7 +281,7 @@ class OpenAICompatibleModel:
             retryable=retryable,
             retry_after_s=wait_s if retryable else None,
             cause=refusal.cause,
-            asked=asked,
+            sent=sent,
             body=body,
             remedy=remedy,
             paid=paid,
@@ -296,59 +294,59 @@ class OpenAICompatibleModel:
         if settings.api_key or authorizes(settings.headers):
             return None
         variable = settings.key_variable
-        said = f"the environment variable {variable} is not set, so " if variable else ""
-        return f"{said}no key was sent", key_remedy(variable)
+        text = f"the environment variable {variable} is not set, so " if variable else ""
+        return f"{text}no key was sent", key_remedy(variable)
 
-    def _learn(
+    def _adapt(
         self,
         refusal: Refusal,
         request: ChatRequest,
-        sent: RefusedRequest,
+        refused: RefusedRequest,
         dialect: Dialect,
-        asked: SentRequest,
+        sent: SentRequest,
     ) -> str | None:
         """What a refusal taught, in words; None if this form of the request was the last one.
 
         "" means that there is only a guess, and that the same request may be accepted yet.
         """
-        lesson = adapt(dialect, refusal, sent)
-        if lesson is None:
+        adaptation = adapt(dialect, refusal, refused)
+        if adaptation is None:
             if dialect.before_guess is not None and self._dialect is dialect:
                 self._dialect = dialect.before_guess
             return None
-        if is_first_guess(dialect, lesson) and not self._was_doubted(asked):
+        if is_first_guess(dialect, adaptation) and not self._is_unexplained_again(sent):
             return ""
-        learned, phrase = lesson
+        adapted_dialect, phrase = adaptation
         if self._dialect is dialect:
-            self._dialect = learned
+            self._dialect = adapted_dialect
             return phrase
         # Another call was refused before this one, and has changed the form already.
-        now = self._ask(request, self._dialect)
-        if now.content != asked.content:
+        now = self._build_request(request, self._dialect)
+        if now.content != sent.content:
             return "as another call has learned"
-        lesson = adapt(self._dialect, refusal, sent)
-        if lesson is None:
+        adaptation = adapt(self._dialect, refusal, refused)
+        if adaptation is None:
             return None
-        self._dialect, phrase = lesson
+        self._dialect, phrase = adaptation
         return phrase
 
-    def _was_doubted(self, asked: SentRequest) -> bool:
+    def _is_unexplained_again(self, sent: SentRequest) -> bool:
         """True if this request was refused without a reason before; it is remembered if not."""
-        if asked.sha256 in self._doubts or len(self._doubts) >= UNEXPLAINED_MAX:
-            self._doubts.discard(asked.sha256)
+        if sent.sha256 in self._unexplained or len(self._unexplained) >= UNEXPLAINED_MAX:
+            self._unexplained.discard(sent.sha256)
             return True
-        self._doubts.add(asked.sha256)
+        self._unexplained.add(sent.sha256)
         return False
 
-    def _broken(self, cause: BaseException, asked: SentRequest) -> CallFailed:
+    def _broken(self, cause: BaseException, sent: SentRequest) -> CallFailed:
         url = self._address.url
         if isinstance(cause, BodyRefused):
             reason = f"{url}: {cause}"
-            return CallFailed(reason, retryable=False, cause=Cause.UNUSABLE_ANSWER, asked=asked)
+            return CallFailed(reason, retryable=False, cause=Cause.UNUSABLE_ANSWER, sent=sent)
         what = clean_text(self.secrets.hide(f"{type(cause).__name__} {cause}"), SAID_CHARS_MAX)
         reason = f"the connection to {url} failed ({what}); {URL_REMEDY}"
         return CallFailed(
-            reason, retryable=True, cause=Cause.UNREACHABLE, asked=asked, remedy=URL_REMEDY
+            reason, retryable=True, cause=Cause.UNREACHABLE, sent=sent, remedy=URL_REMEDY
         )
 
 

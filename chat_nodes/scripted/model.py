@@ -14,7 +14,7 @@ from arena.messages import ChatRequest
 from arena.money import decimal_text
 from arena.redaction import NO_SECRETS
 from chat_nodes.decision_context import DecisionContext
-from chat_nodes.model import CallFailed, ModelSettings, RawReply, ask
+from chat_nodes.model import CallFailed, ModelSettings, RawReply, build_request
 from chat_nodes.prompt_reader import read_account, read_cost_bps, read_market
 from chat_nodes.scripted.strategies import SCRIPTED_STRATEGIES, StrategyDecision
 from chat_nodes.turn_messages import PORTFOLIO_TOOL, TRADE_TOOL, called_tools, newest_prompt
@@ -50,10 +50,12 @@ class ScriptedModel:
         """Compute the answer; it takes no time."""
         strategy = self._strategy or request.strategy.replace("-", "_")
         text, calls = answer(request, strategy)
-        return RawReply(completion(self.model_id, text, calls), ask(self.model_id, request, {}))
+        return RawReply(
+            completion(self.model_id, text, calls), build_request(self.model_id, request, {})
+        )
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Close nothing: no connection is open."""
 
 
 def answer(request: ChatRequest, strategy: str) -> tuple[str, list[ScriptedCall]]:

@@ -8,9 +8,9 @@ import pytest
 from arena.findings import Finding, broken, ok
 from arena.messages import Cause, ChatRequest
 from arena.redaction import NO_SECRETS, Secrets
-from chat_nodes.check import Report
+from chat_nodes.check import CheckReport
 from chat_nodes.check_conversation import TOOL, conversation_findings, hold_conversation
-from chat_nodes.model import CallFailed, RawReply, ask
+from chat_nodes.model import CallFailed, RawReply, build_request
 from tests.arena.model_server import ModelServer, closed_port, serving_in_thread
 from tests.chat_nodes.test_cli import run
 
@@ -38,7 +38,7 @@ class TalkingModel:
         if isinstance(found, CallFailed):
             return found
         options = {"seed": request.sampling.seed} if self.seeds else {}
-        sent = ask("toy", request, options, adaptations=self.adaptations)
+        sent = build_request("toy", request, options, adaptations=self.adaptations)
         return RawReply(json.dumps(found).encode(), sent)
 
     async def close(self) -> None:
@@ -166,7 +166,7 @@ def test_the_quick_check_asks_for_nothing_that_is_paid() -> None:
         (("--extra-header", "api-key=env:NOT_SET_HERE"), "NOT_SET_HERE is not set"),
         (("--price", "input=1"), "--price: output is missing"),
         (("--daily-token-budget", "5", "--max-completion-tokens", "9"), "cannot hold"),
-        (("--quick",), "go with --check"),
+        (("--quick",), "can only be used with --check"),
     ],
 )
 def test_flags_that_cannot_be_used_end_with_two(flags: tuple[str, ...], said: str) -> None:
@@ -229,7 +229,7 @@ async def test_a_question_has_a_short_bound() -> None:
 
 def test_checks_are_shown_as_they_end(capsys: pytest.CaptureFixture[str]) -> None:
     """What was found so far does not wait for the rest."""
-    report = Report("n", as_json=False)
+    report = CheckReport("n", as_json=False)
     report.add([ok("address", "answers")])
     first = capsys.readouterr()
     report.wait("asking")

@@ -9,7 +9,7 @@ from arena.prices import own_price
 from chat_nodes.call_records import CallInProgress
 from chat_nodes.decode import Decoded, Tokens
 from chat_nodes.estimate import add_attempt_usage, call_usage, estimate_tokens, estimated_tokens
-from chat_nodes.model import ask
+from chat_nodes.model import build_request
 from tests.chat_nodes.example_requests import START, prompt, request
 
 PRICE = own_price(Decimal(1), Decimal(10))
@@ -61,8 +61,8 @@ def test_an_answer_that_was_cut_counts_by_its_bytes() -> None:
 def in_progress(*, attempts: int = 1, body: bytes = BODY) -> CallInProgress:
     """A call that ended."""
     wanted = request(prompt({"BTC-USD": (1, 2)}))
-    asked = ask("m", wanted, {}) if attempts else None
-    return CallInProgress(wanted, START, 0.0, attempts=attempts, asked=asked, body=body)
+    sent = build_request("m", wanted, {}) if attempts else None
+    return CallInProgress(wanted, START, 0.0, attempts=attempts, sent=sent, body=body)
 
 
 def used(decoded: Decoded, call: CallInProgress, *, scripted: bool = False) -> Usage:
@@ -114,8 +114,8 @@ def test_nothing_is_estimated_if_no_model_answered(
 def test_attempts_without_usage_are_estimated_too() -> None:
     """Every answer that could not be used counts, and the prompt of one that came too late."""
     call = in_progress(attempts=1)
-    assert call.asked is not None
-    prompt_tokens = estimated_tokens(call.asked.content)
+    assert call.sent is not None
+    prompt_tokens = estimated_tokens(call.sent.content)
     add_attempt_usage(call, BODY, "answer")
     add_attempt_usage(call, BODY, "answer")
     add_attempt_usage(call, b"", "prompt")

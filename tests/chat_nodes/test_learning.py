@@ -42,7 +42,7 @@ async def ask_on(model: OpenAICompatibleModel, tries: int = 9) -> list[str]:
     for _ in range(tries):
         result = await model.complete(SEEDED, timeout_s=5)
         if isinstance(result, RawReply):
-            return [*found, "answer " + "; ".join(result.asked.adaptations)]
+            return [*found, "answer " + "; ".join(result.sent.adaptations)]
         found.append("adapted" if result.adapted else "again" if result.retryable else "final")
         if found[-1] == "final":
             break
@@ -70,11 +70,11 @@ async def test_a_refusal_is_learned_from_and_recorded() -> None:
     assert isinstance(reply, RawReply)
     assert (True, True, Cause.REFUSED_REQUEST) == (failed.adapted, failed.retryable, failed.cause)
     assert failed.reason.endswith("Unknown parameter: 'seed'; asked again: without seed")
-    assert ("without seed",) == reply.asked.adaptations
-    assert {"temperature": 0.5, "max_tokens": 90} == reply.asked.options
+    assert ("without seed",) == reply.sent.adaptations
+    assert {"temperature": 0.5, "max_tokens": 90} == reply.sent.options
     assert "seed" not in orjson.loads(asked[1][1])
-    again = chat_body_sha256("m", SEEDED, reply.asked.options, reply.asked.wire)
-    assert again == reply.asked.sha256
+    again = chat_body_sha256("m", SEEDED, reply.sent.options, reply.sent.wire)
+    assert again == reply.sent.sha256
 
 
 async def test_what_was_learned_is_kept_for_the_process() -> None:
@@ -102,7 +102,7 @@ async def test_calls_that_are_refused_at_once_all_succeed() -> None:
         await model.close()
 
     assert [[True, False]] * 4 == [[isinstance(r, CallFailed) for r in each] for each in found]
-    phrases = {r.asked.adaptations for each in found for r in each if isinstance(r, RawReply)}
+    phrases = {r.sent.adaptations for each in found for r in each if isinstance(r, RawReply)}
     assert {("without seed",)} == phrases
 
 
@@ -117,7 +117,7 @@ async def test_a_guess_that_is_refused_too_is_taken_back() -> None:
 
     assert ["again", "adapted", "adapted", "adapted", "final"] == results
     assert isinstance(last, RawReply)
-    assert () == last.asked.adaptations
+    assert () == last.sent.adaptations
     assert stub.requests[0][1] == stub.requests[1][1] == stub.requests[5][1]
 
 

@@ -14,7 +14,7 @@ from arena.prices import load_prices
 from arena.spec import parse_spec
 from chat_nodes.decode import decode_reply
 from chat_nodes.local import engine
-from chat_nodes.local.answer import Said, response_body
+from chat_nodes.local.answer import EngineAnswer, response_body
 from chat_nodes.local.model import MODEL_ID, TOKENS_MAX, request_options
 from chat_nodes.local.prompt import local_prompt, prompt_seed
 from chat_nodes.model import CallFailed, ModelSettings, RawReply
@@ -44,7 +44,7 @@ def round_of(tool: str, result: str) -> tuple[ChatMessage, ChatMessage]:
 def body_of(asked: ChatRequest, answer: object, finish: str = "stop") -> bytes | None:
     """The response body that the model's answer gives."""
     text = answer if isinstance(answer, str) else orjson.dumps(answer).decode()
-    return response_body(MODEL_ID, local_prompt(asked), Said(text, finish, USAGE))
+    return response_body(MODEL_ID, local_prompt(asked), EngineAnswer(text, finish, USAGE))
 
 
 def test_the_prompt_says_moves_and_account_in_few_words() -> None:
@@ -265,7 +265,7 @@ async def test_the_real_model_decides() -> None:
     assert isinstance(first, RawReply)
     assert isinstance(second, RawReply)
     assert first == second
-    assert first.asked.sha256 == chat_body_sha256(MODEL_ID, asked, first.asked.options)
+    assert first.sent.sha256 == chat_body_sha256(MODEL_ID, asked, first.sent.options)
     decoded = decode_reply(first.body, ("execute_trade",))
     assert "ok" == decoded.outcome
     assert decoded.text.startswith("Reasoning: ")

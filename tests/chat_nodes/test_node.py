@@ -185,7 +185,7 @@ async def test_no_form_is_tried_after_the_deadline(memory_bus: MemoryBus) -> Non
 
     async def refuse(_: ChatRequest) -> CallFailed:
         clock.later_s += 100.0
-        return CallFailed("seed refused", retryable=True, adapted=True, asked=SENT)
+        return CallFailed("seed refused", retryable=True, adapted=True, sent=SENT)
 
     model = FakeModel(refuse)
     async with serving(memory_bus, model, clock=clock):
@@ -307,7 +307,7 @@ async def test_what_is_no_request_is_buried_and_passed_over(memory_bus: MemoryBu
 
     assert ("ok", 3) == (reply.outcome, node.counters["dead_letters"])
     reasons = sorted(letter.error for letter in buried)
-    assert "a OpenAccount is no ChatRequest" == reasons[0]
+    assert "a OpenAccount is not a ChatRequest" == reasons[0]
     assert any("account.events" in reason for reason in reasons)
 
 
@@ -373,7 +373,7 @@ async def test_a_budget_counts_attempts_whose_server_counts_nothing(
     sent = SentRequest(b"1" * 1_000, {})
     unusable = b'{"choices": [{"message": {"content": null}, "finish_reason": "tool_calls"}]}'
     good = b'{"choices": [{"message": {"content": "I hold."}, "finish_reason": "stop"}]}'
-    wasted = CallFailed("no", True, 0.0, asked=sent, body=unusable, paid="answer")
+    wasted = CallFailed("no", True, 0.0, sent=sent, body=unusable, paid="answer")
     plan: list[RawReply | CallFailed] = [wasted, wasted, RawReply(good, sent)]
 
     async def answer(_: ChatRequest) -> RawReply | CallFailed:

@@ -10,28 +10,28 @@ def test_the_mark_waits_for_the_oldest() -> None:
     """Later offsets that are done do not move it past an earlier one that is not."""
     water = LowWaterMark()
     for offset in (7, 8, 9):
-        water.take(offset)
-    water.done(8)
-    water.done(9)
-    waiting = water.mark()
-    water.done(7)
+        water.begin(offset)
+    water.finish(8)
+    water.finish(9)
+    waiting = water.next_offset()
+    water.finish(7)
 
-    assert (7, 10) == (waiting, water.mark())
+    assert (7, 10) == (waiting, water.next_offset())
 
 
 def test_nothing_taken_commits_nothing() -> None:
     """A fresh partition has no mark."""
-    assert LowWaterMark().mark() is None
+    assert LowWaterMark().next_offset() is None
 
 
 def test_a_redelivered_offset_is_not_taken_twice() -> None:
     """After a rebalance the group delivers from the commit on; what is under way is known."""
     water = LowWaterMark()
-    water.take(3)
-    water.take(4)
-    water.done(4)
+    water.begin(3)
+    water.begin(4)
+    water.finish(4)
 
-    assert [False, False, True] == [water.take(3), water.take(4), water.take(5)]
+    assert [False, False, True] == [water.begin(3), water.begin(4), water.begin(5)]
 
 
 @given(st.integers(1, 30).flatmap(lambda n: st.permutations(range(n))), st.integers(0, 30))
@@ -39,9 +39,9 @@ def test_everything_below_the_mark_is_done(order: list[int], finished: int) -> N
     """In any order of completion the mark is the first offset that is not done."""
     water = LowWaterMark()
     for offset in range(len(order)):
-        assert water.take(offset)
+        assert water.begin(offset)
     for offset in order[:finished]:
-        water.done(offset)
+        water.finish(offset)
     left = order[finished:]
 
-    assert min(left, default=len(order)) == water.mark()
+    assert min(left, default=len(order)) == water.next_offset()

@@ -23,15 +23,15 @@ async def test_lanes_are_full_at_their_bound() -> None:
     async def work(_: Job) -> None:
         await gate.wait()
 
-    lanes = AgentQueues(2, work)
+    queues = AgentQueues(2, work)
     for offset in range(2 * WAITING_PER_WORKER):
-        before = lanes.full
-        lanes.add(job("a", offset))
-    after = lanes.full
+        before = queues.full
+        queues.add(job("a", offset))
+    after = queues.full
     gate.set()
-    await lanes.room(5.0)
-    await until(lambda: not lanes.full)
-    await lanes.close()
+    await queues.wait_for_space(5.0)
+    await until(lambda: not queues.full)
+    await queues.close()
 
     assert (False, True) == (before, after)
 
@@ -45,16 +45,16 @@ async def test_lost_partitions_are_cancelled_at_once() -> None:
         await gate.wait()
         done.append(one.request.agent)
 
-    lanes = AgentQueues(4, work)
+    queues = AgentQueues(4, work)
     for offset, agent in enumerate(("kept", "lost", "lost")):
-        lanes.add(job(agent, offset, partition=agent == "lost"))
-    await until(lambda: lanes.running == 2)
-    lanes.keep(frozenset({("ai_prompted.gpt", 0)}))
+        queues.add(job(agent, offset, partition=agent == "lost"))
+    await until(lambda: queues.running == 2)
+    queues.retain(frozenset({("ai_prompted.gpt", 0)}))
     gate.set()
-    await until(lambda: lanes.running == 0)
+    await until(lambda: queues.running == 0)
 
     assert ["kept"] == done
-    await lanes.close()
+    await queues.close()
 
 
 async def test_an_error_comes_out_at_the_owner() -> None:
@@ -63,12 +63,12 @@ async def test_an_error_comes_out_at_the_owner() -> None:
     async def work(_: Job) -> None:
         raise RuntimeError("append failed")
 
-    lanes = AgentQueues(1, work)
-    lanes.add(job("a", 0))
-    await lanes.room(5.0)
+    queues = AgentQueues(1, work)
+    queues.add(job("a", 0))
+    await queues.wait_for_space(5.0)
 
     with pytest.raises(RuntimeError, match="append failed"):
-        lanes.check()
+        queues.check()
 
 
 async def test_waiting_for_room_has_an_end() -> None:
@@ -77,10 +77,10 @@ async def test_waiting_for_room_has_an_end() -> None:
     async def work(_: Job) -> None:
         await asyncio.sleep(3600)
 
-    lanes = AgentQueues(1, work)
-    lanes.add(job("a", 0))
+    queues = AgentQueues(1, work)
+    queues.add(job("a", 0))
     async with asyncio.timeout(5):
-        await lanes.room(0.01)
-    await lanes.close()
+        await queues.wait_for_space(0.01)
+    await queues.close()
 
-    assert 0 == lanes.running
+    assert 0 == queues.running
