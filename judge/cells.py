@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from arena.messages import DeadEntry
-from judge.formatting import listed
-from judge.season.model import Entry
+from judge.formatting import joined_names
+from judge.season.types import Entry
 
 _NUMBERED = re.compile(r"(.+?)[-_.#]*\d+")
 
@@ -151,7 +151,7 @@ def gone_notes(entrants: Sequence[Entrant]) -> tuple[str, ...]:
     """Which cells have lost a repeat, one sentence each."""
     return tuple(
         f"{one.name} is compared by {len(one.places)} of its"
-        f" {len(one.places) + len(one.gone)} repeats, without {listed(one.gone)}."
+        f" {len(one.places) + len(one.gone)} repeats, without {joined_names(one.gone)}."
         for one in entrants
         if one.gone
     )

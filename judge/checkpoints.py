@@ -1,8 +1,8 @@
 """Where a judge keeps its season between two lives.
 
 Reads and writes `<home>/checkpoints/<prefix>/judge` (the head) and the segments in `judge.segments`
-beside it. What is kept is a saving and never the truth: `arena.kept` says how it is held against
-the logs, `judge.season.kept` what it holds.
+beside it. What is kept is a saving and never the truth: `arena.fold_checkpoint` says how it is held against
+the logs, `judge.season.checkpoint_format` what it holds.
 """
 
 import asyncio
@@ -12,14 +12,20 @@ from functools import partial
 from arena.bus.base import Bus, LogReader, Record
 from arena.checkpoint import SealedFile
 from arena.errors import Malformed
-from arena.kept import KeptFile, Places, disprove_shards, resume, uncollected
+from arena.fold_checkpoint import KeptFile, Places, disprove_shards, resume, uncollected
 from arena.logs import Log
-from arena.passed_over import PassedOver, read_passed_over
+from arena.pass_overs import PassedOver, read_passed_over
 from arena.settings import Settings
 from judge.season import SeasonBuilder
-from judge.season.kept import KEPT, Head, Packer, read_head, restore
+from judge.season.checkpoint_format import (
+    CHECKPOINT_TOPICS,
+    CheckpointHead,
+    SeasonPacker,
+    read_head,
+    restore,
+)
 
-KEEP_EVERY = 5_000
+CHECKPOINT_RECORDS = 5_000
 """Records of the kept topics between two checkpoints: so many are folded again at most."""
 
 
@@ -36,7 +42,7 @@ class SeasonCheckpoint:
         self.file = KeptFile(settings, "judge", log)
         self._segments = self.file.file.path.with_name("judge.segments")
         self._places = Places()
-        self._packer = Packer()
+        self._packer = SeasonPacker()
 
     async def open(self, reader: LogReader, bus: Bus) -> None:
         """Take the season that was kept where it fits the logs; the reader goes on behind it.
@@ -47,7 +53,7 @@ class SeasonCheckpoint:
         """
         passed_over = await read_passed_over(bus)
         await self._resume(reader, bus, passed_over)
-        self.builder.folded.books.pass_over(passed_over)
+        self.builder.folds.accounts.pass_over(passed_over)
 
     async def _resume(self, reader: LogReader, bus: Bus, passed_over: PassedOver) -> None:
         packed = await self.file.read()
@@ -59,24 +65,24 @@ class SeasonCheckpoint:
             segments = await asyncio.to_thread(self._read, head)
             with uncollected():
                 builder, places = restore(head, segments)
-            shards = builder.folded.books.shards
+            shards = builder.folds.accounts.shards
             images = await self.file.read_images(shards)
             disprove = partial(disprove_shards, bus, shards, images, passed_over)
-            why = await resume(reader, places, shards, disprove, partial(_tell_lost, bus))
+            why = await resume(reader, places, shards, disprove, partial(_note_lost, bus))
         except Malformed as error:
             why = str(error)
         if why:
             self.file.refuse(why)
             return
         self.builder, self._places = builder, places
-        self._packer = Packer(head.segments, builder.snapshots)
+        self._packer = SeasonPacker(head.segments, builder.snapshots)
 
     def apply(self, record: Record) -> None:
         """Fold one record."""
         self.builder.apply(record)
-        if record.topic in KEPT:
+        if record.topic in CHECKPOINT_TOPICS:
             self._places.note(record)
-            if self._places.is_due(KEEP_EVERY) and not self.file.busy:
+            if self._places.is_due(CHECKPOINT_RECORDS) and not self.file.busy:
                 self._keep()
 
     async def close(self) -> None:
@@ -91,10 +97,10 @@ class SeasonCheckpoint:
             self.file.failed = True
             return
         segment = SealedFile(self._segments / packed.segment_name)
-        images = self.builder.folded.books.take_attested()
+        images = self.builder.folds.accounts.take_attested()
         self.file.write(packed.head, first=(segment, packed.segment), images=images)
 
-    def _read(self, head: Head) -> list[bytes]:
+    def _read(self, head: CheckpointHead) -> list[bytes]:
         """The segments; those that no head names any more are removed."""
         with contextlib.suppress(OSError):
             for path in self._segments.iterdir():
@@ -106,5 +112,5 @@ class SeasonCheckpoint:
         return [payload for payload in found if payload is not None]
 
 
-def _tell_lost(bus: Bus, topic: str, partition: int, why: str) -> None:
+def _note_lost(bus: Bus, topic: str, partition: int, why: str) -> None:
     bus.note_lost(topic, partition, "judge", why)

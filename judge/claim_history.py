@@ -9,18 +9,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from arena.vitals import DEAD_TURNS
+from arena.agent_health import DEAD_TURNS
 from judge.claims import ClaimRecord, LookResult, claims_over, with_claims
-from judge.entrants import Field, entrant_means, entrant_returns, field_of, without
+from judge.entrants import (
+    ComparedField,
+    compared_field,
+    entrant_means,
+    entrant_returns,
+    with_entries,
+)
 from judge.evaluation import StatisticsOptions
-from judge.season.model import FloatArray, Season
+from judge.season.types import FloatArray, Season
 from judge.statistics import Pair
 from judge.statistics.adjusted import Alpha, alpha_pairs, exposure_shares
 from judge.statistics.looks import Horizon, Look, single_look
-from judge.statistics.pairs import LookDecisions, decisions_of, remembered
+from judge.statistics.pairs import LookDecisions, decisions_of, memoised
 from judge.statistics.verdict import decide_returns
 
-Beginning = Callable[[int], Season]
+SeasonAfter = Callable[[int], Season]
 """The season as it was after so many snapshots."""
 
 
@@ -31,23 +37,27 @@ class ClaimHistory:
         returns: Those of returns. alpha: those of returns beyond the market exposure.
     """
 
-    def __init__(self, season: Season, options: StatisticsOptions, beginning: Beginning) -> None:
+    def __init__(
+        self, season: Season, options: StatisticsOptions, season_after: SeasonAfter
+    ) -> None:
         """Decide all looks before the present moment."""
         self._count, self._options = season.periods, options
         self._looks = options.horizon.looks(season.periods)
         before = [look for look in self._looks if look.periods < season.periods]
-        decided = [_look_result(beginning(look.periods), look, options) for look in before]
+        decided = [_look_result(season_after(look.periods), look, options) for look in before]
         self._returns = [one for one, _ in decided]
         self._alpha = [other for _, other in decided]
         self.returns: tuple[ClaimRecord, ...] = claims_over(self._returns)
         self.alpha: tuple[ClaimRecord, ...] = claims_over(self._alpha)
 
-    def settle_returns(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> tuple[Pair, ...]:
+    def apply_return_claims(
+        self, pairs: tuple[Pair, ...], names: Sequence[str]
+    ) -> tuple[Pair, ...]:
         """The pairs of now as all claims of returns separate them."""
         self.returns = claims_over([*self._returns, *self._now(pairs, names)])
         return with_claims(pairs, names, self.returns)
 
-    def settle_alpha(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> tuple[Pair, ...]:
+    def apply_alpha_claims(self, pairs: tuple[Pair, ...], names: Sequence[str]) -> tuple[Pair, ...]:
         """The adjusted pairs of now as all claims of alpha separate them."""
         self.alpha = claims_over([*self._alpha, *self._now(pairs, names)])
         return with_claims(pairs, names, self.alpha)
@@ -63,7 +73,7 @@ def _look_result(
     season: Season, look: Look, options: StatisticsOptions
 ) -> tuple[LookResult, LookResult]:
     """What a look before the present one decided on returns and on alpha."""
-    field = field_of(season, planned=options.horizon.planned, over=False)
+    field = compared_field(season, planned=options.horizon.planned, over=False)
     names = [one.name for one in field.entrants]
     returns = entrant_returns(field)
     found = decide_returns(
@@ -79,7 +89,7 @@ def _look_result(
         return _said(look.periods, names, {}), _said(look.periods, names, {})
     asked = "alpha", look.level, names, options.confidence, options.seed, options.resamples
     series = np.hstack([returns, *_exposure_and_market(field)])
-    alpha = remembered(
+    alpha = memoised(
         options.memo,
         asked,
         series,
@@ -94,7 +104,7 @@ def _said(snapshots: int, names: Sequence[str], decided: LookDecisions) -> LookR
 
 
 def alpha_of(
-    field: Field, returns: FloatArray, options: StatisticsOptions, horizon: Horizon
+    field: ComparedField, returns: FloatArray, options: StatisticsOptions, horizon: Horizon
 ) -> Alpha:
     """The pairs of a field beyond what market exposure explains.
 
@@ -116,14 +126,14 @@ def alpha_of(
     )
 
 
-def _exposure_and_market(field: Field) -> tuple[FloatArray, FloatArray]:
+def _exposure_and_market(field: ComparedField) -> tuple[FloatArray, FloatArray]:
     """[T, entrants] share of the equity held as each compared period starts; [T, 1] the market."""
     shares = field.window.cut(exposure_shares(field.season.equity, field.season.exposure))
     market = field.window.cut(field.season.hold_log_returns()[:, None])
     return entrant_means(field.entrants, shares), market
 
 
-def beginning_of(season: Season, snapshots: int) -> Season:
+def truncated(season: Season, snapshots: int) -> Season:
     """A season as it was after so many snapshots, as far as the season itself tells.
 
     Who died since is not in its arrays; a fold of the records knows them
@@ -131,7 +141,7 @@ def beginning_of(season: Season, snapshots: int) -> Season:
     """
     count = min(snapshots, season.periods)
     there = [n for n, e in enumerate(season.entries) if e.joined < count]
-    found = without(season, there)
+    found = with_entries(season, there)
     entries = tuple(
         replace(e, left=e.left if _was_gone(e.left, e.cadence, count) else None)
         for e in found.entries

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from judge.statistics import Pair
-from judge.statistics.pairs import Decision
+from judge.statistics.pairs import PairDecision
 
 HELD_ZERO = "its interval then held zero"
 
@@ -30,7 +30,7 @@ class LookResult:
 
     snapshots: int
     names: frozenset[str]
-    decided: Mapping[tuple[str, str], Decision]
+    decided: Mapping[tuple[str, str], PairDecision]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from arena import logs
-from arena.commands.where import Prefix, Run, Servers, find_arena
+from arena.options import Prefix, Run, Servers
+from arena.run_lookup import find_arena
 from arena.messages import Evaluation
-from arena.visible import visible_json
+from arena.visible_text import visible_json
 
 
 def judge(
@@ -42,10 +43,10 @@ def judge(
     from arena.node import Node, run_async, run_node
     from judge.checkpoints import SeasonCheckpoint
     from judge.leaderboard import with_dead_of_run
-    from judge.leaderboard_words import render
-    from judge.service import Judge, Settings, judge_once
+    from judge.leaderboard_text import render
+    from judge.service import Judge, JudgeOptions, judge_once
 
-    asked = Settings(confidence=confidence, seed=seed, resamples=resamples)
+    asked = JudgeOptions(confidence=confidence, seed=seed, resamples=resamples)
     live = not once and not as_json
     with find_arena(
         bootstrap_servers, prefix, run_name, start_broker=not live, offline=not live

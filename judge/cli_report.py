@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.commands.where import say
+from arena.run_lookup import say
 from arena.errors import EXIT_NO, UsageError
-from arena.supervisor.runs import KNOWN_MAX, MANIFEST, SPEC_FILE, newest_first, run_directories
+from arena.runs import KNOWN_MAX, MANIFEST, SPEC_FILE, newest_first, run_directories
 from arena.toml_files import read_toml
-from arena.visible import laid_out
+from arena.visible_text import laid_out
 
 if TYPE_CHECKING:
-    from judge.report.facts import Options
+    from judge.report.facts import ReportOptions
 
 LAST = "last"
 NO_RECORDS = (
@@ -76,7 +76,7 @@ def report(
 
     Example: arena compete report last
     """
-    from judge.leaderboard_words import render
+    from judge.leaderboard_text import render
     from judge.report.document import document
     from judge.report.facts import canonical, read_facts
     from judge.report.write import REPORT, write_report
@@ -147,7 +147,7 @@ def compare(
     Example: arena compete compare last~1 last
     """
     from judge.report.compare import compare_runs
-    from judge.report.compare_words import compare_document, compare_lines
+    from judge.report.compare_text import compare_document, compare_lines
     from judge.report.facts import canonical, read_facts
 
     pairs = _pairs(pair or [])
@@ -211,9 +211,9 @@ def _exported(home: Path) -> list[Path]:
     return [path for path in (*known, *others) if lexists(path / MANIFEST)]
 
 
-def _options(directory: Path, confidence: float | None, seed: int | None) -> "Options":
+def _options(directory: Path, confidence: float | None, seed: int | None) -> "ReportOptions":
     """The flags, else what the run's competition says, else the defaults."""
-    from judge.report.facts import Options
+    from judge.report.facts import ReportOptions
 
     told: dict[str, object] = {}
     title: object = ""
@@ -223,8 +223,8 @@ def _options(directory: Path, confidence: float | None, seed: int | None) -> "Op
         table, arena = spec.get("competition", {}), spec.get("arena", {})
         told = table if isinstance(table, dict) else {}
         title = arena.get("name", "") if isinstance(arena, dict) else ""
-    usual, pacing = Options(), told.get("pacing", "lock-step" if told else None)
-    return Options(
+    usual, pacing = ReportOptions(), told.get("pacing", "lock-step" if told else None)
+    return ReportOptions(
         confidence=confidence or _number(told.get("confidence"), usual.confidence),
         seed=seed if seed is not None else int(_number(told.get("seed"), usual.seed)),
         pacing=pacing if isinstance(pacing, str) else None,

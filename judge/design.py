@@ -17,7 +17,7 @@ from statistics import median
 
 import numpy as np
 
-from judge.formatting import duration_words
+from judge.formatting import duration_text
 from judge.statistics.adjusted import adjusted_returns
 from judge.statistics.types import FloatArray
 from judge.statistics.variance import claim_cosines, cosines
@@ -39,7 +39,7 @@ GAIN_MAX = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
-class SeedUse:
+class SeedSupport:
     """Which models were sent a seed with their calls, so that repeats share random numbers.
 
     Attributes:
@@ -73,12 +73,12 @@ class Design:
     adjustment_gain: float | None
     both_gain: float | None
     common_gain: float | None
-    seeds: SeedUse | None = None
+    seeds: SeedSupport | None = None
     reasons: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
+class _CellCosines:
     """Cosine coefficients of a cell's repeats, shape [K, repeats], and their seeds."""
 
     found: FloatArray
@@ -103,7 +103,7 @@ def design_gains(
     market: FloatArray,
     *,
     numbers: Sequence[Sequence[int | None]] | None = None,
-    seeds: SeedUse | None = None,
+    seeds: SeedSupport | None = None,
 ) -> Design:
     """Estimate what the design of a season bought.
 
@@ -131,9 +131,9 @@ def design_gains(
         return Design(len(cells), most, fewest, None, None, None, None, seeds, unknown)
     weights = cosines(periods, max(claim_cosines(periods), periods // PERIODS_PER_COSINE))
     own = [tuple(one) for one in numbers or [range(1, size + 1) for size in sizes]]
-    raw = [_Cell(weights @ cell, number) for cell, number in zip(cells, own, strict=True)]
+    raw = [_CellCosines(weights @ cell, number) for cell, number in zip(cells, own, strict=True)]
     adjusted = [
-        _Cell(weights @ adjusted_returns(cell, shares, market), number)
+        _CellCosines(weights @ adjusted_returns(cell, shares, market), number)
         for cell, shares, number in zip(cells, exposures, own, strict=True)
     ]
     reasons: dict[str, str] = {}
@@ -162,11 +162,14 @@ def design_gains(
     )
 
 
-Variance = Callable[[_Cell, _Cell], float | None]
+Variance = Callable[[_CellCosines, _CellCosines], float | None]
 
 
 def _gain(
-    plain: Sequence[_Cell], of_plain: Variance, better: Sequence[_Cell], of_better: Variance
+    plain: Sequence[_CellCosines],
+    of_plain: Variance,
+    better: Sequence[_CellCosines],
+    of_better: Variance,
 ) -> float | None:
     """The median over pairs of the plain variance over the better one; None beyond `GAIN_MAX`."""
     found: list[float] = []
@@ -178,29 +181,29 @@ def _gain(
     return middle if middle < GAIN_MAX else None
 
 
-def _single(a: _Cell, b: _Cell) -> float:
+def _single(a: _CellCosines, b: _CellCosines) -> float:
     """The variance between one repeat of each, the mean over all choices."""
     return max(float((a.square + b.square - 2.0 * a.mean * b.mean).mean()), 0.0)
 
 
-def _together(a: _Cell, b: _Cell) -> float:
+def _together(a: _CellCosines, b: _CellCosines) -> float:
     """The variance between the means of the repeats."""
     return float(((a.mean - b.mean) ** 2).mean())
 
 
-def _like_seeds(a: _Cell, b: _Cell) -> float | None:
+def _like_seeds(a: _CellCosines, b: _CellCosines) -> float | None:
     """The variance between repeats of the same seed; None without two of them."""
     like, _ = _by_seed(a, b)
     return float(np.mean(like)) if len(like) > 1 else None
 
 
-def _unlike_seeds(a: _Cell, b: _Cell) -> float | None:
+def _unlike_seeds(a: _CellCosines, b: _CellCosines) -> float | None:
     """The variance between repeats of different seeds; None if two of the same do not exist."""
     like, unlike = _by_seed(a, b)
     return float(np.mean(unlike)) if len(like) > 1 and unlike else None
 
 
-def _by_seed(a: _Cell, b: _Cell) -> tuple[list[float], list[float]]:
+def _by_seed(a: _CellCosines, b: _CellCosines) -> tuple[list[float], list[float]]:
     """The variance between every repeat of a and of b: those of the same seed, and the others."""
     variances = ((a.found[:, :, None] - b.found[:, None, :]) ** 2).mean(axis=0)
     like: list[float] = []
@@ -212,7 +215,7 @@ def _by_seed(a: _Cell, b: _Cell) -> tuple[list[float], list[float]]:
     return like, unlike
 
 
-def design_words(design: Design, days: float) -> tuple[str, ...]:
+def design_text(design: Design, days: float) -> tuple[str, ...]:
     """The design in words, a sentence each; for a trader, so in days.
 
     Args:
@@ -221,18 +224,18 @@ def design_words(design: Design, days: float) -> tuple[str, ...]:
     """
     if not design.entrants:
         return ()
-    lines = [_repeat_words(design), _adjustment_words(design)]
+    lines = [_repeat_text(design), _adjustment_text(design)]
     if design.both_gain is not None and design.repeats > 1:
-        lasted, worth = (duration_words(DAY_S * n) for n in (days, days * design.both_gain))
+        lasted, worth = (duration_text(DAY_S * n) for n in (days, days * design.both_gain))
         lines.append(
             f"Repeats and adjustment together: {lasted} of this contest were as good as {worth} of "
             "the plain design (one agent a cell, raw returns)."
         )
-    lines.append(_seed_words(design))
+    lines.append(_seed_text(design))
     return tuple(filter(None, lines))
 
 
-def _repeat_words(design: Design) -> str:
+def _repeat_text(design: Design) -> str:
     if design.repeats <= 1:
         return "Repeats were not used: every cell has one agent."
     count = str(design.repeats)
@@ -243,7 +246,7 @@ def _repeat_words(design: Design) -> str:
     return f"{count} repeats a cell: {_worth(design.repeats_gain)}."
 
 
-def _adjustment_words(design: Design) -> str:
+def _adjustment_text(design: Design) -> str:
     if design.adjustment_gain is None:
         return (
             "What the adjustment for market exposure bought is unknown: "
@@ -255,7 +258,7 @@ def _adjustment_words(design: Design) -> str:
     )
 
 
-def _seed_words(design: Design) -> str:
+def _seed_text(design: Design) -> str:
     seeds = design.seeds
     if seeds is None:
         return "Whether the models took a seed is not in the records."

@@ -19,15 +19,15 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from arena.messages import DeadEntry
-from arena.vitals import Dead
+from arena.agent_health import Dead
 from judge.cells import Entrant as Entrant
 from judge.cells import entrants_of as entrants_of
 from judge.cells import gone_notes
-from judge.formatting import listed, utc_words
+from judge.formatting import joined_names, utc_text
 from judge.leavers import leavers, left_entry
-from judge.lost_accounts import moneyless_entry, without_money
-from judge.season.dead import unranked
-from judge.season.model import Entry, FloatArray, Season
+from judge.lost_accounts import empty_account_entry, empty_accounts
+from judge.season.dead_entries import unranked_entry
+from judge.season.types import Entry, FloatArray, Season
 
 START_SNAPSHOTS = 5
 """Who decides on one of these first snapshots was there from the start."""
@@ -47,7 +47,7 @@ REMEDY = {
 T = TypeVar("T")
 
 
-class Window(NamedTuple):
+class ComparedWindow(NamedTuple):
     """The snapshots that are compared: rows `begin` to `end` of the returns, without `end`."""
 
     begin: int
@@ -64,7 +64,7 @@ class Window(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ComparedField:
     """Who is compared, and on what.
 
     Attributes:
@@ -77,21 +77,23 @@ class Field:
 
     season: Season
     entrants: tuple[Entrant, ...]
-    window: Window
+    window: ComparedWindow
     notes: tuple[str, ...] = ()
 
     @property
-    def shown(self) -> Window:
+    def shown(self) -> ComparedWindow:
         """The snapshots of which returns are shown: all, unless the compared part is shorter.
 
         A live season's last row is not compared, as it is not complete; it is shown.
         """
         count, window = self.season.periods, self.window
         short = window.begin > 0 or window.periods < count - 1
-        return window if short and window.periods else Window(0, count)
+        return window if short and window.periods else ComparedWindow(0, count)
 
 
-def field_of(season: Season, *, planned: int | None = None, over: bool = True) -> Field:
+def compared_field(
+    season: Season, *, planned: int | None = None, over: bool = True
+) -> ComparedField:
     """Find the entrants of a season and the part of it in which all of them played.
 
     Args:
@@ -102,42 +104,42 @@ def field_of(season: Season, *, planned: int | None = None, over: bool = True) -
     """
     last = max(planned or 0, season.periods)
     entries = season.entries
-    spells = [spell_of(entry, season.periods, last) for entry in entries]
+    played = [played_window(entry, season.periods, last) for entry in entries]
     gone = leavers(entries) if planned is None else frozenset()
     places = [n for n in range(len(entries)) if n not in gone]
-    window, chosen = _widest(
-        [spells[n] for n in places], [entries[n].kind == "agent" for n in places]
+    window, chosen = _widest_window(
+        [played[n] for n in places], [entries[n].kind == "agent" for n in places]
     )
     members = {places[n] for n in chosen}
-    broke = without_money(season, members, window.begin)
+    broke = empty_accounts(season, members, window.begin)
     members -= broke
-    kept = without(season, sorted(members))
+    kept = with_entries(season, sorted(members))
     apart = [
         left_entry(season, place, LEFT_EARLY)
         if place in gone
-        else moneyless_entry(season, place, window.begin)
+        else empty_account_entry(season, place, window.begin)
         if place in broke
-        else _apart(season, place, spells[place], window, last)
+        else _incomparable(season, place, played[place], window, last)
         for place in range(len(entries))
         if place not in members
     ]
     kept = replace(kept, apart=(*kept.apart, *apart))
-    notes = _notes(season, [(season.entries[n], spells[n]) for n in sorted(members)], window, last)
+    notes = _notes(season, [(season.entries[n], played[n]) for n in sorted(members)], window, last)
     complete = season.periods if over else max(season.periods - 1, 0)
     end = min(window.end, complete)
     # Until it joined its cell had one agent less, which was known by its own name.
     not_ranked = [one for one in (*kept.dead, *kept.apart) if one.code != JOINED_LATE]
     entrants = entrants_of(kept.entries, not_ranked)
     lost = _bounded(gone_notes(entrants), "more cells have lost repeats")
-    return Field(
+    return ComparedField(
         season=kept,
         entrants=entrants,
-        window=Window(min(window.begin, end), end),
-        notes=(*lost, *notes, *_away(kept)),
+        window=ComparedWindow(min(window.begin, end), end),
+        notes=(*lost, *notes, *_absence_notes(kept)),
     )
 
 
-def spell_of(entry: Entry, periods: int, last: int) -> Window:
+def played_window(entry: Entry, periods: int, last: int) -> ComparedWindow:
     """The snapshots that an entry played, or will have played at the season's end.
 
     Args:
@@ -149,36 +151,41 @@ def spell_of(entry: Entry, periods: int, last: int) -> Window:
     begin = 0 if entry.joined <= tolerated else entry.joined
     if entry.joined >= periods and begin:
         begin = last  # It has decided nothing yet: when it will is not known.
-    return Window(begin, last if entry.left is None else max(entry.left, begin))
+    return ComparedWindow(begin, last if entry.left is None else max(entry.left, begin))
 
 
-def _widest(spells: Sequence[Window], agents: Sequence[bool]) -> tuple[Window, frozenset[int]]:
+def _widest_window(
+    played: Sequence[ComparedWindow], agents: Sequence[bool]
+) -> tuple[ComparedWindow, frozenset[int]]:
     """The window that most entries share, and who they are.
 
     It has at least half of the longest spell. Among windows with as many entries, agents count
     first, then the length, then the later one, which may continue.
     """
-    everyone = frozenset(range(len(spells)))
-    longest = max((spell.periods for spell in spells), default=0)
+    everyone = frozenset(range(len(played)))
+    longest = max((own.periods for own in played), default=0)
     if not longest:
-        return Window(0, max((spell.end for spell in spells), default=0)), everyone
+        return ComparedWindow(0, max((own.end for own in played), default=0)), everyone
     least = -(-longest // 2)
     if longest >= COMPARED_MIN:
         least = max(least, COMPARED_MIN)
-    best: tuple[tuple[int, int, int, int], Window, frozenset[int]] | None = None
-    begins, ends = {spell.begin for spell in spells}, {spell.end for spell in spells}
+    best: tuple[tuple[int, int, int, int], ComparedWindow, frozenset[int]] | None = None
+    begins, ends = (
+        {own.begin for own in played},
+        {own.end for own in played},
+    )
     for begin, end in product(sorted(begins), sorted(ends)):
         if end - begin < least:
             continue
-        members = frozenset(n for n, s in enumerate(spells) if s.begin <= begin and end <= s.end)
+        members = frozenset(n for n, s in enumerate(played) if s.begin <= begin and end <= s.end)
         worth = (len(members), sum(agents[n] for n in members), end - begin, begin)
         if members and (best is None or worth > best[0]):
-            best = worth, Window(begin, end), members
+            best = worth, ComparedWindow(begin, end), members
     assert best is not None, "the longest spell is a window of its own"
     return best[1], best[2]
 
 
-def without(season: Season, members: Iterable[int]) -> Season:
+def with_entries(season: Season, members: Iterable[int]) -> Season:
     """A season with these entries alone, by place and in this order."""
     places = list(members)
     if places == list(range(len(season.entries))):
@@ -207,28 +214,30 @@ def entrant_means(entrants: Sequence[Entrant], rows: FloatArray) -> FloatArray:
     return np.column_stack([rows[:, list(one.places)].mean(axis=1) for one in entrants])
 
 
-def entrant_returns(field: Field) -> FloatArray:
+def entrant_returns(field: ComparedField) -> FloatArray:
     """[T, entrants] log returns on the compared part of the season."""
     return entrant_means(field.entrants, field.window.cut(field.season.log_returns()))
 
 
-def _apart(season: Season, place: int, spell: Window, window: Window, last: int) -> DeadEntry:
+def _incomparable(
+    season: Season, place: int, own: ComparedWindow, window: ComparedWindow, last: int
+) -> DeadEntry:
     """An entry that would cost the others too much of the season."""
     entry = season.entries[place]
-    common = Window(max(spell.begin, window.begin), min(spell.end, window.end)).periods
-    late = spell.begin - window.begin >= window.end - spell.end
+    common = ComparedWindow(max(own.begin, window.begin), min(own.end, window.end)).periods
+    late = own.begin - window.begin >= window.end - own.end
     code = JOINED_LATE if late else LEFT_EARLY
     if late and entry.joined >= season.periods:
         cause = f"has decided nothing in {season.periods:,} snapshots"
     else:
-        what, index = ("joined", spell.begin) if late else ("left", spell.end - 1)
+        what, index = ("joined", own.begin) if late else ("left", own.end - 1)
         share = common / max(last, 1)
         cause = (
             f"{what} at snapshot {index + 1:,} of {last:,}, {_when(season, index)}:"
             f" only {int(share * 100)} % of the season could be compared"
         )
     why = Dead(entry.name, cause, 0, code, REMEDY[code])
-    return unranked(why, entry, season.decisions[place])
+    return unranked_entry(why, entry, season.decisions[place])
 
 
 def _bounded(found: Sequence[str], what: str) -> tuple[str, ...]:
@@ -237,7 +246,7 @@ def _bounded(found: Sequence[str], what: str) -> tuple[str, ...]:
     return (*found[:NOTES_MAX], f"{more} {what}.") if more > 0 else tuple(found)
 
 
-def _away(season: Season) -> tuple[str, ...]:
+def _absence_notes(season: Season) -> tuple[str, ...]:
     """Who paused for long and came back, one sentence each."""
     found = []
     for entry in season.entries:
@@ -250,19 +259,22 @@ def _away(season: Season) -> tuple[str, ...]:
 
 
 def _notes(
-    season: Season, members: Sequence[tuple[Entry, Window]], window: Window, last: int
+    season: Season,
+    members: Sequence[tuple[Entry, ComparedWindow]],
+    window: ComparedWindow,
+    last: int,
 ) -> tuple[str, ...]:
     """Who decided where the compared part begins and ends, and what that part is."""
     notes: list[str] = []
-    begun = [e.name for e, spell in members if spell.begin == window.begin > 0]
+    begun = [e.name for e, own in members if own.begin == window.begin > 0]
     # If all of them began with the window, nothing was left out for one of them.
     if begun and len(begun) < len(members):
         at = f"snapshot {window.begin + 1:,} of {last:,}, {_when(season, window.begin)}"
-        notes.append(f"{listed(begun)} joined at {at}")
-    ended = [e.name for e, spell in members if spell.end == window.end < last]
+        notes.append(f"{joined_names(begun)} joined at {at}")
+    ended = [e.name for e, own in members if own.end == window.end < last]
     if ended and len(ended) < len(members):
         at = f"snapshot {window.end:,} of {last:,}, {_when(season, window.end - 1)}"
-        notes.append(f"{listed(ended)} left after {at}")
+        notes.append(f"{joined_names(ended)} left after {at}")
     if not notes:
         return ()
     return (
@@ -272,4 +284,4 @@ def _notes(
 
 
 def _when(season: Season, index: int) -> str:
-    return utc_words(season.times[min(max(index, 0), len(season.times) - 1)])
+    return utc_text(season.times[min(max(index, 0), len(season.times) - 1)])

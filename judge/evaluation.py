@@ -5,26 +5,27 @@ from dataclasses import dataclass
 from typing import Literal
 
 from arena import ids
-from arena.cutoffs import cutoff_warning
+from arena.model_cutoffs import cutoff_warning
 from arena.messages import Claim, Detectable, Evaluation, LeaderboardRow
 from judge.claims import ClaimRecord
-from judge.design import SeedUse, design_gains, design_words
-from judge.entrants import Field
-from judge.leaderboard_rows import unbelievable_note
-from judge.lost_accounts import ruin_notes
+from judge.design import SeedSupport, design_gains, design_text
+from judge.entrants import ComparedField
+from judge.leaderboard_rows import oversized_equity_note
+from judge.lost_accounts import lost_account_notes
 from judge.metrics_returns import total_return
-from judge.refused import refusal_note
-from judge.season.model import Season
-from judge.season.seeds import seeds_sent
+from judge.refused_orders import refusal_note
+from judge.season.assumptions import assumption_lines
+from judge.season.seed_support import seed_support
+from judge.season.types import Season
 from judge.simple_returns import TOO_WIDE, per_day, simple_detectable
-from judge.statistics import Pair, Verdict
+from judge.statistics import Pair, SeasonVerdict
 from judge.statistics.adjusted import Alpha, exposure_shares
 from judge.statistics.looks import Horizon
 from judge.statistics.pairs import LookMemo
 from judge.statistics.sharpe import sharpe_scale
 from judge.statistics.verdict import PERIODS_MIN
-from judge.stress import Stress, stress_of, stress_words
-from judge.unsellable import unsellable_note
+from judge.stress import Stress, stress_of, stress_text
+from judge.unsellable_positions import unsellable_note
 
 METHOD = 3
 """Of the rule by which evaluations are made: part of their id, raised with every change."""
@@ -51,7 +52,7 @@ class StatisticsOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class SeasonStatistics:
     """What the statistics found.
 
     Attributes:
@@ -62,10 +63,10 @@ class Judged:
         claims, alpha_claims: Of each measure, as the looks of the season made them.
     """
 
-    field: Field
+    field: ComparedField
     rows: tuple[LeaderboardRow, ...]
     places: Sequence[int]
-    verdict: Verdict
+    verdict: SeasonVerdict
     alpha: Alpha | None
     claims: tuple[ClaimRecord, ...]
     alpha_claims: tuple[ClaimRecord, ...]
@@ -76,7 +77,7 @@ def evaluation_id(snapshot_id: str, confidence: float, seed: int, resamples: int
     return ids.derive("evaluation", METHOD, snapshot_id, confidence, seed, resamples)
 
 
-def make_evaluation(found: Judged, options: StatisticsOptions) -> Evaluation:
+def make_evaluation(found: SeasonStatistics, options: StatisticsOptions) -> Evaluation:
     """The message, complete but for its verdict in words."""
     field, verdict = found.field, found.verdict
     season, known = field.season, field.season.assumptions
@@ -101,10 +102,10 @@ def make_evaluation(found: Judged, options: StatisticsOptions) -> Evaluation:
     warnings = (
         refusal_note(season),
         unsellable_note(season),
-        unbelievable_note(found.rows, known.currency),
+        oversized_equity_note(found.rows, known.currency),
         *field.notes,
-        *ruin_notes(season),
-        stress_words(stress, tested),
+        *lost_account_notes(season),
+        stress_text(stress, tested),
         *_cutoff_warnings(season),
     )
     detectables = _detectables(field, verdict, found.places)
@@ -139,7 +140,7 @@ def make_evaluation(found: Judged, options: StatisticsOptions) -> Evaluation:
         dead=season.dead,
         apart=season.apart,
         method=(*verdict.method, *_method(found)),
-        assumptions=known.lines(),
+        assumptions=assumption_lines(known),
         reasons=dict(sorted(reasons.items())),
         ends=season.ends,
         account_digest=season.account_digest,
@@ -147,7 +148,7 @@ def make_evaluation(found: Judged, options: StatisticsOptions) -> Evaluation:
     )
 
 
-def _method(found: Judged) -> tuple[str, ...]:
+def _method(found: SeasonStatistics) -> tuple[str, ...]:
     """What was done before and beside the statistics, one sentence each."""
     cells = any(entrant.is_cell for entrant in found.field.entrants)
     together = "Repeats of a cell are one entrant: the mean of their log returns in each period."
@@ -180,7 +181,7 @@ def _claim(
     )
 
 
-def _doubt(record: ClaimRecord, field: Field, pairs: Sequence[Pair]) -> str:
+def _doubt(record: ClaimRecord, field: ComparedField, pairs: Sequence[Pair]) -> str:
     """Why a claim that holds is in doubt until the next look; "" if it is not."""
     if not record.holds:
         return ""
@@ -200,7 +201,7 @@ def _pair_of(record: ClaimRecord, names: Sequence[str], pairs: Sequence[Pair]) -
 
 
 def _survives(
-    record: ClaimRecord, field: Field, pairs: Sequence[Pair], stress: Stress | None
+    record: ClaimRecord, field: ComparedField, pairs: Sequence[Pair], stress: Stress | None
 ) -> bool | None:
     """Whether a claim that holds would survive the shock; None if that is unknown."""
     if stress is None or not record.holds:
@@ -209,7 +210,9 @@ def _survives(
     return None if found is None else stress.survives(found)
 
 
-def _detectables(field: Field, verdict: Verdict, places: Sequence[int]) -> tuple[Detectable, ...]:
+def _detectables(
+    field: ComparedField, verdict: SeasonVerdict, places: Sequence[int]
+) -> tuple[Detectable, ...]:
     """The pairs at the top whose detectable difference is known and of use, best first."""
     rank = {place: number for number, place in enumerate(places)}
     top = {n for n, standing in enumerate(verdict.standings) if standing.rank_low == 1}
@@ -231,7 +234,7 @@ def _detectables(field: Field, verdict: Verdict, places: Sequence[int]) -> tuple
     return tuple(one for _, one in found[:DETECTABLES_MAX])
 
 
-def _design(field: Field, verdict: Verdict) -> tuple[str, ...]:
+def _design(field: ComparedField, verdict: SeasonVerdict) -> tuple[str, ...]:
     """What the design of the contest bought, in words; () without a verdict."""
     if not verdict.pairs or verdict.periods < PERIODS_MIN:
         return ()
@@ -244,6 +247,6 @@ def _design(field: Field, verdict: Verdict) -> tuple[str, ...]:
         [shares[:, places] for places in competing],
         window.cut(season.hold_log_returns()),
         numbers=[[season.entries[place].seed for place in places] for places in competing],
-        seeds=SeedUse(*seeds_sent(season)),
+        seeds=SeedSupport(*seed_support(season)),
     )
-    return design_words(gains, window.periods * season.interval_s / DAY_S)
+    return design_text(gains, window.periods * season.interval_s / DAY_S)

@@ -14,7 +14,7 @@ DECIMALS_MAX = 9
 """What needs more decimals to differ from zero is rounding, hence zero."""
 
 
-def duration_words(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """A length of time in its largest fitting units: "16 days", "2 h 5 min", "40 s"."""
     whole = round(seconds)
     if whole >= 2 * 86_400:
@@ -26,12 +26,12 @@ def duration_words(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
 
 
-def utc_words(time: np.datetime64) -> str:
+def utc_text(time: np.datetime64) -> str:
     """A time to the second: "2026-01-31 23:59:00 UTC"."""
     return f"{str(time)[:19].replace('T', ' ')} UTC"
 
 
-def rank_words(low: int, high: int) -> str:
+def rank_text(low: int, high: int) -> str:
     """A rank set: "1" or "1-3"."""
     return str(low) if low == high else f"{low}-{high}"
 
@@ -59,7 +59,7 @@ def percent(share: float | None, *, signed: bool = False) -> str:
     return f"{text} %" if any(digit in "123456789" for digit in text) else "0.0 %"
 
 
-def interval_words(interval: Estimate | None) -> str:
+def interval_text(interval: Estimate | None) -> str:
     """The ends of an interval of shares in percent: "-1.2 .. +3.4"."""
     if interval is None:
         return DASH
@@ -67,7 +67,7 @@ def interval_words(interval: Estimate | None) -> str:
     return f"{low} .. {high}"
 
 
-def listed(names: Sequence[str], shown: int = NAMES_SHOWN) -> str:
+def joined_names(names: Sequence[str], shown: int = NAMES_SHOWN) -> str:
     """Names as a list: "a", "a and b", "a, b and c", "a, b, c, d and 3 more", never "1 more"."""
     if len(names) > shown + 1:
         return f"{', '.join(names[:shown])} and {len(names) - shown} more"

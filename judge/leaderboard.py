@@ -10,22 +10,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from arena.messages import DeadEntry, Evaluation, LeaderboardRow
-from arena.vitals import Dead
-from judge.claim_history import Beginning, ClaimHistory, alpha_of, beginning_of
-from judge.entrants import Entrant, Field, Window, entrant_returns, field_of
-from judge.evaluation import Judged, StatisticsOptions, evaluation_id, make_evaluation
+from arena.agent_health import Dead
+from judge.claim_history import ClaimHistory, SeasonAfter, alpha_of, truncated
+from judge.entrants import ComparedField, ComparedWindow, Entrant, compared_field, entrant_returns
+from judge.evaluation import SeasonStatistics, StatisticsOptions, evaluation_id, make_evaluation
 from judge.leaderboard_rows import row_of
-from judge.lost_accounts import with_known_chances
+from judge.lost_accounts import drop_unknown_p_best
 from judge.metrics import Metrics, measure
-from judge.season.model import FloatArray, Season
+from judge.season.types import FloatArray, Season
 from judge.simple_returns import deciding_periods
-from judge.statistics import Pair, Standing, Verdict, judge_returns
+from judge.statistics import AgentStatistics, Pair, SeasonVerdict, judge_returns
 from judge.statistics.adjusted import Alpha
 from judge.statistics.looks import Horizon, single_look
 from judge.statistics.pairs import LookMemo
 from judge.statistics.sharpe import sharpe_scale
-from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN, looks_words
-from judge.verdict_words import ALL_DEAD, dead_words, verdict_words
+from judge.statistics.verdict import AGENTS_MAX, PERIODS_MIN, looks_text
+from judge.verdict_text import ALL_DEAD, dead_text, verdict_text
 
 __all__ = [
     "CONFIDENCE",
@@ -63,11 +63,11 @@ class Leaderboard:
 
     season: Season
     entrants: tuple[Entrant, ...]
-    window: Window
+    window: ComparedWindow
     horizon: Horizon
     rows: tuple[LeaderboardRow, ...]
     metrics: tuple[Metrics, ...]
-    verdict: Verdict
+    verdict: SeasonVerdict
     alpha: tuple[Pair, ...]
     confidence: float
     seed: int
@@ -100,7 +100,7 @@ def with_dead_of_run(evaluation: Evaluation, dead: Sequence[Dead]) -> Evaluation
         if one.agent not in known
     ]
     found = (*evaluation.dead, *listed)
-    words = f"{evaluation.verdict} {dead_words(found)}."
+    words = f"{evaluation.verdict} {dead_text(found)}."
     return evaluation.model_copy(update={"dead": found, "verdict": words})
 
 
@@ -125,7 +125,7 @@ def leaderboard(
     seed: int = SEED,
     resamples: int = RESAMPLES,
     horizon: Horizon | None = None,
-    beginning: Beginning | None = None,
+    season_after: SeasonAfter | None = None,
     memo: LookMemo | None = None,
 ) -> Leaderboard:
     """Measure every entry of a season and judge the returns of its entrants against each other.
@@ -142,16 +142,16 @@ def leaderboard(
         memo: What earlier looks decided, to save their computation; the answer is the same.
     """
     horizon = horizon or horizon_of(season)
-    field = field_of(season, planned=horizon.planned, over=horizon.over)
+    field = compared_field(season, planned=horizon.planned, over=horizon.over)
     options = StatisticsOptions(confidence, seed, resamples, horizon, memo)
-    history = ClaimHistory(season, options, beginning or partial(beginning_of, season))
+    history = ClaimHistory(season, options, season_after or partial(truncated, season))
     returns = entrant_returns(field)
     totals = [round(float(total), 12) for total in returns.sum(axis=0)]
     market = field.window.cut(field.season.hold_log_returns())
-    verdict = with_known_chances(_verdict(field, returns, options, history), returns, market)
+    verdict = drop_unknown_p_best(_verdict(field, returns, options, history), returns, market)
     alpha = _alpha(field, returns, verdict, options, history)
     metrics = tuple(measure(field.season, place) for place in range(len(field.season.entries)))
-    places = sorted(range(len(field.entrants)), key=lambda n: _order(n, totals, verdict))
+    places = sorted(range(len(field.entrants)), key=lambda n: _sort_key(n, totals, verdict))
     rows = tuple(
         row_of(
             field.season,
@@ -164,14 +164,14 @@ def leaderboard(
         )
         for n in places
     )
-    found = Judged(field, rows, places, verdict, alpha, history.returns, history.alpha)
+    found = SeasonStatistics(field, rows, places, verdict, alpha, history.returns, history.alpha)
     said = make_evaluation(found, options)
-    words = verdict_words(said, rules_changed=season.assumptions.rules_changed)
+    words = verdict_text(said, rules_changed=season.assumptions.rules_changed)
     return Leaderboard(
         season=field.season,
         entrants=field.entrants,
         window=field.window,
-        horizon=_own_horizon(field, horizon),
+        horizon=_window_horizon(field, horizon),
         rows=rows,
         metrics=metrics,
         verdict=verdict,
@@ -183,21 +183,23 @@ def leaderboard(
     )
 
 
-def _own_horizon(field: Field, horizon: Horizon) -> Horizon:
+def _window_horizon(field: ComparedField, horizon: Horizon) -> Horizon:
     """The horizon of the compared part, which may begin after the season."""
     if horizon.planned is None:
         return horizon
     return Horizon(max(horizon.planned - field.window.begin, 1), horizon.over)
 
 
-def _order(place: int, totals: Sequence[float], verdict: Verdict) -> tuple[float, int, int, str]:
+def _sort_key(
+    place: int, totals: Sequence[float], verdict: SeasonVerdict
+) -> tuple[float, int, int, str]:
     standing = verdict.standings[place]
     return -totals[place], standing.rank_low, standing.rank_high, standing.name
 
 
 def _verdict(
-    field: Field, returns: FloatArray, options: StatisticsOptions, history: ClaimHistory
-) -> Verdict:
+    field: ComparedField, returns: FloatArray, options: StatisticsOptions, history: ClaimHistory
+) -> SeasonVerdict:
     names = [one.name for one in field.entrants]
     if _all_dead(field.season):
         return _no_verdict(names, options, ALL_DEAD)
@@ -218,7 +220,7 @@ def _verdict(
         resamples=options.resamples,
         horizon=now,
         baselines=[one.name for one in field.entrants if one.kind == "baseline"],
-        settle=lambda pairs: history.settle_returns(pairs, names),
+        separate_pairs=lambda pairs: history.apply_return_claims(pairs, names),
     )
     if horizon.planned is not None and horizon.count(count) == 0:
         found = _without_looks(found, horizon.planned)
@@ -228,12 +230,12 @@ def _verdict(
         looks=horizon.count(count),
         next_look=horizon.next_look(count),
         method=tuple(
-            looks_words(horizon) if line == looks_words(now) else line for line in found.method
+            looks_text(horizon) if line == looks_text(now) else line for line in found.method
         ),
     )
 
 
-def _without_looks(found: Verdict, planned: int) -> Verdict:
+def _without_looks(found: SeasonVerdict, planned: int) -> SeasonVerdict:
     """A verdict of a season whose plan is too short for any claim."""
     reason = f"{planned:,} snapshots were planned; claims need a plan of at least {PERIODS_MIN}"
     return replace(
@@ -250,10 +252,11 @@ def _all_dead(season: Season) -> bool:
     return not alive and any(one.kind == "agent" for one in season.dead)
 
 
-def _no_verdict(names: Sequence[str], options: StatisticsOptions, reason: str) -> Verdict:
-    return Verdict(
+def _no_verdict(names: Sequence[str], options: StatisticsOptions, reason: str) -> SeasonVerdict:
+    return SeasonVerdict(
         standings=tuple(
-            Standing(name, 1, len(names), None, None, None, None, None, None) for name in names
+            AgentStatistics(name, 1, len(names), None, None, None, None, None, None)
+            for name in names
         ),
         pairs=(),
         confidence=options.confidence,
@@ -267,9 +270,9 @@ def _no_verdict(names: Sequence[str], options: StatisticsOptions, reason: str) -
 
 
 def _alpha(
-    field: Field,
+    field: ComparedField,
     returns: FloatArray,
-    verdict: Verdict,
+    verdict: SeasonVerdict,
     options: StatisticsOptions,
     history: ClaimHistory,
 ) -> Alpha | None:
@@ -278,4 +281,4 @@ def _alpha(
     now = single_look(options.horizon.level_at(field.season.periods))
     found = alpha_of(field, returns, options, now)
     names = [one.name for one in field.entrants]
-    return replace(found, pairs=history.settle_alpha(found.pairs, names))
+    return replace(found, pairs=history.apply_alpha_claims(found.pairs, names))

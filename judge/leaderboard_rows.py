@@ -10,13 +10,13 @@ from arena.currency import cash_step
 from arena.messages import Estimate, LeaderboardRow, Repeat
 from arena.money import AMOUNT_MAX, from_units
 from judge.cells import Entrant
-from judge.entrants import Window
-from judge.formatting import listed
+from judge.entrants import ComparedWindow
+from judge.formatting import joined_names
 from judge.metrics import Metrics
 from judge.metrics_returns import total_return
-from judge.season.model import Season
+from judge.season.types import Season
 from judge.simple_returns import TOO_WIDE, simple_interval
-from judge.statistics import Interval, Standing, Verdict
+from judge.statistics import AgentStatistics, Interval, SeasonVerdict
 
 _MICRO = Decimal("0.000001")
 AMOUNT_BOUND = Decimal(int(from_units(AMOUNT_MAX)))
@@ -54,10 +54,10 @@ def row_of(
     season: Season,
     entrant: Entrant,
     metrics: Sequence[Metrics],
-    standing: Standing,
-    verdict: Verdict,
+    standing: AgentStatistics,
+    verdict: SeasonVerdict,
     *,
-    part: Window,
+    part: ComparedWindow,
     periods: float | None = None,
 ) -> LeaderboardRow:
     """The row of an entrant; amounts, counts and returns are means over its repeats.
@@ -149,15 +149,15 @@ def amount_mean(amounts: Sequence[float | Decimal], step: Decimal = _MICRO) -> D
     return bounded.quantize(step)
 
 
-def unbelievable_note(rows: Sequence[LeaderboardRow], currency: str) -> str:
+def oversized_equity_note(rows: Sequence[LeaderboardRow], currency: str) -> str:
     """That an equity is larger than any amount can be, one sentence; "" if none is."""
     names = [row.agent for row in rows if abs(row.equity_usd) >= AMOUNT_BOUND]
     if not names:
         return ""
     are = "is" if len(names) == 1 else "are"
     return (
-        f"The equity of {listed(names)} {are} beyond {AMOUNT_BOUND:,} {currency}, the most that is"
-        " carried: a price that it is marked at cannot be real."
+        f"The equity of {joined_names(names)} {are} beyond {AMOUNT_BOUND:,} {currency}, the largest"
+        " amount that a message can hold: a price it is marked at cannot be real."
     )
 
 
@@ -178,7 +178,7 @@ def _repeats(
 
 
 def _reasons(
-    row: LeaderboardRow, own: Sequence[Metrics], standing: Standing, verdict: Verdict
+    row: LeaderboardRow, own: Sequence[Metrics], standing: AgentStatistics, verdict: SeasonVerdict
 ) -> dict[str, str]:
     """Why each column of a row that is None is so."""
     reasons: dict[str, str] = {}

@@ -7,10 +7,10 @@ it. Without a plan that part would never grow again, however long the others sti
 from collections.abc import Sequence
 
 from arena.messages import DeadEntry
-from arena.vitals import Dead
-from judge.formatting import utc_words
-from judge.season.dead import unranked
-from judge.season.model import Entry, Season
+from arena.agent_health import Dead
+from judge.formatting import utc_text
+from judge.season.dead_entries import unranked_entry
+from judge.season.types import Entry, Season
 
 REMEDY = "start its router again, or judge it in the next contest"
 
@@ -33,10 +33,10 @@ def left_entry(season: Season, place: int, code: str) -> DeadEntry:
     """
     entry = season.entries[place]
     last = max(entry.left or 0, 1)
-    when = utc_words(season.times[min(last, len(season.times)) - 1])
+    when = utc_text(season.times[min(last, len(season.times)) - 1])
     cause = (
         f"left after snapshot {last:,} of {season.periods:,}, {when}; the contest has no planned "
         "end, so it continues without this entrant"
     )
     why = Dead(entry.name, cause, 0, code, REMEDY)
-    return unranked(why, entry, season.decisions[place])
+    return unranked_entry(why, entry, season.decisions[place])

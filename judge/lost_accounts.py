@@ -1,7 +1,7 @@
 """Accounts that lost everything, or nearly: who, how much and when. Pure.
 
 The return of such an account is a single period of the season, so no interval says much of it; its
-figures are bounded by the floor of `judge.season.model.log_returns`. An entry that has nothing at
+figures are bounded by the floor of `judge.season.types.log_returns`. An entry that has nothing at
 the first compared snapshot is not ranked.
 """
 
@@ -12,12 +12,12 @@ from math import log
 import numpy as np
 
 from arena.messages import DeadEntry
-from arena.vitals import Dead
-from judge.formatting import utc_words
-from judge.season.dead import unranked
-from judge.season.model import EQUITY_FLOOR, EQUITY_FLOOR_SHARE, FloatArray, Season
+from arena.agent_health import Dead
+from judge.formatting import utc_text
+from judge.season.dead_entries import unranked_entry
+from judge.season.types import EQUITY_FLOOR, EQUITY_FLOOR_SHARE, FloatArray, Season
 from judge.simple_returns import DECIDING_MIN, deciding_periods
-from judge.statistics import Verdict
+from judge.statistics import SeasonVerdict
 from judge.statistics.types import BoolArray
 
 LEFT_MAX = 0.01
@@ -32,7 +32,7 @@ DECIDED = "one period decides its return"
 ALONE = "one period decides the return of every other entrant"
 
 
-def ruin_notes(season: Season) -> tuple[str, ...]:
+def lost_account_notes(season: Season) -> tuple[str, ...]:
     """Who lost at least 99 % of the account and when, one sentence each.
 
     Args:
@@ -51,7 +51,7 @@ def ruin_notes(season: Season) -> tuple[str, ...]:
         row = min(int(low[0]), season.periods - 1)
         lost = float(1 - left.min())
         what = "everything" if lost >= 1 else f"{_percent(lost)} of its account"
-        when = utc_words(season.times[row])
+        when = utc_text(season.times[row])
         notes.append(
             f"{entry.name} lost {what}: 1 % of it or less was left by snapshot {row + 1:,}, {when}."
         )
@@ -70,7 +70,7 @@ def _percent(share: float) -> str:
     return "99.99999 %"
 
 
-def without_money(season: Season, places: Iterable[int], begin: int) -> frozenset[int]:
+def empty_accounts(season: Season, places: Iterable[int], begin: int) -> frozenset[int]:
     """Who of these has nothing when the comparison begins; none if that is all of them.
 
     Nothing cannot gain or lose: it would look like cash, which is what the others could have kept.
@@ -87,7 +87,7 @@ def without_money(season: Season, places: Iterable[int], begin: int) -> frozense
     return frozenset() if found == members else found
 
 
-def moneyless_entry(season: Season, place: int, begin: int) -> DeadEntry:
+def empty_account_entry(season: Season, place: int, begin: int) -> DeadEntry:
     """The line of an entry that has nothing when the comparison begins.
 
     Args:
@@ -98,13 +98,15 @@ def moneyless_entry(season: Season, place: int, begin: int) -> DeadEntry:
     entry, row = season.entries[place], min(begin, season.periods)
     started = season.equity[0, place] > 0
     had = "nothing left" if started else "nothing to trade with"
-    when = f"snapshot {row + 1:,}, {utc_words(season.times[row])}"
+    when = f"snapshot {row + 1:,}, {utc_text(season.times[row])}"
     remedy = "judge it in the next contest" if started else "give its account cash at the start"
     why = Dead(entry.name, f"had {had} at {when}, when the comparison begins", 0, NO_MONEY, remedy)
-    return unranked(why, entry, season.decisions[place])
+    return unranked_entry(why, entry, season.decisions[place])
 
 
-def with_known_chances(verdict: Verdict, returns: FloatArray, market: FloatArray) -> Verdict:
+def drop_unknown_p_best(
+    verdict: SeasonVerdict, returns: FloatArray, market: FloatArray
+) -> SeasonVerdict:
     """A verdict without the chances to be the best that the season cannot tell.
 
     An account that is lost cannot trade any more: it has none. Where one period decides a return,
@@ -121,7 +123,7 @@ def with_known_chances(verdict: Verdict, returns: FloatArray, market: FloatArray
     if all(one.p_best is None for one in verdict.standings):
         return verdict
     lost = returns.sum(axis=0) <= log(LEFT_MAX)
-    decided = _decided(returns, lost, market)
+    decided = _decided_by_one_period(returns, lost, market)
     reasons = {}
     for one, is_lost, is_decided in zip(verdict.standings, lost, decided, strict=True):
         if one.p_best is not None and (is_lost or is_decided):
@@ -141,7 +143,7 @@ def with_known_chances(verdict: Verdict, returns: FloatArray, market: FloatArray
     return replace(verdict, standings=standings, reasons={**verdict.reasons, **told})
 
 
-def _decided(returns: FloatArray, lost: BoolArray, market: FloatArray) -> BoolArray:
+def _decided_by_one_period(returns: FloatArray, lost: BoolArray, market: FloatArray) -> BoolArray:
     """Whose return one period decides, so that its error is far above the usual ones."""
     errors = np.sqrt(((returns - returns.mean(axis=0)) ** 2).sum(axis=0))
     few = np.array([deciding_periods(column) < DECIDING_MIN for column in returns.T], dtype=bool)

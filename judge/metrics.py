@@ -13,7 +13,7 @@ from arena.currency import DOLLARS
 from judge import metrics_conduct as conduct
 from judge import metrics_returns as curve
 from judge import metrics_trades as trading
-from judge.season.model import Season
+from judge.season.types import Season
 from judge.statistics.sharpe import sharpe_scale
 
 WHY_NONE = {

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from judge.season.model import Decision, FloatArray, LlmSpend
+from judge.season.types import FloatArray, LlmSpend, TurnSummary
 
 
 def mean_exposure(exposure: FloatArray, equity: FloatArray) -> float | None:
@@ -50,13 +50,13 @@ def concentration(exposure: FloatArray) -> float | None:
     return float(np.mean(np.sum(shares**2, axis=1)))
 
 
-def made(decisions: Sequence[Decision]) -> int:
+def made(decisions: Sequence[TurnSummary]) -> int:
     """Decisions that were carried to an end; a turn that a crash cut off is none."""
     return sum(one.outcome != "aborted" for one in decisions)
 
 
-def invalid_rate(decisions: Sequence[Decision]) -> float | None:
-    """Share of the decisions with an output nobody could use (`Decision.invalid`).
+def invalid_rate(decisions: Sequence[TurnSummary]) -> float | None:
+    """Share of the decisions with an output nobody could use (`TurnSummary.invalid`).
 
     None where nothing was decided.
     """
@@ -66,7 +66,7 @@ def invalid_rate(decisions: Sequence[Decision]) -> float | None:
     return sum(one.invalid > 0 for one in decisions if one.outcome != "aborted") / count
 
 
-def hold_share(decisions: Sequence[Decision]) -> float | None:
+def hold_share(decisions: Sequence[TurnSummary]) -> float | None:
     """Share, without an order, of the turns in which the model decided something.
 
     None if it never did: a turn that failed is not a hold.
@@ -75,7 +75,7 @@ def hold_share(decisions: Sequence[Decision]) -> float | None:
     return sum(one.held for one in decisions) / count if count else None
 
 
-def llm_cost(spend: LlmSpend, decisions: Sequence[Decision]) -> Decimal | None:
+def llm_cost(spend: LlmSpend, decisions: Sequence[TurnSummary]) -> Decimal | None:
     """US dollars of all model calls, a replayed one at its recorded cost.
 
     None where the price of any is unknown, or turns of a model have no record of their calls.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from judge.season.model import FloatArray
+from judge.season.types import FloatArray
 from judge.statistics.sharpe import deviation, sharpe_ratio
 
 PERIODS_MIN = 2

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena.money import SCALE
-from judge.season.model import Fill, FloatArray
+from judge.season.types import FilledOrder, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class ClosedTrade:
     hold_s: float
 
 
-def closed_trades(fills: Sequence[Fill]) -> tuple[ClosedTrade, ...]:
+def closed_trades(fills: Sequence[FilledOrder]) -> tuple[ClosedTrade, ...]:
     """The trades that an entry's fills closed, in the order of the log.
 
     A sell without a recorded profit (it closed nothing that was bought in these fills) is left out.
@@ -91,12 +91,12 @@ def average_hold(trades: Sequence[ClosedTrade]) -> float | None:
     return sum(trade.hold_s for trade in trades) / len(trades) if trades else None
 
 
-def traded(fills: Sequence[Fill]) -> float:
+def traded(fills: Sequence[FilledOrder]) -> float:
     """Sum of the notionals, in cash, fees not included."""
     return float(sum(fill.notional for fill in fills) / SCALE)
 
 
-def turnover(fills: Sequence[Fill], equity: FloatArray) -> float | None:
+def turnover(fills: Sequence[FilledOrder], equity: FloatArray) -> float | None:
     """Traded notional over mean equity: 2 is the whole account bought and sold once.
 
     None where the mean equity is zero.
@@ -105,12 +105,12 @@ def turnover(fills: Sequence[Fill], equity: FloatArray) -> float | None:
     return traded(fills) / mean if mean > 0 else None
 
 
-def fees(fills: Sequence[Fill]) -> float:
+def fees(fills: Sequence[FilledOrder]) -> float:
     """Cash paid in fees."""
     return float(sum(fill.fee for fill in fills) / SCALE)
 
 
-def before_costs(equity_usd: float, fills: Sequence[Fill]) -> float:
+def before_costs(equity_usd: float, fills: Sequence[FilledOrder]) -> float:
     """What the account would hold had the same orders paid neither fee nor slippage.
 
     The last equity with every fee and all slippage paid back; what those amounts would have earned
@@ -119,12 +119,12 @@ def before_costs(equity_usd: float, fills: Sequence[Fill]) -> float:
     return float(equity_usd + sum(fill.fee + fill.slippage for fill in fills) / SCALE)
 
 
-def slippage(fills: Sequence[Fill]) -> float:
+def slippage(fills: Sequence[FilledOrder]) -> float:
     """Cash lost against the best price at the fill."""
     return float(sum(fill.slippage for fill in fills) / SCALE)
 
 
-def latency_cost(fills: Sequence[Fill]) -> float:
+def latency_cost(fills: Sequence[FilledOrder]) -> float:
     """Cash lost because prices moved between the snapshot seen and the decision (< 0: gained).
 
     Per fill: quantity x (ask used - ask seen) for a buy, quantity x (bid seen - bid used) for a

@@ -37,7 +37,7 @@ def decision_counts(planned: int | None, snapshots: int) -> frozenset[int]:
 def newest_due(builder: SeasonBuilder) -> int | None:
     """Index of the newest settled snapshot after which the season is evaluated, or None."""
     slowest = _slowest(builder)
-    decisions = decision_counts(builder.folded.planned, builder.snapshots)
+    decisions = decision_counts(builder.folds.planned, builder.snapshots)
     for index in range(builder.snapshots - 1, -1, -1):
         count = index + 1
         due = count % stride(count) == 0 or count in decisions
@@ -51,11 +51,11 @@ def _slowest(builder: SeasonBuilder) -> int:
 
     An agent of the roster that has not decided anything yet has answered none.
     """
-    index, folded = builder.folded.market.index, builder.folded
-    answered = folded.thinking.answered
+    index, folds = builder.folds.market.index, builder.folds
+    answered = folds.turns.answered
     settled = []
-    for agent in folded.roster.keys() | answered.keys():
-        spec = folded.roster.get(agent)
+    for agent in folds.roster.keys() | answered.keys():
+        spec = folds.roster.get(agent)
         passed_over = spec.cadence - 1 if spec else 0
         newest = index.get(answered[agent]) if agent in answered else None
         settled.append(-1 if newest is None else newest + passed_over)
@@ -63,6 +63,6 @@ def _slowest(builder: SeasonBuilder) -> int:
 
 
 def _old(builder: SeasonBuilder, index: int) -> bool:
-    points = builder.folded.market.points
-    age = points[-1].published_at - points[index].published_at
+    snapshots = builder.folds.market.snapshots
+    age = snapshots[-1].published_at - snapshots[index].published_at
     return age > timedelta(seconds=SETTLE_S)

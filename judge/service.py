@@ -30,7 +30,7 @@ from judge.leaderboard import (
 from judge.schedule import newest_due
 from judge.season import SEASON_TOPICS, SeasonBuilder
 from judge.statistics.pairs import LookDecisions, LookMemo
-from judge.verdict_words import as_stopped
+from judge.verdict_text import as_stopped
 
 READ_TIMEOUT_S = 0.5
 RECORDS_PER_READ = 500
@@ -41,7 +41,7 @@ CATCH_UP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class JudgeOptions:
     """What a judge is asked: two that are asked the same answer the same."""
 
     confidence: float = CONFIDENCE
@@ -75,14 +75,14 @@ class Settings:
             seed=self.seed,
             resamples=self.resamples,
             horizon=horizon_of(season, open_ended=not stopped),
-            beginning=lambda snapshots: builder.season(snapshots - 1),
+            season_after=lambda snapshots: builder.season(snapshots - 1),
             memo=memo,
         ).evaluation()
         rules_changed = season.assumptions.rules_changed
         return as_stopped(found, rules_changed=rules_changed) if stopped else found
 
 
-class KeptLooks(dict[bytes, LookDecisions]):
+class LookCache(dict[bytes, LookDecisions]):
     """What the newest looks decided, at most `LOOKS_MAX` of them: each is computed once a life."""
 
     def __setitem__(self, key: bytes, value: LookDecisions) -> None:
@@ -94,7 +94,7 @@ class KeptLooks(dict[bytes, LookDecisions]):
 
 async def judge_once(
     bus: Bus,
-    settings: Settings,
+    settings: JudgeOptions,
     clock: Clock | None = None,
     checkpoint: SeasonCheckpoint | None = None,
     *,
@@ -140,13 +140,13 @@ class Judge:
         looks: What earlier looks decided.
     """
 
-    def __init__(self, node: Node, settings: Settings) -> None:
+    def __init__(self, node: Node, settings: JudgeOptions) -> None:
         """Know nothing yet."""
         self.node = node
         self.settings = settings
         self.checkpoint = SeasonCheckpoint(node.settings, node.log)
         self.said: set[str] = set()
-        self.looks = KeptLooks()
+        self.looks = LookCache()
 
     @property
     def builder(self) -> SeasonBuilder:
@@ -220,7 +220,7 @@ class Judge:
         return self.settings.evaluate(self.builder, index, self.looks)
 
     def _is_said(self, index: int) -> bool:
-        point = self.builder.folded.market.points[index]
+        point = self.builder.folds.market.snapshots[index]
         return self.settings.id_of(point.snapshot_id) in self.said
 
 

@@ -7,7 +7,7 @@ trader nothing. Both come from accounts of which a single period decides the sea
 from math import expm1, log
 
 from arena.messages import Estimate
-from judge.season.model import FloatArray
+from judge.season.types import FloatArray
 from judge.statistics import Interval
 
 LARGEST_LOG = log(1e12)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena.money import SCALE
-from judge.entrants import Entrant, Window, entrant_means
-from judge.season.model import FloatArray, Season
+from judge.entrants import ComparedWindow, Entrant, entrant_means
+from judge.season.types import FloatArray, Season
 from judge.statistics import Pair
 
 HELD_MIN = 0.05
 """With a smaller share of the equity in the market, a loss per unit held would be mostly fees."""
 LOSS_MAX = 1.0 - 1e-6
-"""The largest loss that a shock takes: `judge.season.model.log_returns` has the same floor."""
+"""The largest loss that a shock takes: `judge.season.types.log_returns` has the same floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Stress:
         return (found.low if ahead else -found.high) - shock > 0
 
 
-def stress_of(season: Season, entrants: Sequence[Entrant], window: Window) -> Stress:
+def stress_of(season: Season, entrants: Sequence[Entrant], window: ComparedWindow) -> Stress:
     """The worst period of the compared part, and its shock to each entrant.
 
     Args:
@@ -97,7 +97,7 @@ def _costs(season: Season) -> FloatArray:
     return costs
 
 
-def stress_words(stress: Stress, survived: Sequence[bool | None]) -> str:
+def stress_text(stress: Stress, survived: Sequence[bool | None]) -> str:
     """What the shock would do to the claims, one sentence; "" without a claim to test.
 
     Args:

@@ -18,9 +18,9 @@ from arena.localbroker.progress import Step
 from arena.messages import DeadEntry, Evaluation, Halt
 from arena.wire import encode
 from dashboard import text as dashboard_text
-from judge import leaderboard_text as leaderboard_words
+from judge import leaderboard_text
+from judge.report import formats as report_formats
 from judge.report import plots, tables
-from judge.report import formats as report_words
 from ledger import cli_reconcile, compare, reconcile, render
 from ledger.audit import checker, trace, trace_format, verify
 from ledger.statements import Sheet
@@ -41,9 +41,9 @@ def record(reason: str, *, as_json: bool) -> str:
     return str(reading.render(found, reading.Filter(), as_json=as_json))
 
 
-def row(text: str) -> health.Row:
+def row(text: str) -> health.TableRow:
     """A process that is down with these words."""
-    return health.Row(text, text, text, 1, "down", 0.0, 0, {text: 1}, {}, text)
+    return health.TableRow(text, text, text, 1, "down", 0.0, 0, {text: 1}, {}, text)
 
 
 def printed(rows: Iterable[tuple[str, ...]], remark: str) -> str:
@@ -74,7 +74,7 @@ def evaluation(text: str) -> str:
         seed=1, resamples=1, hold_return=None, detectable=None, verdict=text, rows=(),
         dead=(dead,), method=(text,), assumptions=(text,),
     )  # fmt: skip
-    return leaderboard_words.render(found)
+    return leaderboard_text.render(found)
 
 
 def reconciled(text: str) -> str:
@@ -110,9 +110,9 @@ RENDERERS: dict[str, Callable[[str], str]] = {
     "dashboard": dashboard_text.clean,
     "dashboard line": dashboard_text.one_line,
     "judge": evaluation,
-    "report": lambda text: report_words.quote(text, 500),
+    "report": lambda text: report_formats.quote(text, 500),
     "report chart": plots.label,
-    "report.md": lambda text: tables.markdown_text(report_words.quote(text, 500)),
+    "report.md": lambda text: tables.markdown_text(report_formats.quote(text, 500)),
     "ledger --csv": lambda text: render.as_csv(sheet(text)).replace("\r\n", "\n"),
     "ledger --json": lambda text: render.as_json(sheet(text)),
     "reconcile": reconciled,

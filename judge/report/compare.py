@@ -20,15 +20,15 @@ from scipy import stats
 
 from arena.errors import UsageError
 from arena.messages import DeadEntry
-from judge.entrants import Entrant, Window
+from judge.entrants import ComparedWindow, Entrant
 from judge.report.compare_match import match_entrants
 from judge.report.compare_parts import compared_parts
 from judge.report.facts import Facts
-from judge.report.independent import Independent, Total, holm, independent
+from judge.report.unpaired import LineTotal, UnpairedDifference, holm, unpaired_difference
 from judge.season import FloatArray, Season
 from judge.simple_returns import simple_return
 from judge.statistics import Interval
-from judge.statistics.columns import Options, compare_columns
+from judge.statistics.columns import FamilyOptions, compare_columns
 from judge.statistics.looks import FINISHED, Horizon
 from judge.statistics.multiplicity import CLAIM_LEVEL
 from judge.statistics.power import detectable_difference
@@ -39,8 +39,8 @@ DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One comparison: after less before, of log returns: totals, or rates (`Comparison.unit`).
+class ComparisonLine:
+    """One comparison: after less before, of log returns: totals, or rates (`RunComparison.unit`).
 
     Attributes:
         level: "all" entrants, the mean of a "strategy", or one "agent": a cell or a single agent.
@@ -67,7 +67,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class RunComparison:
     """Two runs compared.
 
     Attributes:
@@ -96,7 +96,7 @@ class Comparison:
     interim: bool
     hold_before: float | None
     hold_after: float | None
-    lines: tuple[Line, ...]
+    lines: tuple[ComparisonLine, ...]
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
     dead_before: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ class Comparison:
     apart_after: tuple[str, ...] = ()
 
 
-class Group(NamedTuple):
+class EntrantGroup(NamedTuple):
     """A line before it is judged: its level, what it is called, and the entrants by number."""
 
     level: str
@@ -115,7 +115,7 @@ class Group(NamedTuple):
     after: tuple[int, ...]
 
 
-class Judged(NamedTuple):
+class LineResult(NamedTuple):
     """What was found of a line."""
 
     difference: Interval | None
@@ -126,7 +126,7 @@ class Judged(NamedTuple):
     reason: str
 
 
-class Side(NamedTuple):
+class ComparedRun(NamedTuple):
     """A run's part in the comparison.
 
     Attributes:
@@ -139,7 +139,9 @@ class Side(NamedTuple):
     scale: float
 
 
-def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = None) -> Comparison:
+def compare_runs(
+    before: Facts, after: Facts, pairs: Mapping[str, str] | None = None
+) -> RunComparison:
     """Compare the entrants that both runs have.
 
     Args:
@@ -163,11 +165,11 @@ def compare_runs(before: Facts, after: Facts, pairs: Mapping[str, str] | None = 
     parts = compared_parts(before, after)
     groups = _groups(before.entrants, after.entrants, couples)
     (old, new), scales = parts.windows, parts.scales
-    one = Side(before, _columns(before, old, [group.before for group in groups]), scales[0])
-    two = Side(after, _columns(after, new, [group.after for group in groups]), scales[1])
+    one = ComparedRun(before, _columns(before, old, [group.before for group in groups]), scales[0])
+    two = ComparedRun(after, _columns(after, new, [group.after for group in groups]), scales[1])
     begin = old.begin - before.board.window.begin
     judged = _paired(one, two, begin) if parts.paired else _unpaired(one, two)
-    return Comparison(
+    return RunComparison(
         before=before.run,
         after=after.run,
         paired=parts.paired,
@@ -206,12 +208,14 @@ def _require_one_currency(before: Facts, after: Facts) -> None:
 
 def _groups(
     before: Sequence[Entrant], after: Sequence[Entrant], couples: Sequence[tuple[int, int]]
-) -> list[Group]:
-    def of(level: str, label: str, chosen: Sequence[tuple[int, int]]) -> Group:
-        return Group(level, label, label, tuple(a for a, _ in chosen), tuple(b for _, b in chosen))
+) -> list[EntrantGroup]:
+    def of(level: str, label: str, chosen: Sequence[tuple[int, int]]) -> EntrantGroup:
+        return EntrantGroup(
+            level, label, label, tuple(a for a, _ in chosen), tuple(b for _, b in chosen)
+        )
 
     cells = any(before[a].is_cell or after[b].is_cell for a, b in couples)
-    groups: list[Group] = []
+    groups: list[EntrantGroup] = []
     if len(couples) > 1:
         groups.append(
             of("all", f"mean of {len(couples)} {'cells' if cells else 'agents'}", couples)
@@ -224,18 +228,18 @@ def _groups(
             of("strategy", f"{name}, mean of {len(chosen)}", chosen)
             for name, chosen in strategies.items()
         ]
-    groups += [Group("agent", before[a].name, after[b].name, (a,), (b,)) for a, b in couples]
+    groups += [EntrantGroup("agent", before[a].name, after[b].name, (a,), (b,)) for a, b in couples]
     return groups
 
 
-def _columns(facts: Facts, window: Window, groups: Sequence[tuple[int, ...]]) -> FloatArray:
+def _columns(facts: Facts, window: ComparedWindow, groups: Sequence[tuple[int, ...]]) -> FloatArray:
     """[T, lines] mean log returns of each line's entrants; an entrant's is that of its repeats."""
     rows = window.cut(facts.season.log_returns())
     entrants = [rows[:, list(one.places)].mean(axis=1) for one in facts.entrants]
     return np.column_stack([np.mean([entrants[n] for n in one], axis=0) for one in groups])
 
 
-def _paired(one: Side, two: Side, begin: int) -> list[Judged]:
+def _paired(one: ComparedRun, two: ComparedRun, begin: int) -> list[LineResult]:
     """Every line after against the same line before, period by period."""
     count = one.returns.shape[1]
     plans = [
@@ -248,10 +252,10 @@ def _paired(one: Side, two: Side, begin: int) -> list[Judged]:
     found = compare_columns(
         np.hstack([two.returns, one.returns]),
         [(line, count + line) for line in range(count)],
-        Options(chosen.confidence, chosen.seed, horizon=horizon),
+        FamilyOptions(chosen.confidence, chosen.seed, horizon=horizon),
     )
     return [
-        Judged(
+        LineResult(
             pair.difference,
             pair.p_value,
             pair.p_adjusted,
@@ -263,36 +267,36 @@ def _paired(one: Side, two: Side, begin: int) -> list[Judged]:
     ]
 
 
-def _unpaired(one: Side, two: Side) -> list[Judged]:
+def _unpaired(one: ComparedRun, two: ComparedRun) -> list[LineResult]:
     """Every line as the difference of two seasons that have nothing in common.
 
     If they are not as long, it is the difference of their rates.
     """
     old, new = _totals(one), _totals(two)
-    found: list[Independent | str] = []
+    found: list[UnpairedDifference | str] = []
     for (before, why), (after, why_too) in zip(old, new, strict=True):
         if before is None or after is None:
             found.append(why or why_too)
         else:
-            found.append(independent(before, after))
+            found.append(unpaired_difference(before, after))
     tested = [one for one in found if not isinstance(one, str)]
     adjusted = holm([None if isinstance(one, str) else one.p_value for one in found])
     judged = []
     for line, p_adjusted in zip(found, adjusted, strict=True):
         if isinstance(line, str):
-            judged.append(Judged(None, None, None, False, None, line))
+            judged.append(LineResult(None, None, None, False, None, line))
             continue
         separated = p_adjusted is not None and p_adjusted <= CLAIM_LEVEL and _over(one, two)
         critical = float(stats.t.isf(CLAIM_LEVEL / 2.0 / len(tested), line.freedom))
         least = detectable_difference(line.error, critical, freedom=round(line.freedom))
-        judged.append(Judged(line.difference, line.p_value, p_adjusted, separated, least, ""))
+        judged.append(LineResult(line.difference, line.p_value, p_adjusted, separated, least, ""))
     return judged
 
 
-def _totals(side: Side) -> list[tuple[Total | None, str]]:
+def _totals(side: ComparedRun) -> list[tuple[LineTotal | None, str]]:
     """Season total of each line, or its rate, or why there is none."""
     chosen, periods = side.facts.options, len(side.returns)
-    found = compare_columns(side.returns, [], Options(chosen.confidence, chosen.seed))
+    found = compare_columns(side.returns, [], FamilyOptions(chosen.confidence, chosen.seed))
     if found.reason:
         return [(None, found.reason)] * len(found.totals)
     count = claim_cosines(periods)
@@ -301,19 +305,21 @@ def _totals(side: Side) -> list[tuple[Total | None, str]]:
     return [
         (None, why)
         if total is None
-        else (Total(_scaled(total, side.scale), float(error), count), "")
+        else (LineTotal(_scaled(total, side.scale), float(error), count), "")
         for total, error in zip(found.totals, errors, strict=True)
     ]
 
 
-def _over(one: Side, two: Side) -> bool:
+def _over(one: ComparedRun, two: ComparedRun) -> bool:
     """Both have reached their plan; a run without a plan is compared as it is."""
     horizons = (side.facts.board.horizon for side in (one, two))
     return all(horizon.over or horizon.planned is None for horizon in horizons)
 
 
-def _line(group: Group, found: Judged, before_total: float, after_total: float) -> Line:
-    return Line(
+def _line(
+    group: EntrantGroup, found: LineResult, before_total: float, after_total: float
+) -> ComparisonLine:
+    return ComparisonLine(
         level=group.level,
         before=group.label_before,
         after=group.label_after,
@@ -333,12 +339,12 @@ def _scaled(total: Interval, scale: float) -> Interval:
     return Interval(total.estimate * scale, total.low * scale, total.high * scale)
 
 
-def _sums(side: Side) -> FloatArray:
+def _sums(side: ComparedRun) -> FloatArray:
     found: FloatArray = side.returns.sum(axis=0) * side.scale
     return found
 
 
-def _hold(season: Season, window: Window, scale: float) -> float | None:
+def _hold(season: Season, window: ComparedWindow, scale: float) -> float | None:
     return simple_return(float(window.cut(season.hold_log_returns()).sum()) * scale)
 
 

@@ -9,20 +9,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from judge.entrants import Window
-from judge.formatting import duration_words
+from judge.entrants import ComparedWindow
+from judge.formatting import duration_text
 from judge.report.facts import Facts
 from judge.season import FloatArray, Season
 
 
-class Unit(NamedTuple):
+class RateUnit(NamedTuple):
     """A time whose return is compared: "day", and how many seconds it has."""
 
     name: str
     seconds: float
 
 
-UNITS = (Unit("day", 86_400.0), Unit("hour", 3_600.0), Unit("minute", 60.0))
+UNITS = (RateUnit("day", 86_400.0), RateUnit("hour", 3_600.0), RateUnit("minute", 60.0))
 """The largest that is at most twice as long as the shorter run: a rate of what was seen."""
 
 
@@ -30,7 +30,7 @@ TRIMMED_MAX = 0.02
 """A run that is longer by a smaller share loses its last snapshots, and totals are compared."""
 
 
-class Parts(NamedTuple):
+class ComparedParts(NamedTuple):
     """The compared parts of two runs.
 
     Attributes:
@@ -42,9 +42,9 @@ class Parts(NamedTuple):
 
     paired: bool
     why: str
-    windows: tuple[Window, Window]
+    windows: tuple[ComparedWindow, ComparedWindow]
     lengths_s: tuple[float, float]
-    unit: Unit | None
+    unit: RateUnit | None
 
     @property
     def scales(self) -> tuple[float, float]:
@@ -55,7 +55,7 @@ class Parts(NamedTuple):
         return one, two
 
 
-def compared_parts(before: Facts, after: Facts) -> Parts:
+def compared_parts(before: Facts, after: Facts) -> ComparedParts:
     """Find the parts of two runs that are compared."""
     old, new = before.season, after.season
     windows = before.board.window, after.board.window
@@ -65,13 +65,13 @@ def compared_parts(before: Facts, after: Facts) -> Parts:
         # The last row of a season is what its last orders cost, not a whole period.
         end = common if old.periods == new.periods else common - 1
         begin = max(one.begin for one in windows)
-        part = Window(begin, max(begin, min(end, *(one.end for one in windows))))
+        part = ComparedWindow(begin, max(begin, min(end, *(one.end for one in windows))))
         windows = part, part
     elif old.interval_s == new.interval_s:
         windows = _trimmed(*windows)
     lengths = windows[0].periods * old.interval_s, windows[1].periods * new.interval_s
     unit = None if paired or lengths[0] == lengths[1] else unit_of(min(lengths))
-    return Parts(paired, _why(old, new, common), windows, lengths, unit)
+    return ComparedParts(paired, _why(old, new, common), windows, lengths, unit)
 
 
 def common_beginning(before: Season, after: Season) -> int:
@@ -86,17 +86,19 @@ def common_beginning(before: Season, after: Season) -> int:
     return count if same.all() else int(same.argmin())
 
 
-def unit_of(shorter_s: float) -> Unit:
+def unit_of(shorter_s: float) -> RateUnit:
     """The unit in which two runs are compared of which the shorter one lasted so long."""
     return next((unit for unit in UNITS if unit.seconds <= 2.0 * shorter_s), UNITS[-1])
 
 
-def _trimmed(one: Window, two: Window) -> tuple[Window, Window]:
+def _trimmed(one: ComparedWindow, two: ComparedWindow) -> tuple[ComparedWindow, ComparedWindow]:
     """The same windows, of one length if they hardly differ."""
     shorter, longer = sorted((one.periods, two.periods))
     if longer - shorter > max(1.0, TRIMMED_MAX * shorter):
         return one, two
-    return Window(one.begin, one.begin + shorter), Window(two.begin, two.begin + shorter)
+    return ComparedWindow(one.begin, one.begin + shorter), ComparedWindow(
+        two.begin, two.begin + shorter
+    )
 
 
 def _equal(one: FloatArray, two: FloatArray) -> NDArray[np.bool_]:
@@ -113,7 +115,7 @@ def _why(before: Season, after: Season, common: int) -> str:
     if before.periods == after.periods:
         return f"the same {common:,} snapshots at the same prices"
     old, new = (
-        f"{one.periods:,} ({duration_words(one.periods * one.interval_s)})"
+        f"{one.periods:,} ({duration_text(one.periods * one.interval_s)})"
         for one in (before, after)
     )
     return (

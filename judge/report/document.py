@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from judge.report.facts import Facts, Figures, figures
 from judge.report.matrix import make_matrix
 from judge.report.page import make_page
-from judge.report.tables import Table
+from judge.report.tables import ReportTable
 
 PRINTED = "printed"
 LAID_OUT = frozenset({"contents", "script_hashes", "keys"})
@@ -32,7 +32,7 @@ def printed(facts: Facts) -> Figures:
 
 
 def _tree(value: object) -> object:
-    if isinstance(value, Table):
+    if isinstance(value, ReportTable):
         return value.figures()
     if isinstance(value, tuple | list):
         return [_tree(one) for one in value]

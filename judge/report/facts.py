@@ -16,16 +16,16 @@ import orjson
 from arena import __version__
 from arena.errors import UsageError
 from arena.exports import Manifest, read_manifest, read_records
-from arena.passed_over import passed_over_in
-from arena.visible import visible_json
-from judge.claim_history import Beginning
+from arena.pass_overs import passed_over_in
+from arena.visible_text import visible_json
+from judge.claim_history import SeasonAfter
 from judge.entrants import Entrant
 from judge.leaderboard import Leaderboard, leaderboard
 from judge.metrics import Metrics, as_columns
 from judge.season import SEASON_TOPICS, Season, SeasonBuilder
-from judge.statistics import Interval, MatrixEffects, Standing, Verdict
+from judge.statistics import AgentStatistics, Interval, MatrixEffects, SeasonVerdict
 from judge.statistics.effects import matrix_effects
-from judge.verdict_words import as_stopped
+from judge.verdict_text import as_stopped
 
 RECORDS = "records"
 FORMAT = 1
@@ -34,7 +34,7 @@ Figures = dict[str, Any]  # Any: a JSON tree.
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ReportOptions:
     """What is chosen, not measured; `figures.json` names it.
 
     Attributes:
@@ -62,7 +62,7 @@ class Facts:
     """
 
     run: str
-    options: Options
+    options: ReportOptions
     board: Leaderboard
     effects: MatrixEffects | None
     records: Mapping[str, str] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Facts:
         return self.board.metrics
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> SeasonVerdict:
         """The statistics, in the order of the entrants."""
         return self.board.verdict
 
@@ -103,12 +103,12 @@ class Facts:
         """The number of the entrant that an entry belongs to."""
         return next(n for n, one in enumerate(self.entrants) if place in one.places)
 
-    def standing(self, place: int) -> Standing:
+    def standing(self, place: int) -> AgentStatistics:
         """What the statistics say of the entrant that an entry belongs to."""
         return self.verdict.standings[self.entrant_of(place)]
 
 
-def read_facts(directory: Path, options: Options, *, run: str = "") -> Facts:
+def read_facts(directory: Path, options: ReportOptions, *, run: str = "") -> Facts:
     """The facts of a run's directory.
 
     Args:
@@ -126,7 +126,7 @@ def read_facts(directory: Path, options: Options, *, run: str = "") -> Facts:
     if missing:
         raise UsageError(f"{folder} lacks {', '.join(missing)}", remedy="export the run again")
     builder = SeasonBuilder(options.pacing)
-    builder.folded.books.pass_over(passed_over_in(folder))
+    builder.folds.accounts.pass_over(passed_over_in(folder))
     for record in read_records(folder, SEASON_TOPICS):
         builder.apply(record)
     return make_facts(
@@ -134,17 +134,17 @@ def read_facts(directory: Path, options: Options, *, run: str = "") -> Facts:
         builder.season(),
         options,
         manifest,
-        beginning=lambda snapshots: builder.season(snapshots - 1),
+        season_after=lambda snapshots: builder.season(snapshots - 1),
     )
 
 
 def make_facts(
     run: str,
     season: Season,
-    options: Options,
+    options: ReportOptions,
     manifest: Manifest | None = None,
     *,
-    beginning: Beginning | None = None,
+    season_after: SeasonAfter | None = None,
 ) -> Facts:
     """Measure a season and judge it.
 
@@ -165,7 +165,7 @@ def make_facts(
             remedy="a report needs one of each",
         )
     board = leaderboard(
-        season, confidence=options.confidence, seed=options.seed, beginning=beginning
+        season, confidence=options.confidence, seed=options.seed, season_after=season_after
     )
     # Records are exported once a contest has ended: no snapshot will be added.
     said = as_stopped(board.said, rules_changed=season.assumptions.rules_changed)
@@ -180,14 +180,14 @@ def make_facts(
     )
 
 
-def in_matrix(season: Season) -> list[int]:
+def matrix_entries(season: Season) -> list[int]:
     """The entries that compete: what the model x strategy matrix is made of."""
     return [n for n, entry in enumerate(season.entries) if entry.kind == "agent"]
 
 
-def _effects(board: Leaderboard, options: Options) -> MatrixEffects | None:
+def _effects(board: Leaderboard, options: ReportOptions) -> MatrixEffects | None:
     season = board.season
-    places = in_matrix(season)
+    places = matrix_entries(season)
     if not places:
         return None
     return matrix_effects(
@@ -243,7 +243,7 @@ def canonical(tree: Figures) -> bytes:
     return found if found.isascii() else visible_json(found.decode()).encode()
 
 
-def standing_columns(standing: Standing) -> dict[str, float | int | str | bool | None]:
+def standing_columns(standing: AgentStatistics) -> dict[str, float | int | str | bool | None]:
     """What the statistics say of an entrant, as columns; totals are of log returns."""
     row: dict[str, float | int | str | bool | None] = {
         "rank_low": standing.rank_low,

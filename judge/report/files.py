@@ -17,10 +17,10 @@ from arena.bounded_files import read_text_file
 from arena.bounded_parquet import open_parquet
 from arena.errors import BrokenLog
 from arena.money import price_text, units_text
-from arena.visible import csv_text
+from arena.visible_text import csv_text
+from judge.report.csv_rows import entrant_row
 from judge.report.facts import Facts
-from judge.report.rows import entrant_row
-from judge.season import Fill, Season
+from judge.season import FilledOrder, Season
 
 LEADERBOARD = "leaderboard.csv"
 FILLS = "fills.csv"
@@ -143,7 +143,7 @@ def parse_csv(text: str, rows_max: int | None = None) -> list[dict[str, str]]:
     return [{str(k): str(v) for k, v in row.items()} for row in taken]
 
 
-def _fill(agent: str, fill: Fill) -> dict[str, str]:
+def _fill(agent: str, fill: FilledOrder) -> dict[str, str]:
     amounts = {name: getattr(fill, name) for name in AMOUNTS}
     texts = {n: price_text if n in PRICES else units_text for n in AMOUNTS}
     return {

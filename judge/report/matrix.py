@@ -6,12 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena.messages import Estimate
-from judge.claim_words import look_words
-from judge.formatting import counted, listed, sentence
-from judge.report import words
-from judge.report.agents import NAME_MAX
-from judge.report.facts import Facts, in_matrix
-from judge.report.tables import Cell, Head, Row, Table, name_cell, notes_of, plain, tone
+from judge.claim_text import look_text
+from judge.formatting import counted, joined_names, sentence
+from judge.report import formats
+from judge.report.agent_sections import NAME_MAX
+from judge.report.facts import Facts, matrix_entries
+from judge.report.tables import (
+    ReportTable,
+    TableCell,
+    TableHead,
+    TableRow,
+    name_cell,
+    notes_of,
+    plain,
+    tone,
+)
 from judge.simple_returns import TOO_WIDE, simple_detectable, simple_interval, simple_return
 from judge.statistics import Effect, MatrixEffects
 from judge.statistics.types import Contrast
@@ -43,8 +52,8 @@ class Matrix:
     cells: tuple[tuple[float | None, ...], ...]
     note: str
     caption: str
-    effects: Table | None
-    contrasts: Table | None = None
+    effects: ReportTable | None
+    contrasts: ReportTable | None = None
     lines: tuple[str, ...] = ()
     dead: frozenset[tuple[int, int]] = frozenset()
 
@@ -52,7 +61,7 @@ class Matrix:
 def make_matrix(facts: Facts) -> Matrix | None:
     """The matrix of the competing agents; None where there are fewer than two cells."""
     found: dict[tuple[str, str], list[float]] = {}
-    for place in in_matrix(facts.season):
+    for place in matrix_entries(facts.season):
         entry, gain = facts.season.entries[place], facts.metrics[place].total_return
         if gain is not None:
             found.setdefault((entry.strategy, entry.node), []).append(gain)
@@ -64,8 +73,8 @@ def make_matrix(facts: Facts) -> Matrix | None:
     models = tuple(dict.fromkeys(model for _, model in (*found, *dead)))
     repeats = max(len(gains) for gains in found.values())
     return Matrix(
-        strategies=tuple(words.quote(name, NAME_MAX) for name in strategies),
-        models=tuple(words.quote(name, NAME_MAX) for name in models),
+        strategies=tuple(formats.quote(name, NAME_MAX) for name in strategies),
+        models=tuple(formats.quote(name, NAME_MAX) for name in models),
         cells=tuple(
             tuple(
                 float(np.mean(found[s, m])) if (s, m) in found else None for m in models
@@ -81,7 +90,7 @@ def make_matrix(facts: Facts) -> Matrix | None:
         contrasts=None if facts.effects is None else _contrast_table(facts.effects.contrasts),
         lines=(
             () if facts.effects is None
-            else matrix_lines(facts.effects, look_words(facts.board.said))
+            else matrix_lines(facts.effects, look_text(facts.board.said))
         ),
         dead=frozenset((strategies.index(s), models.index(m)) for s, m in dead),
     )  # fmt: skip
@@ -96,12 +105,12 @@ def _note(effects: MatrixEffects | None, repeats: int) -> str:
     named = (("strategy", "the strategy"), ("model", "the model"),
              ("interaction", "their pairing"), ("seed", "chance between repeats"))  # fmt: skip
     shares = ", ".join(
-        f"{text} {words.share(effects.shares[key], 0)}"
+        f"{text} {formats.share(effects.shares[key], 0)}"
         for key, text in named
         if key in effects.shares
     )
     tests = ", ".join(
-        f"{text} {words.p_words(effects.p_values[key])}"
+        f"{text} {formats.p_text(effects.p_values[key])}"
         for key, text in named
         if effects.p_values is not None and key in effects.p_values
     )
@@ -139,11 +148,11 @@ def _claim_lines(claimed: Sequence[Contrast], look: str) -> list[str]:
     for one in claimed:
         assert one.difference is not None
         pair = (one.a, one.b) if one.difference.estimate > 0 else (one.b, one.a)
-        winner, loser = (words.quote(name, NAME_MAX) for name in pair)
+        winner, loser = (formats.quote(name, NAME_MAX) for name in pair)
         losers.setdefault((winner, f"{_over(one)}{_left_out(one)}"), []).append(loser)
     mark = f" ({look})" if look else ""
     return [
-        f"{winner} beats {listed(names, NAMES_LISTED)} {over}{mark}."
+        f"{winner} beats {joined_names(names, NAMES_LISTED)} {over}{mark}."
         for (winner, over), names in losers.items()
     ]
 
@@ -162,19 +171,19 @@ def _pairings_line(pairings: Sequence[Effect]) -> str:
     sizes = {one.name: one.size.estimate for one in pairings if one.size is not None}
     ordered = sorted(sizes, key=lambda name: -abs(sizes[name]))
     said = [
-        f"{words.quote(name, 2 * NAME_MAX)} {words.change(simple_return(sizes[name]))}"
+        f"{formats.quote(name, 2 * NAME_MAX)} {formats.change(simple_return(sizes[name]))}"
         for name in ordered
     ]
     return (
         "Beyond what strategy and model explain, and beyond the noise between repeats, on this "
-        f"market: {listed(said)}."
+        f"market: {joined_names(said)}."
     )
 
 
 def _over(one: Contrast) -> str:
     others = "models" if one.factor == "strategy" else "strategies"
     if len(one.over) == 1:
-        return f"with {words.quote(one.over[0], NAME_MAX)}"
+        return f"with {formats.quote(one.over[0], NAME_MAX)}"
     return (
         f"over the {len(one.over)} {others} that both have" if one.missing else f"over the {others}"
     )
@@ -183,22 +192,33 @@ def _over(one: Contrast) -> str:
 def _left_out(one: Contrast) -> str:
     if not one.missing:
         return ""
-    return f" ({listed([words.quote(name, NAME_MAX) for name in one.missing])} left out)"
+    return f" ({joined_names([formats.quote(name, NAME_MAX) for name in one.missing])} left out)"
 
 
-def _contrast_table(contrasts: Sequence[Contrast]) -> Table | None:
+def _contrast_table(contrasts: Sequence[Contrast]) -> ReportTable | None:
     if not contrasts:
         return None
     heads = (
-        Head("contrast", "w stick", "Two strategies compared over the models, or two models over "
-             "the strategies; returns are paired, a cell is the mean of its repeats."),
-        Head("difference", note="First less second, over the season, with the interval of this "
-             "contrast alone."),
-        Head("decision", "w", "Decided over all contrasts of both kinds at once; p is adjusted for "
-             "their number."),
-        Head("found in 4 of 5", note="The true difference that the decision would have found in 4 "
-             "seasons of 5."),
-    )  # fmt: skip
+        TableHead(
+            "contrast",
+            "w stick",
+            "Two strategies compared over the models, or two models over "
+            "the strategies; returns are paired, a cell is the mean of its repeats.",
+        ),
+        TableHead(
+            "difference",
+            note="First less second, over the season, with the interval of this contrast alone.",
+        ),
+        TableHead(
+            "decision",
+            "w",
+            "Decided over all contrasts of both kinds at once; p is adjusted for their number.",
+        ),
+        TableHead(
+            "found in 4 of 5",
+            note="The true difference that the decision would have found in 4 seasons of 5.",
+        ),
+    )
     shown = sorted(contrasts, key=lambda one: not one.separated)[:CONTRASTS_SHOWN]
     rows = tuple(_contrast_row(one) for one in shown)
     notes = notes_of(
@@ -206,31 +226,31 @@ def _contrast_table(contrasts: Sequence[Contrast]) -> Table | None:
     )
     if (more := len(contrasts) - len(shown)) > 0:
         notes = (*notes, f"{more:,} more contrasts are in figures.json.")
-    return Table("Contrasts", heads, rows, kind="fit", notes=notes)
+    return ReportTable("Contrasts", heads, rows, kind="fit", notes=notes)
 
 
-def _contrast_row(one: Contrast) -> Row:
-    name = f"{words.quote(one.a, NAME_MAX)} {words.MINUS} {words.quote(one.b, NAME_MAX)}"
+def _contrast_row(one: Contrast) -> TableRow:
+    name = f"{formats.quote(one.a, NAME_MAX)} {formats.MINUS} {formats.quote(one.b, NAME_MAX)}"
     found = simple_interval(one.difference)
     least = simple_detectable(one.detectable)
-    return Row(
+    return TableRow(
         (
             name_cell(name, f"{_over(one)}{_left_out(one)}" if one.missing and one.over else ""),
-            plain(words.UNKNOWN) if found is None else _change(found, sure=one.separated),
-            Cell(_decision(one), _p_value(one), "w"),
-            plain(words.change(least).lstrip("+"), least),
+            plain(formats.UNKNOWN) if found is None else _change(found, sure=one.separated),
+            TableCell(_decision(one), _p_value(one), "w"),
+            plain(formats.change(least).lstrip("+"), least),
         )
     )
 
 
 def _decision(one: Contrast) -> str:
     if not one.separated or one.difference is None:
-        return "not separated" if one.p_adjusted is not None else words.UNKNOWN
-    return f"{words.quote(one.a if one.difference.estimate > 0 else one.b, NAME_MAX)} is better"
+        return "not separated" if one.p_adjusted is not None else formats.UNKNOWN
+    return f"{formats.quote(one.a if one.difference.estimate > 0 else one.b, NAME_MAX)} is better"
 
 
 def _p_value(one: Contrast) -> str:
-    return "" if one.p_adjusted is None else words.p_words(one.p_adjusted)
+    return "" if one.p_adjusted is None else formats.p_text(one.p_adjusted)
 
 
 def _reason(one: Contrast) -> str:
@@ -240,35 +260,38 @@ def _reason(one: Contrast) -> str:
     return TOO_WIDE if simple_interval(one.difference) is None else one.reason
 
 
-def _effects_table(effects: MatrixEffects) -> Table | None:
+def _effects_table(effects: MatrixEffects) -> ReportTable | None:
     groups: Mapping[str, tuple[Effect, ...]] = {
         "strategy": effects.strategies,
         "model": effects.models,
         "pairing": effects.pairings,
     }
     heads = (
-        Head("part", "w stick"),
-        Head("against the mean", note="Of the matrix, over the season, with its interval; that of "
-             "a pairing is of the noise between repeats."),
-    )  # fmt: skip
+        TableHead("part", "w stick"),
+        TableHead(
+            "against the mean",
+            note="Of the matrix, over the season, with its interval; that of "
+            "a pairing is of the noise between repeats.",
+        ),
+    )
     rows = [
-        Row((name_cell(words.quote(effect.name, 2 * NAME_MAX), kind), _size(effect)))
+        TableRow((name_cell(formats.quote(effect.name, 2 * NAME_MAX), kind), _size(effect)))
         for kind, group in groups.items()
         for effect in group
         if effect.size is not None
     ]
-    return Table("Effects", heads, tuple(rows), kind="fit") if rows else None
+    return ReportTable("Effects", heads, tuple(rows), kind="fit") if rows else None
 
 
-def _size(effect: Effect) -> Cell:
+def _size(effect: Effect) -> TableCell:
     found = simple_interval(effect.size)
     if found is None:
-        return plain(words.UNKNOWN)
+        return plain(formats.UNKNOWN)
     return _change(found, sure=found.low > 0 or found.high < 0)
 
 
-def _change(found: Estimate, *, sure: bool) -> Cell:
+def _change(found: Estimate, *, sure: bool) -> TableCell:
     """A simple return and its interval, coloured where it is sure."""
-    text = words.change(found.value)
-    ends = words.spread(found.low * 100, found.high * 100, 2)
-    return Cell(text, ends, tone(found.value, text) if sure else "", found.value)
+    text = formats.change(found.value)
+    ends = formats.spread(found.low * 100, found.high * 100, 2)
+    return TableCell(text, ends, tone(found.value, text) if sure else "", found.value)

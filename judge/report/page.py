@@ -19,14 +19,15 @@ from plotly.offline import get_plotlyjs
 
 from arena import __version__
 from arena.currency import cash_digits
-from arena.visible import visible
-from judge.claim_words import claim_lines, look_words, promise_words
+from arena.visible_text import visible
+from judge.claim_text import claim_lines, look_text, promise_text
 from judge.formatting import sentence
-from judge.leaderboard_words import detectables_block, window_note
+from judge.leaderboard_text import detectables_block, window_note
 from judge.metrics import Metrics
-from judge.report import plots, words
-from judge.report.agents import NAME_MAX, AgentPart, agent_part, anchor
+from judge.report import formats, plots
+from judge.report.agent_sections import NAME_MAX, AgentSection, agent_section, anchor
 from judge.report.facts import Facts
+from judge.report.leaderboard_table import leaderboard_table
 from judge.report.matrix import Matrix, make_matrix
 from judge.report.page_tables import (
     dead_table,
@@ -35,7 +36,7 @@ from judge.report.page_tables import (
     latency_table,
     offsets_table,
     pairs_table,
-    traders,
+    trading_entries,
     unranked_title,
 )
 from judge.report.sentences import (
@@ -52,9 +53,9 @@ from judge.report.sentences import (
     reason_lines,
     sentences_of,
 )
-from judge.report.standings import leaderboard_table
-from judge.report.tables import Table, markdown_code, markdown_text
-from judge.verdict_words import MARKET, detectable_title, rank_note
+from judge.report.tables import ReportTable, markdown_code, markdown_text
+from judge.season.assumptions import assumption_lines
+from judge.verdict_text import MARKET, detectable_title, rank_note
 
 COLORS = 8
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -62,11 +63,11 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "
 CURVES_SHOWN = 10
 """Curves drawn at first; more are a click away."""
 
-Look = dict[str, str]
+CurveStyle = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class CurveButton:
     """A button that shows or hides a curve."""
 
     key: str
@@ -92,35 +93,35 @@ class Page:
     detectables_title: str
     detectables: tuple[str, ...]
     design: tuple[str, ...]
-    leaderboard: Table
+    leaderboard: ReportTable
     leaderboard_note: str
-    dead: Table
+    dead: ReportTable
     dead_note: str
     has_intervals: bool
     returns_caption: str
     curves_caption: str
-    keys: tuple[Key, ...]
-    pairs: Table
+    keys: tuple[CurveButton, ...]
+    pairs: ReportTable
     pairs_note: str
-    alpha: Table | None
+    alpha: ReportTable | None
     alpha_note: str
     matrix_note: str
     matrix_caption: str
     matrix_lines: tuple[str, ...]
-    contrasts: Table | None
-    effects: Table | None
+    contrasts: ReportTable | None
+    effects: ReportTable | None
     has_costs: bool
     has_latency: bool
-    latency: Table
+    latency: ReportTable
     decisions_note: str
     has_llm_cost: bool
-    decisions: Table
+    decisions: ReportTable
     agents_note: str
-    agents: tuple[AgentPart, ...]
+    agents: tuple[AgentSection, ...]
     assumptions: tuple[str, ...]
     method: tuple[str, ...]
     reasons: tuple[str, ...]
-    offsets: Table
+    offsets: ReportTable
     digest: str
     options: str
     script_hashes: str
@@ -157,7 +158,7 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
     links = {name: anchor(place) for place, name in enumerate(season.names)}
     return Page(
         run=facts.run,
-        name=words.quote(facts.options.title or facts.run, NAME_MAX),
+        name=formats.quote(facts.options.title or facts.run, NAME_MAX),
         version=__version__,
         facts=facts_line(facts),
         marks=marks(facts),
@@ -168,10 +169,10 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
             unranked=unranked_title(facts),
         ),
         verdict=sentences_of(said.verdict),
-        interim=look_words(said),
+        interim=look_text(said),
         warnings=said.warnings,
         claims=claim_lines(said),
-        promise=sentence(promise_words(said)) if said.claims else "",
+        promise=sentence(promise_text(said)) if said.claims else "",
         detectables_title=detectable_title(said),
         detectables=detectables_block(said),
         design=said.design,
@@ -198,18 +199,18 @@ def make_page(facts: Facts, matrix: Matrix | None, *, script_hashes: str = "") -
         matrix_lines=() if matrix is None else matrix.lines,
         contrasts=None if matrix is None else matrix.contrasts,
         effects=None if matrix is None else matrix.effects,
-        has_costs=bool(traders(facts)),
-        has_latency=any(latency_bps(facts, n) for n in traders(facts)),
+        has_costs=bool(trading_entries(facts)),
+        has_latency=any(latency_bps(facts, n) for n in trading_entries(facts)),
         latency=latency_table(facts),
         decisions_note=decisions_note(facts),
         has_llm_cost=bool(_decision_costs(facts)),
         decisions=decisions_table(facts),
         agents_note=agents_note(facts),
         agents=tuple(
-            agent_part(season, n, _figures(facts.metrics[n], said.sharpe_unit, said.currency))
+            agent_section(season, n, _figures(facts.metrics[n], said.sharpe_unit, said.currency))
             for n in facts.order
         ),
-        assumptions=season.assumptions.lines(),
+        assumptions=assumption_lines(season.assumptions),
         method=facts.verdict.method,
         reasons=reason_lines(facts.verdict.reasons),
         offsets=offsets_table(facts),
@@ -242,7 +243,7 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
         charts["chart-matrix"] = plots.heat_chart(
             matrix.strategies, matrix.models, matrix.cells, matrix.dead
         )
-    if trading := traders(facts):
+    if trading := trading_entries(facts):
         of = [facts.metrics[n] for n in trading]
         kinds = (
             ("fees", [m.fees_usd for m in of]),
@@ -260,13 +261,13 @@ def make_charts(facts: Facts, matrix: Matrix | None) -> dict[str, plots.Chart]:
     return charts
 
 
-def looks(facts: Facts) -> list[Look]:
+def looks(facts: Facts) -> list[CurveStyle]:
     """Colour, dash and symbol per entry.
 
     A cell of the matrix shares a colour and a symbol, its repeats differ by dash, baselines are
     grey. Where every pair of colour and dash is taken, they come round again.
     """
-    found: list[Look] = []
+    found: list[CurveStyle] = []
     cells: dict[tuple[str, str], int] = {}
     repeats: dict[tuple[str, str], int] = {}
     for entry in facts.season.entries:
@@ -282,12 +283,15 @@ def looks(facts: Facts) -> list[Look]:
     return found
 
 
-def _keys(facts: Facts) -> tuple[Key, ...]:
-    names = [words.quote(name, NAME_MAX) for name in facts.season.names]
+def _keys(facts: Facts) -> tuple[CurveButton, ...]:
+    names = [formats.quote(name, NAME_MAX) for name in facts.season.names]
     many = len(names) > CURVES_SHOWN
     return (
-        *(Key(str(n), names[n], not many or at < CURVES_SHOWN) for at, n in enumerate(facts.order)),
-        Key("hold", MARKET, shown=True),
+        *(
+            CurveButton(str(n), names[n], not many or at < CURVES_SHOWN)
+            for at, n in enumerate(facts.order)
+        ),
+        CurveButton("hold", MARKET, shown=True),
     )
 
 
@@ -326,29 +330,29 @@ def _decision_costs(facts: Facts) -> dict[str, float]:
 
 def _figures(found: Metrics, unit: str, currency: str) -> Sequence[tuple[str, str]]:
     digits = cash_digits(currency)
-    periods = words.UNKNOWN if found.drawdown_periods is None else f"{found.drawdown_periods:,}"
+    periods = formats.UNKNOWN if found.drawdown_periods is None else f"{found.drawdown_periods:,}"
     return (
-        (f"equity, {currency}", words.usd(found.equity_usd, digits)),
-        (f"over the {MARKET}", words.change(found.excess_return)),
-        (f"volatility a {unit}", words.share(found.volatility, 1 if unit == "year" else 3)),
-        (f"Sortino a {unit}", words.number(found.sortino, 2 if unit == "year" else 3)),
-        ("Calmar", words.number(found.calmar)),
-        ("max drawdown", f"{words.share(found.max_drawdown)} over {periods} periods"),
-        ("exposure, mean", words.share(found.exposure)),
-        ("leverage, most", words.number(found.leverage)),
-        ("cash, mean", words.share(found.cash_ratio)),
-        ("concentration", words.number(found.concentration)),
-        ("turnover", words.number(found.turnover)),
-        ("win rate", words.share(found.win_rate)),
-        ("profit factor", words.number(found.profit_factor)),
-        (f"expectancy, {currency}", words.change_usd(found.expectancy_usd, digits)),
-        ("held on average", words.lasted(found.average_hold_s)),
+        (f"equity, {currency}", formats.usd(found.equity_usd, digits)),
+        (f"over the {MARKET}", formats.change(found.excess_return)),
+        (f"volatility a {unit}", formats.share(found.volatility, 1 if unit == "year" else 3)),
+        (f"Sortino a {unit}", formats.number(found.sortino, 2 if unit == "year" else 3)),
+        ("Calmar", formats.number(found.calmar)),
+        ("max drawdown", f"{formats.share(found.max_drawdown)} over {periods} periods"),
+        ("exposure, mean", formats.share(found.exposure)),
+        ("leverage, most", formats.number(found.leverage)),
+        ("cash, mean", formats.share(found.cash_ratio)),
+        ("concentration", formats.number(found.concentration)),
+        ("turnover", formats.number(found.turnover)),
+        ("win rate", formats.share(found.win_rate)),
+        ("profit factor", formats.number(found.profit_factor)),
+        (f"expectancy, {currency}", formats.change_usd(found.expectancy_usd, digits)),
+        ("held on average", formats.duration(found.average_hold_s)),
         ("biggest win, loss", _both(found.biggest_win_usd, found.biggest_loss_usd, digits)),
     )
 
 
 def _both(win: float | None, loss: float | None, digits: int) -> str:
-    return f"{words.change_usd(win, digits)}, {words.change_usd(loss, digits)}"
+    return f"{formats.change_usd(win, digits)}, {formats.change_usd(loss, digits)}"
 
 
 def _render(name: str, *, escaped: bool, **given: object) -> str:

@@ -2,12 +2,12 @@
 
 from arena.currency import cash_digits
 from arena.messages import DeadEntry, Evaluation
-from arena.vitals import CAUSE_CHARS_MAX
-from judge.formatting import listed
-from judge.report import words
-from judge.report.agents import NAME_MAX, anchor
+from arena.agent_health import CAUSE_CHARS_MAX
+from judge.formatting import joined_names
+from judge.report import formats
+from judge.report.agent_sections import NAME_MAX, anchor
 from judge.report.facts import Facts
-from judge.report.tables import Cell, Head, Row, Table, name_cell, plain
+from judge.report.tables import ReportTable, TableCell, TableHead, TableRow, name_cell, plain
 from judge.simple_returns import simple_interval
 from judge.statistics import Interval, Pair
 
@@ -17,27 +17,27 @@ NOTES_MAX = 12
 """Lines below the table of pairs; figures.json holds every reason."""
 
 
-def dead_table(facts: Facts) -> Table:
+def dead_table(facts: Facts) -> ReportTable:
     """Entries that are not ranked: why, for how long, and what to do."""
     season = facts.season
     heads = (
-        Head("agent", "w stick"),
-        Head("turns", note="all that were recorded"),
-        Head("decided", note="turns in which the model decided something"),
-        Head("cause, and what to do", "w"),
+        TableHead("agent", "w stick"),
+        TableHead("turns", note="all that were recorded"),
+        TableHead("decided", note="turns in which the model decided something"),
+        TableHead("cause, and what to do", "w"),
     )
     rows = [
-        Row(
+        TableRow(
             (
                 name_cell(
-                    words.quote(one.agent, NAME_MAX),
-                    under=words.quote(_made_of(one), 2 * NAME_MAX),
+                    formats.quote(one.agent, NAME_MAX),
+                    under=formats.quote(_made_of(one), 2 * NAME_MAX),
                 ),
-                plain(words.count(one.recorded_turns)),
-                plain(words.count(one.decisions)),
-                Cell(
-                    f"{state}: {words.quote(one.cause, CAUSE_CHARS_MAX)}",
-                    under=words.quote(one.remedy, CAUSE_CHARS_MAX),
+                plain(formats.count(one.recorded_turns)),
+                plain(formats.count(one.decisions)),
+                TableCell(
+                    f"{state}: {formats.quote(one.cause, CAUSE_CHARS_MAX)}",
+                    under=formats.quote(one.remedy, CAUSE_CHARS_MAX),
                     css="long",
                 ),
             ),
@@ -46,7 +46,7 @@ def dead_table(facts: Facts) -> Table:
         for state, entries in (("dead", season.dead), ("not comparable", season.apart))
         for one in entries
     ]
-    return Table(label=unranked_title(facts).lower(), heads=heads, rows=tuple(rows))
+    return ReportTable(label=unranked_title(facts).lower(), heads=heads, rows=tuple(rows))
 
 
 def unranked_title(facts: Facts) -> str:
@@ -64,7 +64,7 @@ def _made_of(one: DeadEntry) -> str:
     return f"{made}, baseline" if one.kind == "baseline" else made
 
 
-def pairs_table(facts: Facts, evaluation: Evaluation, *, alpha: bool = False) -> Table:
+def pairs_table(facts: Facts, evaluation: Evaluation, *, alpha: bool = False) -> ReportTable:
     """Row less column: the difference in return, its interval, and whether it is separated.
 
     Args:
@@ -75,96 +75,107 @@ def pairs_table(facts: Facts, evaluation: Evaluation, *, alpha: bool = False) ->
     names = [standing.name for standing in facts.verdict.standings]
     places = {name: place for place, name in enumerate(names)}
     order = [places[row.agent] for row in evaluation.rows]
-    quoted = [words.quote(name, NAME_MAX) for name in names]
+    quoted = [formats.quote(name, NAME_MAX) for name in names]
     compared = facts.board.alpha if alpha else facts.verdict.pairs
     pairs = {(pair.a, pair.b): pair for pair in compared}
-    heads = (Head("row less column", "w stick"), *(Head(quoted[n]) for n in order))
+    heads = (TableHead("row less column", "w stick"), *(TableHead(quoted[n]) for n in order))
     rows = []
     for row, a in zip(evaluation.rows, order, strict=True):
         cells = [
-            Cell("·", css="same")
+            TableCell("·", css="same")
             if a == b or (min(a, b), max(a, b)) not in pairs
             else _pair_cell(pairs[min(a, b), max(a, b)], flipped=a > b)
             for b in order
         ]
         rows.append(
-            Row((name_cell(quoted[a]), *cells), "baseline" if row.kind == "baseline" else "")
+            TableRow((name_cell(quoted[a]), *cells), "baseline" if row.kind == "baseline" else "")
         )
     why = (
-        (f"{quoted[a]} less {quoted[b]}", "the pair", words.quote(pair.reason, REASON_MAX))
+        (f"{quoted[a]} less {quoted[b]}", "the pair", formats.quote(pair.reason, REASON_MAX))
         for (a, b), pair in pairs.items()
         if pair.reason
     )
     grouped: dict[str, list[str]] = {}
     for which, _, reason in why:
         grouped.setdefault(reason, []).append(which)
-    notes = tuple(f"{listed(which)}: {reason}" for reason, which in grouped.items())
+    notes = tuple(f"{joined_names(which)}: {reason}" for reason, which in grouped.items())
     if any(pair.p_adjusted is not None for pair in compared):
         level = facts.verdict.claim_level
         at = "p is adjusted for all pairs; at this point of the season a look claims at p up to"
         notes = (f"{at} {level:.4f}", *notes)
     label = "Pairwise differences in return" + (" beyond market exposure" if alpha else "")
-    return Table(label, heads, tuple(rows), kind="pairs", notes=notes[:NOTES_MAX])
+    return ReportTable(label, heads, tuple(rows), kind="pairs", notes=notes[:NOTES_MAX])
 
 
-def _pair_cell(pair: Pair, *, flipped: bool) -> Cell:
+def _pair_cell(pair: Pair, *, flipped: bool) -> TableCell:
     if pair.identical:
-        return Cell("identical", css="same")
+        return TableCell("identical", css="same")
     if pair.difference is None:
-        return Cell(words.UNKNOWN, css="same")
+        return TableCell(formats.UNKNOWN, css="same")
     found = _flip(pair.difference) if flipped else pair.difference
     mark, css = "", ""
     if pair.separated:
         mark, css = ("▲ ", "beats") if found.estimate > 0 else ("▼ ", "loses")
     simple = simple_interval(found)
     if simple is None:
-        return Cell(f"{mark}{words.UNKNOWN}", "too wide to say", css)
-    under = words.spread(simple.low * 100, simple.high * 100, 2)
+        return TableCell(f"{mark}{formats.UNKNOWN}", "too wide to say", css)
+    under = formats.spread(simple.low * 100, simple.high * 100, 2)
     if pair.p_adjusted is not None:
-        under += f", {words.p_words(pair.p_adjusted)}"
-    return Cell(mark + words.change(simple.value), under, css, simple.value)
+        under += f", {formats.p_text(pair.p_adjusted)}"
+    return TableCell(mark + formats.change(simple.value), under, css, simple.value)
 
 
-def latency_table(facts: Facts) -> Table:
+def latency_table(facts: Facts) -> ReportTable:
     """Seen against filled: what waiting cost each entry that traded."""
     heads = (
-        Head("entry", "w stick", up=True), Head("trades"), Head("traded"), Head("fees"),
-        Head("slippage"), Head("latency cost"), Head("in bps", note="of what was traded"),
-        Head("decision took", note="mean wall time of a turn"),
-        Head("turnover", note="traded notional over mean equity"),
-    )  # fmt: skip
+        TableHead("entry", "w stick", up=True),
+        TableHead("trades"),
+        TableHead("traded"),
+        TableHead("fees"),
+        TableHead("slippage"),
+        TableHead("latency cost"),
+        TableHead("in bps", note="of what was traded"),
+        TableHead("decision took", note="mean wall time of a turn"),
+        TableHead("turnover", note="traded notional over mean equity"),
+    )
     rows, digits = [], cash_digits(facts.season.assumptions.currency)
-    for place in traders(facts):
+    for place in trading_entries(facts):
         metrics = facts.metrics[place]
         notional, bps = notional_usd(facts, place), latency_bps(facts, place)
         took = None if metrics.decision_ms is None else metrics.decision_ms / 1000
         cells = (
-            name_cell(words.quote(facts.season.names[place], NAME_MAX), "", anchor(place)),
-            plain(words.count(metrics.trades), metrics.trades),
-            plain(words.usd(notional, digits), notional),
-            plain(words.usd(metrics.fees_usd, digits), metrics.fees_usd),
-            plain(words.usd(metrics.slippage_usd, digits), metrics.slippage_usd),
-            plain(words.change_usd(metrics.latency_usd, digits), metrics.latency_usd),
-            plain(words.change_usd(bps), bps),
-            plain(words.lasted(took), took),
-            plain(words.number(metrics.turnover), metrics.turnover),
+            name_cell(formats.quote(facts.season.names[place], NAME_MAX), "", anchor(place)),
+            plain(formats.count(metrics.trades), metrics.trades),
+            plain(formats.usd(notional, digits), notional),
+            plain(formats.usd(metrics.fees_usd, digits), metrics.fees_usd),
+            plain(formats.usd(metrics.slippage_usd, digits), metrics.slippage_usd),
+            plain(formats.change_usd(metrics.latency_usd, digits), metrics.latency_usd),
+            plain(formats.change_usd(bps), bps),
+            plain(formats.duration(took), took),
+            plain(formats.number(metrics.turnover), metrics.turnover),
         )
-        rows.append(Row(cells, _css(facts, place)))
-    return Table(
+        rows.append(TableRow(cells, _css(facts, place)))
+    return ReportTable(
         f"Trading costs, {facts.season.assumptions.currency}", heads, tuple(rows), sortable=True
     )
 
 
-def decisions_table(facts: Facts) -> Table:
+def decisions_table(facts: Facts) -> ReportTable:
     """What deciding cost: tokens, dollars, time, and how much of it was unusable."""
     heads = (
-        Head("entry", "w stick", up=True), Head("decisions"), Head("$ per decision"), Head("LLM $"),
-        Head("paid", note="without replayed replies"), Head("tokens per decision"),
-        Head("model took", note="mean wall time of the calls of a turn"), Head("replayed"),
-        Head("failed calls"), Head("invalid"),
-        Head("aborted turns", note="cut off by the end of their router, and no decisions"),
-        Head("skipped snapshots"),
-    )  # fmt: skip
+        TableHead("entry", "w stick", up=True),
+        TableHead("decisions"),
+        TableHead("$ per decision"),
+        TableHead("LLM $"),
+        TableHead("paid", note="without replayed replies"),
+        TableHead("tokens per decision"),
+        TableHead("model took", note="mean wall time of the calls of a turn"),
+        TableHead("replayed"),
+        TableHead("failed calls"),
+        TableHead("invalid"),
+        TableHead("aborted turns", note="cut off by the end of their router, and no decisions"),
+        TableHead("skipped snapshots"),
+    )
     rows = []
     for place in facts.order:
         metrics, spend = facts.metrics[place], facts.season.llm[place]
@@ -173,47 +184,47 @@ def decisions_table(facts: Facts) -> Table:
         tokens = metrics.tokens / metrics.decisions if metrics.decisions else None
         took = None if metrics.model_ms is None else metrics.model_ms / 1000
         cells = (
-            name_cell(words.quote(facts.season.names[place], NAME_MAX), "", anchor(place)),
-            plain(words.count(metrics.decisions), metrics.decisions),
-            plain(words.llm_usd(metrics.usd_per_decision), metrics.usd_per_decision),
-            plain(words.llm_usd(cost), cost),
-            plain(words.llm_usd(paid), paid),
-            plain(words.count(tokens), tokens),
-            plain(words.lasted(took), took),
-            plain(words.count(spend.replayed), spend.replayed),
-            plain(words.count(spend.failed), spend.failed),
-            plain(words.share(metrics.invalid_rate), metrics.invalid_rate),
-            plain(words.count(metrics.aborted), metrics.aborted),
-            plain(words.count(metrics.skipped), metrics.skipped),
+            name_cell(formats.quote(facts.season.names[place], NAME_MAX), "", anchor(place)),
+            plain(formats.count(metrics.decisions), metrics.decisions),
+            plain(formats.llm_usd(metrics.usd_per_decision), metrics.usd_per_decision),
+            plain(formats.llm_usd(cost), cost),
+            plain(formats.llm_usd(paid), paid),
+            plain(formats.count(tokens), tokens),
+            plain(formats.duration(took), took),
+            plain(formats.count(spend.replayed), spend.replayed),
+            plain(formats.count(spend.failed), spend.failed),
+            plain(formats.share(metrics.invalid_rate), metrics.invalid_rate),
+            plain(formats.count(metrics.aborted), metrics.aborted),
+            plain(formats.count(metrics.skipped), metrics.skipped),
         )
-        rows.append(Row(cells, _css(facts, place)))
-    return Table("Cost of decisions", heads, tuple(rows), sortable=True)
+        rows.append(TableRow(cells, _css(facts, place)))
+    return ReportTable("Cost of decisions", heads, tuple(rows), sortable=True)
 
 
-def offsets_table(facts: Facts) -> Table:
+def offsets_table(facts: Facts) -> ReportTable:
     """Where each topic ended, and the hash of its exported file."""
     heads = (
-        Head("topic", "w stick"),
-        Head("partition"),
-        Head("up to offset"),
-        Head("SHA-256", "w"),
+        TableHead("topic", "w stick"),
+        TableHead("partition"),
+        TableHead("up to offset"),
+        TableHead("SHA-256", "w"),
     )
     rows = [
-        Row(
+        TableRow(
             (
                 name_cell(topic),
                 plain(str(partition)),
-                plain(words.count(end)),
-                Cell(facts.records.get(topic, ""), css="w hash"),
+                plain(formats.count(end)),
+                TableCell(facts.records.get(topic, ""), css="w hash"),
             )
         )
         for topic, ends in facts.ends.items()
         for partition, end in sorted(ends.items())
     ]
-    return Table("Offsets", heads, tuple(rows), kind="fit")
+    return ReportTable("Offsets", heads, tuple(rows), kind="fit")
 
 
-def traders(facts: Facts) -> list[int]:
+def trading_entries(facts: Facts) -> list[int]:
     """The entries that filled an order, best first."""
     return [place for place in facts.order if facts.season.fills[place]]
 

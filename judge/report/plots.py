@@ -15,9 +15,9 @@ import plotly.graph_objects as go
 
 from arena.currency import cash_digits
 from judge.metrics_returns import drawdowns
-from judge.report import words
+from judge.report import formats
 from judge.season import FloatArray, Season
-from judge.verdict_words import MARKET
+from judge.verdict_text import MARKET
 
 POINTS_MAX = 2_000
 """Most points of one curve."""
@@ -36,7 +36,7 @@ Chart = dict[str, Any]  # Any: a plotly figure's JSON.
 
 def label(name: str) -> str:
     """A name as plotly shows it: without tags, which it would obey."""
-    return escape(words.quote(name, LABEL_CHARS_MAX), quote=False)
+    return escape(formats.quote(name, LABEL_CHARS_MAX), quote=False)
 
 
 def equity_chart(season: Season) -> Chart:
@@ -98,7 +98,7 @@ def interval_chart(rows: Sequence[tuple[str, float, float, float, int]], hold: f
     chart["layout"]["annotations"] = [
         {
             "x": hold, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False,
-            "text": f"{MARKET} {words.change(hold)}",
+            "text": f"{MARKET} {formats.change(hold)}",
         }
     ]  # fmt: skip
     return chart

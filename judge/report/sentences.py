@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 
-from judge.claim_words import look_words
+from judge.claim_text import look_text
 from judge.formatting import counted
-from judge.report import words
-from judge.report.agents import NAME_MAX, ROWS_MAX
+from judge.report import formats
+from judge.report.agent_sections import NAME_MAX, ROWS_MAX
 from judge.report.facts import Facts
 from judge.report.plots import curve_points
-from judge.verdict_words import MARKET
+from judge.verdict_text import MARKET
 
 REASONS_MAX = 60
 SENTENCES_MAX = 30
@@ -22,7 +22,7 @@ def facts_line(facts: Facts) -> str:
     agents = sum(entry.kind == "agent" for entry in season.entries)
     baselines = len(season.entries) - agents
     cells = sum(entrant.kind == "agent" for entrant in facts.entrants)
-    span = words.lasted(season.periods * season.interval_s)
+    span = formats.duration(season.periods * season.interval_s)
     parts = [
         f"{counted(season.periods, 'snapshot')}, {span} of market",
         f"{counted(agents, 'agent')}{f' in {cells} cells' if cells < agents else ''} and "
@@ -39,7 +39,7 @@ def facts_line(facts: Facts) -> str:
     if known.pacing:
         parts.append(known.pacing)
     if facts.options.title:
-        parts.append(f"run {words.quote(facts.run, NAME_MAX)}")
+        parts.append(f"run {formats.quote(facts.run, NAME_MAX)}")
     return " · ".join(parts)
 
 
@@ -104,7 +104,7 @@ def curves_caption(facts: Facts) -> str:
 
 def pairs_note(facts: Facts) -> str:
     """How the matrix is read."""
-    look = look_words(facts.board.evaluation())
+    look = look_text(facts.board.evaluation())
     return (
         "How much more money the row ended with than the column, on the same snapshots, with the "
         f"{facts.verdict.confidence:.0%} interval of that pair alone. ▲ the row beats the column, "
@@ -146,7 +146,9 @@ def options_line(facts: Facts) -> str:
 
 def reason_lines(reasons: Mapping[str, str]) -> tuple[str, ...]:
     """Why figures are missing, one line each, up to a bound."""
-    lines = [f"{words.quote(key, 160)}: {words.quote(why, 300)}" for key, why in reasons.items()]
+    lines = [
+        f"{formats.quote(key, 160)}: {formats.quote(why, 300)}" for key, why in reasons.items()
+    ]
     if len(lines) > REASONS_MAX:
         more = len(lines) - REASONS_MAX
         return (*lines[:REASONS_MAX], f"and {more:,} more, all in figures.json")

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from judge.formatting import listed
+from judge.formatting import joined_names
 
 NOTES_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class TableHead:
     """A column's head.
 
     Attributes:
@@ -26,7 +26,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """One cell.
 
     Attributes:
@@ -56,15 +56,15 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One row; `css` is "baseline" for an entry that does not compete."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     css: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """A table.
 
     Attributes:
@@ -73,8 +73,8 @@ class Table:
     """
 
     label: str
-    heads: tuple[Head, ...]
-    rows: tuple[Row, ...]
+    heads: tuple[TableHead, ...]
+    rows: tuple[TableRow, ...]
     sortable: bool = False
     kind: str = ""
     notes: tuple[str, ...] = ()
@@ -114,7 +114,7 @@ def notes_of(found: Iterable[tuple[str, str, str]], shown: int = NOTES_SHOWN) ->
         grouped.setdefault((column, reason), []).append(row)
     merged: dict[tuple[str, str], list[str]] = {}
     for (column, reason), rows in grouped.items():
-        merged.setdefault((listed(rows), reason), []).append(column)
+        merged.setdefault((joined_names(rows), reason), []).append(column)
     lines = [f"{', '.join(columns)} of {who}: {why}" for (who, why), columns in merged.items()]
     if len(lines) > shown:
         lines = [*lines[:shown], f"and {len(lines) - shown:,} more reasons, all in figures.json"]
@@ -128,16 +128,16 @@ def tone(amount: float | None, text: str) -> str:
     return "gain" if amount > 0 else "loss"
 
 
-def plain(text: str, value: float | None = None, *, colored: bool = False) -> Cell:
+def plain(text: str, value: float | None = None, *, colored: bool = False) -> TableCell:
     """A figure's cell, sorted by its value; an unknown one sorts last."""
-    return Cell(
+    return TableCell(
         text, value="" if value is None else value, css=tone(value, text) if colored else ""
     )
 
 
-def name_cell(name: str, under: str = "", link: str = "") -> Cell:
+def name_cell(name: str, under: str = "", link: str = "") -> TableCell:
     """The cell that names its row."""
-    return Cell(name, under=under, head=True, link=link)
+    return TableCell(name, under=under, head=True, link=link)
 
 
 def markdown_text(text: str) -> str:
@@ -159,7 +159,7 @@ _ADDRESS = re.compile(r"(https?|ftp|mailto|xmpp):|www\.", re.IGNORECASE)
 """What GitHub makes a link of, without any mark."""
 
 
-def _figure(cell: Cell) -> object:
+def _figure(cell: TableCell) -> object:
     figure: dict[str, object] = {"text": cell.text}
     if cell.under:
         figure["under"] = cell.under

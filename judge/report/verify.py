@@ -21,7 +21,7 @@ from arena.errors import ArenaError, UsageError
 from arena.exports import changed_files
 from judge.report import files
 from judge.report.document import PRINTED, document
-from judge.report.facts import RECORDS, Facts, Options, canonical, read_facts
+from judge.report.facts import RECORDS, Facts, ReportOptions, canonical, read_facts
 from judge.report.write import FIGURES, MARKDOWN, PAGE, texts
 
 TOLERANCE = 1e-9
@@ -35,7 +35,7 @@ REPORT_RATIO = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Verification:
     """What a verification found.
 
     Attributes:
@@ -49,7 +49,7 @@ class Checked:
     notes: tuple[str, ...] = ()
 
 
-def verify_report(directory: Path, folder: Path) -> Checked:
+def verify_report(directory: Path, folder: Path) -> Verification:
     """Compare a report with what the records give.
 
     Args:
@@ -65,7 +65,7 @@ def verify_report(directory: Path, folder: Path) -> Checked:
     try:
         facts = read_facts(directory, _options(told), run=str(told.get("run", "")))
     except ArenaError as error:
-        return Checked(0, (*differences, f"the records cannot be read: {error}"))
+        return Verification(0, (*differences, f"the records cannot be read: {error}"))
     given = orjson.loads(canonical(document(facts)))
     version, told["arena"] = told.get("arena"), given["arena"]
     if version != __version__:
@@ -80,19 +80,19 @@ def verify_report(directory: Path, folder: Path) -> Checked:
         notes += [f"{name}: {note}" for note in found.notes]
     if version != __version__:
         otherwise += _compare(FIGURES, told, given)
-        notes += _said_of_older(str(version), len(otherwise))
+        notes += _older_version_note(str(version), len(otherwise))
         differences += _pages(written, folder, comparable=False)
-        return Checked(compared, tuple(differences), tuple(notes))
+        return Verification(compared, tuple(differences), tuple(notes))
     # Apart, so that texts of the page never push a difference of the figures out of the bound.
     texts_told, texts_given = told.pop(PRINTED, "nothing"), given.pop(PRINTED)
     differences += _bounded(FIGURES, list(_compare(FIGURES, told, given)))
     where = f"{FIGURES} {PRINTED}"
     differences += _bounded(where, list(_compare(where, texts_told, texts_given)))
     differences += _pages(written, folder, comparable=not notes)
-    return Checked(compared, tuple(differences), tuple(notes))
+    return Verification(compared, tuple(differences), tuple(notes))
 
 
-def _said_of_older(version: str, otherwise: int) -> Iterator[str]:
+def _older_version_note(version: str, otherwise: int) -> Iterator[str]:
     """What is said of figures that this version computes otherwise: they are not wrong."""
     if otherwise:
         yield (
@@ -101,9 +101,9 @@ def _said_of_older(version: str, otherwise: int) -> Iterator[str]:
         )
 
 
-def _options(told: Mapping[str, Any]) -> Options:  # Any: a JSON tree.
+def _options(told: Mapping[str, Any]) -> ReportOptions:  # Any: a JSON tree.
     try:
-        return Options(**told["options"])
+        return ReportOptions(**told["options"])
     except (KeyError, TypeError):
         raise UsageError(f"{FIGURES} names no options", remedy="write the report again") from None
 
@@ -122,7 +122,7 @@ def _read_figures(path: Path) -> dict[str, Any]:  # Any: a JSON tree.
 
 def _tables(
     facts: Facts, written: Mapping[str, str], folder: Path
-) -> Iterator[tuple[str, Checked]]:
+) -> Iterator[tuple[str, Verification]]:
     for name in (files.FILLS, files.LEADERBOARD):
         yield name, _compare_csv(folder / name, written[name])
     for name, table in (
@@ -132,12 +132,12 @@ def _tables(
         yield name, _compare_parquet(folder / name, table)
 
 
-def _compare_csv(path: Path, given: str) -> Checked:
+def _compare_csv(path: Path, given: str) -> Verification:
     try:
         rows = files.parse_csv(given)
         told = files.read_csv(path, _bytes_max(given), len(rows))
     except (OSError, ValueError, csv.Error, NotReadable) as error:
-        return Checked(0, (f"{path.name} cannot be read: {error}",))
+        return Verification(0, (f"{path.name} cannot be read: {error}",))
     exact = path.name == files.FILLS
     return _compare_rows(path.name, told, rows, exact=exact)
 
@@ -147,13 +147,13 @@ def _bytes_max(given: str) -> int:
     return max(REPORT_BYTES, REPORT_RATIO * len(given.encode()))
 
 
-def _compare_parquet(path: Path, given: pa.Table) -> Checked:
+def _compare_parquet(path: Path, given: pa.Table) -> Verification:
     try:
         told = files.read_parquet(path, given.schema, given.num_rows)
     except (OSError, ArenaError, pa.ArrowException) as error:
-        return Checked(0, (f"{path.name} cannot be read: {str(error)[:300]}",))
+        return Verification(0, (f"{path.name} cannot be read: {str(error)[:300]}",))
     if told.equals(given):
-        return Checked(given.num_rows * given.num_columns, ())
+        return Verification(given.num_rows * given.num_columns, ())
     exact = path.name == files.FILLS_PARQUET
     return _compare_rows(path.name, told.to_pylist(), given.to_pylist(), exact=exact)
 
@@ -164,7 +164,7 @@ def _compare_rows(
     given: Sequence[Mapping[str, object]],
     *,
     exact: bool,
-) -> Checked:
+) -> Verification:
     """Row by row; `exact` where amounts are exact text."""
     found: list[str] = []
     if len(told) != len(given):
@@ -173,7 +173,7 @@ def _compare_rows(
         who = two.get("name") or two.get("agent") or ""
         where = f"{name} row {number} ({who})"
         found += _compare(where, dict(one), dict(two), exact=exact)
-    return Checked(sum(len(row) for row in given), tuple(_bounded(name, found)))
+    return Verification(sum(len(row) for row in given), tuple(_bounded(name, found)))
 
 
 def _bounded(name: str, found: Sequence[str]) -> Sequence[str]:

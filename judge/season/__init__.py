@@ -4,16 +4,16 @@ Reads records of arena.roster, market.snapshots, account.events, agent.turns and
 """
 
 from arena import topics
+from judge.season.assumptions import Assumptions
 from judge.season.builder import SeasonBuilder
-from judge.season.model import (
-    Assumptions,
-    Decision,
+from judge.season.types import (
     Entry,
-    Fill,
+    FilledOrder,
     FloatArray,
     LlmSpend,
-    Rejection,
+    RejectedOrder,
     Season,
+    TurnSummary,
     log_returns,
 )
 
@@ -24,18 +24,18 @@ SEASON_TOPICS = (
     topics.TURNS.name,
     topics.LLM_CALLS.name,
 )
-"""The topics a season is made of; records of others are passed over."""
+"""The topics a season is made of; records of other topics are ignored."""
 
 __all__ = [
     "SEASON_TOPICS",
     "Assumptions",
-    "Decision",
     "Entry",
-    "Fill",
+    "FilledOrder",
     "FloatArray",
     "LlmSpend",
-    "Rejection",
+    "RejectedOrder",
     "Season",
     "SeasonBuilder",
+    "TurnSummary",
     "log_returns",
 ]

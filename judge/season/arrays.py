@@ -5,21 +5,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from arena.money import PRICE_SCALE, SCALE
-from judge.season.market import Point
-from judge.season.model import Fill, FloatArray
+from judge.season.market_fold import SnapshotQuotes
+from judge.season.types import FilledOrder, FloatArray
 
 
 def price_arrays(
-    points: Sequence[Point], products: tuple[str, ...]
+    snapshots: Sequence[SnapshotQuotes], products: tuple[str, ...]
 ) -> tuple[FloatArray, FloatArray]:
-    """Best bids and asks, [T+1, P]: a missing quote is the one before, NaN before the first."""
-    rows = len(points) + 1
+    """Return best bids and asks, [T+1, P]; a missing quote repeats the last one, NaN before any."""
+    rows = len(snapshots) + 1
     bids = np.full((rows, len(products)), np.nan)
     asks = np.full((rows, len(products)), np.nan)
     for column, product in enumerate(products):
         bid = ask = np.nan
-        for row, point in enumerate(points):
-            if (quote := point.quotes.get(product)) is not None:
+        for row, snapshot in enumerate(snapshots):
+            if (quote := snapshot.quotes.get(product)) is not None:
                 bid, ask = quote[0] / PRICE_SCALE, quote[1] / PRICE_SCALE
             bids[row, column], asks[row, column] = bid, ask
         bids[-1, column], asks[-1, column] = bid, ask
@@ -27,24 +27,24 @@ def price_arrays(
 
 
 def account_arrays(
-    openings: Sequence[int],
-    fills: Sequence[Sequence[Fill]],
+    starting_cash: Sequence[int],
+    fills: Sequence[Sequence[FilledOrder]],
     products: tuple[str, ...],
     bids: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Cash [T+1, N] and the value of each position [T+1, N, P], in cash.
+    """Return cash [T+1, N] and the value of each position [T+1, N, P], in cash.
 
     Args:
-        openings: Starting cash of each entry in units of 10^-8.
-        fills: Of each entry; their sums are exact, whatever the order.
-        products: Of the last axis; every filled one is among them.
-        bids: [T+1, P]; a position without a bid is worth what it cost.
+        starting_cash: Starting cash of each entry in units of 10^-8.
+        fills: Filled orders of each entry; sums are exact, whatever the order.
+        products: Products of the last axis; must include every filled one.
+        bids: [T+1, P]; a position without a bid is valued at its cost.
     """
     rows = len(bids)
-    cash = np.empty((rows, len(openings)))
-    exposure = np.zeros((rows, len(openings), len(products)))
+    cash = np.empty((rows, len(starting_cash)))
+    exposure = np.zeros((rows, len(starting_cash), len(products)))
     columns = {product: column for column, product in enumerate(products)}
-    for entry, (opening, own) in enumerate(zip(openings, fills, strict=True)):
+    for entry, (opening, own) in enumerate(zip(starting_cash, fills, strict=True)):
         cash[:, entry] = _levels(opening, [(f.index, f.cash_change) for f in own], rows)
         for product in {f.product_id for f in own}:
             of_it = [f for f in own if f.product_id == product]
@@ -57,9 +57,9 @@ def account_arrays(
 
 
 def _levels(start: int, changes: list[tuple[int, int]], rows: int) -> FloatArray:
-    """A running sum at each row; a change at index i shows from row i + 1 on.
+    """Return a running sum at each row; a change at index i appears from row i + 1.
 
-    The sums are taken of whole numbers, so the order of changes does not matter to the last bit.
+    The sums are of integers, so the order of changes does not affect any digit.
     """
     indexes: list[int] = []
     levels = [start / SCALE]
@@ -77,19 +77,18 @@ def _levels(start: int, changes: list[tuple[int, int]], rows: int) -> FloatArray
 def hold_curve(
     cash: int, bids: FloatArray, asks: FloatArray, fee: float, slippage: float
 ) -> FloatArray:
-    """Cash of the equal-weight market, [T+1]: an index, beside which every agent is shown.
+    """Return the value of the equal-weight market, [T+1]: an index that agents are compared with.
 
-    An equal share of the cash buys each product at the ask of the first snapshot that has one,
-    moved by the slippage, with the fee paid out of the share; it is then marked at the bid, and
-    worth its cost before the first one. Row t is the value before the purchase at snapshot t, as
-    for every account.
+    An equal share of the cash buys each product at the first ask of the season plus slippage; the
+    fee is paid out of the share. The position is marked at the bid, or at its cost before the first
+    bid. As for every account, row t is the value before the purchase at snapshot t.
 
     Args:
         cash: Starting cash in units of 10^-8.
-        bids: [T+1, P].
-        asks: [T+1, P].
-        fee: Share of the notional.
-        slippage: Share of the price.
+        bids: Best bids [T+1, P].
+        asks: Best asks [T+1, P].
+        fee: Fee as a share of the notional.
+        slippage: Slippage as a share of the price.
     """
     rows, count = bids.shape
     if not count:

@@ -1,7 +1,7 @@
-"""Records in, a season out: incremental, and the same in whatever order topics are read. Pure.
+"""Folds records into a season, incrementally and independently of the topic order. Pure.
 
-Within a partition records come in order; between partitions and topics any order gives the same
-season. What cannot be read is counted and named in the season's assumptions, never fatal.
+Records of a partition must come in order; partitions and topics may be interleaved in any way.
+Unreadable records are counted and named in the season's assumptions; they are never fatal.
 """
 
 from collections import defaultdict
@@ -10,11 +10,11 @@ from arena import topics
 from arena.bus.base import Record
 from arena.errors import Malformed
 from arena.messages import AgentSpec, LlmCall, MarketSnapshot, Message, Rules, Turn, TurnStarted
-from judge.season.assemble import Folded, assemble
-from judge.season.books import Books
-from judge.season.market import Market
-from judge.season.model import Season
-from judge.season.thinking import Thinking
+from judge.season.accounts_fold import AccountsFold
+from judge.season.assemble import SeasonFolds, assemble
+from judge.season.market_fold import MarketFold
+from judge.season.turns_fold import TurnsFold
+from judge.season.types import Season
 
 _TOPICS = frozenset(
     spec.name
@@ -23,78 +23,81 @@ _TOPICS = frozenset(
 
 
 class SeasonBuilder:
-    """Folds the records of a contest; `season` may be asked for at any time.
-
-    Args:
-        pacing: What the competition says of its pacing, or None where nobody told.
+    """Folds the records of a contest; `season` can be called at any time.
 
     Attributes:
-        folded: The parts, each folded from its topic.
-        ends: Topic -> partition -> offset behind the last record that was applied.
+        folds: The folds of the topics.
+        ends: Topic -> partition -> offset after the last applied record.
     """
 
     def __init__(self, pacing: str | None = None) -> None:
-        """Know nothing yet."""
-        self.folded = Folded(market=Market(), books=Books(), thinking=Thinking(), pacing=pacing)
+        """Create an empty season.
+
+        Args:
+            pacing: The competition's pacing; None if it is not known.
+        """
+        self.folds = SeasonFolds(
+            market=MarketFold(), accounts=AccountsFold(), turns=TurnsFold(), pacing=pacing
+        )
         self.ends: dict[str, dict[int, int]] = defaultdict(dict)
 
     def apply(self, record: Record) -> None:
-        """Fold one record; one of another topic is passed over."""
+        """Fold one record; a record of another topic is ignored."""
         if record.topic not in _TOPICS:
             return
         self.ends[record.topic][record.partition] = record.offset + 1
         if record.topic == topics.SNAPSHOTS.name:
-            self.folded.first_offsets.setdefault(record.partition, record.offset)
+            self.folds.first_offsets.setdefault(record.partition, record.offset)
         if record.topic == topics.EVENTS.name:
-            self.folded.books.apply(record)
+            self.folds.accounts.apply(record)
             return
         if record.value is None:
-            self._forget(record)
+            self._remove_from_roster(record)
             return
         try:
             message = record.message()
         except Malformed as error:
             where = f"{record.topic}[{record.partition}]@{record.offset}"
-            self.folded.note_malformed(record.topic, f"{where}: {error}")
+            self.folds.note_malformed(record.topic, f"{where}: {error}")
             return
         self._take(message, record)
 
     def _take(self, message: Message, record: Record) -> None:
-        folded = self.folded
+        folds = self.folds
         match message:
             case MarketSnapshot():
-                folded.market.apply(record.partition, record.offset, message)
+                folds.market.apply(record.partition, record.offset, message)
             case Turn():
-                folded.thinking.ended(message)
+                folds.turns.note_ended(message)
             case TurnStarted():
-                folded.thinking.started(message)
+                folds.turns.note_started(message)
             case LlmCall():
-                folded.thinking.called(message)
+                folds.turns.note_called(message)
             case AgentSpec():
-                folded.roster[message.agent] = message
+                folds.roster[message.agent] = message
             case Rules():
-                folded.rules = message
+                folds.rules = message
 
-    def _forget(self, record: Record) -> None:
+    def _remove_from_roster(self, record: Record) -> None:
         if record.topic == topics.ROSTER.name and record.key_text.startswith("agent/"):
-            self.folded.roster.pop(record.key_text.removeprefix("agent/"), None)
+            self.folds.roster.pop(record.key_text.removeprefix("agent/"), None)
 
     @property
     def snapshots(self) -> int:
-        """Snapshots that count, so far."""
-        return len(self.folded.market.points)
+        """Number of snapshots that count so far."""
+        return len(self.folds.market.snapshots)
 
     def season(self, upto: int | None = None) -> Season:
-        """The season as it is known now.
+        """Return the season read so far.
 
         Args:
-            upto: Index of the last snapshot of a part of it: the season then holds what was
-                decided on the snapshots up to that one, and the entries that had decided.
+            upto: Index of the last snapshot to include: the season then holds the decisions on the
+                snapshots up to that one, and the entries that made them. None for all.
 
         Raises:
-            IndexError: There is no snapshot `upto` yet.
+            IndexError: Snapshot `upto` does not exist yet.
         """
         if upto is not None and not 0 <= upto < self.snapshots:
             raise IndexError(f"snapshot {upto} of {self.snapshots}")
         ends = {topic: dict(sorted(found.items())) for topic, found in sorted(self.ends.items())}
-        return assemble(self.folded, ends, upto)
+        return assemble(self.folds, ends, upto)

@@ -1,6 +1,6 @@
-"""The rules that a season's orders were decided by: one set, or a verdict that says so. Pure.
+"""The rules that a season's orders were decided by, and whether they changed. Pure.
 
-An executor that owns a shard states its rules in its epoch. They change if it is started again with
+The executor that owns a shard states its rules in its epoch. They change if it is restarted with
 another fee, or if a standby with other rules takes over.
 """
 
@@ -14,16 +14,16 @@ from arena.messages import Pacing, Rules
 from arena.money import decimal_text
 
 RULES_MAX = 16
-"""More sets of rules in a shard are not kept: two are enough to say that it is not one."""
+"""Most sets of rules that are kept per shard; two are enough to report a change."""
 SETS_SHOWN = 3
 
 
 class RulesUsed(NamedTuple):
-    """Rules, and since when they are known to hold.
+    """Rules and when they were stated.
 
     Attributes:
         since: Wall time of the epoch that stated them.
-        snapshot_id: What the first order under them answers; "" before the first order.
+        snapshot_id: Snapshot of the first order under them; "" before the first order.
     """
 
     starting_cash_usd: Decimal
@@ -39,11 +39,11 @@ class RulesUsed(NamedTuple):
 
 
 COMPARED = (*RulesUsed._fields[: RulesUsed._fields.index("since")], "currency")
-"""The fields in which two sets of rules differ."""
+"""Fields in which two sets of rules can differ."""
 
 
 def rules_used(rules: Rules) -> RulesUsed:
-    """Rules as an epoch states them, before the first order under them."""
+    """Return the rules of an epoch, before the first order under them."""
     return RulesUsed(
         starting_cash_usd=rules.starting_cash_usd,
         fee_schedule=rules.fee_schedule,
@@ -58,21 +58,21 @@ def rules_used(rules: Rules) -> RulesUsed:
 
 
 def note_used(known: list[RulesUsed], stated: RulesUsed, snapshot_id: str) -> None:
-    """Note the rules of an order."""
+    """Add the rules of an order, unless they are known."""
     if len(known) < RULES_MAX and all(_key(one) != _key(stated) for one in known):
         known.append(stated._replace(snapshot_id=snapshot_id))
 
 
-def sets_of(
+def rule_sets(
     shards: Iterable[Iterable[RulesUsed]], index: Mapping[str, int], last: int, *, unread: int = 0
 ) -> tuple[RulesUsed, ...]:
-    """The different sets of rules of all shards, the oldest first.
+    """Return the different sets of rules of all shards, oldest first.
 
     Args:
-        shards: What was used in each.
-        index: Snapshot id -> its place in the season.
-        last: Place of the season's last snapshot; later rules are left out.
-        unread: Place of a snapshot that is not in the index, of rules after a shard's first.
+        shards: Rules that were used in each shard.
+        index: Snapshot id -> index in the season.
+        last: Index of the season's last snapshot; later rules are left out.
+        unread: Index to assume for a snapshot not in `index`; not for a shard's first rules.
     """
     found: dict[tuple[object, ...], RulesUsed] = {}
     for own in shards:
@@ -85,8 +85,8 @@ def sets_of(
     return tuple(sorted(found.values(), key=lambda one: (one.since, one)))
 
 
-def changed_words(sets: tuple[RulesUsed, ...]) -> str:
-    """What changed and when, without a full stop; "" if all orders had the same rules."""
+def changed_rules_text(sets: tuple[RulesUsed, ...]) -> str:
+    """Return what changed and when, without a full stop; "" if the rules never changed."""
     if len(sets) < 2:
         return ""
     changed = [name for name in COMPARED if len({getattr(one, name) for one in sets}) > 1]

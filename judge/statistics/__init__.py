@@ -5,24 +5,24 @@ Pure functions on numpy arrays: returns and a seed in, frozen values out.
 
 from judge.statistics.effects import matrix_effects
 from judge.statistics.types import (
+    AgentStatistics,
     Effect,
     FloatArray,
     Interval,
     MatrixEffects,
     Pair,
-    Standing,
-    Verdict,
+    SeasonVerdict,
 )
 from judge.statistics.verdict import judge_returns
 
 __all__ = [
+    "AgentStatistics",
     "Effect",
     "FloatArray",
     "Interval",
     "MatrixEffects",
     "Pair",
-    "Standing",
-    "Verdict",
+    "SeasonVerdict",
     "judge_returns",
     "matrix_effects",
 ]

@@ -22,7 +22,7 @@ from itertools import combinations
 
 import numpy as np
 
-from judge.statistics.columns import Options, compare_columns
+from judge.statistics.columns import FamilyOptions, compare_columns
 from judge.statistics.looks import FINISHED, Horizon
 from judge.statistics.pairs import LookMemo
 from judge.statistics.types import FloatArray, Interval, Pair
@@ -38,7 +38,7 @@ class Alpha:
     """What the entrants earned beyond what their market exposure explains.
 
     Attributes:
-        pairs: Every pair of entrants, in the order of `Verdict.pairs`; differences are season
+        pairs: Every pair of entrants, in the order of `SeasonVerdict.pairs`; differences are season
             totals of adjusted log returns.
         totals: Season total of the adjusted log returns of each entrant; None if it cannot be
             resampled.
@@ -140,6 +140,6 @@ def alpha_pairs(
     """
     adjusted = adjusted_returns(log_returns, exposures, market)
     combos = list(combinations(range(adjusted.shape[1]), 2))
-    options = Options(confidence, seed, resamples, horizon)
+    options = FamilyOptions(confidence, seed, resamples, horizon)
     found = compare_columns(adjusted, combos, options, memo)
     return Alpha(found.pairs, found.totals)

@@ -16,12 +16,12 @@ from judge.statistics.sharpe import (
 )
 from judge.statistics.student import (
     ROUNDING,
-    Comparison,
     Studentised,
+    StudentisedMeans,
     is_constant,
     studentise,
 )
-from judge.statistics.types import FloatArray, Interval, Standing
+from judge.statistics.types import AgentStatistics, FloatArray, Interval
 
 STRETCHES_MIN = 10
 """Something that happened in fewer separate blocks of time than this cannot be resampled."""
@@ -33,7 +33,7 @@ ALONE = "a single agent cannot be compared"
 
 
 @dataclass(frozen=True)
-class Plan:
+class ResamplingPlan:
     """What is judged and how: the arguments of `judge_returns`, checked and thinned.
 
     Attributes:
@@ -69,7 +69,7 @@ class Plan:
         return draw_signs(self.periods, self.block_length, self.resamples, rng)
 
     @cached_property
-    def lively(self) -> tuple[int, ...]:
+    def testable(self) -> tuple[int, ...]:
         """The agents with enough activity for a Sharpe ratio to have an error."""
         return tuple(i for i in range(len(self.names)) if not self.reason(self.returns[:, i]))
 
@@ -90,7 +90,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Sharpes:
+class SharpeIntervals:
     """Annualised Sharpe ratios.
 
     Attributes:
@@ -102,7 +102,7 @@ class Sharpes:
     pairs: dict[tuple[int, int], Interval | None]
 
 
-def compare_sharpes(plan: Plan, combos: Sequence[tuple[int, int]]) -> Sharpes:
+def compare_sharpes(plan: ResamplingPlan, combos: Sequence[tuple[int, int]]) -> SharpeIntervals:
     """The Sharpe ratios of all lively agents, and the differences of the pairs among them.
 
     A ratio is the mean of the returns over their spread, so it is studentised as the mean of
@@ -110,15 +110,15 @@ def compare_sharpes(plan: Plan, combos: Sequence[tuple[int, int]]) -> Sharpes:
     err is left out: to first order (the delta method; Lo 2002, Financial Analysts Journal 58,
     36-52) it adds SR^2 / 2 to a variance of 1, nothing beside what a mean may err.
     """
-    place = {agent: column for column, agent in enumerate(plan.lively)}
+    place = {agent: column for column, agent in enumerate(plan.testable)}
     if not place:
-        return Sharpes({}, {})
+        return SharpeIntervals({}, {})
     kept = [pair for pair in combos if pair[0] in place and pair[1] in place]
     # A mean over the thinned rows that is the mean over all periods.
     share = plan.periods / plan.whole.shape[0]
-    spread = plan.whole[:, plan.lively].std(axis=0, ddof=1)
+    spread = plan.whole[:, plan.testable].std(axis=0, ddof=1)
     found = studentise(
-        plan.returns[:, plan.lively] * share / spread,
+        plan.returns[:, plan.testable] * share / spread,
         plan.signs(),
         [(place[a], place[b]) for a, b in kept],
     )
@@ -127,15 +127,18 @@ def compare_sharpes(plan: Plan, combos: Sequence[tuple[int, int]]) -> Sharpes:
     def interval(source: Studentised, column: int) -> Interval | None:
         return source.interval(column, confidence=plan.confidence, scale=scale)
 
-    return Sharpes(
+    return SharpeIntervals(
         {agent: interval(found.agents, column) for agent, column in place.items()},
         {pair: interval(found.pairs, column) for column, pair in enumerate(kept)},
     )
 
 
 def standings(
-    plan: Plan, ranks: Sequence[tuple[int, int]], means: Comparison, sharpes: Sharpes
-) -> tuple[tuple[Standing, ...], dict[str, str]]:
+    plan: ResamplingPlan,
+    ranks: Sequence[tuple[int, int]],
+    means: StudentisedMeans,
+    sharpes: SharpeIntervals,
+) -> tuple[tuple[AgentStatistics, ...], dict[str, str]]:
     """One standing per agent, and the reasons of what is None in them."""
     several = len(plan.names) > 1
     estimates = means.agents.estimates
@@ -159,7 +162,7 @@ def standings(
         if total is None:
             reasons[f"total:{name}"] = why or TOO_FLAT
         found.append(
-            Standing(
+            AgentStatistics(
                 name=name,
                 rank_low=ranks[i][0],
                 rank_high=ranks[i][1],
@@ -174,7 +177,7 @@ def standings(
     return tuple(found), reasons
 
 
-def _strengths(plan: Plan) -> tuple[Sequence[Interval | None], dict[str, str]]:
+def _strengths(plan: ResamplingPlan) -> tuple[Sequence[Interval | None], dict[str, str]]:
     if len(plan.names) < 2:
         return [None] * len(plan.names), {"bradley_terry": ALONE}
     found = strengths(plan.returns, block_length=plan.block_length, confidence=plan.confidence)

@@ -14,9 +14,9 @@ from judge.statistics import pairs as of_pairs
 from judge.statistics.looks import FINISHED, Horizon, Look
 from judge.statistics.pairs import LookDecisions, LookMemo
 from judge.statistics.resample import pairs_block_length
-from judge.statistics.student import Means, studentise_means
+from judge.statistics.student import ClaimMeans, studentise_means
 from judge.statistics.types import FloatArray, Interval, Pair
-from judge.statistics.verdict import PERIODS_MIN, RETURN_MIN, thinned, too_early
+from judge.statistics.verdict import PERIODS_MIN, RETURN_MIN, aggregated, too_early
 
 Combos = Sequence[tuple[int, int]]
 
@@ -37,7 +37,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class FamilyOptions:
     """How columns are compared.
 
     Attributes:
@@ -54,7 +54,7 @@ class Options:
 
 
 def compare_columns(
-    series: FloatArray, combos: Combos, options: Options, memo: LookMemo | None = None
+    series: FloatArray, combos: Combos, options: FamilyOptions, memo: LookMemo | None = None
 ) -> Compared:
     """Compare pairs of columns, all of them as one family.
 
@@ -76,7 +76,7 @@ def compare_columns(
     def earlier(look: Look) -> LookDecisions:
         rows = series[: look.periods]
         asked = "columns", look.level, list(combos), options.confidence, options.seed
-        return of_pairs.remembered(
+        return of_pairs.memoised(
             memo,
             (*asked, options.resamples),
             rows,
@@ -88,12 +88,12 @@ def compare_columns(
 
 
 def _look(
-    series: FloatArray, combos: Combos, options: Options, level: float
-) -> tuple[of_agents.Plan, Means, tuple[Pair, ...]]:
+    series: FloatArray, combos: Combos, options: FamilyOptions, level: float
+) -> tuple[of_agents.ResamplingPlan, ClaimMeans, tuple[Pair, ...]]:
     """The pairs as one look sees them."""
-    thin, _ = thinned(series)
+    thin, _ = aggregated(series)
     # A decision's degrees of freedom grow with the field, which names alone tell a plan.
-    plan = of_agents.Plan(
+    plan = of_agents.ResamplingPlan(
         returns=thin,
         whole=series,
         names=("",) * (_independent(series.shape[1], combos) + 1),
@@ -105,7 +105,11 @@ def _look(
         periods_per_year=1.0,
     )
     means = studentise_means(plan.returns, plan.signs(), combos)
-    return plan, means, of_pairs.judge_pairs(plan, combos, means, of_agents.Sharpes({}, {}), level)
+    return (
+        plan,
+        means,
+        of_pairs.judge_pairs(plan, combos, means, of_agents.SharpeIntervals({}, {}), level),
+    )
 
 
 def _independent(columns: int, combos: Combos) -> int:
@@ -117,7 +121,7 @@ def _independent(columns: int, combos: Combos) -> int:
     return columns - len(set(groups))
 
 
-def _total(plan: of_agents.Plan, means: Means, column: int) -> Interval | None:
+def _total(plan: of_agents.ResamplingPlan, means: ClaimMeans, column: int) -> Interval | None:
     reason = plan.reason(plan.returns[:, column])
     if reason and reason != of_agents.CONSTANT:
         return None

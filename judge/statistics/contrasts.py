@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from judge.statistics.columns import Options, compare_columns
+from judge.statistics.columns import FamilyOptions, compare_columns
 from judge.statistics.types import Contrast, FloatArray, Pair
 
-Cell = tuple[str, str]
+MatrixCell = tuple[str, str]
 """Strategy, model."""
 
 Factor = Literal["strategy", "model"]
@@ -35,7 +35,9 @@ class _Wanted(NamedTuple):
     missing: tuple[str, ...]
 
 
-def level_contrasts(cells: Mapping[Cell, FloatArray], options: Options) -> tuple[Contrast, ...]:
+def level_contrasts(
+    cells: Mapping[MatrixCell, FloatArray], options: FamilyOptions
+) -> tuple[Contrast, ...]:
     """Decide every two levels of each factor, all as one family.
 
     Args:
@@ -67,11 +69,12 @@ def level_contrasts(cells: Mapping[Cell, FloatArray], options: Options) -> tuple
         compare_columns(np.column_stack(columns), combos, options).pairs if combos else ()
     )
     return tuple(
-        _contrast(one, next(decided)) if one.over else _unknown(one, _apart(one)) for one in wanted
+        _contrast(one, next(decided)) if one.over else _unknown(one, _nothing_in_common(one))
+        for one in wanted
     )
 
 
-def _wanted(cells: Mapping[Cell, FloatArray], factor: Factor) -> list[_Wanted]:
+def _wanted(cells: Mapping[MatrixCell, FloatArray], factor: Factor) -> list[_Wanted]:
     own, other = (0, 1) if factor == "strategy" else (1, 0)
     levels = list(dict.fromkeys(cell[own] for cell in cells))
     others = list(dict.fromkeys(cell[other] for cell in cells))
@@ -89,7 +92,7 @@ def _wanted(cells: Mapping[Cell, FloatArray], factor: Factor) -> list[_Wanted]:
 
 
 def _mean(
-    cells: Mapping[Cell, FloatArray], factor: Factor, level: str, over: Sequence[str]
+    cells: Mapping[MatrixCell, FloatArray], factor: Factor, level: str, over: Sequence[str]
 ) -> FloatArray:
     keys = [(level, one) if factor == "strategy" else (one, level) for one in over]
     mean: FloatArray = np.mean([cells[key] for key in keys], axis=0)
@@ -117,5 +120,5 @@ def _unknown(one: _Wanted, reason: str) -> Contrast:
     )
 
 
-def _apart(one: _Wanted) -> str:
+def _nothing_in_common(one: _Wanted) -> str:
     return f"they have no {'model' if one.factor == 'strategy' else 'strategy'} in common"

@@ -13,14 +13,14 @@ from itertools import product
 import numpy as np
 
 from judge.statistics.agents import TOO_FLAT
-from judge.statistics.columns import Options
+from judge.statistics.columns import FamilyOptions
 from judge.statistics.contrasts import level_contrasts
 from judge.statistics.looks import FINISHED, Horizon
 from judge.statistics.resample import choose_block_length, draw_signs
 from judge.statistics.seed_noise import SeedNoise, effect_series
 from judge.statistics.student import ROUNDING, is_constant, studentise_means
 from judge.statistics.types import Contrast, Effect, FloatArray, Interval, MatrixEffects
-from judge.statistics.verdict import PERIODS_MIN, thinned, too_early
+from judge.statistics.verdict import PERIODS_MIN, aggregated, too_early
 
 
 def matrix_effects(
@@ -72,7 +72,7 @@ def matrix_effects(
     ]
     reasons: dict[str, str] = {}
     means = _cell_means(returns, rows, columns, cells)
-    options = Options(confidence, seed, resamples, horizon)
+    options = FamilyOptions(confidence, seed, resamples, horizon)
     contrasts = _contrasts(means, options, returns.shape[0], reasons)
     empty = [names[len(rows) + len(columns) + k] for k, cell in enumerate(cells) if not cell]
     if empty:
@@ -97,7 +97,7 @@ def matrix_effects(
 
 def _contrasts(
     means: dict[tuple[str, str], FloatArray],
-    options: Options,
+    options: FamilyOptions,
     periods: int,
     reasons: dict[str, str],
 ) -> tuple[Contrast, ...]:
@@ -158,7 +158,7 @@ def _sizes(
         return [None] * count
     size = float(np.abs(returns).max())
     means = np.stack([returns[:, list(cell)].mean(axis=1) for cell in cells], axis=1)
-    series, _ = thinned(effect_series(means.reshape(-1, *shape)))
+    series, _ = aggregated(effect_series(means.reshape(-1, *shape)))
     series = np.where(np.abs(series).max(axis=0) <= ROUNDING * size, 0.0, series)
     constant = is_constant(series, size)
     block_length = 1.0 if constant.all() else choose_block_length(series[:, ~constant])

@@ -99,7 +99,7 @@ class Horizon:
         if self.over:
             return None
         if self.planned is None:
-            return next(n for n in _grid() if n > periods)
+            return next(n for n in _open_look_times() if n > periods)
         return next((k.periods for k in planned_looks(self.planned) if k.periods > periods), None)
 
     def level_at(self, periods: int) -> float:
@@ -151,10 +151,12 @@ def ended_looks(planned: int, periods: int) -> tuple[Look, ...]:
 
 def open_looks(periods: int) -> tuple[Look, ...]:
     """The looks of a season without a planned end, up to `periods`."""
-    return tuple(Look(n, anytime_level(n)) for n in takewhile(lambda n: n <= periods, _grid()))
+    return tuple(
+        Look(n, anytime_level(n)) for n in takewhile(lambda n: n <= periods, _open_look_times())
+    )
 
 
-def _grid() -> Iterator[int]:
+def _open_look_times() -> Iterator[int]:
     return (round(PERIODS_FIRST * GROWTH**k) for k in count())
 
 

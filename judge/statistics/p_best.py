@@ -97,7 +97,7 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class CalibrationBin:
     """All leaders that were given a chance between `low` and `high`.
 
     Attributes:
@@ -149,13 +149,13 @@ def calibration(
     )
 
 
-def by_chance(found: Sequence[Calibration], bins: int = 10) -> tuple[Given, ...]:
+def calibration_bins(found: Sequence[Calibration], bins: int = 10) -> tuple[CalibrationBin, ...]:
     """Pool the leaders of all seasons by what they were given, in bins of equal width."""
     given = np.concatenate([one.given for one in found])
     best = np.concatenate([one.best for one in found])
     places = np.minimum((given * bins).astype(np.int64), bins - 1)
     return tuple(
-        Given(
+        CalibrationBin(
             place / bins,
             (place + 1) / bins,
             int((places == place).sum()),

@@ -6,11 +6,11 @@ from hashlib import sha256
 
 import numpy as np
 
-from judge.statistics.agents import CONSTANT, TOO_FLAT, Plan, Sharpes
+from judge.statistics.agents import CONSTANT, TOO_FLAT, ResamplingPlan, SharpeIntervals
 from judge.statistics.looks import Look
 from judge.statistics.multiplicity import Family
 from judge.statistics.power import detectable_difference
-from judge.statistics.student import Means
+from judge.statistics.student import ClaimMeans
 from judge.statistics.types import FloatArray, Interval, Pair
 from judge.statistics.variance import claim_freedom
 
@@ -19,7 +19,7 @@ ALWAYS = "the same difference in every period"
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class PairDecision:
     """What one look decided of a pair.
 
     Attributes:
@@ -31,14 +31,14 @@ class Decision:
     holds: int
 
 
-LookDecisions = dict[tuple[int, int], Decision]
+LookDecisions = dict[tuple[int, int], PairDecision]
 """What one look decided of each pair."""
 LookMemo = MutableMapping[bytes, LookDecisions]
 """By the hash of all that a look depends on: what it decided."""
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class PairHistory:
     """What the looks so far made of a pair.
 
     Attributes:
@@ -49,22 +49,22 @@ class History:
     claimed_at: int | None = None
     withdrawn_at: int | None = None
 
-    def after(self, periods: int, decision: Decision, sign: int) -> tuple["History", int]:
+    def after(self, periods: int, decision: PairDecision, sign: int) -> tuple["PairHistory", int]:
         """The history with one more look, and the sign of the claim (0 where there is none)."""
         if self.claimed_at is None:
-            return (History(periods), decision.sign) if decision.sign else (self, 0)
+            return (PairHistory(periods), decision.sign) if decision.sign else (self, 0)
         if self.withdrawn_at is not None:
             return self, sign
         if decision.holds != sign:
-            return History(self.claimed_at, periods), sign
+            return PairHistory(self.claimed_at, periods), sign
         return self, sign
 
 
 def judge_pairs(
-    plan: Plan,
+    plan: ResamplingPlan,
     combos: Sequence[tuple[int, int]],
-    means: Means,
-    sharpes: Sharpes,
+    means: ClaimMeans,
+    sharpes: SharpeIntervals,
     level: float,
 ) -> tuple[Pair, ...]:
     """Compare all pairs as if this were the only look.
@@ -105,7 +105,7 @@ def judge_pairs(
                 p_adjusted=p_adjusted,
                 separated=bool(p_adjusted <= level)
                 and difference is not None
-                and _apart(difference),
+                and _leaves_out_zero(difference),
                 identical=False,
                 sharpe_difference=sharpes.pairs.get((a, b)),
                 detectable=detectable_difference(float(errors[place]), critical, freedom=freedom),
@@ -139,7 +139,7 @@ def decide_over_looks(
     return with_histories(now, histories(decided, combos))
 
 
-def remembered(
+def memoised(
     memo: LookMemo | None,
     asked: object,
     returns: FloatArray,
@@ -167,22 +167,24 @@ def decisions_of(pairs: Sequence[Pair]) -> LookDecisions:
     return {(pair.a, pair.b): _decision(pair) for pair in pairs}
 
 
-def _decision(pair: Pair) -> Decision:
+def _decision(pair: Pair) -> PairDecision:
     if pair.difference is None:
-        return Decision(0, 0)
+        return PairDecision(0, 0)
     sign = int(np.sign(pair.difference.estimate))
-    return Decision(sign if pair.separated else 0, sign if _apart(pair.difference) else 0)
+    return PairDecision(
+        sign if pair.separated else 0, sign if _leaves_out_zero(pair.difference) else 0
+    )
 
 
-def _apart(interval: Interval) -> bool:
+def _leaves_out_zero(interval: Interval) -> bool:
     """True if an interval leaves out 0: else the pair's own noise speaks against a claim."""
     return bool(interval.low > 0.0 or interval.high < 0.0)
 
 
 def histories(
-    looks: Sequence[tuple[int, Mapping[tuple[int, int], Decision]]],
+    looks: Sequence[tuple[int, Mapping[tuple[int, int], PairDecision]]],
     combos: Sequence[tuple[int, int]],
-) -> dict[tuple[int, int], tuple[History, int]]:
+) -> dict[tuple[int, int], tuple[PairHistory, int]]:
     """The claims that all looks together made: (periods, decisions) of each, oldest first.
 
     Returns:
@@ -190,7 +192,7 @@ def histories(
     """
     found = {}
     for pair in combos:
-        history, sign = History(), 0
+        history, sign = PairHistory(), 0
         for periods, decisions in looks:
             history, sign = history.after(periods, decisions[pair], sign)
         found[pair] = (history, sign)
@@ -199,7 +201,7 @@ def histories(
 
 def with_histories(
     pairs: Sequence[Pair],
-    found: Mapping[tuple[int, int], tuple[History, int]],
+    found: Mapping[tuple[int, int], tuple[PairHistory, int]],
 ) -> tuple[Pair, ...]:
     """The pairs with the claims that the looks made in the place of this moment's.
 
@@ -224,12 +226,12 @@ def with_histories(
     return tuple(changed)
 
 
-def pair_reasons(plan: Plan, combos: Sequence[tuple[int, int]]) -> list[str]:
+def pair_reasons(plan: ResamplingPlan, combos: Sequence[tuple[int, int]]) -> list[str]:
     """Why each pair is not tested; empty if it is."""
     return [_reason(plan, a, b) for a, b in combos]
 
 
-def _reason(plan: Plan, a: int, b: int) -> str:
+def _reason(plan: ResamplingPlan, a: int, b: int) -> str:
     gaps = plan.returns[:, a] - plan.returns[:, b]
     if not gaps.any():
         return IDENTICAL
@@ -237,7 +239,7 @@ def _reason(plan: Plan, a: int, b: int) -> str:
     return ALWAYS if reason == CONSTANT else reason and f"they differ too rarely: {reason}"
 
 
-def _untested(plan: Plan, a: int, b: int, reason: str) -> Pair:
+def _untested(plan: ResamplingPlan, a: int, b: int, reason: str) -> Pair:
     """A pair outside the family: identical, always apart by the same, or too rarely different."""
     total = float((plan.returns[:, a] - plan.returns[:, b]).sum())
     exact = reason in (IDENTICAL, ALWAYS)

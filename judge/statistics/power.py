@@ -56,7 +56,7 @@ def normal_critical_value(agents: int, level: float, freedom: int | None = None)
 
 
 @dataclass(frozen=True, slots=True)
-class Season:
+class HypotheticalSeason:
     """A season on paper.
 
     Attributes:

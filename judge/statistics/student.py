@@ -86,7 +86,7 @@ def upper_quantile(values: FloatArray, level: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class StudentisedMeans:
     """The agents and the pairs of them, studentised on the same resamples.
 
     Attributes:
@@ -101,7 +101,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Means(Comparison):
+class ClaimMeans(StudentisedMeans):
     """Means, whose differences are decided too.
 
     Attributes:
@@ -113,7 +113,7 @@ class Means(Comparison):
 
 def studentise_means(
     series: FloatArray, signs: Iterable[FloatArray], pairs: Sequence[tuple[int, int]]
-) -> Means:
+) -> ClaimMeans:
     """Studentise the mean of every column, and the difference of means of every pair.
 
     Args:
@@ -122,17 +122,17 @@ def studentise_means(
             part of shape [b, T].
         pairs: M pairs of columns (a, b).
     """
-    return _folded(_DecidingFold(series.mean(axis=0), series, pairs), series, signs).means()
+    return _folded(_ClaimFold(series.mean(axis=0), series, pairs), series, signs).means()
 
 
 def studentise(
     series: FloatArray, signs: Iterable[FloatArray], pairs: Sequence[tuple[int, int]]
-) -> Comparison:
+) -> StudentisedMeans:
     """As `studentise_means`, for intervals alone."""
-    return _folded(_Fold(series.mean(axis=0), series, pairs), series, signs).comparison()
+    return _folded(_ResampleFold(series.mean(axis=0), series, pairs), series, signs).comparison()
 
 
-class _Fold:
+class _ResampleFold:
     """Gathers the parts of the resamples; influence is [T, N], its mean's variance is wanted."""
 
     def __init__(
@@ -184,11 +184,11 @@ class _Fold:
         gaps = self._influence[:, self._a] - self._influence[:, self._b]
         return gaps, np.maximum(size[self._a], size[self._b])
 
-    def comparison(self) -> Comparison:
+    def comparison(self) -> StudentisedMeans:
         """The columns and the pairs, after the last part."""
         series = self._influence
         errors = _errors(series, np.abs(series).max(axis=0), self._count)
-        return Comparison(
+        return StudentisedMeans(
             Studentised(self._estimates, errors, np.vstack(self._agent_t)),
             Studentised(
                 self._gaps, _errors(*self._pair_series(), self._count), np.vstack(self._pair_t)
@@ -197,7 +197,7 @@ class _Fold:
         )
 
 
-class _DecidingFold(_Fold):
+class _ClaimFold(_ResampleFold):
     """Also gathers the statistics that decisions use."""
 
     def __init__(
@@ -217,11 +217,11 @@ class _DecidingFold(_Fold):
         variances = pooled_variances(slow, fast, floors)
         self._claim_t.append(_t_stars(self._distances(stars), variances, floors))
 
-    def means(self) -> Means:
+    def means(self) -> ClaimMeans:
         """The columns and the pairs, after the last part."""
         found = self.comparison()
         claims = Studentised(self._gaps, self._claim_errors(), np.vstack(self._claim_t))
-        return Means(found.agents, found.pairs, found.stars, claims)
+        return ClaimMeans(found.agents, found.pairs, found.stars, claims)
 
     def _claim_errors(self) -> FloatArray:
         gaps, size = self._pair_series()
@@ -233,7 +233,7 @@ class _DecidingFold(_Fold):
         return np.where(constant, 0.0, np.sqrt(variances / self._periods))
 
 
-Fold = TypeVar("Fold", bound=_Fold)
+Fold = TypeVar("Fold", bound=_ResampleFold)
 
 
 def _folded(fold: Fold, series: FloatArray, signs: Iterable[FloatArray]) -> Fold:

@@ -69,7 +69,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AgentStatistics:
     """What can be said of one agent.
 
     Attributes:
@@ -97,7 +97,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SeasonVerdict:
     """The whole answer about a season.
 
     Attributes:
@@ -116,7 +116,7 @@ class Verdict:
             ("sharpe:cash"), or "a|b" for a pair.
     """
 
-    standings: tuple[Standing, ...]
+    standings: tuple[AgentStatistics, ...]
     pairs: tuple[Pair, ...]
     confidence: float
     claim_level: float

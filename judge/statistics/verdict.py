@@ -16,8 +16,8 @@ from judge.statistics.looks import ERROR_SPENT, FINISHED, PERIODS_FIRST, Horizon
 from judge.statistics.multiplicity import CLAIM_LEVEL, rank_sets
 from judge.statistics.pairs import LookDecisions, LookMemo
 from judge.statistics.resample import pairs_block_length
-from judge.statistics.student import Means, studentise_means
-from judge.statistics.types import FloatArray, Pair, Standing, Verdict
+from judge.statistics.student import ClaimMeans, studentise_means
+from judge.statistics.types import AgentStatistics, FloatArray, Pair, SeasonVerdict
 from judge.statistics.variance import claim_cosines, interval_cosines
 
 PERIODS_MIN = PERIODS_FIRST
@@ -31,7 +31,7 @@ RETURN_MIN = 1e-12
 
 RESAMPLES_MIN = 199
 
-Settle = Callable[[tuple[Pair, ...]], tuple[Pair, ...]]
+SeparatePairs = Callable[[tuple[Pair, ...]], tuple[Pair, ...]]
 """Takes the pairs as compared now, and says which are separated."""
 
 AGENTS_MAX = 64
@@ -49,8 +49,8 @@ def judge_returns(
     horizon: Horizon = FINISHED,
     baselines: Collection[str] = (),
     memo: LookMemo | None = None,
-    settle: Settle | None = None,
-) -> Verdict:
+    separate_pairs: SeparatePairs | None = None,
+) -> SeasonVerdict:
     """Judge a season.
 
     Args:
@@ -74,12 +74,12 @@ def judge_returns(
         ValueError: For a shape, name, value or option that cannot be judged.
     """
     returns = np.asarray(log_returns, dtype=np.float64)
-    _refuse(returns, names, periods_per_year, confidence, resamples)
+    _check_arguments(returns, names, periods_per_year, confidence, resamples)
     periods = returns.shape[0]
     if periods < PERIODS_MIN:
         return _too_early(periods, names, confidence, horizon)
     returns = np.where(np.abs(returns) < RETURN_MIN, 0.0, returns)
-    options = _Options(tuple(names), confidence, seed, resamples, periods_per_year)
+    options = _ReturnsOptions(tuple(names), confidence, seed, resamples, periods_per_year)
     combos = list(combinations(range(len(names)), 2))
     plan, together = _plan(returns, options, combos, frozenset(baselines))
     means = _means(plan, combos)
@@ -89,10 +89,10 @@ def judge_returns(
     alone = of_pairs.judge_pairs(plan, combos, means, sharpes, now)
     earlier = partial(_decided, returns, options, combos, memo)
     pairs = of_pairs.decide_over_looks(alone, combos, looks, earlier, periods)
-    pairs = pairs if settle is None else settle(pairs)
+    pairs = pairs if separate_pairs is None else separate_pairs(pairs)
     standings, reasons = _standings(plan, pairs, means, sharpes)
     detectable = _at_the_top(standings, pairs)
-    return Verdict(
+    return SeasonVerdict(
         standings=standings,
         pairs=pairs,
         confidence=confidence,
@@ -136,13 +136,13 @@ def decide_returns(
     if returns.shape[0] < PERIODS_MIN or not 2 <= len(names) <= AGENTS_MAX:
         return {}
     returns = np.where(np.abs(returns) < RETURN_MIN, 0.0, returns)
-    options = _Options(tuple(names), confidence, seed, resamples, periods_per_year=1.0)
+    options = _ReturnsOptions(tuple(names), confidence, seed, resamples, periods_per_year=1.0)
     combos = list(combinations(range(len(names)), 2))
     return _decided(returns, options, combos, memo, Look(returns.shape[0], level))
 
 
 @dataclass(frozen=True, slots=True)
-class _Options:
+class _ReturnsOptions:
     """What is asked, but for the returns."""
 
     names: tuple[str, ...]
@@ -154,13 +154,13 @@ class _Options:
 
 def _plan(
     returns: FloatArray,
-    options: _Options,
+    options: _ReturnsOptions,
     combos: Sequence[tuple[int, int]],
     baselines: frozenset[str] = frozenset(),
-) -> tuple[of_agents.Plan, int]:
+) -> tuple[of_agents.ResamplingPlan, int]:
     """The plan for some returns, and how many periods were put together in it."""
-    thin, together = thinned(returns)
-    plan = of_agents.Plan(
+    thin, together = aggregated(returns)
+    plan = of_agents.ResamplingPlan(
         returns=thin,
         whole=returns,
         names=options.names,
@@ -174,13 +174,13 @@ def _plan(
     return plan, together
 
 
-def _means(plan: of_agents.Plan, combos: Sequence[tuple[int, int]]) -> Means:
+def _means(plan: of_agents.ResamplingPlan, combos: Sequence[tuple[int, int]]) -> ClaimMeans:
     return studentise_means(plan.returns, plan.signs(), combos)
 
 
 def _decided(
     returns: FloatArray,
-    options: _Options,
+    options: _ReturnsOptions,
     combos: Sequence[tuple[int, int]],
     memo: LookMemo | None,
     look: Look,
@@ -191,14 +191,14 @@ def _decided(
 
     def compute() -> LookDecisions:
         plan, _ = _plan(returns, options, combos)
-        nothing = of_agents.Sharpes({}, {})
+        nothing = of_agents.SharpeIntervals({}, {})
         pairs = of_pairs.judge_pairs(plan, combos, _means(plan, combos), nothing, look.level)
         return of_pairs.decisions_of(pairs)
 
-    return of_pairs.remembered(memo, asked, returns, compute)
+    return of_pairs.memoised(memo, asked, returns, compute)
 
 
-def _refuse(
+def _check_arguments(
     returns: FloatArray,
     names: Sequence[str],
     periods_per_year: float,
@@ -231,12 +231,14 @@ def too_early(periods: int) -> str:
     return f"too early: {count}, at least {PERIODS_MIN} are needed"
 
 
-def _too_early(periods: int, names: Sequence[str], confidence: float, horizon: Horizon) -> Verdict:
+def _too_early(
+    periods: int, names: Sequence[str], confidence: float, horizon: Horizon
+) -> SeasonVerdict:
     reason = too_early(periods)
     everyone = len(names)
-    return Verdict(
+    return SeasonVerdict(
         standings=tuple(
-            Standing(name, 1, everyone, None, None, None, None, None, None) for name in names
+            AgentStatistics(name, 1, everyone, None, None, None, None, None, None) for name in names
         ),
         pairs=tuple(
             Pair(a, b, None, None, None, False, False, None, None, reason)
@@ -254,7 +256,7 @@ def _too_early(periods: int, names: Sequence[str], confidence: float, horizon: H
     )
 
 
-def thinned(returns: FloatArray) -> tuple[FloatArray, int]:
+def aggregated(returns: FloatArray) -> tuple[FloatArray, int]:
     """Sum so many neighbouring periods that no more than `PERIODS_MAX` are left.
 
     Returns:
@@ -270,11 +272,11 @@ def thinned(returns: FloatArray) -> tuple[FloatArray, int]:
 
 
 def _standings(
-    plan: of_agents.Plan,
+    plan: of_agents.ResamplingPlan,
     pairs: Sequence[Pair],
-    means: Means,
-    sharpes: of_agents.Sharpes,
-) -> tuple[tuple[Standing, ...], dict[str, str]]:
+    means: ClaimMeans,
+    sharpes: of_agents.SharpeIntervals,
+) -> tuple[tuple[AgentStatistics, ...], dict[str, str]]:
     wins = [
         (p.a, p.b) if p.difference.estimate > 0.0 else (p.b, p.a)
         for p in pairs
@@ -283,7 +285,7 @@ def _standings(
     return of_agents.standings(plan, rank_sets(len(plan.names), wins), means, sharpes)
 
 
-def _at_the_top(standings: Sequence[Standing], pairs: Sequence[Pair]) -> float | None:
+def _at_the_top(standings: Sequence[AgentStatistics], pairs: Sequence[Pair]) -> float | None:
     top = {i for i, standing in enumerate(standings) if standing.rank_low == 1}
     return max(
         (p.detectable for p in pairs if p.detectable is not None and {p.a, p.b} <= top),
@@ -300,7 +302,9 @@ def _pair_reasons(
     return found
 
 
-def _method(plan: of_agents.Plan, periods: int, together: int, horizon: Horizon) -> tuple[str, ...]:
+def _method(
+    plan: of_agents.ResamplingPlan, periods: int, together: int, horizon: Horizon
+) -> tuple[str, ...]:
     summed = f", summed {together} by {together}" if together > 1 else ""
     level = f"{plan.confidence:.0%}"
     agents = len(plan.names)
@@ -313,8 +317,8 @@ def _method(plan: of_agents.Plan, periods: int, together: int, horizon: Horizon)
         f"resamples, mean block {plan.block_length * together:.1f} periods, seed {plan.seed}; "
         f"errors from {of_intervals} cosines, for this moment alone.",
         f'"A beats B": all pairs together, step-down max-t (Romano-Wolf), '
-        f"errors from {of_claims} cosines{_pooled_words(agents)}.",
-        looks_words(horizon),
+        f"errors from {of_claims} cosines{_pooled_text(agents)}.",
+        looks_text(horizon),
         "Rank sets: the ranks that these decisions leave open.",
         f"Sharpe ratios: of log returns, {unit}, risk-free rate 0; errors of the mean alone.",
         "Deflated Sharpe: against the best of as many distinct agents without skill.",
@@ -324,11 +328,11 @@ def _method(plan: of_agents.Plan, periods: int, together: int, horizon: Horizon)
     )
 
 
-def _pooled_words(agents: int) -> str:
+def _pooled_text(agents: int) -> str:
     return ", their ratio to faster ones mostly the field's" if agents > 2 else ""
 
 
-def looks_words(horizon: Horizon) -> str:
+def looks_text(horizon: Horizon) -> str:
     """When claims are made, and what is promised of them, in one sentence."""
     promise = "so that a false claim comes in fewer than 5 % of seasons"
     if horizon.planned is not None:

@@ -33,7 +33,7 @@ from routers.service import serve_agents
 from routers.strategy import Strategy
 from tests.chat_nodes.running_node import SENT, FakeModel
 from tests.chat_nodes.stub_server import completion
-from tests.judge.test_service import ASKED as JUDGED
+from tests.judge.test_service import JUDGE_OPTIONS as JUDGED
 from tests.ledger.helpers import next_offset
 from tests.routers.builders import snapshot
 from tests.routers.fake_peers import agent_config

@@ -11,12 +11,12 @@ import pytest
 
 from arena import topics
 from arena.bus.kafka import KafkaBus
-from arena.commands.repair import find_stops
+from operations.commands.repair import find_stops
 from arena.exports import read_manifest, read_records
-from arena.passed_over import passed_over_in
+from arena.pass_overs import passed_over_in
 from arena.settings import Settings
 from dashboard.books import Books as ShownBooks
-from judge.season.accounts_fold import Books as JudgedBooks
+from judge.season.accounts_fold import AccountsFold
 from ledger.audit.checker import InvariantStatus
 from ledger.audit.sources import export_arena
 from ledger.database import Database
@@ -25,7 +25,7 @@ from ledger.reconcile import Reconciler
 from tests.faults.harness import Executors, Traffic, wait_until_answered
 from tests.ledger.audit.world import World
 from tests.ledger.helpers import running_ledger, wait_until_booked
-from trading_tools.replay import Replay
+from trading_tools.replay import OrderReplay
 
 EVENTS = topics.EVENTS.name
 ORDERS = 60
@@ -125,8 +125,8 @@ def agree(records: Path, traffic: Traffic) -> None:
     """Audit, replay and judge find the records sound, and every order decided once."""
     spans = {t: dict(f.partitions) for t, f in read_manifest(records).topics.items()}
     world = World.of(read_records(records), spans)
-    played = Replay(records).run()
-    judged, shown = JudgedBooks(), ShownBooks()
+    played = OrderReplay(records).run()
+    judged, shown = AccountsFold(), ShownBooks()
     for books in (judged, shown):
         books.pass_over(passed_over_in(records))
         for record in world.records[EVENTS]:

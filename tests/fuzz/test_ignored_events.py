@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from arena.bus.base import Record
-from arena.passed_over import EVENTS
+from arena.pass_overs import EVENTS
 from dashboard.books import Books as ShownBooks
-from judge.season.accounts_fold import Books as JudgedBooks
+from judge.season.accounts_fold import AccountsFold
 from ledger.audit.auditor import Auditor
 from ledger.audit.checker import Scope
 from ledger.batch import RowBatch
@@ -42,7 +42,7 @@ IGNORED = [
 
 def judged(records: list[Record]) -> str:
     """Digest of the judge's fold."""
-    books = JudgedBooks()
+    books = AccountsFold()
     for record in records:
         books.apply(record)
     assert not books.broken

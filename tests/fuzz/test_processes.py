@@ -15,7 +15,7 @@ from arena import topics
 from arena.bus.base import Record
 from arena.bus.memory import MemoryBus
 from arena.clock import SystemClock
-from arena.commands.lines import describe
+from operations.commands.message_format import describe
 from arena.errors import Malformed
 from arena.messages import DeadLetter, Message, OrderDecided, ToolResult
 from arena.node import Node
@@ -34,7 +34,7 @@ from tests.chat_nodes.running_node import serving as serving_chat
 from tests.dashboard.publishing import publish
 from tests.dashboard.scenario import Scenario
 from tests.fuzz.hostile import Hostile, good_bodies, hostile
-from tests.judge.test_service import ASKED
+from tests.judge.test_service import JUDGE_OPTIONS
 from tests.ledger.helpers import running_ledger, wait_until_booked
 from tests.routers import fake_peers
 from tests.routers.builders import reply, result, snapshot
@@ -237,7 +237,7 @@ class JudgeDriver(ReadersDriver):
     async def running(self) -> AsyncIterator[object]:
         """One judge."""
         settings = Settings(home=self.home)
-        self.judge = Judge(Node("judge", "j", settings, self.bus, SystemClock()), ASKED)
+        self.judge = Judge(Node("judge", "j", settings, self.bus, SystemClock()), JUDGE_OPTIONS)
         async with alongside(self.judge.serve()):
             yield None
 
@@ -245,12 +245,12 @@ class JudgeDriver(ReadersDriver):
         """Three snapshots with their orders."""
         await self._publish(number)
 
-        def folded() -> bool:
-            books = self.judge.builder.folded.books
+        def folds() -> bool:
+            books = self.judge.builder.folds.accounts
             digests = {p: s.head for p, s in books.shards.items()}
             return not books.broken and digests == {0: self.scenario.shard.head}
 
-        await wait_until(folded)
+        await wait_until(folds)
 
 
 class DashboardDriver(ReadersDriver):

@@ -13,15 +13,15 @@ from arena.bus.memory import MemoryBus
 from arena.exports import export_topics
 from arena.messages import RejectReason
 from arena.money import PRICE_SCALE, SCALE, PriceUnits
-from judge.season.model import (
-    Assumptions,
-    Decision,
+from judge.season.assumptions import Assumptions
+from judge.season.types import (
     Entry,
-    Fill,
+    FilledOrder,
     FloatArray,
     LlmSpend,
-    Rejection,
+    RejectedOrder,
     Season,
+    TurnSummary,
 )
 from tests.dashboard.scenario import Scenario
 
@@ -153,9 +153,9 @@ class _Book:
         self.entry, self.bids, self.asks, self.rng, self.text = entry, bids, asks, rng, text
         self.cash = np.zeros(len(bids))
         self.exposure = np.zeros(bids.shape)
-        self.fills: list[Fill] = []
-        self.rejections: list[Rejection] = []
-        self.decisions: list[Decision] = []
+        self.fills: list[FilledOrder] = []
+        self.rejections: list[RejectedOrder] = []
+        self.decisions: list[TurnSummary] = []
         self._held = np.zeros(bids.shape[1])
         self._basis = np.zeros(bids.shape[1])
         self._money = CASH_USD
@@ -193,7 +193,7 @@ class _Book:
                 self._trade(t, p if t == 0 else int(self.rng.integers(2)), turn, as_of)
         failed = self.rng.random() < 0.02 and self.entry.kind == "agent"
         self.decisions.append(
-            Decision(
+            TurnSummary(
                 index=t,
                 turn_id=turn,
                 as_of=as_of,
@@ -226,7 +226,7 @@ class _Book:
         notional = quantity * price
         if buys and notional * (1 + FEE) > self._money:
             self.rejections.append(
-                Rejection(
+                RejectedOrder(
                     t,
                     seq,
                     f"{turn}-{p}",
@@ -248,7 +248,7 @@ class _Book:
         self._basis[p] += cost_change
         self._held[p] += quantity if buys else -quantity
         self.fills.append(
-            Fill(
+            FilledOrder(
                 index=t,
                 seq=seq,
                 order_id=f"{turn}-{p}",

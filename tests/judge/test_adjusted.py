@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from arena.money import SCALE
-from judge.check_appetites import adjusted_season, appetite_season
+from judge.check.appetites import adjusted_season, appetite_season
 from judge.season.arrays import hold_curve
 from judge.statistics.adjusted import adjusted_returns, alpha_pairs, exposure_shares
 from judge.statistics.looks import Horizon

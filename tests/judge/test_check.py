@@ -12,22 +12,29 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from judge import check, check_catalogue, check_chances
-from judge.check_catalogue import FULL_TIMES, MARKETS, chosen, has_power, tasks, usual_seasons
-from judge.check_chances import summarise_chances
-from judge.check_intervals import run_intervals, summarise_intervals
-from judge.check_laws import LAWS
-from judge.check_markets import Market
-from judge.check_paper import season_on_paper
-from judge.check_runs import Counts, count, judge, run_market
-from judge.check_summary import COLUMNS, Coverage, MarketCheck, as_json, summarise
-from judge.check_tables import chances_tables, market_table, paper_text, table
+from judge.check import catalogue, cli, p_best_calibration
+from judge.check.catalogue import (
+    FULL_TIMES,
+    MARKETS,
+    has_power,
+    matching_names,
+    tasks,
+    usual_seasons,
+)
+from judge.check.intervals import run_intervals, summarise_intervals
+from judge.check.markets import SimulatedMarket
+from judge.check.p_best_calibration import summarise_p_best
+from judge.check.paper import season_on_paper
+from judge.check.return_laws import LAWS
+from judge.check.simulation import Counts, count, judge, run_market
+from judge.check.summary import COLUMNS, Coverage, MarketCheck, as_json, summarise
+from judge.check.tables import market_table, p_best_tables, paper_text, table
 from judge.statistics.p_best import Calibration
 from judge.statistics.variance import claim_freedom
-from judge.statistics.verdict import thinned
+from judge.statistics.verdict import aggregated
 
-FAT = Market("fat", 3, 120)
-SHORT = Market("normal", 2, 60)
+FAT = SimulatedMarket("fat", 3, 120)
+SHORT = SimulatedMarket("normal", 2, 60)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +111,7 @@ def test_what_is_not_promised_is_shown_and_kept() -> None:
 
 def test_a_claim_at_any_look_is_counted() -> None:
     """A watched market misses its promise by claims that the end no longer makes."""
-    watched = Market("normal", 2, 384, watched="planned")
+    watched = SimulatedMarket("normal", 2, 384, watched="planned")
     seasons = [replace(few_claims(False), claimed_ever=i % 10 == 0) for i in range(100)]
     found = summarise(watched, seasons)
 
@@ -117,7 +124,7 @@ def test_a_claim_at_any_look_is_counted() -> None:
 @pytest.mark.parametrize(("found", "missed"), [(0.75, True), (0.85, False)])
 def test_a_lead_beside_a_gap_must_be_found(found: float, missed: bool) -> None:
     """A true lead that is found too seldom beside another agent's fall breaks the promise."""
-    market = Market("normal", 5, 384, gap=-0.5, lead=0.3, found_min=0.8)
+    market = SimulatedMarket("normal", 5, 384, gap=-0.5, lead=0.3, found_min=0.8)
     seasons = [replace(few_claims(False), found=i < found * 100) for i in range(100)]
 
     assert missed == ("found" in summarise(market, seasons).missed)
@@ -126,7 +133,7 @@ def test_a_lead_beside_a_gap_must_be_found(found: float, missed: bool) -> None:
 @pytest.mark.parametrize(("held", "named"), [(19, False), (9, True)])
 def test_two_agents_may_have_wide_strengths(held: int, named: bool) -> None:
     """Between two agents a strength moves in steps: too wide is allowed, too narrow is not."""
-    found = summarise(Market("fat", 2, 120), [few_claims(False, (held, 20))] * 10)
+    found = summarise(SimulatedMarket("fat", 2, 120), [few_claims(False, (held, 20))] * 10)
 
     assert named == ("coverage of Bradley-Terry" in found.missed)
 
@@ -181,7 +188,7 @@ def test_seasons_follow_the_options() -> None:
     (usual,) = tasks([SHORT])
     (full,) = tasks([SHORT], times=FULL_TIMES)
     (few,) = tasks([SHORT], seasons=30)
-    (crash,) = tasks([Market("crash400", 2, 384, promised=False)])
+    (crash,) = tasks([SimulatedMarket("crash400", 2, 384, promised=False)])
 
     assert FULL_TIMES * usual.seasons == full.seasons
     assert (30, 30) == (few.seasons, few.power_seasons)
@@ -194,23 +201,23 @@ def test_chances_that_do_not_come_true_are_missed() -> None:
     many = Calibration(2, 1.0, 0.0, np.full(600, 0.6), (np.arange(600) % 2).astype(np.float64))
     few = replace(many, given=many.given[:100], best=many.best[:100])
 
-    assert not summarise_chances(2, [many]).kept
-    assert summarise_chances(2, [few]).kept
-    assert summarise_chances(2, [replace(many, given=np.full(600, 0.52))]).kept
-    assert 0.1 == pytest.approx(summarise_chances(2, [many]).miss)
-    assert "MISSED" in chances_tables([summarise_chances(2, [many])])
-    assert "few" in chances_tables([summarise_chances(2, [few])])
+    assert not summarise_p_best(2, [many]).kept
+    assert summarise_p_best(2, [few]).kept
+    assert summarise_p_best(2, [replace(many, given=np.full(600, 0.52))]).kept
+    assert 0.1 == pytest.approx(summarise_p_best(2, [many]).miss)
+    assert "MISSED" in p_best_tables([summarise_p_best(2, [many])])
+    assert "few" in p_best_tables([summarise_p_best(2, [few])])
 
 
 def test_markets_are_chosen_by_pattern() -> None:
     """Names and patterns choose in the order of the catalogue; what fits nothing is refused."""
     names = ["normal-2x384", "ar0.3-2x384", "ar0.8-5x384"]
 
-    assert ["ar0.3-2x384", "ar0.8-5x384"] == chosen("ar0.8*, ar0.3-2x384", names)
+    assert ["ar0.3-2x384", "ar0.8-5x384"] == matching_names("ar0.8*, ar0.3-2x384", names)
     with pytest.raises(ValueError, match=r"'ar0\.9'; known are normal-2x384, ar0\.3-2x384"):
-        chosen("ar0.9", names)
+        matching_names("ar0.9", names)
     with pytest.raises(ValueError, match="named nothing"):
-        chosen(" ,", names)
+        matching_names(" ,", names)
 
 
 def test_tables_line_up() -> None:
@@ -227,30 +234,30 @@ def test_the_season_on_paper_agrees_with_the_judge(monkeypatch: pytest.MonkeyPat
 
     And the closed forms in the document are those of the code.
     """
-    monkeypatch.setattr("judge.check_paper.MARKED_SEASONS", 3)
+    monkeypatch.setattr("judge.check.paper.MARKED_SEASONS", 3)
     paper = season_on_paper(1)
     season = paper.seasons[paper.field][paper.correlations.index(0.5)]
     text = paper_text(paper)
     for snapshots, _, printed in paper.marks:
-        rows = thinned(np.zeros((snapshots, 1)))[0].shape[0]
+        rows = aggregated(np.zeros((snapshots, 1)))[0].shape[0]
         expected = replace(season, freedom=claim_freedom(rows, paper.field)).detectable
 
         assert expected == pytest.approx(printed, rel=0.2)
     assert paper.seeds[1][0] == pytest.approx(paper.seeds[3][0] * np.sqrt(3.0))
     assert paper.waits["2 Sharpe"][0] == pytest.approx(4.0 * paper.waits["5 Sharpe"][0] * 25 / 16)
-    document = (Path(check.__file__).parents[1] / "docs" / "verdict.md").read_text("utf-8")
+    document = (Path(cli.__file__).parents[2] / "docs" / "verdict.md").read_text("utf-8")
     for part in text.split("\n\n")[:6]:
         assert part in document
 
 
 def small(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     """The command with one market and one point of a power curve."""
-    monkeypatch.setattr(check_catalogue, "MARKETS", (SHORT,))
-    monkeypatch.setattr(check_catalogue, "CURVES", (SHORT,))
-    monkeypatch.setattr(check_catalogue, "POWER_MULTIPLES", (1.5,))
-    monkeypatch.setattr(check_chances, "FIELDS", (2,))
+    monkeypatch.setattr(catalogue, "MARKETS", (SHORT,))
+    monkeypatch.setattr(catalogue, "CURVES", (SHORT,))
+    monkeypatch.setattr(catalogue, "POWER_MULTIPLES", (1.5,))
+    monkeypatch.setattr(p_best_calibration, "FIELDS", (2,))
     app = typer.Typer()
-    app.command()(check.verdict_check)
+    app.command()(cli.verdict_check)
     return app
 
 
@@ -305,7 +312,7 @@ def one_thread(_: int) -> Iterator[ThreadPoolExecutor]:
 def test_a_market_that_keeps_its_promises_exits_with_0(monkeypatch: pytest.MonkeyPatch) -> None:
     """With bounds that anything keeps, the answer is yes."""
     app = small(monkeypatch)
-    monkeypatch.setattr(check, "processes", one_thread)
+    monkeypatch.setattr(cli, "processes", one_thread)
     monkeypatch.setattr(MarketCheck, "missed", ())
     ran = CliRunner().invoke(app, ["--seasons", "20", "--workers", "1", "--markets", "normal*"])
 
@@ -315,7 +322,7 @@ def test_a_market_that_keeps_its_promises_exits_with_0(monkeypatch: pytest.Monke
 
 def test_the_command_prints_a_season_on_paper(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--paper` prints the plan of a season and nothing can be missed."""
-    monkeypatch.setattr("judge.check_paper.MARKED_SEASONS", 1)
+    monkeypatch.setattr("judge.check.paper.MARKED_SEASONS", 1)
     ran = CliRunner().invoke(small(monkeypatch), ["--paper"])
 
     assert 0 == ran.exit_code
@@ -327,7 +334,7 @@ def test_candidates_for_the_interval_are_compared_on_the_same_seasons() -> None:
 
     60 seasons, decided by the same resamples; the summary is the plain share.
     """
-    hits = run_intervals(Market("ar0.3", 2, 120), 1, range(60))
+    hits = run_intervals(SimulatedMarket("ar0.3", 2, 120), 1, range(60))
     percentile, _, _, studentised = summarise_intervals(hits)
 
     assert percentile.share < studentised.share

@@ -2,18 +2,18 @@
 
 import pytest
 
-from judge.claim_words import claim_lines, claims_held, claims_in_doubt
+from judge.claim_text import claim_lines, claims_held, claims_in_doubt
 from judge.claims import HELD_ZERO, ClaimRecord, LookResult, claims_over, with_claims
 from judge.statistics import Interval, Pair
-from judge.statistics.pairs import Decision
-from judge.verdict_words import verdict_words
+from judge.statistics.pairs import PairDecision
+from judge.verdict_text import verdict_text
 from tests.judge.evaluations import claim, judged
 
-CLAIM, BESIDE, INSIDE = Decision(1, 1), Decision(0, 1), Decision(0, 0)
-CONTRARY = Decision(-1, -1)
+CLAIM, BESIDE, INSIDE = PairDecision(1, 1), PairDecision(0, 1), PairDecision(0, 0)
+CONTRARY = PairDecision(-1, -1)
 
 
-def look(snapshots: int, names: str = "abc", **decided: Decision) -> LookResult:
+def look(snapshots: int, names: str = "abc", **decided: PairDecision) -> LookResult:
     """A look; the keyword "ab" is the decision on a less b."""
     pairs = {(key[0], key[1]): decision for key, decision in decided.items()}
     return LookResult(snapshots, frozenset(names), pairs)
@@ -24,7 +24,7 @@ def look(snapshots: int, names: str = "abc", **decided: Decision) -> LookResult:
     [
         ([look(60, ab=INSIDE), look(80, ab=BESIDE)], []),
         ([look(60, ab=CLAIM), look(80, ab=BESIDE)], [ClaimRecord("a", "b", 60)]),
-        ([look(60, ab=CLAIM), look(80, ba=Decision(0, -1))], [ClaimRecord("a", "b", 60)]),
+        ([look(60, ab=CLAIM), look(80, ba=PairDecision(0, -1))], [ClaimRecord("a", "b", 60)]),
         (
             [look(60, ab=CLAIM), look(80, ab=INSIDE), look(90, ab=CLAIM)],
             [ClaimRecord("a", "b", 60, 80, HELD_ZERO)],
@@ -84,4 +84,4 @@ def test_a_claim_whose_loser_is_ahead_is_in_doubt() -> None:
     assert [] == claims_held(said)
     assert [one] == claims_in_doubt(said)
     assert words in claim_lines(said)
-    assert words in verdict_words(said)
+    assert words in verdict_text(said)

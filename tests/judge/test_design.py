@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from judge.check_appetites import appetite_season
-from judge.design import Design, SeedUse, design_gains, design_words
+from judge.check.appetites import appetite_season
+from judge.design import Design, SeedSupport, design_gains, design_text
 from judge.statistics.types import FloatArray
 
 PERIODS = 600
@@ -95,7 +95,7 @@ def test_what_cannot_be_estimated_has_a_reason(found: Design, reason: str) -> No
     """One entrant, a short season and entrants that are alike each say so."""
     assert found.repeats_gain is None
     assert reason == found.reasons["repeats"]
-    assert not any("nan" in line for line in design_words(found, 3.0))
+    assert not any("nan" in line for line in design_text(found, 3.0))
 
 
 def test_a_market_that_explains_everything_promises_no_miracle() -> None:
@@ -113,7 +113,7 @@ def design(**changes: object) -> Design:
     """A design of four repeats."""
     known: dict[str, object] = {
         "entrants": 3, "repeats": 4, "fewest": 4, "repeats_gain": 1.52, "adjustment_gain": 2.7,
-        "both_gain": 8.25, "common_gain": 1.04, "seeds": SeedUse(("qwen",), ("gpt",)),
+        "both_gain": 8.25, "common_gain": 1.04, "seeds": SeedSupport(("qwen",), ("gpt",)),
     }  # fmt: skip
     return Design(**{**known, **changes})  # type: ignore[arg-type]
 
@@ -137,10 +137,10 @@ def design(**changes: object) -> Design:
         (design(repeats=1, repeats_gain=None), "Repeats were not used: every cell has one agent."),
         (design(seeds=None), "Whether the models took a seed is not in the records."),
         (
-            design(seeds=SeedUse((), ("gpt",))),
+            design(seeds=SeedSupport((), ("gpt",))),
             "Common random numbers were not used: no model took a seed.",
         ),
-        (design(seeds=SeedUse()), "Common random numbers were not used: no model was called."),
+        (design(seeds=SeedSupport()), "Common random numbers were not used: no model was called."),
         (
             design(),
             "Adjusted for market exposure: each day was as good as 2.7 days of the plain design, "
@@ -154,11 +154,11 @@ def design(**changes: object) -> Design:
 )  # fmt: skip
 def test_the_design_in_words(given: Design, line: str) -> None:
     """Each part of the design has its sentence."""
-    assert line in design_words(given, 3.0)
+    assert line in design_text(given, 3.0)
 
 
 def test_no_competing_entrant_has_no_design() -> None:
     """Baselines alone have no design to speak of."""
     empty = design_gains([], [], np.zeros(PERIODS))
 
-    assert () == design_words(empty, 3.0)
+    assert () == design_text(empty, 3.0)

@@ -8,39 +8,39 @@ import numpy as np
 import pytest
 
 from arena.messages import DeadEntry
-from arena.vitals import Dead
+from arena.agent_health import Dead
 from judge.entrants import (
     JOINED_LATE,
     LEFT_EARLY,
-    Window,
+    ComparedWindow,
+    compared_field,
     entrant_returns,
     entrants_of,
-    field_of,
-    spell_of,
-    without,
+    played_window,
+    with_entries,
 )
 from judge.leaderboard import leaderboard
-from judge.leaderboard_words import render
+from judge.leaderboard_text import render
 from judge.season import Entry, Season, SeasonBuilder
-from judge.season.absent import away_between, left_at
-from judge.season.dead import unranked
-from judge.season.market import Point
+from judge.season.absences import absences, left_index
+from judge.season.dead_entries import unranked_entry
+from judge.season.market_fold import SnapshotQuotes
 from tests.dashboard.scenario import Scenario
 from tests.judge.seasons import BASELINES, MATRIX, START, entry, make_season
 
 SNAPSHOTS = 200
 NAMES = ("a", "b", "c", "d")
-POINT = Point(0, 0, "", START, START, {})
+POINT = SnapshotQuotes(0, 0, "", START, START, {})
 DECISION = make_season(snapshots=1).decisions[0][0]
 
 
 def season_with(
-    spells: Sequence[tuple[int, int | None]], snapshots: int = SNAPSHOTS, cadence: int = 1
+    played: Sequence[tuple[int, int | None]], snapshots: int = SNAPSHOTS, cadence: int = 1
 ) -> Season:
     """A season of agents a, b, ... that played from the first number to the second."""
     entries = tuple(
         replace(entry(name, name, "gpt"), joined=joined, left=left, cadence=cadence)
-        for name, (joined, left) in zip(NAMES, spells, strict=False)
+        for name, (joined, left) in zip(NAMES, played, strict=False)
     )
     return make_season(snapshots=snapshots, entries=entries)
 
@@ -96,7 +96,7 @@ def test_the_name_of_a_cell_is_its_own() -> None:
 
 def gone(one: Entry, code: str = "auth") -> DeadEntry:
     """An entry as it is listed without a rank."""
-    return unranked(Dead(one.name, "401", 9, code, ""), one, ())
+    return unranked_entry(Dead(one.name, "401", 9, code, ""), one, ())
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_the_repeats_that_are_gone_are_named() -> None:
 def test_a_repeat_that_joins_late_renames_nothing() -> None:
     """Until it joined there was one agent, which keeps its name while it is compared alone."""
     late = replace(REPEAT, name="x-2", seed=2, joined=70)
-    found = field_of(make_season(snapshots=80, entries=(REPEAT, late, *BASELINES)))
+    found = compared_field(make_season(snapshots=80, entries=(REPEAT, late, *BASELINES)))
 
     assert ("x-1", (JOINED_LATE,)) == (
         found.entrants[0].name,
@@ -160,7 +160,7 @@ def test_a_repeat_that_joins_late_renames_nothing() -> None:
 def test_the_return_of_a_cell_is_the_mean_of_its_repeats() -> None:
     """Log returns are averaged, and a single entry keeps its own."""
     season = make_season(snapshots=80, entries=MATRIX[:4] + BASELINES[:1])
-    field = field_of(season)
+    field = compared_field(season)
     returns, found = season.log_returns(), entrant_returns(field)
 
     assert (80, 3) == found.shape
@@ -169,7 +169,7 @@ def test_the_return_of_a_cell_is_the_mean_of_its_repeats() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spells", "window", "apart"),
+    ("played", "window", "apart"),
     [
         ([(0, None), (0, None)], (0, 200), {}),
         ([(0, None), (5, None)], (0, 200), {}),
@@ -191,21 +191,21 @@ def test_the_return_of_a_cell_is_the_mean_of_its_repeats() -> None:
     ],
 )
 def test_compared_is_what_all_played(
-    spells: list[tuple[int, int | None]], window: tuple[int, int], apart: dict[str, str]
+    played: list[tuple[int, int | None]], window: tuple[int, int], apart: dict[str, str]
 ) -> None:
     """The window is the common part; who would cost more than half of it is apart."""
-    season = season_with(spells)
-    field = field_of(season, planned=season.periods)
+    season = season_with(played)
+    field = compared_field(season, planned=season.periods)
 
-    assert Window(*window) == field.window
+    assert ComparedWindow(*window) == field.window
     assert apart == {one.agent: one.code for one in field.season.apart}
-    assert len(spells) - len(apart) == len(field.season.entries) == field.season.equity.shape[1]
+    assert len(played) - len(apart) == len(field.season.entries) == field.season.equity.shape[1]
 
 
 @pytest.mark.parametrize(("joined", "apart"), [(10, False), (40, False), (41, True)])
 def test_who_leaves_under_sixty_periods_is_apart(joined: int, apart: bool) -> None:
     """Half of a short season is not enough for a verdict: 60 periods are needed."""
-    field = field_of(season_with([(0, None), (joined, None)], snapshots=100))
+    field = compared_field(season_with([(0, None), (joined, None)], snapshots=100))
 
     assert apart == bool(field.season.apart)
 
@@ -217,7 +217,7 @@ def test_a_normal_start_is_no_late_one(joined: int, cadence: int, begin: int) ->
     """Five snapshots, or two turns at the agent's own cadence, are a start like any other."""
     one = replace(entry("a", "a", "gpt"), joined=joined, cadence=cadence)
 
-    assert Window(begin, 200) == spell_of(one, 200, 200)
+    assert ComparedWindow(begin, 200) == played_window(one, 200, 200)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_with_a_plan_a_late_joiner_is_judged_by_the_whole_season(joined: int, ap
     """Whether it is compared does not change during the season."""
     for snapshots in (joined + 1, joined + 70, 864):
         season = season_with([(0, None), (joined, None)], snapshots=snapshots)
-        field = field_of(season, planned=864, over=snapshots == 864)
+        field = compared_field(season, planned=864, over=snapshots == 864)
 
         assert apart == bool(field.season.apart)
 
@@ -236,15 +236,15 @@ def test_the_last_row_counts_once_the_season_is_over() -> None:
     """While a season runs, its last row is what the last orders cost, not a whole period."""
     season = season_with([(0, None), (0, None)])
 
-    assert Window(0, 199) == field_of(season, planned=864, over=False).window
-    assert Window(0, 199) == field_of(season, over=False).window
-    assert Window(0, 200) == field_of(season, over=True).window
+    assert ComparedWindow(0, 199) == compared_field(season, planned=864, over=False).window
+    assert ComparedWindow(0, 199) == compared_field(season, over=False).window
+    assert ComparedWindow(0, 200) == compared_field(season, over=True).window
 
 
 def test_causes_and_notes_say_when_and_how_much() -> None:
     """Who is apart is told what could have been compared; who is not, what is compared."""
     season = season_with([(0, None), (150, None), (0, 60), (40, None)])
-    field = field_of(season, planned=season.periods)
+    field = compared_field(season, planned=season.periods)
     causes = {one.agent: one.cause for one in field.season.apart}
 
     assert causes["b"] == (
@@ -263,17 +263,17 @@ def test_a_repeat_that_came_late_leaves_its_cell() -> None:
     """The cell is present while its repeats are; one that is too late is apart, by its name."""
     repeats = [entry(f"x-{k}", "x", "gpt", seed=k) for k in (1, 2, 3)]
     late = [replace(repeats[0], joined=30), repeats[1], replace(repeats[2], joined=150)]
-    field = field_of(make_season(snapshots=200, entries=(*late, *BASELINES)))
+    field = compared_field(make_season(snapshots=200, entries=(*late, *BASELINES)))
 
     assert ["x-3"] == [one.agent for one in field.season.apart]
     assert ("x", (0, 1)) == (field.entrants[0].name, field.entrants[0].places)
-    assert Window(30, 200) == field.window
+    assert ComparedWindow(30, 200) == field.window
 
 
 def test_a_season_without_some_entries_is_whole() -> None:
     """Every array and every list lose the same entries."""
     season = make_season(snapshots=10)
-    kept = without(season, [2, 13])
+    kept = with_entries(season, [2, 13])
 
     assert [season.names[2], season.names[13]] == list(kept.names)
     assert np.array_equal(season.equity[:, [2, 13]], kept.equity)
@@ -303,7 +303,10 @@ def test_every_entry_is_compared_before_the_first_decision() -> None:
     """A season of a few snapshots and no turn has all of its entries."""
     season = season_with([(1, None), (0, None)], snapshots=1)
 
-    assert ((), Window(0, 1)) == (field_of(season).season.apart, field_of(season).window)
+    assert ((), ComparedWindow(0, 1)) == (
+        compared_field(season).season.apart,
+        compared_field(season).window,
+    )
 
 
 @pytest.mark.parametrize(
@@ -321,9 +324,9 @@ def test_a_long_pause_is_told(
         if not gone[0] <= n < gone[1]
     ]
 
-    assert away == away_between(decisions, 1, points)
-    assert (20 if gone[1] > 60 else None) == left_at(decisions, 1, points)
+    assert away == absences(decisions, 1, points)
+    assert (20 if gone[1] > 60 else None) == left_index(decisions, 1, points)
     season = season_with([(0, None), (0, None)])
     one = replace(season.entries[0], away=away)
-    notes = field_of(replace(season, entries=(one, season.entries[1]))).notes
+    notes = compared_field(replace(season, entries=(one, season.entries[1]))).notes
     assert bool(away) == any("a had no turn on snapshots 21 to 30" in note for note in notes)

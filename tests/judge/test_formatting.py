@@ -3,8 +3,8 @@
 import pytest
 
 from arena.messages import Estimate
-from judge.formatting import interval_words, percent
-from judge.report import words
+from judge.formatting import interval_text, percent
+from judge.report import formats
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_the_ends_of_an_interval_show_on_which_side_of_zero_they_are(
     low: float, high: float, text: str, page: str
 ) -> None:
     """In the terminal and on the page, whatever their size."""
-    assert text == interval_words(Estimate(value=low, low=low, high=high))
-    assert page == words.spread(low * 100, high * 100, 2)
+    assert text == interval_text(Estimate(value=low, low=low, high=high))
+    assert page == formats.spread(low * 100, high * 100, 2)
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_the_ends_of_an_interval_show_on_which_side_of_zero_they_are(
 )
 def test_a_change_on_the_page_is_not_zero_either(ratio: float, text: str) -> None:
     """The page rounds to two decimals, but not to nothing."""
-    assert text == words.change(ratio)
+    assert text == formats.change(ratio)

@@ -11,11 +11,11 @@ from arena.bus.memory import MemoryBus
 from arena.messages import MarketSnapshot, ProductView
 from judge.schedule import newest_due
 from judge.season import SEASON_TOPICS, SeasonBuilder
-from judge.service import Settings, judge_once
+from judge.service import JudgeOptions, judge_once
 from tests.dashboard.publishing import publish
 from tests.dashboard.scenario import Scenario
 
-ASKED = Settings(resamples=199)
+JUDGE_OPTIONS = JudgeOptions(resamples=199)
 AHEAD = (0, 0, 1, 3, 10, 30, 60)
 """How many more records one partition was read than another."""
 
@@ -49,7 +49,7 @@ def evaluated(records: Sequence[Record], random: Random) -> tuple[int, bytes] | 
         for place, record in enumerate(records):
             if part_of(record) == part and due_at[part] < place <= last:
                 builder.apply(record)
-    return index, ASKED.evaluate(builder, index).model_dump_json().encode()
+    return index, JUDGE_OPTIONS.evaluate(builder, index).model_dump_json().encode()
 
 
 def as_it_is(scenario: Scenario) -> None:
@@ -107,6 +107,6 @@ async def test_the_order_in_which_topics_are_published_changes_no_evaluation() -
         bus = MemoryBus()
         await bus.ensure_topics([topics.spec_of(topic) for topic, _ in queues])
         await publish(bus, scenario)
-        found.add((await judge_once(bus, ASKED)).model_dump_json())
+        found.add((await judge_once(bus, JUDGE_OPTIONS)).model_dump_json())
 
     assert 1 == len(found)

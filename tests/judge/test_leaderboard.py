@@ -8,11 +8,11 @@ from statistics import stdev
 import pytest
 
 from arena.messages import Estimate, LeaderboardRow
-from judge.entrants import without
-from judge.formatting import duration_words, interval_words, percent, rank_words
+from judge.entrants import with_entries
+from judge.formatting import duration_text, interval_text, percent, rank_text
 from judge.leaderboard import Leaderboard, horizon_of, leaderboard
 from judge.leaderboard_rows import UNEXPLAINED
-from judge.leaderboard_words import render
+from judge.leaderboard_text import render
 from judge.season import Season, SeasonBuilder
 from judge.statistics.looks import Horizon
 from tests.dashboard.scenario import Scenario
@@ -138,7 +138,7 @@ def test_the_text_shows_every_column_the_issue_asks_for(board: Leaderboard) -> N
 )
 def test_durations(seconds: float, words: str) -> None:
     """A span is told in the units people use."""
-    assert words == duration_words(seconds)
+    assert words == duration_text(seconds)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_durations(seconds: float, words: str) -> None:
         (lambda: percent(0.0414, signed=True), "+4.1 %"),
         (lambda: percent(-0.0012), "-0.12 %"),
         (lambda: percent(None), "-"),
-        (lambda: rank_words(1, 3), "1-3"),
-        (lambda: rank_words(2, 2), "2"),
-        (lambda: interval_words(Estimate(value=0.0, low=-0.01, high=0.02)), "-1.00 .. +2.00"),
+        (lambda: rank_text(1, 3), "1-3"),
+        (lambda: rank_text(2, 2), "2"),
+        (lambda: interval_text(Estimate(value=0.0, low=-0.01, high=0.02)), "-1.00 .. +2.00"),
     ],
 )
 def test_words_of_figures(call: Callable[[], str], words: str) -> None:
@@ -192,7 +192,7 @@ def test_repeats_share_no_chance_and_are_no_twins() -> None:
     """More repeats that do the same change no rank, no chance and no figure of anybody."""
     season = make_season(snapshots=120, entries=REPEATS)
     places = [0, 1, 2, 0, 1, 2, *range(3, len(REPEATS))]
-    more = without(season, places)
+    more = with_entries(season, places)
     named = [
         replace(e, name=f"momentum-gpt-{n + 1}", seed=n + 1) if n < 6 else e
         for n, e in enumerate(more.entries)

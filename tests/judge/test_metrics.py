@@ -13,7 +13,7 @@ from arena.messages import Usage
 from arena.money import PRICE_SCALE, SCALE
 from judge import metrics_conduct as conduct
 from judge import metrics_trades as trading
-from judge.leaderboard_words import costs
+from judge.leaderboard_text import costs
 from judge.metrics import WHY_NONE, as_columns, measure
 from judge.season import LlmSpend, Season, SeasonBuilder
 from judge.statistics.sharpe import sharpe_ratio

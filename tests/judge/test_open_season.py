@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from judge.entrants import LEFT_EARLY, Window, field_of
+from judge.entrants import LEFT_EARLY, ComparedWindow, compared_field
 from judge.leaderboard import leaderboard
 from judge.season import Season
 from judge.statistics.looks import Horizon
@@ -46,9 +46,9 @@ def test_who_left_is_apart_as_soon_as_it_has_left(
     left: dict[str, int], joined: dict[str, int], window: tuple[int, int], apart: list[str]
 ) -> None:
     """Those who play are compared up to the newest snapshot, whenever the other one left."""
-    field = field_of(season_with(left, joined), over=False)
+    field = compared_field(season_with(left, joined), over=False)
 
-    assert Window(*window) == field.window
+    assert ComparedWindow(*window) == field.window
     assert apart == [one.agent for one in field.season.apart]
     assert {LEFT_EARLY} >= {one.code for one in field.season.apart}
 
@@ -60,13 +60,13 @@ def test_the_last_agent_is_not_alone_for_those_that_left() -> None:
         entries=(entry("a", "a", "gpt"), replace(entry("b", "b", "gpt"), left=150)),
     )
 
-    assert Window(0, 150) == field_of(season, over=False).window
+    assert ComparedWindow(0, 150) == compared_field(season, over=False).window
 
 
 @pytest.mark.parametrize(("planned", "over"), [(SNAPSHOTS, True), (400, False)])
 def test_with_a_plan_who_left_late_is_compared(planned: int, over: bool) -> None:
     """A planned season compares the part in which all of them played."""
-    field = field_of(season_with({"b": 180 if over else 350}), planned=planned, over=over)
+    field = compared_field(season_with({"b": 180 if over else 350}), planned=planned, over=over)
 
     assert () == field.season.apart
 
@@ -74,11 +74,14 @@ def test_with_a_plan_who_left_late_is_compared(planned: int, over: bool) -> None
 def test_the_end_of_an_open_season_moves_no_entrant() -> None:
     """The report of an arena that was stopped lists the same entrants as its live judge did."""
     season = season_with({"b": 180})
-    live, ended = [field_of(season, over=over) for over in (False, True)]
+    live, ended = [compared_field(season, over=over) for over in (False, True)]
 
     assert ["b"] == [one.agent for one in live.season.apart]
     assert live.season.apart == ended.season.apart
-    assert (Window(0, SNAPSHOTS - 1), Window(0, SNAPSHOTS)) == (live.window, ended.window)
+    assert (ComparedWindow(0, SNAPSHOTS - 1), ComparedWindow(0, SNAPSHOTS)) == (
+        live.window,
+        ended.window,
+    )
 
 
 def test_the_verdict_names_who_left_and_continues() -> None:

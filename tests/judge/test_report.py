@@ -13,9 +13,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from arena.errors import UsageError
-from judge.report import files, plots, words
-from judge.report.agents import ROWS_MAX, ROWS_MIN, TEXT_MAX
-from judge.report.facts import Facts, Options, canonical, figures, make_facts, read_facts
+from judge.report import files, formats, plots
+from judge.report.agent_sections import ROWS_MAX, ROWS_MIN, TEXT_MAX
+from judge.report.facts import Facts, ReportOptions, canonical, figures, make_facts, read_facts
 from judge.report.page import html, looks, markdown
 from judge.report.write import write_report
 from judge.season import SeasonBuilder
@@ -31,7 +31,7 @@ PAGE_BYTES_MAX = 8_000_000
 @pytest.fixture(scope="module")
 def facts() -> Facts:
     """Twelve agents whose every word is hostile, and three baselines."""
-    return make_facts("2026-11-21T09-12-03", make_season(text=HOSTILE), Options())
+    return make_facts("2026-11-21T09-12-03", make_season(text=HOSTILE), ReportOptions())
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_exported_records_of_a_contest_cut_short_are_stopped_not_interim() -> No
     """Records are exported at a contest's end: nothing is interim, and its looks are the plan's."""
     season = make_season(snapshots=70, entries=(*MATRIX[:2], *BASELINES[:2]))
     plan = replace(season.assumptions, planned=128, rules_changed="the fee changed at snapshot 9")
-    short = make_facts("short", replace(season, assumptions=plan), Options())
+    short = make_facts("short", replace(season, assumptions=plan), ReportOptions())
     said = "Stopped after 70 of 128 planned snapshots; claims are those of 1 of 5 looks."
 
     assert short.board.words.startswith(said)
@@ -103,7 +103,7 @@ def test_only_our_own_scripts_may_run(page: str) -> None:
 def test_embedded_json_cannot_end_its_script() -> None:
     """An agent whose name closes a script element stays inside the JSON, and is no tag there."""
     hostile = entry("</script><b>x", "momentum", "small")
-    page = html(make_facts("run", make_season(entries=(hostile, *BASELINES)), Options()))
+    page = html(make_facts("run", make_season(entries=(hostile, *BASELINES)), ReportOptions()))
 
     assert "</script><b>x" not in page
     assert "\\u0026lt;/script\\u0026gt;\\u0026lt;b\\u0026gt;x" in page
@@ -140,7 +140,7 @@ def test_the_verdict_stands_on_top(page: str, facts: Facts) -> None:
 
 def test_the_same_facts_give_the_same_bytes(facts: Facts, page: str) -> None:
     """The page, the Markdown and the figures hold no clock and no chance."""
-    again = make_facts("2026-11-21T09-12-03", make_season(text=HOSTILE), Options())
+    again = make_facts("2026-11-21T09-12-03", make_season(text=HOSTILE), ReportOptions())
 
     assert page == html(again)
     assert markdown(facts) == markdown(again)
@@ -152,7 +152,7 @@ def test_a_long_season_stays_small() -> None:
     entries = tuple(entry(f"agent-{n}", "momentum", f"m{n}") for n in range(30))
     season = make_season(snapshots=2_500, entries=entries, text="x" * 5_000)
     # The verdict of a short season serves: what is bounded here are curves and tables.
-    facts = make_facts("run", make_season(snapshots=65, entries=entries), Options())
+    facts = make_facts("run", make_season(snapshots=65, entries=entries), ReportOptions())
     page = html(replace(facts, board=replace(facts.board, season=season)))
 
     assert len(page.encode()) < PAGE_BYTES_MAX
@@ -191,7 +191,7 @@ def test_foreign_text_is_only_text_in_markdown() -> None:
     )
     entries = tuple(entry(f"{evil}{n}", evil, evil) for n in range(3))
     facts = make_facts(
-        f"`{evil}", make_season(entries=(*entries, *BASELINES), text=evil), Options()
+        f"`{evil}", make_season(entries=(*entries, *BASELINES), text=evil), ReportOptions()
     )
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     text = markdown(facts)
@@ -246,7 +246,7 @@ def test_a_rewritten_report_leaves_no_draft(facts: Facts, tmp_path: Path) -> Non
 async def test_records_alone_make_the_report(tmp_path: Path) -> None:
     """From exported records to facts, with the offsets and hashes they came from."""
     directory = await export_run(tmp_path / "one", snapshots=70)
-    facts = read_facts(directory, Options(pacing="lock-step"))
+    facts = read_facts(directory, ReportOptions(pacing="lock-step"))
     told = figures(facts)
 
     assert 70 == told["season"]["snapshots"]
@@ -261,12 +261,12 @@ def test_a_season_without_agents_is_refused() -> None:
     nobody = SeasonBuilder().season()
 
     with pytest.raises(UsageError, match="has 0 agents"):
-        make_facts("run", nobody, Options())
+        make_facts("run", nobody, ReportOptions())
 
 
 def test_a_short_season_says_too_early() -> None:
     """With too few snapshots there is no interval, and the page says why."""
-    page = html(make_facts("run", make_season(snapshots=5), Options()))
+    page = html(make_facts("run", make_season(snapshots=5), ReportOptions()))
 
     assert "too early" in page
     assert 'id="chart-returns"' not in page
@@ -275,23 +275,23 @@ def test_a_short_season_says_too_early() -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        (words.change(-0.0299), "−2.99 %"),
-        (words.change(-0.0), "0.00 %"),
-        (words.change(0.00412), "+0.41 %"),
-        (words.usd(100412.774), "100,412.77"),
-        (words.change_usd(-12.444), "−12.44"),
-        (words.llm_usd(0.00312), "$0.0031"),
-        (words.llm_usd(0.0), "$0.00"),
-        (words.share(None), "–"),
-        (words.lasted(0.0311), "31 ms"),
-        (words.lasted(4_350), "1 h 12 min"),
-        (words.number(4.5e27), "over 100,000"),
-        (words.number(-137.921), "−137.92"),
-        (words.rank_set(1, 4), "1–4"),
-        (words.rank_set(2, 2), "2"),
-        (words.spread(-4.53, 1.4, 2), "−4.53 … +1.40"),
-        (words.quote("a\x1b[31m\u202eb", 80), r"a\u001b[31m\u202eb"),
-        (words.quote("abcdef", 3), "abc …"),
+        (formats.change(-0.0299), "−2.99 %"),
+        (formats.change(-0.0), "0.00 %"),
+        (formats.change(0.00412), "+0.41 %"),
+        (formats.usd(100412.774), "100,412.77"),
+        (formats.change_usd(-12.444), "−12.44"),
+        (formats.llm_usd(0.00312), "$0.0031"),
+        (formats.llm_usd(0.0), "$0.00"),
+        (formats.share(None), "–"),
+        (formats.duration(0.0311), "31 ms"),
+        (formats.duration(4_350), "1 h 12 min"),
+        (formats.number(4.5e27), "over 100,000"),
+        (formats.number(-137.921), "−137.92"),
+        (formats.rank_set(1, 4), "1–4"),
+        (formats.rank_set(2, 2), "2"),
+        (formats.spread(-4.53, 1.4, 2), "−4.53 … +1.40"),
+        (formats.quote("a\x1b[31m\u202eb", 80), r"a\u001b[31m\u202eb"),
+        (formats.quote("abcdef", 3), "abc …"),
     ],
 )
 def test_figures_read_as_people_write_them(text: str, shown: str) -> None:
@@ -303,7 +303,7 @@ def test_csv_fields_are_plain() -> None:
     """An unknown figure is empty, a truth is true, a float keeps every digit."""
     season = make_season(snapshots=65)
     row = next(
-        csv.DictReader(io.StringIO(files.leaderboard_csv(make_facts("r", season, Options()))))
+        csv.DictReader(io.StringIO(files.leaderboard_csv(make_facts("r", season, ReportOptions()))))
     )
 
     assert row["scripted"] in ("true", "false")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from judge.report.facts import Options, make_facts
+from judge.report.facts import ReportOptions, make_facts
 from judge.report.write import write_report
 from tests.judge.seasons import make_season
 
@@ -43,7 +43,7 @@ Browser = Any  # Any: selenium's driver, imported only where it is there.
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of fifteen entries."""
-    facts = make_facts("2026-11-21T09-12-03", make_season(text=WORDS), Options())
+    facts = make_facts("2026-11-21T09-12-03", make_season(text=WORDS), ReportOptions())
     return write_report(facts, tmp_path_factory.mktemp("report") / "report")
 
 

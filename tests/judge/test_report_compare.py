@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from arena.errors import UsageError
-from judge.report.compare import Comparison, compare_runs
+from judge.report.compare import RunComparison, compare_runs
 from judge.report.compare_match import match_entrants
-from judge.report.compare_words import compare_lines, conclusion
-from judge.report.facts import Facts, Options, make_facts
-from judge.report.independent import Total, holm, independent
+from judge.report.compare_text import compare_lines, conclusion
+from judge.report.facts import Facts, ReportOptions, make_facts
+from judge.report.unpaired import LineTotal, holm, unpaired_difference
 from judge.season import Season
 from judge.statistics import Interval
 from tests.judge.seasons import BASELINES, entry, make_season, rename
@@ -24,7 +24,7 @@ FEW = (entry("momentum", "momentum", "small"), entry("scalper", "scalper", "smal
 
 def facts(season: Season, run: str = "run") -> Facts:
     """Its facts."""
-    return make_facts(run, season, Options())
+    return make_facts(run, season, ReportOptions())
 
 
 def lifted(season: Season, place: int, per_period: float) -> Season:
@@ -54,7 +54,7 @@ def noisy(before: Facts) -> Facts:
     return facts(replace(before.season, equity=equity, interval_s=3600.0), "after")
 
 
-def line(found: Comparison, name: str) -> tuple[float, bool]:
+def line(found: RunComparison, name: str) -> tuple[float, bool]:
     """Difference and decision of an agent's line."""
     (one,) = [x for x in found.lines if x.level == "agent" and x.before == name]
     assert one.difference is not None
@@ -83,7 +83,7 @@ def test_another_market_is_not_paired(before: Facts, other: Facts, noisy: Facts)
     unpaired = compare_runs(before, other)
     paired = compare_runs(before, noisy)
 
-    def width(found: Comparison) -> float:
+    def width(found: RunComparison) -> float:
         (one,) = [x for x in found.lines if x.before == "scalper"]
         return 0.0 if one.difference is None else one.difference.high - one.difference.low
 
@@ -231,9 +231,9 @@ def test_independent_intervals_combine_as_squares(
     a: float, a_width: float, b: float, b_width: float
 ) -> None:
     """For symmetric intervals the combined half-width is the root of the sum of squares."""
-    found, p_value, error, freedom = independent(
-        Total(Interval(a, a - a_width, a + a_width), a_width / 2, 8),
-        Total(Interval(b, b - b_width, b + b_width), b_width / 2, 8),
+    found, p_value, error, freedom = unpaired_difference(
+        LineTotal(Interval(a, a - a_width, a + a_width), a_width / 2, 8),
+        LineTotal(Interval(b, b - b_width, b + b_width), b_width / 2, 8),
     )
     expected = stats.ttest_ind_from_stats(b, b_width / 2 * 3, 9, a, a_width / 2 * 3, 9, False)
 

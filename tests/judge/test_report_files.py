@@ -8,7 +8,7 @@ import pytest
 
 from judge.leaderboard import leaderboard
 from judge.report import files
-from judge.report.facts import Facts, Options, figures, make_facts
+from judge.report.facts import Facts, ReportOptions, figures, make_facts
 from judge.statistics.sharpe import sharpe_ratio
 from tests.judge.seasons import entry, make_season
 
@@ -24,7 +24,7 @@ def lines(facts: Facts) -> dict[str, dict[str, str]]:
 @pytest.fixture(scope="module")
 def facts() -> Facts:
     """A cell of three repeats, one agent and cash."""
-    return make_facts("run", make_season(snapshots=80, entries=FIELD), Options())
+    return make_facts("run", make_season(snapshots=80, entries=FIELD), ReportOptions())
 
 
 def test_one_line_an_entrant_in_the_order_of_the_page(facts: Facts) -> None:
@@ -70,7 +70,7 @@ def test_one_sharpe_ratio_everywhere() -> None:
     2,100 periods are summed two by two for the resampling; the ratio is that of single periods.
     """
     season = make_season(snapshots=2_100, entries=FIELD[3:])
-    facts = make_facts("run", season, Options())
+    facts = make_facts("run", season, ReportOptions())
     place = season.names.index("solo")
     (row,) = (row for row in facts.board.evaluation().rows if row.agent == "solo")
     line, own = lines(facts)["solo"], sharpe_ratio(season.log_returns()[:, place])

@@ -8,10 +8,10 @@ import pytest
 
 from judge.report.compare import compare_runs
 from judge.report.compare_parts import unit_of
-from judge.report.compare_words import compare_lines, conclusion
-from judge.report.facts import Facts, Options, make_facts
+from judge.report.compare_text import compare_lines, conclusion
+from judge.report.facts import Facts, ReportOptions, make_facts
 from judge.season import Season
-from judge.season.model import FloatArray
+from judge.season.types import FloatArray
 from tests.judge.seasons import entry, make_season
 
 FEW = (entry("momentum", "momentum", "small"), entry("scalper", "scalper", "small"))
@@ -22,7 +22,7 @@ LOSS, NOISE = -3e-4, 2e-4
 def facts(season: Season) -> Facts:
     """Its facts, of a season that was planned as it was."""
     plan = replace(season.assumptions, planned=season.periods)
-    return make_facts("run", replace(season, assumptions=plan), Options())
+    return make_facts("run", replace(season, assumptions=plan), ReportOptions())
 
 
 @cache

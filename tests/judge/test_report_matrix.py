@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from judge.report.document import document
-from judge.report.facts import Facts, Options, make_facts
+from judge.report.facts import Facts, ReportOptions, make_facts
+from judge.report.formats import p_text
 from judge.report.matrix import CONTRASTS_SHOWN, make_matrix, matrix_lines
 from judge.report.page import html, markdown
-from judge.report.words import p_words
 from judge.statistics import Interval, MatrixEffects
 from judge.statistics.types import Contrast, Effect
 from tests.judge.seasons import BASELINES, entry, make_season
@@ -52,7 +52,7 @@ def facts() -> Facts:
     for place, one in enumerate(season.entries):
         if one.strategy == "momentum":
             equity[:, place] *= np.exp(2e-3 * np.arange(len(equity)))
-    return make_facts("run", replace(season, equity=equity), Options())
+    return make_facts("run", replace(season, equity=equity), ReportOptions())
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,9 @@ def test_contrasts_are_shown_with_their_levels_and_reasons(facts: Facts) -> None
 def test_many_contrasts_are_cut_with_a_word() -> None:
     """Of hundreds of contrasts the separated ones come first, and the rest are counted."""
     entries = tuple(entry(f"s{k}", f"s{k}", "small") for k in range(13))
-    facts = make_facts("run", make_season(snapshots=70, entries=(*entries, *BASELINES)), Options())
+    facts = make_facts(
+        "run", make_season(snapshots=70, entries=(*entries, *BASELINES)), ReportOptions()
+    )
     matrix = make_matrix(facts)
 
     assert matrix is not None
@@ -193,4 +195,4 @@ def test_an_account_that_lost_everything_breaks_no_figure(facts: Facts) -> None:
 @pytest.mark.parametrize(("p_value", "text"), [(0.034, "p = 0.034"), (0.0001, "p < 0.001")])
 def test_no_p_value_is_zero(p_value: float, text: str) -> None:
     """A small p-value is bounded, not printed as 0."""
-    assert text == p_words(p_value)
+    assert text == p_text(p_value)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from judge.report.document import document
-from judge.report.facts import Facts, Options, canonical, make_facts
+from judge.report.facts import Facts, ReportOptions, canonical, make_facts
 from judge.report.page import html, markdown
 from judge.season import Season
 from tests.judge.seasons import BASELINES, MATRIX, entry, make_season
@@ -70,7 +70,7 @@ def busy(season: Season) -> Season:
 def facts() -> Facts:
     """Three quarters of a contest in which much happens."""
     season = busy(make_season(snapshots=216, entries=MATRIX[4:] + BASELINES))
-    return make_facts("2026-11-21T09-12-03", season, Options(title="Prompt trial"))
+    return make_facts("2026-11-21T09-12-03", season, ReportOptions(title="Prompt trial"))
 
 
 def figures_in(text: str) -> set[str]:
@@ -93,7 +93,7 @@ def test_every_printed_figure_is_in_the_figures(facts: Facts) -> None:
 
 def test_the_title_is_the_contest(facts: Facts) -> None:
     """A contest's name is the title of its report; its run is named below; without one, the run."""
-    unnamed = replace(facts, options=Options())
+    unnamed = replace(facts, options=ReportOptions())
 
     assert "<h1>Prompt trial</h1>" in html(facts)
     assert "run 2026-11-21T09-12-03" in html(facts)
@@ -137,7 +137,7 @@ def test_a_hostile_title_is_text() -> None:
     """The name of a contest is foreign text like any other."""
     title = "<script>alert(1)</script>\u202e" + "x" * 500
     season = make_season(snapshots=65, entries=(entry("a", "a", "m"), *BASELINES))
-    page = html(make_facts("r", season, Options(title=title)))
+    page = html(make_facts("r", season, ReportOptions(title=title)))
 
     assert "<script>alert" not in page
     assert "\u202e" not in page

@@ -14,8 +14,8 @@ import pytest
 
 from arena.errors import UsageError
 from judge.report import files
-from judge.report.facts import Options, read_facts
-from judge.report.verify import Checked, verify_report
+from judge.report.facts import ReportOptions, read_facts
+from judge.report.verify import Verification, verify_report
 from judge.report.write import write_report
 from tests.judge.seasons import export_run
 
@@ -29,7 +29,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = asyncio.run(
         export_run(tmp_path_factory.mktemp("runs") / "one", snapshots=SNAPSHOTS)
     )
-    write_report(read_facts(directory, Options(pacing="lock-step", seed=5)), directory / "report")
+    write_report(
+        read_facts(directory, ReportOptions(pacing="lock-step", seed=5)), directory / "report"
+    )
     return directory
 
 
@@ -39,7 +41,7 @@ def run(written: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(written, tmp_path / "moved"))
 
 
-def check(run: Path) -> Checked:
+def check(run: Path) -> Verification:
     """Verify the run's report."""
     return verify_report(run, run / "report")
 

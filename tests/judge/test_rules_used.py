@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from arena.bus.base import Record
-from arena.kept import Places
+from arena.fold_checkpoint import Places
 from judge.leaderboard import leaderboard
 from judge.season import Season, SeasonBuilder
-from judge.season.kept import Packer, read_head, restore
+from judge.season.assumptions import assumption_lines
+from judge.season.checkpoint_format import SeasonPacker, read_head, restore
 from tests.dashboard.desk import FEE_BPS
 from tests.dashboard.scenario import Scenario
 
@@ -51,7 +52,8 @@ def test_verdict_and_assumptions_say_that_the_rules_changed(changed: Scenario) -
     assert known.rules_changed[1:] in verdict
     assert FEE_BPS == known.fee_bps
     assert any(
-        "the equal-weight market pays what was charged first" in line for line in known.lines()
+        "the equal-weight market pays what was charged first" in line
+        for line in assumption_lines(known)
     )
     assert np.allclose(hold_of(before, CHANGED_AT), hold_of(season, CHANGED_AT))
 
@@ -88,7 +90,7 @@ def test_what_changed_outlives_a_restart_of_the_judge(changed: Scenario) -> None
     """A kept season knows the rules that were used, and those in force."""
     middle = len(changed.records) * 2 // 3
     builder = build(changed.records[:middle])
-    packed = Packer().pack(builder, Places())
+    packed = SeasonPacker().pack(builder, Places())
     assert packed is not None
     again, _ = restore(read_head(packed.head), [packed.segment])
     for record in changed.records[middle:]:

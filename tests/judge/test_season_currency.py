@@ -10,14 +10,14 @@ import pytest
 from arena.errors import UsageError
 from arena.messages import Evaluation, RejectReason
 from judge.leaderboard import leaderboard
-from judge.leaderboard_words import render
+from judge.leaderboard_text import render
 from judge.metrics import measure
-from judge.refused import refusal_note
+from judge.refused_orders import refusal_note
 from judge.report.compare import compare_runs
-from judge.report.facts import Options, make_facts
+from judge.report.facts import ReportOptions, make_facts
 from judge.report.page import html
 from judge.season import Season, SeasonBuilder
-from judge.season.model import LlmSpend, Rejection
+from judge.season.types import LlmSpend, RejectedOrder
 from tests.dashboard.scenario import Scenario
 from tests.judge.seasons import BASELINES, entry, make_season
 
@@ -90,7 +90,7 @@ def test_means_have_the_step_of_their_currency(currency: str, digits: int) -> No
 def test_a_page_shows_the_currency_and_no_dollars() -> None:
     """Curves, costs and figures name what accounts hold."""
     season = in_currency(make_season(snapshots=20, entries=FEW), "EUR")
-    page = html(make_facts("run", season, Options()))
+    page = html(make_facts("run", season, ReportOptions()))
 
     assert "EUR, marked at the best bid" in page
     assert "equity, EUR" in page
@@ -119,8 +119,8 @@ def test_model_costs_are_only_taken_from_dollars(currency: str, cost: Decimal, k
 def test_runs_of_two_currencies_are_not_compared() -> None:
     """Their returns differ by the rate between the two, which is not known here."""
     season = make_season(snapshots=20, entries=FEW)
-    before = make_facts("before", season, Options())
-    after = make_facts("after", in_currency(season, "USDT"), Options())
+    before = make_facts("before", season, ReportOptions())
+    after = make_facts("after", in_currency(season, "USDT"), ReportOptions())
 
     with pytest.raises(UsageError, match="of before hold USD, those of after USDT"):
         compare_runs(before, after)
@@ -131,7 +131,7 @@ def refused(reasons: Sequence[RejectReason]) -> Season:
     season = make_season(snapshots=20, entries=FEW)
     at = datetime(2026, 11, 21, 9, tzinfo=UTC)
     own = tuple(
-        Rejection(n, n, f"o{n}", f"t{n}", at, "X-USD", "buy", 1, reason, "not \x1b[31mtraded")
+        RejectedOrder(n, n, f"o{n}", f"t{n}", at, "X-USD", "buy", 1, reason, "not \x1b[31mtraded")
         for n, reason in enumerate(reasons)
     )
     nothing = ((),) * (len(season.entries) - 1)

@@ -13,26 +13,26 @@ from arena.bus.kafka import KafkaBus
 from arena.clock import SystemClock
 from arena.messages import Evaluation
 from arena.node import Node, serve_node
-from arena.settings import Settings as ArenaSettings
-from judge.leaderboard_words import render
+from arena.settings import Settings
+from judge.leaderboard_text import render
 from judge.schedule import newest_due, stride
 from judge.season import SeasonBuilder
-from judge.service import Judge, Settings, judge_once
+from judge.service import Judge, JudgeOptions, judge_once
 from tests.dashboard.publishing import ROOT, environment, publish
 from tests.dashboard.scenario import Scenario
 
 DEADLINE_S = 40.0
-ASKED = Settings(resamples=300)
+JUDGE_OPTIONS = JudgeOptions(resamples=300)
 
 
 @asynccontextmanager
-async def running(settings: ArenaSettings, name: str) -> AsyncIterator[Judge]:
+async def running(settings: Settings, name: str) -> AsyncIterator[Judge]:
     """A judge with a connection of its own."""
     bus = KafkaBus(settings, client_id=name)
     judges: list[Judge] = []
 
     async def serve(node: Node) -> None:
-        judges.append(Judge(node, ASKED))
+        judges.append(Judge(node, JUDGE_OPTIONS))
         await judges[0].serve()
 
     task = asyncio.create_task(serve_node(Node("judge", name, settings, bus, SystemClock()), serve))
@@ -65,11 +65,11 @@ async def said(bus: Bus) -> list[Record]:
 def id_after(scenario: Scenario) -> str:
     """The id of the evaluation after the scenario's newest snapshot."""
     assert scenario.newest is not None
-    return ASKED.id_of(scenario.newest.snapshot_id)
+    return JUDGE_OPTIONS.id_of(scenario.newest.snapshot_id)
 
 
 async def test_two_judges_started_at_different_times_say_the_same(
-    bus: KafkaBus, settings: ArenaSettings
+    bus: KafkaBus, settings: Settings
 ) -> None:
     """One judge from the start, one from the middle: equal bytes under equal ids, at every time."""
     scenario = Scenario().run(30)
@@ -92,7 +92,7 @@ async def test_two_judges_started_at_different_times_say_the_same(
     assert Evaluation.model_validate_json(newest).snapshots == 64
 
 
-async def test_a_restarted_judge_says_nothing_twice(bus: KafkaBus, settings: ArenaSettings) -> None:
+async def test_a_restarted_judge_says_nothing_twice(bus: KafkaBus, settings: Settings) -> None:
     """What is in the topic is not published again by a judge that folds from the start."""
     scenario = Scenario().run(5)
     await publish(bus, scenario)
@@ -108,7 +108,7 @@ async def test_a_restarted_judge_says_nothing_twice(bus: KafkaBus, settings: Are
 
 
 async def test_a_judge_asked_once_prints_the_same_bytes_at_any_time(
-    bus: KafkaBus, settings: ArenaSettings
+    bus: KafkaBus, settings: Settings
 ) -> None:
     """Two commands and this process read the same topics and say the same, as text and as JSON."""
     await publish(bus, Scenario().run(70))
@@ -128,7 +128,7 @@ async def test_a_judge_asked_once_prints_the_same_bytes_at_any_time(
 
     text, document = await printed("--once"), await printed("--json")
 
-    evaluation = await judge_once(bus, ASKED)
+    evaluation = await judge_once(bus, JUDGE_OPTIONS)
     assert evaluation == Evaluation.model_validate_json(document)
     assert render(evaluation) + "\n" == text.decode()
 
@@ -174,5 +174,5 @@ def test_a_dead_agent_is_not_waited_for_for_ever() -> None:
     for record in scenario.records:
         builder.apply(record)
 
-    assert silent[0] in builder.folded.roster
+    assert silent[0] in builder.folds.roster
     assert newest_due(builder) == 2

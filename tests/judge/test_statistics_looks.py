@@ -14,8 +14,8 @@ from judge.statistics.looks import (
     planned_looks,
 )
 from judge.statistics.multiplicity import CLAIM_LEVEL
-from judge.statistics.pairs import Decision, History, LookMemo
-from judge.statistics.types import FloatArray, Verdict
+from judge.statistics.pairs import LookMemo, PairDecision, PairHistory
+from judge.statistics.types import FloatArray, SeasonVerdict
 from judge.statistics.verdict import judge_returns
 
 PLANNED = 384
@@ -104,24 +104,29 @@ def test_who_ends_a_season_without_a_plan_has_chosen_when() -> None:
     assert CLAIM_LEVEL == FINISHED.level_at(100)
 
 
-CLAIM, BESIDE, INSIDE, AGAINST = Decision(1, 1), Decision(0, 1), Decision(0, 0), Decision(0, -1)
+CLAIM, BESIDE, INSIDE, AGAINST = (
+    PairDecision(1, 1),
+    PairDecision(0, 1),
+    PairDecision(0, 0),
+    PairDecision(0, -1),
+)
 
 
 @pytest.mark.parametrize(
     ("decisions", "expected"),
     [
-        ([INSIDE, BESIDE], History(None, None)),
-        ([BESIDE, CLAIM, BESIDE], History(2, None)),
-        ([CLAIM, INSIDE, BESIDE], History(1, 2)),
-        ([CLAIM, AGAINST, CLAIM], History(1, 2)),
-        ([CLAIM, CLAIM], History(1, None)),
+        ([INSIDE, BESIDE], PairHistory(None, None)),
+        ([BESIDE, CLAIM, BESIDE], PairHistory(2, None)),
+        ([CLAIM, INSIDE, BESIDE], PairHistory(1, 2)),
+        ([CLAIM, AGAINST, CLAIM], PairHistory(1, 2)),
+        ([CLAIM, CLAIM], PairHistory(1, None)),
     ],
 )
 def test_a_claim_stays_until_its_interval_holds_zero(
-    decisions: list[Decision], expected: History
+    decisions: list[PairDecision], expected: PairHistory
 ) -> None:
     """It needs no second proof; once withdrawn it does not come back."""
-    history, sign = History(), 0
+    history, sign = PairHistory(), 0
     for number, decision in enumerate(decisions, 1):
         history, sign = history.after(number, decision, sign)
 
@@ -135,7 +140,7 @@ def season(seed: int, lead: float = 0.0) -> FloatArray:
     return returns
 
 
-def watched(returns: FloatArray, horizon: Horizon, memo: LookMemo | None = None) -> Verdict:
+def watched(returns: FloatArray, horizon: Horizon, memo: LookMemo | None = None) -> SeasonVerdict:
     """The verdict of two agents on what there is so far."""
     return judge_returns(
         returns, "ab", periods_per_year=8760.0, resamples=299, horizon=horizon, memo=memo

@@ -10,8 +10,8 @@ from judge.statistics.p_best import (
     MISS_MAX,
     Calibration,
     best_probabilities,
-    by_chance,
     calibration,
+    calibration_bins,
 )
 
 DRAWS = np.random.default_rng(5).standard_normal((999, 6))
@@ -31,7 +31,7 @@ FIELDS = [(2, 0.0), (6, 0.0), (6, 0.5), (20, 0.5)]
 
 def test_leaders_are_as_often_the_best_as_they_are_given() -> None:
     """Of all leaders given about p, a share p is truly the best, whatever p is."""
-    found = by_chance([one for field in FIELDS for one in simulated(*field)])
+    found = calibration_bins([one for field in FIELDS for one in simulated(*field)])
 
     assert len(found) == 10
     for one in found:

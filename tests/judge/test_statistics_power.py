@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from judge.statistics.power import Season, detectable_difference, normal_critical_value
+from judge.statistics.power import HypotheticalSeason, detectable_difference, normal_critical_value
 
 
 def test_a_detectable_difference_is_found_with_the_power_promised() -> None:
@@ -25,14 +25,14 @@ def test_two_agents_need_no_correction() -> None:
 )
 def test_the_noise_of_a_sharpe_difference(correlation: float, expected: float) -> None:
     """Its standard deviation is sqrt(2 (1 - rho) / years): 16 days leave several units."""
-    season = Season(agents=2, days=16.0, volatility=0.5, correlation=correlation)
+    season = HypotheticalSeason(agents=2, days=16.0, volatility=0.5, correlation=correlation)
 
     assert expected == pytest.approx(season.difference_sd / 0.5 * 365.0 / 16.0, abs=0.01)
 
 
 def test_simulated_totals_have_the_deviation_on_paper() -> None:
     """Cells of three seeds: the standard deviation of simulated differences is the formula's."""
-    season = Season(2, 16.0, 0.5, correlation=0.3, seed_correlation=0.7, repeats=3)
+    season = HypotheticalSeason(2, 16.0, 0.5, correlation=0.3, seed_correlation=0.7, repeats=3)
     rng = np.random.default_rng(1)
     sd = 0.5 * np.sqrt(16.0 / 365.0)
     common = np.sqrt(0.3) * rng.standard_normal((50_000, 1, 1))
@@ -45,8 +45,8 @@ def test_simulated_totals_have_the_deviation_on_paper() -> None:
 
 def test_waiting_long_enough_makes_a_difference_detectable() -> None:
     """A season of the days asked for detects exactly the difference earned by then."""
-    season = Season(6, 16.0, 0.5, correlation=0.8)
+    season = HypotheticalSeason(6, 16.0, 0.5, correlation=0.8)
     days = season.days_for(0.05, 16.0)
-    longer = Season(6, days, 0.5, correlation=0.8)
+    longer = HypotheticalSeason(6, days, 0.5, correlation=0.8)
 
     assert longer.detectable == pytest.approx(0.05 * days / 16.0)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from judge.statistics import FloatArray, Interval, Verdict, judge_returns
-from judge.statistics.verdict import PERIODS_MAX, PERIODS_MIN, thinned
+from judge.statistics import FloatArray, Interval, SeasonVerdict, judge_returns
+from judge.statistics.verdict import PERIODS_MAX, PERIODS_MIN, aggregated
 
 NAMES = ("ann", "bob", "cat", "dan")
 
@@ -26,7 +26,7 @@ def season(seed: int = 0, periods: int = 150) -> FloatArray:
     return returns
 
 
-def judged(returns: FloatArray, names: tuple[str, ...] = NAMES, seed: int = 1) -> Verdict:
+def judged(returns: FloatArray, names: tuple[str, ...] = NAMES, seed: int = 1) -> SeasonVerdict:
     """A verdict with few resamples."""
     return judge_returns(returns, names, periods_per_year=8760.0, seed=seed, resamples=299)
 
@@ -43,13 +43,13 @@ def numbers(value: object) -> Iterator[float]:
             yield from numbers(getattr(value, field.name))
 
 
-def differences(verdict: Verdict) -> FloatArray:
+def differences(verdict: SeasonVerdict) -> FloatArray:
     """Estimate and bounds of every pair's difference."""
     found = [pair.difference for pair in verdict.pairs]
     return np.array([(i.estimate, i.low, i.high) for i in found if i is not None])
 
 
-def adjusted(verdict: Verdict) -> list[float | None]:
+def adjusted(verdict: SeasonVerdict) -> list[float | None]:
     """The adjusted p-value of every pair."""
     return [pair.p_adjusted for pair in verdict.pairs]
 
@@ -235,7 +235,7 @@ def test_every_number_is_finite(returns: FloatArray) -> None:
 def test_thinning_keeps_the_totals(periods: int) -> None:
     """Neighbours are summed, nothing is lost, and the bound holds."""
     returns = np.random.default_rng(1).standard_normal((periods, 2))
-    found, together = thinned(returns)
+    found, together = aggregated(returns)
 
     assert found.shape[0] <= PERIODS_MAX
     assert found.shape[0] == -(-periods // together)

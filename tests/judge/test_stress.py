@@ -6,11 +6,11 @@ from math import log
 import numpy as np
 import pytest
 
-from judge.entrants import Window, entrants_of
-from judge.season import Fill, FloatArray, Season
+from judge.entrants import ComparedWindow, entrants_of
+from judge.season import FilledOrder, FloatArray, Season
 from judge.simple_returns import deciding_periods, per_day, simple_interval, simple_return
 from judge.statistics import Interval, Pair
-from judge.stress import Stress, held_and_losses, stress_of, stress_words
+from judge.stress import Stress, held_and_losses, stress_of, stress_text
 from tests.judge.seasons import entry, make_season
 
 PERIODS = 10
@@ -39,7 +39,7 @@ def falling(share: float, at: int, by: float) -> tuple[FloatArray, FloatArray]:
 
 def shocks(season: Season, begin: int = 0) -> Stress:
     """The stress of a season from a snapshot on."""
-    return stress_of(season, entrants_of(season.entries), Window(begin, PERIODS))
+    return stress_of(season, entrants_of(season.entries), ComparedWindow(begin, PERIODS))
 
 
 def test_the_worst_period_is_told_for_each_unit_held() -> None:
@@ -75,7 +75,7 @@ def test_fees_are_no_crash() -> None:
     assert 0 == losses[1:].max()
 
 
-def _fill() -> Fill:
+def _fill() -> FilledOrder:
     return next(f for own in make_season(snapshots=5).fills for f in own if f.index == 0)
 
 
@@ -136,7 +136,7 @@ def test_a_claim_survives_beyond_its_boundary(
 )
 def test_the_sentence_counts_the_claims(survived: list[bool], words: str) -> None:
     """How many claims would not hold, and the size of the shock."""
-    found = stress_words(Stress(0.032, 4, ()), survived)
+    found = stress_text(Stress(0.032, 4, ()), survived)
 
     assert found.startswith("A season cannot show crashes rarer than itself: ")
     assert words in found
@@ -146,8 +146,8 @@ def test_the_sentence_counts_the_claims(survived: list[bool], words: str) -> Non
 def test_without_a_claim_nothing_is_stressed() -> None:
     """No claim, or nothing held: no sentence."""
     assert ["", ""] == [
-        stress_words(Stress(0.1, 1, ()), []),
-        stress_words(Stress(0, None, ()), [True]),
+        stress_text(Stress(0.1, 1, ()), []),
+        stress_text(Stress(0, None, ()), [True]),
     ]
 
 

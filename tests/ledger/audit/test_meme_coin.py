@@ -9,7 +9,7 @@ import pytest
 
 from arena.bus.base import Record
 from arena.exports import read_records
-from arena.kept import Places
+from arena.fold_checkpoint import Places
 from arena.messages import OrderDecided
 from arena.money import from_units
 from dashboard.frame import build_frame
@@ -18,7 +18,7 @@ from dashboard.screen import render
 from dashboard.ui import Ui
 from dashboard.view import ArenaView
 from judge.report import files
-from judge.report.facts import Options, make_facts
+from judge.report.facts import ReportOptions, make_facts
 from judge.report.page import html
 from judge.season import SeasonBuilder
 from tests.ledger.audit.conftest import MEME_COIN
@@ -56,7 +56,7 @@ def test_the_judge_values_it_exactly(records: list[Record], fill: OrderDecided) 
     for record in records:
         builder.apply(record)
     season = builder.season()
-    facts = make_facts("meme", season, Options())
+    facts = make_facts("meme", season, ReportOptions())
     accounts = builder.folded.books.accounts
     last = builder.folded.market.points[-1].quotes
     bids = {product: bid for product, (bid, _) in last.items()}

@@ -1,0 +1,151 @@
+"""What `arena verdict-check` runs: every market, how many seasons of it, and how to choose some.
+
+Pure. Cheap markets get more seasons: the standard error of a coverage is 0.3 / sqrt(seasons) with
+two agents, and smaller with more, because a season then has more intervals.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from judge.check.markets import SimulatedMarket
+
+PERIODS = 384
+"""16 days of hourly snapshots."""
+
+PERIODS_MIDDLE = 200
+PERIODS_SHORT = 120
+PERIODS_SHORTEST = 60
+PERIODS_LONG = 1536
+FIELD = 5
+REAL_FIELD = 6
+CELLS, STRATEGIES = 6, 3
+
+FOUND_MIN = 0.80
+"""A true lead must be found this often, whatever another agent's fall was."""
+
+APPETITE_LEAD = 0.20
+"""The true lead of one agent of unequal appetites, in log return over the season."""
+
+GAPS = (-0.2, -0.5, -0.99999)
+GAP_MULTIPLE = 1.25
+"""The true lead beside a gap, in multiples of what is detectable on paper."""
+
+FULL_TIMES = 10
+"""`--full` runs so many times the seasons."""
+
+POWER_SEASONS = 200
+"""Seasons with a true lead: the share found then has a standard error of 3 %."""
+
+POWER_MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+CURVES = (SimulatedMarket("normal", 2, PERIODS, 0.8), SimulatedMarket("normal", FIELD, PERIODS))
+"""The markets whose power is shown at several sizes of a true lead."""
+
+
+def _beside_a_gap(gap: float | None) -> SimulatedMarket:
+    plain = SimulatedMarket("normal", FIELD, PERIODS, gap=gap, found_min=FOUND_MIN)
+    return replace(plain, lead=GAP_MULTIPLE * plain.paper.detectable)
+
+
+MARKETS: tuple[SimulatedMarket, ...] = (
+    *(SimulatedMarket(law, 2, PERIODS) for law in ("normal", "fat", "ar0.3", "garch", "spells")),
+    *(
+        SimulatedMarket(law, FIELD, PERIODS)
+        for law in ("normal", "fat", "ar0.3", "garch", "spells")
+    ),
+    SimulatedMarket("normal", FIELD, PERIODS, correlation=0.95),
+    *(SimulatedMarket(law, FIELD, PERIODS_SHORT) for law in ("fat", "ar0.3", "spells")),
+    *(SimulatedMarket(law, n, PERIODS_SHORTEST) for n in (2, FIELD) for law in ("normal", "ar0.3")),
+    *(SimulatedMarket(law, n, PERIODS) for n in (2, FIELD) for law in ("ar0.5", "ar0.8")),
+    *(
+        SimulatedMarket(law, n, PERIODS)
+        for n in (2, FIELD)
+        for law in ("white+ar0.8", "white+ar0.95")
+    ),
+    SimulatedMarket("unlike", FIELD, PERIODS),
+    *(SimulatedMarket("white+ar0.95", n, PERIODS_LONG) for n in (2, FIELD)),
+    *(SimulatedMarket(law, 2, PERIODS, promised=False) for law in ("crash400", "crash1000")),
+    SimulatedMarket("white+ar0.95", 2, PERIODS_MIDDLE, promised=False),
+    SimulatedMarket("ar0.8", 2, PERIODS_SHORTEST, promised=False),
+    *(SimulatedMarket(law, n, PERIODS) for n in (20, 50) for law in ("normal", "fat")),
+    SimulatedMarket("real", REAL_FIELD, PERIODS),
+    SimulatedMarket("real-blocks", REAL_FIELD, 2 * PERIODS),
+    *(SimulatedMarket(law, FIELD, PERIODS) for law in ("appetites", "adjusted", "adjusted-up")),
+    *(
+        SimulatedMarket(law, FIELD, PERIODS, lead=APPETITE_LEAD)
+        for law in ("appetites", "adjusted")
+    ),
+    *(SimulatedMarket("normal", n, PERIODS, watched="planned") for n in (2, FIELD)),
+    SimulatedMarket("normal", 2, PERIODS, watched="open"),
+    *(SimulatedMarket("white+ar0.95", n, PERIODS, watched="planned") for n in (2, FIELD)),
+    SimulatedMarket("white+ar0.8", 2, PERIODS_MIDDLE, watched="planned"),
+    SimulatedMarket("ar0.5", 2, PERIODS_SHORT, watched="planned"),
+    *(
+        SimulatedMarket(law, CELLS, PERIODS, strategies=STRATEGIES)
+        for law in ("normal", "white+ar0.95")
+    ),
+    *(_beside_a_gap(gap) for gap in (None, *GAPS)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A market, its seasons, and how many more are judged with a true lead of what was printed."""
+
+    market: SimulatedMarket
+    seasons: int
+    power_seasons: int
+
+
+def tasks(
+    markets: Sequence[SimulatedMarket], *, times: float = 1.0, seasons: int | None = None
+) -> list[Task]:
+    """How many seasons every market gets.
+
+    Args:
+        markets: Of the catalogue.
+        times: The usual number times this.
+        seasons: For every market instead of the usual number.
+    """
+    found = []
+    for market in markets:
+        wanted = seasons or round(usual_seasons(market) * times)
+        few = round(POWER_SEASONS * times) if seasons is None else seasons
+        found.append(Task(market, wanted, min(wanted, few) if has_power(market) else 0))
+    return found
+
+
+def usual_seasons(market: SimulatedMarket) -> int:
+    """By what one judgement costs, so that the whole check takes a quarter of an hour."""
+    if market.agents >= 20:
+        return 200
+    if market.periods >= PERIODS_LONG:
+        return 800 if market.agents == 2 else 400
+    if market.watched or market.lead:
+        return 800 if market.agents == 2 else 500
+    return 1200 if market.agents == 2 else 600
+
+
+def has_power(market: SimulatedMarket) -> bool:
+    """Whether power at the printed detectable difference is measured: where it is promised."""
+    if market.lead or market.strategies:
+        return False
+    return market.promised and market.agents <= REAL_FIELD
+
+
+def matching_names(patterns: str, names: Iterable[str]) -> list[str]:
+    """The names that fit any of the comma-separated patterns; `*` stands for anything.
+
+    Raises:
+        ValueError: For a pattern that fits no name.
+    """
+    known = list(names)
+    wanted: set[str] = set()
+    for pattern in filter(None, (part.strip() for part in patterns.split(","))):
+        fits = {name for name in known if fnmatchcase(name, pattern)}
+        if not fits:
+            raise ValueError(f"--markets was {pattern!r}; known are {', '.join(known)}")
+        wanted |= fits
+    if not wanted:
+        raise ValueError(f"--markets named nothing; known are {', '.join(known)}")
+    return [name for name in known if name in wanted]

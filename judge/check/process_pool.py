@@ -1,0 +1,100 @@
+"""Simulated seasons on several processes: with progress, and the same results on any number."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from arena.progress import Step
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+PART_SEASONS = 25
+"""Seasons in one task of a process, at five agents: about a second of work."""
+
+PART_SIZE = 125
+"""Seasons times agents in one task."""
+
+PART_TIMEOUT_S = 900.0
+"""A task that takes longer than this hangs."""
+
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+Count = Callable[[int], None]
+"""Is told how many more seasons were judged."""
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Count]:
+    """Yield a callback that draws how many of `total` seasons were judged."""
+    from arena.progress_bars import draw_progress
+
+    with draw_progress() as show:
+        done = 0
+
+        def count(part: int) -> None:
+            nonlocal done
+            done += part
+            text = f"{done:,} of {total:,} seasons"
+            show(Step("verdict check", text, done, total, finished=done == total))
+
+        count(0)
+        yield count
+
+
+@contextmanager
+def processes(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that leave Ctrl-C to this one, and that end when it leaves."""
+    # The processes already use every core; threads of theirs would only get in each other's way.
+    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    try:
+        yield pool
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            worker.terminate()  # what it computes is of no use any more
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def gather(
+    pool: ProcessPoolExecutor,
+    run: Callable[[Job, int, range], list[Result]],
+    jobs: Sequence[tuple[Job, int]],
+    seed: int,
+    count: Count,
+    part_seasons: Callable[[Job], int] = lambda _: PART_SEASONS,
+) -> list[tuple[Job, list[Result]]]:
+    """Each job with the results of its seasons in order, whichever process computed them.
+
+    Args:
+        pool: Where they are computed.
+        run: Judges the seasons of a range.
+        jobs: With the number of seasons of each.
+        seed: Of the check.
+        count: Is told of each finished part.
+        part_seasons: How many seasons of a job one process takes at once.
+    """
+    submitted = []
+    for job, seasons in jobs:
+        size = part_seasons(job)
+        parts = [range(i, min(i + size, seasons)) for i in range(0, seasons, size)]
+        submitted.append((job, [(part, pool.submit(run, job, seed, part)) for part in parts]))
+    gathered: list[tuple[Job, list[Result]]] = []
+    for job, futures in submitted:
+        results: list[Result] = []
+        for part, future in futures:
+            results += future.result(timeout=PART_TIMEOUT_S)
+            count(len(part))
+        gathered.append((job, results))
+    return gathered

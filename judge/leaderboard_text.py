@@ -1,0 +1,259 @@
+"""The leaderboard as plain text: verdict, standings, claims, costs, and what they rest on. Pure."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from itertools import zip_longest
+
+from arena.currency import DEFAULT_CURRENCY, cash_digits
+from arena.messages import DeadEntry, Evaluation, LeaderboardRow
+from arena.visible_text import laid_out, one_line
+from judge.claim_text import claim_lines, promise_text
+from judge.formatting import (
+    DASH,
+    counted,
+    interval_text,
+    joined_names,
+    percent,
+    rank_text,
+)
+from judge.verdict_text import MARKET, detectable_line, detectable_title, rank_note
+
+CELL_CHARS_MAX = 80
+LINE_CHARS_MAX = 1_000
+VERDICT_CHARS_MAX = 10_000
+PAIRS_SHOWN = 8
+REPEATS_SHOWN = 20
+P_BEST_NOTE = "P(best): probability that the entrant is truly the best, shrunken to an even field."
+MARKET_NOTE = f"vs market: return less that of the {MARKET}, an index of all products."
+COSTS_NOTE = (
+    "gross: return of the season before fees and slippage; net: after them; net of LLM: after "
+    "model calls too. Every turn is a decision or aborted: cut off by the end of its router."
+)
+
+TextColumn = tuple[str, Callable[[LeaderboardRow], str]]
+_LEFT = {"agent", "strategy", "model"}
+
+
+def render(evaluation: Evaluation) -> str:
+    """The evaluation as plain text; every line of it is bounded and harmless to a terminal."""
+    blocks = [one_line(evaluation.verdict, VERDICT_CHARS_MAX)]
+    blocks.append(_block("Warnings", evaluation.warnings))
+    if evaluation.rows:
+        blocks.append(_standings(evaluation))
+        blocks.append(_block("Claims", claims_block(evaluation)))
+        blocks.append(_block(detectable_title(evaluation), detectables_block(evaluation)))
+        blocks.append(_block("Repeats; the row of a cell holds their means", repeats(evaluation)))
+        whole = ", of each whole account" if window_note(evaluation) else ""
+        title = f"From gross to net, and conduct{whole}; amounts in {evaluation.currency}"
+        blocks.append(
+            f"{title}\n{_table(costs(evaluation.currency), evaluation.rows)}\n  {COSTS_NOTE}"
+        )
+    blocks.append(_dead("Dead, not ranked", evaluation.dead))
+    blocks.append(_dead("Not comparable, not ranked", evaluation.apart))
+    blocks.append(_block("Design", evaluation.design))
+    blocks.append(_block("Method", evaluation.method))
+    blocks.append(_block("Assumptions", evaluation.assumptions))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def claims_block(evaluation: Evaluation) -> tuple[str, ...]:
+    """Every claim with its look, then the promise that covers them; empty without a claim."""
+    lines = claim_lines(evaluation)
+    return (*lines, f"Promise: {promise_text(evaluation)}.") if lines else ()
+
+
+def detectables_block(evaluation: Evaluation) -> tuple[str, ...]:
+    """The detectable difference of each pair at the top, up to a bound."""
+    found = evaluation.detectables
+    lines = [detectable_line(pair) for pair in found[:PAIRS_SHOWN]]
+    if (more := len(found) - PAIRS_SHOWN) > 0:
+        lines.append(f"{counted(more, 'further pair')}: --json and figures.json list them.")
+    return tuple(lines)
+
+
+def repeats(evaluation: Evaluation) -> tuple[str, ...]:
+    """What the repeats of each cell ended with, and how far they are apart."""
+    return tuple(repeats_line(row) for row in evaluation.rows if row.repeats)
+
+
+def repeats_line(row: LeaderboardRow) -> str:
+    """One cell: "momentum: 4 repeats, standard deviation 1.3 %: momentum-1 +2.0 %, ..."."""
+    shown = [
+        f"{one.agent} {percent(one.total_return, signed=True)}"
+        for one in row.repeats[:REPEATS_SHOWN]
+    ]
+    if (more := len(row.repeats) - REPEATS_SHOWN) > 0:
+        shown.append(f"and {more} more")
+    spread = f", standard deviation {percent(row.repeat_sd)}" if row.repeat_sd is not None else ""
+    return f"{row.agent}: {counted(len(row.repeats), 'repeat')}{spread}: {', '.join(shown)}"
+
+
+def notes(evaluation: Evaluation) -> tuple[str, ...]:
+    """What a reader of the standings needs beside them, one sentence each."""
+    unit = "annualised" if evaluation.sharpe_unit == "year" else "per period, not annualised"
+    found = [rank_note(evaluation), window_note(evaluation), MARKET_NOTE, P_BEST_NOTE]
+    found.append(chance_note(evaluation))
+    return (*filter(None, found), f"Sharpe: of log returns, risk-free rate 0, {unit}.")
+
+
+def chance_note(evaluation: Evaluation) -> str:
+    """Who has no chance to be the best, and why; "" if one reason covers every entrant."""
+    why: dict[str, list[str]] = {}
+    for row in evaluation.rows:
+        if row.p_best is None and (reason := row.reasons.get("p_best")):
+            why.setdefault(reason, []).append(row.agent)
+    parts = [f"{joined_names(names)} ({reason})" for reason, names in why.items()]
+    whole = len(why) == 1 and all(row.p_best is None for row in evaluation.rows)
+    return "" if whole or not parts else f"No P(best): {'; '.join(parts)}."
+
+
+def window_note(evaluation: Evaluation) -> str:
+    """Which snapshots are compared, if that is not the whole season; else ""."""
+    if not evaluation.compared_from and evaluation.compared >= evaluation.snapshots - 1:
+        return ""
+    if not evaluation.compared:
+        return ""
+    first = evaluation.compared_from + 1
+    last = min(evaluation.compared_from + evaluation.compared, evaluation.snapshots)
+    return (
+        f"Compared: snapshots {first:,} to {last:,} of {evaluation.snapshots:,}, in which every "
+        "entrant was present; ranks, returns, intervals, vs market, P(best), Sharpe and repeats "
+        "are of them; drawdown, equity, costs and conduct are of each whole account."
+    )
+
+
+def compared_return(row: LeaderboardRow, evaluation: Evaluation) -> float | None:
+    """The return that the row's interval is of: over the compared part, if that is not all."""
+    if row.compared_return is not None:
+        return row.compared_return
+    if window_note(evaluation) and row.return_interval is not None:
+        return row.return_interval.value
+    return row.total_return
+
+
+def sharpe_text(row: LeaderboardRow, unit: str) -> str:
+    """A Sharpe ratio with its interval, in as many digits as its unit needs."""
+    if row.sharpe is None:
+        return DASH
+    digits = 1 if unit == "year" else 3
+    value, low, high = (
+        f"{figure:+,.{digits}f}" for figure in (row.sharpe.value, row.sharpe.low, row.sharpe.high)
+    )
+    return f"{value} ({low} .. {high})"
+
+
+def standings(evaluation: Evaluation) -> tuple[TextColumn, ...]:
+    """The columns of the standings: rank, name, return and interval first."""
+    unit = evaluation.sharpe_unit
+    columns: list[TextColumn] = [
+        ("rank", lambda row: rank_text(row.rank_low, row.rank_high)),
+        ("agent", _name),
+        ("return", lambda row: percent(compared_return(row, evaluation), signed=True)),
+        ("interval %", lambda row: interval_text(row.return_interval)),
+        ("vs market", lambda row: percent(row.excess_return, signed=True)),
+        ("P(best)", lambda row: _share(row.p_best)),
+        (f"Sharpe/{unit}", lambda row: sharpe_text(row, unit)),
+        ("drawdown", lambda row: percent(row.drawdown)),
+        ("equity", lambda row: _cash(row.equity_usd, evaluation.currency)),
+        ("strategy", lambda row: row.strategy),
+        ("model", _model),
+    ]
+    if any(row.cutoff for row in evaluation.rows):
+        columns.append(("cut-off", lambda row: row.cutoff or DASH))
+    return tuple(columns)
+
+
+def costs(currency: str = DEFAULT_CURRENCY) -> tuple[TextColumn, ...]:
+    """The columns from gross to net, and what the agents did."""
+    return (
+        ("agent", _name),
+        ("gross", lambda row: percent(row.gross_return, signed=True)),
+        ("fees", lambda row: _cash(row.fees_usd, currency)),
+        ("slippage", lambda row: _cash(row.slippage_usd, currency)),
+        ("latency", lambda row: _gain(row.latency_usd, currency)),
+        ("net", lambda row: percent(row.total_return, signed=True)),
+        ("LLM $", _llm),
+        ("net of LLM", lambda row: percent(row.net_return, signed=True)),
+        ("trades", lambda row: f"{row.trades:,}"),
+        ("rejected", lambda row: f"{row.rejected:,}"),
+        ("win rate", lambda row: _share(row.win_rate)),
+        ("biggest win", lambda row: _gain(row.biggest_win_usd, currency)),
+        ("biggest loss", lambda row: _gain(row.biggest_loss_usd, currency)),
+        ("decisions", lambda row: f"{row.decisions:,}"),
+        ("aborted", lambda row: f"{row.aborted:,}"),
+        ("holds", lambda row: _share(row.hold_share)),
+        ("invalid", lambda row: _share(row.invalid_rate)),
+        ("skipped", lambda row: f"{row.skipped:,}"),
+    )
+
+
+def _standings(evaluation: Evaluation) -> str:
+    title = f"Standings; intervals at {evaluation.confidence:.0%}"
+    if evaluation.hold_return is not None:
+        title += f"; {MARKET} {percent(evaluation.hold_return, signed=True)}"
+    lines = [title, _table(standings(evaluation), evaluation.rows)]
+    return "\n".join(
+        (*lines, *(f"  {one_line(note, LINE_CHARS_MAX)}" for note in notes(evaluation)))
+    )
+
+
+def _block(title: str, lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    return "\n".join((title, *(f"  {one_line(line, LINE_CHARS_MAX)}" for line in lines)))
+
+
+def _dead(title: str, entries: Sequence[DeadEntry]) -> str:
+    return "\n".join((title, *_dead_lines(entries))) if entries else ""
+
+
+def _dead_lines(dead: Sequence[DeadEntry]) -> list[str]:
+    lines = []
+    for one in dead:
+        made = " x ".join(filter(None, (one.strategy, one.model or one.node)))
+        turns = f"{one.decisions} of {one.recorded_turns} turns decided"
+        said = f"{one.agent}  {made}  {one.kind}, {turns}: {one.cause}"
+        lines.append(f"  {laid_out(said)}")
+        if one.remedy:
+            lines.append(f"    {one_line(one.remedy, LINE_CHARS_MAX)}")
+    return lines
+
+
+def _table(columns: Sequence[TextColumn], rows: Sequence[LeaderboardRow]) -> str:
+    read_rows = ([one_line(read(row), CELL_CHARS_MAX) for _, read in columns] for row in rows)
+    cells = [[name for name, _ in columns], *read_rows]
+    widths = [max(map(len, column)) for column in zip_longest(*cells, fillvalue="")]
+    lines = []
+    for line in cells:
+        padded = (
+            cell.ljust(width) if name in _LEFT else cell.rjust(width)
+            for cell, width, (name, _) in zip(line, widths, columns, strict=True)
+        )
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _name(row: LeaderboardRow) -> str:
+    count = f" ({counted(len(row.repeats), 'repeat')})" if row.repeats else ""
+    return f"{row.agent}{count}"
+
+
+def _cash(amount: Decimal | None, currency: str) -> str:
+    return DASH if amount is None else f"{amount:,.{cash_digits(currency)}f}"
+
+
+def _gain(amount: Decimal | None, currency: str) -> str:
+    return DASH if amount is None else f"{amount:+,.{cash_digits(currency)}f}"
+
+
+def _llm(row: LeaderboardRow) -> str:
+    return "unknown" if row.llm_usd is None else f"{row.llm_usd:,.4f}"
+
+
+def _share(value: float | None) -> str:
+    return DASH if value is None else f"{value:.0%}"
+
+
+def _model(row: LeaderboardRow) -> str:
+    name = row.model or row.node
+    return f"{name} (scripted)" if row.scripted and "scripted" not in name else name

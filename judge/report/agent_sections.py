@@ -1,0 +1,224 @@
+"""Every agent's part of the report: its figures, trades, refused orders and reasoning. Pure.
+
+What a model said is foreign text: it is cut at a bound, its unprintable characters are shown, and
+the page's template escapes it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from arena.currency import cash_digits
+from arena.money import SCALE, PriceUnits, price_text, units_text
+from arena.plural import counted
+from judge.metrics_returns import total_return
+from judge.report import formats
+from judge.report.tables import ReportTable, TableCell, TableHead, TableRow, plain
+from judge.season import Entry, FilledOrder, RejectedOrder, Season, TurnSummary
+
+ROWS_MAX = 1_000
+"""Trades of all agents together that the page shows; likewise turns, likewise refused orders."""
+ROWS_MIN = 20
+TEXT_MAX = 500
+WHY_MAX = 240
+NAME_MAX = 80
+
+TRADE_HEADS = (
+    TableHead("when, UTC", "w"),
+    TableHead("order", "w"),
+    TableHead("seen"),
+    TableHead("filled"),
+    TableHead("notional"),
+    TableHead("fee"),
+    TableHead("latency cost"),
+    TableHead("realised"),
+    TableHead("why, in its words", "w"),
+)
+REJECTION_HEADS = (
+    TableHead("when, UTC", "w"),
+    TableHead("order", "w"),
+    TableHead("rule", "w"),
+    TableHead("what was possible", "w"),
+)
+TURN_HEADS = (
+    TableHead("when, UTC", "w"),
+    TableHead("outcome", "w"),
+    TableHead("orders"),
+    TableHead("tokens"),
+    TableHead("cost"),
+    TableHead("took"),
+    TableHead("its words", "w"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSection:
+    """One agent, as the page shows it.
+
+    Attributes:
+        figures: Label and text, in the order shown.
+        trades_cut: Says how many were left out, "" where none was; likewise the others.
+    """
+
+    anchor: str
+    name: str
+    what: str
+    tone: str
+    result: str
+    counts: str
+    figures: tuple[tuple[str, str], ...]
+    trades: ReportTable
+    trades_cut: str
+    rejections: ReportTable
+    rejections_cut: str
+    turns: ReportTable
+    turns_cut: str
+
+
+def anchor(number: int) -> str:
+    """The id of an entry's part of the page."""
+    return f"agent-{number}"
+
+
+def entry_text(entry: Entry) -> str:
+    """What an entry is: "momentum × gpt-small, repeat 2"."""
+    if entry.kind == "baseline":
+        return "baseline, scripted"
+    parts = [f"{entry.strategy} × {entry.node}"]
+    if not entry.scripted and entry.model != entry.node:
+        parts.append(entry.model or "its model never answered")
+    if entry.seed is not None:
+        parts.append(f"repeat {entry.seed}")
+    if entry.scripted:
+        parts.append("scripted, no LLM")
+    return ", ".join(parts)
+
+
+def agent_section(season: Season, number: int, figures: Sequence[tuple[str, str]]) -> AgentSection:
+    """What the page says of one entry.
+
+    Args:
+        season: The season.
+        number: Of the entry.
+        figures: Label and text of each of its metrics.
+    """
+    entry = season.entries[number]
+    fills, rejections = season.fills[number], season.rejections[number]
+    decisions = season.decisions[number]
+    limit = max(ROWS_MIN, ROWS_MAX // max(1, len(season.entries)))
+    told = {decision.turn_id: decision.final_text for decision in decisions}
+    gain = total_return(season.equity[:, number])
+    shown, refused = fills[-limit:], rejections[-limit:]
+    turns = _turns_shown(decisions, limit)
+    digits = cash_digits(season.assumptions.currency)
+    return AgentSection(
+        anchor=anchor(number),
+        name=formats.quote(entry.name, NAME_MAX),
+        what=formats.quote(entry_text(entry), 2 * NAME_MAX),
+        tone="gain" if (gain or 0) > 0 else "loss" if (gain or 0) < 0 else "",
+        result=formats.change(gain),
+        counts=f"{counted(len(fills), 'trade')}, {len(rejections):,} refused, "
+        f"{counted(len(decisions), 'turn')}",
+        figures=tuple(figures),
+        trades=_table("trades", entry, TRADE_HEADS, [_trade(f, told, digits) for f in shown]),
+        trades_cut=_cut_note(len(fills), len(shown), "trades", "all are in fills.csv"),
+        rejections=_table("refused orders", entry, REJECTION_HEADS, [_refused(r) for r in refused]),
+        rejections_cut=_cut_note(
+            len(rejections), len(refused), "refused orders", "all are in the records"
+        ),
+        turns=_table("turns", entry, TURN_HEADS, [_turn(d) for d in turns]),
+        turns_cut=_cut_note(
+            len(decisions),
+            len(turns),
+            "turns that traded, failed or came last",
+            "`arena tail agent.turns` and the records hold every word",
+        ),
+    )
+
+
+def _turns_shown(decisions: Sequence[TurnSummary], limit: int) -> list[TurnSummary]:
+    """At most `limit` turns in their order: those that traded or failed first, then the newest."""
+    if len(decisions) <= limit:
+        return list(decisions)
+    ranked = sorted(
+        range(len(decisions)),
+        key=lambda n: (not decisions[n].orders and decisions[n].outcome == "completed", -n),
+    )
+    return [decisions[n] for n in sorted(ranked[:limit])]
+
+
+def _cut_note(total: int, shown: int, what: str, where: str) -> str:
+    return "" if shown == total else f"{shown:,} of {total:,} shown: {what}; {where}."
+
+
+def _table(
+    what: str, entry: Entry, heads: tuple[TableHead, ...], rows: Sequence[TableRow]
+) -> ReportTable:
+    return ReportTable(
+        label=f"{what} of {formats.quote(entry.name, NAME_MAX)}", heads=heads, rows=tuple(rows)
+    )
+
+
+def _trade(fill: FilledOrder, told: dict[str, str], digits: int) -> TableRow:
+    seen = fill.seen_ask if fill.side == "buy" else fill.seen_bid
+    realised = None if fill.realised is None else fill.realised / SCALE
+    return TableRow(
+        (
+            _when(fill.as_of),
+            _order(fill.side, fill.quantity, fill.product_id),
+            plain(formats.UNKNOWN if seen is None else _price(seen)),
+            plain(_price(fill.price)),
+            plain(formats.usd(fill.notional / SCALE, digits)),
+            plain(formats.usd(fill.fee / SCALE, digits)),
+            plain(formats.change_usd(fill.latency_cost / SCALE, digits)),
+            plain(formats.change_usd(realised, digits), realised, colored=True),
+            TableCell(formats.quote(told.get(fill.turn_id, ""), WHY_MAX), css="long"),
+        )
+    )
+
+
+def _refused(rejection: RejectedOrder) -> TableRow:
+    return TableRow(
+        (
+            _when(rejection.as_of),
+            _order(rejection.side or "?", rejection.quantity, rejection.product_id),
+            TableCell(rejection.reason.value.replace("_", " "), css="w"),
+            TableCell(formats.quote(rejection.detail, WHY_MAX), css="long"),
+        )
+    )
+
+
+def _turn(decision: TurnSummary) -> TableRow:
+    said = formats.quote(decision.final_text, TEXT_MAX)
+    error = formats.quote(decision.error, TEXT_MAX)
+    cost = None if decision.cost_usd is None else float(decision.cost_usd)
+    return TableRow(
+        (
+            _when(decision.as_of),
+            TableCell(decision.outcome.replace("_", " "), css="w"),
+            plain(formats.count(decision.orders)),
+            plain(formats.count(decision.prompt_tokens + decision.completion_tokens)),
+            plain(formats.llm_usd(cost)),
+            plain(formats.duration(decision.total_ms / 1000)),
+            TableCell(said, under=error, css="long"),
+        )
+    )
+
+
+def _when(time: datetime) -> TableCell:
+    return TableCell(f"{time:%d %b %H:%M:%S}", css="w")
+
+
+def _order(side: str, quantity: int | None, product: str) -> TableCell:
+    amount = formats.UNKNOWN if quantity is None else _grouped(units_text(quantity))
+    return TableCell(f"{side} {amount} {formats.quote(product, NAME_MAX)}", css="w")
+
+
+def _grouped(text: str) -> str:
+    whole, point, part = text.partition(".")
+    return f"{int(whole):,}{point}{part}" if whole not in ("-0", "0") else text
+
+
+def _price(price: PriceUnits) -> str:
+    whole, _, part = price_text(price).partition(".")
+    return f"{int(whole):,}.{part.ljust(2, '0')}"

@@ -1,0 +1,255 @@
+"""The report's leaderboard: one row per entrant, with its rank, return and interval first. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from arena.currency import cash_digits
+from arena.messages import Evaluation, LeaderboardRow
+from judge.formatting import counted
+from judge.leaderboard_text import compared_return, window_note
+from judge.report import formats
+from judge.report.agent_sections import NAME_MAX
+from judge.report.tables import (
+    ReportTable,
+    TableCell,
+    TableHead,
+    TableRow,
+    name_cell,
+    notes_of,
+    plain,
+)
+from judge.verdict_text import MARKET
+
+REASON_MAX = 300
+INTERVAL = "interval"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderboardColumn:
+    """A column of the leaderboard.
+
+    Attributes:
+        head: Its head. cell: What it shows of a row.
+        field: The row's field that it shows, for the reason if that is None.
+    """
+
+    head: TableHead
+    cell: Callable[[LeaderboardRow], TableCell]
+    field: str = ""
+
+
+def leaderboard_table(
+    evaluation: Evaluation, links: Mapping[str, str], more: tuple[str, ...] = ()
+) -> ReportTable:
+    """Every entrant, best return first.
+
+    Args:
+        evaluation: What is shown.
+        links: Name of an agent -> id of its part of the page.
+        more: Lines below the table.
+    """
+    columns = _columns(evaluation)
+    heads = (
+        TableHead("entry", "w stick", up=True),
+        *(column.head for column in columns),
+    )
+    rows = [
+        TableRow(
+            (_entrant(row, links), *(column.cell(row) for column in columns)),
+            row.kind if row.kind == "baseline" else "",
+        )
+        for row in evaluation.rows
+    ]
+    why = (
+        (
+            INTERVAL if column.field == "return_interval" else column.head.text,
+            formats.quote(row.agent, NAME_MAX),
+            formats.quote(reason, REASON_MAX),
+        )
+        for row in evaluation.rows
+        for column in columns
+        if (reason := row.reasons.get(column.field))
+    )
+    return ReportTable(
+        "Leaderboard",
+        heads,
+        tuple(rows),
+        sortable=True,
+        kind="leaderboard",
+        notes=(*more, *notes_of(why)),
+    )
+
+
+def _entrant(row: LeaderboardRow, links: Mapping[str, str]) -> TableCell:
+    name = formats.quote(row.agent, NAME_MAX)
+    what = formats.quote(row_text(row), 2 * NAME_MAX)
+    if not row.repeats:
+        return name_cell(name, what, links.get(row.agent, ""))
+    spread = "" if row.repeat_sd is None else f", spread {formats.share(row.repeat_sd, 2)}"
+    return TableCell(
+        name,
+        under=what,
+        head=True,
+        fold=f"{counted(len(row.repeats), 'repeat')}{spread}",
+        folded=tuple(
+            (
+                formats.quote(one.agent, NAME_MAX),
+                formats.change(one.total_return),
+                links.get(one.agent, ""),
+            )
+            for one in row.repeats
+        ),
+    )
+
+
+def row_text(row: LeaderboardRow) -> str:
+    """What an entrant is: "momentum × gpt-small"."""
+    if row.kind == "baseline":
+        return "baseline, scripted"
+    parts = [f"{row.strategy} × {row.node}"]
+    if not row.scripted and row.model != row.node:
+        parts.append(row.model or "its model never answered")
+    if row.seed is not None:
+        parts.append(f"repeat {row.seed}")
+    if row.scripted:
+        parts.append("scripted, no LLM")
+    return ", ".join(parts)
+
+
+def _ranks(row: LeaderboardRow) -> TableCell:
+    text = formats.rank_set(row.rank_low, row.rank_high)
+    return TableCell(text, value=row.rank_low + row.rank_high / 1e4)
+
+
+def _return(evaluation: Evaluation) -> Callable[[LeaderboardRow], TableCell]:
+    def cell(row: LeaderboardRow) -> TableCell:
+        found, shown = row.return_interval, compared_return(row, evaluation)
+        under = "" if found is None else formats.spread(found.low * 100, found.high * 100, 2)
+        return TableCell(formats.change(shown), under, value="" if shown is None else shown)
+
+    return cell
+
+
+def _sharpe(unit: str) -> Callable[[LeaderboardRow], TableCell]:
+    digits = 1 if unit == "year" else 3
+
+    def cell(row: LeaderboardRow) -> TableCell:
+        found = row.sharpe
+        if found is None:
+            return plain(formats.UNKNOWN, None)
+        under = formats.spread(found.low, found.high, digits)
+        return TableCell(formats.number(found.value, digits), under, "", found.value)
+
+    return cell
+
+
+def _of(
+    text: str,
+    name: str,
+    form: Callable[[float | None], str],
+    note: str = "",
+    *,
+    colored: bool = False,
+    up: bool = False,
+) -> LeaderboardColumn:
+    """A column of one field of the row; where it is unknown the table's notes say why."""
+
+    def cell(row: LeaderboardRow) -> TableCell:
+        found = getattr(row, name)
+        value = None if found is None else float(found)
+        return plain(form(value), value, colored=colored)
+
+    return LeaderboardColumn(TableHead(text, note=note, up=up), cell, name)
+
+
+def _columns(evaluation: Evaluation) -> tuple[LeaderboardColumn, ...]:
+    """Rank, return and interval first, then what they cost, then what the entrant did."""
+    unit = evaluation.sharpe_unit
+    sharpe = "annualised" if unit == "year" else "per period, as the season is under 30 days"
+    level = f"{evaluation.confidence:.0%}"
+    whole = ", of the whole account" if window_note(evaluation) else ""
+    digits, unit_note = cash_digits(evaluation.currency), f"in {evaluation.currency}"
+    cash, change = partial(formats.usd, digits=digits), partial(formats.change_usd, digits=digits)
+    found = [
+        LeaderboardColumn(
+            TableHead("ranks", note="every rank that the evidence leaves open", up=True), _ranks
+        ),
+        LeaderboardColumn(
+            TableHead("return", note=f"net of fees and slippage, with its {level} interval"),
+            _return(evaluation),
+            "return_interval",
+        ),
+        _of(
+            "vs market",
+            "excess_return",
+            formats.change,
+            f"return less that of the {MARKET}, an index of all products",
+            colored=True,
+        ),
+        _of(
+            "P(best)",
+            "p_best",
+            formats.share,
+            "probability that it is truly the best, shrunken to an even field",
+        ),
+        LeaderboardColumn(
+            TableHead(f"Sharpe a {unit}", note=f"of log returns, {sharpe}, with its interval"),
+            _sharpe(unit),
+            "sharpe",
+        ),
+        _of(
+            "max drawdown",
+            "drawdown",
+            formats.share,
+            f"deepest fall below an earlier peak{whole}",
+            up=True,
+        ),
+        _of("gross", "gross_return", formats.change, f"return before fees and slippage{whole}"),
+        _of("fees", "fees_usd", cash, unit_note),
+        _of("slippage", "slippage_usd", cash, unit_note),
+        _of(
+            "latency cost",
+            "latency_usd",
+            change,
+            f"{unit_note}, lost against the price it saw; a negative one is a gain",
+        ),
+        _of(
+            "net", "total_return", formats.change, f"return after fees, slippage and latency{whole}"
+        ),
+        _of("LLM $", "llm_usd", formats.llm_usd, "model calls, replayed ones too"),
+        _of(
+            "net of LLM",
+            "net_return",
+            formats.change,
+            f"net, less the cost of the model calls{whole}",
+        ),
+        _of("equity", "equity_usd", cash, f"{unit_note}, at the season's end"),
+        _of("win rate", "win_rate", formats.share, "of closed trades"),
+        _of("biggest win", "biggest_win_usd", change, unit_note),
+        _of("biggest loss", "biggest_loss_usd", change, unit_note),
+        _of("trades", "trades", formats.count),
+        _of("rejected", "rejected", formats.count),
+        _of("decisions", "decisions", formats.count),
+        _of(
+            "invalid",
+            "invalid_rate",
+            formats.share,
+            "decisions with an output that could not be used",
+        ),
+        _of("holds", "hold_share", formats.share, "the model decided, without an order"),
+        _of(
+            "deflated Sharpe",
+            "dsr",
+            formats.share,
+            "probability that the true Sharpe ratio is above the best of so many without skill",
+        ),
+    ]
+    if any(row.cutoff for row in evaluation.rows):
+        found.append(
+            LeaderboardColumn(
+                TableHead("cut-off", note="until when the model's training data reach"),
+                lambda row: TableCell(row.cutoff or formats.UNKNOWN, value=row.cutoff),
+            )
+        )
+    return tuple(found)

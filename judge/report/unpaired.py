@@ -1,0 +1,69 @@
+"""Two seasons that have nothing in common, compared line by line. Pure."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scipy import stats
+
+from judge.statistics import Interval
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Step-down adjusted p-values; Holm (1979), Scandinavian Journal of Statistics 6(2)."""
+    known = sorted((p, n) for n, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p_value, place) in enumerate(known):
+        highest = max(highest, min(1.0, p_value * (len(known) - rank)))
+        adjusted[place] = highest
+    return adjusted
+
+
+class LineTotal(NamedTuple):
+    """A line's total in one run.
+
+    Attributes:
+        total: With its interval.
+        error: Its standard error. freedom: the degrees of freedom of that.
+    """
+
+    total: Interval
+    error: float
+    freedom: int
+
+
+class UnpairedDifference(NamedTuple):
+    """Two independent totals compared: after less before.
+
+    Attributes:
+        difference: With its interval.
+        p_value: Two-sided.
+        error: Standard error. freedom: the degrees of freedom of that.
+    """
+
+    difference: Interval
+    p_value: float
+    error: float
+    freedom: float
+
+
+def unpaired_difference(before: LineTotal, after: LineTotal) -> UnpairedDifference:
+    """After less before where the two are independent, and their intervals of one confidence.
+
+    The p-value is that of Welch's test (1947, Biometrika 34, 28-35).
+    """
+    one, two = before.total, after.total
+    estimate = two.estimate - one.estimate
+    down = math.hypot(two.estimate - two.low, one.high - one.estimate)
+    up = math.hypot(two.high - two.estimate, one.estimate - one.low)
+    error = math.hypot(before.error, after.error)
+    parts = before.error**4 / before.freedom + after.error**4 / after.freedom
+    freedom = error**4 / parts if parts else float(before.freedom)
+    t_value = abs(estimate) / error if error else math.inf if estimate else 0.0
+    return UnpairedDifference(
+        Interval(estimate, estimate - down, estimate + up),
+        float(2.0 * stats.t.sf(t_value, freedom)),
+        error,
+        freedom,
+    )

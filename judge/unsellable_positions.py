@@ -1,0 +1,36 @@
+"""Positions that no order could sell when the season was judged, in words. Pure."""
+
+from decimal import Decimal
+from typing import Final
+
+from arena.currency import cash_words
+from arena.plural import counted, noun
+from judge.season.types import Season
+
+POSITIONS_SHOWN: Final = 5
+
+
+def unsellable_note(season: Season) -> str:
+    """A sentence on positions in products that the venue does not trade; "" if there are none.
+
+    A season's equity counts them at the last bid that was seen, which no order would get.
+    """
+    known = season.assumptions
+    found = []
+    for product_id, why in known.restricted:
+        if product_id not in season.products:
+            continue
+        place = season.products.index(product_id)
+        for entry, value in zip(season.entries, season.exposure[-1, :, place], strict=True):
+            if value > 0:
+                worth = cash_words(Decimal(float(value)), known.currency)
+                found.append(f"{entry.name} holds {worth} of {product_id}, which is {why}")
+    if not found:
+        return ""
+    more = len(found) - POSITIONS_SHOWN
+    rest = f"; and {more:,} more" if more > 0 else ""
+    count, end = counted(len(found), "position"), noun(len(found), "is", "are")
+    return (
+        f"{count} could not be sold at the end and {end} counted at the last bid:"
+        f" {'; '.join(found[:POSITIONS_SHOWN])}{rest}."
+    )

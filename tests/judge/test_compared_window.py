@@ -1,0 +1,68 @@
+"""A row never mixes the part of the season that is compared with the whole of it."""
+
+from dataclasses import replace
+from statistics import fmean, stdev
+
+import pytest
+
+from judge.leaderboard import Leaderboard, leaderboard
+from judge.leaderboard_text import compared_return, render
+from judge.statistics.looks import Horizon
+from tests.judge.seasons import BASELINES, MATRIX, make_season
+
+SNAPSHOTS = 150
+WHOLE = "drawdown, equity, costs and conduct are of each whole account"
+
+
+def judged(joined: int, left: int | None) -> Leaderboard:
+    """A planned season of two cells and the baselines; one repeat was there for a part alone."""
+    first, *others = MATRIX[:4] + BASELINES
+    entries = (replace(first, joined=joined, left=left), *others)
+    season = make_season(snapshots=SNAPSHOTS, entries=entries)
+    return leaderboard(season, resamples=199, horizon=Horizon(season.periods, over=True))
+
+
+@pytest.mark.parametrize(
+    ("joined", "left", "begin", "end"),
+    [(0, 90, 0, 90), (45, None, 45, 150), (20, 100, 20, 100), (0, None, 0, 150)],
+)
+def test_return_market_and_repeats_are_of_the_compared_part(
+    joined: int, left: int | None, begin: int, end: int
+) -> None:
+    """Return less "vs market" is the printed market; a cell's return is that of its repeats."""
+    board = judged(joined, left)
+    said, season = board.said, board.season
+    hold = season.hold[end] / season.hold[begin] - 1
+    gains = dict(zip(season.names, season.equity[end] / season.equity[begin] - 1, strict=True))
+
+    assert pytest.approx(hold) == said.hold_return
+    assert 5 == len(said.rows)
+    for row in said.rows:
+        shown = compared_return(row, said)
+        own = [gains[one.agent] for one in row.repeats] or [gains[row.agent]]
+        assert pytest.approx(fmean(own)) == shown == row.compared_return
+        assert pytest.approx(fmean(own) - hold) == row.excess_return
+        assert pytest.approx([one.total_return for one in row.repeats] or own) == own
+        assert (pytest.approx(stdev(own)) if row.repeats else None) == row.repeat_sd
+
+
+def test_figures_of_the_whole_account_are_called_so() -> None:
+    """What is not of the compared part is labelled in words, and only if there is a difference."""
+    short, whole = (render(judged(0, left).said) for left in (90, None))
+
+    assert f"vs market, P(best), Sharpe and repeats are of them; {WHOLE}" in short
+    assert "From gross to net, and conduct, of each whole account; amounts in USD" in short
+    assert "whole account" not in whole
+
+
+def test_a_return_without_an_interval_is_of_the_compared_part_too() -> None:
+    """One period decides it, so that it has no interval; it is not that of the season."""
+    board = judged(45, None)
+    season = board.season
+    equity = season.equity.copy()
+    equity[100:, 4] *= 0.3
+    board = leaderboard(replace(season, equity=equity), resamples=199)
+    (row,) = (row for row in board.rows if row.agent == season.names[4])
+
+    assert row.return_interval is None
+    assert pytest.approx(equity[150, 4] / equity[45, 4] - 1) == compared_return(row, board.said)

@@ -1,0 +1,266 @@
+"""What is dead is not ranked: no row, no rank, no part in the statistics, and its cause is told."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from arena import topics
+from arena.bus.memory import MemoryBus
+from arena.errors import UsageError
+from arena.exports import export_topics
+from arena.agent_health import Dead
+from judge.leaderboard import Leaderboard, leaderboard, with_dead_of_run
+from judge.leaderboard_text import render
+from judge.metrics_conduct import hold_share
+from judge.report.compare import compare_runs
+from judge.report.compare_text import compare_lines
+from judge.report.facts import Facts, ReportOptions, figures, make_facts, read_facts
+from judge.report.matrix import make_matrix
+from judge.report.page import make_charts, make_page, markdown
+from judge.report.verify import verify_report
+from judge.report.write import write_report
+from judge.season import Season, SeasonBuilder
+from tests.dashboard.scenario import Scenario
+from tests.dashboard.troubled import ALWAYS, WRONG_KEY, Troubled
+
+RESAMPLES = 500
+
+
+def season_of(scenario: Scenario, upto: int | None = None) -> Season:
+    """The season of a scenario's records."""
+    return builder_of(scenario).season(upto)
+
+
+def builder_of(scenario: Scenario) -> SeasonBuilder:
+    """The fold of a scenario's records."""
+    builder = SeasonBuilder()
+    for record in scenario.records:
+        builder.apply(record)
+    return builder
+
+
+def board_of(scenario: Scenario) -> Leaderboard:
+    """The leaderboard of a scenario's records."""
+    return leaderboard(season_of(scenario), resamples=RESAMPLES)
+
+
+@pytest.fixture(scope="module")
+def board() -> Leaderboard:
+    """Seventy snapshots; the key of "scalper" is wrong, "random" decided nothing from 60 on."""
+    fails = {"scalper": ALWAYS, "random": range(60, 100)}
+    return board_of(Troubled(fails=fails).run(70))
+
+
+def test_the_dead_have_no_row_and_are_listed_with_their_cause(board: Leaderboard) -> None:
+    """An agent and a baseline: each with the failed turns in a row, the code and a remedy."""
+    found = board.evaluation()
+
+    assert [row.agent for row in found.rows if row.agent in ("scalper", "random")] == []
+    assert [(d.agent, d.cause, d.turns, d.code, d.kind) for d in found.dead] == [
+        ("scalper", WRONG_KEY, 70, "auth", "agent"),
+        ("random", WRONG_KEY, 10, "auth", "baseline"),
+    ]
+    assert [(d.recorded_turns, d.decisions) for d in found.dead] == [(70, 0), (70, 60)]
+    assert all(d.remedy and d.strategy and d.model for d in found.dead)
+
+
+def test_the_dead_take_no_part_in_the_statistics(board: Leaderboard) -> None:
+    """Pairs, shares of the first place and rank sets are those of a contest without them."""
+    alive = tuple(a for a in Scenario().agents if a[0] not in ("scalper", "random"))
+
+    assert len(board.verdict.pairs) == len(alive) * (len(alive) - 1) // 2
+    assert {s.name for s in board.verdict.standings} == {name for name, _, _ in alive}
+    assert sum(row.p_best or 0 for row in board.rows) == pytest.approx(1)
+    assert max(row.rank_high for row in board.rows) == len(alive)
+
+
+def test_verdict_and_text_name_the_dead(board: Leaderboard) -> None:
+    """The last sentence of the verdict, and a section of its own."""
+    text = render(board.evaluation())
+
+    assert "2 dead agents are not ranked: scalper (401: Incorrect" in board.words
+    section = text.partition("Dead, not ranked\n")[2]
+    assert "  scalper  scalper x scripted  agent, 0 of 70 turns decided: 401" in section
+    assert "set the right key" in section
+    assert "scalper" not in text.partition("Standings")[2].partition("Dead, not ranked")[0]
+
+
+def test_an_agent_that_decides_again_is_ranked() -> None:
+    """An outage of twenty turns that ended leaves the agent in the ranking."""
+    board = board_of(Troubled(fails={"momentum": range(30, 50)}, cause="server_error").run(70))
+
+    assert board.evaluation().dead == ()
+    assert "momentum" in [row.agent for row in board.rows]
+
+
+@pytest.mark.parametrize(
+    ("cause", "failed", "dead"),
+    [
+        ("auth", range(64, 65), True),
+        ("forbidden", range(64, 65), True),
+        ("model_not_found", range(64, 65), True),
+        ("rate_limit", range(61, 65), False),
+        ("rate_limit", range(60, 65), True),
+        ("", range(60, 65), True),
+    ],
+)
+def test_causes_that_last_kill_at_once_others_after_five(
+    cause: str, failed: range, dead: bool
+) -> None:
+    """The newest turns decide, as in `arena.agent_health`."""
+    season = season_of(Troubled(fails={"momentum": failed}, cause=cause).run(65))
+
+    assert ("momentum" in season.names) is not dead
+    assert [one.agent for one in season.dead] == ["momentum"] * dead
+
+
+def test_who_never_decided_is_dead_after_a_single_turn() -> None:
+    """The judge looks at records: one turn, no decision, nothing to rank."""
+    season = season_of(Troubled(fails={"momentum": ALWAYS}, cause="timeout").run(1))
+
+    (dead,) = season.dead
+    assert dead.cause == f"{WRONG_KEY} (its only turn was not a decision)"
+
+
+@pytest.mark.parametrize(("snapshots", "dead"), [(4, False), (5, True)])
+def test_an_entry_without_a_turn_is_dead_once_it_had_the_time(snapshots: int, dead: bool) -> None:
+    """On the roster, five snapshots since, and no turn of its own."""
+    scenario = Scenario()
+    scenario.join("late", "momentum", "agent")
+    season = season_of(scenario.run(snapshots))
+
+    assert [(d.agent, d.cause, d.turns) for d in season.dead] == [
+        ("late", "no turn ran to its end", 0)
+    ] * dead
+
+
+def test_an_account_that_an_operator_opened_is_not_an_entry() -> None:
+    """Without a line on the roster and without a turn it is money, not a contestant."""
+    scenario = Scenario(agents=(*Scenario().agents, ("operator", "", "agent")))
+    scenario.agents = Scenario().agents
+    scenario.run(6)
+    builder = builder_of(scenario)
+    builder.folds.roster.pop("operator")
+
+    season = builder.season()
+
+    assert "operator" in builder.folds.accounts.opened
+    assert "operator" not in {*season.names, *(one.agent for one in season.dead)}
+
+
+def test_if_every_agent_is_dead_there_is_no_verdict() -> None:
+    """Baselines alone decide nothing about agents that did not play."""
+    board = board_of(
+        Troubled(fails=dict.fromkeys(("momentum", "scalper", "brainrot"), ALWAYS)).run(70)
+    )
+
+    assert board.words.startswith("No verdict: every agent is dead. 3 dead agents are not ranked")
+    assert {row.kind for row in board.rows} == {"baseline"}
+    assert {(row.rank_low, row.rank_high) for row in board.rows} == {(1, 3)}
+
+
+def test_two_judges_of_the_same_part_say_the_same() -> None:
+    """Up to a snapshot only the decisions up to it count, whatever came later."""
+    fails = {"scalper": range(40, 100), "momentum": range(10, 30)}
+    early = season_of(Troubled(fails=fails).run(50), upto=45)
+    late = season_of(Troubled(fails=fails).run(70), upto=45)
+    one, two = (leaderboard(s, resamples=RESAMPLES).evaluation() for s in (early, late))
+
+    assert [d.agent for d in one.dead] == ["scalper"]
+    assert one.model_dump_json() == two.model_dump_json()
+
+
+def test_a_failed_turn_is_not_a_hold() -> None:
+    """Of ten turns eight failed and two held: every decision was a hold, and there were two."""
+    scenario = Troubled(
+        agents=(("cash", "cash", "agent"),), fails={"cash": range(8)}, cause="timeout"
+    )
+    (decisions,) = season_of(scenario.run(10)).decisions
+
+    assert (sum(one.held for one in decisions), hold_share(decisions)) == (2, 1.0)
+
+
+def facts_of(scenario: Scenario, run: str = "run") -> Facts:
+    """What a report says of a scenario."""
+    return make_facts(run, season_of(scenario), ReportOptions(pacing="lock-step"))
+
+
+def test_the_report_lists_the_dead_apart(board: Leaderboard) -> None:
+    """A section with cause and remedy, "dead" in figures.json, no bar and no curve."""
+    facts = facts_of(Troubled(fails={"scalper": ALWAYS}).run(66))
+    page, charts = make_page(facts, make_matrix(facts)), make_charts(facts, make_matrix(facts))
+
+    assert [row.cells[0].text for row in page.dead.rows] == ["scalper"]
+    assert page.dead.rows[0].cells[3].text == f"dead: {WRONG_KEY}"
+    assert ("dead", "Dead, not ranked") in page.contents
+    assert [one["agent"] for one in figures(facts)["dead"]] == ["scalper"]
+    assert "scalper" not in json.dumps(charts["chart-equity"])
+    assert "## Dead, not ranked" in markdown(facts)
+    assert "scalper" not in markdown(facts).partition("## Who beats whom")[2]
+
+
+def test_a_cell_of_the_matrix_whose_agents_are_dead_says_so() -> None:
+    """It has no figure and no colour; the others keep theirs."""
+    facts = facts_of(Troubled(fails={"scalper": ALWAYS}).run(66))
+    matrix = make_matrix(facts)
+    assert matrix is not None
+    row = matrix.strategies.index("scalper")
+
+    assert matrix.cells[row] == (None,)
+    assert matrix.dead == {(row, 0)}
+    notes = make_charts(facts, matrix)["chart-matrix"]["layout"]["annotations"]
+    assert [(one["y"], one["text"]) for one in notes] == [("scalper", "dead")]
+
+
+def test_two_runs_are_compared_without_their_dead() -> None:
+    """They are named, and a pair that names one says that it is dead."""
+    before = facts_of(Scenario().run(66), "one")
+    after = facts_of(Troubled(fails={"scalper": ALWAYS}).run(66), "two")
+
+    lines = compare_lines(compare_runs(before, after))
+
+    assert f"Dead in two, not compared: scalper ({WRONG_KEY})." in lines
+    with pytest.raises(UsageError, match="scalper is dead"):
+        compare_runs(before, after, {"scalper": "scalper"})
+
+
+@pytest.mark.parametrize("everyone", [False, True])
+def test_a_report_with_dead_agents_verifies(tmp_path: Path, everyone: bool) -> None:
+    """Written and recomputed from the records, also if not one entry is left to rank."""
+    names = [name for name, _, _ in Scenario().agents] if everyone else ["scalper"]
+    scenario = Troubled(fails=dict.fromkeys(names, ALWAYS)).run(20)
+    asyncio.run(_export(scenario, tmp_path / "records"))
+    write_report(read_facts(tmp_path, ReportOptions()), tmp_path / "report")
+
+    found = verify_report(tmp_path, tmp_path / "report")
+
+    assert found.differences == ()
+    assert len(json.loads((tmp_path / "report/figures.json").read_text())["dead"]) == len(names)
+
+
+async def _export(scenario: Scenario, folder: Path) -> None:
+    bus = MemoryBus()
+    await bus.start()
+    await bus.ensure_topics(topics.fixed_topics())
+    for record in scenario.records:
+        assert record.value is not None
+        headers = tuple(record.headers.items())
+        bus.cluster.append(record.topic, record.partition, record.key, record.value, headers)
+    await export_topics(bus, folder, [t.name for t in topics.fixed_topics()])
+
+
+def test_a_contest_that_could_not_begin_lists_the_dead_of_its_run() -> None:
+    """Without a snapshot the judge says what the run's record says; with one, what it saw."""
+    dead = (Dead("gpt", WRONG_KEY, 0, code="auth", remedy="set the key"),)
+    empty = leaderboard(SeasonBuilder().season(), resamples=RESAMPLES).evaluation()
+    played = board_of(Scenario().run(2)).evaluation()
+
+    found = with_dead_of_run(empty, dead)
+
+    assert [(d.agent, d.cause, d.turns, d.code) for d in found.dead] == [
+        ("gpt", WRONG_KEY, 0, "auth")
+    ]
+    assert found.verdict.endswith(f"1 dead agent is not ranked: gpt ({WRONG_KEY}).")
+    assert with_dead_of_run(played, dead) == played

@@ -1,0 +1,171 @@
+"""Entries whose figures are not one contestant's are listed apart, without row and rank."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from arena.bus.base import Record
+from arena.messages import ChatMessage, OrderDecided, Turn, TurnStarted
+from judge.leaderboard import leaderboard
+from judge.leaderboard_text import render
+from judge.report.facts import ReportOptions, make_facts
+from judge.report.page import markdown
+from judge.report.page_tables import unranked_title
+from judge.season import Season, SeasonBuilder
+from judge.season.incomparable import RULES_BEGIN, contestant_of
+from routers.prompt import render_system
+from tests.dashboard.scenario import Scenario
+
+RESAMPLES = 200
+NO_CHANGE: dict[str, object] = {}
+
+
+@dataclass
+class Replaced(Scenario):
+    """A scenario in which the turns of "momentum" are another's from a snapshot on.
+
+    Attributes:
+        at: The number of that snapshot. other: what those turns say instead.
+    """
+
+    at: int = 20
+    other: dict[str, object] = field(default_factory=dict)
+
+    def end_turn(
+        self, started: TurnStarted, order: OrderDecided | None, words: str, **changes: object
+    ) -> Turn:
+        """End it as the contestant that plays now."""
+        if started.agent == "momentum" and self.snapshots - 1 >= self.at:
+            changes = changes | self.other
+        return super().end_turn(started, order, words, **changes)
+
+
+def season_of(records: list[Record], upto: int | None = None) -> Season:
+    """The season of records."""
+    builder = SeasonBuilder()
+    for record in records:
+        builder.apply(record)
+    return builder.season(upto)
+
+
+def talk(system: str) -> tuple[ChatMessage, ...]:
+    """A conversation with a system message."""
+    return (
+        ChatMessage(role="system", content=system),
+        ChatMessage(role="user", content="market"),
+        ChatMessage(role="assistant", content="Reasoning: waiting."),
+    )
+
+
+def trade_by_hand(scenario: Scenario, agent: str) -> None:
+    """An order in an agent's account that answers no snapshot, as `arena tools call` sends it."""
+    assert scenario.newest is not None
+    scenario.newest = scenario.newest.model_copy(update={"snapshot_id": ""})
+    scenario.order(agent, "buy", "BTC-USD", Decimal("0.01"))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"node": "gpt"}, "momentum@rules (scripted) until"),
+        ({"strategy": "cash"}, "then cash@rules (scripted)"),
+        ({"model": "gpt-5", "scripted": False}, "then momentum@rules (gpt-5)"),
+        ({"messages": talk("Buy everything.")}, "with another prompt until"),
+        ({"prompt_size": "tiny"}, "with another prompt size until"),
+    ],
+)
+def test_two_contestants_under_one_name_are_not_ranked(
+    other: dict[str, object], words: str
+) -> None:
+    """Another strategy, node, model, prompt or size: no row, and who the two were."""
+    season = season_of(Replaced(other=other).run(40).records)
+
+    (apart,) = season.apart
+    assert ("momentum", "two_contestants", 40) == (apart.agent, apart.code, apart.recorded_turns)
+    assert words in apart.cause
+    assert "momentum" not in season.names
+    assert () == season.dead
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        NO_CHANGE,
+        {"model": "", "outcome": "failed", "rounds": (), "cause": "server_error"},
+        {"node": "gtp", "model": "", "outcome": "expired", "rounds": (), "cause": "timeout"},
+        {"messages": (), "outcome": "aborted", "rounds": (), "model": ""},
+        {"messages": talk(f"You trade on momentum. Be brief.{RULES_BEGIN}- other fees")},
+    ],
+)
+def test_restarts_failures_and_other_rules_change_nothing(other: dict[str, object]) -> None:
+    """What a failed turn does not tell, and the arena's own rules, make no other contestant."""
+    season = season_of(Replaced(at=38, other=other).run(40).records)
+
+    assert () == season.apart
+    assert "momentum" in season.names
+
+
+def test_a_part_of_a_season_knows_only_its_own_contestants() -> None:
+    """Before the second one played the first one is ranked, whenever that is judged."""
+    records = Replaced(other={"node": "gpt"}).run(40).records
+
+    assert "momentum" in season_of(records, 19).names
+    assert ["momentum"] == [one.agent for one in season_of(records, 20).apart]
+
+
+def test_orders_by_hand_leave_an_agent_without_rank() -> None:
+    """An operator's order in an agent's account is neither its decision nor its return."""
+    scenario = Scenario().run(30)
+    bare = season_of(scenario.records)
+    trade_by_hand(scenario, "momentum")
+    (apart,) = season_of(scenario.records).apart
+
+    assert () == bare.apart
+    assert ("momentum", "by_hand") == (apart.agent, apart.code)
+    assert "1 order in its account" in apart.cause
+
+
+def test_an_operators_account_is_not_an_entry() -> None:
+    """`arena tools call` opens an account and trades; it is in no list, and lacks no snapshot."""
+    scenario = Scenario().run(5)
+    scenario.join("operator", "cash", "agent")
+    trade_by_hand(scenario, "operator")
+    season = season_of(scenario.records)
+
+    assert "operator" not in (*season.names, *(one.agent for one in (*season.dead, *season.apart)))
+    assert () == season.assumptions.notes
+
+
+def test_text_and_report_name_them() -> None:
+    """The verdict's last sentence, a section of the text, a section of the report."""
+    season = season_of(Replaced(other={"node": "gpt"}).run(40).records)
+    board = leaderboard(season, resamples=RESAMPLES)
+    text = render(board.evaluation())
+    facts = make_facts("run", season, ReportOptions())
+
+    assert "1 agent is not comparable and not ranked: momentum (two contestants" in board.words
+    assert "Not comparable, not ranked\n  momentum" in text
+    assert "momentum" not in text.partition("Standings")[2].partition("Not comparable")[0]
+    assert "Not comparable, not ranked" == unranked_title(facts)
+    assert "## Not comparable, not ranked" in markdown(facts)
+
+
+@pytest.mark.parametrize("size", ["full", "compact", "tiny"])
+def test_a_strategys_words_end_where_the_arenas_rules_begin(size: Any) -> None:
+    """The router puts the mark behind the strategy's words in prompts of every size."""
+    one, two = (render_system(f"{word} all.", None, size) for word in ("Buy", "Sell"))
+
+    assert one.partition(RULES_BEGIN)[2] == two.partition(RULES_BEGIN)[2] != ""
+    assert one.partition(RULES_BEGIN)[0] != two.partition(RULES_BEGIN)[0]
+
+
+def test_a_contestant_is_told_by_its_turn() -> None:
+    """The digest is of the strategy's own words alone."""
+    scenario = Scenario().run(1)
+    turns = [m for r in scenario.records if isinstance(m := r.message(), Turn)]
+    first, *_ = turns
+
+    assert contestant_of(first).label == f"{first.strategy}@rules (scripted)"
+    assert len(contestant_of(first).prompt) == 12

@@ -1,0 +1,124 @@
+"""Which models took a seed, and up to when they were trained: told by the record of their calls."""
+
+from dataclasses import replace
+
+import pytest
+from pydantic import JsonValue
+
+from arena.fold_checkpoint import Places
+from arena.messages import LlmCall, MarketSnapshot, Message
+from judge.season import Season, SeasonBuilder
+from judge.season.assumptions import assumption_lines
+from judge.season.checkpoint_format import SeasonPacker, read_head, restore
+from judge.season.seed_support import seed_support
+from judge.season.types import Entry, LlmSpend
+from tests.dashboard.scenario import Scenario
+from tests.judge.seasons import entry, make_season
+
+NAMES = ("a", "b", "c", "d", "e")
+
+
+def built(**changes: object) -> SeasonBuilder:
+    """Three snapshots in which every model call and snapshot is changed."""
+    builder = SeasonBuilder()
+    for record in Scenario(scripted=False).run(3).records:
+        message = record.message()
+        if isinstance(message, LlmCall | MarketSnapshot):
+            fields = {k: v for k, v in changes.items() if k in type(message).model_fields}
+            record = record._replace(value=_bytes(message.model_copy(update=fields)))
+        builder.apply(record)
+    return builder
+
+
+def _bytes(message: Message) -> bytes:
+    return message.model_dump_json().encode()
+
+
+@pytest.mark.parametrize(
+    ("options", "seeded"),
+    [
+        ({"seed": 5}, 3),
+        ({"random_seed": 5}, 3),
+        ({"seed": 0}, 3),
+        ({"seed": None}, 0),
+        ({"temperature": 1.0}, 0),
+        (None, 0),
+    ],
+)
+def test_calls_with_a_seed_are_counted(options: dict[str, JsonValue] | None, seeded: int) -> None:
+    """By what the model was sent, under either name; what was taken out was not sent."""
+    spends = built(options=options).season().llm
+
+    assert {(3, seeded)} == {(spend.answered, spend.seeded) for spend in spends}
+
+
+def test_rules_take_no_seed() -> None:
+    """They draw nothing from a provider."""
+    spends = built(options={"seed": 5}, scripted=True).season().llm
+
+    assert {(0, 0)} == {(spend.answered, spend.seeded) for spend in spends}
+
+
+def season_of(*cells: tuple[str, int | None, int, int]) -> Season:
+    """A season of one agent per model, seed, answered calls and calls with a seed."""
+    entries: tuple[Entry, ...] = tuple(
+        entry(name, "momentum", model, seed=seed)
+        for name, (model, seed, _, _) in zip(NAMES, cells, strict=False)
+    )
+    llm = tuple(LlmSpend(calls=n, answered=n, seeded=k) for _, _, n, k in cells)
+    return replace(make_season(snapshots=3, entries=entries), llm=llm)
+
+
+def test_models_that_took_a_seed_and_models_that_refused_it() -> None:
+    """One call without it is enough; agents without a seed or an answer say nothing."""
+    season = season_of(
+        ("kind", 1, 9, 9),
+        ("kind", 2, 9, 9),
+        ("strict", 1, 9, 8),
+        ("free", None, 9, 0),
+        ("mute", 1, 0, 0),
+    )
+
+    assert (("kind",), ("strict",)) == seed_support(season)
+
+
+def test_a_model_that_took_it_from_one_agent_only_did_not_take_it() -> None:
+    """Repeats share random numbers only if all of them were sent their seeds."""
+    assert ((), ("half",)) == seed_support(season_of(("half", 1, 9, 9), ("half", 2, 9, 0)))
+
+
+def test_baselines_are_left_out() -> None:
+    """They do not compete."""
+    season = season_of(("kind", 1, 9, 9))
+    as_baseline = replace(season.entries[0], kind="baseline")
+
+    assert ((), ()) == seed_support(replace(season, entries=(as_baseline,)))
+
+
+def test_what_the_operator_says_of_the_training_data_is_in_the_season() -> None:
+    """It counts before the arena's list, for every agent of the chat node."""
+    assert {"2026-02"} == {e.cutoff for e in built(cutoff="2026-02").season().entries}
+    assert {"2024-05"} == {e.cutoff for e in built().season().entries}
+    assert {""} == {e.cutoff for e in SeasonBuilder().season().entries} | {""}
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_recorded_prices_are_told_from_simulated_ones(recorded: bool) -> None:
+    """Only prices that were once real can have been read about."""
+    known = built(recorded=recorded, simulated=True).season().assumptions
+
+    assert recorded == known.recorded
+    assert recorded == ("(recorded, not a live market)" in assumption_lines(known)[0])
+
+
+def test_a_kept_season_knows_all_of_it() -> None:
+    """A judge that was started again says the same."""
+    builder = built(recorded=True, cutoff="2026-02", options={"seed": 5})
+    packed = SeasonPacker().pack(builder, Places())
+    assert packed is not None
+    again, _ = restore(read_head(packed.head), [packed.segment])
+    again.folds.roster = builder.folds.roster
+
+    whole, kept = builder.season(), again.season()
+    assert (whole.entries, whole.llm) == (kept.entries, kept.llm)
+    assert whole.assumptions.recorded is kept.assumptions.recorded is True
